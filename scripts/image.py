@@ -1,0 +1,18 @@
+#!/usr/bin/env python3
+# /// script
+# requires-python = ">=3.9"
+# dependencies = []
+# ///
+"""Make and edit pictures through DashScope. `python3 image.py --help` tells everything."""
+
+import sys
+
+if sys.version_info < (3, 9):
+    sys.stderr.write("Error: Python 3.9 or newer is needed; this is %d.%d\n" % sys.version_info[:2])
+    raise SystemExit(3)
+
+from qianwen.cli import main
+from qianwen.models.image_models import IMAGES
+
+if __name__ == "__main__":
+    raise SystemExit(main(IMAGES, sys.argv[1:]))

@@ -1,0 +1,132 @@
+"""argv in; one JSON object or the saved paths out, and an exit code. The only place that catches and prints.
+
+What a run may not need (JSON, threads, the job itself) is imported when it is needed: --help must be quick.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any, TextIO
+
+from . import arguments
+from . import world as surroundings
+from .errors import INTERNAL, INTERRUPTED, OK, QianwenError
+from .models.catalog import Catalog
+from .world import World
+
+if TYPE_CHECKING:
+    from .job import Outcome
+    from .progress import Progress
+
+
+class Interrupted(QianwenError):
+    kind = "interrupted"
+    exit_code = INTERRUPTED
+    retryable = True
+
+
+class InternalError(QianwenError):
+    kind = "internal"
+    exit_code = INTERNAL
+
+
+def main(catalog: Catalog, argv: list[str], world: World | None = None) -> int:
+    """Run one command line; `world` is the real one unless a test hands in another. Answers the exit code."""
+    world = world or surroundings.real(sys.argv[0])
+    try:
+        ask = arguments.parse(catalog, argv, world.stdin)
+    except SystemExit:  # --help and --version have printed already
+        return OK
+    except BaseException as error:
+        ask = arguments.Ask({}, print_response="--print-response" in argv)
+        return _Run(catalog, ask, world).fail(_expected(error))
+    return _Run(catalog, ask, world).go()
+
+
+class _Run:
+    """One run and what it tells the world about its end."""
+
+    def __init__(self, catalog: Catalog, ask: arguments.Ask, world: World) -> None:
+        from .job import Outcome
+        from .progress import Progress
+
+        self.catalog = catalog
+        self.ask = ask
+        self.world = world
+        self.outcome: Outcome = Outcome()
+        self.progress: Progress = Progress(world.stderr, ask.quiet)
+
+    def go(self) -> int:
+        from . import envelope, job
+
+        try:
+            job.run(self.catalog, self.ask, self.world, self.progress, self.outcome)
+        except BaseException as error:
+            return self.fail(_expected(error))
+        if self.ask.print_response:
+            self._print_json(envelope.success(self.outcome, self.ask, self.world))
+        else:
+            _write(self.world.stdout, "".join(f"{line}\n" for line in envelope.lines(self.outcome, self.ask)))
+        return OK
+
+    def fail(self, error: QianwenError) -> int:
+        from . import envelope
+
+        answer = envelope.failure(error, self.outcome, self.ask, self.world)
+        self.progress.always(f"Error: {error.message}")
+        if error.hint:
+            self.progress.always(f"Hint: {error.hint}")
+        if "next" in answer:
+            self.progress.always(f"Continue with: {answer['next']}")
+        if self.ask.print_response:
+            self._print_json(answer)
+        return error.exit_code
+
+    def _print_json(self, answer: dict[str, Any]) -> None:
+        import json
+
+        from .redact import literal
+
+        text = literal(json.dumps(answer, ensure_ascii=False, indent=2), self.progress.secrets)
+        try:
+            text.encode("utf-8")
+        except UnicodeEncodeError:  # half a character in a file name: escapes can say it
+            text = literal(json.dumps(answer, indent=2), self.progress.secrets)
+        _write(self.world.stdout, text + "\n")
+
+
+def _expected(error: BaseException) -> QianwenError:
+    """Any end of a run as one of ours. What nobody foresaw is a bug and says where it happened."""
+    if isinstance(error, QianwenError):
+        return error
+    if isinstance(error, KeyboardInterrupt):
+        return Interrupted("interrupted")
+    place = ""
+    trace = error.__traceback__
+    while trace:
+        place = f" at {trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}"
+        trace = trace.tb_next
+    return InternalError(
+        f"a bug in this program: {type(error).__name__}: {error}{place}", hint="please report this line"
+    )
+
+
+def _write(stream: TextIO, text: str) -> None:
+    """Text in UTF-8 whatever the terminal's code page is. A reader that has gone away changes nothing."""
+    try:
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(encoding="utf-8", errors="surrogateescape")
+        stream.write(text)
+        stream.flush()
+    except (OSError, ValueError):
+        _forget(stream)
+
+
+def _forget(stream: TextIO) -> None:
+    """Let the interpreter's own last flush find a place to go, so that it does not complain about a closed pipe."""
+    import os
+
+    try:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    except (OSError, ValueError):
+        pass

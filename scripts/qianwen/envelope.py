@@ -1,0 +1,148 @@
+"""The one JSON object that a run answers with, and the lines for people that say the same.
+
+On success it holds the service's own envelope (`request_id`, `output`, `usage`) and our fields beside it; on failure
+`error` says what happened and everything that was obtained is there too. URLs stay whole: they are the result.
+"""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from typing import Any
+
+from .arguments import Ask
+from .errors import InvalidRequest, QianwenError
+from .job import Outcome
+from .redact import safe
+from .world import World
+
+JSON = dict[str, Any]
+
+
+def success(outcome: Outcome, ask: Ask, world: World) -> JSON:
+    if outcome.preview is not None:
+        return {"ok": True, "dry_run": True, "model": outcome.model, **outcome.preview, "warnings": outcome.warnings}
+    answer = {"ok": True, **_obtained(outcome)}
+    if ask.submit_only:
+        answer["next"] = next_command(outcome, ask, world)
+    return answer
+
+
+def failure(error: QianwenError, outcome: Outcome, ask: Ask | None, world: World) -> JSON:
+    answer: JSON = {
+        "ok": False,
+        "error": {
+            "kind": error.kind,
+            "code": error.code,
+            "message": safe(error.message),
+            "hint": safe(error.hint),
+            "http_status": error.http_status,
+            "request_id": error.request_id,
+            "task_id": error.task_id or outcome.task_id,
+            "retryable": error.retryable,
+            "billed": billed(error, outcome),
+        },
+    }
+    if isinstance(error, InvalidRequest):
+        answer["problems"] = [problem._asdict() for problem in error.problems]
+    command = next_command(outcome, ask, world) if ask and goes_on(error, outcome) else None
+    if command:
+        answer["next"] = command
+    return {**answer, **_obtained(outcome)}
+
+
+def goes_on(error: QianwenError, outcome: Outcome) -> bool:
+    """Whether there is a task that another run can take up."""
+    return bool(outcome.task_id) and outcome.resumable and error.kind not in ("failed", "content", "usage")
+
+
+def billed(error: QianwenError, outcome: Outcome) -> str:
+    """no, yes or unknown: a task that we lost sight of may still succeed, and pictures that exist are paid for."""
+    if outcome.result and outcome.result.urls:
+        return "yes"
+    if outcome.task_id and error.kind not in ("failed", "content", "usage"):
+        return "unknown"
+    if outcome.submitted and error.kind in ("internal", "interrupted"):
+        return "unknown"
+    return error.billed
+
+
+def next_command(outcome: Outcome, ask: Ask, world: World) -> str | None:
+    """The exact command that waits for the task and saves its result."""
+    if not outcome.resumable:
+        return None
+    words = [sys.executable or "python3", world.script, "--task-id", outcome.task_id]
+    for flag, value in (("--region", ask.region), ("--output", ask.output)):
+        if value:
+            words += [flag, value]
+    words += ["--print-response"] if ask.print_response else []
+    return " ".join(map(shlex.quote, words))
+
+
+def lines(outcome: Outcome, ask: Ask) -> list[str]:
+    """What stdout gets without --print-response: the saved paths, or the bare task id."""
+    if outcome.preview is not None:
+        return _preview_lines(outcome.preview)
+    if ask.submit_only:
+        return [outcome.task_id]
+    return [file.saved.path for file in outcome.files] + ([outcome.markdown_path] if outcome.markdown_path else [])
+
+
+def _obtained(outcome: Outcome) -> JSON:
+    answer: JSON = {name: outcome.body[name] for name in ("request_id", "output", "usage") if name in outcome.body}
+    if outcome.model:
+        answer["model"] = outcome.model
+    if outcome.task_id:
+        answer["task_id"] = outcome.task_id
+    answer["warnings"] = list(map(safe, outcome.warnings))
+    result = outcome.result
+    if result is None:
+        return answer
+    first = outcome.files[0].saved.facts if outcome.files else None
+    answer.update(
+        seed=outcome.seed,
+        width=result.width or (first.width if first else None),
+        height=result.height or (first.height if first else None),
+        image_url=result.urls[0] if result.urls else None,
+        image_urls=list(result.urls),
+        image_count=len(result.urls),
+        files=[
+            {
+                "path": saved.path,
+                "bytes": saved.bytes,
+                "sha256": saved.sha256,
+                "media_type": saved.facts.type,
+                "width": saved.facts.width,
+                "height": saved.facts.height,
+                "url": url,
+            }
+            for saved, url in outcome.files
+        ],
+        local_path=outcome.files[0].saved.path if outcome.files else None,
+        local_paths=[file.saved.path for file in outcome.files],
+        failures=[failure._asdict() for failure in result.failures],
+    )
+    if result.content:
+        answer.update(interleaved_content=list(result.content), markdown_path=outcome.markdown_path or None)
+    return answer
+
+
+def _preview_lines(preview: JSON) -> list[str]:
+    import json
+
+    request = preview["request"]
+    head = [f"{request['method']} {request['url']}"] + [
+        f"{name}: {value}" for name, value in request["headers"].items()
+    ]
+    files = [f"# uploads first: {upload['path']} ({upload['bytes']} bytes)" for upload in preview["uploads"]]
+    bills = preview["bills"]
+    plural = "" if bills["at_most"] == 1 else "s"
+    body = json.dumps(request["body"], ensure_ascii=False, indent=2)
+    return [
+        *head,
+        "",
+        body,
+        "",
+        *files,
+        f"# bills at most {bills['at_most']} {bills['unit']}{plural}; nothing was sent",
+    ]

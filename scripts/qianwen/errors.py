@@ -1,0 +1,138 @@
+"""Every way a run can end badly, and what that means to the caller.
+
+    QianwenError
+    ├── UsageError        3  usage            bad flags; nothing was sent
+    │   └── InvalidRequest   usage            the request breaks rules, all of them listed
+    ├── AuthError         4  auth             key missing, refused or not allowed this
+    ├── Refused           1  failed           the service said no, or the task failed
+    │   └── ContentRefused   content          a content filter said no
+    ├── StillRunning      2  running          the task goes on without us
+    ├── Unavailable       5  unavailable      network or service trouble; nothing was bought
+    ├── UnknownOutcome    6  unknown_outcome  a paid request may have been accepted
+    └── OutputError       7  output           made, but a file could not be saved
+
+An error knows its own `kind` and `exit_code`; whoever catches it only reports. This module imports
+nothing of ours, so every other module may raise what stands here.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Sequence
+
+OK = 0
+INTERNAL = 70
+INTERRUPTED = 130
+
+
+class Problem(NamedTuple):
+    """One thing wrong with a request: where, what was given, what is allowed, the nearest legal value."""
+
+    path: str
+    value: object
+    message: str
+    allowed: str = ""
+    nearest: object = None
+
+    def __str__(self) -> str:
+        given = "" if self.value is None else f"{_shown(self.value)} "
+        text = f"{self.path}: {given}{self.message}"
+        if self.allowed:
+            text += f"; allowed: {self.allowed}"
+        if self.nearest is not None:
+            text += f"; nearest: {_shown(self.nearest)}"
+        return text
+
+
+def _shown(value: object) -> str:
+    """A value as a person would write it in JSON, cut to a line."""
+    text = str(value).lower() if isinstance(value, bool) else str(value) or '""'
+    return text if len(text) <= 80 else text[:77] + "…"
+
+
+class QianwenError(Exception):
+    """Base of all expected failures.
+
+    `billed` is "no", "yes" or "unknown"; `retryable` says whether the same command may succeed later
+    without a change. `code`, `http_status` and `request_id` are the service's own words, when it spoke.
+    """
+
+    kind = "failed"
+    exit_code = 1
+    billed = "no"
+    retryable = False
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str = "",
+        code: str = "",
+        http_status: int | None = None,
+        request_id: str = "",
+        task_id: str = "",
+        retryable: bool | None = None,
+        billed: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.code = code
+        self.http_status = http_status
+        self.request_id = request_id
+        self.task_id = task_id
+        self.retryable = type(self).retryable if retryable is None else retryable
+        self.billed = type(self).billed if billed is None else billed
+
+
+class UsageError(QianwenError):
+    kind = "usage"
+    exit_code = 3
+
+
+class InvalidRequest(UsageError):
+    """The request breaks rules that are known beforehand; `problems` holds every one of them."""
+
+    def __init__(self, problems: Sequence[Problem], *, hint: str = "") -> None:
+        count = len(problems)
+        heading = "the request has a problem" if count == 1 else f"the request has {count} problems"
+        super().__init__("\n  ".join([heading + ":", *map(str, problems)]), hint=hint)
+        self.problems = tuple(problems)
+
+
+class AuthError(QianwenError):
+    kind = "auth"
+    exit_code = 4
+
+
+class Refused(QianwenError):
+    kind = "failed"
+    exit_code = 1
+
+
+class ContentRefused(Refused):
+    kind = "content"
+
+
+class StillRunning(QianwenError):
+    kind = "running"
+    exit_code = 2
+    billed = "unknown"
+    retryable = True
+
+
+class Unavailable(QianwenError):
+    kind = "unavailable"
+    exit_code = 5
+    retryable = True
+
+
+class UnknownOutcome(QianwenError):
+    kind = "unknown_outcome"
+    exit_code = 6
+    billed = "unknown"
+
+
+class OutputError(QianwenError):
+    kind = "output"
+    exit_code = 7
+    billed = "yes"

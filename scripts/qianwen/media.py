@@ -1,0 +1,176 @@
+"""What a file is, read from its own first bytes; names and declared types are never believed.
+
+`probe` knows the picture formats that the models take (PNG, JPEG, WebP, BMP, GIF, TIFF). A format is a row
+of `FORMATS`: the bytes that betray it, its media type, and the reader of its pixel size. This module imports
+nothing of ours.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+from typing import BinaryIO, Callable, NamedTuple
+
+
+class Facts(NamedTuple):
+    """What the bytes say. Pixels are 0 where the header is damaged or does not tell."""
+
+    type: str
+    width: int = 0
+    height: int = 0
+    alpha: bool = False
+
+
+HEAD_BYTES = 512
+MOST_JPEG_STEPS = 4096  # markers and stray bytes before the frame header; bounds the walk through garbage
+BMP_HEADER_SIZES = (12, 40, 52, 56, 64, 108, 124)
+
+SUFFIXES = {
+    "image/png": ".png",
+    "image/jpeg": ".jpg",
+    "image/webp": ".webp",
+    "image/bmp": ".bmp",
+    "image/gif": ".gif",
+    "image/tiff": ".tiff",
+}
+
+
+def probe(stream: BinaryIO) -> Facts | None:
+    """The facts of a seekable binary stream, or None when it is no format that we know.
+
+    Reads a few hundred bytes; JPEG, PNG and TIFF may need a few more further in. Never raises on bad bytes.
+    """
+    head = stream.read(HEAD_BYTES)
+    for offset, magic, kind, reader in FORMATS:
+        if head[offset : offset + len(magic)] == magic:
+            try:
+                return Facts(kind, *reader(head, stream))
+            except _AnotherFormat:
+                continue
+            except (struct.error, LookupError, ValueError):
+                return Facts(kind)
+    return None
+
+
+class _AnotherFormat(Exception):
+    """The first bytes look like a format, but the next ones rule it out."""
+
+
+def probe_bytes(data: bytes) -> Facts | None:
+    return probe(io.BytesIO(data))
+
+
+def _png(head: bytes, stream: BinaryIO) -> tuple[int, int, bool]:
+    name, width, height, color_type = struct.unpack(">4sIIxB", head[12:26])
+    if name != b"IHDR":
+        raise ValueError("a PNG that does not begin with its header chunk")
+    has_alpha_channel = bool(color_type & 4)
+    return width, height, has_alpha_channel or _png_has_transparent_color(stream)
+
+
+def _png_has_transparent_color(stream: BinaryIO) -> bool:
+    """A tRNS chunk, which must stand before the pixels, makes a palette entry or a color transparent."""
+    stream.seek(8)
+    for _ in range(64):
+        header = stream.read(8)
+        if len(header) < 8:
+            return False
+        length, name = struct.unpack(">I4s", header)
+        if name in (b"tRNS", b"IDAT", b"IEND"):
+            return bool(name == b"tRNS")
+        stream.seek(length + 4, io.SEEK_CUR)
+    return False
+
+
+def _jpeg(head: bytes, stream: BinaryIO) -> tuple[int, int]:
+    """Walk the markers to the first frame header (SOF0 to SOF15 without DHT, JPG and DAC)."""
+    stream.seek(2)
+    for _ in range(MOST_JPEG_STEPS):
+        if stream.read(1) != b"\xff":
+            continue
+        marker = _after_fill_bytes(stream)
+        if marker is None or marker in (0xD9, 0xDA):
+            return 0, 0
+        if marker in (0x00, 0x01) or 0xD0 <= marker <= 0xD8:
+            continue
+        (length,) = struct.unpack(">H", stream.read(2))
+        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
+            height, width = struct.unpack(">xHH", stream.read(5))
+            return width, height
+        stream.seek(length - 2, io.SEEK_CUR)
+    return 0, 0
+
+
+def _after_fill_bytes(stream: BinaryIO) -> int | None:
+    byte = stream.read(1)
+    while byte == b"\xff":
+        byte = stream.read(1)
+    return byte[0] if byte else None
+
+
+def _gif(head: bytes, stream: BinaryIO) -> tuple[int, int]:
+    width, height = struct.unpack("<HH", head[6:10])
+    return width, height
+
+
+def _bmp(head: bytes, stream: BinaryIO) -> tuple[int, int]:
+    header_size = int.from_bytes(head[14:18], "little")
+    if header_size not in BMP_HEADER_SIZES:
+        raise _AnotherFormat  # "BM" alone is how some texts begin
+    if header_size == 12:
+        width, height = struct.unpack("<HH", head[18:22])
+    else:
+        width, height = struct.unpack("<ii", head[18:26])
+    return width, abs(height)  # a negative height only says that the rows run top down
+
+
+def _webp(head: bytes, stream: BinaryIO) -> tuple[int, int, bool]:
+    if head[:4] != b"RIFF":
+        raise _AnotherFormat
+    return _WEBP_CHUNKS[head[12:16]](head)
+
+
+def _webp_lossy(head: bytes) -> tuple[int, int, bool]:
+    width, height = struct.unpack("<HH", head[26:30])
+    return width & 0x3FFF, height & 0x3FFF, False
+
+
+def _webp_lossless(head: bytes) -> tuple[int, int, bool]:
+    (bits,) = struct.unpack("<I", head[21:25])
+    return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1, bool(bits >> 28 & 1)
+
+
+def _webp_extended(head: bytes) -> tuple[int, int, bool]:
+    width = int.from_bytes(head[24:27], "little") + 1
+    height = int.from_bytes(head[27:30], "little") + 1
+    return width, height, bool(head[20] & 0x10)
+
+
+_WEBP_CHUNKS = {b"VP8 ": _webp_lossy, b"VP8L": _webp_lossless, b"VP8X": _webp_extended}
+
+
+def _tiff(head: bytes, stream: BinaryIO) -> tuple[int, int]:
+    order = "<" if head[:2] == b"II" else ">"
+    (directory,) = struct.unpack(order + "I", head[4:8])
+    stream.seek(directory)
+    (entries,) = struct.unpack(order + "H", stream.read(2))
+    sizes = {}
+    for _ in range(entries):
+        tag, kind, _count, value = struct.unpack(order + "HHI4s", stream.read(12))
+        if tag in (256, 257):  # ImageWidth, ImageLength: SHORT (3) or LONG (4)
+            sizes[tag] = struct.unpack(order + ("H2x" if kind == 3 else "I"), value)[0]
+    return sizes.get(256, 0), sizes.get(257, 0)
+
+
+_Reader = Callable[[bytes, BinaryIO], "tuple[int, int] | tuple[int, int, bool]"]
+
+FORMATS: tuple[tuple[int, bytes, str, _Reader], ...] = (
+    (0, b"\x89PNG\r\n\x1a\n", "image/png", _png),
+    (0, b"\xff\xd8\xff", "image/jpeg", _jpeg),
+    (8, b"WEBP", "image/webp", _webp),
+    (0, b"BM", "image/bmp", _bmp),
+    (0, b"GIF87a", "image/gif", _gif),
+    (0, b"GIF89a", "image/gif", _gif),
+    (0, b"II*\x00", "image/tiff", _tiff),
+    (0, b"MM\x00*", "image/tiff", _tiff),
+)

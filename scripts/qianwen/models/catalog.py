@@ -1,0 +1,209 @@
+"""The record types of the catalogue, and how a model id finds its row. It knows no table.
+
+A `Model` has one or more `Mode`s; a request is in the first mode whose `when` it meets. A mode names the wire
+shapes it can go by and lists its `Param`s, and a param carries everything that is known about one request
+field: its kind, its limits, the service's default. What is allowed is said here and nowhere else: validation,
+the encoder, the help, the documents and the sandbox all read these rows.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Callable, Iterable, Mapping, NamedTuple, Union
+
+from ..errors import Problem
+from ..media import Facts
+
+GIVEN = "given"
+"""In `Mode.when`: the field is there and not empty, whatever its value."""
+
+Values = Mapping[str, object]
+Finding = Union[Problem, str]
+"""What a rule answers: a problem refuses the request, a text is a warning."""
+Rule = Callable[[Values, Mapping[str, Facts]], Iterable[Finding]]
+"""A cross-field rule over the values and the facts of local files (path of the field → facts)."""
+
+
+class Size(NamedTuple):
+    """Which picture sizes a mode makes. Sizes are texts `W*H` in pixels.
+
+    presets: ratio → documented sizes, the preferred first; they are legal before any other rule is asked.
+    fixed: only the presets are legal.  area, side: inclusive bounds of width × height and of each side.
+    advised_area: outside it is a warning only.  ratio: the long side is at most this many times the short one.
+    snap: the service rounds both sides to multiples of it.  tiers: shorthand → its area in pixels.
+    default: what the service takes when nothing is sent.
+    follows: area in pixels that the service aims at when it takes the ratio of the last input picture.
+    """
+
+    presets: Mapping[str, tuple[str, ...]] = {}
+    fixed: bool = False
+    area: tuple[int, int] | None = None
+    advised_area: tuple[int, int] | None = None
+    side: tuple[int, int] | None = None
+    ratio: int = 0
+    snap: int = 1
+    tiers: Mapping[str, int] = {}
+    default: str = ""
+    follows: int = 0
+
+
+class MediaRule(NamedTuple):
+    """What a media field takes. side: pixels, inclusive. megabytes: of 1,048,576 bytes.
+
+    side_is_advice: outside `side` is a warning only.  alpha: transparency is supported.
+    """
+
+    types: tuple[str, ...]
+    side: tuple[int, int]
+    megabytes: int
+    ratio: int = 0
+    side_is_advice: bool = False
+    alpha: bool = True
+    ascii_url: bool = False
+
+
+class Source(NamedTuple):
+    """What a media field names.
+
+    scheme: "http", "https", "oss", "data", or "file", of which `path`, `bytes` and `facts` say more.
+    facts: None when the file is of no known format.  fault: why it cannot be used at all.
+    """
+
+    text: str
+    scheme: str
+    path: str = ""
+    bytes: int = 0
+    facts: Facts | None = None
+    fault: str = ""
+
+
+class Param(NamedTuple):
+    """One request field.
+
+    kind: "text", "integer", "number", "switch", "choice", "size", "media", "media list" or "structure".
+    low, high: inclusive bounds of a number, or of the count of a list.  longest: of a text, in `unit`s.
+    default: what the service takes when the field is left out.  send: what we send then (None: nothing), and
+    `remark` is the warning given with it.  on_wire: False when the field is checked but is none of the API's.
+    also: other names under which users know the field.
+    """
+
+    name: str
+    kind: str
+    meaning: str = ""
+    required: bool = False
+    low: float | None = None
+    high: float | None = None
+    longest: int = 0
+    unit: str = "characters"
+    choices: tuple[str, ...] = ()
+    size: Size | None = None
+    media: MediaRule | None = None
+    default: object = None
+    send: object = None
+    remark: str = ""
+    on_wire: bool = True
+    also: tuple[str, ...] = ()
+
+
+class Mode(NamedTuple):
+    """One way to use a model.
+
+    call, task: the wire shapes it can go by, answered in one exchange or submitted and waited for.
+    when: field → value (or GIVEN) that puts a request into this mode.  text_first: the prompt stands before
+    the pictures on the wire.  bills: the field that bounds how many units are paid for ("": one).
+    """
+
+    name: str
+    params: tuple[Param, ...]
+    call: str = ""
+    task: str = ""
+    when: Mapping[str, object] = {}
+    rules: tuple[Rule, ...] = ()
+    text_first: bool = False
+    bills: str = "n"
+
+    def param(self, name: str) -> Param | None:
+        return next((param for param in self.params if param.name == name), None)
+
+
+class Model(NamedTuple):
+    """A row: what is documented about one model id. `checked` is the date (YYYY-MM-DD) of the last look at `source`."""
+
+    id: str
+    family: str
+    summary: str
+    modes: tuple[Mode, ...]
+    regions: tuple[str, ...]
+    source: str
+    checked: str
+    aliases: tuple[str, ...] = ()
+
+
+class Found(NamedTuple):
+    """A row for an id. `id` is what goes on the wire; `note` is for the user when the row was not named outright."""
+
+    model: Model
+    id: str
+    note: str = ""
+    exact: bool = True
+
+
+class Flag(NamedTuple):
+    """A convenience flag for one request field. many: it may be repeated, for a list.  switch: it takes no value."""
+
+    name: str
+    field: str
+    metavar: str
+    help: str
+    many: bool = False
+    switch: bool = False
+
+
+class Catalog(NamedTuple):
+    """Everything that one program can be asked for. `unit` is what is billed, `folder` where results go by default.
+
+    families: glob of ids → id of the row whose rules an unknown id takes; the first match counts.
+    elsewhere: the program that makes another kind of media, and globs of its ids.
+    defaults: field → model id when no model is named; the first field that is given counts.
+    """
+
+    program: str
+    purpose: str
+    unit: str
+    folder: str
+    flags: tuple[Flag, ...]
+    models: tuple[Model, ...]
+    families: tuple[tuple[str, str], ...]
+    elsewhere: tuple[str, tuple[str, ...]]
+    defaults: tuple[tuple[str, str], ...]
+    default: str
+
+
+SNAPSHOT = r"-20\d\d-\d\d-\d\d$"
+
+
+def find(catalog: Catalog, model_id: str) -> Found | None:
+    """The row for an id: by name, by alias, as a dated snapshot of a name, else by its nearest family.
+
+    None when the id belongs to another program or to no family.
+    """
+    rows = {model.id: model for model in catalog.models}
+    names = {alias: model for model in catalog.models for alias in model.aliases}
+    if model_id in rows:
+        return Found(rows[model_id], model_id)
+    if model_id in names:
+        model = names[model_id]
+        return Found(model, model.id, f"{model_id} is spelled {model.id} in requests")
+    base = re.sub(SNAPSHOT, "", model_id)
+    if base in rows:
+        return Found(rows[base], model_id)
+    from fnmatch import fnmatchcase
+
+    _, foreign = catalog.elsewhere
+    if any(fnmatchcase(model_id, pattern) for pattern in foreign):
+        return None
+    for pattern, row in catalog.families:
+        if fnmatchcase(model_id, pattern):
+            note = f"unknown model id {model_id!r}: passed on as it is, checked by the rules of {row}"
+            return Found(rows[row], model_id, note, exact=False)
+    return None

@@ -1,0 +1,430 @@
+"""One walk over a row: everything that can be known to be wrong with a request, found before a byte leaves.
+
+Nothing is coerced in silence: what a model does not take is dropped with a warning, what breaks a hard limit is a
+problem, and all problems are raised together. A field is checked by the function that `CHECKS` holds for its kind.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Callable, Iterable, Mapping, NamedTuple
+
+from ..errors import InvalidRequest, Problem
+from ..media import Facts
+from . import sizes
+from .catalog import GIVEN, Catalog, Found, MediaRule, Mode, Model, Param, Source, Values
+
+Inspect = Callable[[str], Source]
+
+DATA_URL_ADVICE = 10_485_760  # encoded bytes; documented for the vision models, applied here as a warning
+
+
+class Checked(NamedTuple):
+    """A request that is proven allowed. `values` go on the wire; `sources` are its media by path of the field."""
+
+    model: Model
+    id: str
+    mode: Mode
+    shape: str
+    values: dict[str, Any]
+    sources: dict[str, Source]
+    warnings: tuple[str, ...]
+
+    @property
+    def units(self) -> int:
+        """How many units at most will be billed."""
+        param = self.mode.param(self.mode.bills)
+        most = self.values.get(self.mode.bills, param.default if param else None)
+        return most if isinstance(most, int) else 1
+
+
+class _Findings:
+    """What one check has found so far."""
+
+    def __init__(self, inspect: Inspect) -> None:
+        self.inspect = inspect
+        self.problems: list[Problem] = []
+        self.warnings: list[str] = []
+        self.sources: dict[str, Source] = {}
+
+    def problem(self, path: str, value: object, message: str, allowed: str = "", nearest: object = None) -> None:
+        self.problems.append(Problem(path, value, message, allowed, nearest))
+
+    def warn(self, message: str) -> None:
+        self.warnings.append(message)
+
+
+def check(
+    catalog: Catalog,
+    found: Found,
+    fields: Values,
+    inspect: Inspect,
+    wants_task: bool = False,
+    needs_task: bool = False,
+) -> Checked:
+    """The request as it will be sent.
+
+    fields: the user's, by name.  inspect: looks at one media value.  wants_task: the user prefers a task;
+    needs_task: nothing else will do.  Raises InvalidRequest with every problem.
+    """
+    findings = _Findings(inspect)
+    if found.note:
+        findings.warn(found.note)
+    given = _renamed(found.model, {name: value for name, value in fields.items() if value is not None}, findings)
+    mode = choose_mode(found.model, {**given, "async": wants_task or needs_task})
+    if mode is None:
+        findings.problems.append(_undecided(found.model, given))
+        mode = found.model.modes[0]  # its other fields are checked as well, so that all problems are told at once
+    values = _known_fields(catalog, found, mode, given, findings)
+    for param in mode.params:
+        _check_field(param, values, findings)
+    facts = {path: source.facts for path, source in findings.sources.items() if source.facts}
+    _apply_rules(mode, values, facts, findings)
+    shape = _route(mode, found.id, wants_task, needs_task, findings)
+    if findings.problems:
+        raise InvalidRequest(findings.problems, hint=_hint(catalog, mode, findings.problems))
+    on_wire = {name: value for name, value in values.items() if _on_wire(mode.param(name))}
+    return Checked(found.model, found.id, mode, shape, on_wire, findings.sources, tuple(findings.warnings))
+
+
+def choose_mode(model: Model, values: Values) -> Mode | None:
+    """The first mode whose conditions the values meet; None when a deciding field is missing or wrong."""
+    return next((mode for mode in model.modes if _meets(mode.when, values)), None)
+
+
+def says_something(value: object) -> bool:
+    """Whether a field is really given: not null, not off, not empty."""
+    return value is not None and value is not False and value != "" and value != [] and value != {}
+
+
+def nearest_name(name: str, known: Iterable[str]) -> str | None:
+    import difflib
+
+    return next(iter(difflib.get_close_matches(name, sorted(known), 1, 0.6)), None)
+
+
+def _meets(when: Mapping[str, object], values: Values) -> bool:
+    return all(
+        says_something(values.get(name)) if wanted is GIVEN else values.get(name) == wanted
+        for name, wanted in when.items()
+    )
+
+
+# Names ----------------------------------------------------------------------------------------------------
+
+
+def _renamed(model: Model, given: dict[str, Any], findings: _Findings) -> dict[str, Any]:
+    """The fields under the names of the row; a single picture becomes a list, or a list of one a single, as needed."""
+    values = dict(given)
+    for param in {param.name: param for mode in model.modes for param in mode.params}.values():
+        for synonym in param.also:
+            if synonym not in values:
+                continue
+            value = values.pop(synonym)
+            if param.name in values:
+                findings.warn(f"{synonym} is left out because {param.name} is given")
+            else:
+                values[param.name] = value
+        if param.kind == "media list" and isinstance(values.get(param.name), str):
+            values[param.name] = [values[param.name]]
+        elif param.kind == "media" and isinstance(values.get(param.name), list) and len(values[param.name]) == 1:
+            values[param.name] = values[param.name][0]
+    return values
+
+
+def _undecided(model: Model, values: Values) -> Problem:
+    """No mode fits: name the field that decides between them and its values."""
+    field = next(name for mode in model.modes for name in mode.when)
+    choices = [str(mode.when[field]) for mode in model.modes if field in mode.when]
+    value = values.get(field)
+    message = "is needed to choose what to do" if value is None else "is no such choice"
+    return Problem(field, value, message, ", ".join(choices), nearest_name(str(value), choices))
+
+
+def _known_fields(
+    catalog: Catalog, found: Found, mode: Mode, given: dict[str, Any], findings: _Findings
+) -> dict[str, Any]:
+    """The fields that this mode takes; the others are dropped, refused, or passed on for an unknown model."""
+    vocabulary = {name: param for param in _all_params(catalog) for name in (param.name, *param.also)}
+    values: dict[str, Any] = {}
+    for name, value in given.items():
+        if mode.param(name) or (not found.exact and name not in vocabulary):
+            values[name] = value
+            if not mode.param(name):
+                findings.warn(f"{name} is not known here and is passed on as it is")
+        elif name not in vocabulary:
+            findings.problem(name, value, "is no field of a request", nearest=nearest_name(name, vocabulary))
+        elif not says_something(value):
+            continue
+        elif vocabulary[name].media:
+            findings.problem(name, value, f"is nothing that {found.id} takes", _takers(catalog, name))
+        elif any(other.param(name) for other in found.model.modes):
+            findings.warn(f"{name} has no effect in the {mode.name} mode of {found.id} and is left out")
+        else:
+            findings.warn(f"{found.id} takes no {name}; it is left out")
+    return values
+
+
+def _all_params(catalog: Catalog) -> Iterable[Param]:
+    return (param for model in catalog.models for mode in model.modes for param in mode.params)
+
+
+def _takers(catalog: Catalog, name: str) -> str:
+    """The models that take a field, under its name or as a synonym."""
+    takers = [
+        model.id
+        for model in catalog.models
+        if any(name in (param.name, *param.also) for mode in model.modes for param in mode.params)
+    ]
+    return "it is taken by " + ", ".join(takers)
+
+
+def _on_wire(param: Param | None) -> bool:
+    return param is None or param.on_wire
+
+
+def _apply_rules(mode: Mode, values: dict[str, Any], facts: Mapping[str, Facts], findings: _Findings) -> None:
+    for rule in mode.rules:
+        for finding in rule(values, facts):
+            if isinstance(finding, Problem):
+                findings.problems.append(finding)
+            else:
+                findings.warn(finding)
+
+
+def _route(mode: Mode, model_id: str, wants_task: bool, needs_task: bool, findings: _Findings) -> str:
+    """The wire shape: a task when asked for or when there is nothing else, one exchange otherwise."""
+    if needs_task and not mode.task:
+        findings.problem("model", model_id, "answers in one exchange; there is no task to submit", "a model with tasks")
+    elif wants_task and not mode.task:
+        findings.warn(f"{model_id} answers in one exchange and has no task form here; --async is left out")
+    return mode.task if mode.task and (wants_task or needs_task or not mode.call) else mode.call
+
+
+def _hint(catalog: Catalog, mode: Mode, problems: Iterable[Problem]) -> str:
+    """The model to use instead, when pictures are missing or too many; switching is the user's decision."""
+    by_path = {problem.path: problem for problem in problems}
+    for param in mode.params:
+        if param.media and param.low and param.name in by_path and not by_path[param.name].value:
+            return f"to work from text alone, use --model {catalog.default}"
+    for field, model_id in catalog.defaults:
+        if field in by_path and mode.param(field) is None:
+            return f"to use {field}, take --model {model_id}"
+    return ""
+
+
+# Fields ---------------------------------------------------------------------------------------------------
+
+
+def _check_field(param: Param, values: dict[str, Any], findings: _Findings) -> None:
+    """Check one field where it stands; the checked form (a normalized size) takes its place."""
+    value = values.get(param.name)
+    if value is None or value == []:
+        values.pop(param.name, None)
+        if param.required or (param.media and param.low):
+            findings.problem(param.name, value, "is missing", param.meaning)
+        elif param.send is not None:
+            values[param.name] = param.send
+            if param.remark:
+                findings.warn(param.remark)
+        return
+    values[param.name] = CHECKS[param.kind](param, value, findings)
+
+
+def _text(param: Param, value: object, findings: _Findings) -> object:
+    if not isinstance(value, str):
+        findings.problem(param.name, value, "is no text", "a text")
+        return value
+    if not value.strip() and param.required:
+        findings.problem(param.name, value, "is empty", param.meaning)
+    try:
+        value.encode("utf-8")
+    except UnicodeEncodeError:
+        findings.problem(param.name, ascii(value), "holds characters that are no valid Unicode", "valid Unicode")
+    length = _tokens(value) if param.unit == "tokens" else len(value)
+    if param.longest and length > param.longest:
+        about = "about " if param.unit == "tokens" else ""
+        findings.warn(
+            f"{param.name} has {about}{length} {param.unit}; the service silently cuts it after {param.longest}"
+        )
+    return value
+
+
+def _tokens(text: str) -> int:
+    """A rough count: one for each CJK character, one for each four others. The service's tokenizer is not public."""
+    wide = sum(1 for character in text if ord(character) >= 0x2E80)
+    return wide + math.ceil((len(text) - wide) / 4)
+
+
+def _integer(param: Param, value: object, findings: _Findings) -> object:
+    if type(value) is not int:
+        findings.problem(param.name, value, "is no whole number", _range(param), _as_integer(param, value))
+        return value
+    return _bounded(param, value, findings)
+
+
+def _number(param: Param, value: object, findings: _Findings) -> object:
+    if type(value) not in (int, float) or not math.isfinite(value):  # type: ignore[arg-type]
+        findings.problem(param.name, value, "is no number", _range(param))
+        return value
+    return _bounded(param, value, findings)  # type: ignore[arg-type]
+
+
+def _bounded(param: Param, value: float, findings: _Findings) -> object:
+    fitting = _clamp(param, value)
+    if fitting != value:
+        findings.problem(param.name, value, "is out of range", _range(param), fitting)
+    return value
+
+
+def _clamp(param: Param, value: float) -> float:
+    if param.low is not None and value < param.low:
+        return param.low
+    if param.high is not None and value > param.high:
+        return param.high
+    return value
+
+
+def _as_integer(param: Param, value: object) -> object:
+    try:
+        return _clamp(param, int(float(str(value))))
+    except (ValueError, OverflowError):
+        return None
+
+
+def _range(param: Param) -> str:
+    if param.low is None or param.high is None:
+        return "a number"
+    return str(param.low) if param.low == param.high else f"{param.low} to {param.high}"
+
+
+def _switch(param: Param, value: object, findings: _Findings) -> object:
+    if not isinstance(value, bool):
+        word = str(value).lower()
+        nearest = True if word in ("true", "1", "yes", "on") else False if word in ("false", "0", "no", "off") else None
+        findings.problem(param.name, value, "is neither true nor false", "true or false", nearest)
+    return value
+
+
+def _choice(param: Param, value: object, findings: _Findings) -> object:
+    if value not in param.choices:
+        nearest = nearest_name(str(value), param.choices)
+        findings.problem(param.name, value, "is no such choice", ", ".join(param.choices), nearest)
+    return value
+
+
+def _size(param: Param, value: object, findings: _Findings) -> object:
+    rule = param.size
+    if rule is None or not isinstance(value, str):
+        findings.problem(param.name, value, "is no text", "a text such as 1024*1024 or 16:9")
+        return value
+    verdict = sizes.judge(value, rule)
+    if verdict.fault:
+        findings.problem(param.name, value, verdict.fault, sizes.allowed(rule), verdict.nearest)
+    for note in verdict.notes:
+        findings.warn(f"{param.name} {value} {note}")
+    return verdict.size
+
+
+def _structure(param: Param, value: object, findings: _Findings) -> object:
+    return value  # its shape is the business of the mode's rules
+
+
+# Media ----------------------------------------------------------------------------------------------------
+
+
+def _media_list(param: Param, value: object, findings: _Findings) -> object:
+    if not isinstance(value, list):
+        findings.problem(param.name, value, "is no list", "a list of files or URLs")
+        return value
+    low, high = int(param.low or 0), int(param.high or 0)
+    if not low <= len(value) <= high:
+        counted = f"holds {len(value)} pictures" if len(value) != 1 else "holds 1 picture"
+        findings.problem(param.name, value, counted, f"{low} to {high}")
+    return [_one_media(param, f"{param.name}[{index}]", item, findings) for index, item in enumerate(value)]
+
+
+def _media(param: Param, value: object, findings: _Findings) -> object:
+    return _one_media(param, param.name, value, findings)
+
+
+def _one_media(param: Param, path: str, value: object, findings: _Findings) -> object:
+    if not isinstance(value, str) or not value.strip():
+        findings.problem(path, value, "is no file and no URL", "one path, or an https:, oss: or data: URL")
+        return value
+    source = findings.inspect(value)
+    findings.sources[path] = source
+    rule = param.media
+    if source.fault:
+        findings.problem(path, value, source.fault)
+    elif rule and source.scheme == "file":
+        _judge_file(path, source, rule, findings)
+    elif rule:
+        _judge_url(path, source, rule, findings)
+    return value
+
+
+def _judge_file(path: str, source: Source, rule: MediaRule, findings: _Findings) -> None:
+    kinds = ", ".join(kind.split("/")[1].upper() for kind in rule.types)
+    if source.facts is None or source.facts.type not in rule.types:
+        kind = source.facts.type if source.facts else "of no known picture format"
+        findings.problem(path, source.text, f"is {kind}", kinds)
+        return
+    if source.bytes > rule.megabytes * 2**20:
+        held = f"has {source.bytes / 2**20:.1f} MB"
+        findings.problem(path, source.text, held, f"up to {rule.megabytes} MB", f"{rule.megabytes} MB")
+    facts = source.facts
+    if not facts.width or not facts.height:
+        findings.warn(f"{path}: the pixel size of {source.text} could not be read from its header")
+        return
+    if facts.alpha and not rule.alpha:
+        findings.warn(f"{path}: {source.text} has transparency, which this model does not support")
+    _judge_pixels(path, facts, rule, findings)
+
+
+def _judge_pixels(path: str, facts: Facts, rule: MediaRule, findings: _Findings) -> None:
+    low, high = rule.side
+    shorter, longer = sorted((facts.width, facts.height))
+    measured = f"{facts.width}*{facts.height}"
+    if not low <= shorter <= longer <= high:
+        if rule.side_is_advice:
+            findings.warn(f"{path}: {measured} pixels; sides of {low} to {high} are advised")
+        else:
+            findings.problem(
+                path, measured, "has a side out of range", f"sides of {low} to {high}", _rescaled(facts, rule)
+            )
+    if rule.ratio and longer > rule.ratio * shorter:
+        findings.problem(path, measured, "is too long and narrow", f"ratio 1:{rule.ratio} to {rule.ratio}:1")
+
+
+def _rescaled(facts: Facts, rule: MediaRule) -> str | None:
+    """The same picture at a size that fits, when its shape allows one."""
+    low, high = rule.side
+    shorter, longer = sorted((facts.width, facts.height))
+    factor, whole = (low / shorter, math.ceil) if shorter < low else (high / longer, math.floor)
+    width, height = whole(facts.width * factor), whole(facts.height * factor)
+    return f"{width}*{height}" if low <= min(width, height) and max(width, height) <= high else None
+
+
+def _judge_url(path: str, source: Source, rule: MediaRule, findings: _Findings) -> None:
+    if source.scheme == "data":
+        kind = source.text[5:].split(";")[0].split(",")[0].lower()
+        if kind not in rule.types and kind != "image/jpg":
+            findings.problem(path, source.text[:40] + "…", f"is {kind or 'of no stated type'}", ", ".join(rule.types))
+        if len(source.text) > DATA_URL_ADVICE:
+            findings.warn(f"{path}: a data: URL above 10 MB may be refused; give the file itself and it is uploaded")
+    elif rule.ascii_url and not source.text.isascii():
+        findings.problem(path, source.text, "holds characters outside ASCII", "a URL in ASCII")
+
+
+CHECKS: Mapping[str, Callable[[Param, object, _Findings], object]] = {
+    "text": _text,
+    "integer": _integer,
+    "number": _number,
+    "switch": _switch,
+    "choice": _choice,
+    "size": _size,
+    "media": _media,
+    "media list": _media_list,
+    "structure": _structure,
+}

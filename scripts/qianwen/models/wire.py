@@ -1,0 +1,197 @@
+"""How a request goes on the wire: one short encoder per shape, one decoder per answer layout. No model names here.
+
+A shape is found by the key that a `Mode` names. The encoder gets values that `validate` has proven allowed and
+turns them into the API's JSON; where the pieces go (`input` or `parameters`) is the shape's business.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Callable, Iterable, Mapping, NamedTuple
+
+from .catalog import Values
+
+JSON = dict[str, Any]
+
+
+class Call(NamedTuple):
+    """What is posted: `path` below the native base, the JSON `body`, and how the answer comes back."""
+
+    path: str
+    body: JSON
+    is_task: bool
+    is_stream: bool
+
+
+class Shape(NamedTuple):
+    path: str
+    input: Callable[[Values, bool], JSON]
+    in_input: frozenset[str] = frozenset()
+    is_task: bool = False
+    is_stream: bool = False
+
+    @property
+    def takes_messages(self) -> bool:
+        return self.input is _message
+
+
+class Failure(NamedTuple):
+    """One picture of a result that was not made: its number (from 1) and the service's words."""
+
+    number: int
+    code: str
+    message: str
+
+
+class Result(NamedTuple):
+    """What a final answer holds. `content` keeps texts and pictures in their order when they were interleaved."""
+
+    urls: tuple[str, ...]
+    failures: tuple[Failure, ...] = ()
+    content: tuple[JSON, ...] = ()
+    width: int | None = None
+    height: int | None = None
+
+
+# Encoders -------------------------------------------------------------------------------------------------
+
+MESSAGE_FIELDS = frozenset({"prompt", "reference_images"})
+PROMPT_FIELDS = frozenset({"prompt", "negative_prompt", "ref_img"})
+IMAGES_FIELDS = frozenset({"prompt", "negative_prompt", "reference_images"})
+FUNCTION_FIELDS = frozenset({"function", "prompt", "base_image_url", "mask_image_url"})
+
+
+def _message(values: Values, text_first: bool) -> JSON:
+    text = [{"text": values["prompt"]}]
+    pictures = [{"image": url} for url in _list(values.get("reference_images"))]
+    content = text + pictures if text_first else pictures + text
+    return {"messages": [{"role": "user", "content": content}]}
+
+
+def _flat(names: frozenset[str]) -> Callable[[Values, bool], JSON]:
+    return lambda values, _text_first: {name: values[name] for name in values if name in names}
+
+
+def _prompt_and_images(values: Values, text_first: bool) -> JSON:
+    fields = _flat(PROMPT_FIELDS)(values, text_first)
+    return {**fields, "images": _list(values.get("reference_images"))}
+
+
+def _list(value: object) -> list[Any]:
+    return list(value) if isinstance(value, (list, tuple)) else []
+
+
+GENERATION = "/services/aigc/multimodal-generation/generation"
+
+SHAPES: Mapping[str, Shape] = {
+    "messages": Shape(GENERATION, _message, MESSAGE_FIELDS),
+    "messages stream": Shape(GENERATION, _message, MESSAGE_FIELDS, is_stream=True),
+    "messages task": Shape("/services/aigc/image-generation/generation", _message, MESSAGE_FIELDS, is_task=True),
+    "text2image": Shape("/services/aigc/text2image/image-synthesis", _flat(PROMPT_FIELDS), PROMPT_FIELDS, is_task=True),
+    "image2image": Shape("/services/aigc/image2image/image-synthesis", _prompt_and_images, IMAGES_FIELDS, is_task=True),
+    "image2image function": Shape(
+        "/services/aigc/image2image/image-synthesis", _flat(FUNCTION_FIELDS), FUNCTION_FIELDS, is_task=True
+    ),
+}
+
+
+def encode(shape: str, model_id: str, values: Values, text_first: bool = False) -> Call:
+    """The call for checked values. Fields that the shape does not place in `input` go to `parameters`."""
+    how = SHAPES[shape]
+    body: JSON = {"model": model_id, "input": how.input(values, text_first)}
+    parameters = {name: value for name, value in values.items() if name not in how.in_input}
+    if parameters:
+        body["parameters"] = parameters
+    return Call(how.path, body, how.is_task, how.is_stream)
+
+
+# Decoders -------------------------------------------------------------------------------------------------
+
+
+def decode(body: JSON, interleaved: bool = False) -> Result:
+    """The pictures of a final answer, whichever of the documented layouts it has.
+
+    `interleaved` says that text items are content; otherwise they are the service's remarks (a rewritten prompt).
+    """
+    output = _dict(body.get("output"))
+    urls: list[str] = []
+    failures: list[Failure] = []
+    content: list[JSON] = []
+    for layout, read in LAYOUTS.items():
+        for item in read(output.get(layout)):
+            if isinstance(item, Failure):
+                failures.append(item)
+            elif "image" in item:
+                urls.append(item["image"])
+                content.append({"type": "image", "image": item["image"]})
+            else:
+                content.append({"type": "text", "text": item["text"]})
+    width, height = _pixels(_dict(body.get("usage")))
+    return Result(tuple(urls), tuple(failures), tuple(content) if interleaved else (), width, height)
+
+
+def _from_choices(choices: object) -> Iterable[JSON | Failure]:
+    """Every image of every choice; models differ in whether several pictures share a choice."""
+    for choice in _list(choices):
+        for item in _list(_dict(_dict(choice).get("message")).get("content")):
+            if isinstance(item, dict) and isinstance(item.get("image"), str):
+                yield {"image": item["image"]}
+            elif isinstance(item, dict) and isinstance(item.get("text"), str):
+                yield {"text": item["text"]}
+
+
+def _from_results(results: object) -> Iterable[JSON | Failure]:
+    for number, item in enumerate(_list(results), 1):
+        fields = _dict(item)
+        if isinstance(fields.get("url"), str):
+            yield {"image": fields["url"]}
+        elif "code" in fields or "message" in fields:
+            yield Failure(number, str(fields.get("code", "")), str(fields.get("message", "")))
+
+
+LAYOUTS: Mapping[str, Callable[[object], Iterable[JSON | Failure]]] = {
+    "choices": _from_choices,
+    "results": _from_results,
+}
+
+
+def _pixels(usage: JSON) -> tuple[int | None, int | None]:
+    width, height = usage.get("width"), usage.get("height")
+    if type(width) is int and type(height) is int:
+        return width, height
+    sides = str(usage.get("size", "")).split("*")
+    if len(sides) == 2 and all(side.isdigit() and int(side) for side in sides):
+        return int(sides[0]), int(sides[1])
+    return None, None
+
+
+def _dict(value: object) -> JSON:
+    return value if isinstance(value, dict) else {}
+
+
+# Streams --------------------------------------------------------------------------------------------------
+
+
+def join(frames: Iterable[JSON]) -> JSON:
+    """One final answer out of the frames of a stream: text increments joined, pictures in place, last usage."""
+    items: list[JSON] = []
+    answer: JSON = {}
+    finish = None
+    for frame in frames:
+        answer = {**answer, **{key: frame[key] for key in ("request_id", "usage") if key in frame}}
+        for choice in _list(_dict(frame.get("output")).get("choices")):
+            finish = _dict(choice).get("finish_reason") or finish
+        for piece in _from_choices(_dict(frame.get("output")).get("choices")):
+            if isinstance(piece, dict):
+                _append(items, piece)
+    message = {"role": "assistant", "content": items}
+    answer["output"] = {"choices": [{"finish_reason": finish, "message": message}], "finished": finish == "stop"}
+    return answer
+
+
+def _append(items: list[JSON], piece: JSON) -> None:
+    if "image" in piece:
+        items.append({"type": "image", "image": piece["image"]})
+    elif items and items[-1]["type"] == "text":
+        items[-1]["text"] += piece["text"]
+    else:
+        items.append({"type": "text", "text": piece["text"]})

@@ -1,0 +1,183 @@
+"""Where results go: names that are readable, sortable and unique, and files that appear whole or not at all.
+
+Nothing that exists is replaced unless that was asked for. A file grows beside its target under a name that begins
+with a dot, is flushed to the disk, and gets its name in one step.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import unicodedata
+from typing import BinaryIO, Callable, NamedTuple
+
+from . import media
+from .errors import OutputError, UsageError
+
+SLUG_LENGTH = 40
+Warn = Callable[[str], None]
+
+
+class Target(NamedTuple):
+    """Where one result goes. suffix: what the user asked for, "" for whatever the bytes are."""
+
+    folder: str
+    stem: str
+    suffix: str = ""
+    overwrite: bool = False
+
+    def numbered(self, index: int, count: int) -> Target:
+        """The target of picture `index` (from 0) of `count`: several pictures get _1, _2, …"""
+        return self if count == 1 else self._replace(stem=f"{self.stem}_{index + 1}")
+
+
+class Saved(NamedTuple):
+    """A file on the disk: absolute path, size in bytes, SHA-256 in hex, and what its bytes say it is."""
+
+    path: str
+    bytes: int
+    sha256: str
+    facts: media.Facts
+
+
+def plan(output: str, default_folder: str, cwd: str, prompt: str, stamp: str, overwrite: bool = False) -> Target:
+    """The target for a run. `output` is a file, or a folder when it exists as one, ends in a slash or has no suffix.
+
+    stamp: sorts, such as 20261120-153012.  Raises UsageError when the folder cannot be made or written to, so that
+    this is known before anything is paid for.
+    """
+    place = os.path.join(cwd, os.path.expanduser(output or default_folder))
+    is_folder = not output or os.path.isdir(place) or output.endswith(("/", os.sep)) or not os.path.splitext(output)[1]
+    folder = os.path.abspath(place if is_folder else os.path.dirname(place))
+    stem, suffix = (f"{stamp}-{slug(prompt)}", "") if is_folder else os.path.splitext(os.path.basename(place))
+    try:
+        os.makedirs(folder, exist_ok=True)
+        probe = os.path.join(folder, f".{os.urandom(8).hex()}.probe")
+        os.close(os.open(probe, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+        os.unlink(probe)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise UsageError(
+            f"the output folder {folder} cannot be used: {reason}", hint="choose another with --output"
+        ) from error
+    return Target(folder, stem, suffix, overwrite)
+
+
+def slug(prompt: str) -> str:
+    """A piece of the prompt for a file name: letters and digits of any script, words joined by hyphens."""
+    text = unicodedata.normalize("NFC", prompt).lower()
+    words = re.findall(r"[^\W_]+", text)
+    short = "-".join(words)[:SLUG_LENGTH].strip("-")
+    return short.encode("utf-8", "ignore").decode("utf-8") or "result"
+
+
+class Draft:
+    """A result on its way to the disk. Use as a context manager: without `publish` nothing is left behind."""
+
+    def __init__(self, target: Target) -> None:
+        self.target = target
+        self._path = os.path.join(target.folder, f".{os.urandom(8).hex()}.part")
+        self.stream: BinaryIO
+
+    def __enter__(self) -> Draft:
+        try:
+            self.stream = open(self._path, "x+b")
+        except OSError as error:
+            raise _output_error(error, self.target.folder) from error
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        self.stream.close()
+        try:
+            os.unlink(self._path)
+        except OSError:
+            pass  # published, or the folder is gone
+        if isinstance(error, OSError):
+            raise _output_error(error, self.target.folder) from error
+
+    def publish(self, suffix: str, warn: Warn) -> str:
+        """Give the finished file its name and answer it: the wanted one, or the next free one when that is taken."""
+        self.stream.flush()
+        os.fsync(self.stream.fileno())
+        self.stream.close()
+        wanted = os.path.join(self.target.folder, self.target.stem + suffix)
+        if self.target.overwrite:
+            os.replace(self._path, wanted)
+            return wanted
+        for number in range(1, 100_000):
+            path = wanted if number == 1 else os.path.join(self.target.folder, f"{self.target.stem}-{number}{suffix}")
+            if self._take_if_free(path):
+                if path != wanted:
+                    warn(f"{wanted} exists already; saved as {os.path.basename(path)}")
+                return path
+        raise OSError(errno.EEXIST, "no free name is left")
+
+    def _take_if_free(self, path: str) -> bool:
+        """Never replaces: a hard link where the disk has them, else an empty file that reserves the name."""
+        try:
+            os.link(self._path, path)
+            return True
+        except FileExistsError:
+            return False
+        except (OSError, NotImplementedError, AttributeError):
+            pass
+        try:
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+        except FileExistsError:
+            return False
+        os.replace(self._path, path)
+        return True
+
+
+def save_media(target: Target, fill: Callable[[BinaryIO], tuple[int, str]], warn: Warn) -> Saved:
+    """Let `fill` write the bytes (it answers their count and SHA-256) and save them; the suffix follows the bytes.
+
+    Raises OutputError, and what `fill` raises.
+    """
+    with Draft(target) as draft:
+        size, sha256 = fill(draft.stream)
+        draft.stream.seek(0)
+        facts = media.probe(draft.stream)
+        if facts is None:
+            raise OutputError("the result is no picture that we know, perhaps an error page; nothing was saved")
+        suffix = media.SUFFIXES[facts.type]
+        if target.suffix and _same_kind(target.suffix, suffix):
+            suffix = target.suffix
+        elif target.suffix:
+            warn(f"the result is {facts.type} and gets the suffix {suffix} instead of {target.suffix}")
+        return Saved(draft.publish(suffix, warn), size, sha256, facts)
+
+
+def save_text(target: Target, suffix: str, text: str, warn: Warn) -> str:
+    """Write a text file in UTF-8 and answer its path. Raises OutputError."""
+    with Draft(target) as draft:
+        draft.stream.write(text.encode("utf-8"))
+        return draft.publish(suffix, warn)
+
+
+def markdown(content: tuple[dict[str, str], ...], saved: dict[str, str], folder: str) -> str:
+    """Interleaved texts and pictures in order. saved: URL → local path; a picture that was not saved keeps its URL."""
+    blocks = []
+    number = 0
+    for item in content:
+        if item["type"] == "text":
+            blocks.append(item["text"].strip())
+        else:
+            number += 1
+            path = saved.get(item["image"])
+            place = os.path.relpath(path, folder).replace(os.sep, "/") if path else item["image"]
+            blocks.append(f"![Image {number}](<{place}>)")
+    return "\n\n".join(blocks) + "\n"
+
+
+def _same_kind(left: str, right: str) -> bool:
+    spellings = {".jpeg": ".jpg", ".tif": ".tiff"}
+    return spellings.get(left.lower(), left.lower()) == right
+
+
+def _output_error(error: OSError, folder: str) -> OutputError:
+    return OutputError(
+        f"{folder} could not be written to: {error.strerror or error}",
+        hint="make room or choose another folder with --output; the URLs in the answer are good for 24 hours",
+    )

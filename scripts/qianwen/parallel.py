@@ -1,0 +1,57 @@
+"""Several pieces of waiting at once. Threads suffice: what they wait for is the network."""
+
+from __future__ import annotations
+
+import threading
+from typing import Callable, Sequence, TypeVar
+
+Given = TypeVar("Given")
+Made = TypeVar("Made")
+
+MOST_THREADS = 6
+
+
+def side_by_side(work: Callable[[Given], Made], items: Sequence[Given], cut: Callable[[], None]) -> list[Made]:
+    """`work` on every item, several at once; the results in order, or the first error when all have ended.
+
+    cut: called when this thread is interrupted, so that the others stop waiting too.
+    """
+    if len(items) <= 1:
+        return [work(item) for item in items]
+    results: dict[int, Made] = {}
+    errors: list[BaseException] = []
+    queue = list(enumerate(items))[::-1]
+    threads = [
+        threading.Thread(target=_drain, args=(queue, work, results, errors), daemon=True) for _ in items[:MOST_THREADS]
+    ]
+    try:
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    except BaseException:
+        queue.clear()
+        cut()
+        for thread in threads:
+            thread.join(1.0)
+        raise
+    if errors:
+        raise errors[0]
+    return [results[index] for index in range(len(items))]
+
+
+def _drain(
+    queue: list[tuple[int, Given]],
+    work: Callable[[Given], Made],
+    results: dict[int, Made],
+    errors: list[BaseException],
+) -> None:
+    while True:
+        try:
+            index, item = queue.pop()
+        except IndexError:
+            return
+        try:
+            results[index] = work(item)
+        except BaseException as error:  # raised again in the thread that asked
+            errors.append(error)

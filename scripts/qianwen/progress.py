@@ -1,0 +1,45 @@
+"""What a person sees on stderr: progress, notices, warnings. Every line is redacted before it is written."""
+
+from __future__ import annotations
+
+import threading
+from typing import TextIO
+
+from .redact import safe
+
+SPARSE_SECONDS = 30.0
+
+
+class Progress:
+    """Lines on `stream`. quiet silences progress, never a task id, a warning or an error.
+
+    `secrets` may be appended to when a key becomes known. Safe to use from several threads.
+    """
+
+    def __init__(self, stream: TextIO, quiet: bool = False) -> None:
+        self.quiet = quiet
+        self.secrets: tuple[str, ...] = ()
+        self._stream = stream
+        self._lock = threading.Lock()
+        self._last_state = ""
+        self._last_seconds = 0.0
+
+    def say(self, text: str) -> None:
+        if not self.quiet:
+            self.always(text)
+
+    def warn(self, text: str) -> None:
+        self.always(f"Warning: {text}")
+
+    def always(self, text: str) -> None:
+        with self._lock:
+            try:
+                print(safe(text, self.secrets), file=self._stream, flush=True)
+            except (OSError, ValueError):
+                pass  # nobody listens any more; the work goes on
+
+    def state(self, task_id: str, word: str, seconds: float) -> None:
+        """One look at a task: said when the state changes, and now and then while it does not."""
+        if word != self._last_state or seconds - self._last_seconds >= SPARSE_SECONDS:
+            self._last_state, self._last_seconds = word, seconds
+            self.say(f"  [{seconds:.0f}s] task={task_id} status={word}")

@@ -1,0 +1,72 @@
+"""Trouble on demand: `ROUTE=ACTION[*TIMES]`, for rehearsals of what a caller does when the service fails.
+
+Routes: call, stream, submit, poll, list, cancel, policy, upload, result, and task (how the next task ends).
+Actions on a route: an HTTP status with an optional code and message (`429:Throttling.RateQuota`), `drop` (hang up
+before acting), `lose` (act, then hang up without an answer), `cut` (answer half and hang up), `stall:SECONDS` (act,
+then keep silent). Ends of a task: `fail[:CODE[:MESSAGE]]`, `partial[:CODE[:MESSAGE]]` (without its last picture),
+`unknown`.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from typing import Iterable, NamedTuple
+
+ROUTES = ("call", "stream", "submit", "poll", "list", "cancel", "policy", "upload", "result", "task")
+FOREVER = 10**9
+
+
+class Fault(NamedTuple):
+    """kind: "status", "drop", "lose", "cut" or "stall"; for a task "fail", "partial" or "unknown"."""
+
+    kind: str
+    status: int = 0
+    code: str = ""
+    message: str = ""
+    seconds: float = 0.0
+
+
+class Faults:
+    """The faults still to come, by route, in the order in which they were given."""
+
+    def __init__(self, specs: Iterable[str] = ()) -> None:
+        self._lock = threading.Lock()
+        self._left: dict[str, list[tuple[Fault, int]]] = {}
+        for spec in specs:
+            route, fault, times = parse(spec)
+            self._left.setdefault(route, []).append((fault, times))
+
+    def take(self, route: str) -> Fault | None:
+        with self._lock:
+            coming = self._left.get(route)
+            if not coming:
+                return None
+            fault, times = coming[0]
+            coming[:1] = [(fault, times - 1)] if times > 1 else []
+            return fault
+
+
+def parse(spec: str) -> tuple[str, Fault, int]:
+    """Raises ValueError with words for the user."""
+    match = re.fullmatch(r"(\w+)=([^*]+)(?:\*(\d+))?", spec)
+    if not match or match[1] not in ROUTES:
+        raise ValueError(f"{spec!r} is no ROUTE=ACTION[*TIMES]; routes: {', '.join(ROUTES)}")
+    route, times = match[1], int(match[3]) if match[3] else FOREVER
+    action, _, rest = match[2].partition(":")
+    code, _, message = rest.partition(":")
+    if route == "task":
+        if action in ("fail", "partial", "unknown"):
+            return (
+                route,
+                Fault(action, 200, code or "InternalError.Timeout", message or "An internal timeout error."),
+                times,
+            )
+        raise ValueError(f"{match[2]!r} is no end of a task; ends: fail[:CODE[:MESSAGE]], partial[:…], unknown")
+    if re.fullmatch(r"[345]\d\d", action):
+        return route, Fault("status", int(action), code, message), times
+    if action in ("drop", "lose", "cut") and not rest:
+        return route, Fault(action), times
+    if action == "stall" and re.fullmatch(r"\d+(\.\d+)?", rest):
+        return route, Fault("stall", seconds=float(rest)), times
+    raise ValueError(f"{match[2]!r} is no action; actions: STATUS[:CODE[:MESSAGE]], drop, lose, cut, stall:SECONDS")

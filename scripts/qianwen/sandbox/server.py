@@ -1,0 +1,155 @@
+"""The stand-in on a socket of this machine: `running()` for one run, `main()` for as long as one likes."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import threading
+import time
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import BinaryIO, Iterator, NoReturn, cast
+
+from ..errors import UsageError
+from . import faults
+from .faults import Fault, Faults
+from .standin import PREFIX, Incoming, Reply, StandIn
+
+HOST = "127.0.0.1"
+SILENCE_SECONDS = 300.0
+
+
+class Server(ThreadingHTTPServer):
+    """Binds to loopback only. port: 0 takes a free one."""
+
+    daemon_threads = True
+    request_queue_size = 256
+
+    def __init__(self, standin: StandIn, port: int = 0) -> None:
+        super().__init__((HOST, port), Handler)
+        self.standin = standin
+        standin.origin = f"http://{HOST}:{self.server_address[1]}"
+
+    @property
+    def base(self) -> str:
+        return self.standin.origin + PREFIX
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A client that hangs up is no error of ours; anything else is told on stderr."""
+        error = sys.exc_info()[1]
+        if not isinstance(error, (ConnectionError, TimeoutError)):
+            print(f"sandbox: {type(error).__name__}: {error}", file=sys.stderr)
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Bytes to `Incoming`, `Reply` to bytes, and the trouble that was asked for."""
+
+    protocol_version = "HTTP/1.1"
+    server: Server
+    timeout = SILENCE_SECONDS
+    disable_nagle_algorithm = True
+
+    def do_GET(self) -> None:
+        self._answer()
+
+    def do_POST(self) -> None:
+        self._answer()
+
+    def log_request(self, code: object = "-", size: object = "-") -> None:
+        pass  # quiet: the caller's own lines are what one wants to read
+
+    def _answer(self) -> None:
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        length = int(headers["content-length"]) if headers.get("content-length", "").isdigit() else 0
+        incoming = Incoming(self.command, self.path, headers, length, cast(BinaryIO, self.rfile))
+        standin = self.server.standin
+        route = standin.route(incoming)
+        fault = standin.faults.take(route)
+        if fault and fault.kind == "drop":
+            self._hang_up()
+        elif fault and fault.kind == "status":
+            self.rfile.read(length)
+            self._send(standin.trouble(fault, route))
+        else:
+            reply = standin.handle(route, incoming)
+            self._send(reply) if fault is None else self._spoil(reply, fault)
+
+    def _spoil(self, reply: Reply, fault: Fault) -> None:
+        if fault.kind == "stall":
+            time.sleep(fault.seconds)
+        if fault.kind == "cut":
+            whole = reply.body if isinstance(reply.body, bytes) else b"".join(reply.body)
+            self._head(reply, {"Content-Length": str(len(whole))})
+            self.wfile.write(whole[: len(whole) // 2])
+        self._hang_up()
+
+    def _send(self, reply: Reply) -> None:
+        if isinstance(reply.body, bytes):
+            self._head(reply, {"Content-Length": str(len(reply.body))})
+            self.wfile.write(reply.body)
+            return
+        self._head(reply, {"Transfer-Encoding": "chunked"})
+        for block in reply.body:
+            self.wfile.write(f"{len(block):x}\r\n".encode() + block + b"\r\n")
+            self.wfile.flush()
+        self.wfile.write(b"0\r\n\r\n")
+
+    def _head(self, reply: Reply, more: dict[str, str]) -> None:
+        self.send_response(reply.status)
+        for name, value in {**reply.headers, **more}.items():
+            self.send_header(name, value)
+        if reply.status >= 400 and self.command == "POST":
+            self.close_connection = True  # a body that was refused may not have been read to its end
+            self.send_header("Connection", "close")
+        self.end_headers()
+
+    def _hang_up(self) -> None:
+        self.close_connection = True
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        sys.stderr.write(f"Error: {message}\nHint: sandbox.py --help lists all flags\n")
+        raise SystemExit(UsageError.exit_code)
+
+
+@contextmanager
+def running(standin: StandIn | None = None) -> Iterator[str]:
+    """A stand-in for the length of a block; yields its base URL."""
+    server = Server(standin or StandIn())
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    thread.start()
+    try:
+        yield server.base
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def main(argv: list[str]) -> int:
+    """Serve until interrupted. The first line on stdout is the variable to set."""
+    parser = _Parser(
+        prog="sandbox.py",
+        description="A local stand-in for DashScope: placeholder media, no cost, any key. It listens on loopback only.",
+        epilog=faults.__doc__,
+        allow_abbrev=False,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--port", type=int, default=0, metavar="N", help="0 takes a free one (default)")
+    parser.add_argument("--delay", type=float, default=0.0, metavar="S", help="seconds that each picture or task takes")
+    parser.add_argument("--seed", type=int, metavar="N", help="makes ids and links repeatable")
+    parser.add_argument("--fault", action="append", default=[], metavar="ROUTE=ACTION[*TIMES]", help="see below")
+    args = parser.parse_args(argv)
+    try:
+        server = Server(StandIn(args.delay, Faults(args.fault), args.seed), args.port)
+    except (ValueError, OverflowError, OSError) as error:
+        parser.error(str(error))
+    print(f"DASHSCOPE_HTTP_BASE_URL={server.base}", flush=True)
+    print("Set it, and any key as DASHSCOPE_API_KEY. Ctrl-C ends the stand-in and forgets its tasks.", file=sys.stderr)
+    try:
+        server.serve_forever()
+    except KeyboardInterrupt:
+        pass
+    finally:
+        server.server_close()
+    return 0

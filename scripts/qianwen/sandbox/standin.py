@@ -1,0 +1,375 @@
+"""The stand-in itself: requests in, replies out, tasks and time between them. It opens no socket; `server` does."""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+import threading
+import time
+import uuid
+from dataclasses import dataclass
+from typing import Any, BinaryIO, Callable, Iterator, Mapping, NamedTuple, Union
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from ..media import Facts
+from ..models.catalog import Source
+from ..models.image_models import IMAGES
+from . import answers, placeholder, rules
+from .faults import Fault, Faults
+from .rules import Order, Refusal
+from .storage import Storage, StorageError, object_headers
+
+JSON = dict[str, Any]
+PREFIX = "/api/v1"
+CATALOGS = (IMAGES,)
+PENDING_SHARE = 0.2  # of a task's time
+TASK_SECONDS = 86400
+CHINA = 8 * 3600
+
+
+class Reply(NamedTuple):
+    """An answer to send: `body` is whole, or an iterator of blocks that are sent as they come."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: Union[bytes, Iterator[bytes]]
+
+
+class Incoming(NamedTuple):
+    """A request as it came. Header names are lower case; `stream` holds `length` bytes of body."""
+
+    method: str
+    target: str
+    headers: Mapping[str, str]
+    length: int
+    stream: BinaryIO
+
+
+@dataclass
+class Task:
+    id: str
+    order: Order
+    created: float
+    facts: Facts | None
+    fault: Fault | None
+    request_id: str
+    canceled: bool = False
+    made: JSON | None = None
+
+
+class StandIn:
+    """delay: seconds that a picture takes.  seed: makes ids repeatable.  base: its own URL, set when it is known."""
+
+    def __init__(
+        self,
+        delay: float = 0.0,
+        faults: Faults | None = None,
+        seed: int | None = None,
+        clock: Callable[[], float] = time.time,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.origin = ""
+        self.delay = delay
+        self.faults = faults or Faults()
+        self._random = random.Random(seed)  # noqa: S311 - ids of placeholders, repeatable on purpose
+        self._clock = clock
+        self._sleep = sleep
+        self._lock = threading.Lock()
+        self.storage = Storage(self._token, clock)
+        self.tasks: dict[str, Task] = {}
+
+    def route(self, incoming: Incoming) -> str:
+        """The name of what a request asks for, as `faults` knows it; "" for nothing that is here."""
+        path = urlsplit(incoming.target).path
+        for method, pattern, name in ROUTES:
+            if method == incoming.method and re.fullmatch(pattern, path):
+                if name == "call" and incoming.headers.get("x-dashscope-sse", "").lower() == "enable":
+                    return "stream"
+                return name
+        return ""
+
+    def handle(self, route: str, incoming: Incoming) -> Reply:
+        """The reply to a request; every refusal is a reply too."""
+        try:
+            return HANDLERS[route](self, incoming) if route else self._nothing(incoming)
+        except Refusal as refusal:
+            return self._refusal(refusal.status, refusal.code, refusal.message)
+        except StorageError as error:
+            headers = {"Content-Type": "application/xml", "x-oss-ec": error.ec, "x-oss-request-id": "SANDBOX"}
+            return Reply(error.status, headers, error.xml())
+
+    def trouble(self, fault: Fault, route: str) -> Reply:
+        """The reply that an injected status makes, in the words of the host that the route belongs to."""
+        if route in ("upload", "result"):
+            error = StorageError(fault.status, fault.code or "InternalError", fault.message or "Trouble on demand.")
+            return Reply(fault.status, {"Content-Type": "application/xml"}, error.xml())
+        code = fault.code or ("Throttling" if fault.status == 429 else "InternalError")
+        return self._refusal(fault.status, code, fault.message or "Trouble on demand.")
+
+    # Generation --------------------------------------------------------------------------------------------
+
+    def generate(self, incoming: Incoming) -> Reply:
+        self._authorize(incoming)
+        body = incoming.stream.read(incoming.length)
+        path = urlsplit(incoming.target).path[len(PREFIX) :]
+        inspect = _Inspector(self.storage, incoming.headers, _model_of(body))
+        order = rules.accept(CATALOGS, path, incoming.headers, body, inspect)
+        if order.is_task:
+            return self._submit(order, inspect.last)
+        if order.mode.call.endswith("stream"):
+            return self._stream(order, inspect.last)
+        self._sleep(self.delay)
+        return self._json({**answers.body(order, self._make(order, inspect.last)), "request_id": self._uuid()})
+
+    def _submit(self, order: Order, facts: Facts | None) -> Reply:
+        task = Task(self._uuid(), order, self._clock(), facts, self.faults.take("task"), self._uuid())
+        with self._lock:
+            self.tasks[task.id] = task
+        output = {"task_status": "PENDING", "task_id": task.id}
+        return self._json({"output": output, "request_id": task.request_id})
+
+    def _stream(self, order: Order, facts: Facts | None) -> Reply:
+        made = self._make(order, facts)
+        request_id = self._uuid()
+
+        def events() -> Iterator[bytes]:
+            frames = list(answers.frames(order, made))
+            for number, frame in enumerate(frames, 1):
+                self._sleep(self.delay / len(frames))
+                data = json.dumps({**frame, "request_id": request_id}, ensure_ascii=False, separators=(",", ":"))
+                yield f"id:{number}\nevent:result\n:HTTP_STATUS/200\ndata:{data}\n\n".encode()
+
+        return Reply(200, {"Content-Type": "text/event-stream;charset=UTF-8"}, events())
+
+    def _make(self, order: Order, facts: Facts | None) -> answers.Made:
+        palette = sum(str(order.fields.get("prompt", "")).encode())
+
+        def publish(width: int, height: int, model_id: str, index: int, count: int) -> str:
+            lines = ("placeholder - not made by a model", model_id, f"{width}*{height}  {index + 1} / {count}")
+            data = placeholder.png(width, height, "Sandbox", lines, palette + index)
+            return self.origin + self.storage.publish(data, "image/png", ".png")
+
+        return answers.make(order, facts, publish)
+
+    # Tasks -------------------------------------------------------------------------------------------------
+
+    def poll(self, incoming: Incoming) -> Reply:
+        self._authorize(incoming)
+        task_id = unquote(urlsplit(incoming.target).path.rpartition("/")[2])
+        with self._lock:
+            task = self.tasks.get(task_id)
+        if task is None or self._clock() - task.created > TASK_SECONDS or _ends_as(task, "unknown"):
+            return self._json({"request_id": self._uuid(), "output": {"task_id": task_id, "task_status": "UNKNOWN"}})
+        return self._json({"request_id": self._uuid(), **self._report(task)})
+
+    def cancel(self, incoming: Incoming) -> Reply:
+        self._authorize(incoming)
+        task = self.tasks.get(unquote(urlsplit(incoming.target).path.split("/")[-2]))
+        if task is None or self._state(task) != "PENDING":
+            words = "Failed to cancel the task, please confirm if the task is in PENDING status."
+            raise Refusal(400, "UnsupportedOperation", words)
+        task.canceled = True
+        return self._json({"request_id": self._uuid()})
+
+    def list(self, incoming: Incoming) -> Reply:
+        self._authorize(incoming)
+        query = dict(parse_qsl(urlsplit(incoming.target).query))
+        found = [self._entry(task) for task in sorted(self.tasks.values(), key=lambda task: -task.created)]
+        found = [entry for entry in found if _wanted(entry, query)]
+        page, size = _whole(query.get("page_no"), 1), _whole(query.get("page_size"), 10)
+        return self._json(
+            {
+                "total": len(found),
+                "data": found[(page - 1) * size : page * size],
+                "total_page": max(-(-len(found) // size), 1),
+                "page_no": page,
+                "page_size": size,
+                "request_id": self._uuid(),
+            }
+        )
+
+    def _state(self, task: Task) -> str:
+        elapsed = self._clock() - task.created
+        if task.canceled:
+            return "CANCELED"
+        if elapsed < self.delay:
+            return "PENDING" if elapsed < self.delay * PENDING_SHARE else "RUNNING"
+        return "FAILED" if task.order.late or _ends_as(task, "fail") else "SUCCEEDED"
+
+    def _report(self, task: Task) -> JSON:
+        """`output` and `usage` of a poll."""
+        state = self._state(task)
+        output: JSON = {"task_id": task.id, "task_status": state, "submit_time": _china_time(task.created)}
+        if state != "PENDING":
+            output["scheduled_time"] = _china_time(task.created + self.delay * PENDING_SHARE)
+        if state in ("PENDING", "RUNNING"):
+            return {"output": output}
+        output["end_time"] = _china_time(task.created + self.delay)
+        if state != "SUCCEEDED":
+            why = task.order.late or task.fault
+            return {"output": {**output, "code": why.code, "message": why.message} if why else output}
+        with self._lock:
+            if task.made is None:
+                task.made = answers.body(task.order, self._make(task.order, task.facts))
+                if task.fault and task.fault.kind == "partial":
+                    answers.lose_last(task.made, task.fault.code, task.fault.message)
+        return {**task.made, "output": {**output, **task.made["output"]}}
+
+    def _entry(self, task: Task) -> JSON:
+        state = self._state(task)
+        entry = {
+            "api_key_id": "sandbox",
+            "caller_parent_id": "sandbox",
+            "caller_uid": "sandbox",
+            "gmt_create": int(task.created * 1000),
+            "start_time": int(task.created * 1000),
+            "model_name": task.order.model_id,
+            "region": "cn-beijing",
+            "request_id": task.request_id,
+            "status": state,
+            "task_id": task.id,
+            "user_api_unique_key": f"apikey:v1:aigc:sandbox:{task.order.model_id}",
+        }
+        if state not in ("PENDING", "RUNNING"):
+            entry["end_time"] = int((task.created + self.delay) * 1000)
+        return entry
+
+    # Storage -----------------------------------------------------------------------------------------------
+
+    def policy(self, incoming: Incoming) -> Reply:
+        self._authorize(incoming)
+        query = dict(parse_qsl(urlsplit(incoming.target).query))
+        if query.get("action") != "getPolicy" or not query.get("model"):
+            raise rules.invalid("Field required: model")
+        return self._json({"request_id": self._uuid(), "data": self.storage.policy(query["model"], self.origin)})
+
+    def upload(self, incoming: Incoming) -> Reply:
+        _refuse_key(incoming)
+        content_type = incoming.headers.get("content-type", "")
+        status = self.storage.receive(content_type, incoming.length, incoming.stream)
+        return Reply(status, {"x-oss-request-id": "SANDBOX"}, b"")
+
+    def result(self, incoming: Incoming) -> Reply:
+        _refuse_key(incoming)
+        parts = urlsplit(incoming.target)
+        found = self.storage.fetch(parts.path.rpartition("/")[2], dict(parse_qsl(parts.query)))
+        headers = object_headers(found)
+        if incoming.headers.get("if-match", headers["ETag"]) != headers["ETag"]:
+            raise StorageError(412, "PreconditionFailed", "At least one of the pre-conditions did not hold.")
+        wanted = re.fullmatch(r"bytes=(\d+)-(\d*)", incoming.headers.get("range", ""))
+        total = len(found.data)
+        if wanted and int(wanted[1]) < total:
+            start, end = int(wanted[1]), min(int(wanted[2] or total - 1), total - 1)
+            headers["Content-Range"] = f"bytes {start}-{end}/{total}"
+            return Reply(206, headers, found.data[start : end + 1])
+        return Reply(200, headers, found.data)
+
+    # Pieces ------------------------------------------------------------------------------------------------
+
+    def _nothing(self, incoming: Incoming) -> Reply:
+        if urlsplit(incoming.target).path.startswith(PREFIX + "/services/"):
+            self._authorize(incoming)
+        return self._refusal(404, "NotFound", "Not found!")
+
+    def _authorize(self, incoming: Incoming) -> None:
+        scheme, _, key = incoming.headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not key.strip():
+            raise Refusal(401, "InvalidApiKey", "No API-key provided.")
+
+    def _refusal(self, status: int, code: str, message: str) -> Reply:
+        return self._json({"request_id": self._uuid(), "code": code, "message": message}, status)
+
+    def _json(self, answer: JSON, status: int = 200) -> Reply:
+        body = json.dumps(answer, ensure_ascii=False).encode("utf-8")
+        return Reply(status, {"Content-Type": "application/json"}, body)
+
+    def _uuid(self) -> str:
+        return str(uuid.UUID(int=self._random.getrandbits(128), version=4))
+
+    def _token(self, length: int) -> str:
+        return f"{self._random.getrandbits(4 * length):0{length}x}"
+
+
+class _Inspector:
+    """Looks at a media URL as the service would; remembers the facts of the last one."""
+
+    def __init__(self, storage: Storage, headers: Mapping[str, str], model: str) -> None:
+        self._storage = storage
+        self._resolves = headers.get("x-dashscope-ossresourceresolve", "").lower() == "enable"
+        self._model = model
+        self.last: Facts | None = None
+
+    def __call__(self, text: str) -> Source:
+        scheme = text.partition(":")[0].lower()
+        if scheme not in ("http", "https", "oss", "data"):
+            return Source(text, scheme, fault="is no URL")
+        if scheme != "oss":
+            self.last = None
+            return Source(text, scheme)
+        if not self._resolves:
+            return Source(text, scheme, fault="is not resolved")
+        kept = self._storage.uploads.get(text[len("oss://") :])
+        if kept is None or kept.model != self._model:
+            return Source(text, scheme, fault="is not there for this model")
+        self.last = kept.facts
+        return Source(text, "file", bytes=kept.bytes, facts=kept.facts)
+
+
+def _model_of(body: bytes) -> str:
+    try:
+        return str(json.loads(body).get("model", ""))
+    except (ValueError, AttributeError, RecursionError):
+        return ""
+
+
+def _refuse_key(incoming: Incoming) -> None:
+    """Storage has its own signatures; an API key has no business there, and the real one refuses two at once."""
+    if "authorization" in incoming.headers:
+        raise StorageError(400, "InvalidArgument", "Only one auth mechanism allowed.")
+
+
+def _ends_as(task: Task, kind: str) -> bool:
+    return task.fault is not None and task.fault.kind == kind
+
+
+def _wanted(entry: JSON, query: Mapping[str, str]) -> bool:
+    created = time.strftime("%Y%m%d%H%M%S", time.gmtime(entry["gmt_create"] / 1000 + CHINA))
+    return (
+        query.get("task_id", entry["task_id"]) == entry["task_id"]
+        and query.get("model_name", entry["model_name"]) == entry["model_name"]
+        and query.get("status", entry["status"]) == entry["status"]
+        and query.get("start_time", "") <= created <= query.get("end_time", "9")
+    )
+
+
+def _whole(text: str | None, default: int) -> int:
+    return int(text) if text and text.isdigit() and int(text) else default
+
+
+def _china_time(moment: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(moment + CHINA)) + f".{int(moment * 1000) % 1000:03d}"
+
+
+_TASK = re.escape(PREFIX) + r"/tasks/[^/]+"
+ROUTES = (
+    ("POST", re.escape(PREFIX) + r"/services/aigc/multimodal-generation/generation", "call"),
+    ("POST", re.escape(PREFIX) + r"/services/aigc/[a-z0-9-]+/[a-z0-9-]+", "submit"),
+    ("GET", _TASK, "poll"),
+    ("POST", _TASK + "/cancel", "cancel"),
+    ("GET", re.escape(PREFIX) + r"/tasks/?", "list"),
+    ("GET", re.escape(PREFIX) + r"/uploads", "policy"),
+    ("POST", r"/?", "upload"),
+    ("GET", r"/results/[^/]+", "result"),
+)
+HANDLERS: Mapping[str, Callable[[StandIn, Incoming], Reply]] = {
+    "call": StandIn.generate,
+    "stream": StandIn.generate,
+    "submit": StandIn.generate,
+    "poll": StandIn.poll,
+    "cancel": StandIn.cancel,
+    "list": StandIn.list,
+    "policy": StandIn.policy,
+    "upload": StandIn.upload,
+    "result": StandIn.result,
+}

@@ -1,0 +1,231 @@
+"""The two buckets behind the service: temporary storage for uploads, and the host of results with its signed links."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+import tempfile
+import threading
+import time
+from typing import BinaryIO, Callable, Mapping, NamedTuple
+
+from .. import media
+
+POLICY_SECONDS = 300
+LINK_SECONDS = 86400
+MOST_BYTES = 100 * 2**20
+BLOCK_BYTES = 256 * 1024
+
+
+class StorageError(Exception):
+    """An answer in storage's XML. ec: the error code that support asks for."""
+
+    def __init__(self, status: int, code: str, message: str, ec: str = "") -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.message = message
+        self.ec = ec
+
+    def xml(self) -> bytes:
+        return (
+            f"<?xml version='1.0' encoding='UTF-8'?>\n<Error><Code>{self.code}</Code><Message>{self.message}</Message>"
+            f"<RequestId>SANDBOX</RequestId><HostId>sandbox</HostId><EC>{self.ec}</EC></Error>"
+        ).encode()
+
+
+class Kept(NamedTuple):
+    """An uploaded file: the model its policy was for, its size and what its bytes say."""
+
+    model: str
+    bytes: int
+    facts: media.Facts | None
+
+
+class Object(NamedTuple):
+    data: bytes
+    media_type: str
+    expires: int
+    signature: str
+
+
+class Storage:
+    """Keeps what tasks need to know of uploads, and the bytes of results. Safe to use from several threads."""
+
+    def __init__(self, token: Callable[[int], str], clock: Callable[[], float] = time.time) -> None:
+        self._token = token
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._policies: dict[str, tuple[str, str, float]] = {}
+        self.uploads: dict[str, Kept] = {}
+        self.results: dict[str, Object] = {}
+
+    # Uploads -----------------------------------------------------------------------------------------------
+
+    def policy(self, model: str, host: str) -> dict[str, object]:
+        """`data` of a getPolicy answer; good for uploads below its `upload_dir` until it expires."""
+        day = time.strftime("%Y-%m-%d", time.gmtime(self._clock()))
+        folder = f"dashscope-instant/{self._token(16)}/{day}/{self._token(16)}"
+        policy = base64.b64encode(f"sandbox {folder}".encode()).decode()
+        with self._lock:
+            self._policies[policy] = (model, folder, self._clock() + POLICY_SECONDS)
+        return {
+            "policy": policy,
+            "signature": base64.b64encode(self._token(20).encode()).decode(),
+            "upload_dir": folder,
+            "upload_host": host,
+            "expire_in_seconds": POLICY_SECONDS,
+            "max_file_size_mb": MOST_BYTES // 2**20,
+            "capacity_limit_mb": 999999999,
+            "oss_access_key_id": "LTAISANDBOX",
+            "x_oss_object_acl": "private",
+            "x_oss_forbid_overwrite": "true",
+        }
+
+    def receive(self, content_type: str, length: int, stream: BinaryIO) -> int:
+        """A form POST, streamed; its success status. Raises StorageError."""
+        match = re.search(r'boundary="?([^";,]+)', content_type)
+        if not match or "multipart/form-data" not in content_type:
+            raise StorageError(400, "MalformedPOSTRequest", "The body of your POST request is not well-formed.")
+        with tempfile.TemporaryFile() as file:
+            form, size = _read_form(stream, length, match[1].encode(), file)
+            key, model = self._check_form(form, size)
+            file.seek(0)
+            facts = media.probe(file)
+        with self._lock:
+            if key in self.uploads:
+                raise StorageError(
+                    409, "FileAlreadyExists", "The object you specified already exists.", "0026-00000002"
+                )
+            self.uploads[key] = Kept(model, size, facts)
+        return int(form.get("success_action_status", "204"))
+
+    def _check_form(self, form: Mapping[str, str], size: int) -> tuple[str, str]:
+        known = self._policies.get(form.get("policy", ""))
+        if known is None or not form.get("Signature") or not form.get("OSSAccessKeyId"):
+            raise StorageError(403, "AccessDenied", "Invalid according to Policy: Policy Condition failed.")
+        model, folder, expires = known
+        if self._clock() > expires:
+            raise StorageError(403, "AccessDenied", "Invalid according to Policy: Policy expired.")
+        key = form.get("key", "")
+        if not key.startswith(f"{folder}/") or form.get("x-oss-forbid-overwrite") != "true":
+            raise StorageError(
+                403, "AccessDenied", "Invalid according to Policy: Policy Condition failed.", "0006-00000227"
+            )
+        if size > MOST_BYTES:
+            raise StorageError(400, "EntityTooLarge", "Your proposed upload exceeds the maximum allowed object size.")
+        return key, model
+
+    # Results -----------------------------------------------------------------------------------------------
+
+    def publish(self, data: bytes, media_type: str, suffix: str) -> str:
+        """Keep a result; its path with the signed query."""
+        name = f"{self._token(32)}{suffix}"
+        expires = int(self._clock()) + LINK_SECONDS
+        signature = self._token(28)
+        with self._lock:
+            self.results[name] = Object(data, media_type, expires, signature)
+        return f"/results/{name}?Expires={expires}&OSSAccessKeyId=LTAISANDBOX&Signature={signature}"
+
+    def fetch(self, name: str, query: Mapping[str, str]) -> Object:
+        """A result by its signed link. Raises StorageError."""
+        with self._lock:
+            found = self.results.get(name)
+        if found is None:
+            raise StorageError(404, "NoSuchKey", "The specified key does not exist.")
+        if query.get("Signature") != found.signature or query.get("Expires") != str(found.expires):
+            raise StorageError(403, "SignatureDoesNotMatch", "The request signature we calculated does not match.")
+        if self._clock() > found.expires:
+            raise StorageError(403, "AccessDenied", "Request has expired.", "0002-00000069")
+        return found
+
+
+def object_headers(found: Object) -> dict[str, str]:
+    """What storage says about an object, whole or in part."""
+    digest = hashlib.md5(found.data, usedforsecurity=False).digest()
+    return {
+        "Content-Type": found.media_type,
+        "ETag": f'"{digest.hex().upper()}"',
+        "Content-MD5": base64.b64encode(digest).decode(),
+        "x-oss-hash-crc64ecma": str(crc64(found.data)),
+        "x-oss-object-type": "Normal",
+        "x-oss-storage-class": "Standard",
+        "x-oss-request-id": "SANDBOX",
+        "Accept-Ranges": "bytes",
+    }
+
+
+def _table() -> tuple[int, ...]:
+    entries = []
+    for byte in range(256):
+        crc = byte
+        for _ in range(8):
+            crc = crc >> 1 ^ (0xC96C5795D7870F42 if crc & 1 else 0)
+        entries.append(crc)
+    return tuple(entries)
+
+
+_CRC_TABLE = _table()
+
+
+def crc64(data: bytes) -> int:
+    """CRC-64/XZ, as storage reports it."""
+    crc = 0xFFFFFFFFFFFFFFFF
+    for byte in data:
+        crc = _CRC_TABLE[(crc ^ byte) & 0xFF] ^ crc >> 8
+    return crc ^ 0xFFFFFFFFFFFFFFFF
+
+
+# Forms ----------------------------------------------------------------------------------------------------
+
+
+def _read_form(stream: BinaryIO, length: int, boundary: bytes, file: BinaryIO) -> tuple[dict[str, str], int]:
+    """The text fields of a form, and its `file` part, which must be the last, written to `file`."""
+    malformed = StorageError(400, "MalformedPOSTRequest", "The body of your POST request is not well-formed.")
+    form: dict[str, str] = {}
+    left = length
+    head = bytearray()
+    while True:
+        line = stream.readline(65536)
+        left -= len(line)
+        if not line or left <= 0:
+            raise malformed
+        head += line
+        if line == b"\r\n":
+            name = re.search(rb'name="([^"]*)"', head)
+            if not name:
+                raise malformed
+            if name[1] == b"file":
+                return form, _copy_file(stream, left, boundary, file, malformed)
+            value = bytearray()
+            while not value.endswith(b"\r\n--" + boundary + b"\r\n"):
+                line = stream.readline(65536)
+                left -= len(line)
+                if not line or left <= 0:
+                    raise malformed
+                value += line
+            form[name[1].decode()] = bytes(value[: -len(boundary) - 6]).decode("utf-8", "replace")
+            head = bytearray()
+
+
+def _copy_file(stream: BinaryIO, left: int, boundary: bytes, file: BinaryIO, malformed: StorageError) -> int:
+    """The rest of a form is the file and the closing boundary."""
+    tail = b""
+    size = 0
+    keep = len(boundary) + 8
+    while left:
+        block = stream.read(min(BLOCK_BYTES, left))
+        if not block:
+            raise malformed
+        left -= len(block)
+        tail += block
+        if len(tail) > keep:
+            file.write(tail[:-keep])
+            size += len(tail) - keep
+            tail = tail[-keep:]
+    end = tail.rfind(b"\r\n--" + boundary + b"--")
+    if end < 0:
+        raise malformed
+    file.write(tail[:end])
+    return size + end

@@ -1,0 +1,89 @@
+"""What the service's error codes mean: a table, and the one question that is asked of it.
+
+Codes are matched before messages, because messages vary in spelling. Throttling, an exhausted quota, an account
+matter and a content refusal call for different answers and are never confused.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+
+class Meaning(NamedTuple):
+    """kind: an error kind of `errors`. passing: the same request may succeed in a moment, and nothing was bought."""
+
+    kind: str
+    passing: bool = False
+    hint: str = ""
+
+
+class Row(NamedTuple):
+    meaning: Meaning
+    code: str = ""
+    message: str = ""
+    status: int = 0
+
+
+_QUOTA = Meaning("auth", hint="the quota is used up; look at usage and billing in the console")
+_ACCOUNT = Meaning("auth", hint="the account is overdue or the service is not bought; look at billing in the console")
+_ROUTE = Meaning("failed", hint="the model does not answer on this route; the id may be misspelled")
+_MODEL = Meaning("failed", hint="check the spelling of the model id, and that the key's region offers it (--region)")
+_CONTENT = Meaning(
+    "content", hint="a content filter refused it; change the prompt or the picture, do not send it again"
+)
+_MEDIA = Meaning("failed", hint="the service could not use an input file or URL; check that it is public and whole")
+_THROTTLED = Meaning("unavailable", passing=True, hint="too many requests; wait a moment and run it again")
+_SERVER = Meaning("unavailable", passing=True, hint="the service has trouble; run it again later")
+
+KEY_HINT = (
+    "check the key, and that it belongs to this region and plan: "
+    "--region cn-beijing or ap-southeast-1, DASHSCOPE_HTTP_BASE_URL for a workspace or plan host"
+)
+_KEY = Meaning("auth", hint=KEY_HINT)
+_PERMISSION = Meaning("auth", hint="the key may not use this model: activate it in the console, or use another key")
+
+# Regular expressions over the whole code and a part of the message; the first row that fits counts.
+ROWS = (
+    Row(_QUOTA, r"AllocationQuota\.FreeTierOnly"),
+    Row(_QUOTA, r"Throttling\.AllocationQuota|insufficient_quota", r"[Ff]ree allocated quota|quota has been exhausted"),
+    Row(_QUOTA, r"Throttling\.AllocationQuota|insufficient_quota", r"(hour|week|month) allocated quota"),
+    Row(_ACCOUNT, r"Arrearage|CommodityNotPurchased|PrepaidBillOverdue|PostpaidBillOverdue"),
+    Row(
+        _CONTENT, r"DataInspectionFailed|data_inspection_failed|IPInfringementSuspect|FaqRuleBlocked|CustomRoleBlocked"
+    ),
+    Row(_CONTENT, message=r"green network verification|inappropriate content"),
+    Row(
+        _MEDIA,
+        r"InvalidParameter\.DataInspection|InvalidURL.*|InvalidFile.*|InvalidImage.*|BadRequest\.(Input|Too|Unsup).*",
+    ),
+    Row(_MEDIA, message=r"data inspection|download image failed|oss download error"),
+    Row(_ROUTE, r"AccessDenied|access_denied", r"does not support (a?synchronous) calls"),
+    Row(_ROUTE, message=r"url error"),
+    Row(_MODEL, r"ModelNotFound|model_not_found|model_not_supported"),
+    Row(_MODEL, message=r"Model not exist"),
+    Row(_KEY, r"InvalidApiKey|invalid_api_key|NOT AUTHORIZED"),
+    Row(
+        _PERMISSION,
+        r"AccessDenied\.Unpurchased|(Model|Workspace|App|Endpoint)\.AccessDenied|AccessDenied|access_denied",
+    ),
+    Row(_THROTTLED, r"Throttling.*|LimitRequests|limit_requests|limit_burst_rate"),
+    Row(_SERVER, r"InternalError.*|internal_error|SystemError|ModelServiceFailed|RewriteFailed|Request_?TimeOut"),
+    Row(_SERVER, r"ResponseTimeout|ModelServingError|ModelUnavailable|ServiceUnavailable"),
+    Row(_KEY, status=401),
+    Row(_PERMISSION, status=403),
+    Row(_MODEL, status=404),
+    Row(_THROTTLED, status=429),
+)
+
+
+def meaning(code: str, message: str, status: int) -> Meaning:
+    """What an answer says, by its code, its message and its HTTP status (200 for a task that failed)."""
+    for row in ROWS:
+        if (
+            (not row.code or re.fullmatch(row.code, code))
+            and (not row.message or re.search(row.message, message))
+            and (not row.status or row.status == status)
+        ):
+            return row.meaning
+    return _SERVER if status >= 500 else Meaning("failed")

@@ -1,0 +1,178 @@
+"""Results from their storage host: streamed, counted, hashed, compared with what the server promised.
+
+A broken connection is continued with `Range`. No key goes to a result host. What is done with the bytes on the disk
+is the business of `outputs`.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from typing import BinaryIO, Callable, NamedTuple
+from urllib.parse import urljoin, urlsplit
+
+from ..errors import OutputError
+from .api import AGENT
+from .crc64 import Crc64
+from .exchange import Fault, Request, Response, Send
+from .settings import is_loopback
+
+BLOCK_BYTES = 256 * 1024
+PATIENCE = 60.0
+BREAKS = 5  # how often a download is taken up again
+REDIRECTS = 3
+
+EXPIRED_HINT = "the link is good for 24 hours from the end of the task; a task can be asked for a fresh one"
+
+
+class Expired(OutputError):
+    """The storage host says that the link is no longer good."""
+
+
+class Fetched(NamedTuple):
+    """bytes: how many came.  sha256: of them, in hex."""
+
+    bytes: int
+    sha256: str
+
+
+def fetch(
+    send: Send, url: str, stream: BinaryIO, loopback: bool = False, warn: Callable[[str], None] = lambda _: None
+) -> Fetched:
+    """Write the whole of `url` into an empty seekable stream.
+
+    loopback: plain http to this machine is allowed, because the API is there too.
+    Raises OutputError when the URL may not be fetched or its bytes do not come whole, Expired for a dead link.
+    """
+    check_url(url, loopback, warn)
+    whole = _Whole(stream)
+    trouble = ""
+    for _ in range(BREAKS + 1):
+        try:
+            with _open(send, url, whole, loopback) as response:
+                whole.receive(response)
+            trouble = whole.complaint()
+            if not trouble:
+                return Fetched(whole.size, whole.sha256.hexdigest())
+        except Fault as fault:
+            trouble = fault.reason
+            if fault.permanent:
+                break
+    raise OutputError(f"the download of {shown(url)} broke off: {trouble}", hint=EXPIRED_HINT)
+
+
+def check_url(url: str, loopback: bool, warn: Callable[[str], None] = lambda _: None) -> None:
+    """Raises OutputError for a result URL that is not fetched; warns about an unusual host."""
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+    except ValueError:
+        raise OutputError("the service named a result URL that cannot be read") from None
+    if parts.scheme == "http" and loopback and is_loopback(host):
+        return
+    if parts.scheme != "https" or not host:
+        raise OutputError(f"the service named a result with the scheme {parts.scheme}:, which is not fetched")
+    if not host.endswith(".aliyuncs.com"):
+        warn(f"the result comes from {host}, which is no Alibaba Cloud storage host; no key is sent there")
+
+
+def shown(url: str) -> str:
+    """A result URL for messages: without its query, which is as good as a password."""
+    return url.partition("?")[0]
+
+
+class _Whole:
+    """The object as far as it has come, and what the server has said about all of it."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self.stream = stream
+        self.restart()
+
+    def restart(self) -> None:
+        self.size = 0
+        self.sha256 = hashlib.sha256()
+        self.md5 = hashlib.md5(usedforsecurity=False)
+        self.crc64 = Crc64()
+        self.total: int | None = None
+        self.etag = ""
+        self.expected_md5 = ""
+        self.expected_crc = ""
+        self.stream.seek(0)
+        self.stream.truncate()
+
+    def begin(self, response: Response) -> None:
+        """Note the promises of a full answer (200)."""
+        self.restart()
+        length = response.headers.get("content-length", "")
+        self.total = int(length) if length.isdigit() else None
+        self.etag = response.headers.get("etag", "")
+        self.expected_md5 = response.headers.get("content-md5", "")
+        self.expected_crc = response.headers.get("x-oss-hash-crc64ecma", "")
+
+    def receive(self, response: Response) -> None:
+        while block := response.read(BLOCK_BYTES):
+            self.stream.write(block)
+            self.size += len(block)
+            self.sha256.update(block)
+            self.md5.update(block)
+            if self.expected_crc:
+                self.crc64.update(block)
+
+    def complaint(self) -> str:
+        """Why these bytes are not the object, or ""; a wrong checksum starts from nothing again."""
+        if self.total is not None and self.size != self.total:
+            return f"{self.size} of {self.total} bytes came"
+        if self.size == 0:
+            return "it is empty"
+        md5 = base64.b64encode(self.md5.digest()).decode()
+        crc_fits = not self.expected_crc.isdigit() or self.crc64.matches(int(self.expected_crc) % 2**64)
+        if (self.expected_md5 and self.expected_md5 != md5) or not crc_fits:
+            self.restart()
+            return "the bytes do not match their checksum"
+        return ""
+
+
+def _open(send: Send, url: str, whole: _Whole, loopback: bool) -> Response:
+    """The answer from where `whole` ends; a server that does not continue gives all of it again."""
+    headers = {"User-Agent": AGENT, "Accept-Encoding": "identity"}
+    if whole.size:
+        headers["Range"] = f"bytes={whole.size}-"
+        if whole.etag:
+            headers["If-Match"] = whole.etag
+    response = _follow(send, url, headers, loopback)
+    if response.status == 206 and _continues(response, whole):
+        return response
+    if response.status == 200:
+        whole.begin(response)
+        return response
+    response.close()
+    if response.status in (206, 412, 416):
+        whole.restart()
+        raise Fault("the object changed while it was fetched", sent=True)
+    raise _refusal(response, url)
+
+
+def _follow(send: Send, url: str, headers: dict[str, str], loopback: bool) -> Response:
+    for _ in range(REDIRECTS + 1):
+        response = send(Request("GET", url, headers, patience=PATIENCE))
+        location = response.headers.get("location")
+        if response.status not in (301, 302, 303, 307, 308) or not location:
+            return response
+        url = urljoin(url, location)
+        check_url(url, loopback)
+    raise OutputError(f"the download of {shown(url)} is redirected too often")
+
+
+def _continues(response: Response, whole: _Whole) -> bool:
+    said = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("content-range", ""))
+    return bool(said and int(said[1]) == whole.size and said[2] in ("*", str(whole.total)))
+
+
+def _refusal(response: Response, url: str) -> OutputError:
+    text = response.refusal.decode("utf-8", "replace")
+    code = re.search(r"<Code>([^<]*)</Code>", text)
+    said = f"HTTP {response.status}" + (f", {code[1]}" if code else "")
+    if response.status == 403 and "expired" in text:
+        return Expired(f"the link to {shown(url)} has expired ({said})", hint=EXPIRED_HINT)
+    return OutputError(f"{shown(url)} could not be fetched ({said})", hint=EXPIRED_HINT)

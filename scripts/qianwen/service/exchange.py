@@ -1,0 +1,85 @@
+"""The values that pass through the `send` seam. Whatever speaks to the service is written against these.
+
+Nothing here opens a socket or imports what could: a dry run and a replay need no more than this.
+"""
+
+from __future__ import annotations
+
+from typing import Callable, Iterator, Mapping, NamedTuple, Union
+
+
+class Stream(NamedTuple):
+    """A request body that is too large for memory: `length` bytes, made anew by each call of `blocks`."""
+
+    length: int
+    blocks: Callable[[], Iterator[bytes]]
+
+
+Body = Union[bytes, Stream, None]
+
+
+class Request(NamedTuple):
+    """One HTTP exchange to make.
+
+    patience: seconds of silence after which we stop listening.  billable: acceptance costs money, so that it must
+    never be sent twice on a doubt.
+    """
+
+    method: str
+    url: str
+    headers: Mapping[str, str] = {}
+    body: Body = None
+    patience: float = 60.0
+    billable: bool = False
+
+
+class Fault(Exception):
+    """No usable answer. `sent` is False only when it is certain that the server got nothing of the request."""
+
+    def __init__(self, reason: str, *, sent: bool, permanent: bool = False, hint: str = "") -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.sent = sent
+        self.permanent = permanent
+        self.hint = hint
+
+
+class Response:
+    """An answer. Header names are lower case. A refusal (300 and above) is read already, into `refusal`."""
+
+    def __init__(
+        self,
+        status: int,
+        headers: Mapping[str, str],
+        read: Callable[[int], bytes],
+        close: Callable[[], None] = lambda: None,
+        refusal: bytes = b"",
+    ) -> None:
+        self.status = status
+        self.headers = headers
+        self.refusal = refusal
+        self._read = read
+        self.close = close
+
+    def read(self, size: int) -> bytes:
+        """Up to `size` bytes of the body, b"" at its end. Raises Fault when the connection breaks."""
+        return self._read(size)
+
+    def read_all(self, limit: int) -> bytes:
+        """The whole body. Raises Fault when it is longer than `limit` bytes."""
+        blocks = bytearray()
+        while block := self.read(65536):
+            blocks += block
+            if len(blocks) > limit:
+                self.close()
+                raise Fault(f"the answer is longer than {limit} bytes", sent=True, permanent=True)
+        return bytes(blocks)
+
+    def __enter__(self) -> Response:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+
+Send = Callable[[Request], Response]

@@ -1,0 +1,216 @@
+"""Where the API is and which key opens it: found in the environment, in `.env` files and in the SDKs' own files.
+
+A `.env` file is data and not trusted: only the names of `FROM_FILE` are read, nothing enters the environment, and a
+base URL from it must be a DashScope host. Messages name the source of a key and never its value.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import Iterator, Mapping, NamedTuple
+from urllib.parse import urlsplit
+
+from ..errors import AuthError, UsageError
+from .api import Endpoint
+
+KEY_NAMES = ("QIANWEN_API_KEY", "QWENCLOUD_API_KEY", "QWEN_API_KEY", "DASHSCOPE_API_KEY")
+BASE_NAMES = ("DASHSCOPE_HTTP_BASE_URL", "QWEN_BASE_URL")
+REGION_NAMES = ("QWEN_REGION", "DASHSCOPE_API_REGION", "DASHSCOPE_REGION")
+FROM_FILE = frozenset({*KEY_NAMES, *BASE_NAMES, *REGION_NAMES, "OUTPUT_DIR"})
+PLACEHOLDERS = frozenset({"sk-your-key-here"})
+
+HOSTS: Mapping[str, str] = {
+    "cn-beijing": "dashscope.aliyuncs.com",
+    "ap-southeast-1": "dashscope-intl.aliyuncs.com",
+    "us-east-1": "dashscope-us.aliyuncs.com",
+    "cn-hongkong": "cn-hongkong.dashscope.aliyuncs.com",
+}
+ALIASES: Mapping[str, str] = {"cn": "cn-beijing", "intl": "ap-southeast-1", "us": "us-east-1"}
+DEFAULT_REGION = "cn-beijing"
+ENV_FILE_CHARACTERS = 1_000_000
+
+_WORKSPACE_HOST = re.compile(
+    r"[a-z0-9-]+\.(cn-beijing|ap-southeast-1|ap-northeast-1|eu-central-1|us-east-1|cn-hongkong)\.maas\.aliyuncs\.com"
+)
+_PLAN_HOST = re.compile(r"token-plan\.[a-z0-9-]+\.maas\.aliyuncs\.com")
+_CODING_HOSTS = ("coding.dashscope.aliyuncs.com", "coding-intl.dashscope.aliyuncs.com")
+
+NO_KEY_HINT = (
+    "put a line DASHSCOPE_API_KEY=sk-your-key-here with your own key into .env in this folder, or export the variable; "
+    "keys are made in the Model Studio console. To rehearse without a key, add --sandbox"
+)
+
+
+class Place(NamedTuple):
+    """Where a run stands: variables of the environment, the current folder, the home folder."""
+
+    env: Mapping[str, str]
+    cwd: str
+    home: str
+
+
+class Setting(NamedTuple):
+    value: str
+    source: str
+    trusted: bool
+
+
+def find(place: Place, names: tuple[str, ...]) -> Setting | None:
+    """The first of `names` that is set: in the environment, then in `.env` here, then in the project's root."""
+    for name in names:
+        value = place.env.get(name, "").strip()
+        if value and value not in PLACEHOLDERS:
+            return Setting(value, f"{name} in the environment", trusted=True)
+    for path in _env_files(place):
+        entries = read_env_file(path)
+        for name in names:
+            value = entries.get(name, "")
+            if value and value not in PLACEHOLDERS:
+                return Setting(value, f"{name} in {path}", trusted=False)
+    return None
+
+
+def region(place: Place, flag: str) -> str:
+    """The region's full name. Raises UsageError for an unknown one."""
+    found = find(place, REGION_NAMES)
+    name, source = (flag, "--region") if flag else (found.value, found.source) if found else (DEFAULT_REGION, "")
+    name = ALIASES.get(name.lower(), name.lower())
+    if name not in HOSTS:
+        raise UsageError(f"{name!r} ({source}) is no region", hint="regions: " + ", ".join([*HOSTS, *ALIASES]))
+    return name
+
+
+def base_url(place: Place, region_name: str) -> str:
+    """The native base, ending in /api/v1 unless a proxy has another. Raises AuthError for a base not to be trusted."""
+    found = find(place, BASE_NAMES)
+    return _checked_base(found) if found else f"https://{HOSTS[region_name]}/api/v1"
+
+
+def key(place: Place, base: str) -> Setting:
+    """The API key and where it was found. Raises AuthError when there is none, or none that fits the base."""
+    found = find(place, KEY_NAMES) or next(_keys_of_other_tools(place), None)
+    if found is None:
+        raise AuthError("no API key was found", hint=NO_KEY_HINT)
+    if not re.fullmatch(r"[\x21-\x7e]+", found.value):
+        raise AuthError(f"the key from {found.source} holds spaces or characters that no key has")
+    host = urlsplit(base).hostname or ""
+    if found.value.startswith("sk-sp-") and not _PLAN_HOST.fullmatch(host):
+        raise AuthError(
+            f"the key from {found.source} is a Token Plan or Coding Plan key (sk-sp-), which this host does not take",
+            hint="use a pay-as-you-go key, or set DASHSCOPE_HTTP_BASE_URL to your plan's own host",
+        )
+    return found
+
+
+def endpoint(place: Place, region_name: str) -> Endpoint:
+    base = base_url(place, region_name)
+    return Endpoint(base, key(place, base).value)
+
+
+def _checked_base(found: Setting) -> str:
+    """A base URL in its normal form; refuses what a key must not be sent to."""
+
+    def refuse(why: str) -> AuthError:
+        return AuthError(f"the base URL from {found.source} {why}, so no key is sent there", hint=_BASE_HINT)
+
+    try:
+        parts = urlsplit(found.value)
+        host, port = (parts.hostname or "").lower(), parts.port
+    except ValueError:
+        raise refuse("cannot be read") from None
+    if parts.scheme not in ("https", "http") or not host or parts.username or parts.query or parts.fragment:
+        raise refuse("is no plain https URL")
+    if parts.scheme == "http" and not is_loopback(host):
+        raise refuse("is not encrypted (http)")
+    if host in _CODING_HOSTS:
+        raise refuse("is a Coding Plan host, which has no pictures or videos")
+    known = _is_known(host) and parts.scheme == "https" and port in (None, 443)
+    if not known and not found.trusted:
+        raise refuse("is no DashScope host")
+    path = parts.path.rstrip("/")
+    if known or path in ("", "/compatible-mode/v1"):
+        if path not in ("", "/api/v1", "/compatible-mode/v1"):
+            raise refuse("is the address of one endpoint and not a base")
+        path = "/api/v1"
+    return f"{parts.scheme}://{parts.netloc}{path}"
+
+
+_BASE_HINT = (
+    "a base looks like https://dashscope.aliyuncs.com/api/v1; another host must be set in the real environment as "
+    "DASHSCOPE_HTTP_BASE_URL, not in a .env file"
+)
+
+
+def is_loopback(host: str) -> bool:
+    return host in ("localhost", "::1") or re.fullmatch(r"127(\.\d{1,3}){3}", host) is not None
+
+
+def is_loopback_url(url: str) -> bool:
+    return is_loopback(urlsplit(url).hostname or "")
+
+
+def _is_known(host: str) -> bool:
+    return host in HOSTS.values() or host in _CODING_HOSTS or _WORKSPACE_HOST.fullmatch(host) is not None
+
+
+def read_env_file(path: str) -> dict[str, str]:
+    """The allowed names of a `.env` file: NAME=value lines, quotes stripped, `export` tolerated."""
+    try:
+        with open(path, encoding="utf-8-sig", errors="replace") as stream:
+            text = stream.read(ENV_FILE_CHARACTERS)
+    except OSError:
+        return {}
+    entries = {}
+    for line in text.splitlines():
+        name, equals, value = line.strip().partition("=")
+        name = re.sub(r"^export\s+", "", name.strip())
+        if equals and name in FROM_FILE:
+            entries[name] = value.strip().strip('"').strip("'")
+    return entries
+
+
+def _env_files(place: Place) -> Iterator[str]:
+    """`.env` of the current folder, then of the nearest folder above it that holds a repository."""
+    folder = place.cwd
+    yield os.path.join(folder, ".env")
+    while not os.path.exists(os.path.join(folder, ".git")):
+        above = os.path.dirname(folder)
+        if above == folder:
+            return
+        folder = above
+    if folder != place.cwd:
+        yield os.path.join(folder, ".env")
+
+
+def _keys_of_other_tools(place: Place) -> Iterator[Setting]:
+    path = os.path.join(place.home, ".alibabacloud", "credentials")
+    value = _from_credentials(path, place.env)
+    if value and value not in PLACEHOLDERS:
+        yield Setting(value, path, trusted=True)
+    named = place.env.get("DASHSCOPE_API_KEY_FILE_PATH", "")
+    path = os.path.expanduser(named) if named else os.path.join(place.home, ".dashscope", "api_key")
+    value = _from_key_file(path)
+    if value and value not in PLACEHOLDERS:
+        yield Setting(value, path, trusted=True)
+
+
+def _from_credentials(path: str, env: Mapping[str, str]) -> str:
+    """`dashscope_api_key` of the chosen profile; the cloud keys beside it are none of our business."""
+    profile = env.get("ALIBABA_CLOUD_PROFILE") or env.get("ALICLOUD_PROFILE") or "default"
+    import configparser
+
+    parser = configparser.RawConfigParser()
+    try:
+        parser.read(path, encoding="utf-8")
+        return parser.get(profile, "dashscope_api_key", fallback="").strip()
+    except (configparser.Error, OSError, UnicodeDecodeError):
+        return ""
+
+
+def _from_key_file(path: str) -> str:
+    try:
+        with open(path, encoding="utf-8") as stream:
+            return stream.read(ENV_FILE_CHARACTERS).strip()
+    except (OSError, UnicodeDecodeError):
+        return ""

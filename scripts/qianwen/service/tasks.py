@@ -1,0 +1,130 @@
+"""Waiting for a task: the table of its states, and a loop that asks quickly at first and then less often."""
+
+from __future__ import annotations
+
+from typing import Any, Callable, Iterator, Mapping, NamedTuple
+
+from ..errors import QianwenError, Refused, StillRunning, Unavailable
+from . import api
+
+JSON = dict[str, Any]
+
+WAITING, DONE, FAILED, GONE = "waiting", "done", "failed", "gone"
+STATES: Mapping[str, str] = {
+    "PENDING": WAITING,
+    "RUNNING": WAITING,
+    "SUSPENDED": WAITING,
+    "SUCCEEDED": DONE,
+    "FAILED": FAILED,
+    "CANCELED": FAILED,
+    "CANCELLED": FAILED,
+    "UNKNOWN": GONE,
+}
+YOUNG_SECONDS = 15.0  # a task that was just submitted may not be visible everywhere yet
+YOUNG_UNKNOWNS = 3
+FIRST_GAP = 2.0
+SHORT_GAP = 3.0
+SHARE_OF_ELAPSED = 0.1
+LAST_LOOK_SECONDS = 2.0  # kept back from the deadline for one more look
+
+
+class Seen(NamedTuple):
+    """One look at a task: the service's word for its state, what that means for us, and the whole answer."""
+
+    word: str
+    meaning: str
+    body: JSON
+
+
+def look(body: JSON) -> Seen:
+    """What a poll answer says. A word that nobody documented is waited on."""
+    output = body.get("output")
+    word = str(output.get("task_status") or "") if isinstance(output, dict) else ""
+    return Seen(word, STATES.get(word.upper(), WAITING), body)
+
+
+def gaps(interval: float) -> Iterator[float]:
+    """Seconds between looks: short ones first, then a tenth of the time that has passed, at most `interval`.
+
+    The service advises 3 seconds in the first half minute and longer after; this makes no more looks than that.
+    """
+    gap = min(FIRST_GAP, interval)
+    elapsed = gap
+    while True:
+        yield gap
+        gap = min(max(SHORT_GAP, elapsed * SHARE_OF_ELAPSED), interval)
+        elapsed += gap
+
+
+def wait(
+    fetch: Callable[[], JSON],
+    task_id: str,
+    interval: float,
+    deadline: float,
+    sleep: Callable[[float], None],
+    clock: Callable[[], float],
+    tell: Callable[[Seen, float], None] = lambda *_: None,
+    just_submitted: bool = True,
+) -> JSON:
+    """The final answer of a task.
+
+    fetch: polls once.  interval: longest gap, seconds.  deadline: moment of `clock`.  tell: hears every look and the
+    elapsed seconds.  just_submitted: the first look waits a gap, and the task may not be visible everywhere yet.
+    Raises StillRunning at the deadline, Refused when the task failed, was canceled or is unknown to the service.
+    """
+    started = clock()
+    unknowns = 0
+    word = "PENDING"
+    for number, gap in enumerate(gaps(interval)):
+        if number or just_submitted:
+            left = deadline - clock() - LAST_LOOK_SECONDS
+            if number and left <= 0:
+                break
+            sleep(max(min(gap, left), 0.0))
+        elapsed = clock() - started
+        seen = _poll(fetch)
+        word = seen.word
+        tell(seen, elapsed)
+        if seen.meaning == GONE and just_submitted and elapsed < YOUNG_SECONDS and unknowns < YOUNG_UNKNOWNS:
+            unknowns += 1
+        elif seen.meaning != WAITING:
+            return finished(seen, task_id)
+    raise still_running(task_id, word)
+
+
+def finished(seen: Seen, task_id: str) -> JSON:
+    """The body of a task that succeeded; raises what every other end means."""
+    if seen.meaning == DONE:
+        return seen.body
+    raise _ending(seen, task_id)
+
+
+def still_running(task_id: str, word: str) -> StillRunning:
+    return StillRunning(f"task {task_id} is not finished (last seen: {word or 'no answer'})", task_id=task_id)
+
+
+def _poll(fetch: Callable[[], JSON]) -> Seen:
+    """One look; trouble on the way is no look at all, and the wait goes on."""
+    try:
+        return look(fetch())
+    except Unavailable as error:
+        return Seen(f"unreachable: {error.message}", WAITING, {})
+
+
+def _ending(seen: Seen, task_id: str) -> QianwenError:
+    output = seen.body.get("output")
+    words = {**seen.body, **(output if isinstance(output, dict) else {})}
+    if seen.meaning == GONE:
+        hint = "a task can be asked for 24 hours, on the region that took it and with a key of the same account"
+        error: QianwenError = Refused(
+            f"task {task_id} is unknown to the service: it expired or never existed", hint=hint
+        )
+        error.code = "UNKNOWN"
+    elif words.get("code") or words.get("message"):
+        error = api.refused(words, 200)
+    else:
+        error = Refused(f"task {task_id} ended as {seen.word}")
+        error.code = seen.word
+    error.task_id = task_id
+    error.request_id = error.request_id or str(seen.body.get("request_id") or "")
+    return error

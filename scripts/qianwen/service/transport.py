@@ -1,0 +1,320 @@
+"""The one door to the network: `Transport.send(Request) -> Response`. No other module opens a socket.
+
+Connecting and sending are separate steps, so that a `Fault` knows whether the server can have seen the request. Every
+wait on a socket ends at the run's deadline. Redirects are answers like any other here; nothing follows them.
+"""
+
+from __future__ import annotations
+
+import http.client
+import io
+import re
+import select
+import socket
+import ssl
+import threading
+import time
+import weakref
+from typing import Callable, List, Tuple
+from urllib.parse import quote, urlsplit
+
+from .exchange import Body, Fault, Request, Response, Stream
+
+CONNECT_SECONDS = 15.0
+REFUSAL_BYTES = 65536
+_LEGAL_IN_A_TARGET = "%/:?#[]@!$&'()*+,;=~"
+_HEADER_LINE = re.compile(r"[\x20-\x7e]+")
+IDLE_SECONDS_FOR_PAID = 5.0  # a connection that rested longer may be half closed: not for a request that costs money
+
+_Origin = Tuple[str, str, int]
+_Head = Tuple[str, str, List[Tuple[str, str]]]
+
+
+class DeadlinePassed(TimeoutError):
+    """The run's own time is over; waiting again is pointless."""
+
+
+# What foreign exceptions mean. The first match counts: (type, words, permanent, hint).
+_CERTIFICATE_HINT = "set SSL_CERT_FILE to your company's certificates; on macOS run 'Install Certificates.command' once"
+FOREIGN: tuple[tuple[type[BaseException], str, bool, str], ...] = (
+    (DeadlinePassed, "the time given by --timeout is over", True, ""),
+    (ssl.SSLCertVerificationError, "the server's certificate is not trusted", True, _CERTIFICATE_HINT),
+    (ssl.SSLError, "the TLS handshake or stream failed", False, ""),
+    (socket.gaierror, "the host name could not be resolved", False, "check the network and the host name"),
+    (ConnectionRefusedError, "the connection was refused", False, ""),
+    (socket.timeout, "the server was silent for too long", False, ""),
+    (TimeoutError, "the server was silent for too long", False, ""),
+    (http.client.IncompleteRead, "the answer broke off", False, ""),
+    (http.client.RemoteDisconnected, "the server closed the connection without an answer", False, ""),
+    (http.client.HTTPException, "the answer is no HTTP", False, ""),
+    (ConnectionError, "the connection broke", False, ""),
+    (OSError, "the network failed", False, ""),
+    (UnicodeError, "the host name is not valid", True, ""),
+    (ValueError, "the URL or a header is not valid", True, ""),
+)
+
+
+def fault_of(error: BaseException, *, sent: bool) -> Fault:
+    for kind, words, permanent, hint in FOREIGN:
+        if isinstance(error, kind):
+            detail = getattr(error, "strerror", None) or ""
+            return Fault(f"{words} ({detail})" if detail else words, sent=sent, permanent=permanent, hint=hint)
+    raise error
+
+
+class Transport:
+    """Connections, kept open per host and reused, closed at the end of the run.
+
+    deadline: moment of `clock` after which no wait may last (None: no bound). Safe to use from several threads.
+    """
+
+    def __init__(self, deadline: float | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+        self._deadline = deadline
+        self._clock = clock
+        self._idle: dict[tuple[str, str, int], list[tuple[float, _Connection]]] = {}
+        self._lock = threading.Lock()
+        self._sockets: weakref.WeakSet[_BoundedSocket] = weakref.WeakSet()
+        self._tls: ssl.SSLContext | None = None
+
+    def send(self, request: Request) -> Response:
+        """Raises Fault. The caller closes the response, which returns its connection when the body was read."""
+        try:
+            origin = _origin(request.url)
+            head = _head(request)
+        except ValueError as error:
+            raise fault_of(error, sent=False) from error
+        connection, reused = self._connection(origin, request.billable)
+        try:
+            return self._exchange(connection, origin, head, request)
+        except Fault:
+            if reused and request.method == "GET":
+                return self._exchange(self._open(origin), origin, head, request)
+            raise
+
+    def close(self) -> None:
+        """Cut every connection, also those that other threads are reading from."""
+        with self._lock:
+            self._idle.clear()
+            sockets = list(self._sockets)
+        for sock in sockets:
+            sock.cut()
+
+    def _exchange(self, connection: _Connection, origin: _Origin, head: _Head, request: Request) -> Response:
+        try:
+            connection.sock.patience = request.patience
+            _write(connection, head, request.body)
+            answer = connection.getresponse()
+        except Exception as error:
+            connection.close()
+            raise fault_of(error, sent=True) from error
+        except BaseException:
+            connection.close()
+            raise
+
+        def read(size: int) -> bytes:
+            try:
+                # read1 hands over what has come, as a stream needs it, but before 3.13 it does not count a known length
+                block = answer.read1(size) if answer.length is None else answer.read(size)
+                if not block and answer.length:
+                    raise http.client.IncompleteRead(b"", answer.length)
+                return block
+            except Exception as error:
+                connection.close()
+                raise fault_of(error, sent=True) from error
+
+        def close() -> None:
+            if answer.isclosed() and not answer.will_close:
+                self._rest(origin, connection)
+            else:
+                answer.close()
+                connection.close()
+
+        headers = {name.lower(): value for name, value in answer.getheaders()}
+        response = Response(answer.status, headers, read, close)
+        if answer.status >= 300:
+            response.refusal = _refusal(response)
+        return response
+
+    def _connection(self, origin: _Origin, billable: bool) -> tuple[_Connection, bool]:
+        """A resting connection that can be trusted, else a new one; and whether it was used before."""
+        now = self._clock()
+        while True:
+            with self._lock:
+                resting = self._idle.get(origin)
+                if not resting:
+                    break
+                since, connection = resting.pop()
+            trusted = not billable or now - since < IDLE_SECONDS_FOR_PAID
+            if trusted and connection.sock.is_quiet():
+                return connection, True
+            connection.close()
+        return self._open(origin), False
+
+    def _open(self, origin: _Origin) -> _Connection:
+        scheme, host, port = origin
+        try:
+            sock = socket.create_connection((host, port), self._patience(CONNECT_SECONDS))
+        except Exception as error:
+            raise fault_of(error, sent=False) from error
+        try:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if scheme == "https":
+                self._tls = self._tls or ssl.create_default_context()
+                sock = self._tls.wrap_socket(sock, server_hostname=host)
+        except Exception as error:
+            sock.close()
+            raise fault_of(error, sent=False) from error
+        bounded = _BoundedSocket(sock, self._patience)
+        with self._lock:
+            self._sockets.add(bounded)
+        return _Connection(host, port, bounded)
+
+    def _rest(self, origin: _Origin, connection: _Connection) -> None:
+        with self._lock:
+            self._idle.setdefault(origin, []).append((self._clock(), connection))
+
+    def _patience(self, seconds: float) -> float:
+        """How long one wait may last now."""
+        if self._deadline is None:
+            return seconds
+        left = self._deadline - self._clock()
+        if left <= 0:
+            raise DeadlinePassed
+        return min(seconds, left)
+
+
+def _origin(url: str) -> _Origin:
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError(f"no http URL: {parts.scheme}")
+    return parts.scheme, parts.hostname, parts.port or (443 if parts.scheme == "https" else 80)
+
+
+def _head(request: Request) -> _Head:
+    """Method, target and header lines. The target's legal bytes stay as they are: signed URLs must not change."""
+    parts = urlsplit(request.url)
+    target = quote((parts.path or "/") + (f"?{parts.query}" if parts.query else ""), safe=_LEGAL_IN_A_TARGET)
+    headers = [("Host", parts.netloc.rpartition("@")[2]), *request.headers.items()]
+    if request.body is not None:
+        length = request.body.length if isinstance(request.body, Stream) else len(request.body)
+        headers.append(("Content-Length", str(length)))
+    if any(not _HEADER_LINE.fullmatch(f"{name}: {value}") for name, value in headers):
+        raise ValueError("a header holds a control character")
+    return request.method, target, headers
+
+
+def _write(connection: _Connection, head: _Head, body: Body) -> None:
+    method, target, headers = head
+    connection.putrequest(method, target, skip_host=True, skip_accept_encoding=True)
+    for name, value in headers:
+        connection.putheader(name, value)
+    connection.endheaders()
+    if isinstance(body, Stream):
+        try:
+            for block in body.blocks():
+                connection.send(block)
+        except ConnectionError:
+            pass  # a server that refuses early answers and closes; its answer says why
+    elif body:
+        connection.send(body)
+
+
+def _refusal(response: Response) -> bytes:
+    """The first bytes of a refusal, as much as there is: a broken error page must not hide its status."""
+    body = b""
+    try:
+        while len(body) < REFUSAL_BYTES:
+            block = response.read(REFUSAL_BYTES - len(body))
+            if not block:
+                break
+            body += block
+    except Fault:
+        pass
+    response.close()
+    return body
+
+
+class _Connection(http.client.HTTPConnection):
+    """http.client's HTTP/1.1 over a socket that we opened ourselves; it never opens one of its own."""
+
+    auto_open = 0
+    sock: _BoundedSocket
+
+    def __init__(self, host: str, port: int, sock: _BoundedSocket) -> None:
+        super().__init__(host, port)
+        self.sock = sock
+
+    def close(self) -> None:
+        sock = getattr(self, "sock", None)
+        super().close()
+        if sock is not None:
+            sock.close()
+
+
+class _BoundedSocket:
+    """A socket whose every single wait is bounded, so that a server that drips bytes cannot outlast the deadline.
+
+    It offers what http.client asks of a socket. Closing waits for the last reader, as the real one does.
+    """
+
+    def __init__(self, sock: socket.socket, bound: Callable[[float], float]) -> None:
+        self._sock = sock
+        self._bound = bound
+        self._readers = 0
+        self._closed = False
+        self.patience = 60.0
+
+    def sendall(self, data: bytes) -> None:
+        view = memoryview(data)
+        while view:
+            self._sock.settimeout(self._bound(self.patience))
+            view = view[self._sock.send(view) :]
+
+    def receive_into(self, buffer: memoryview) -> int:
+        self._sock.settimeout(self._bound(self.patience))
+        return self._sock.recv_into(buffer)
+
+    def makefile(self, mode: str = "rb", buffering: int = -1) -> io.BufferedReader:
+        self._readers += 1
+        return io.BufferedReader(_Reader(self), 65536)
+
+    def is_quiet(self) -> bool:
+        """True when the other side has neither sent nor closed: an idle connection fit for another request."""
+        try:
+            readable, _, _ = select.select([self._sock], [], [], 0)
+            return not readable
+        except (OSError, ValueError):  # closed, or a descriptor that select cannot hold
+            return False
+
+    def cut(self) -> None:
+        try:
+            self._sock.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass  # it is closed already
+        self._sock.close()
+
+    def reader_closed(self) -> None:
+        self._readers -= 1
+        if self._closed and not self._readers:
+            self._sock.close()
+
+    def close(self) -> None:
+        self._closed = True
+        if not self._readers:
+            self._sock.close()
+
+
+class _Reader(io.RawIOBase):
+    def __init__(self, sock: _BoundedSocket) -> None:
+        self._sock = sock
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        return self._sock.receive_into(buffer)
+
+    def close(self) -> None:
+        if not self.closed:
+            super().close()
+            self._sock.reader_closed()

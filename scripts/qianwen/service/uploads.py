@@ -1,0 +1,148 @@
+"""Local files into the service's temporary storage: a policy for the very model that is called, one form POST per file.
+
+Uploads cost nothing and may be retried; after a doubtful POST the next try has a new policy and a new name, because
+overwriting is forbidden there. What comes back is an `oss://` URL, good for 48 hours, this model and this account.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import Callable, Iterator, Mapping, NamedTuple
+from urllib.parse import urlsplit
+
+from ..errors import QianwenError, Unavailable, UsageError
+from ..media import SUFFIXES
+from . import api
+from .exchange import Fault, Request, Send, Stream
+
+BLOCK_BYTES = 256 * 1024
+UPLOAD_PATIENCE = 120.0
+TRIES = 3
+
+FORM_FIELDS = (
+    ("OSSAccessKeyId", "oss_access_key_id"),
+    ("Signature", "signature"),
+    ("policy", "policy"),
+    ("x-oss-object-acl", "x_oss_object_acl"),
+    ("x-oss-forbid-overwrite", "x_oss_forbid_overwrite"),
+)
+
+
+class Upload(NamedTuple):
+    """A local file to send: its absolute path, media type and size in bytes."""
+
+    path: str
+    media_type: str
+    bytes: int
+
+
+def upload(send: Send, endpoint: api.Endpoint, model: str, file: Upload) -> str:
+    """The `oss://` URL of a file put into temporary storage for `model`.
+
+    Raises UsageError when the file is larger than the policy allows or changes while it is sent, Unavailable when
+    storage does not take it, and what `api.call` raises for the policy.
+    """
+    trouble = ""
+    for _ in range(TRIES):
+        policy = _policy(send, endpoint, model)
+        limit = _number(policy.get("max_file_size_mb"))
+        if limit and file.bytes > limit * 2**20:
+            raise UsageError(
+                f"{file.path} has {file.bytes / 2**20:.1f} MB; storage takes up to {limit:g} MB for {model}"
+            )
+        key = f"{policy['upload_dir']}/{object_name(file.path, file.media_type)}"
+        trouble = _post_form(send, endpoint, policy, key, file)
+        if not trouble:
+            return f"oss://{key}"
+    raise Unavailable(f"{os.path.basename(file.path)} could not be uploaded: {trouble}")
+
+
+def object_name(path: str, media_type: str) -> str:
+    """A unique name in plain ASCII that keeps a readable piece of the local one and a suffix that tells the type."""
+    stem = re.sub(r"[^A-Za-z0-9_-]+", "_", os.path.splitext(os.path.basename(path))[0]).strip("_")[:40]
+    return f"{os.urandom(8).hex()}_{stem or 'file'}{SUFFIXES.get(media_type, '')}"
+
+
+def _policy(send: Send, endpoint: api.Endpoint, model: str) -> Mapping[str, object]:
+    answer = api.call(send, api.request(endpoint, "GET", api.policy_path(model)))
+    policy = answer.get("data")
+    wanted = ("upload_dir", "upload_host", *(source for _, source in FORM_FIELDS))
+    if not isinstance(policy, dict) or any(not policy.get(name) for name in wanted):
+        raise Unavailable("the service sent an upload policy that lacks fields")
+    _check_host(str(policy["upload_host"]), endpoint)
+    return policy
+
+
+def _check_host(host: str, endpoint: api.Endpoint) -> None:
+    """Storage is reached by https; plain http only where the API itself is on this machine."""
+    parts, base = urlsplit(host), urlsplit(endpoint.base)
+    if parts.scheme != "https" and not (base.scheme == "http" and parts.hostname == base.hostname):
+        raise QianwenError(f"the service named an upload host that is not https: {parts.scheme}://{parts.hostname}")
+
+
+def _post_form(send: Send, endpoint: api.Endpoint, policy: Mapping[str, object], key: str, file: Upload) -> str:
+    """Send one form; what went wrong, or "" when storage has the file."""
+    fields = [(name, _text(policy[source])) for name, source in FORM_FIELDS]
+    fields += [("key", key), ("success_action_status", "200")]
+    boundary = os.urandom(16).hex()
+    head = "".join(f'--{boundary}\r\nContent-Disposition: form-data; name="{n}"\r\n\r\n{v}\r\n' for n, v in fields)
+    head += (
+        f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="{key.rpartition("/")[2]}"\r\n'
+        f"Content-Type: {file.media_type}\r\n\r\n"
+    )
+    opening, closing = head.encode("utf-8"), f"\r\n--{boundary}--\r\n".encode("ascii")
+    body = Stream(len(opening) + file.bytes + len(closing), _framed(opening, file, closing))
+    headers = {"User-Agent": api.AGENT, "Content-Type": f"multipart/form-data; boundary={boundary}"}
+    try:
+        with send(Request("POST", str(policy["upload_host"]), headers, body, UPLOAD_PATIENCE)) as response:
+            if response.status in (200, 204):
+                response.read_all(api.ANSWER_BYTES)
+                return ""
+            return oss_error(response.refusal) or f"HTTP {response.status}"
+    except Fault as fault:
+        return fault.reason
+
+
+def _framed(opening: bytes, file: Upload, closing: bytes) -> Callable[[], Iterator[bytes]]:
+    def blocks() -> Iterator[bytes]:
+        yield opening
+        yield from _exactly(file)
+        yield closing
+
+    return blocks
+
+
+def _exactly(file: Upload) -> Iterator[bytes]:
+    """The blocks of a file, as many bytes as were announced. Raises UsageError when it is no longer the file it was."""
+    left = file.bytes
+    try:
+        with open(file.path, "rb") as stream:
+            while left:
+                block = stream.read(min(BLOCK_BYTES, left))
+                if not block:
+                    raise UsageError(f"{file.path} became shorter while it was sent")
+                left -= len(block)
+                yield block
+    except OSError as error:
+        raise UsageError(f"{file.path} could not be read: {error.strerror}") from error
+
+
+def oss_error(body: bytes) -> str:
+    """Code and message of a storage error, without the elements that repeat credentials or signatures."""
+    text = body.decode("utf-8", "replace")
+    parts = (re.search(f"<{tag}>([^<]*)</{tag}>", text) for tag in ("Code", "Message"))
+    return ": ".join(match[1] for match in parts if match)
+
+
+def _text(value: object) -> str:
+    """A policy value as a form field: the service documents texts, but numbers and booleans are seen too."""
+    text = str(value).lower() if isinstance(value, bool) else str(value)
+    return re.sub(r"[\r\n]", "", text)
+
+
+def _number(value: object) -> float:
+    try:
+        return float(str(value))
+    except ValueError:
+        return 0.0

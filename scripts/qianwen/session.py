@@ -1,0 +1,105 @@
+"""The service side of one run: endpoint, connections, retries and the deadline, opened together and closed together.
+
+`job` speaks to the service through a `Session` and knows nothing of HTTP; this module knows nothing of models. It is
+imported only when a request is about to leave, because it brings sockets and TLS along.
+"""
+
+from __future__ import annotations
+
+import random
+from contextlib import contextmanager
+from typing import Any, BinaryIO, Callable, Iterator, Sequence, TypeVar
+
+from . import parallel
+from .progress import Progress
+from .service import api, downloads, retry, settings, tasks, uploads
+from .service.exchange import Send
+from .service.transport import Transport
+from .world import World
+
+JSON = dict[str, Any]
+Given = TypeVar("Given")
+Made = TypeVar("Made")
+
+SANDBOX_KEY = "sandbox"
+
+
+class Session:
+    """One run's conversation with the service; every method ends by the run's deadline."""
+
+    def __init__(
+        self, send: Send, cut: Callable[[], None], endpoint: api.Endpoint, deadline: float, world: World
+    ) -> None:
+        self.endpoint = endpoint
+        self._send = send
+        self._cut = cut
+        self._deadline = deadline
+        self._world = world
+
+    def call(self, path: str, body: JSON, is_task: bool) -> JSON:
+        """Post a request that costs money. Raises UnknownOutcome when it may have been accepted without an answer."""
+        return api.call(self._send, api.request(self.endpoint, "POST", path, body, task=is_task))
+
+    def stream(self, path: str, body: JSON) -> Iterator[JSON]:
+        return api.events(self._send, api.request(self.endpoint, "POST", path, body, stream=True))
+
+    def look(self, task_id: str) -> tasks.Seen:
+        return tasks.look(api.call(self._send, api.request(self.endpoint, "GET", api.task_path(task_id))))
+
+    def wait(self, task_id: str, interval: float, progress: Progress, just_submitted: bool) -> JSON:
+        """The final answer of a task; see `tasks.wait`."""
+        return tasks.wait(
+            lambda: self.look(task_id).body,
+            task_id,
+            interval,
+            self._deadline,
+            self._world.sleep,
+            self._world.clock,
+            lambda seen, seconds: progress.state(task_id, seen.word, seconds),
+            just_submitted,
+        )
+
+    def upload(self, files: Sequence[uploads.Upload], model: str) -> list[str]:
+        """The `oss://` URLs of local files, in their order."""
+        return self.side_by_side(lambda file: uploads.upload(self._send, self.endpoint, model, file), files)
+
+    def fetch(self, url: str, stream: BinaryIO, warn: Callable[[str], None]) -> downloads.Fetched:
+        return downloads.fetch(self._send, url, stream, self.on_this_machine, warn)
+
+    @property
+    def on_this_machine(self) -> bool:
+        """Whether the API is a loopback address, whose results may be plain http."""
+        return settings.is_loopback_url(self.endpoint.base)
+
+    def side_by_side(self, work: Callable[[Given], Made], items: Sequence[Given]) -> list[Made]:
+        """`work` on every item, several at once; see `parallel`."""
+        return parallel.side_by_side(work, items, self._cut)
+
+
+@contextmanager
+def opened(world: World, progress: Progress, region: str, timeout: float, sandbox: bool) -> Iterator[Session]:
+    """A session for one run. Raises AuthError when there is no key or no base to trust, UsageError for the region."""
+    deadline = world.clock() + timeout
+    with _endpoint(world, progress, region, sandbox) as endpoint:
+        progress.secrets = (endpoint.key,)
+        transport = Transport(deadline, world.clock)
+        send = retry.retrying(
+            world.send or transport.send, world.sleep, world.clock, deadline, random.random, tell=progress.say
+        )
+        try:
+            yield Session(send, transport.close, endpoint, deadline, world)
+        finally:
+            transport.close()
+
+
+@contextmanager
+def _endpoint(world: World, progress: Progress, region: str, sandbox: bool) -> Iterator[api.Endpoint]:
+    if not sandbox:
+        place = settings.Place(world.env, world.cwd, world.home)
+        yield settings.endpoint(place, settings.region(place, region))
+        return
+    from .sandbox.server import running
+
+    progress.say("Sandbox: a local stand-in answers with placeholder pictures; nothing is sent out or billed")
+    with running() as base:
+        yield api.Endpoint(base, SANDBOX_KEY)

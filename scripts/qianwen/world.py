@@ -1,0 +1,40 @@
+"""What a run takes from its surroundings, in one place, so that a test can hand in another world."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from typing import TYPE_CHECKING, Callable, Mapping, NamedTuple, TextIO
+
+if TYPE_CHECKING:
+    from .service.exchange import Send
+
+
+class World(NamedTuple):
+    """env: variables.  cwd, home: folders.  script: absolute path of the program.  clock: monotonic seconds.
+
+    now: epoch seconds.  send: replaces the network.
+    """
+
+    env: Mapping[str, str]
+    cwd: str
+    home: str
+    script: str
+    stdin: TextIO
+    stdout: TextIO
+    stderr: TextIO
+    sleep: Callable[[float], None] = time.sleep
+    clock: Callable[[], float] = time.monotonic
+    now: Callable[[], float] = time.time
+    send: Send | None = None
+
+
+def real(script: str) -> World:
+    """The world as it is. A current folder that was deleted reads as the root of a path that cannot be used."""
+    home = os.path.expanduser("~")
+    try:
+        cwd = os.getcwd()
+    except OSError:
+        cwd = os.path.join(os.sep, "the current folder is gone")
+    return World(os.environ, cwd, home, os.path.abspath(script), sys.stdin, sys.stdout, sys.stderr)

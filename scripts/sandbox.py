@@ -1,0 +1,17 @@
+#!/usr/bin/env python3
+# /// script
+# requires-python = ">=3.9"
+# dependencies = []
+# ///
+"""A local stand-in for DashScope, for rehearsal and CI. `python3 sandbox.py --help` tells everything."""
+
+import sys
+
+if sys.version_info < (3, 9):
+    sys.stderr.write("Error: Python 3.9 or newer is needed; this is %d.%d\n" % sys.version_info[:2])
+    raise SystemExit(3)
+
+from qianwen.sandbox.server import main
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))
