@@ -1,0 +1,9 @@
+"""Run with `python3 -m unittest` from the project's root; nothing needs to be installed."""
+
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+SCRIPTS = ROOT / "scripts"
+
+sys.path.insert(0, str(SCRIPTS))

@@ -17,6 +17,8 @@ from .errors import OutputError, UsageError
 
 SLUG_LENGTH = 40
 Warn = Callable[[str], None]
+Fill = Callable[[BinaryIO], "tuple[int, str]"]
+"""Writes a result into a stream; answers its size in bytes and its SHA-256 in hex."""
 
 
 class Target(NamedTuple):
@@ -53,15 +55,24 @@ def plan(output: str, default_folder: str, cwd: str, prompt: str, stamp: str, ov
     stem, suffix = (f"{stamp}-{slug(prompt)}", "") if is_folder else os.path.splitext(os.path.basename(place))
     try:
         os.makedirs(folder, exist_ok=True)
-        probe = os.path.join(folder, f".{os.urandom(8).hex()}.probe")
-        os.close(os.open(probe, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-        os.unlink(probe)
+        _try_out(folder, f"{stem}_00-000{suffix or '.jpeg'}")
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise UsageError(
             f"the output folder {folder} cannot be used: {reason}", hint="choose another with --output"
         ) from error
     return Target(folder, stem, suffix, overwrite)
+
+
+def _try_out(folder: str, longest_name: str) -> None:
+    """Raises OSError or ValueError when a file cannot be made here, or not under such a name."""
+    probe = os.path.join(folder, f".{os.urandom(8).hex()}.probe")
+    os.close(os.open(probe, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    os.unlink(probe)
+    try:
+        os.lstat(os.path.join(folder, longest_name))
+    except FileNotFoundError:
+        pass
 
 
 def slug(prompt: str) -> str:
@@ -130,8 +141,8 @@ class Draft:
         return True
 
 
-def save_media(target: Target, fill: Callable[[BinaryIO], tuple[int, str]], warn: Warn) -> Saved:
-    """Let `fill` write the bytes (it answers their count and SHA-256) and save them; the suffix follows the bytes.
+def save_media(target: Target, fill: Fill, warn: Warn) -> Saved:
+    """Let `fill` write the bytes and save them; the suffix follows the bytes.
 
     Raises OutputError, and what `fill` raises.
     """

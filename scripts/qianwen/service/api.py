@@ -16,6 +16,7 @@ from .retry import error_of
 
 AGENT = "qianwen-media-generation/1.0"
 ANSWER_BYTES = 16 * 2**20
+LINE_BYTES = 2**20
 SYNC_PATIENCE = 600.0  # the shared hosts answer or give up within this many seconds
 POLL_PATIENCE = 60.0
 
@@ -98,8 +99,8 @@ def refused(answer: JSON, status: int, request: Request | None = None) -> Qianwe
     doubtful = request is not None and request.billable and status >= 500
     if doubtful:
         kind = UnknownOutcome
-    elif request is None and kind is Unavailable:
-        kind = Refused  # a task that failed on the server's side has ended; there is nothing to wait for
+    elif status == 200 and kind is Unavailable:
+        kind = Refused  # the transport is fine: a task that failed on the server's side has ended
     words = message or f"the service answered HTTP {status}"
     return kind(
         f"{code}: {words}" if code else words,
@@ -176,8 +177,8 @@ def _lines(response: Response) -> Iterator[bytes]:
     rest, total = b"", 0
     while block := response.read(65536):
         total += len(block)
-        if total > ANSWER_BYTES:
-            raise Fault(f"the answer is longer than {ANSWER_BYTES} bytes", sent=True, permanent=True)
+        if total > ANSWER_BYTES or len(rest) > LINE_BYTES:
+            raise Fault("the answer is longer than any answer should be", sent=True, permanent=True)
         *lines, rest = (rest + block).split(b"\n")
         for line in lines:
             yield line.rstrip(b"\r")

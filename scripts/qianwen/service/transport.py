@@ -94,8 +94,8 @@ class Transport:
     def close(self) -> None:
         """Cut every connection, also those that other threads are reading from."""
         with self._lock:
-            self._idle.clear()
             sockets = list(self._sockets)
+            self._idle.clear()
         for sock in sockets:
             sock.cut()
 
@@ -267,12 +267,18 @@ class _BoundedSocket:
     def sendall(self, data: bytes) -> None:
         view = memoryview(data)
         while view:
-            self._sock.settimeout(self._bound(self.patience))
-            view = view[self._sock.send(view) :]
+            view = view[self._wait_for(self._sock.send, view) :]
 
     def receive_into(self, buffer: memoryview) -> int:
+        return self._wait_for(self._sock.recv_into, buffer)
+
+    def _wait_for(self, operation: Callable[[memoryview], int], buffer: memoryview) -> int:
         self._sock.settimeout(self._bound(self.patience))
-        return self._sock.recv_into(buffer)
+        try:
+            return operation(buffer)
+        except socket.timeout:
+            self._bound(self.patience)  # says so when it was the deadline
+            raise
 
     def makefile(self, mode: str = "rb", buffering: int = -1) -> io.BufferedReader:
         self._readers += 1

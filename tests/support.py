@@ -1,0 +1,193 @@
+"""What the tests share: a world made of strings and temporary folders, time that only moves when somebody sleeps, and
+a stand-in that remembers what it was sent."""
+
+from __future__ import annotations
+
+import io
+import json
+import tempfile
+import threading
+import unittest
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Iterator, NamedTuple, Sequence, cast
+
+from qianwen import cli
+from qianwen.models.image_models import IMAGES
+from qianwen.sandbox import placeholder
+from qianwen.sandbox.faults import Faults
+from qianwen.sandbox.server import Server
+from qianwen.sandbox.standin import Incoming, Reply, StandIn
+from qianwen.service.exchange import Fault, Request, Response, Send
+from qianwen.world import World
+
+DATA = Path(__file__).parent / "data"
+PHOTO = DATA / "photo.jpg"
+KEY = "sk-test-0123456789abcdef0123456789abcdef"
+
+
+class Clock:
+    """Time for a client and its stand-in. It starts at a fixed moment and moves only by `sleep`."""
+
+    def __init__(self) -> None:
+        self.moment = 1_700_000_000.0
+        self._lock = threading.Lock()
+
+    def __call__(self) -> float:
+        return self.moment
+
+    def sleep(self, seconds: float) -> None:
+        with self._lock:
+            self.moment += seconds
+
+
+class Sent(NamedTuple):
+    """A request that reached the stand-in. `body` is b"" for an upload, which is streamed."""
+
+    route: str
+    method: str
+    target: str
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+class Recording(StandIn):
+    """A stand-in that remembers every request it handled, in order."""
+
+    def __init__(self, clock: Clock, delay: float = 0.0, faults: Sequence[str] = ()) -> None:
+        super().__init__(delay, Faults(faults), seed=7, clock=clock, sleep=clock.sleep)
+        self.sent: list[Sent] = []
+
+    def handle(self, route: str, incoming: Incoming) -> Reply:
+        body = b""
+        if route != "upload":
+            body = incoming.stream.read(incoming.length)
+            incoming = incoming._replace(stream=io.BytesIO(body))
+        self.sent.append(Sent(route, incoming.method, incoming.target, dict(incoming.headers), body))
+        return super().handle(route, incoming)
+
+    def of(self, *routes: str) -> list[Sent]:
+        return [sent for sent in self.sent if sent.route in routes]
+
+
+class Ran(NamedTuple):
+    """How one command line ended."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.stdout)
+
+
+class Case(unittest.TestCase):
+    """A test with a folder of its own, time of its own, and a way to run image.py in-process."""
+
+    def setUp(self) -> None:
+        holder = tempfile.TemporaryDirectory()
+        self.addCleanup(holder.cleanup)
+        self.folder = Path(holder.name).resolve()
+        self.home = self.folder / "home"
+        self.cwd = self.folder / "cwd"
+        self.home.mkdir()
+        self.cwd.mkdir()
+        self.clock = Clock()
+
+    @contextmanager
+    def standin(self, delay: float = 0.0, faults: Sequence[str] = ()) -> Iterator[Recording]:
+        """A stand-in on a real socket; `image` talks to it for the length of the block."""
+        recording = Recording(self.clock, delay, faults)
+        with served(recording) as base:
+            self.env = {"DASHSCOPE_HTTP_BASE_URL": base, "DASHSCOPE_API_KEY": KEY}
+            yield recording
+
+    env: dict[str, str] = {"DASHSCOPE_API_KEY": KEY}
+
+    def image(self, *argv: str, stdin: str = "", send: Send | None = None) -> Ran:
+        stdout, stderr = io.StringIO(), io.StringIO()
+        world = World(
+            self.env,
+            str(self.cwd),
+            str(self.home),
+            "/skill/scripts/image.py",
+            io.StringIO(stdin),
+            stdout,
+            stderr,
+            self.clock.sleep,
+            self.clock,
+            self.clock,
+            send,
+        )
+        code = cli.main(IMAGES, list(argv), world)
+        return Ran(code, stdout.getvalue(), stderr.getvalue())
+
+    def json(self, *argv: str, code: int = 0, stdin: str = "", send: Send | None = None) -> Any:
+        """Run with --print-response, check the exit code, answer the JSON."""
+        ran = self.image(*argv, "--print-response", stdin=stdin, send=send)
+        self.assertEqual(ran.code, code, ran.stdout + ran.stderr)
+        self.assertNotIn("Traceback", ran.stderr)
+        return ran.json
+
+    def picture(self, name: str, width: int = 640, height: int = 480) -> Path:
+        """A real PNG in the current folder."""
+        path = self.cwd / name
+        path.write_bytes(placeholder.png(width, height, "test", [name]))
+        return path
+
+
+@contextmanager
+def served(standin: StandIn) -> Iterator[str]:
+    """A stand-in on a real socket; its base URL."""
+    server = Server(standin)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+    thread.start()
+    try:
+        yield server.base
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+class Script:
+    """A `send` that plays prepared outcomes in order and remembers the requests; the fake of the seam."""
+
+    def __init__(self, *outcomes: Response | Fault | dict[str, Any]) -> None:
+        self.outcomes = list(outcomes)
+        self.requests: list[Request] = []
+
+    def __call__(self, request: Request) -> Response:
+        self.requests.append(request)
+        outcome = self.outcomes.pop(0)
+        if isinstance(outcome, Fault):
+            raise outcome
+        return outcome if isinstance(outcome, Response) else answer(outcome)
+
+
+def answer(body: Any, status: int = 200, **headers: str) -> Response:
+    """A whole answer: bytes as they are, anything else as JSON."""
+    data = body if isinstance(body, bytes) else json.dumps(body).encode()
+    stream = io.BytesIO(data if status < 300 else b"")
+    return Response(
+        status,
+        {name.replace("_", "-"): value for name, value in headers.items()},
+        stream.read,
+        refusal=data if status >= 300 else b"",
+    )
+
+
+def cases(folder: str) -> list[tuple[str, dict[str, Any]]]:
+    """(name, content) of every JSON file in a folder of test data. An empty folder is an error."""
+    found = [
+        (path.stem, cast("dict[str, Any]", json.loads(path.read_text(encoding="utf-8"))))
+        for path in sorted((DATA / folder).glob("*.json"))
+    ]
+    if not found:
+        raise AssertionError(f"no test data in {folder}")
+    return found

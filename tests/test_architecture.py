@@ -1,0 +1,211 @@
+"""The house stands as drawn: layout, import direction, the standard library alone, one door to the network."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tempfile
+import unittest
+from pathlib import Path
+from typing import Iterator
+
+from . import ROOT, SCRIPTS
+
+PACKAGE = SCRIPTS / "qianwen"
+TOP_LEVEL = {"SKILL.md", "scripts", "references", "tests", "pyproject.toml", "README.md", "LICENSE"}
+
+# Who may import whom, inside the package. A module that is missing here is an error: decide where it stands first.
+ALLOWED: dict[str, set[str]] = {
+    "errors": set(),
+    "media": set(),
+    "redact": set(),
+    "parallel": set(),
+    "progress": {"redact"},
+    "outputs": {"errors", "media"},
+    "models.catalog": {"errors", "media"},
+    "models.image_models": {"models.catalog", "errors", "media"},
+    "models.sizes": {"models.catalog"},
+    "models.validate": {"models.catalog", "models.sizes", "errors", "media"},
+    "models.wire": {"models.catalog"},
+    "service.exchange": set(),
+    "service.codes": set(),
+    "service.crc64": set(),
+    "service.transport": {"service.exchange"},
+    "service.retry": {"service.exchange", "service.codes"},
+    "service.api": {"service.exchange", "service.codes", "service.retry", "errors"},
+    "service.settings": {"service.api", "errors"},
+    "service.tasks": {"service.api", "errors"},
+    "service.uploads": {"service.api", "service.exchange", "errors", "media"},
+    "service.downloads": {"service.api", "service.exchange", "service.crc64", "service.settings", "errors"},
+    "sandbox.placeholder": set(),
+    "sandbox.faults": set(),
+    "sandbox.storage": {"media"},
+    "sandbox.rules": {"models.catalog", "models.validate", "models.wire", "errors"},
+    "sandbox.answers": {"models.catalog", "models.sizes", "media", "sandbox.rules"},
+    "sandbox.standin": {
+        "models.catalog",
+        "models.image_models",
+        "media",
+        "sandbox.answers",
+        "sandbox.faults",
+        "sandbox.placeholder",
+        "sandbox.rules",
+        "sandbox.storage",
+    },
+    "sandbox.server": {"sandbox.faults", "sandbox.standin", "errors"},
+    "inputs": {"media", "models.catalog"},
+    "arguments": {"errors", "models.catalog"},
+    "world": {"service.exchange"},
+    "session": {
+        "parallel",
+        "progress",
+        "world",
+        "sandbox.server",
+        "service.api",
+        "service.downloads",
+        "service.exchange",
+        "service.retry",
+        "service.settings",
+        "service.tasks",
+        "service.transport",
+        "service.uploads",
+    },
+    "job": {
+        "arguments",
+        "errors",
+        "inputs",
+        "models.catalog",
+        "models.validate",
+        "models.wire",
+        "outputs",
+        "progress",
+        "redact",
+        "service.api",
+        "service.settings",
+        "service.tasks",
+        "service.uploads",
+        "session",
+        "world",
+    },
+    "envelope": {"arguments", "errors", "job", "redact", "world"},
+    "cli": {"arguments", "envelope", "errors", "job", "models.catalog", "progress", "redact", "world"},
+}
+OPENS_SOCKETS = {"service.transport", "sandbox.server"}
+NETWORK = {"socket", "ssl", "http", "urllib.request", "socketserver", "ftplib", "smtplib", "asyncio"}
+
+
+def modules() -> dict[str, Path]:
+    return {
+        ".".join(path.relative_to(PACKAGE).with_suffix("").parts): path
+        for path in sorted(PACKAGE.rglob("*.py"))
+        if path.stem != "__init__"
+    }
+
+
+def absolute_imports(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            yield node.module or ""
+
+
+def imports(path: Path, name: str) -> Iterator[str]:
+    """Absolute names of everything that a module imports, wherever in it the import stands."""
+    yield from absolute_imports(path)
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            package = ["qianwen", *name.split(".")][: -node.level]
+            base = ".".join([*package, *([node.module] if node.module else [])])
+            for alias in node.names:
+                whole = f"{base}.{alias.name}"
+                yield whole if whole.partition(".")[2] in ALLOWED else base
+
+
+class Imports(unittest.TestCase):
+    def test_every_module_has_its_place(self) -> None:
+        self.assertEqual(set(modules()), set(ALLOWED))
+
+    def test_imports_run_one_way(self) -> None:
+        for name, path in modules().items():
+            ours = {found.partition(".")[2] for found in imports(path, name) if found.startswith("qianwen.")}
+            with self.subTest(name):
+                self.assertLessEqual(ours, ALLOWED[name])
+
+    def test_the_direction_has_no_circles(self) -> None:
+        placed: set[str] = set()
+        while len(placed) < len(ALLOWED):
+            ready = {name for name, needs in ALLOWED.items() if name not in placed and needs <= placed}
+            self.assertTrue(ready, f"a circle among {set(ALLOWED) - placed}")
+            placed |= ready
+
+    def test_the_two_halves_never_meet(self) -> None:
+        for name, needs in ALLOWED.items():
+            half = name.partition(".")[0]
+            with self.subTest(name):
+                if half == "models":
+                    self.assertFalse({need for need in needs if need.startswith(("service", "sandbox"))})
+                if half in ("service", "sandbox"):
+                    others = {"service": ("models", "sandbox"), "sandbox": ("service",)}[half]
+                    self.assertFalse({need for need in needs if need.startswith(others)})
+
+    def test_one_door_to_the_network(self) -> None:
+        for name, path in modules().items():
+            found = {imported for imported in imports(path, name) if imported.split(".")[0] in NETWORK or imported in NETWORK}
+            with self.subTest(name):
+                self.assertTrue(not found or name in OPENS_SOCKETS, found)
+
+    def test_nothing_but_the_standard_library(self) -> None:
+        for path in [*SCRIPTS.rglob("*.py"), *(ROOT / "tests").glob("*.py")]:
+            roots = {name.partition(".")[0] for name in absolute_imports(path)} - {"qianwen", "tests"}
+            for root in roots:
+                with self.subTest(path=path.name, imported=root):
+                    self.assertTrue(_is_standard(root))
+
+
+def _is_standard(root: str) -> bool:
+    names = getattr(sys, "stdlib_module_names", None)  # 3.10 and later
+    if names is not None:
+        return root in names
+    spec = importlib.util.find_spec(root)
+    origin = (spec.origin or "") if spec else ""
+    return origin in ("built-in", "frozen") or (
+        origin.startswith(sysconfig.get_paths()["stdlib"]) and "site-packages" not in origin
+    )
+
+
+class Layout(unittest.TestCase):
+    def test_top_level_entries(self) -> None:
+        known = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True)
+        if known.returncode:
+            self.skipTest("not a git checkout")
+        entries = {line.split("/")[0] for line in known.stdout.splitlines()}
+        self.assertLessEqual({entry for entry in entries if not entry.startswith(".")}, TOP_LEVEL)
+
+    def test_names_say_something(self) -> None:
+        for path in [*PACKAGE.rglob("*.py"), *(ROOT / "tests").rglob("*.py")]:
+            self.assertNotIn(path.stem, {"utils", "util", "common", "helpers", "misc", "lib"})
+
+    def test_no_file_that_installers_drop_is_needed(self) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            copy = Path(folder) / "skill dir" / "scripts"
+            shutil.copytree(SCRIPTS, copy, ignore=shutil.ignore_patterns("_*", ".*"))
+            self.assertFalse(list(copy.rglob("_*")))
+            ran = subprocess.run(
+                [sys.executable, str(copy / "image.py"), "x", "--sandbox"], cwd=folder, capture_output=True, text=True
+            )
+            self.assertEqual(ran.returncode, 0, ran.stderr)
+            self.assertTrue(Path(ran.stdout.strip()).is_file())
+
+    def test_modules_begin_with_what_they_are_for(self) -> None:
+        for name, path in modules().items():
+            with self.subTest(name):
+                self.assertTrue(ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))))
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,137 @@
+"""The tables are swept: a row that contradicts itself cannot be merged."""
+
+from __future__ import annotations
+
+import re
+import unittest
+
+from qianwen.models import sizes, wire
+from qianwen.models.catalog import GIVEN, Mode, Model, Param, find
+from qianwen.models.image_models import IMAGES, MODELS
+from qianwen.models.validate import CHECKS
+
+SHEET_IDS = """
+wan2.7-image-pro wan2.7-image wan2.6-t2i wan2.6-image wan2.5-i2i-preview wan2.5-t2i-preview wan2.2-t2i-flash
+wan2.2-t2i-plus wanx2.1-t2i-turbo wanx2.1-t2i-plus wanx2.0-t2i-turbo wanx-v1 wanx2.1-imageedit z-image-turbo
+qwen-image-2.0-pro qwen-image-2.0 qwen-image-edit-max qwen-image-edit-plus qwen-image-edit qwen-image-max
+qwen-image-plus qwen-image-plus-2026-01-09 qwen-image
+""".split()
+
+
+def every_param() -> list[tuple[Model, Mode, Param]]:
+    return [(model, mode, param) for model in MODELS for mode in model.modes for param in mode.params]
+
+
+class Rows(unittest.TestCase):
+    def test_a_row_for_every_documented_id(self) -> None:
+        self.assertEqual([model.id for model in MODELS], SHEET_IDS)
+
+    def test_names_are_unique(self) -> None:
+        names = [name for model in MODELS for name in (model.id, *model.aliases)]
+        self.assertEqual(len(names), len(set(names)))
+
+    def test_every_row_tells_its_source(self) -> None:
+        for model in MODELS:
+            with self.subTest(model.id):
+                self.assertTrue(model.source and model.summary and model.regions and model.modes)
+                self.assertRegex(model.checked, r"^\d{4}-\d\d-\d\d$")
+
+    def test_modes_can_be_reached_and_go_somewhere(self) -> None:
+        for model in MODELS:
+            conditions = [tuple(mode.when.items()) for mode in model.modes]
+            with self.subTest(model.id):
+                self.assertEqual(len(set(conditions)), len(conditions))
+                self.assertNotIn((), conditions[:-1])
+                for mode in model.modes:
+                    self.assertTrue(mode.call or mode.task)
+                    for shape, is_task in ((mode.call, False), (mode.task, True)):
+                        if shape:
+                            self.assertEqual(wire.SHAPES[shape].is_task, is_task)
+                    for field in mode.when:
+                        self.assertTrue(field == "async" or mode.param(field) or mode.when[field] is GIVEN)
+
+    def test_params_are_sound(self) -> None:
+        for model, mode, param in every_param():
+            with self.subTest(model=model.id, mode=mode.name, param=param.name):
+                self.assertIn(param.kind, CHECKS)
+                self.assertTrue(param.meaning)
+                self.assertEqual(param.size is not None, param.kind == "size")
+                self.assertEqual(param.media is not None, param.kind.startswith("media"))
+                if param.low is not None and param.high is not None:
+                    self.assertLessEqual(param.low, param.high)
+                for number in (param.default, param.send):
+                    if isinstance(number, int) and not isinstance(number, bool):
+                        self.assertTrue(param.low is not None and param.high is not None)
+                        assert param.low is not None and param.high is not None
+                        self.assertTrue(param.low <= number <= param.high)
+                if param.choices and param.default is not None:
+                    self.assertIn(param.default, param.choices)
+                if param.media:
+                    self.assertLess(param.media.side[0], param.media.side[1])
+
+    def test_every_mode_has_a_prompt_and_counts_what_it_bills(self) -> None:
+        for model in MODELS:
+            for mode in model.modes:
+                names = [param.name for param in mode.params]
+                with self.subTest(model=model.id, mode=mode.name):
+                    self.assertEqual(len(names), len(set(names)))
+                    self.assertIn("prompt", names)
+                    self.assertIn(mode.bills, names)
+
+    def test_sizes_are_legal_by_their_own_rules(self) -> None:
+        for model, mode, param in every_param():
+            if param.size is None:
+                continue
+            with self.subTest(model=model.id, mode=mode.name):
+                self.assertFalse(sizes.judge(param.size.default, param.size).fault)
+                for ratio, presets in param.size.presets.items():
+                    self.assertEqual(sizes.judge(ratio, param.size).size, presets[0])
+                    across, down = map(int, ratio.split(":"))
+                    for preset in presets:
+                        verdict = sizes.judge(preset, param.size)
+                        self.assertEqual((verdict.size, verdict.fault, verdict.notes), (preset, "", ()))
+                        width, height = sizes.pixels_of(preset)
+                        self.assertAlmostEqual(width / height / (across / down), 1, delta=0.05)
+
+    def test_families_and_defaults_name_rows(self) -> None:
+        ids = {model.id for model in MODELS}
+        self.assertLessEqual({row for _, row in IMAGES.families}, ids)
+        self.assertLessEqual({row for _, row in IMAGES.defaults} | {IMAGES.default}, ids)
+        self.assertEqual(IMAGES.families[-1][0], "*")
+
+
+class Find(unittest.TestCase):
+    TABLE = (
+        # id asked for, row, id sent, whether the row was named outright
+        ("wan2.6-t2i", "wan2.6-t2i", "wan2.6-t2i", True),
+        ("wan2.1-t2i-turbo", "wanx2.1-t2i-turbo", "wanx2.1-t2i-turbo", True),
+        ("qwen-image-2.0-pro-2026-04-22", "qwen-image-2.0-pro", "qwen-image-2.0-pro-2026-04-22", True),
+        ("qwen-image-2.0-pro-2026-06-22", "qwen-image-2.0-pro", "qwen-image-2.0-pro-2026-06-22", True),
+        ("qwen-image-plus-2026-01-09", "qwen-image-plus-2026-01-09", "qwen-image-plus-2026-01-09", True),
+        ("wan2.7-image-2027-01-01", "wan2.7-image", "wan2.7-image-2027-01-01", True),
+        ("qwen-image-3.0", "qwen-image-2.0", "qwen-image-3.0", False),
+        ("qwen-image-edit-ultra", "qwen-image-edit-plus", "qwen-image-edit-ultra", False),
+        ("wan3.0-image", "wan2.7-image", "wan3.0-image", False),
+        ("wan3.0-image-pro", "wan2.7-image-pro", "wan3.0-image-pro", False),
+        ("wan3.0-t2i", "wan2.6-t2i", "wan3.0-t2i", False),
+        ("wan2.5-t2i-plus", "wan2.5-t2i-preview", "wan2.5-t2i-plus", False),
+        ("wan9", "wan2.7-image", "wan9", False),
+        ("z-image-max", "z-image-turbo", "z-image-max", False),
+        ("something-else", "qwen-image-2.0", "something-else", False),
+    )
+
+    def test_table(self) -> None:
+        for asked, row, sent, exact in self.TABLE:
+            with self.subTest(asked):
+                found = find(IMAGES, asked)
+                assert found
+                self.assertEqual((found.model.id, found.id, found.exact), (row, sent, exact))
+                self.assertEqual(bool(found.note), not exact or asked != sent)
+
+    def test_video_models_are_not_of_this_program(self) -> None:
+        for model_id in ("wan2.6-t2v", "wan2.7-i2v-2026-04-25", "happyhorse-1.0-r2v", "wanx2.1-vace-plus", "wan3.0-video"):
+            self.assertIsNone(find(IMAGES, model_id))
+
+    def test_ids_are_lower_case_and_plain(self) -> None:
+        for model in MODELS:
+            self.assertTrue(re.fullmatch(r"[a-z0-9.-]+", model.id))

@@ -1,0 +1,190 @@
+"""Names that are readable and unique, files that are whole or absent, and nothing replaced by accident."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+import threading
+import unittest
+from pathlib import Path
+from typing import BinaryIO
+from unittest import mock
+
+from qianwen import outputs
+from qianwen.errors import OutputError, UsageError
+from qianwen.outputs import Target
+from qianwen.sandbox import placeholder
+
+from .support import PHOTO, Case
+
+PNG = placeholder.png(30, 20, "a", [])
+
+
+def fill(data: bytes = PNG) -> outputs.Fill:
+    def write(stream: BinaryIO) -> tuple[int, str]:
+        stream.write(data)
+        return len(data), hashlib.sha256(data).hexdigest()
+
+    return write
+
+
+class Plan(Case):
+    def plan(self, output: str, overwrite: bool = False) -> Target:
+        return outputs.plan(output, "output/pictures", str(self.cwd), "A Cat, on a sill!", "20261120-153012", overwrite)
+
+    def test_where_a_result_goes(self) -> None:
+        (self.cwd / "there.d").mkdir()
+        stem = "20261120-153012-a-cat-on-a-sill"
+        for output, folder, name, suffix in (
+            ("", "output/pictures", stem, ""),
+            ("out.png", "", "out", ".png"),
+            ("a/b/out.JPG", "a/b", "out", ".JPG"),
+            ("pictures", "pictures", stem, ""),
+            ("new.d/", "new.d", stem, ""),
+            ("there.d", "there.d", stem, ""),
+            (".", "", stem, ""),
+            ("..", "..", stem, ""),
+            ("猫.png", "", "猫", ".png"),
+        ):
+            with self.subTest(output):
+                target = self.plan(output)
+                self.assertEqual(target, Target(os.path.abspath(self.cwd / folder), name, suffix, False))
+                self.assertTrue(os.path.isdir(target.folder))
+
+    def test_an_absolute_path_and_the_home_folder(self) -> None:
+        self.assertEqual(self.plan(str(self.folder / "x.png")).folder, str(self.folder))
+        with mock.patch.dict(os.environ, {"HOME": str(self.home), "USERPROFILE": str(self.home)}):
+            self.assertEqual(self.plan("~/y.png").folder, str(self.home))
+
+    def test_a_folder_that_cannot_be_used_is_known_beforehand(self) -> None:
+        (self.cwd / "file").write_text("x")
+        for output in ("file/out.png", "a\0b.png", "x" * 250 + ".png", "猫" * 90 + ".png"):
+            with self.subTest(output), self.assertRaises(UsageError) as caught:
+                self.plan(output)
+            self.assertIn("--output", caught.exception.hint)
+
+    def test_looking_leaves_nothing_behind(self) -> None:
+        self.plan("looked/")
+        self.assertEqual(list((self.cwd / "looked").iterdir()), [])
+
+    def test_slugs_keep_every_script_and_nothing_else(self) -> None:
+        for prompt, slug in (
+            ("A cozy flower shop", "a-cozy-flower-shop"),
+            ("窗台上的猫,水彩", "窗台上的猫-水彩"),
+            ("../../etc/passwd", "etc-passwd"),
+            ('<>:"/\\|?*\n', "result"),
+            ("", "result"),
+            ("x" * 100, "x" * 40),
+            ("half \ud800 a character", "half-a-character"),
+            ("Ünïcode e\u0301", "ünïcode-é"),
+        ):
+            with self.subTest(prompt):
+                self.assertEqual(outputs.slug(prompt), slug)
+
+
+class Save(Case):
+    def setUp(self) -> None:
+        super().setUp()
+        self.warnings: list[str] = []
+
+    def save(self, target: Target, data: bytes = PNG) -> outputs.Saved:
+        return outputs.save_media(target, fill(data), self.warnings.append)
+
+    def names(self) -> list[str]:
+        return sorted(path.name for path in self.cwd.iterdir())
+
+    def test_a_file_with_all_that_is_said_of_it(self) -> None:
+        saved = self.save(Target(str(self.cwd), "cat"))
+        self.assertEqual(saved.path, str(self.cwd / "cat.png"))
+        self.assertEqual(Path(saved.path).read_bytes(), PNG)
+        self.assertEqual((saved.bytes, saved.sha256), (len(PNG), hashlib.sha256(PNG).hexdigest()))
+        self.assertEqual((saved.facts.type, saved.facts.width, saved.facts.height), ("image/png", 30, 20))
+        self.assertEqual((self.names(), self.warnings), (["cat.png"], []))
+
+    def test_nothing_is_replaced_and_the_free_name_is_told(self) -> None:
+        (self.cwd / "cat.png").write_text("precious")
+        for number in (2, 3):
+            self.assertEqual(self.save(Target(str(self.cwd), "cat")).path, str(self.cwd / f"cat-{number}.png"))
+        self.assertEqual((self.cwd / "cat.png").read_text(), "precious")
+        self.assertIn("cat-2.png", self.warnings[0])
+
+    def test_nothing_is_replaced_on_disks_without_links(self) -> None:
+        (self.cwd / "cat.png").write_text("precious")
+        with mock.patch("os.link", side_effect=PermissionError(1, "no links here")):
+            saved = self.save(Target(str(self.cwd), "cat"))
+        self.assertEqual((Path(saved.path).name, Path(saved.path).read_bytes()), ("cat-2.png", PNG))
+        self.assertEqual((self.cwd / "cat.png").read_text(), "precious")
+
+    def test_overwrite_replaces(self) -> None:
+        (self.cwd / "cat.png").write_text("old")
+        self.save(Target(str(self.cwd), "cat", overwrite=True))
+        self.assertEqual((self.names(), (self.cwd / "cat.png").read_bytes()), (["cat.png"], PNG))
+
+    def test_the_suffix_follows_the_bytes(self) -> None:
+        photo = PHOTO.read_bytes()
+        for suffix, data, name, told in (
+            (".png", PNG, "cat.png", False),
+            (".PNG", PNG, "cat.PNG", False),
+            (".jpeg", photo, "cat.jpeg", False),
+            (".png", photo, "cat.jpg", True),
+            (".webp", PNG, "cat.png", True),
+        ):
+            with self.subTest(suffix=suffix, name=name):
+                saved = self.save(Target(str(self.cwd), "cat", suffix, overwrite=True), data)
+                self.assertEqual(Path(saved.path).name, name)
+                self.assertEqual(bool(self.warnings), told)
+                self.warnings.clear()
+
+    def test_what_is_no_picture_is_not_saved(self) -> None:
+        with self.assertRaises(OutputError):
+            self.save(Target(str(self.cwd), "cat"), b"<html>error</html>")
+        self.assertEqual(self.names(), [])
+
+    def test_a_break_leaves_nothing(self) -> None:
+        def breaking(stream: BinaryIO) -> tuple[int, str]:
+            stream.write(PNG[:10])
+            raise KeyboardInterrupt
+
+        with self.assertRaises(KeyboardInterrupt):
+            outputs.save_media(Target(str(self.cwd), "cat"), breaking, self.warnings.append)
+        self.assertEqual(self.names(), [])
+
+    def test_a_disk_that_fails_is_exit_7(self) -> None:
+        def full(stream: BinaryIO) -> tuple[int, str]:
+            raise OSError(28, "No space left on device")
+
+        with self.assertRaises(OutputError) as caught:
+            outputs.save_media(Target(str(self.cwd), "cat"), full, self.warnings.append)
+        self.assertIn("No space left", caught.exception.message)
+        with self.assertRaises(OutputError):
+            self.save(Target(str(self.cwd / "gone"), "cat"))
+
+    def test_twenty_writers_of_one_name_all_keep_theirs(self) -> None:
+        target = Target(str(self.cwd), "cat")
+        threads = [threading.Thread(target=self.save, args=(target,)) for _ in range(20)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.assertEqual(len(self.names()), 20)
+        self.assertTrue(all((self.cwd / name).read_bytes() == PNG for name in self.names()))
+
+    @unittest.skipIf(os.name == "nt", "Windows has no modes")
+    def test_results_have_the_usual_mode(self) -> None:
+        saved = self.save(Target(str(self.cwd), "cat"))
+        plain = self.cwd / "plain"
+        plain.touch()
+        self.assertEqual(stat.S_IMODE(os.stat(saved.path).st_mode), stat.S_IMODE(plain.stat().st_mode))
+
+
+class Markdown(unittest.TestCase):
+    def test_texts_and_pictures_in_order(self) -> None:
+        content = (
+            {"type": "text", "text": "First, fold.\n"},
+            {"type": "image", "image": "https://a/1"},
+            {"type": "image", "image": "https://a/2"},
+            {"type": "text", "text": "Done."},
+        )
+        text = outputs.markdown(content, {"https://a/1": os.path.join(os.sep, "x", "a (1).png")}, os.path.join(os.sep, "x"))
+        self.assertEqual(text, "First, fold.\n\n![Image 1](<a (1).png>)\n\n![Image 2](<https://a/2>)\n\nDone.\n")

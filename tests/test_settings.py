@@ -1,0 +1,177 @@
+"""Keys and base URLs: where from, in which order, and which of them are to be trusted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from qianwen.errors import AuthError, UsageError
+from qianwen.service import settings
+from qianwen.service.settings import Place
+
+from .support import Case
+
+BASE = "https://dashscope.aliyuncs.com/api/v1"
+
+
+class Settings(Case):
+    def place(self, cwd: Path | None = None, **env: str) -> Place:
+        return Place(env, str(cwd or self.cwd), str(self.home))
+
+    def dotenv(self, text: str, folder: Path | None = None) -> Path:
+        path = (folder or self.cwd) / ".env"
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    def key(self, place: Place, base: str = BASE) -> tuple[str, str]:
+        found = settings.key(place, base)
+        return found.value, found.source
+
+    def test_the_order_of_names_in_the_environment(self) -> None:
+        names = ("QIANWEN_API_KEY", "QWENCLOUD_API_KEY", "QWEN_API_KEY", "DASHSCOPE_API_KEY")
+        for start in range(4):
+            env = {name: f"sk-of-{name}" for name in names[start:]}
+            self.assertEqual(self.key(self.place(**env)), (f"sk-of-{names[start]}", f"{names[start]} in the environment"))
+
+    def test_the_order_of_places(self) -> None:
+        (self.folder / ".git").mkdir()
+        deep = self.cwd / "a" / "b"
+        deep.mkdir(parents=True)
+        sdk = self.home / ".dashscope" / "api_key"
+        sdk.parent.mkdir()
+        sdk.write_text("sk-sdk\n")
+        self.assertEqual(self.key(self.place(deep))[0], "sk-sdk")
+        cloud = self.home / ".alibabacloud" / "credentials"
+        cloud.parent.mkdir()
+        cloud.write_text("[default]\ndashscope_api_key = sk-%cloud\naccess_key_secret = no\n[work]\nDASHSCOPE_API_KEY=sk-work\n")
+        self.assertEqual(self.key(self.place(deep))[0], "sk-%cloud")
+        self.assertEqual(self.key(self.place(deep, ALIBABA_CLOUD_PROFILE="work"))[0], "sk-work")
+        self.dotenv("DASHSCOPE_API_KEY=sk-root", self.folder)
+        self.assertEqual(self.key(self.place(deep))[0], "sk-root")
+        here = self.dotenv("DASHSCOPE_API_KEY=sk-here", deep)
+        self.assertEqual(self.key(self.place(deep)), ("sk-here", f"DASHSCOPE_API_KEY in {here}"))
+        self.assertEqual(self.key(self.place(deep, DASHSCOPE_API_KEY="sk-env"))[0], "sk-env")
+
+    def test_a_key_file_that_is_named(self) -> None:
+        path = self.folder / "key"
+        path.write_text(" sk-file \n")
+        self.assertEqual(self.key(self.place(DASHSCOPE_API_KEY_FILE_PATH=str(path)))[0], "sk-file")
+
+    def test_the_grammar_of_a_dotenv_file(self) -> None:
+        for text, value in (
+            ("DASHSCOPE_API_KEY=sk-plain", "sk-plain"),
+            ("\ufeffDASHSCOPE_API_KEY=sk-bom", "sk-bom"),
+            ('  export DASHSCOPE_API_KEY = "sk-quoted"  ', "sk-quoted"),
+            ("# DASHSCOPE_API_KEY=sk-no\n\nDASHSCOPE_API_KEY='sk-single'\r\nX", "sk-single"),
+            ("DASHSCOPE_API_KEY=sk-a=b", "sk-a=b"),
+        ):
+            with self.subTest(text):
+                self.dotenv(text)
+                self.assertEqual(self.key(self.place())[0], value)
+
+    def test_a_dotenv_file_is_data(self) -> None:
+        path = self.dotenv("PATH=/evil\nHTTPS_PROXY=http://evil\nSSL_CERT_FILE=x\nQIANWEN_STATE_DIR=/x\nOUTPUT_DIR=here")
+        self.assertEqual(settings.read_env_file(str(path)), {"OUTPUT_DIR": "here"})
+
+    def test_no_key_or_a_placeholder(self) -> None:
+        for text in ("", "DASHSCOPE_API_KEY=", "DASHSCOPE_API_KEY=sk-your-key-here"):
+            self.dotenv(text)
+            with self.subTest(text), self.assertRaises(AuthError) as caught:
+                self.key(self.place(DASHSCOPE_API_KEY="  "))
+            self.assertIn(".env", caught.exception.hint)
+
+    def test_a_placeholder_does_not_hide_a_real_key(self) -> None:
+        self.dotenv("DASHSCOPE_API_KEY=sk-real")
+        self.assertEqual(self.key(self.place(DASHSCOPE_API_KEY="sk-your-key-here"))[0], "sk-real")
+
+    def test_a_key_that_could_not_be_one_is_never_shown(self) -> None:
+        for value in ("sk-a b", "sk-a\nX-Evil: 1", "sk-é"):
+            with self.subTest(value), self.assertRaises(AuthError) as caught:
+                self.key(self.place(QWEN_API_KEY=value))
+            self.assertNotIn(value, str(caught.exception))
+
+    def test_plan_keys_stop_unless_the_base_is_a_plan_host(self) -> None:
+        plan = "https://token-plan.cn-beijing.maas.aliyuncs.com/api/v1"
+        place = self.place(DASHSCOPE_API_KEY="sk-sp-0123456789")
+        self.assertEqual(self.key(place, plan)[0], "sk-sp-0123456789")
+        for base in (BASE, "http://127.0.0.1:1/api/v1", "https://ws-1.cn-beijing.maas.aliyuncs.com/api/v1"):
+            with self.subTest(base), self.assertRaises(AuthError) as caught:
+                self.key(place, base)
+            self.assertIn("Coding Plan", caught.exception.message)
+
+    def test_regions(self) -> None:
+        for flag, host in (
+            ("", "dashscope"),
+            ("cn-beijing", "dashscope"),
+            ("CN", "dashscope"),
+            ("intl", "dashscope-intl"),
+            ("ap-southeast-1", "dashscope-intl"),
+            ("us", "dashscope-us"),
+            ("cn-hongkong", "cn-hongkong.dashscope"),
+        ):
+            with self.subTest(flag):
+                place = self.place()
+                self.assertEqual(
+                    settings.base_url(place, settings.region(place, flag)), f"https://{host}.aliyuncs.com/api/v1"
+                )
+        self.assertEqual(settings.region(self.place(QWEN_REGION="ap-southeast-1"), ""), "ap-southeast-1")
+        self.dotenv("QWEN_REGION=us")
+        self.assertEqual(settings.region(self.place(), ""), "us-east-1")
+        with self.assertRaises(UsageError) as caught:
+            settings.region(self.place(), "mars")
+        self.assertIn("cn-beijing", caught.exception.hint)
+
+    TRUSTED = (
+        ("https://dashscope.aliyuncs.com", BASE),
+        ("https://dashscope.aliyuncs.com/", BASE),
+        ("https://dashscope.aliyuncs.com/api/v1/", BASE),
+        ("https://dashscope.aliyuncs.com:443/compatible-mode/v1", "https://dashscope.aliyuncs.com:443/api/v1"),
+        ("https://ws-1.ap-southeast-1.maas.aliyuncs.com", "https://ws-1.ap-southeast-1.maas.aliyuncs.com/api/v1"),
+        ("https://trial.cn-hongkong.maas.aliyuncs.com", "https://trial.cn-hongkong.maas.aliyuncs.com/api/v1"),
+    )
+    ONLY_FROM_THE_ENVIRONMENT = (
+        ("https://proxy.example.com/dashscope", "https://proxy.example.com/dashscope"),
+        ("https://proxy.example.com", "https://proxy.example.com/api/v1"),
+        ("http://127.0.0.1:8000/api/v1", "http://127.0.0.1:8000/api/v1"),
+        ("http://localhost:8000", "http://localhost:8000/api/v1"),
+        ("http://[::1]:8000", "http://[::1]:8000/api/v1"),
+        ("https://my-bucket.oss-cn-beijing.aliyuncs.com", "https://my-bucket.oss-cn-beijing.aliyuncs.com/api/v1"),
+        ("https://dashscope.aliyuncs.com.evil.example", "https://dashscope.aliyuncs.com.evil.example/api/v1"),
+        ("https://dashscope.aliyuncs.com:8443", "https://dashscope.aliyuncs.com:8443/api/v1"),
+    )
+    NEVER = (
+        "http://dashscope.aliyuncs.com",
+        "http://127.0.0.1.evil.example",
+        "http://10.0.0.1/api/v1",
+        "ftp://dashscope.aliyuncs.com",
+        "dashscope.aliyuncs.com",
+        "https://",
+        "https://[::1",
+        "https://host:port",
+        "https://user@dashscope.aliyuncs.com",
+        "https://dashscope.aliyuncs.com/api/v1?x=1",
+        "https://dashscope.aliyuncs.com/api/v1#x",
+        "https://dashscope.aliyuncs.com/api/v1/services/aigc/multimodal-generation/generation",
+        "https://coding.dashscope.aliyuncs.com/v1",
+    )
+
+    def test_bases_that_are_trusted_from_anywhere(self) -> None:
+        for value, base in self.TRUSTED:
+            with self.subTest(value):
+                self.assertEqual(settings.base_url(self.place(QWEN_BASE_URL=value), "cn-beijing"), base)
+                self.dotenv(f"DASHSCOPE_HTTP_BASE_URL={value}")
+                self.assertEqual(settings.base_url(self.place(), "cn-beijing"), base)
+
+    def test_other_hosts_only_from_the_real_environment(self) -> None:
+        for value, base in self.ONLY_FROM_THE_ENVIRONMENT:
+            with self.subTest(value):
+                self.dotenv(f"DASHSCOPE_HTTP_BASE_URL={value}")
+                with self.assertRaises(AuthError):
+                    settings.base_url(self.place(), "cn-beijing")
+                place = self.place(DASHSCOPE_HTTP_BASE_URL=value)
+                self.assertEqual(settings.base_url(place, "cn-beijing"), base)
+
+    def test_what_no_key_is_ever_sent_to(self) -> None:
+        for value in self.NEVER:
+            with self.subTest(value), self.assertRaises(AuthError) as caught:
+                settings.base_url(self.place(DASHSCOPE_HTTP_BASE_URL=value), "cn-beijing")
+            self.assertIn("DASHSCOPE_HTTP_BASE_URL", caught.exception.message)

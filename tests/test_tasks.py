@@ -1,0 +1,127 @@
+"""Waiting: states, the rhythm of looks, deadlines, and how each ending is told."""
+
+from __future__ import annotations
+
+import unittest
+from typing import Any, Union
+
+from qianwen.errors import AuthError, ContentRefused, QianwenError, Refused, StillRunning, Unavailable
+from qianwen.service import tasks
+
+from .support import Clock
+
+
+def body(state: str, **output: Any) -> dict[str, Any]:
+    return {"request_id": "r-1", "output": {"task_id": "t-1", "task_status": state, **output}}
+
+
+class Wait(unittest.TestCase):
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.start = self.clock()
+        self.looks: list[float] = []
+        self.words: list[str] = []
+
+    def wait(
+        self, *answers: Union[dict[str, Any], QianwenError], timeout: float = 600.0, interval: float = 15.0, young: bool = True
+    ) -> dict[str, Any]:
+        """Play the answers, the last one for ever."""
+        left = list(answers)
+
+        def fetch() -> dict[str, Any]:
+            self.looks.append(self.clock() - self.start)
+            answer = left.pop(0) if len(left) > 1 else left[0]
+            if isinstance(answer, QianwenError):
+                raise answer
+            return answer
+
+        return tasks.wait(
+            fetch,
+            "t-1",
+            interval,
+            self.start + timeout,
+            self.clock.sleep,
+            self.clock,
+            lambda seen, _: self.words.append(seen.word),
+            young,
+        )
+
+    def test_it_ends_with_the_last_answer(self) -> None:
+        done = body("SUCCEEDED")
+        self.assertIs(self.wait(body("PENDING"), body("RUNNING"), done), done)
+        self.assertEqual(self.words, ["PENDING", "RUNNING", "SUCCEEDED"])
+
+    def test_quick_at_first_and_slower_up_to_the_interval(self) -> None:
+        with self.assertRaises(StillRunning):
+            self.wait(body("RUNNING"))
+        first_half_minute = [look for look in self.looks if look <= 30]
+        self.assertEqual(first_half_minute, [2, 5, 8, 11, 14, 17, 20, 23, 26, 29])
+        gaps = [later - earlier for earlier, later in zip(self.looks, self.looks[1:])]
+        self.assertEqual(max(gaps), 15)
+        self.assertEqual(gaps[:-1], sorted(gaps[:-1]))
+
+    def test_a_short_interval_is_kept(self) -> None:
+        with self.assertRaises(StillRunning):
+            self.wait(body("RUNNING"), timeout=10, interval=1)
+        self.assertEqual(self.looks[:4], [1, 2, 3, 4])
+
+    def test_an_old_task_is_looked_at_at_once(self) -> None:
+        self.wait(body("SUCCEEDED"), young=False)
+        self.assertEqual(self.looks, [0])
+
+    def test_the_deadline_leaves_one_more_look(self) -> None:
+        with self.assertRaises(StillRunning) as caught:
+            self.wait(body("RUNNING"), timeout=100)
+        self.assertEqual(self.looks[-1], 98)
+        self.assertEqual((caught.exception.exit_code, caught.exception.task_id), (2, "t-1"))
+
+    def test_a_timeout_shorter_than_a_gap_still_looks(self) -> None:
+        with self.assertRaises(StillRunning):
+            self.wait(body("RUNNING"), timeout=1)
+        self.assertEqual(len(self.looks), 1)
+
+    def test_an_unknown_state_is_reported_and_waited_on(self) -> None:
+        self.wait(body("DREAMING"), body("SUSPENDED"), body(""), body("SUCCEEDED"))
+        self.assertEqual(self.words, ["DREAMING", "SUSPENDED", "", "SUCCEEDED"])
+
+    def test_trouble_on_the_way_is_waited_out(self) -> None:
+        self.wait(Unavailable("the connection broke"), body("SUCCEEDED"))
+        self.assertEqual(self.words, ["unreachable: the connection broke", "SUCCEEDED"])
+
+    def test_a_refused_key_ends_it(self) -> None:
+        with self.assertRaises(AuthError):
+            self.wait(AuthError("no"), body("SUCCEEDED"))
+
+    def test_unknown_ends(self) -> None:  # B15
+        with self.assertRaises(Refused) as caught:
+            self.wait(body("UNKNOWN"), young=False)
+        self.assertIn("expired or never existed", caught.exception.message)
+        self.assertEqual(len(self.looks), 1)
+
+    def test_a_task_that_was_just_submitted_may_be_unknown_for_a_moment(self) -> None:
+        self.wait(body("UNKNOWN"), body("UNKNOWN"), body("RUNNING"), body("SUCCEEDED"))
+        with self.assertRaises(Refused):
+            self.wait(*[body("UNKNOWN")] * 9)
+
+    def test_how_failures_are_told(self) -> None:
+        table: tuple[tuple[dict[str, Any], type[QianwenError], str], ...] = (
+            (body("FAILED", code="InvalidParameter", message="bad size"), Refused, "InvalidParameter: bad size"),
+            ({"request_id": "r", "code": "InvalidParameter", "message": "n", "output": {"task_status": "FAILED"}}, Refused, "InvalidParameter: n"),
+            (body("FAILED", code="DataInspectionFailed", message="no"), ContentRefused, "DataInspectionFailed"),
+            (body("FAILED", code="InternalError.Timeout", message="late"), Refused, "InternalError.Timeout"),
+            (body("FAILED"), Refused, "ended as FAILED"),
+            (body("CANCELED"), Refused, "ended as CANCELED"),
+            (body("CANCELLED"), Refused, "ended as CANCELLED"),
+        )  # fmt: skip
+        for answer, kind, words in table:
+            with self.subTest(words), self.assertRaises(QianwenError) as caught:
+                self.wait(answer)
+            self.assertIs(type(caught.exception), kind)
+            self.assertIn(words, caught.exception.message)
+            self.assertEqual((caught.exception.exit_code, caught.exception.billed), (1, "no"))
+
+    def test_bodies_that_are_none(self) -> None:
+        for answer in ({}, {"output": None}, {"output": []}, {"output": {"task_status": None}}):
+            self.assertEqual(tasks.look(answer).meaning, tasks.WAITING)
+
+
