@@ -65,7 +65,7 @@ class Recording(StandIn):
     def handle(self, route: str, incoming: Incoming) -> Reply:
         body = b""
         if route != "upload":
-            body = incoming.stream.read(incoming.length)
+            body = incoming.stream.read()
             incoming = incoming._replace(stream=io.BytesIO(body))
         self.sent.append(Sent(route, incoming.method, incoming.target, dict(incoming.headers), body))
         return super().handle(route, incoming)
@@ -98,6 +98,7 @@ class Case(unittest.TestCase):
         self.home.mkdir()
         self.cwd.mkdir()
         self.clock = Clock()
+        self.env = {"DASHSCOPE_API_KEY": KEY}
 
     @contextmanager
     def standin(self, delay: float = 0.0, faults: Sequence[str] = ()) -> Iterator[Recording]:
@@ -106,8 +107,6 @@ class Case(unittest.TestCase):
         with served(recording) as base:
             self.env = {"DASHSCOPE_HTTP_BASE_URL": base, "DASHSCOPE_API_KEY": KEY}
             yield recording
-
-    env: dict[str, str] = {"DASHSCOPE_API_KEY": KEY}
 
     def image(self, *argv: str, stdin: str = "", send: Send | None = None) -> Ran:
         stdout, stderr = io.StringIO(), io.StringIO()

@@ -64,7 +64,12 @@ class Errors(unittest.TestCase):
         ("key", ({"code": "InvalidApiKey"}, 401), AuthError, AuthError),
         ("model", ({"code": "ModelNotFound"}, 404), Refused, Refused),
         ("throttled", ({"code": "Throttling"}, 429), Unavailable, Unavailable),
-        ("quota", ({"code": "insufficient_quota", "message": "Free allocated quota exceeded"}, 429), AuthError, AuthError),
+        (
+            "quota",
+            ({"code": "insufficient_quota", "message": "Free allocated quota exceeded"}, 429),
+            AuthError,
+            AuthError,
+        ),
         ("server", ({"code": "InternalError"}, 500), UnknownOutcome, Unavailable),
         ("gateway", (b"<html>bad gateway</html>", 502), UnknownOutcome, Unavailable),
         ("redirect", (b"", 302), UnknownOutcome, Unavailable),

@@ -155,7 +155,9 @@ class Imports(unittest.TestCase):
 
     def test_one_door_to_the_network(self) -> None:
         for name, path in modules().items():
-            found = {imported for imported in imports(path, name) if imported.split(".")[0] in NETWORK or imported in NETWORK}
+            found = {
+                imported for imported in imports(path, name) if imported.split(".")[0] in NETWORK or imported in NETWORK
+            }
             with self.subTest(name):
                 self.assertTrue(not found or name in OPENS_SOCKETS, found)
 

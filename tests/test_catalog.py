@@ -10,12 +10,31 @@ from qianwen.models.catalog import GIVEN, Mode, Model, Param, find
 from qianwen.models.image_models import IMAGES, MODELS
 from qianwen.models.validate import CHECKS
 
-SHEET_IDS = """
-wan2.7-image-pro wan2.7-image wan2.6-t2i wan2.6-image wan2.5-i2i-preview wan2.5-t2i-preview wan2.2-t2i-flash
-wan2.2-t2i-plus wanx2.1-t2i-turbo wanx2.1-t2i-plus wanx2.0-t2i-turbo wanx-v1 wanx2.1-imageedit z-image-turbo
-qwen-image-2.0-pro qwen-image-2.0 qwen-image-edit-max qwen-image-edit-plus qwen-image-edit qwen-image-max
-qwen-image-plus qwen-image-plus-2026-01-09 qwen-image
-""".split()
+SHEET_IDS = [
+    "wan2.7-image-pro",
+    "wan2.7-image",
+    "wan2.6-t2i",
+    "wan2.6-image",
+    "wan2.5-i2i-preview",
+    "wan2.5-t2i-preview",
+    "wan2.2-t2i-flash",
+    "wan2.2-t2i-plus",
+    "wanx2.1-t2i-turbo",
+    "wanx2.1-t2i-plus",
+    "wanx2.0-t2i-turbo",
+    "wanx-v1",
+    "wanx2.1-imageedit",
+    "z-image-turbo",
+    "qwen-image-2.0-pro",
+    "qwen-image-2.0",
+    "qwen-image-edit-max",
+    "qwen-image-edit-plus",
+    "qwen-image-edit",
+    "qwen-image-max",
+    "qwen-image-plus",
+    "qwen-image-plus-2026-01-09",
+    "qwen-image",
+]
 
 
 def every_param() -> list[tuple[Model, Mode, Param]]:
@@ -129,7 +148,13 @@ class Find(unittest.TestCase):
                 self.assertEqual(bool(found.note), not exact or asked != sent)
 
     def test_video_models_are_not_of_this_program(self) -> None:
-        for model_id in ("wan2.6-t2v", "wan2.7-i2v-2026-04-25", "happyhorse-1.0-r2v", "wanx2.1-vace-plus", "wan3.0-video"):
+        for model_id in (
+            "wan2.6-t2v",
+            "wan2.7-i2v-2026-04-25",
+            "happyhorse-1.0-r2v",
+            "wanx2.1-vace-plus",
+            "wan3.0-video",
+        ):
             self.assertIsNone(find(IMAGES, model_id))
 
     def test_ids_are_lower_case_and_plain(self) -> None:

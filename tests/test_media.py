@@ -50,11 +50,19 @@ SOUND = (
     ("PNG gray with alpha", png(4), Facts("image/png", 123, 457, True)),
     ("PNG with transparent palette", png(3, TRANSPARENT), Facts("image/png", 123, 457, True)),
     ("JPEG", jpeg(), Facts("image/jpeg", 123, 457)),
-    ("JPEG behind a large EXIF and tables", jpeg(segment(0xE1, 60000), segment(0xC4, 30)), Facts("image/jpeg", 123, 457)),
+    (
+        "JPEG behind a large EXIF and tables",
+        jpeg(segment(0xE1, 60000), segment(0xC4, 30)),
+        Facts("image/jpeg", 123, 457),
+    ),
     ("JPEG with fill bytes", jpeg(b"\xff\xff" + segment(0xE0, 4)[1:]), Facts("image/jpeg", 123, 457)),
     ("WebP lossy", webp(b"VP8 ", bytes(6) + struct.pack("<HH", 123, 457)), Facts("image/webp", 123, 457)),
     ("WebP lossless", webp(b"VP8L", b"\x2f" + struct.pack("<I", 122 | 456 << 14)), Facts("image/webp", 123, 457)),
-    ("WebP with alpha", webp(b"VP8L", b"\x2f" + struct.pack("<I", 122 | 456 << 14 | 1 << 28)), Facts("image/webp", 123, 457, True)),
+    (
+        "WebP with alpha",
+        webp(b"VP8L", b"\x2f" + struct.pack("<I", 122 | 456 << 14 | 1 << 28)),
+        Facts("image/webp", 123, 457, True),
+    ),
     ("WebP extended", webp(b"VP8X", b"\x10\0\0\0" + b"\x7a\0\0\xc8\x01\0"), Facts("image/webp", 123, 457, True)),
     ("BMP top down", BMP, Facts("image/bmp", 123, 457)),
     ("BMP with the first header", OLD_BMP, Facts("image/bmp", 123, 457)),
@@ -63,7 +71,15 @@ SOUND = (
     ("TIFF big end first", tiff(">", 4), Facts("image/tiff", 123, 457)),
 )
 
-UNKNOWN = (b"", b"\x00", b"hello world", b"BM is how this text begins", b"%PDF-1.7", b"RIFF....WAVE", b"xxxx....WEBPVP8 ")
+UNKNOWN = (
+    b"",
+    b"\x00",
+    b"hello world",
+    b"BM is how this text begins",
+    b"%PDF-1.7",
+    b"RIFF....WAVE",
+    b"xxxx....WEBPVP8 ",
+)
 
 
 class Probe(unittest.TestCase):

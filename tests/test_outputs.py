@@ -186,5 +186,7 @@ class Markdown(unittest.TestCase):
             {"type": "image", "image": "https://a/2"},
             {"type": "text", "text": "Done."},
         )
-        text = outputs.markdown(content, {"https://a/1": os.path.join(os.sep, "x", "a (1).png")}, os.path.join(os.sep, "x"))
+        text = outputs.markdown(
+            content, {"https://a/1": os.path.join(os.sep, "x", "a (1).png")}, os.path.join(os.sep, "x")
+        )
         self.assertEqual(text, "First, fold.\n\n![Image 1](<a (1).png>)\n\n![Image 2](<https://a/2>)\n\nDone.\n")

@@ -35,7 +35,9 @@ class Requests(Case):
                 (sent,) = standin.of("call", "stream", "submit")
                 self.assertEqual(sent.target, "/api/v1" + case["path"])
                 self.assertEqual(sent.json, case["body"])
-                protocol = {header: sent.headers[header.lower()] for header in PROTOCOL if header.lower() in sent.headers}
+                protocol = {
+                    header: sent.headers[header.lower()] for header in PROTOCOL if header.lower() in sent.headers
+                }
                 self.assertEqual(protocol, case["headers"])
                 self.assertEqual(reply["image_count"], case["pictures"])
                 self.assertEqual(len(reply["files"]), case["pictures"])

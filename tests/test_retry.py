@@ -92,9 +92,7 @@ class Decisions(unittest.TestCase):
 class Retrying(unittest.TestCase):
     def run_script(self, request: Request, *outcomes: Union[Response, Fault], deadline: float = 1e12) -> Script:
         script, self.clock, self.said = Script(*outcomes), Clock(), list[str]()
-        send = retry.retrying(
-            script, self.clock.sleep, self.clock, deadline, lambda: 1.0, self.clock, self.said.append
-        )
+        send = retry.retrying(script, self.clock.sleep, self.clock, deadline, lambda: 1.0, self.clock, self.said.append)
         self.response = send(request)
         return script
 

@@ -14,8 +14,12 @@ BASE = "https://dashscope.aliyuncs.com/api/v1"
 
 
 class Settings(Case):
-    def place(self, cwd: Path | None = None, **env: str) -> Place:
-        return Place(env, str(cwd or self.cwd), str(self.home))
+    def place(self, **env: str) -> Place:
+        return Place(env, str(self.here), str(self.home))
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.here = self.cwd
 
     def dotenv(self, text: str, folder: Path | None = None) -> Path:
         path = (folder or self.cwd) / ".env"
@@ -30,26 +34,30 @@ class Settings(Case):
         names = ("QIANWEN_API_KEY", "QWENCLOUD_API_KEY", "QWEN_API_KEY", "DASHSCOPE_API_KEY")
         for start in range(4):
             env = {name: f"sk-of-{name}" for name in names[start:]}
-            self.assertEqual(self.key(self.place(**env)), (f"sk-of-{names[start]}", f"{names[start]} in the environment"))
+            self.assertEqual(
+                self.key(self.place(**env)), (f"sk-of-{names[start]}", f"{names[start]} in the environment")
+            )
 
     def test_the_order_of_places(self) -> None:
         (self.folder / ".git").mkdir()
-        deep = self.cwd / "a" / "b"
+        self.here = deep = self.cwd / "a" / "b"
         deep.mkdir(parents=True)
         sdk = self.home / ".dashscope" / "api_key"
         sdk.parent.mkdir()
         sdk.write_text("sk-sdk\n")
-        self.assertEqual(self.key(self.place(deep))[0], "sk-sdk")
+        self.assertEqual(self.key(self.place())[0], "sk-sdk")
         cloud = self.home / ".alibabacloud" / "credentials"
         cloud.parent.mkdir()
-        cloud.write_text("[default]\ndashscope_api_key = sk-%cloud\naccess_key_secret = no\n[work]\nDASHSCOPE_API_KEY=sk-work\n")
-        self.assertEqual(self.key(self.place(deep))[0], "sk-%cloud")
-        self.assertEqual(self.key(self.place(deep, ALIBABA_CLOUD_PROFILE="work"))[0], "sk-work")
+        cloud.write_text(
+            "[default]\ndashscope_api_key = sk-%cloud\naccess_key_secret = no\n[work]\nDASHSCOPE_API_KEY=sk-work\n"
+        )
+        self.assertEqual(self.key(self.place())[0], "sk-%cloud")
+        self.assertEqual(self.key(self.place(ALIBABA_CLOUD_PROFILE="work"))[0], "sk-work")
         self.dotenv("DASHSCOPE_API_KEY=sk-root", self.folder)
-        self.assertEqual(self.key(self.place(deep))[0], "sk-root")
+        self.assertEqual(self.key(self.place())[0], "sk-root")
         here = self.dotenv("DASHSCOPE_API_KEY=sk-here", deep)
-        self.assertEqual(self.key(self.place(deep)), ("sk-here", f"DASHSCOPE_API_KEY in {here}"))
-        self.assertEqual(self.key(self.place(deep, DASHSCOPE_API_KEY="sk-env"))[0], "sk-env")
+        self.assertEqual(self.key(self.place()), ("sk-here", f"DASHSCOPE_API_KEY in {here}"))
+        self.assertEqual(self.key(self.place(DASHSCOPE_API_KEY="sk-env"))[0], "sk-env")
 
     def test_a_key_file_that_is_named(self) -> None:
         path = self.folder / "key"
@@ -69,7 +77,9 @@ class Settings(Case):
                 self.assertEqual(self.key(self.place())[0], value)
 
     def test_a_dotenv_file_is_data(self) -> None:
-        path = self.dotenv("PATH=/evil\nHTTPS_PROXY=http://evil\nSSL_CERT_FILE=x\nQIANWEN_STATE_DIR=/x\nOUTPUT_DIR=here")
+        path = self.dotenv(
+            "PATH=/evil\nHTTPS_PROXY=http://evil\nSSL_CERT_FILE=x\nQIANWEN_STATE_DIR=/x\nOUTPUT_DIR=here"
+        )
         self.assertEqual(settings.read_env_file(str(path)), {"OUTPUT_DIR": "here"})
 
     def test_no_key_or_a_placeholder(self) -> None:

@@ -105,7 +105,11 @@ class Nearest(unittest.TestCase):
     def test_whatever_is_asked_the_nearest_is_legal(self) -> None:
         generator = random.Random(20261120)
         rules = {
-            id(param.size): param.size for model in MODELS for mode in model.modes for param in mode.params if param.size
+            id(param.size): param.size
+            for model in MODELS
+            for mode in model.modes
+            for param in mode.params
+            if param.size
         }
         for rule in rules.values():
             for _ in range(200):

@@ -23,7 +23,11 @@ class Wait(unittest.TestCase):
         self.words: list[str] = []
 
     def wait(
-        self, *answers: Union[dict[str, Any], QianwenError], timeout: float = 600.0, interval: float = 15.0, young: bool = True
+        self,
+        *answers: Union[dict[str, Any], QianwenError],
+        timeout: float = 600.0,
+        interval: float = 15.0,
+        young: bool = True,
     ) -> dict[str, Any]:
         """Play the answers, the last one for ever."""
         left = list(answers)
@@ -121,7 +125,6 @@ class Wait(unittest.TestCase):
             self.assertEqual((caught.exception.exit_code, caught.exception.billed), (1, "no"))
 
     def test_bodies_that_are_none(self) -> None:
-        for answer in ({}, {"output": None}, {"output": []}, {"output": {"task_status": None}}):
+        answers: tuple[dict[str, Any], ...] = ({}, {"output": None}, {"output": []}, {"output": {"task_status": None}})
+        for answer in answers:
             self.assertEqual(tasks.look(answer).meaning, tasks.WAITING)
-
-

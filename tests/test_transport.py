@@ -24,6 +24,19 @@ def get(url: str, patience: float = 5.0) -> Request:
     return Request("GET", url, {"X-Test": "1"}, patience=patience)
 
 
+def silent_for(seconds: float) -> Callable[[Peer], Callable[[socket.socket], None]]:
+    """A handler that reads a request and then says nothing."""
+
+    def of(there: Peer) -> Callable[[socket.socket], None]:
+        def handle(connection: socket.socket) -> None:
+            there.read(connection)
+            time.sleep(seconds)
+
+        return handle
+
+    return of
+
+
 class Exchanges(unittest.TestCase):
     def setUp(self) -> None:
         self.transport = Transport()
@@ -137,10 +150,7 @@ class Faults(unittest.TestCase):
         self.assertTrue(self.fault(peer(reset)).sent)
 
     def test_silence_ends_with_patience(self) -> None:
-        def silent(there: Peer) -> Callable[[socket.socket], None]:
-            return lambda connection: (there.read(connection), time.sleep(1.0), None)[2]
-
-        fault = self.fault(peer(silent), lambda url: get(url, patience=0.2))
+        fault = self.fault(peer(silent_for(1.0)), lambda url: get(url, patience=0.2))
         self.assertLess(self.seconds, 0.9)
         self.assertIn("silent", fault.reason)
 
@@ -233,9 +243,6 @@ class Reuse(unittest.TestCase):
         self.assertEqual((there.connections, len(there.received)), (2, 2))
 
     def test_closing_wakes_a_reader_in_another_thread(self) -> None:
-        def silent(there: Peer) -> Callable[[socket.socket], None]:
-            return lambda connection: (there.read(connection), time.sleep(3.0), None)[2]
-
         door = Transport()
         ended: list[str] = []
 
@@ -245,7 +252,7 @@ class Reuse(unittest.TestCase):
             except Fault as fault:
                 ended.append(fault.reason)
 
-        with peer(silent).listening() as url:
+        with peer(silent_for(3.0)).listening() as url:
             thread = threading.Thread(target=run, args=(url,))
             thread.start()
             time.sleep(0.2)
@@ -258,7 +265,11 @@ class Reuse(unittest.TestCase):
 class Foreign(unittest.TestCase):
     def test_every_exception_of_the_lower_library_is_mapped(self) -> None:
         lower = [
-            *(getattr(http.client, name) for name in http.client.__all__ if name.endswith(("Error", "Exception", "Read"))),
+            *(
+                getattr(http.client, name)
+                for name in http.client.__all__
+                if name.endswith(("Error", "Exception", "Read"))
+            ),
             http.client.BadStatusLine,
             http.client.RemoteDisconnected,
             ssl.SSLError,

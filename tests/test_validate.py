@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import unittest
 from typing import Any
@@ -26,7 +27,7 @@ PALETTE = [
 def check(model: str, *, task: bool = False, needs: bool = False, **fields: Any) -> validate.Checked:
     found = find(IMAGES, model)
     assert found
-    return validate.check(IMAGES, found, fields, inputs.inspect, task, needs)
+    return validate.check(IMAGES, found, fields, lambda text: inputs.inspect(text, os.getcwd()), task, needs)
 
 
 def problems(model: str, **fields: Any) -> tuple[Problem, ...]:
@@ -137,10 +138,19 @@ class Refused(unittest.TestCase):
 
     def test_all_problems_at_once(self) -> None:
         found = problems(
-            "wan2.7-image", size="9*9", n=99, seed=-1, watermark="x", bbox_list=[[]], negitive_prompt="a", color_palette=[1]
+            "wan2.7-image",
+            size="9*9",
+            n=99,
+            seed=-1,
+            watermark="x",
+            bbox_list=[[]],
+            negitive_prompt="a",
+            color_palette=[1],
         )
         paths = {problem.path for problem in found}
-        self.assertEqual(paths, {"prompt", "size", "n", "seed", "watermark", "bbox_list", "negitive_prompt", "color_palette"})
+        self.assertEqual(
+            paths, {"prompt", "size", "n", "seed", "watermark", "bbox_list", "negitive_prompt", "color_palette"}
+        )
 
     def test_the_hint_names_the_model_to_use(self) -> None:
         for model, fields, hint in (
@@ -193,7 +203,9 @@ class Warned(unittest.TestCase):
                 self.assertEqual(set(checked.values) - {"prompt", "n"}, set(sent) - {"n"})
 
     def test_saying_nothing_is_not_worth_a_warning(self) -> None:
-        checked = check("wan2.7-image", prompt="x", negative_prompt="", prompt_extend=False, reference_images=[], seed=None)
+        checked = check(
+            "wan2.7-image", prompt="x", negative_prompt="", prompt_extend=False, reference_images=[], seed=None
+        )
         self.assertEqual(checked.warnings, ())
 
     def test_asking_for_a_task_where_there_is_none(self) -> None:  # B19
@@ -232,7 +244,10 @@ class Accepted(unittest.TestCase):
         for model in MODELS:
             for mode in model.modes:
                 for _ in range(40):
-                    fields = {"prompt": "x", **{field: value for field, value in mode.when.items() if field != "async"}}
+                    fields: dict[str, Any] = {
+                        "prompt": "x",
+                        **{field: value for field, value in mode.when.items() if field != "async"},
+                    }
                     for param in mode.params:
                         if param.required or (param.media and param.low) or generator.random() < 0.4:
                             fields.setdefault(param.name, guess(param, generator))
@@ -257,7 +272,9 @@ def guess(param: Param, generator: random.Random) -> Any:
     if param.kind == "choice":
         return generator.choice(param.choices)
     if param.kind == "size" and param.size:
-        return generator.choice(["16:9", "1280*1280", "4K", *[size for sizes in param.size.presets.values() for size in sizes]])
+        return generator.choice(
+            ["16:9", "1280*1280", "4K", *[size for sizes in param.size.presets.values() for size in sizes]]
+        )
     if param.kind == "media":
         return URL
     if param.kind == "media list":

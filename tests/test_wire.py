@@ -46,7 +46,7 @@ class Decode(unittest.TestCase):
         self.assertEqual([item["type"] for item in content], ["image", "text"])
 
     def test_whatever_comes_is_read_without_an_exception(self) -> None:
-        for body in (
+        bodies: tuple[dict[str, Any], ...] = (
             {},
             {"output": None},
             {"output": []},
@@ -54,7 +54,8 @@ class Decode(unittest.TestCase):
             {"output": {"choices": [None, 3, {"message": []}, {"message": {"content": "text"}}]}},
             {"output": {"choices": [{"message": {"content": [None, {"image": 7}, {"text": None}]}}]}},
             {"output": {"results": ["https://a", {"url": None}, {"url": 7}]}, "usage": "none"},
-        ):
+        )
+        for body in bodies:
             with self.subTest(body=body):
                 self.assertEqual(wire.decode(body).urls, ())
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
-from typing import Any, Callable, NamedTuple, NoReturn, TextIO
+from typing import Any, NamedTuple, NoReturn, TextIO
 
 from .errors import InvalidRequest, Problem, UsageError
 from .models.catalog import Catalog
@@ -50,13 +50,13 @@ class Ask(NamedTuple):
     interval: float = POLL_SECONDS
 
 
-def parse(catalog: Catalog, argv: list[str], stdin: TextIO) -> Ask:
+def parse(catalog: Catalog, argv: list[str], stdin: TextIO, cwd: str) -> Ask:
     """Raises UsageError or InvalidRequest; SystemExit(0) after --help and --version."""
     parser = build_parser(catalog)
     flags, unknown = parser.parse_known_args(argv)
     if unknown:
         raise UsageError(f"{unknown[0]} is no flag", hint=_nearest_flag(parser, unknown[0]))
-    fields = _request_fields(catalog, flags, stdin)
+    fields = _request_fields(catalog, flags, stdin, cwd)
     problems: list[Problem] = []
     timeout = _seconds("timeout_s", fields.pop("timeout_s", None), TIMEOUT_SECONDS, problems)
     interval = _seconds("poll_interval_s", fields.pop("poll_interval_s", None), POLL_SECONDS, problems)
@@ -185,14 +185,15 @@ def _positive(text: str) -> float:
 # The request ----------------------------------------------------------------------------------------------
 
 
-def _request_fields(catalog: Catalog, flags: argparse.Namespace, stdin: TextIO) -> dict[str, Any]:
+def _request_fields(catalog: Catalog, flags: argparse.Namespace, stdin: TextIO, cwd: str) -> dict[str, Any]:
     """The request object, then --set, then the convenience flags and the prompt: the later wins."""
-    read = _once(stdin)
+    if [flags.prompt, flags.request, flags.file].count("-") > 1:
+        raise UsageError("stdin can be read only once: use - for one thing")
     fields: dict[str, Any] = {}
     if flags.request is not None:
-        fields = _parse_object(read() if flags.request == "-" else flags.request, "--request")
+        fields = _parse_object(_read_stdin(stdin) if flags.request == "-" else flags.request, "--request")
     elif flags.file is not None:
-        fields = _parse_object(read() if flags.file == "-" else _read_file(flags.file), "--file")
+        fields = _parse_object(_read_stdin(stdin) if flags.file == "-" else _read_file(flags.file, cwd), "--file")
     for assignment in flags.set:
         name, equals, value = assignment.partition("=")
         if not equals or not name.strip():
@@ -203,7 +204,7 @@ def _request_fields(catalog: Catalog, flags: argparse.Namespace, stdin: TextIO) 
         if value is not None:
             fields[flag.field] = value if flag.many or flag.switch else _typed(flag.field, value)
     if flags.prompt is not None:
-        fields["prompt"] = read().strip() if flags.prompt == "-" else flags.prompt
+        fields["prompt"] = _read_stdin(stdin).strip() if flags.prompt == "-" else flags.prompt
     return fields
 
 
@@ -214,25 +215,16 @@ def _typed(field: str, value: str) -> Any:
     return value if field in _TEXT_FLAGS else _json_or_text(value)
 
 
-def _once(stdin: TextIO) -> Callable[[], str]:
-    used = False
-
-    def read() -> str:
-        nonlocal used
-        if used:
-            raise UsageError("stdin can be read only once: use - for one thing")
-        used = True
-        try:
-            return stdin.read().lstrip("\ufeff")
-        except (OSError, ValueError) as error:
-            raise UsageError(f"stdin could not be read: {error}") from error
-
-    return read
-
-
-def _read_file(path: str) -> str:
+def _read_stdin(stdin: TextIO) -> str:
     try:
-        with open(os.path.expanduser(path), encoding="utf-8-sig") as stream:
+        return stdin.read().lstrip("\ufeff")
+    except (OSError, ValueError) as error:
+        raise UsageError(f"stdin could not be read: {error}") from error
+
+
+def _read_file(path: str, cwd: str) -> str:
+    try:
+        with open(os.path.join(cwd, os.path.expanduser(path)), encoding="utf-8-sig") as stream:
             return stream.read()
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "it is no UTF-8 text"

@@ -34,7 +34,7 @@ def main(catalog: Catalog, argv: list[str], world: World | None = None) -> int:
     """Run one command line; `world` is the real one unless a test hands in another. Answers the exit code."""
     world = world or surroundings.real(sys.argv[0])
     try:
-        ask = arguments.parse(catalog, argv, world.stdin)
+        ask = arguments.parse(catalog, argv, world.stdin, world.cwd)
     except SystemExit:  # --help and --version have printed already
         return OK
     except BaseException as error:

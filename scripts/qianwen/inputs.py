@@ -17,16 +17,19 @@ UNTOUCHED = ("http", "https", "oss", "data")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")  # two letters at least: "C:\\cat.png" is a path
 
 
-def inspect(text: str) -> Source:
-    """The source that `text` names, read as far as its header. Never raises: a fault is part of the answer."""
+def inspect(text: str, cwd: str) -> Source:
+    """The source that `text` names, read as far as its header. Never raises: a fault is part of the answer.
+
+    cwd: the folder that relative paths start from.
+    """
     match = _SCHEME.match(text)
     scheme = match[1].lower() if match else "file"
     if scheme in UNTOUCHED:
         return Source(text, scheme)
     if scheme == "file":
-        return _look(text, local_path(text))
-    if os.path.lexists(text):
-        return _look(text, text)
+        return _look(text, os.path.join(cwd, local_path(text)))
+    if os.path.lexists(os.path.join(cwd, text)):
+        return _look(text, os.path.join(cwd, text))
     return Source(text, scheme, fault=f"has the scheme {scheme}:, which the service does not fetch")
 
 

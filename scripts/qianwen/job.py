@@ -57,7 +57,7 @@ def run(catalog: rows.Catalog, ask: Ask, world: World, progress: Progress, outco
     if ask.task_id:
         _collect(catalog, ask, world, progress, outcome)
         return
-    checked = _checked(catalog, ask, progress, outcome)
+    checked = _checked(catalog, ask, world, progress, outcome)
     if ask.dry_run:
         outcome.preview = _preview(catalog, ask, world, checked)
         return
@@ -80,19 +80,25 @@ def run(catalog: rows.Catalog, ask: Ask, world: World, progress: Progress, outco
                 return
             body = service.wait(outcome.task_id, ask.interval, progress, just_submitted=True)
         _save(service, body, target, _is_interleaved(checked), progress, outcome)
+        if len(outcome.files) < checked.promised and not (outcome.result and outcome.result.failures):
+            _warn(f"{len(outcome.files)} of {checked.promised} pictures came", progress, outcome)
 
 
 # Stages ---------------------------------------------------------------------------------------------------
 
 
-def _checked(catalog: rows.Catalog, ask: Ask, progress: Progress, outcome: Outcome) -> validate.Checked:
+def _checked(catalog: rows.Catalog, ask: Ask, world: World, progress: Progress, outcome: Outcome) -> validate.Checked:
     """The request, proven allowed. Raises InvalidRequest with everything that is wrong with it."""
     model_id, why = _model_id(catalog, ask)
     found = rows.find(catalog, model_id)
     if found is None:
         program, _ = catalog.elsewhere
         raise UsageError(f"the model {model_id} makes another kind of media", hint=f"use {program} for it")
-    checked = validate.check(catalog, found, ask.fields, inputs.inspect, ask.wants_task, ask.submit_only)
+
+    def inspect(text: str) -> rows.Source:
+        return inputs.inspect(text, world.cwd)
+
+    checked = validate.check(catalog, found, ask.fields, inspect, ask.wants_task, ask.submit_only)
     outcome.model = checked.id
     outcome.seed = checked.values.get("seed")
     progress.say(f"Model: {checked.id} ({checked.mode.name}{why})")

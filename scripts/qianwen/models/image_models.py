@@ -341,6 +341,7 @@ def _wan27_modes(t2i_size: Size) -> tuple[Mode, ...]:
         params=(*fields, SET_COUNT, size(WAN27_SIZE)),
         when={"enable_sequential": True},
         rules=(boxes_fit_the_pictures, boxes_in_a_set),
+        is_ceiling=True,
     )
     return sequential, edit, t2i
 
@@ -531,6 +532,7 @@ MODELS = (
                 when={"enable_interleave": True, "stream": True},
                 text_first=True,
                 bills="max_images",
+                is_ceiling=True,
             ),
             Mode(
                 "interleave",
@@ -539,6 +541,7 @@ MODELS = (
                 when={"enable_interleave": True},
                 text_first=True,
                 bills="max_images",
+                is_ceiling=True,
             ),
             Mode("edit", _WAN26_EDIT_FIELDS, call=MESSAGES, task=MESSAGES_TASK, text_first=True),
         ),

@@ -37,6 +37,11 @@ class Checked(NamedTuple):
         most = self.values.get(self.mode.bills, param.default if param else None)
         return most if isinstance(most, int) else 1
 
+    @property
+    def promised(self) -> int:
+        """How many units the service owes us; none where the number is only a ceiling and the model decides."""
+        return 0 if self.mode.is_ceiling else self.units
+
 
 class _Findings:
     """What one check has found so far."""

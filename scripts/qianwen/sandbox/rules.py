@@ -64,6 +64,8 @@ def accept(
     if not any(mode.call in shapes or mode.task in shapes for mode in found.model.modes):
         raise invalid("url error, please check url！")
     fields = _fields(request, _is_messages(path))
+    if is_stream and fields.get("enable_interleave") is True:
+        fields.setdefault("stream", True)  # the page asks for header and parameter; the official SDK sends the header
     mode = validate.choose_mode(found.model, {**fields, "async": is_task})
     if mode is None:
         raise invalid("the parameters must conform to the specification: input.function")

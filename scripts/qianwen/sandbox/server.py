@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import sys
 import threading
 import time
@@ -61,14 +62,15 @@ class Handler(BaseHTTPRequestHandler):
     def _answer(self) -> None:
         headers = {name.lower(): value for name, value in self.headers.items()}
         length = int(headers["content-length"]) if headers.get("content-length", "").isdigit() else 0
-        incoming = Incoming(self.command, self.path, headers, length, cast(BinaryIO, self.rfile))
+        body = _Body(self.rfile, length)
+        incoming = Incoming(self.command, self.path, headers, cast(BinaryIO, body))
         standin = self.server.standin
         route = standin.route(incoming)
         fault = standin.faults.take(route)
         if fault and fault.kind == "drop":
             self._hang_up()
         elif fault and fault.kind == "status":
-            self.rfile.read(length)
+            body.drain()
             self._send(standin.trouble(fault, route))
         else:
             reply = standin.handle(route, incoming)
@@ -107,10 +109,39 @@ class Handler(BaseHTTPRequestHandler):
         self.close_connection = True
 
 
+class _Body:
+    """The body of one request: reading ends where it ends, not where the connection does."""
+
+    def __init__(self, stream: io.BufferedIOBase, length: int) -> None:
+        self._stream = stream
+        self._left = length
+
+    def read(self, size: int = -1) -> bytes:
+        return self._take(self._stream.read(self._left if size < 0 else min(size, self._left)))
+
+    def readline(self, size: int = -1) -> bytes:
+        return self._take(self._stream.readline(self._left if size < 0 else min(size, self._left)))
+
+    def drain(self) -> None:
+        while self.read(65536):
+            pass
+
+    def _take(self, data: bytes) -> bytes:
+        self._left -= len(data)
+        return data
+
+
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         sys.stderr.write(f"Error: {message}\nHint: sandbox.py --help lists all flags\n")
         raise SystemExit(UsageError.exit_code)
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not 0 <= seconds < 1e9:
+        raise ValueError
+    return seconds
 
 
 @contextmanager
@@ -136,7 +167,9 @@ def main(argv: list[str]) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--port", type=int, default=0, metavar="N", help="0 takes a free one (default)")
-    parser.add_argument("--delay", type=float, default=0.0, metavar="S", help="seconds that each picture or task takes")
+    parser.add_argument(
+        "--delay", type=_seconds, default=0.0, metavar="S", help="seconds that each picture or task takes"
+    )
     parser.add_argument("--seed", type=int, metavar="N", help="makes ids and links repeatable")
     parser.add_argument("--fault", action="append", default=[], metavar="ROUTE=ACTION[*TIMES]", help="see below")
     args = parser.parse_args(argv)

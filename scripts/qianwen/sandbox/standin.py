@@ -37,12 +37,11 @@ class Reply(NamedTuple):
 
 
 class Incoming(NamedTuple):
-    """A request as it came. Header names are lower case; `stream` holds `length` bytes of body."""
+    """A request as it came. Header names are lower case; `stream` ends with the body."""
 
     method: str
     target: str
     headers: Mapping[str, str]
-    length: int
     stream: BinaryIO
 
 
@@ -111,7 +110,7 @@ class StandIn:
 
     def generate(self, incoming: Incoming) -> Reply:
         self._authorize(incoming)
-        body = incoming.stream.read(incoming.length)
+        body = incoming.stream.read()
         path = urlsplit(incoming.target).path[len(PREFIX) :]
         inspect = _Inspector(self.storage, incoming.headers, _model_of(body))
         order = rules.accept(CATALOGS, path, incoming.headers, body, inspect)
@@ -247,7 +246,7 @@ class StandIn:
     def upload(self, incoming: Incoming) -> Reply:
         _refuse_key(incoming)
         content_type = incoming.headers.get("content-type", "")
-        status = self.storage.receive(content_type, incoming.length, incoming.stream)
+        status = self.storage.receive(content_type, incoming.stream)
         return Reply(status, {"x-oss-request-id": "SANDBOX"}, b"")
 
     def result(self, incoming: Incoming) -> Reply:

@@ -83,13 +83,13 @@ class Storage:
             "x_oss_forbid_overwrite": "true",
         }
 
-    def receive(self, content_type: str, length: int, stream: BinaryIO) -> int:
+    def receive(self, content_type: str, stream: BinaryIO) -> int:
         """A form POST, streamed; its success status. Raises StorageError."""
         match = re.search(r'boundary="?([^";,]+)', content_type)
         if not match or "multipart/form-data" not in content_type:
-            raise StorageError(400, "MalformedPOSTRequest", "The body of your POST request is not well-formed.")
+            raise _malformed()
         with tempfile.TemporaryFile() as file:
-            form, size = _read_form(stream, length, match[1].encode(), file)
+            form, size = _read_form(stream, match[1].encode(), file)
             key, model = self._check_form(form, size)
             file.seek(0)
             facts = media.probe(file)
@@ -180,52 +180,53 @@ def crc64(data: bytes) -> int:
 # Forms ----------------------------------------------------------------------------------------------------
 
 
-def _read_form(stream: BinaryIO, length: int, boundary: bytes, file: BinaryIO) -> tuple[dict[str, str], int]:
+def _read_form(stream: BinaryIO, boundary: bytes, file: BinaryIO) -> tuple[dict[str, str], int]:
     """The text fields of a form, and its `file` part, which must be the last, written to `file`."""
-    malformed = StorageError(400, "MalformedPOSTRequest", "The body of your POST request is not well-formed.")
     form: dict[str, str] = {}
-    left = length
+    while True:
+        name = _read_part_head(stream)
+        if name == "file":
+            return form, _copy_file(stream, boundary, file)
+        value = bytearray()
+        end = b"\r\n--" + boundary + b"\r\n"
+        while not value.endswith(end):
+            value += _line(stream)
+        form[name] = bytes(value[: -len(end)]).decode("utf-8", "replace")
+
+
+def _read_part_head(stream: BinaryIO) -> str:
     head = bytearray()
     while True:
-        line = stream.readline(65536)
-        left -= len(line)
-        if not line or left <= 0:
-            raise malformed
-        head += line
+        line = _line(stream)
         if line == b"\r\n":
             name = re.search(rb'name="([^"]*)"', head)
             if not name:
-                raise malformed
-            if name[1] == b"file":
-                return form, _copy_file(stream, left, boundary, file, malformed)
-            value = bytearray()
-            while not value.endswith(b"\r\n--" + boundary + b"\r\n"):
-                line = stream.readline(65536)
-                left -= len(line)
-                if not line or left <= 0:
-                    raise malformed
-                value += line
-            form[name[1].decode()] = bytes(value[: -len(boundary) - 6]).decode("utf-8", "replace")
-            head = bytearray()
+                raise _malformed()
+            return name[1].decode("utf-8", "replace")
+        head += line
 
 
-def _copy_file(stream: BinaryIO, left: int, boundary: bytes, file: BinaryIO, malformed: StorageError) -> int:
-    """The rest of a form is the file and the closing boundary."""
+def _copy_file(stream: BinaryIO, boundary: bytes, file: BinaryIO) -> int:
+    """The rest of a form is the file and the closing boundary; the size of the file in bytes."""
     tail = b""
     size = 0
     keep = len(boundary) + 8
-    while left:
-        block = stream.read(min(BLOCK_BYTES, left))
-        if not block:
-            raise malformed
-        left -= len(block)
+    while block := stream.read(BLOCK_BYTES):
         tail += block
-        if len(tail) > keep:
-            file.write(tail[:-keep])
-            size += len(tail) - keep
-            tail = tail[-keep:]
+        size += file.write(tail[:-keep])
+        tail = tail[-keep:]
     end = tail.rfind(b"\r\n--" + boundary + b"--")
     if end < 0:
-        raise malformed
-    file.write(tail[:end])
-    return size + end
+        raise _malformed()
+    return size + file.write(tail[:end])
+
+
+def _line(stream: BinaryIO) -> bytes:
+    line = stream.readline(65536)
+    if not line:
+        raise _malformed()
+    return line
+
+
+def _malformed() -> StorageError:
+    return StorageError(400, "MalformedPOSTRequest", "The body of your POST request is not well-formed.")

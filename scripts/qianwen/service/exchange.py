@@ -59,7 +59,7 @@ class Response:
         self.headers = headers
         self.refusal = refusal
         self._read = read
-        self.close = close
+        self._close: Callable[[], None] | None = close
 
     def read(self, size: int) -> bytes:
         """Up to `size` bytes of the body, b"" at its end. Raises Fault when the connection breaks."""
@@ -74,6 +74,12 @@ class Response:
                 self.close()
                 raise Fault(f"the answer is longer than {limit} bytes", sent=True, permanent=True)
         return bytes(blocks)
+
+    def close(self) -> None:
+        """Give the connection back, or up. Only the first call does anything."""
+        closing, self._close = self._close, None
+        if closing:
+            closing()
 
     def __enter__(self) -> Response:
         return self

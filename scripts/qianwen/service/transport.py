@@ -123,10 +123,11 @@ class Transport:
                 raise fault_of(error, sent=True) from error
 
         def close() -> None:
-            if answer.isclosed() and not answer.will_close:
+            whole = answer.isclosed() and not answer.will_close
+            answer.close()
+            if whole and connection.is_open:
                 self._rest(origin, connection)
             else:
-                answer.close()
                 connection.close()
 
         headers = {name.lower(): value for name, value in answer.getheaders()}
@@ -243,6 +244,10 @@ class _Connection(http.client.HTTPConnection):
     def __init__(self, host: str, port: int, sock: _BoundedSocket) -> None:
         super().__init__(host, port)
         self.sock = sock
+
+    @property
+    def is_open(self) -> bool:
+        return self.sock is not None
 
     def close(self) -> None:
         sock = getattr(self, "sock", None)

@@ -1,0 +1,419 @@
+"""What the caller sees: stdout, stderr, exit codes, JSON, and that nothing is sent by mistake."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import time
+import unittest
+from pathlib import Path
+
+from qianwen import cli
+from qianwen.arguments import EXIT_CODES
+from qianwen.models.image_models import IMAGES
+
+from . import SCRIPTS
+from .support import KEY, PHOTO, Case, Script, answer
+
+
+class Request(Case):
+    """Where a request comes from, and which source wins."""
+
+    def body(self, *argv: str, stdin: str = "") -> dict[str, object]:
+        answered = self.json(*argv, "--dry-run", stdin=stdin)
+        body = answered["request"]["body"]
+        prompt = next(item["text"] for item in body["input"]["messages"][0]["content"] if "text" in item)
+        return {"model": body["model"], "prompt": prompt, **body["parameters"]}
+
+    def test_sources_and_their_order(self) -> None:
+        path = self.cwd / "request.json"
+        path.write_text('\ufeff{"prompt": "file", "n": 2}', encoding="utf-8")
+        for name, argv, stdin, expected in (
+            ("prompt", ["a cat"], "", {"prompt": "a cat", "n": 1}),
+            ("stdin", ["-"], "from stdin\n", {"prompt": "from stdin", "n": 1}),
+            ("request", ["--request", '{"prompt": "json"}'], "", {"prompt": "json", "n": 1}),
+            ("request from stdin", ["--request", "-"], '\ufeff{"prompt": "json"}', {"prompt": "json", "n": 1}),
+            ("file", ["--file", str(path)], "", {"prompt": "file", "n": 2}),
+            ("file from stdin", ["--file", "-"], '{"prompt": "json"}', {"prompt": "json", "n": 1}),
+            ("request wins over file", ["--file", str(path), "--request", '{"prompt": "r"}'], "", {"prompt": "r", "n": 1}),
+            ("set wins over file", ["--file", str(path), "--set", "n=3"], "", {"prompt": "file", "n": 3}),
+            ("flag wins over set", ["--file", str(path), "--set", "n=3", "-n", "4"], "", {"prompt": "file", "n": 4}),
+            ("prompt wins", ["mine", "--file", str(path), "--set", "prompt=other"], "", {"prompt": "mine", "n": 2}),
+            ("text that is no JSON", ["--set", "prompt=a: {b", "--set", "seed=7"], "", {"prompt": "a: {b", "n": 1, "seed": 7}),
+            ("a field with =", ["--set", "prompt=a=b"], "", {"prompt": "a=b", "n": 1}),
+            ("convenience", ["x", "--size", "16:9", "--seed", "3", "--negative-prompt", "12"], "",
+             {"prompt": "x", "n": 1, "size": "1696*960", "seed": 3, "negative_prompt": "12"}),
+        ):  # fmt: skip
+            with self.subTest(name):
+                body = self.body(*argv, stdin=stdin)
+                self.assertEqual({**expected, "model": "wan2.6-t2i"}, body)
+
+    def test_models(self) -> None:
+        for argv, model in (
+            (["x"], "wan2.6-t2i"),
+            (["x", "--set", "model=wan2.7-image"], "wan2.7-image"),
+            (["x", "--set", "model=wan2.7-image", "--model", "qwen-image-2.0"], "qwen-image-2.0"),
+            (["x", "--image", str(PHOTO)], "wan2.7-image"),
+            (["x", "--set", "reference_image=https://a/b.png"], "wan2.7-image"),
+            (["x", "--set", "enable_interleave=true"], "wan2.6-image"),
+            (["x", "--set", "enable_sequential=true"], "wan2.7-image"),
+        ):
+            with self.subTest(argv):
+                self.assertEqual(self.body(*argv)["model"], model)
+
+    def test_the_model_and_why_are_said_in_one_line(self) -> None:
+        ran = self.image("x", "--image", str(PHOTO), "--dry-run")
+        self.assertIn("Model: wan2.7-image (edit, the default with reference_images)\n", ran.stderr)
+
+
+class Refused(Case):
+    BAD: tuple[tuple[list[str], str], ...] = (
+        (["--nonsense"], "--nonsense is no flag"),
+        (["x", "--sed", "3"], "did you mean --seed?"),
+        (["x", "y"], "y is no flag"),
+        (["x", "--model"], "expected one argument"),
+        (["--request", "{"], "--request is no JSON"),
+        (["--request", "[]"], "no JSON object"),
+        (["--request", '{"prompt": NaN}'], "NaN"),
+        (["--request", "[" * 100_000], "--request is no JSON"),
+        (["--request", '{"n": ' + "9" * 5000 + "}"], ""),
+        (["--file", "missing.json"], "could not be read"),
+        (["--file", str(PHOTO)], "no UTF-8 text"),
+        (["--file", "."], "could not be read"),
+        (["--file", "a\0b"], "could not be read"),
+        (["--set", "novalue"], "FIELD=VALUE"),
+        (["--set", "=1"], "FIELD=VALUE"),
+        (["-", "--request", "-"], "stdin can be read only once"),
+        (["x", "--timeout", "0"], "positive"),
+        (["x", "--timeout", "soon"], "positive"),
+        (["x", "--poll-interval", "-1"], "positive"),
+        (["x", "--timeout", "nan"], "positive"),
+        (["x", "--set", "timeout_s=0"], "timeout_s"),
+        (["x", "--set", "poll_interval_s=often"], "poll_interval_s"),
+        (["x", "--set", "model=3"], "model"),
+        (["x", "--set", "async=maybe"], "async"),
+        (["--poll-once"], "--task-id"),
+        (["--task-id", "t", "x"], "takes no request"),
+        (["--task-id", "t", "--submit-only"], "takes no request"),
+        (["--task-id", "t", "--sandbox"], "knows no task"),
+        (["x", "--model", "wan2.6-t2v"], "video.py"),
+        (["x", "--region", "mars"], "no region"),
+        ([], "prompt: is missing"),
+        ([""], "prompt"),
+        (["x", "-n", "two"], "n: two is no whole number"),
+        (["x", "--size", "9x9", "-n", "9"], "2 problems"),
+        (["x", "--image", "no.png"], "is not there"),
+        (["x", "--submit-only", "--model", "qwen-image-2.0"], "no task to submit"),
+        (["x", "--output", "a\0b.png"], "output folder"),
+    )  # fmt: skip
+
+    def test_nothing_is_sent_and_the_code_is_3(self) -> None:
+        with self.standin() as standin:
+            for argv, words in self.BAD:
+                with self.subTest(argv=[word[:30] for word in argv]):
+                    ran = self.image(*argv)
+                    self.assertEqual((ran.code, ran.stdout), (3, ""), ran.stderr)
+                    self.assertIn("Error: ", ran.stderr)
+                    self.assertIn(words, ran.stderr)
+                    self.assertNotIn("Traceback", ran.stderr)
+                    reply = self.json(*argv, code=3)
+                    self.assertEqual(
+                        (reply["ok"], reply["error"]["kind"], reply["error"]["billed"]), (False, "usage", "no")
+                    )
+        self.assertEqual(standin.sent, [])
+
+    def test_every_problem_has_its_path_value_allowed_and_nearest(self) -> None:
+        reply = self.json("x", "--size", "9x9", "-n", "9", "--image", "no.png", code=3)
+        found = {problem["path"]: problem for problem in reply["problems"]}
+        self.assertEqual(
+            {path: problem["value"] for path, problem in found.items()},
+            {"size": "9x9", "n": 9, "reference_images[0]": "no.png"},
+        )
+        self.assertEqual((found["n"]["allowed"], found["n"]["nearest"]), ("1 to 4", 4))
+        self.assertEqual(found["size"]["nearest"], "768*768")
+        self.assertTrue(all(problem["message"] for problem in reply["problems"]))
+
+    def test_a_key_is_asked_for_without_being_shown(self) -> None:
+        self.env = {}
+        reply = self.json("x", code=4)
+        self.assertEqual(reply["error"]["kind"], "auth")
+        self.assertIn("--sandbox", reply["error"]["hint"])
+        self.env = {"DASHSCOPE_API_KEY": "sk-sp-0123456789abcdef"}
+        self.assertNotIn("sk-sp-0123", json.dumps(self.json("x", code=4)))
+
+
+class Output(Case):
+    def test_stdout_is_the_saved_paths_and_nothing_else(self) -> None:
+        with self.standin():
+            ran = self.image("a cat", "-n", "2", "--output", "cat.png")
+        self.assertEqual(ran.code, 0)
+        self.assertEqual(ran.stdout, f"{self.cwd / 'cat_1.png'}\n{self.cwd / 'cat_2.png'}\n")
+        self.assertIn("Saved ", ran.stderr)
+
+    def test_quiet(self) -> None:
+        with self.standin():
+            ran = self.image("a cat", "-q", "--output", "cat.png")
+            self.assertEqual((ran.code, ran.stderr), (0, ""))
+            ran = self.image("a cat", "-q", "--async", "--output", "dog.png")
+            self.assertRegex(ran.stderr, r"^Task submitted: \S+\n$")
+
+    def test_the_json_of_success(self) -> None:
+        with self.standin():
+            reply = self.json("猫", "--seed", "5", "--output", "猫.png")
+            (url,) = reply["image_urls"]
+            self.assertEqual(reply["output"], standin_output(url))
+        self.assertEqual(
+            set(reply),
+            {
+                *("ok", "model", "seed", "width", "height", "files", "warnings", "failures"),
+                *("request_id", "output", "usage"),
+                *("image_url", "image_urls", "image_count", "local_path", "local_paths"),
+            },
+        )
+        path = self.cwd / "猫.png"
+        self.assertEqual((reply["ok"], reply["model"], reply["seed"]), (True, "wan2.6-t2i", 5))
+        self.assertEqual((reply["width"], reply["height"], reply["image_count"]), (1280, 1280, 1))
+        self.assertEqual((reply["image_url"], reply["local_path"], reply["local_paths"]), (url, str(path), [str(path)]))
+        (file,) = reply["files"]
+        self.assertEqual(file["bytes"], path.stat().st_size)
+        self.assertEqual((file["path"], file["media_type"], file["url"]), (str(path), "image/png", url))
+        self.assertEqual((file["width"], file["height"], len(file["sha256"])), (1280, 1280, 64))
+
+    def test_default_names_are_readable_and_unique(self) -> None:
+        with self.standin():
+            paths = [Path(self.image("A cat, 猫!").stdout.strip()) for _ in range(2)]
+        self.assertEqual(paths[0].parent, self.cwd / "output/qianwen-image-generation/images")
+        self.assertRegex(paths[0].name, r"^\d{8}-\d{6}-a-cat-猫\.png$")
+        self.assertEqual(paths[1].name, paths[0].stem + "-2.png")
+
+    def test_output_dir_replaces_output(self) -> None:
+        with self.standin():
+            self.env["OUTPUT_DIR"] = "elsewhere"
+            path = Path(self.image("x").stdout.strip())
+        self.assertEqual(path.parent, self.cwd / "elsewhere/qianwen-image-generation/images")
+
+    def test_dry_run_needs_no_key_and_tells_the_bill(self) -> None:
+        self.env = {}
+        ran = self.image("x", "-n", "3", "--image", str(PHOTO), "--dry-run")
+        self.assertEqual(ran.code, 0)
+        self.assertIn("POST https://dashscope.aliyuncs.com/api/v1/services/", ran.stdout)
+        self.assertIn("Authorization: Bearer [hidden]", ran.stdout)
+        self.assertIn("X-DashScope-OssResourceResolve: enable", ran.stdout)
+        self.assertIn(f"# uploads first: {PHOTO}", ran.stdout)
+        self.assertIn("# bills at most 3 images; nothing was sent", ran.stdout)
+        reply = self.json("x", "--set", "enable_sequential=true", "--region", "intl", "--dry-run")
+        self.assertEqual(reply["bills"], {"unit": "image", "at_most": 12})
+        self.assertIn("dashscope-intl", reply["request"]["url"])
+        self.assertEqual(list(self.cwd.iterdir()), [])
+
+    def test_errors_of_the_service_keep_their_words(self) -> None:
+        for status, code, message, exit_code, kind in (
+            (400, "InvalidParameter", "Model not exist.", 1, "failed"),
+            (400, "DataInspectionFailed", "no", 1, "content"),
+            (401, "InvalidApiKey", "Invalid API-key provided.", 4, "auth"),
+            (403, "Model.AccessDenied", "no", 4, "auth"),
+            (400, "Arrearage", "overdue", 4, "auth"),
+            (429, "Throttling.RateQuota", "slow", 5, "unavailable"),
+            (500, "InternalError", "trouble", 6, "unknown_outcome"),
+        ):
+            with self.subTest(code), self.standin(faults=[f"call={status}:{code}:{message}"]):
+                reply = self.json("x", code=exit_code)
+                error = reply["error"]
+                self.assertEqual((error["kind"], error["code"], error["http_status"]), (kind, code, status))
+                self.assertIn(message, error["message"])
+                self.assertTrue(error["request_id"])
+                self.assertEqual(error["billed"], "unknown" if exit_code == 6 else "no")
+                self.assertNotIn(KEY, json.dumps(reply))
+
+    def test_no_network(self) -> None:
+        self.env = {"DASHSCOPE_HTTP_BASE_URL": "http://127.0.0.1:9", "DASHSCOPE_API_KEY": KEY}
+        reply = self.json("x", code=5)
+        self.assertEqual(
+            (reply["error"]["kind"], reply["error"]["billed"], reply["error"]["retryable"]), ("unavailable", "no", True)
+        )
+
+    def test_the_key_is_hidden_wherever_it_turns_up(self) -> None:
+        leaky = answer({"code": "InvalidApiKey", "message": f"no such key: {KEY} Bearer {KEY}\x1b[31m"}, 401)
+        ran = self.image("x", "--print-response", send=Script(leaky))
+        self.assertEqual(ran.code, 4)
+        self.assertNotIn(KEY, ran.stdout + ran.stderr)
+        self.assertNotIn("\x1b", ran.stdout + ran.stderr)
+
+    def test_a_bug_is_one_line_and_exit_70(self) -> None:
+        def broken(_: object) -> None:
+            raise KeyError("surprise")
+
+        ran = self.image("x", "--print-response", send=broken)  # type: ignore[arg-type]
+        self.assertEqual(ran.code, 70)
+        self.assertRegex(ran.stderr, r"Error: a bug in this program: KeyError: 'surprise' at .*test_cli\.py:\d+\n")
+        self.assertEqual((ran.json["error"]["kind"], ran.json["error"]["billed"]), ("internal", "unknown"))
+
+    def test_ctrl_c(self) -> None:
+        def interrupted(_: object) -> None:
+            raise KeyboardInterrupt
+
+        reply = self.json("x", code=130, send=interrupted)  # type: ignore[arg-type]
+        self.assertEqual(reply["error"]["kind"], "interrupted")
+
+
+def standin_output(url: str) -> dict[str, object]:
+    content = [{"type": "image", "image": url}]
+    return {
+        "choices": [{"finish_reason": "stop", "message": {"role": "assistant", "content": content}}],
+        "finished": True,
+    }
+
+
+class Processes(Case):
+    """The programs as they are really run."""
+
+    def run_script(self, *argv: str, script: Path = SCRIPTS / "image.py") -> subprocess.CompletedProcess[str]:
+        env = {**os.environ, "HOME": str(self.home), "PYTHONWARNINGS": "error"}
+        for name in list(env):
+            if name.endswith(("_API_KEY", "_BASE_URL")) or name in ("OUTPUT_DIR", "COLUMNS"):
+                del env[name]
+        command = [sys.executable, str(script), *argv]
+        return subprocess.run(command, cwd=self.cwd, env=env, capture_output=True, text=True, encoding="utf-8")
+
+    def test_the_first_command_of_the_readme(self) -> None:
+        ran = self.run_script("A cozy flower shop with a wooden door", "--sandbox")
+        self.assertEqual(ran.returncode, 0, ran.stderr)
+        self.assertTrue(Path(ran.stdout.strip()).is_file())
+
+    def test_through_a_link_and_from_a_folder_with_spaces(self) -> None:
+        link = self.cwd / "a link to it.py"
+        link.symlink_to(SCRIPTS / "image.py")
+        self.assertEqual(self.run_script("x", "--dry-run", script=link).returncode, 0)
+
+    def test_help_and_version(self) -> None:
+        ran = self.run_script("--help")
+        self.assertEqual((ran.returncode, ran.stderr), (0, ""))
+        for words in ("--print-response", "wan2.7-image-pro", "exit codes:", 'image.py "A cozy flower shop'):
+            self.assertIn(words, ran.stdout)
+        for code, _ in EXIT_CODES:
+            self.assertRegex(ran.stdout, rf"\n +{code}  ")
+        self.assertLess(max(map(len, ran.stdout.splitlines())), 121)
+        self.assertRegex(self.run_script("--version").stdout, r"^image\.py \d+\.\d+\.\d+\n$")
+
+    def test_what_help_imports(self) -> None:
+        """Start-up is a feature: none of the heavy modules, and none of ours that a run may not need."""
+        code = (
+            "import sys, runpy\n"
+            f"sys.argv = ['image.py', '--help']\nsys.path.insert(0, {str(SCRIPTS)!r})\n"
+            "before = set(sys.modules)\n"
+            f"try: runpy.run_path({str(SCRIPTS / 'image.py')!r}, run_name='__main__')\n"
+            "except SystemExit: pass\n"
+            "sys.stderr.write('\\n'.join(sorted(set(sys.modules) - before)))\n"
+        )
+        ran = subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, text=True)
+        loaded = set(ran.stderr.split())
+        self.assertIn("usage: image.py", ran.stdout)
+        heavy = {
+            "json",
+            "ssl",
+            "socket",
+            "http",
+            "urllib",
+            "hashlib",
+            "dataclasses",
+            "inspect",
+            "pathlib",
+            "shutil",
+            "email",
+        }
+        self.assertEqual({name for name in loaded if name.partition(".")[0] in heavy}, set())
+        ours = {name for name in loaded if name.startswith("qianwen")}
+        self.assertEqual(
+            ours,
+            {
+                *("qianwen", "qianwen.arguments", "qianwen.cli", "qianwen.errors", "qianwen.media", "qianwen.world"),
+                *("qianwen.models", "qianwen.models.catalog", "qianwen.models.image_models"),
+            },
+        )
+
+    def test_a_reader_that_has_gone_away(self) -> None:
+        for argv in ("--help", "x --dry-run"):
+            command = f"{shlex.quote(sys.executable)} {shlex.quote(str(SCRIPTS / 'image.py'))} {argv} 2>err.txt | true"
+            subprocess.run(["/bin/sh", "-c", command], cwd=self.cwd)
+            self.assertNotIn("Traceback", (self.cwd / "err.txt").read_text())
+
+    def test_names_and_prompts_that_are_no_utf_8(self) -> None:
+        ran = subprocess.run(
+            [sys.executable.encode(), str(SCRIPTS / "image.py").encode(), b"caf\xe9", b"--dry-run"], capture_output=True
+        )
+        self.assertEqual(ran.returncode, 3)
+        self.assertIn(b"no valid Unicode", ran.stderr)
+        ran = subprocess.run(
+            [
+                sys.executable.encode(),
+                str(SCRIPTS / "image.py").encode(),
+                b"x",
+                b"--image",
+                b"caf\xe9.png",
+                b"--dry-run",
+            ],
+            capture_output=True,
+        )
+        self.assertEqual(ran.returncode, 3)
+        self.assertNotIn(b"Traceback", ran.stderr)
+
+    def test_ascii_terminals(self) -> None:
+        ran = subprocess.run(
+            [sys.executable, str(SCRIPTS / "image.py"), "猫", "--dry-run", "--print-response"],
+            capture_output=True,
+            env={**os.environ, "PYTHONIOENCODING": "ascii"},
+        )
+        self.assertEqual(ran.returncode, 0, ran.stderr)
+        self.assertIn("猫", ran.stdout.decode("utf-8"))
+
+    @unittest.skipIf(os.name == "nt", "signals differ")
+    def test_ctrl_c_in_a_real_run_leaves_the_id_and_the_way_on(self) -> None:
+        from .support import Recording, served
+
+        standin = Recording(self.clock, delay=3600)
+        with served(standin) as base:
+            env = {**os.environ, "DASHSCOPE_HTTP_BASE_URL": base, "DASHSCOPE_API_KEY": KEY}
+            process = subprocess.Popen(
+                [sys.executable, str(SCRIPTS / "image.py"), "x", "--async", "--print-response", "--output", "o/"],
+                cwd=self.cwd,
+                env=env,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+            assert process.stderr
+            while "Task submitted" not in process.stderr.readline():
+                time.sleep(0.01)
+            process.send_signal(signal.SIGINT)
+            stdout, stderr = process.communicate(timeout=10)
+        reply = json.loads(stdout)
+        (task_id,) = standin.tasks
+        self.assertEqual((process.returncode, reply["task_id"], reply["error"]["billed"]), (130, task_id, "unknown"))
+        self.assertIn(f"--task-id {task_id} --output o/", reply["next"])
+        self.assertNotIn("Traceback", stderr)
+
+    def test_old_interpreters_are_told_so(self) -> None:
+        source = (SCRIPTS / "image.py").read_text()
+        guard = source.partition("from qianwen")[0]
+        self.assertIn("sys.version_info < (3, 9)", guard)
+        self.assertNotRegex(guard, r'f"')
+
+
+class Streams(unittest.TestCase):
+    def test_no_file_name_breaks_the_json(self) -> None:
+        raw = io.BytesIO()
+        stream = io.TextIOWrapper(raw, encoding="ascii")
+        cli._write(stream, "caf\udce9\n")
+        self.assertEqual(raw.getvalue(), b"caf\xe9\n")
+
+    def test_main_needs_no_world(self) -> None:
+        said = io.StringIO()
+        with contextlib.redirect_stderr(said):
+            self.assertEqual(cli.main(IMAGES, ["--nonsense"]), 3)
+        self.assertIn("--nonsense is no flag", said.getvalue())
