@@ -10,16 +10,20 @@ import threading
 import unittest
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Iterator, NamedTuple, Sequence, cast
+from typing import TYPE_CHECKING, Any, Iterator, NamedTuple, Sequence, cast
 
 from qianwen import cli
 from qianwen.models.image_models import IMAGES
+from qianwen.record import changed
 from qianwen.sandbox import placeholder
 from qianwen.sandbox.faults import Faults
 from qianwen.sandbox.server import Server
 from qianwen.sandbox.standin import Incoming, Reply, StandIn
-from qianwen.service.exchange import Fault, Request, Response, Send
+from qianwen.service.exchange import Fault, Request, Response
 from qianwen.world import World
+
+if TYPE_CHECKING:
+    from qianwen.service.exchange import Send
 
 DATA = Path(__file__).parent / "data"
 PHOTO = DATA / "photo.jpg"
@@ -66,7 +70,7 @@ class Recording(StandIn):
         body = b""
         if route != "upload":
             body = incoming.stream.read()
-            incoming = incoming._replace(stream=io.BytesIO(body))
+            incoming = changed(incoming, stream=io.BytesIO(body))
         self.sent.append(Sent(route, incoming.method, incoming.target, dict(incoming.headers), body))
         return super().handle(route, incoming)
 

@@ -18,8 +18,9 @@ from . import ROOT, SCRIPTS
 PACKAGE = SCRIPTS / "qianwen"
 TOP_LEVEL = {"SKILL.md", "scripts", "references", "tests", "pyproject.toml", "README.md", "LICENSE"}
 
-# Who may import whom, inside the package. A module that is missing here is an error: decide where it stands first.
+# Who may import whom, inside the package; every module may import `record`. A module that is missing here is an error: decide where it stands first.
 ALLOWED: dict[str, set[str]] = {
+    "record": set(),
     "errors": set(),
     "media": set(),
     "redact": set(),
@@ -58,7 +59,8 @@ ALLOWED: dict[str, set[str]] = {
     },
     "sandbox.server": {"sandbox.faults", "sandbox.standin", "errors"},
     "inputs": {"media", "models.catalog"},
-    "arguments": {"errors", "models.catalog"},
+    "flags": {"models.catalog"},
+    "arguments": {"errors", "flags", "models.catalog"},
     "world": {"service.exchange"},
     "session": {
         "parallel",
@@ -92,7 +94,7 @@ ALLOWED: dict[str, set[str]] = {
         "world",
     },
     "envelope": {"arguments", "errors", "job", "redact", "world"},
-    "cli": {"arguments", "envelope", "errors", "job", "models.catalog", "progress", "redact", "world"},
+    "cli": {"arguments", "flags", "envelope", "errors", "job", "models.catalog", "progress", "redact", "world"},
 }
 OPENS_SOCKETS = {"service.transport", "sandbox.server"}
 NETWORK = {"socket", "ssl", "http", "urllib.request", "socketserver", "ftplib", "smtplib", "asyncio"}
@@ -106,8 +108,17 @@ def modules() -> dict[str, Path]:
     }
 
 
+class _AtRunTime(ast.NodeTransformer):
+    """Leaves out what only the type checker sees."""
+
+    def visit_If(self, node: ast.If) -> ast.AST | list[ast.stmt]:
+        if isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+            return node.orelse
+        return self.generic_visit(node)
+
+
 def absolute_imports(path: Path) -> Iterator[str]:
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(_AtRunTime().visit(ast.parse(path.read_text(encoding="utf-8")))):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and not node.level:
@@ -134,7 +145,7 @@ class Imports(unittest.TestCase):
         for name, path in modules().items():
             ours = {found.partition(".")[2] for found in imports(path, name) if found.startswith("qianwen.")}
             with self.subTest(name):
-                self.assertLessEqual(ours, ALLOWED[name])
+                self.assertLessEqual(ours - {"record"}, ALLOWED[name])
 
     def test_the_direction_has_no_circles(self) -> None:
         placed: set[str] = set()

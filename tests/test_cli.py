@@ -15,7 +15,7 @@ import unittest
 from pathlib import Path
 
 from qianwen import cli
-from qianwen.arguments import EXIT_CODES
+from qianwen.flags import EXIT_CODES
 from qianwen.models.image_models import IMAGES
 
 from . import SCRIPTS
@@ -314,25 +314,14 @@ class Processes(Case):
         ran = subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, text=True)
         loaded = set(ran.stderr.split())
         self.assertIn("usage: image.py", ran.stdout)
-        heavy = {
-            "json",
-            "ssl",
-            "socket",
-            "http",
-            "urllib",
-            "hashlib",
-            "dataclasses",
-            "inspect",
-            "pathlib",
-            "shutil",
-            "email",
-        }
+        heavy = {"argparse", "dataclasses", "email", "hashlib", "http", "inspect", "json", "pathlib", "re", "shutil"}
+        heavy |= {"socket", "ssl", "threading", "typing", "urllib"}
         self.assertEqual({name for name in loaded if name.partition(".")[0] in heavy}, set())
         ours = {name for name in loaded if name.startswith("qianwen")}
         self.assertEqual(
             ours,
             {
-                *("qianwen", "qianwen.arguments", "qianwen.cli", "qianwen.errors", "qianwen.media", "qianwen.world"),
+                *("qianwen", "qianwen.cli", "qianwen.errors", "qianwen.flags", "qianwen.record", "qianwen.world"),
                 *("qianwen.models", "qianwen.models.catalog", "qianwen.models.image_models"),
             },
         )

@@ -7,8 +7,8 @@ import shlex
 import unittest
 from pathlib import Path
 
-from qianwen import arguments
-from qianwen.arguments import EXIT_CODES
+from qianwen import flags
+from qianwen.flags import EXIT_CODES
 from qianwen.models.image_models import IMAGES, MODELS
 
 from . import ROOT
@@ -20,8 +20,7 @@ DOCUMENTS = [
     ROOT / ".github" / "CONTRIBUTING.md",
     *(ROOT / "references").glob("*.md"),
 ]
-PARSER = arguments.build_parser(IMAGES)
-FLAGS = {name for action in PARSER._actions for name in action.option_strings}
+FLAGS = {name for _, rows in flags.groups(IMAGES) for flag in rows for name in (flag.name, flag.short)}
 SANDBOX_FLAGS = {"--port", "--delay", "--seed", "--fault", "--help"}
 
 
@@ -84,8 +83,11 @@ class Names(unittest.TestCase):
                     self.assertIn(flag, FLAGS | SANDBOX_FLAGS)
 
     def test_every_flag_is_in_the_help_and_explained(self) -> None:
-        for action in PARSER._actions:
-            self.assertTrue(action.help, action.option_strings)
+        shown = flags.help_text(IMAGES)
+        for _, rows in flags.groups(IMAGES):
+            for flag in rows:
+                self.assertTrue(flag.help)
+                self.assertIn(f" {flag.name}", shown)
 
     def test_every_model_in_a_document_exists(self) -> None:
         known = {name for model in MODELS for name in (model.id, *model.aliases)}
@@ -134,11 +136,11 @@ class Skill(unittest.TestCase):
         compatibility = re.search(r"compatibility: (.*)", self.front)
         assert compatibility
         self.assertLessEqual(len(compatibility[1]), 500)
-        self.assertIn(f'version: "{arguments.VERSION}"', self.front)
+        self.assertIn(f'version: "{flags.VERSION}"', self.front)
 
     def test_it_is_short(self) -> None:
         self.assertLess(len(self.body.splitlines()), 500)
         self.assertLess(len(self.body) / 3.5, 5000, "about 5,000 tokens")
 
     def test_versions_agree(self) -> None:
-        self.assertIn(f'version = "{arguments.VERSION}"', text(ROOT / "pyproject.toml"))
+        self.assertIn(f'version = "{flags.VERSION}"', text(ROOT / "pyproject.toml"))

@@ -49,7 +49,9 @@ class Fetch(unittest.TestCase):
         self.warnings: list[str] = []
         stream = io.BytesIO()
         fetched = downloads.fetch(self.script, url, stream, loopback, self.warnings.append)
-        self.assertEqual(fetched, (len(stream.getvalue()), hashlib.sha256(stream.getvalue()).hexdigest()))
+        self.assertEqual(
+            (fetched.bytes, fetched.sha256), (len(stream.getvalue()), hashlib.sha256(stream.getvalue()).hexdigest())
+        )
         return stream.getvalue()
 
     def error(self, *outcomes: Union[Response, Fault], url: str = URL) -> OutputError:

@@ -6,15 +6,18 @@ What a run may not need (JSON, threads, the job itself) is imported when it is n
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any, TextIO
 
-from . import arguments
+from . import flags
 from . import world as surroundings
 from .errors import INTERNAL, INTERRUPTED, OK, QianwenError
 from .models.catalog import Catalog
 from .world import World
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any, TextIO
+
+    from .arguments import Ask
     from .job import Outcome
     from .progress import Progress
 
@@ -33,10 +36,17 @@ class InternalError(QianwenError):
 def main(catalog: Catalog, argv: list[str], world: World | None = None) -> int:
     """Run one command line; `world` is the real one unless a test hands in another. Answers the exit code."""
     world = world or surroundings.real(sys.argv[0])
+    words = argv[: argv.index("--")] if "--" in argv else argv
+    if "--help" in words or "-h" in words:
+        _write(world.stdout, flags.help_text(catalog))
+        return OK
+    if "--version" in words:
+        _write(world.stdout, f"{catalog.program} {flags.VERSION}\n")
+        return OK
+    from . import arguments
+
     try:
         ask = arguments.parse(catalog, argv, world.stdin, world.cwd)
-    except SystemExit:  # --help and --version have printed already
-        return OK
     except BaseException as error:
         ask = arguments.Ask({}, print_response="--print-response" in argv)
         return _Run(catalog, ask, world).fail(_expected(error))
@@ -46,7 +56,7 @@ def main(catalog: Catalog, argv: list[str], world: World | None = None) -> int:
 class _Run:
     """One run and what it tells the world about its end."""
 
-    def __init__(self, catalog: Catalog, ask: arguments.Ask, world: World) -> None:
+    def __init__(self, catalog: Catalog, ask: Ask, world: World) -> None:
         from .job import Outcome
         from .progress import Progress
 

@@ -8,15 +8,19 @@ from __future__ import annotations
 
 import shlex
 import sys
-from typing import Any
 
 from .arguments import Ask
 from .errors import InvalidRequest, QianwenError
 from .job import Outcome
+from .record import fields_of
 from .redact import safe
 from .world import World
 
-JSON = dict[str, Any]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    JSON = dict[str, Any]
 
 
 def success(outcome: Outcome, ask: Ask, world: World) -> JSON:
@@ -44,7 +48,7 @@ def failure(error: QianwenError, outcome: Outcome, ask: Ask | None, world: World
         },
     }
     if isinstance(error, InvalidRequest):
-        answer["problems"] = [problem._asdict() for problem in error.problems]
+        answer["problems"] = [fields_of(problem) for problem in error.problems]
     command = next_command(outcome, ask, world) if ask and goes_on(error, outcome) else None
     if command:
         answer["next"] = command
@@ -116,11 +120,11 @@ def _obtained(outcome: Outcome) -> JSON:
                 "height": saved.facts.height,
                 "url": url,
             }
-            for saved, url in outcome.files
+            for saved, url in ((file.saved, file.url) for file in outcome.files)
         ],
         local_path=outcome.files[0].saved.path if outcome.files else None,
         local_paths=[file.saved.path for file in outcome.files],
-        failures=[failure._asdict() for failure in result.failures],
+        failures=[fields_of(failure) for failure in result.failures],
     )
     if result.content:
         answer.update(interleaved_content=list(result.content), markdown_path=outcome.markdown_path or None)

@@ -17,14 +17,19 @@ nothing of ours, so every other module may raise what stands here.
 
 from __future__ import annotations
 
-from typing import NamedTuple, Sequence
+from .record import record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Sequence
 
 OK = 0
 INTERNAL = 70
 INTERRUPTED = 130
 
 
-class Problem(NamedTuple):
+@record
+class Problem:
     """One thing wrong with a request: where, what was given, what is allowed, the nearest legal value."""
 
     path: str

@@ -8,10 +8,13 @@ from __future__ import annotations
 import os
 import re
 import stat
-from typing import Any, Mapping
 
 from . import media
 from .models.catalog import Source
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Mapping
 
 UNTOUCHED = ("http", "https", "oss", "data")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")  # two letters at least: "C:\\cat.png" is a path

@@ -7,7 +7,6 @@ happens, so that whatever ends the run, the caller learns what exists already.
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any, NamedTuple
 
 from . import inputs
 from .arguments import Ask
@@ -15,16 +14,21 @@ from .errors import QianwenError, Refused, UnknownOutcome, UsageError
 from .models import catalog as rows
 from .models import validate, wire
 from .progress import Progress
+from .record import record
 from .world import World
 
-if TYPE_CHECKING:  # imported at run time only where they are needed, so that a refused request costs nothing
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # at run time these are imported only where they are needed, so that a refused request costs nothing
+    from typing import Any
+
     from .outputs import Saved, Target
     from .session import Session
 
-JSON = dict[str, Any]
+    JSON = dict[str, Any]
 
 
-class File(NamedTuple):
+@record
+class File:
     saved: Saved
     url: str
 

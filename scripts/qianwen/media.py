@@ -9,10 +9,18 @@ from __future__ import annotations
 
 import io
 import struct
-from typing import BinaryIO, Callable, NamedTuple
+
+from .record import record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import BinaryIO, Callable
+
+    _Reader = Callable[[bytes, BinaryIO], "tuple[int, int] | tuple[int, int, bool]"]
 
 
-class Facts(NamedTuple):
+@record
+class Facts:
     """What the bytes say. Pixels are 0 where the header is damaged or does not tell."""
 
     type: str
@@ -161,8 +169,6 @@ def _tiff(head: bytes, stream: BinaryIO) -> tuple[int, int]:
             sizes[tag] = struct.unpack(order + ("H2x" if kind == 3 else "I"), value)[0]
     return sizes.get(256, 0), sizes.get(257, 0)
 
-
-_Reader = Callable[[bytes, BinaryIO], "tuple[int, int] | tuple[int, int, bool]"]
 
 FORMATS: tuple[tuple[int, bytes, str, _Reader], ...] = (
     (0, b"\x89PNG\r\n\x1a\n", "image/png", _png),

@@ -10,18 +10,24 @@ import errno
 import os
 import re
 import unicodedata
-from typing import BinaryIO, Callable, NamedTuple
 
 from . import media
 from .errors import OutputError, UsageError
+from .record import changed, record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import BinaryIO, Callable
+
+    Warn = Callable[[str], None]
+    Fill = Callable[[BinaryIO], "tuple[int, str]"]
+    """Writes a result into a stream; answers its size in bytes and its SHA-256 in hex."""
 
 SLUG_LENGTH = 40
-Warn = Callable[[str], None]
-Fill = Callable[[BinaryIO], "tuple[int, str]"]
-"""Writes a result into a stream; answers its size in bytes and its SHA-256 in hex."""
 
 
-class Target(NamedTuple):
+@record
+class Target:
     """Where one result goes. suffix: what the user asked for, "" for whatever the bytes are."""
 
     folder: str
@@ -31,10 +37,11 @@ class Target(NamedTuple):
 
     def numbered(self, index: int, count: int) -> Target:
         """The target of picture `index` (from 0) of `count`: several pictures get _1, _2, …"""
-        return self if count == 1 else self._replace(stem=f"{self.stem}_{index + 1}")
+        return self if count == 1 else changed(self, stem=f"{self.stem}_{index + 1}")
 
 
-class Saved(NamedTuple):
+@record
+class Saved:
     """A file on the disk: absolute path, size in bytes, SHA-256 in hex, and what its bytes say it is."""
 
     path: str

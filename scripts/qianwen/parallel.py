@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import threading
-from typing import Callable, Sequence, TypeVar
 
-Given = TypeVar("Given")
-Made = TypeVar("Made")
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Callable, Sequence, TypeVar
+
+    Given = TypeVar("Given")
+    Made = TypeVar("Made")
+
 
 MOST_THREADS = 6
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import threading
-from typing import TextIO
 
 from .redact import safe
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import TextIO
 
 SPARSE_SECONDS = 30.0
 

@@ -8,18 +8,23 @@ from __future__ import annotations
 
 import random
 from contextlib import contextmanager
-from typing import Any, BinaryIO, Callable, Iterator, Sequence, TypeVar
 
 from . import parallel
 from .progress import Progress
 from .service import api, downloads, retry, settings, tasks, uploads
-from .service.exchange import Send
 from .service.transport import Transport
 from .world import World
 
-JSON = dict[str, Any]
-Given = TypeVar("Given")
-Made = TypeVar("Made")
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, BinaryIO, Callable, Iterator, Sequence, TypeVar
+
+    from .service.exchange import Send
+
+    JSON = dict[str, Any]
+    Given = TypeVar("Given")
+    Made = TypeVar("Made")
+
 
 SANDBOX_KEY = "sandbox"
 

@@ -5,13 +5,18 @@ from __future__ import annotations
 import os
 import sys
 import time
-from typing import TYPE_CHECKING, Callable, Mapping, NamedTuple, TextIO
 
+from .record import record
+
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Callable, Mapping, TextIO
+
     from .service.exchange import Send
 
 
-class World(NamedTuple):
+@record
+class World:
     """env: variables.  cwd, home: folders.  script: absolute path of the program.  clock: monotonic seconds.
 
     now: epoch seconds.  send: replaces the network.

@@ -9,22 +9,28 @@ the encoder, the help, the documents and the sandbox all read these rows.
 from __future__ import annotations
 
 import re
-from typing import Callable, Iterable, Mapping, NamedTuple, Union
 
-from ..errors import Problem
-from ..media import Facts
+from ..record import record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Callable, Iterable, Mapping, Union
+
+    from ..errors import Problem
+    from ..media import Facts
+
+    Values = Mapping[str, object]
+    Finding = Union[Problem, str]
+    """What a rule answers: a problem refuses the request, a text is a warning."""
+    Rule = Callable[[Values, Mapping[str, Facts]], Iterable[Finding]]
+    """A cross-field rule over the values and the facts of local files (path of the field → facts)."""
 
 GIVEN = "given"
 """In `Mode.when`: the field is there and not empty, whatever its value."""
 
-Values = Mapping[str, object]
-Finding = Union[Problem, str]
-"""What a rule answers: a problem refuses the request, a text is a warning."""
-Rule = Callable[[Values, Mapping[str, Facts]], Iterable[Finding]]
-"""A cross-field rule over the values and the facts of local files (path of the field → facts)."""
 
-
-class Size(NamedTuple):
+@record
+class Size:
     """Which picture sizes a mode makes. Sizes are texts `W*H` in pixels.
 
     presets: ratio → documented sizes, the preferred first; they are legal before any other rule is asked.
@@ -47,7 +53,8 @@ class Size(NamedTuple):
     follows: int = 0
 
 
-class MediaRule(NamedTuple):
+@record
+class MediaRule:
     """What a media field takes. side: pixels, inclusive. megabytes: of 1,048,576 bytes.
 
     side_is_advice: outside `side` is a warning only.  alpha: transparency is supported.
@@ -62,7 +69,8 @@ class MediaRule(NamedTuple):
     ascii_url: bool = False
 
 
-class Source(NamedTuple):
+@record
+class Source:
     """What a media field names.
 
     scheme: "http", "https", "oss", "data", or "file", of which `path`, `bytes` and `facts` say more.
@@ -77,7 +85,8 @@ class Source(NamedTuple):
     fault: str = ""
 
 
-class Param(NamedTuple):
+@record
+class Param:
     """One request field.
 
     kind: "text", "integer", "number", "switch", "choice", "size", "media", "media list" or "structure".
@@ -105,7 +114,8 @@ class Param(NamedTuple):
     also: tuple[str, ...] = ()
 
 
-class Mode(NamedTuple):
+@record
+class Mode:
     """One way to use a model.
 
     call, task: the wire shapes it can go by, answered in one exchange or submitted and waited for.
@@ -128,7 +138,8 @@ class Mode(NamedTuple):
         return next((param for param in self.params if param.name == name), None)
 
 
-class Model(NamedTuple):
+@record
+class Model:
     """A row: what is documented about one model id. `checked` is the date (YYYY-MM-DD) of the last look at `source`."""
 
     id: str
@@ -141,7 +152,8 @@ class Model(NamedTuple):
     aliases: tuple[str, ...] = ()
 
 
-class Found(NamedTuple):
+@record
+class Found:
     """A row for an id. `id` is what goes on the wire; `note` is for the user when the row was not named outright."""
 
     model: Model
@@ -150,18 +162,30 @@ class Found(NamedTuple):
     exact: bool = True
 
 
-class Flag(NamedTuple):
-    """A convenience flag for one request field. many: it may be repeated, for a list.  switch: it takes no value."""
+@record
+class Flag:
+    """A flag of the command line. `metavar` names its value; a switch has none.
+
+    field: the request field that it sets.  many: it may be repeated, for a list.  seconds: its value is a time.
+    short: a second, one-letter spelling.
+    """
 
     name: str
-    field: str
     metavar: str
     help: str
+    field: str = ""
     many: bool = False
-    switch: bool = False
+    seconds: bool = False
+    short: str = ""
+
+    @property
+    def key(self) -> str:
+        """Its name among parsed arguments."""
+        return self.name.lstrip("-").replace("-", "_")
 
 
-class Catalog(NamedTuple):
+@record
+class Catalog:
     """Everything that one program can be asked for. `unit` is what is billed, `folder` where results go by default.
 
     families: glob of ids → id of the row whose rules an unknown id takes; the first match counts.
@@ -171,6 +195,7 @@ class Catalog(NamedTuple):
 
     program: str
     purpose: str
+    examples: tuple[str, ...]
     unit: str
     folder: str
     flags: tuple[Flag, ...]

@@ -7,11 +7,17 @@ newer API reference over guides and other clients. Sizes are `W*H` in pixels, th
 from __future__ import annotations
 
 import re
-from typing import Iterable, Mapping
 
 from ..errors import Problem
-from ..media import Facts
-from .catalog import GIVEN, Catalog, Finding, Flag, MediaRule, Mode, Model, Param, Size, Values
+from ..record import changed
+from .catalog import GIVEN, Catalog, Flag, MediaRule, Mode, Model, Param, Size
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Iterable, Mapping
+
+    from ..media import Facts
+    from .catalog import Finding, Values
 
 CHECKED = "2026-11-20"
 
@@ -58,7 +64,7 @@ def size(rule: Size) -> Param:
 SEED = Param("seed", "integer", "makes results similar, never identical", low=0, high=2147483647)
 NEGATIVE = Param("negative_prompt", "text", "what to keep out of the picture", longest=500)
 EXTEND = Param("prompt_extend", "switch", "let the service rewrite the prompt; adds 3 to 4 seconds", default=True)
-EXTEND_PRICED = EXTEND._replace(meaning="let the service rewrite the prompt; doubles the price", default=False)
+EXTEND_PRICED = changed(EXTEND, meaning="let the service rewrite the prompt; doubles the price", default=False)
 WATERMARK = Param("watermark", "switch", "a visible mark at the bottom right", default=False)
 SEQUENTIAL = Param("enable_sequential", "switch", "one coherent set of pictures", default=False)
 THINKING = Param("thinking_mode", "switch", "think longer for a better picture", default=True)
@@ -83,7 +89,7 @@ SET_COUNT = Param(
     remark="enable_sequential without n makes up to 12 pictures, each billed; give n to make fewer",
 )
 ONE_PICTURE = count(1)
-NO_COUNT = ONE_PICTURE._replace(send=None, on_wire=False)
+NO_COUNT = changed(ONE_PICTURE, send=None, on_wire=False)
 
 
 # Input pictures -------------------------------------------------------------------------------------------
@@ -153,8 +159,8 @@ WAN27_SIZE = Size(
     default="2K",
     follows=_2048,
 )
-WAN27_4K_SIZE = WAN27_SIZE._replace(
-    presets=_WAN27_4K_PRESETS, area=(_768, _4096), tiers={"1K": _1024, "2K": _2048, "4K": _4096}, follows=0
+WAN27_4K_SIZE = changed(
+    WAN27_SIZE, presets=_WAN27_4K_PRESETS, area=(_768, _4096), tiers={"1K": _1024, "2K": _2048, "4K": _4096}, follows=0
 )
 WAN26_T2I_SIZE = Size(presets=_WAN26_T2I_PRESETS, area=(_1280, _1440), ratio=4, default="1280*1280")
 WAN26_EDIT_SIZE = Size(
@@ -335,8 +341,9 @@ def _wan27_modes(t2i_size: Size) -> tuple[Mode, ...]:
         task=MESSAGES_TASK,
         rules=(boxes_fit_the_pictures, palette_adds_up),
     )
-    edit = t2i._replace(name="edit", params=(*fields, count(4), size(WAN27_SIZE), PALETTE), when=_EDITING)
-    sequential = t2i._replace(
+    edit = changed(t2i, name="edit", params=(*fields, count(4), size(WAN27_SIZE), PALETTE), when=_EDITING)
+    sequential = changed(
+        t2i,
         name="sequential",
         params=(*fields, SET_COUNT, size(WAN27_SIZE)),
         when={"enable_sequential": True},
@@ -502,7 +509,7 @@ MODELS = (
         "wan2.7-image",
         "wan2.7",
         "the same, faster, up to 2K",
-        _wan27_modes(WAN27_SIZE._replace(follows=0)),
+        _wan27_modes(changed(WAN27_SIZE, follows=0)),
         _WAN27_PAGE,
     ),
     _row(
@@ -681,17 +688,23 @@ FAMILIES = (
 ELSEWHERE = ("happyhorse*", "*t2v*", "*i2v*", "*kf2v*", "*r2v*", "*vace*", "*video*")
 
 FLAGS = (
-    Flag("--image", "reference_images", "PATH|URL", "a picture to edit or to follow; repeat for several", many=True),
-    Flag("--size", "size", "SIZE", "1280*720, 1280x720, a ratio such as 16:9, or 1K, 2K, 4K where the model has them"),
-    Flag("-n", "n", "COUNT", "pictures to make, each billed (default 1)"),
-    Flag("--seed", "seed", "NUMBER", "0 to 2147483647; the same seed gives similar pictures"),
-    Flag("--negative-prompt", "negative_prompt", "TEXT", "what to keep out of the picture"),
-    Flag("--async", "async", "", "submit a task and wait for it, where the model offers both ways", switch=True),
+    Flag("--image", "PATH|URL", "a picture to edit or to follow; repeat for several", "reference_images", many=True),
+    Flag("--size", "SIZE", "1280*720, a ratio such as 16:9, or 1K, 2K, 4K where the model has them", "size"),
+    Flag("-n", "COUNT", "pictures to make, each billed (default 1)", "n"),
+    Flag("--seed", "NUMBER", "0 to 2147483647; the same seed gives similar pictures", "seed"),
+    Flag("--negative-prompt", "TEXT", "what to keep out of the picture", "negative_prompt"),
+    Flag("--async", "", "submit a task and wait for it, where the model offers both ways", "async"),
 )
 
 IMAGES = Catalog(
     program="image.py",
     purpose="Make and edit pictures with Wan, Qwen-Image and Z-Image models through DashScope.",
+    examples=(
+        '"A cozy flower shop with a wooden door"',
+        '"Put a red hat on the cat" --image cat.png --output hat.png --print-response',
+        """--request '{"prompt": "a poster", "model": "qwen-image-2.0-pro"}' --dry-run""",
+        '"anything" --sandbox',
+    ),
     unit="image",
     folder="qianwen-image-generation/images",
     flags=FLAGS,

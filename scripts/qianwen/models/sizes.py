@@ -5,9 +5,13 @@ from __future__ import annotations
 import math
 import re
 from itertools import product
-from typing import Iterator, NamedTuple
 
+from ..record import record
 from .catalog import Size
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Iterator
 
 _PIXELS = re.compile(r"\s*(\d{1,6})\s*[xX×*]\s*(\d{1,6})\s*")
 _RATIO = re.compile(r"\s*(\d{1,4})\s*:\s*(\d{1,4})\s*")
@@ -15,7 +19,8 @@ _TIER = re.compile(r"\s*(\d{1,3})\s*[kK]\s*")
 _SLACK = 0.01  # areas and ratios this close to a bound are a warning: the service's own presets miss its bounds
 
 
-class Verdict(NamedTuple):
+@record
+class Verdict:
     """What became of a size text: `size` is what to send; `fault` refuses it; `notes` are warnings."""
 
     size: str

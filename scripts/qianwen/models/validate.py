@@ -7,19 +7,27 @@ problem, and all problems are raised together. A field is checked by the functio
 from __future__ import annotations
 
 import math
-from typing import Any, Callable, Iterable, Mapping, NamedTuple
 
 from ..errors import InvalidRequest, Problem
 from ..media import Facts
+from ..record import record
 from . import sizes
-from .catalog import GIVEN, Catalog, Found, MediaRule, Mode, Model, Param, Source, Values
+from .catalog import GIVEN, Catalog, Found, MediaRule, Mode, Model, Param, Source
 
-Inspect = Callable[[str], Source]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Callable, Iterable, Mapping
+
+    from .catalog import Values
+
+    Inspect = Callable[[str], Source]
+
 
 DATA_URL_ADVICE = 10_485_760  # encoded bytes; documented for the vision models, applied here as a warning
 
 
-class Checked(NamedTuple):
+@record
+class Checked:
     """A request that is proven allowed. `values` go on the wire; `sources` are its media by path of the field."""
 
     model: Model

@@ -6,14 +6,19 @@ turns them into the API's JSON; where the pieces go (`input` or `parameters`) is
 
 from __future__ import annotations
 
-from typing import Any, Callable, Iterable, Mapping, NamedTuple
+from ..record import record
 
-from .catalog import Values
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Callable, Iterable, Mapping
 
-JSON = dict[str, Any]
+    from .catalog import Values
+
+    JSON = dict[str, Any]
 
 
-class Call(NamedTuple):
+@record
+class Call:
     """What is posted: `path` below the native base, the JSON `body`, and how the answer comes back."""
 
     path: str
@@ -22,7 +27,8 @@ class Call(NamedTuple):
     is_stream: bool
 
 
-class Shape(NamedTuple):
+@record
+class Shape:
     path: str
     input: Callable[[Values, bool], JSON]
     in_input: frozenset[str] = frozenset()
@@ -34,7 +40,8 @@ class Shape(NamedTuple):
         return self.input is _message
 
 
-class Failure(NamedTuple):
+@record
+class Failure:
     """One picture of a result that was not made: its number (from 1) and the service's words."""
 
     number: int
@@ -42,7 +49,8 @@ class Failure(NamedTuple):
     message: str
 
 
-class Result(NamedTuple):
+@record
+class Result:
     """What a final answer holds. `content` keeps texts and pictures in their order when they were interleaved."""
 
     urls: tuple[str, ...]

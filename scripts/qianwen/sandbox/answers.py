@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Callable, Iterator, Mapping, NamedTuple
+from typing import Any, Callable, Iterator, Mapping
 
 from ..media import Facts
 from ..models.catalog import Size
 from ..models.sizes import pixels_of
+from ..record import record
 from .rules import Order
 
 JSON = dict[str, Any]
@@ -23,7 +24,8 @@ STEPS = (
 )
 
 
-class Made(NamedTuple):
+@record
+class Made:
     urls: list[str]
     width: int
     height: int

@@ -11,13 +11,16 @@ from __future__ import annotations
 
 import re
 import threading
-from typing import Iterable, NamedTuple
+from typing import Iterable
+
+from ..record import record
 
 ROUTES = ("call", "stream", "submit", "poll", "list", "cancel", "policy", "upload", "result", "task")
 FOREVER = 10**9
 
 
-class Fault(NamedTuple):
+@record
+class Fault:
     """kind: "status", "drop", "lose", "cut" or "stall"; for a task "fail", "partial" or "unknown"."""
 
     kind: str

@@ -8,12 +8,13 @@ because the client's encoders are what this stand-in is there to test.
 from __future__ import annotations
 
 import re
-from typing import Any, Callable, Mapping, NamedTuple
+from typing import Any, Callable, Mapping
 
 from ..errors import InvalidRequest, Problem
 from ..models import catalog as rows
 from ..models import validate, wire
 from ..models.catalog import Catalog, Mode, Source
+from ..record import changed, record
 
 JSON = dict[str, Any]
 Inspect = Callable[[str], Source]
@@ -30,7 +31,8 @@ class Refusal(Exception):
         self.late = late
 
 
-class Order(NamedTuple):
+@record
+class Order:
     """A generation request that is accepted: the model id as sent, its mode, and the request fields.
 
     late: why the task will fail although it was accepted.
@@ -80,7 +82,7 @@ def accept(
     except InvalidRequest as error:
         refusal = _words(error.problems[0], mode)
         if refusal.late and is_task:
-            return order._replace(late=refusal)
+            return changed(order, late=refusal)
         raise refusal from None
     return order
 

@@ -9,12 +9,13 @@ import threading
 import time
 import uuid
 from dataclasses import dataclass
-from typing import Any, BinaryIO, Callable, Iterator, Mapping, NamedTuple, Union
+from typing import Any, BinaryIO, Callable, Iterator, Mapping, Union
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from ..media import Facts
 from ..models.catalog import Source
 from ..models.image_models import IMAGES
+from ..record import record
 from . import answers, placeholder, rules
 from .faults import Fault, Faults
 from .rules import Order, Refusal
@@ -28,7 +29,8 @@ TASK_SECONDS = 86400
 CHINA = 8 * 3600
 
 
-class Reply(NamedTuple):
+@record
+class Reply:
     """An answer to send: `body` is whole, or an iterator of blocks that are sent as they come."""
 
     status: int
@@ -36,7 +38,8 @@ class Reply(NamedTuple):
     body: Union[bytes, Iterator[bytes]]
 
 
-class Incoming(NamedTuple):
+@record
+class Incoming:
     """A request as it came. Header names are lower case; `stream` ends with the body."""
 
     method: str

@@ -8,9 +8,10 @@ import re
 import tempfile
 import threading
 import time
-from typing import BinaryIO, Callable, Mapping, NamedTuple
+from typing import BinaryIO, Callable, Mapping
 
 from .. import media
+from ..record import record
 
 POLICY_SECONDS = 300
 LINK_SECONDS = 86400
@@ -35,7 +36,8 @@ class StorageError(Exception):
         ).encode()
 
 
-class Kept(NamedTuple):
+@record
+class Kept:
     """An uploaded file: the model its policy was for, its size and what its bytes say."""
 
     model: str
@@ -43,7 +45,8 @@ class Kept(NamedTuple):
     facts: media.Facts | None
 
 
-class Object(NamedTuple):
+@record
+class Object:
     data: bytes
     media_type: str
     expires: int

@@ -6,13 +6,21 @@ The key goes into `Authorization` here, to the API host and nowhere else.
 from __future__ import annotations
 
 import json
-from typing import Any, Iterator, Mapping, NamedTuple
 from urllib.parse import quote, urlencode
 
 from ..errors import AuthError, ContentRefused, QianwenError, Refused, Unavailable, UnknownOutcome
+from ..record import record
 from .codes import meaning
-from .exchange import Fault, Request, Response, Send
+from .exchange import Fault, Request, Response
 from .retry import error_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Iterator, Mapping
+
+    from .exchange import Send
+
+    JSON = dict[str, Any]
 
 AGENT = "qianwen-media-generation/1.0"
 ANSWER_BYTES = 16 * 2**20
@@ -20,7 +28,6 @@ LINE_BYTES = 2**20
 SYNC_PATIENCE = 600.0  # the shared hosts answer or give up within this many seconds
 POLL_PATIENCE = 60.0
 
-JSON = dict[str, Any]
 KINDS: Mapping[str, type[QianwenError]] = {
     "auth": AuthError,
     "content": ContentRefused,
@@ -29,7 +36,8 @@ KINDS: Mapping[str, type[QianwenError]] = {
 }
 
 
-class Endpoint(NamedTuple):
+@record
+class Endpoint:
     """Where the API is and the key for it. `base` ends in /api/v1 or what stands for it behind a proxy."""
 
     base: str

@@ -7,10 +7,12 @@ matter and a content refusal call for different answers and are never confused.
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+
+from ..record import record
 
 
-class Meaning(NamedTuple):
+@record
+class Meaning:
     """kind: an error kind of `errors`. passing: the same request may succeed in a moment, and nothing was bought."""
 
     kind: str
@@ -18,7 +20,8 @@ class Meaning(NamedTuple):
     hint: str = ""
 
 
-class Row(NamedTuple):
+@record
+class Row:
     meaning: Meaning
     code: str = ""
     message: str = ""

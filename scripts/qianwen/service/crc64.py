@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import struct
 import zlib
-from typing import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 CHUNK_BYTES = 65536
 

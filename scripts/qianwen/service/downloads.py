@@ -9,14 +9,20 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from typing import BinaryIO, Callable, NamedTuple
 from urllib.parse import urljoin, urlsplit
 
 from ..errors import OutputError
+from ..record import record
 from .api import AGENT
 from .crc64 import Crc64
-from .exchange import Fault, Request, Response, Send
+from .exchange import Fault, Request, Response
 from .settings import is_loopback
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import BinaryIO, Callable
+
+    from .exchange import Send
 
 BLOCK_BYTES = 256 * 1024
 PATIENCE = 60.0
@@ -30,7 +36,8 @@ class Expired(OutputError):
     """The storage host says that the link is no longer good."""
 
 
-class Fetched(NamedTuple):
+@record
+class Fetched:
     """bytes: how many came.  sha256: of them, in hex."""
 
     bytes: int

@@ -5,20 +5,26 @@ Nothing here opens a socket or imports what could: a dry run and a replay need n
 
 from __future__ import annotations
 
-from typing import Callable, Iterator, Mapping, NamedTuple, Union
+from ..record import record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Callable, Iterator, Mapping, Union
+
+    Body = Union[bytes, "Stream", None]
+    Send = Callable[["Request"], "Response"]
 
 
-class Stream(NamedTuple):
+@record
+class Stream:
     """A request body that is too large for memory: `length` bytes, made anew by each call of `blocks`."""
 
     length: int
     blocks: Callable[[], Iterator[bytes]]
 
 
-Body = Union[bytes, Stream, None]
-
-
-class Request(NamedTuple):
+@record
+class Request:
     """One HTTP exchange to make.
 
     patience: seconds of silence after which we stop listening.  billable: acceptance costs money, so that it must
@@ -86,6 +92,3 @@ class Response:
 
     def __exit__(self, *exc: object) -> None:
         self.close()
-
-
-Send = Callable[[Request], Response]

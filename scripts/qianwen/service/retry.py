@@ -8,16 +8,21 @@ from __future__ import annotations
 
 import json
 import time
-from typing import Callable, Union
 
 from .codes import meaning
-from .exchange import Fault, Request, Response, Send
+from .exchange import Fault, Request, Response
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Callable, Union
+
+    from .exchange import Send
+
+    Outcome = Union[Response, Fault]
 
 ATTEMPTS = 5
 BASE_SECONDS = 1.0
 LONGEST_SECONDS = 60.0
-
-Outcome = Union[Response, Fault]
 
 
 def delay(attempt: int, request: Request, outcome: Outcome, now: float, chance: float) -> float | None:

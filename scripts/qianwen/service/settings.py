@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import os
 import re
-from typing import Iterator, Mapping, NamedTuple
 from urllib.parse import urlsplit
 
 from ..errors import AuthError, UsageError
+from ..record import record
 from .api import Endpoint
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Iterator, Mapping
 
 KEY_NAMES = ("QIANWEN_API_KEY", "QWENCLOUD_API_KEY", "QWEN_API_KEY", "DASHSCOPE_API_KEY")
 BASE_NAMES = ("DASHSCOPE_HTTP_BASE_URL", "QWEN_BASE_URL")
@@ -42,7 +46,8 @@ NO_KEY_HINT = (
 )
 
 
-class Place(NamedTuple):
+@record
+class Place:
     """Where a run stands: variables of the environment, the current folder, the home folder."""
 
     env: Mapping[str, str]
@@ -50,7 +55,8 @@ class Place(NamedTuple):
     home: str
 
 
-class Setting(NamedTuple):
+@record
+class Setting:
     value: str
     source: str
     trusted: bool

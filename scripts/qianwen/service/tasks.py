@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Iterator, Mapping, NamedTuple
-
 from ..errors import QianwenError, Refused, StillRunning, Unavailable
+from ..record import record
 from . import api
 
-JSON = dict[str, Any]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Callable, Iterator, Mapping
+
+    JSON = dict[str, Any]
+
 
 WAITING, DONE, FAILED, GONE = "waiting", "done", "failed", "gone"
 STATES: Mapping[str, str] = {
@@ -28,7 +32,8 @@ SHARE_OF_ELAPSED = 0.1
 LAST_LOOK_SECONDS = 2.0  # kept back from the deadline for one more look
 
 
-class Seen(NamedTuple):
+@record
+class Seen:
     """One look at a task: the service's word for its state, what that means for us, and the whole answer."""
 
     word: str

@@ -15,19 +15,24 @@ import ssl
 import threading
 import time
 import weakref
-from typing import Callable, List, Tuple
 from urllib.parse import quote, urlsplit
 
-from .exchange import Body, Fault, Request, Response, Stream
+from .exchange import Fault, Request, Response, Stream
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Callable, List, Tuple
+
+    from .exchange import Body
+
+    _Origin = Tuple[str, str, int]
+    _Head = Tuple[str, str, List[Tuple[str, str]]]
 
 CONNECT_SECONDS = 15.0
 REFUSAL_BYTES = 65536
 _LEGAL_IN_A_TARGET = "%/:?#[]@!$&'()*+,;=~"
 _HEADER_LINE = re.compile(r"[\x20-\x7e]+")
 IDLE_SECONDS_FOR_PAID = 5.0  # a connection that rested longer may be half closed: not for a request that costs money
-
-_Origin = Tuple[str, str, int]
-_Head = Tuple[str, str, List[Tuple[str, str]]]
 
 
 class DeadlinePassed(TimeoutError):

@@ -8,13 +8,19 @@ from __future__ import annotations
 
 import os
 import re
-from typing import Callable, Iterator, Mapping, NamedTuple
 from urllib.parse import urlsplit
 
 from ..errors import QianwenError, Unavailable, UsageError
 from ..media import SUFFIXES
+from ..record import record
 from . import api
-from .exchange import Fault, Request, Send, Stream
+from .exchange import Fault, Request, Stream
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Callable, Iterator, Mapping
+
+    from .exchange import Send
 
 BLOCK_BYTES = 256 * 1024
 UPLOAD_PATIENCE = 120.0
@@ -29,7 +35,8 @@ FORM_FIELDS = (
 )
 
 
-class Upload(NamedTuple):
+@record
+class Upload:
     """A local file to send: its absolute path, media type and size in bytes."""
 
     path: str
