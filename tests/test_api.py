@@ -91,6 +91,10 @@ class Errors(unittest.TestCase):
                 self.assertIs(type(caught.exception), kind)
                 self.assertEqual(caught.exception.billed, "unknown" if kind is UnknownOutcome else "no")
 
+    def test_halves_of_characters_are_replaced(self) -> None:
+        body = api.call(Script(answer(b'{"a": "\\ud83d\\ude00 \\ud800 \\uDC00x"}')), FREE)
+        self.assertEqual(body["a"], "\N{GRINNING FACE} \ufffd \ufffdx")
+
     def test_the_service_is_quoted(self) -> None:
         body = {"code": "InvalidParameter", "message": "num_images_per_prompt must be 1", "request_id": "r-1"}
         with self.assertRaises(Refused) as caught:

@@ -103,6 +103,8 @@ class Refused(Case):
         (["--task-id", "t", "--submit-only"], "takes no request"),
         (["--task-id", "t", "--sandbox"], "knows no task"),
         (["x", "--model", "wan2.6-t2v"], "video.py"),
+        (["x", "--model", "wan 2.6"], "no model id"),
+        (["x", "--model", "万相"], "no model id"),
         (["x", "--region", "mars"], "no region"),
         ([], "prompt: is missing"),
         ([""], "prompt"),
@@ -171,7 +173,7 @@ class Output(Case):
         self.assertEqual(
             set(reply),
             {
-                *("ok", "model", "seed", "width", "height", "files", "warnings", "failures"),
+                *("ok", "model", "task_id", "seed", "width", "height", "files", "warnings", "failures"),
                 *("request_id", "output", "usage"),
                 *("image_url", "image_urls", "image_count", "local_path", "local_paths"),
             },
@@ -211,6 +213,14 @@ class Output(Case):
         self.assertEqual(reply["bills"], {"unit": "image", "at_most": 12})
         self.assertIn("dashscope-intl", reply["request"]["url"])
         self.assertEqual(list(self.cwd.iterdir()), [])
+
+    def test_a_region_that_does_not_have_the_model(self) -> None:
+        refused = {"code": "InvalidParameter", "message": "Model not exist."}
+        for model, region, warned in (("wanx-v1", "intl", True), ("wanx-v1", "cn", False), ("wan2.6-t2i", "us", False)):
+            with self.subTest(model=model, region=region):
+                reply = self.json("x", "--model", model, "--region", region, code=1, send=Script(answer(refused, 400)))
+                self.assertEqual(any("not for ap-southeast-1" in text for text in reply["warnings"]), warned)
+                self.assertIn("--region", reply["error"]["hint"])
 
     def test_errors_of_the_service_keep_their_words(self) -> None:
         for status, code, message, exit_code, kind in (
@@ -286,6 +296,7 @@ class Processes(Case):
         self.assertEqual(ran.returncode, 0, ran.stderr)
         self.assertTrue(Path(ran.stdout.strip()).is_file())
 
+    @unittest.skipIf(os.name == "nt", "POSIX only")
     def test_through_a_link_and_from_a_folder_with_spaces(self) -> None:
         link = self.cwd / "a link to it.py"
         link.symlink_to(SCRIPTS / "image.py")
@@ -326,12 +337,14 @@ class Processes(Case):
             },
         )
 
+    @unittest.skipIf(os.name == "nt", "POSIX only")
     def test_a_reader_that_has_gone_away(self) -> None:
         for argv in ("--help", "x --dry-run"):
             command = f"{shlex.quote(sys.executable)} {shlex.quote(str(SCRIPTS / 'image.py'))} {argv} 2>err.txt | true"
             subprocess.run(["/bin/sh", "-c", command], cwd=self.cwd)
             self.assertNotIn("Traceback", (self.cwd / "err.txt").read_text())
 
+    @unittest.skipIf(os.name == "nt", "POSIX only")
     def test_names_and_prompts_that_are_no_utf_8(self) -> None:
         ran = subprocess.run(
             [sys.executable.encode(), str(SCRIPTS / "image.py").encode(), b"caf\xe9", b"--dry-run"], capture_output=True

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+import threading
 from pathlib import Path
 from typing import Any
 
-from .support import KEY, PHOTO, Case, Script, answer
+from qianwen.sandbox.standin import Incoming, Reply
+
+from .support import KEY, PHOTO, Case, Recording, Script, answer, served
 
 
 class References(Case):
@@ -262,6 +265,19 @@ class Results(Case):
             self.assertIn("exists already", reply["warnings"][-1])
             self.json("x", "--output", "x.png", "--overwrite")
         self.assertNotEqual((self.cwd / "x.png").read_bytes(), b"precious")
+
+    def test_several_pictures_download_at_the_same_time(self) -> None:
+        meeting = threading.Barrier(3, timeout=10)
+
+        class Waiting(Recording):
+            def handle(self, route: str, incoming: Incoming) -> Reply:
+                if route == "result":
+                    meeting.wait()  # breaks, and the test with it, unless three are asked for at once
+                return super().handle(route, incoming)
+
+        with served(Waiting(self.clock)) as base:
+            self.env["DASHSCOPE_HTTP_BASE_URL"] = base
+            self.assertEqual(len(self.json("x", "-n", "3")["files"]), 3)
 
     def test_a_download_that_breaks_is_continued(self) -> None:
         with self.standin(faults=["result=cut*1", "result=503*1", "result=drop*1"]) as standin:

@@ -59,7 +59,7 @@ class Plan(Case):
 
     def test_a_folder_that_cannot_be_used_is_known_beforehand(self) -> None:
         (self.cwd / "file").write_text("x")
-        for output in ("file/out.png", "a\0b.png", "x" * 250 + ".png", "猫" * 90 + ".png"):
+        for output in ("file/out.png", "a\0b.png", "x" * 250 + ".png"):
             with self.subTest(output), self.assertRaises(UsageError) as caught:
                 self.plan(output)
             self.assertIn("--output", caught.exception.hint)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import re
 import signal
 import socket
@@ -478,6 +479,7 @@ class Program(Case):
             text=True,
         )
 
+    @unittest.skipIf(os.name == "nt", "signals differ")
     def test_the_first_line_is_what_to_set(self) -> None:
         with self.start("--seed", "1") as process:
             assert process.stdout

@@ -37,12 +37,12 @@ def failure(error: QianwenError, outcome: Outcome, ask: Ask | None, world: World
         "ok": False,
         "error": {
             "kind": error.kind,
-            "code": error.code,
+            "code": error.code or None,
             "message": safe(error.message),
-            "hint": safe(error.hint),
+            "hint": safe(error.hint) or None,
             "http_status": error.http_status,
-            "request_id": error.request_id,
-            "task_id": error.task_id or outcome.task_id,
+            "request_id": error.request_id or None,
+            "task_id": error.task_id or outcome.task_id or None,
             "retryable": error.retryable,
             "billed": billed(error, outcome),
         },
@@ -94,10 +94,8 @@ def lines(outcome: Outcome, ask: Ask) -> list[str]:
 
 def _obtained(outcome: Outcome) -> JSON:
     answer: JSON = {name: outcome.body[name] for name in ("request_id", "output", "usage") if name in outcome.body}
-    if outcome.model:
-        answer["model"] = outcome.model
-    if outcome.task_id:
-        answer["task_id"] = outcome.task_id
+    answer["model"] = outcome.model or None
+    answer["task_id"] = outcome.task_id or None
     answer["warnings"] = list(map(safe, outcome.warnings))
     result = outcome.result
     if result is None:

@@ -10,7 +10,7 @@ import time
 
 from . import inputs
 from .arguments import Ask
-from .errors import QianwenError, Refused, UnknownOutcome, UsageError
+from .errors import InvalidRequest, Problem, QianwenError, Refused, UnknownOutcome, UsageError
 from .models import catalog as rows
 from .models import validate, wire
 from .progress import Progress
@@ -65,6 +65,7 @@ def run(catalog: rows.Catalog, ask: Ask, world: World, progress: Progress, outco
     if ask.dry_run:
         outcome.preview = _preview(catalog, ask, world, checked)
         return
+    _warn_of_the_region(ask, world, checked, progress, outcome)
     target = _target(catalog, ask, world, str(checked.values["prompt"]))
     from . import session
 
@@ -94,6 +95,8 @@ def run(catalog: rows.Catalog, ask: Ask, world: World, progress: Progress, outco
 def _checked(catalog: rows.Catalog, ask: Ask, world: World, progress: Progress, outcome: Outcome) -> validate.Checked:
     """The request, proven allowed. Raises InvalidRequest with everything that is wrong with it."""
     model_id, why = _model_id(catalog, ask)
+    if not (model_id.isascii() and model_id.isprintable()) or " " in model_id:
+        raise InvalidRequest([Problem("model", ascii(model_id), "is no model id", "letters, digits, dots and hyphens")])
     found = rows.find(catalog, model_id)
     if found is None:
         program, _ = catalog.elsewhere
@@ -139,6 +142,20 @@ def _preview(catalog: rows.Catalog, ask: Ask, world: World, checked: validate.Ch
         "uploads": [{"field": path, "path": source.path, "bytes": source.bytes} for path, source in files.items()],
         "bills": {"unit": catalog.unit, "at_most": checked.units},
     }
+
+
+def _warn_of_the_region(
+    ask: Ask, world: World, checked: validate.Checked, progress: Progress, outcome: Outcome
+) -> None:
+    """A model is not offered everywhere; the service says so too late and unclearly."""
+    from .service import settings
+
+    place = settings.Place(world.env, world.cwd, world.home)
+    region = settings.region(place, ask.region)
+    chosen_by_region = not ask.sandbox and settings.find(place, settings.BASE_NAMES) is None
+    if chosen_by_region and region not in checked.model.regions:
+        offered = " and ".join(checked.model.regions)
+        _warn(f"{checked.model.id} is documented for {offered}, not for {region}", progress, outcome)
 
 
 def _target(catalog: rows.Catalog, ask: Ask, world: World, prompt: str) -> Target:

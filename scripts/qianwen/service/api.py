@@ -96,7 +96,7 @@ def policy_path(model: str) -> str:
 
 
 def task_path(task_id: str) -> str:
-    return "/tasks/" + quote(task_id, safe="")
+    return "/tasks/" + quote(task_id, safe="", errors="replace")
 
 
 def refused(answer: JSON, status: int, request: Request | None = None) -> QianwenError:
@@ -159,6 +159,9 @@ def _parse(body: bytes) -> JSON | None:
     """A JSON object, also when it stands in a `data:` line of a failed stream; None for anything else."""
     try:
         answer = json.loads(body)
+        if b"\\ud" in body.lower():  # halves of characters cannot be printed, saved or sent
+            text = json.dumps(answer, ensure_ascii=False)
+            answer = json.loads(text.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
     except (ValueError, RecursionError):
         lines = [line[5:] for line in body.splitlines() if line.startswith(b"data:")]
         return _parse(lines[0]) if lines else None

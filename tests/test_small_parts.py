@@ -1,0 +1,228 @@
+"""The small modules that everything stands on: records, redaction, progress, inputs, threads."""
+
+from __future__ import annotations
+
+import io
+import os
+import threading
+import time
+import unittest
+from typing import Any, Callable, cast
+from urllib.parse import quote
+
+from qianwen import inputs, parallel, redact
+from qianwen.models.catalog import Source
+from qianwen.progress import SPARSE_SECONDS, Progress
+from qianwen.record import changed, fields_of, record
+
+from .support import KEY, PHOTO, Case
+
+
+@record
+class Point:
+    x: int
+    y: int = 0
+    tags: tuple[str, ...] = ()
+
+    @property
+    def sum(self) -> int:
+        return self.x + self.y
+
+
+class Records(unittest.TestCase):
+    def test_fields_by_position_and_by_name(self) -> None:
+        self.assertEqual(fields_of(Point(1, tags=("a",))), {"x": 1, "y": 0, "tags": ("a",)})
+        self.assertEqual((Point(1, 2).sum, repr(Point(1))), (3, "Point(x=1, y=0, tags=())"))
+
+    def test_equality_and_hashing_go_by_value(self) -> None:
+        self.assertEqual(Point(1, y=2), Point(x=1, y=2))
+        self.assertNotEqual(Point(1), Point(2))
+        self.assertNotEqual(Point(1), {"x": 1, "y": 0, "tags": ()})
+        self.assertEqual(len({Point(1, 0), Point(y=0, x=1), Point(2)}), 2)
+
+    def test_a_changed_copy(self) -> None:
+        first = Point(1)
+        self.assertEqual((changed(first, y=5), first), (Point(1, 5), Point(1)))
+
+    def test_what_is_refused(self) -> None:
+        table: tuple[tuple[str, Callable[[], object]], ...] = (
+            ("nothing", lambda: cast(Any, Point)()),
+            ("too much", lambda: cast(Any, Point)(1, 2, (), 4)),
+            ("unknown", lambda: cast(Any, Point)(1, z=2)),
+            ("twice", lambda: cast(Any, Point)(1, x=2)),
+            ("unknown change", lambda: changed(Point(1), z=2)),
+        )
+        for name, make in table:
+            with self.subTest(name), self.assertRaises(TypeError):
+                make()
+        with self.assertRaises(AttributeError):
+            Point(1).x = 2  # type: ignore[misc]
+        with self.assertRaises(AttributeError):
+            del Point(1).x
+
+
+class Redaction(unittest.TestCase):
+    def test_what_is_shaped_like_a_secret(self) -> None:
+        for text, left in (
+            (f"key {KEY} end", "key [hidden] end"),
+            ("sk-ws-abc.DEF-123_456xyz!", "[hidden]!"),
+            ("st-0123456789abcdef", "[hidden]"),
+            ("Authorization: Bearer abc.def", "Authorization: Bearer [hidden]"),
+            ("LTAI0123456789abcd", "[hidden]"),
+            ("https://h/x.png?Expires=17&OSSAccessKeyId=AB&Signature=a%2Bb=", "https://h/x.png?Expires=[hidden]&OSSAccessKeyId=[hidden]&Signature=[hidden]"),
+            ("x-oss-signature=abc&x-oss-credential=d%2Fe&x-oss-security-token=f", "x-oss-signature=[hidden]&x-oss-credential=[hidden]&x-oss-security-token=[hidden]"),
+            ("http://user:pass@proxy:80/", "http://[hidden]@proxy:80/"),
+            ("ask-a-question about risk-0123456789abcdef", "ask-a-question about risk-0123456789abcdef"),
+        ):  # fmt: skip
+            with self.subTest(text):
+                self.assertEqual(redact.safe(text), left)
+
+    def test_known_secrets_of_any_shape(self) -> None:
+        self.assertEqual(redact.safe("my pass word", ("pass word",)), "my [hidden]")
+        self.assertEqual(redact.literal("a=secret&Signature=s", ("secret", "")), "a=[hidden]&Signature=s")
+
+    def test_terminals_are_not_commanded(self) -> None:
+        self.assertEqual(redact.safe("a\x1b[31mb\x9b2Jc\u202ed\r\n\te"), "a\ufffd[31mb\ufffd2Jc\ufffdd\ufffd\n\te")
+
+
+class Said(unittest.TestCase):
+    def setUp(self) -> None:
+        self.stream = io.StringIO()
+
+    def test_quiet_keeps_what_matters(self) -> None:
+        progress = Progress(self.stream, quiet=True)
+        progress.say("chatter")
+        progress.warn("careful")
+        progress.always("Task submitted: t")
+        self.assertEqual(self.stream.getvalue(), "Warning: careful\nTask submitted: t\n")
+
+    def test_states_are_told_when_they_change_and_now_and_then(self) -> None:
+        progress = Progress(self.stream)
+        for seconds in range(0, 100, 5):
+            progress.state("t", "PENDING" if seconds < 12 else "RUNNING", seconds)
+        told = [line.split("]")[0].strip(" [s") for line in self.stream.getvalue().splitlines()]
+        self.assertEqual(told, ["0", "15", "45", "75"])
+        self.assertEqual(SPARSE_SECONDS, 30)
+
+    def test_every_line_is_redacted(self) -> None:
+        progress = Progress(self.stream)
+        progress.secrets = ("hush",)
+        progress.warn(f"hush {KEY}")
+        self.assertEqual(self.stream.getvalue(), "Warning: [hidden] [hidden]\n")
+
+    def test_nobody_listening_changes_nothing(self) -> None:
+        self.stream.close()
+        Progress(self.stream).warn("x")
+
+
+class Inputs(Case):
+    def look(self, text: str) -> Source:
+        return inputs.inspect(text, str(self.cwd))
+
+    def test_urls_are_not_looked_at(self) -> None:
+        for text, scheme in (("https://a/b", "https"), ("HTTP://A/B", "http"), ("oss://k", "oss"), ("data:,", "data")):
+            self.assertEqual(self.look(text), Source(text, scheme))
+
+    def test_the_ways_to_name_a_file(self) -> None:
+        path = self.picture("a b 猫 100%.png", 30, 20)
+        for text in (
+            path.name,
+            f"./{path.name}",
+            str(path),
+            f"file://{quote(str(path))}",
+            f"file://localhost{quote(str(path))}",
+            f"FILE:{path}",
+        ):
+            with self.subTest(text):
+                source = self.look(text)
+                self.assertEqual((source.fault, source.path, source.bytes), ("", str(path), path.stat().st_size))
+                self.assertEqual(source.facts and (source.facts.width, source.facts.height), (30, 20))
+
+    def test_windows_paths_are_no_urls(self) -> None:
+        self.assertEqual(inputs.local_path("file:///C:/a%20b.png"), "C:/a b.png")
+        self.assertEqual(self.look(r"C:\cat.png").scheme, "file")
+
+    def test_faults(self) -> None:
+        (self.cwd / "empty.png").touch()
+        (self.cwd / "folder").mkdir()
+        for text, words in (
+            ("none.png", f"is not there (looked for {self.cwd / 'none.png'})"),
+            ("empty.png", "empty"),
+            ("folder", "no regular file"),
+            ("a\0b", "cannot be read"),
+            ("x" * 5000, "cannot be read"),
+            ("s3://bucket/x.png", "s3:"),
+            ("", "no regular file"),
+        ):
+            with self.subTest(text[:20]):
+                self.assertIn(words, self.look(text).fault)
+
+    @unittest.skipIf(os.name == "nt" or os.geteuid() == 0, "root reads everything")
+    def test_a_file_that_may_not_be_read(self) -> None:
+        path = self.picture("locked.png")
+        path.chmod(0)
+        self.assertIn("cannot be read", self.look("locked.png").fault)
+
+    def test_a_file_with_a_colon_in_its_name(self) -> None:
+        if os.name != "nt":
+            self.picture("note: cat.png")
+            self.assertEqual(self.look("note: cat.png").fault, "")
+
+    def test_texts_are_replaced_in_a_copy(self) -> None:
+        values = {"reference_images": ["a", "b"], "base_image_url": "c", "prompt": "a"}
+        found = inputs.replaced(values, {"reference_images[1]": "oss://b", "base_image_url": "oss://c"})
+        self.assertEqual(found, {"reference_images": ["a", "oss://b"], "base_image_url": "oss://c", "prompt": "a"})
+        self.assertEqual(values["reference_images"], ["a", "b"])
+
+    def test_a_photograph(self) -> None:
+        facts = self.look(str(PHOTO)).facts
+        self.assertEqual(facts and facts.type, "image/jpeg")
+
+
+class Parallel(unittest.TestCase):
+    def test_results_come_in_order_whoever_is_first(self) -> None:
+        def work(number: int) -> int:
+            time.sleep(0.02 * (5 - number))
+            return number * number
+
+        self.assertEqual(parallel.side_by_side(work, range(5), lambda: None), [0, 1, 4, 9, 16])
+        self.assertEqual(parallel.side_by_side(work, [], lambda: None), [])
+
+    def test_they_really_run_at_the_same_time(self) -> None:
+        meeting = threading.Barrier(3, timeout=5)
+        self.assertEqual(len(parallel.side_by_side(lambda _: meeting.wait(), range(3), lambda: None)), 3)
+
+    def test_more_items_than_threads(self) -> None:
+        self.assertEqual(
+            parallel.side_by_side(lambda number: -number, range(50), lambda: None), [-n for n in range(50)]
+        )
+
+    def test_the_first_error_is_raised_when_all_have_ended(self) -> None:
+        ended = []
+
+        def work(number: int) -> None:
+            if number == 0:
+                raise ValueError("first")
+            time.sleep(0.05)
+            ended.append(number)
+
+        with self.assertRaisesRegex(ValueError, "first"):
+            parallel.side_by_side(work, range(4), lambda: None)
+        self.assertEqual(sorted(ended), [1, 2, 3])
+
+    def test_an_interruption_cuts_the_others(self) -> None:
+        cut = threading.Event()
+
+        def join(self: threading.Thread, timeout: float | None = None) -> None:
+            if timeout is None:
+                raise KeyboardInterrupt
+            real(self, timeout)
+
+        real = threading.Thread.join
+        threading.Thread.join = join  # type: ignore[method-assign]
+        try:
+            with self.assertRaises(KeyboardInterrupt):
+                parallel.side_by_side(lambda _: cut.wait(5), range(3), cut.set)
+        finally:
+            threading.Thread.join = real  # type: ignore[method-assign]
+        self.assertTrue(cut.is_set())

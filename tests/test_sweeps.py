@@ -1,0 +1,161 @@
+"""Seeded noise: whatever a user asks and whatever a server answers, a run ends with a documented exit code."""
+
+from __future__ import annotations
+
+import json
+import random
+from typing import Any
+
+from qianwen.flags import EXIT_CODES
+from qianwen.models.image_models import MODELS
+from qianwen.service.exchange import Fault, Request, Response
+
+from .support import PHOTO, Case, answer
+
+SEED = 20261120
+CODES = {code for code, _ in EXIT_CODES} - {70}
+FIELDS = sorted(
+    {name for model in MODELS for mode in model.modes for param in mode.params for name in (param.name, *param.also)}
+    | {"model", "async", "timeout_s", "poll_interval_s", "parameters", "input", "foo"}
+)
+TEXTS = (
+    *(
+        "16:9",
+        "1:1",
+        "1024*1024",
+        "1K",
+        "9999999*1",
+        "0:5",
+        "1:0",
+        "x" * 3000,
+        "猫" * 600,
+        "expand",
+        "<auto>",
+        "-1",
+        "nan",
+        "",
+    ),
+    *(
+        "oss://a",
+        "https://x/y",
+        "data:,",
+        "file:///etc/passwd",
+        "file://",
+        "~",
+        "~nobody/x",
+        "\0",
+        "\ud800",
+        "C:\\a.png",
+        "http://",
+    ),
+)
+KEYS = (
+    *(
+        "output",
+        "choices",
+        "message",
+        "content",
+        "image",
+        "text",
+        "results",
+        "url",
+        "code",
+        "usage",
+        "task_id",
+        "task_status",
+    ),
+    *("request_id", "finish_reason", "size", "width", "height", "data"),
+)
+WORDS = (
+    *("x", "SUCCEEDED", "FAILED", "PENDING", "UNKNOWN", "1024*1024", "\ud800", "\x1b[31m"),
+    *("https://a.aliyuncs.com/x.png", "http://127.0.0.1:1/x", "file:///etc/passwd", "https://[::1"),
+)
+
+
+def noise(generator: random.Random, keys: tuple[str, ...], texts: tuple[str, ...], depth: int = 0) -> Any:
+    """A JSON value of no particular sense."""
+
+    def more() -> Any:
+        return noise(generator, keys, texts, depth + 1)
+
+    kind = generator.randrange(12 if depth < 6 else 7)
+    if kind < 3:
+        return generator.choice((None, True, False, "", [], {}, 0, 1, -1))
+    if kind == 3:
+        return generator.randint(-(10 ** generator.randint(0, 30)), 10 ** generator.randint(0, 30))
+    if kind == 4:
+        return generator.random() * 10.0 ** generator.randint(-3, 300)
+    if kind < 7:
+        return generator.choice(texts)
+    if kind < 9:
+        return [more() for _ in range(generator.randint(0, 4))]
+    return {generator.choice(keys): more() for _ in range(generator.randint(0, 5))}
+
+
+class Sweeps(Case):
+    def test_requests(self) -> None:
+        generator = random.Random(SEED)
+        models = [model.id for model in MODELS] + ["unknown", "wan9", "", "qwen-image-2.0-2026-03-03"]
+        seen = set()
+        for number in range(600):
+            request = {
+                generator.choice(FIELDS): noise(generator, ("hex", "ratio"), TEXTS)
+                for _ in range(generator.randint(0, 5))
+            }
+            if generator.random() < 0.8:
+                request["prompt"] = generator.choice(("x", "猫"))
+            if generator.random() < 0.7:
+                request["model"] = generator.choice(models)
+            ran = self.image("--request", json.dumps(request), "--dry-run", "--print-response")
+            with self.subTest(number=number, request=ascii(request)[:200]):
+                self.assertIn(ran.code, (0, 3), ascii(ran.stderr))
+                self.assertEqual(ran.json["ok"], ran.code == 0)
+            seen.add(ran.code)
+        self.assertEqual(seen, {0, 3})
+
+    def test_answers(self) -> None:
+        generator = random.Random(SEED)
+        commands = (
+            ["x"],
+            ["x", "--async"],
+            ["x", "--async", "--submit-only"],
+            ["x", "--set", "enable_interleave=true", "--set", "stream=true"],
+            ["x", "--image", str(PHOTO)],
+            ["--task-id", "t"],
+            ["--task-id", "t", "--poll-once"],
+        )
+        seen = set()
+        for number in range(900):
+            outcomes = [self.outcome(generator) for _ in range(12)]
+
+            def send(_: Request, outcomes: list[Response | Fault] = outcomes) -> Response:
+                outcome = outcomes.pop(0) if outcomes else Fault("the end", sent=True)
+                if isinstance(outcome, Fault):
+                    raise outcome
+                return outcome
+
+            argv = generator.choice(commands)
+            ran = self.image(*argv, "--print-response", send=send)
+            with self.subTest(number=number, argv=argv):
+                self.assertIn(ran.code, CODES, ascii(ran.stderr))
+                self.assertEqual(ran.json["ok"], ran.code == 0)
+            seen.add(ran.code)
+        self.assertGreaterEqual(seen, {0, 1, 2, 4, 5, 6})
+
+    def outcome(self, generator: random.Random) -> Response | Fault:
+        chance = generator.random()
+        if chance < 0.05:
+            return Fault("noise", sent=generator.random() < 0.5)
+        body = noise(generator, KEYS, WORDS)
+        if chance < 0.15:
+            body = {"output": {"task_id": "t", "task_status": "PENDING"}}
+        elif chance < 0.4:
+            content = noise(generator, KEYS, WORDS, 3)
+            body = {
+                "output": {
+                    "choices": [{"message": {"content": content}}],
+                    "task_status": noise(generator, KEYS, WORDS, 6),
+                }
+            }
+        data = json.dumps(body).encode() if chance < 0.95 else generator.getrandbits(200).to_bytes(25, "big")
+        return answer(data, generator.choice((200,) * 8 + (206, 302, 304, 400, 401, 403, 404, 429, 500, 502)))
