@@ -46,7 +46,7 @@ class Records(unittest.TestCase):
 
     def test_what_is_refused(self) -> None:
         table: tuple[tuple[str, Callable[[], object]], ...] = (
-            ("nothing", lambda: cast(Any, Point)()),
+            ("nothing", cast(Any, Point)),
             ("too much", lambda: cast(Any, Point)(1, 2, (), 4)),
             ("unknown", lambda: cast(Any, Point)(1, z=2)),
             ("twice", lambda: cast(Any, Point)(1, x=2)),

@@ -9,7 +9,7 @@ import sys
 
 from . import flags
 from . import world as surroundings
-from .errors import INTERNAL, INTERRUPTED, OK, QianwenError
+from .errors import OK, InternalError, Interrupted, QianwenError
 from .models.catalog import Catalog
 from .world import World
 
@@ -20,17 +20,6 @@ if TYPE_CHECKING:
     from .arguments import Ask
     from .job import Outcome
     from .progress import Progress
-
-
-class Interrupted(QianwenError):
-    kind = "interrupted"
-    exit_code = INTERRUPTED
-    retryable = True
-
-
-class InternalError(QianwenError):
-    kind = "internal"
-    exit_code = INTERNAL
 
 
 def main(catalog: Catalog, argv: list[str], world: World | None = None) -> int:
@@ -116,9 +105,7 @@ def _expected(error: BaseException) -> QianwenError:
     while trace:
         place = f" at {trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}"
         trace = trace.tb_next
-    return InternalError(
-        f"a bug in this program: {type(error).__name__}: {error}{place}", hint="please report this line"
-    )
+    return InternalError(f"a bug in this program: {type(error).__name__}: {error}{place}")
 
 
 def _write(stream: TextIO, text: str) -> None:

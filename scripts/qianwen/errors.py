@@ -9,7 +9,9 @@
     ├── StillRunning      2  running          the task goes on without us
     ├── Unavailable       5  unavailable      network or service trouble; nothing was bought
     ├── UnknownOutcome    6  unknown_outcome  a paid request may have been accepted
-    └── OutputError       7  output           made, but a file could not be saved
+    ├── OutputError       7  output           made, but a file could not be saved
+    ├── InternalError    70  internal         a bug here
+    └── Interrupted     130  interrupted      Ctrl-C; a submitted task goes on
 
 An error knows its own `kind` and `exit_code`; whoever catches it only reports. This module imports
 nothing of ours, so every other module may raise what stands here.
@@ -24,8 +26,6 @@ if TYPE_CHECKING:
     from typing import Sequence
 
 OK = 0
-INTERNAL = 70
-INTERRUPTED = 130
 
 
 @record
@@ -65,6 +65,7 @@ class QianwenError(Exception):
     exit_code = 1
     billed = "no"
     retryable = False
+    usual_hint = ""
 
     def __init__(
         self,
@@ -80,7 +81,7 @@ class QianwenError(Exception):
     ) -> None:
         super().__init__(message)
         self.message = message
-        self.hint = hint
+        self.hint = hint or type(self).usual_hint
         self.code = code
         self.http_status = http_status
         self.request_id = request_id
@@ -135,9 +136,22 @@ class UnknownOutcome(QianwenError):
     kind = "unknown_outcome"
     exit_code = 6
     billed = "unknown"
+    usual_hint = "it may have been accepted and billed: look at the usage in the console before you run it again"
 
 
 class OutputError(QianwenError):
     kind = "output"
     exit_code = 7
     billed = "yes"
+
+
+class InternalError(QianwenError):
+    kind = "internal"
+    exit_code = 70
+    usual_hint = "please report this line"
+
+
+class Interrupted(QianwenError):
+    kind = "interrupted"
+    exit_code = 130
+    retryable = True

@@ -112,7 +112,7 @@ def refused(answer: JSON, status: int, request: Request | None = None) -> Qianwe
     words = message or f"the service answered HTTP {status}"
     return kind(
         f"{code}: {words}" if code else words,
-        hint=means.hint,
+        hint="" if doubtful else means.hint,
         code=code,
         http_status=status,
         request_id=str(answer.get("request_id") or ""),
