@@ -64,7 +64,7 @@ class Tls(Case):
 
     def test_a_certificate_of_another_name(self) -> None:
         with self.secure():
-            self.base = self.base.replace("localhost", "127.0.0.2")
+            self.base = self.base.replace("localhost", "127.0.0.1")
             ran = self.run_script("x", SSL_CERT_FILE=str(CERT))
         self.assertEqual(ran.returncode, 5, ran.stderr)
 
