@@ -17,7 +17,7 @@ from qianwen.models.image_models import IMAGES
 from qianwen.record import changed
 from qianwen.sandbox import placeholder
 from qianwen.sandbox.faults import Faults
-from qianwen.sandbox.server import Server
+from qianwen.sandbox.server import running
 from qianwen.sandbox.standin import Incoming, Reply, StandIn
 from qianwen.service.exchange import Fault, Request, Response
 from qianwen.world import World
@@ -108,7 +108,7 @@ class Case(unittest.TestCase):
     def standin(self, delay: float = 0.0, faults: Sequence[str] = ()) -> Iterator[Recording]:
         """A stand-in on a real socket; `image` talks to it for the length of the block."""
         recording = Recording(self.clock, delay, faults)
-        with served(recording) as base:
+        with running(recording) as base:
             self.env = {"DASHSCOPE_HTTP_BASE_URL": base, "DASHSCOPE_API_KEY": KEY}
             yield recording
 
@@ -142,20 +142,6 @@ class Case(unittest.TestCase):
         path = self.cwd / name
         path.write_bytes(placeholder.png(width, height, "test", [name]))
         return path
-
-
-@contextmanager
-def served(standin: StandIn) -> Iterator[str]:
-    """A stand-in on a real socket; its base URL."""
-    server = Server(standin)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-    thread.start()
-    try:
-        yield server.base
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 class Script:

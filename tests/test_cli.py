@@ -376,10 +376,12 @@ class Processes(Case):
 
     @unittest.skipIf(os.name == "nt", "signals differ")
     def test_ctrl_c_in_a_real_run_leaves_the_id_and_the_way_on(self) -> None:
-        from .support import Recording, served
+        from qianwen.sandbox.server import running
+
+        from .support import Recording
 
         standin = Recording(self.clock, delay=3600)
-        with served(standin) as base:
+        with running(standin) as base:
             env = {**os.environ, "DASHSCOPE_HTTP_BASE_URL": base, "DASHSCOPE_API_KEY": KEY}
             process = subprocess.Popen(
                 [sys.executable, str(SCRIPTS / "image.py"), "x", "--async", "--print-response", "--output", "o/"],

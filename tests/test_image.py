@@ -8,9 +8,10 @@ import threading
 from pathlib import Path
 from typing import Any
 
+from qianwen.sandbox.server import running
 from qianwen.sandbox.standin import Incoming, Reply
 
-from .support import KEY, PHOTO, Case, Recording, Script, answer, served
+from .support import KEY, PHOTO, Case, Recording, Script, answer
 
 
 class References(Case):
@@ -275,7 +276,7 @@ class Results(Case):
                     meeting.wait()  # breaks, and the test with it, unless three are asked for at once
                 return super().handle(route, incoming)
 
-        with served(Waiting(self.clock)) as base:
+        with running(Waiting(self.clock)) as base:
             self.env["DASHSCOPE_HTTP_BASE_URL"] = base
             self.assertEqual(len(self.json("x", "-n", "3")["files"]), 3)
 

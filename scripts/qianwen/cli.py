@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from typing import Any, TextIO
 
     from .arguments import Ask
-    from .job import Outcome
-    from .progress import Progress
 
 
 def main(catalog: Catalog, argv: list[str], world: World | None = None) -> int:
@@ -46,32 +44,31 @@ class _Run:
     """One run and what it tells the world about its end."""
 
     def __init__(self, catalog: Catalog, ask: Ask, world: World) -> None:
-        from .job import Outcome
+        from .job import Job
         from .progress import Progress
 
-        self.catalog = catalog
         self.ask = ask
         self.world = world
-        self.outcome: Outcome = Outcome()
-        self.progress: Progress = Progress(world.stderr, ask.quiet)
+        self.progress = Progress(world.stderr, ask.quiet)
+        self.job = Job(catalog, ask, world, self.progress)
 
     def go(self) -> int:
-        from . import envelope, job
+        from . import envelope
 
         try:
-            job.run(self.catalog, self.ask, self.world, self.progress, self.outcome)
+            self.job.run()
         except BaseException as error:
             return self.fail(_expected(error))
         if self.ask.print_response:
-            self._print_json(envelope.success(self.outcome, self.ask, self.world))
+            self._print_json(envelope.success(self.job.outcome, self.ask, self.world))
         else:
-            _write(self.world.stdout, "".join(f"{line}\n" for line in envelope.lines(self.outcome, self.ask)))
+            _write(self.world.stdout, "".join(f"{line}\n" for line in envelope.lines(self.job.outcome, self.ask)))
         return OK
 
     def fail(self, error: QianwenError) -> int:
         from . import envelope
 
-        answer = envelope.failure(error, self.outcome, self.ask, self.world)
+        answer = envelope.failure(error, self.job.outcome, self.ask, self.world)
         self.progress.always(f"Error: {error.message}")
         if error.hint:
             self.progress.always(f"Hint: {error.hint}")

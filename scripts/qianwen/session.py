@@ -51,6 +51,10 @@ class Session:
     def look(self, task_id: str) -> tasks.Seen:
         return tasks.look(api.call(self._send, api.request(self.endpoint, "GET", api.task_path(task_id))))
 
+    def finished(self, task_id: str, body: JSON) -> JSON:
+        """The body again when it is the final one. Raises StillRunning, or what a bad end means."""
+        return tasks.finished(tasks.look(body), task_id)
+
     def wait(self, task_id: str, interval: float, progress: Progress, just_submitted: bool) -> JSON:
         """The final answer of a task; see `tasks.wait`."""
         return tasks.wait(

@@ -121,7 +121,7 @@ class Mode:
     call, task: the wire shapes it can go by, answered in one exchange or submitted and waited for.
     when: field → value (or GIVEN) that puts a request into this mode.  text_first: the prompt stands before
     the pictures on the wire.  bills: the field that bounds how many units are paid for.  is_ceiling: the model may
-    make fewer.
+    make fewer.  interleaved: the answer is texts and pictures in turn.
     """
 
     name: str
@@ -133,6 +133,7 @@ class Mode:
     text_first: bool = False
     bills: str = "n"
     is_ceiling: bool = False
+    interleaved: bool = False
 
     def param(self, name: str) -> Param | None:
         return next((param for param in self.params if param.name == name), None)

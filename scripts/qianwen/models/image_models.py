@@ -540,6 +540,7 @@ MODELS = (
                 text_first=True,
                 bills="max_images",
                 is_ceiling=True,
+                interleaved=True,
             ),
             Mode(
                 "interleave",
@@ -549,6 +550,7 @@ MODELS = (
                 text_first=True,
                 bills="max_images",
                 is_ceiling=True,
+                interleaved=True,
             ),
             Mode("edit", _WAN26_EDIT_FIELDS, call=MESSAGES, task=MESSAGES_TASK, text_first=True),
         ),

@@ -46,6 +46,11 @@ class Checked:
         return most if isinstance(most, int) else 1
 
     @property
+    def local_files(self) -> dict[str, Source]:
+        """The files that must be uploaded, by path of the field."""
+        return {path: source for path, source in self.sources.items() if source.scheme == "file"}
+
+    @property
     def promised(self) -> int:
         """How many units the service owes us; none where the number is only a ceiling and the model decides."""
         return 0 if self.mode.is_ceiling else self.units

@@ -112,6 +112,12 @@ def encode(shape: str, model_id: str, values: Values, text_first: bool = False) 
     return Call(how.path, body, how.is_task, how.is_stream)
 
 
+def task_id(body: JSON) -> str:
+    """The id of a task that was accepted, "" when the answer names none."""
+    found = _dict(body.get("output")).get("task_id")
+    return found if isinstance(found, str) else ""
+
+
 # Decoders -------------------------------------------------------------------------------------------------
 
 

@@ -75,7 +75,7 @@ def body(order: Order, made: Made) -> JSON:
     """`output` and `usage` of the final answer."""
     if order.is_task and not order.mode.task.startswith("messages"):
         return _results(order, made)
-    if order.fields.get("enable_interleave") is True:
+    if order.mode.interleaved:
         return _wan(order, made, [_interleaved(made.urls)])
     return _MESSAGES[order.family](order, made)
 

@@ -155,6 +155,7 @@ def running(standin: StandIn | None = None) -> Iterator[str]:
     finally:
         server.shutdown()
         server.server_close()
+        thread.join()
 
 
 def main(argv: list[str]) -> int:

@@ -94,17 +94,17 @@ def wait(
             unknowns += 1
         elif seen.meaning != WAITING:
             return finished(seen, task_id)
-    raise still_running(task_id, word)
+    raise _still_running(task_id, word)
 
 
 def finished(seen: Seen, task_id: str) -> JSON:
-    """The body of a task that succeeded; raises what every other end means."""
+    """The body of a task that succeeded; raises what every other state means."""
     if seen.meaning == DONE:
         return seen.body
-    raise _ending(seen, task_id)
+    raise _still_running(task_id, seen.word) if seen.meaning == WAITING else _ending(seen, task_id)
 
 
-def still_running(task_id: str, word: str) -> StillRunning:
+def _still_running(task_id: str, word: str) -> StillRunning:
     return StillRunning(f"task {task_id} is not finished (last seen: {word or 'no answer'})", task_id=task_id)
 
 
