@@ -3,6 +3,7 @@ a stand-in that remembers what it was sent."""
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 import tempfile
@@ -142,6 +143,12 @@ class Case(unittest.TestCase):
         path = self.cwd / name
         path.write_bytes(placeholder.png(width, height, "test", [name]))
         return path
+
+
+def data_url(width: int, height: int, padding: int = 0) -> str:
+    """A real PNG as a data: URL; `padding` bytes stand behind its end."""
+    data = placeholder.png(width, height, "test", []) + bytes(padding)
+    return "data:image/png;base64," + base64.b64encode(data).decode()
 
 
 class Script:

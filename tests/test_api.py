@@ -13,8 +13,8 @@ from .support import KEY, Script, answer
 
 ENDPOINT = api.Endpoint("https://dashscope.aliyuncs.com/api/v1", KEY)
 BODY = {"model": "m", "input": {"prompt": "猫"}}
-PAID = api.request(ENDPOINT, "POST", "/services/x", BODY)
-FREE = api.request(ENDPOINT, "GET", "/tasks/t")
+PAID = api.request_for(ENDPOINT, "POST", "/services/x", BODY)
+FREE = api.request_for(ENDPOINT, "GET", "/tasks/t")
 
 
 class Requests(unittest.TestCase):
@@ -23,18 +23,20 @@ class Requests(unittest.TestCase):
         for name, request, more in (
             ("look", FREE, set[str]()),
             ("call", PAID, {"Content-Type"}),
-            ("task", api.request(ENDPOINT, "POST", "/x", BODY, task=True), {"Content-Type", "X-DashScope-Async"}),
-            ("stream", api.request(ENDPOINT, "POST", "/x", BODY, stream=True), {"Content-Type", "X-DashScope-Sse"}),
+            ("task", api.request_for(ENDPOINT, "POST", "/x", BODY, task=True), {"Content-Type", "X-DashScope-Async"}),
+            ("stream", api.request_for(ENDPOINT, "POST", "/x", BODY, stream=True), {"Content-Type", "X-DashScope-Sse"}),
         ):
             with self.subTest(name):
                 self.assertEqual(set(request.headers), plain | more)
         self.assertEqual(PAID.headers["Authorization"], f"Bearer {KEY}")
-        self.assertEqual(api.request(ENDPOINT, "POST", "/x", BODY, stream=True).headers["Accept"], "text/event-stream")
+        self.assertEqual(
+            api.request_for(ENDPOINT, "POST", "/x", BODY, stream=True).headers["Accept"], "text/event-stream"
+        )
 
     def test_what_costs_money_is_marked(self) -> None:
         self.assertTrue(PAID.billable)
         self.assertFalse(FREE.billable)
-        cancel = api.request(ENDPOINT, "POST", "/tasks/t/cancel")
+        cancel = api.request_for(ENDPOINT, "POST", "/tasks/t/cancel")
         self.assertEqual((cancel.billable, cancel.body), (False, b""))
 
     def test_the_resolve_header_for_oss_anywhere(self) -> None:  # B18
@@ -45,7 +47,7 @@ class Requests(unittest.TestCase):
             ({"oss://x": "a"}, False),
         ):
             with self.subTest(value=value):
-                headers = api.request(ENDPOINT, "POST", "/x", {"input": value}).headers
+                headers = api.request_for(ENDPOINT, "POST", "/x", {"input": value}).headers
                 self.assertEqual("X-DashScope-OssResourceResolve" in headers, there)
 
     def test_bodies_are_utf_8(self) -> None:
@@ -79,7 +81,13 @@ class Errors(unittest.TestCase):
         ("no object", (b"[1]", 200), UnknownOutcome, Unavailable),
         ("deep", (b"[" * 100_000, 200), UnknownOutcome, Unavailable),
         ("an error with status 200", ({"code": "InvalidParameter", "message": "no"}, 200), Refused, Refused),
-        ("a failure with status 200", ({"code": "InternalError.Timeout", "message": "late"}, 200), Refused, Refused),
+        (
+            "a failure with status 200",
+            ({"code": "InternalError.Timeout", "message": "late"}, 200),
+            UnknownOutcome,
+            Refused,
+        ),
+        ("a timeout with a client's status", (b"", 408), UnknownOutcome, Refused),
         ("a framed refusal", (b'id:1\nevent:error\ndata:{"code":"InvalidParameter"}\n\n', 400), Refused, Refused),
     )
 
@@ -87,30 +95,30 @@ class Errors(unittest.TestCase):
         for name, outcome, paid, free in self.TABLE:
             for request, kind in ((PAID, paid), (FREE, free)):
                 with self.subTest(name, billable=request.billable), self.assertRaises(QianwenError) as caught:
-                    api.call(Script(outcome if isinstance(outcome, Fault) else answer(*outcome)), request)
+                    api.answer(Script(outcome if isinstance(outcome, Fault) else answer(*outcome)), request)
                 self.assertIs(type(caught.exception), kind)
                 self.assertEqual(caught.exception.billed, "unknown" if kind is UnknownOutcome else "no")
 
     def test_halves_of_characters_are_replaced(self) -> None:
-        body = api.call(Script(answer(b'{"a": "\\ud83d\\ude00 \\ud800 \\uDC00x"}')), FREE)
+        body = api.answer(Script(answer(b'{"a": "\\ud83d\\ude00 \\ud800 \\uDC00x"}')), FREE)
         self.assertEqual(body["a"], "\N{GRINNING FACE} \ufffd \ufffdx")
 
     def test_the_service_is_quoted(self) -> None:
         body = {"code": "InvalidParameter", "message": "num_images_per_prompt must be 1", "request_id": "r-1"}
         with self.assertRaises(Refused) as caught:
-            api.call(Script(answer(body, 400)), PAID)
+            api.answer(Script(answer(body, 400)), PAID)
         error = caught.exception
         self.assertEqual(error.message, "InvalidParameter: num_images_per_prompt must be 1")
         self.assertEqual((error.code, error.http_status, error.request_id), ("InvalidParameter", 400, "r-1"))
 
     def test_an_unknown_model_comes_with_advice(self) -> None:
         with self.assertRaises(Refused) as caught:
-            api.call(Script(answer({"code": "InvalidParameter", "message": "Model not exist."}, 400)), PAID)
+            api.answer(Script(answer({"code": "InvalidParameter", "message": "Model not exist."}, 400)), PAID)
         self.assertIn("--region", caught.exception.hint)
         self.assertIn("spelling", caught.exception.hint)
 
 
-STREAM = api.request(ENDPOINT, "POST", "/services/x", BODY, stream=True)
+STREAM = api.request_for(ENDPOINT, "POST", "/services/x", BODY, stream=True)
 
 
 def events(*blocks: bytes, content_type: str = "text/event-stream;charset=UTF-8") -> list[dict[str, Any]]:

@@ -21,7 +21,7 @@ TOP_LEVEL = {"SKILL.md", "scripts", "references", "tests", "pyproject.toml", "RE
 # Who may import whom, inside the package; every module may import `record`. A module that is missing here is an error: decide where it stands first.
 ALLOWED: dict[str, set[str]] = {
     "record": set(),
-    "errors": set(),
+    "errors": {"redact"},
     "media": set(),
     "redact": set(),
     "parallel": set(),
@@ -40,16 +40,17 @@ ALLOWED: dict[str, set[str]] = {
     "service.api": {"service.exchange", "service.codes", "service.retry", "errors"},
     "service.settings": {"service.api", "errors"},
     "service.tasks": {"service.api", "errors"},
-    "service.uploads": {"service.api", "service.exchange", "errors", "media"},
+    "service.uploads": {"service.api", "service.exchange", "service.settings", "errors", "media"},
     "service.downloads": {"service.api", "service.exchange", "service.crc64", "service.settings", "errors"},
     "sandbox.placeholder": set(),
     "sandbox.faults": set(),
     "sandbox.storage": {"media"},
     "sandbox.rules": {"models.catalog", "models.validate", "models.wire", "errors"},
-    "sandbox.answers": {"models.catalog", "models.sizes", "media", "sandbox.rules"},
+    "sandbox.answers": {"models.catalog", "models.sizes", "models.wire", "media", "sandbox.rules"},
     "sandbox.standin": {
         "models.catalog",
         "models.image_models",
+        "models.wire",
         "media",
         "sandbox.answers",
         "sandbox.faults",
@@ -63,6 +64,7 @@ ALLOWED: dict[str, set[str]] = {
     "arguments": {"errors", "flags", "models.catalog"},
     "world": {"service.exchange"},
     "session": {
+        "errors",
         "parallel",
         "progress",
         "world",
@@ -93,7 +95,7 @@ ALLOWED: dict[str, set[str]] = {
         "session",
         "world",
     },
-    "envelope": {"arguments", "errors", "job", "redact", "world"},
+    "envelope": {"arguments", "errors", "flags", "job", "redact", "world"},
     "cli": {"arguments", "flags", "envelope", "errors", "job", "models.catalog", "progress", "redact", "world"},
 }
 OPENS_SOCKETS = {"service.transport", "sandbox.server"}

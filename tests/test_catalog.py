@@ -62,8 +62,8 @@ class Rows(unittest.TestCase):
                 self.assertEqual(len(set(conditions)), len(conditions))
                 self.assertNotIn((), conditions[:-1])
                 for mode in model.modes:
-                    self.assertTrue(mode.call or mode.task)
-                    for shape, is_task in ((mode.call, False), (mode.task, True)):
+                    self.assertTrue(mode.sync or mode.task)
+                    for shape, is_task in ((mode.sync, False), (mode.task, True)):
                         if shape:
                             self.assertEqual(wire.SHAPES[shape].is_task, is_task)
                     for field in mode.when:

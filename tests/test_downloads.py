@@ -8,7 +8,7 @@ import io
 import unittest
 from typing import Union
 
-from qianwen.errors import OutputError
+from qianwen.errors import LinkExpired, OutputError
 from qianwen.sandbox.storage import crc64
 from qianwen.service import downloads
 from qianwen.service.crc64 import Crc64
@@ -117,9 +117,9 @@ class Fetch(unittest.TestCase):
 
     def test_an_expired_link_is_told_apart(self) -> None:
         xml = b"<Error><Code>AccessDenied</Code><Message>Request has expired.</Message></Error>"
-        self.assertIsInstance(self.error(answer(xml, 403)), downloads.Expired)
+        self.assertIsInstance(self.error(answer(xml, 403)), LinkExpired)
         gone = self.error(answer(b"<Error><Code>NoSuchKey</Code></Error>", 404))
-        self.assertNotIsInstance(gone, downloads.Expired)
+        self.assertNotIsInstance(gone, LinkExpired)
         self.assertIn("NoSuchKey", gone.message)
 
     def test_redirects_are_followed_without_credentials_and_only_to_https(self) -> None:
@@ -127,14 +127,14 @@ class Fetch(unittest.TestCase):
         self.assertEqual(self.fetch(there, whole()), DATA)
         self.assertEqual(self.script.requests[1].url, "https://other.aliyuncs.com/2.png")
         self.assertNotIn("Authorization", self.script.requests[1].headers)
-        self.assertIn("http:", self.error(answer(b"", 302, location="http://other.aliyuncs.com/")).message)
+        self.assertIn("http:", self.error(answer(b"", 302, location="http://other.example.com/")).message)
         self.assertIn("too often", self.error(*[answer(b"", 302, location=URL)] * 9).message)
 
 
 class Urls(unittest.TestCase):
     def check(self, url: str, loopback: bool = False) -> list[str]:
         warnings: list[str] = []
-        downloads.check_url(url, loopback, warnings.append)
+        self.assertEqual(downloads.fetchable(url, loopback, warnings.append), url)
         return warnings
 
     def test_storage_hosts_pass_and_others_are_named(self) -> None:
@@ -148,7 +148,7 @@ class Urls(unittest.TestCase):
 
     def test_what_is_never_fetched(self) -> None:
         for url in (
-            "http://result.oss-cn-beijing.aliyuncs.com/1.png",
+            "http://result.example.com/1.png",
             "file:///etc/passwd",
             "ftp://a.aliyuncs.com/x",
             "data:image/png;base64,AA",
@@ -159,6 +159,10 @@ class Urls(unittest.TestCase):
         ):
             with self.subTest(url), self.assertRaises(OutputError):
                 self.check(url)
+
+    def test_http_to_storage_becomes_https(self) -> None:
+        url = "http://result.oss-cn-beijing.aliyuncs.com/1.png?Signature=http://x"
+        self.assertEqual(downloads.fetchable(url, False), "https" + url[4:])
 
     def test_loopback_only_beside_a_loopback_api(self) -> None:
         for url in ("http://127.0.0.1:8080/1.png", "http://localhost/1.png", "http://[::1]/1.png"):

@@ -11,14 +11,14 @@ from typing import Any
 from qianwen.sandbox.server import running
 from qianwen.sandbox.standin import Incoming, Reply
 
-from .support import KEY, PHOTO, Case, Recording, Script, answer
+from .support import KEY, PHOTO, Case, Recording, Script, answer, data_url
 
 
 class References(Case):
     def test_a_photograph_travels_through_upload_and_edit_into_three_files(self) -> None:
         with self.standin() as standin:
             reply = self.json("make it watercolor", "--image", str(PHOTO), "-n", "3", "--output", "cat.png")
-        self.assertEqual([sent.route for sent in standin.sent][:3], ["policy", "upload", "call"])
+        self.assertEqual([sent.route for sent in standin.sent][:3], ["policy", "upload", "sync"])
         policy, upload, call = standin.sent[:3]
         self.assertTrue(policy.target.endswith("model=wan2.7-image"))
         self.assertNotIn("authorization", upload.headers)
@@ -40,18 +40,18 @@ class References(Case):
                 "x", "--image", "a.png", "--image", str(picture), "--image", str(PHOTO), "--image", f"file://{picture}"
             )
         self.assertEqual(len(standin.of("upload")), 2)
-        content = standin.of("call")[0].json["input"]["messages"][0]["content"]
+        content = standin.of("sync")[0].json["input"]["messages"][0]["content"]
         urls = [item["image"] for item in content if "image" in item]
         self.assertEqual((urls[0], urls[0]), (urls[1], urls[3]))
         self.assertNotEqual(urls[0], urls[2])
 
     def test_urls_go_through_untouched(self) -> None:
-        urls = ["https://example.com/a.png?x=%2B", "http://example.com/b.png", "data:image/png;base64,iVBORw0KGgo="]
+        urls = ["https://example.com/a.png?x=%2B", "http://example.com/b.png", data_url(400, 400)]
         with self.standin() as standin:
             self.json("x", *[word for url in urls for word in ("--image", url)])
-        content = standin.of("call")[0].json["input"]["messages"][0]["content"]
+        content = standin.of("sync")[0].json["input"]["messages"][0]["content"]
         self.assertEqual([item["image"] for item in content if "image" in item], urls)
-        self.assertNotIn("x-dashscope-ossresourceresolve", standin.of("call")[0].headers)
+        self.assertNotIn("x-dashscope-ossresourceresolve", standin.of("sync")[0].headers)
         self.assertEqual(standin.of("policy", "upload"), [])
 
     def test_an_oss_url_needs_no_upload_but_the_header(self) -> None:  # B18
@@ -78,7 +78,7 @@ class References(Case):
         with self.standin() as standin:
             self.json(str(PHOTO), "--negative-prompt", str(PHOTO))
         self.assertEqual(standin.of("policy", "upload"), [])
-        self.assertEqual(standin.of("call")[0].json["parameters"]["negative_prompt"], str(PHOTO))
+        self.assertEqual(standin.of("sync")[0].json["parameters"]["negative_prompt"], str(PHOTO))
 
     def test_a_policy_that_expired_is_fetched_anew(self) -> None:
         with self.standin(faults=["upload=403:AccessDenied:Policy expired.*1"]) as standin:
@@ -88,7 +88,7 @@ class References(Case):
     def test_an_upload_that_never_succeeds_bought_nothing(self) -> None:
         with self.standin(faults=["upload=503"]) as standin:
             reply = self.json("x", "--image", str(PHOTO), code=5)
-        self.assertEqual((reply["error"]["billed"], standin.of("call")), ("no", []))
+        self.assertEqual((reply["error"]["billed"], standin.of("sync")), ("no", []))
 
 
 class Tasks(Case):
@@ -134,9 +134,8 @@ class Tasks(Case):
             reply = self.json("x", "--async", "--timeout", "100", "--region", "cn", "--output", "a b/x.png", code=2)
             (task_id,) = standin.tasks
             self.assertEqual(reply["error"]["task_id"], task_id)
-            self.assertTrue(
-                reply["next"].endswith(f"--task-id {task_id} --region cn --output 'a b/x.png' --print-response")
-            )
+            flags = f"--task-id {task_id} --region cn --output 'a b/x.png' --timeout 100 --print-response"
+            self.assertTrue(reply["next"].endswith(flags), reply["next"])
             self.clock.sleep(400)
             self.json("--task-id", task_id, "--output", "a b/x.png")
         self.assertTrue((self.cwd / "a b/x.png").is_file())
@@ -148,18 +147,15 @@ class Tasks(Case):
             self.assertAlmostEqual(self.clock() - 1_700_000_000, 18, delta=1)
 
     def test_a_task_that_fails(self) -> None:
-        for fault, kind, words in (
-            (
-                "task=fail:DataInspectionFailed:Output data may contain inappropriate content.",
-                "content",
-                "DataInspectionFailed",
-            ),
-            ("task=fail:InternalError.Timeout:late", "failed", "InternalError.Timeout: late"),
-            ("task=unknown", "failed", "expired or never existed"),
+        unfit = "DataInspectionFailed:Output data may contain inappropriate content."
+        for fault, kind, billed, words in (
+            (f"task=fail:{unfit}", "content", "no", "DataInspectionFailed"),
+            ("task=fail:InternalError.Timeout:late", "failed", "no", "InternalError.Timeout: late"),
+            ("task=unknown", "failed", "unknown", "expired or never existed"),
         ):
             with self.subTest(fault), self.standin(faults=[fault]):
                 reply = self.json("x", "--async", code=1)
-                self.assertEqual((reply["error"]["kind"], reply["error"]["billed"]), (kind, "no"))
+                self.assertEqual((reply["error"]["kind"], reply["error"]["billed"]), (kind, billed))
                 self.assertIn(words, reply["error"]["message"])
                 self.assertNotIn("next", reply)
 
@@ -205,11 +201,16 @@ class Results(Case):
 
     def test_success_without_pictures_is_a_failure_with_the_reply_kept(self) -> None:
         failed = {"code": "DataInspectionFailed", "message": "no"}
-        outputs: tuple[dict[str, Any], ...] = ({"choices": []}, {"results": [failed]}, {})
-        for output in outputs:
+        outputs: tuple[tuple[dict[str, Any], str, str], ...] = (
+            ({"choices": []}, "failed", "unknown"),
+            ({"results": [failed]}, "content", "no"),
+            ({}, "failed", "unknown"),
+        )
+        for output, kind, billed in outputs:
             with self.subTest(output=output):
                 reply = self.json("x", code=1, send=Script({"request_id": "r", "output": output}))
-                self.assertEqual((reply["output"], reply["error"]["kind"]), (output, "failed"))
+                error = reply["error"]
+                self.assertEqual((reply["output"], error["kind"], error["billed"]), (output, kind, billed))
 
     def test_sizes_come_from_usage_or_from_the_file(self) -> None:
         with self.standin():
@@ -291,7 +292,7 @@ class Results(Case):
             reply = self.json("x", "-n", "2", "--output", "x.png", code=7)
         self.assertEqual((reply["error"]["kind"], reply["error"]["billed"]), ("output", "yes"))
         self.assertEqual((len(reply["image_urls"]), reply["files"]), (2, []))
-        self.assertEqual(len(standin.of("call")), 1)
+        self.assertEqual(len(standin.of("sync")), 1)
         self.assertEqual(list(self.cwd.iterdir()), [])
 
     def test_one_lost_picture_does_not_cost_the_others(self) -> None:
@@ -304,7 +305,7 @@ class Results(Case):
             self.json("x", "--image", str(PHOTO))
         for sent in standin.of("result", "upload"):
             self.assertNotIn(KEY, json.dumps(sent.headers))
-        for sent in standin.of("policy", "call"):
+        for sent in standin.of("policy", "sync"):
             self.assertEqual(sent.headers["authorization"], f"Bearer {KEY}")
 
 

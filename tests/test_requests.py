@@ -17,6 +17,11 @@ PROTOCOL = ("X-DashScope-Async", "X-DashScope-Sse", "X-DashScope-OssResourceReso
 CASES = cases("requests")
 
 
+def _counted(match: re.Match[str]) -> str:
+    """How a dry run shows a data: URL."""
+    return f"{match[1]}({len(match[2])} characters)"
+
+
 class Requests(Case):
     def test_dry_run_prints_the_documented_request(self) -> None:
         for name, case in CASES:
@@ -25,14 +30,15 @@ class Requests(Case):
                 self.assertEqual(request["url"], "https://dashscope.aliyuncs.com/api/v1" + case["path"])
                 sent = {header: value for header, value in request["headers"].items() if header in PROTOCOL}
                 self.assertEqual(sent, case["headers"])
-                self.assertEqual(request["body"], case["body"])
+                body = re.sub(r"(data:[^,]+,)([^\"]+)", _counted, json.dumps(case["body"]))
+                self.assertEqual(request["body"], json.loads(body))
                 self.assertNotIn("test", request["headers"]["Authorization"])
 
     def test_the_sandbox_receives_it_and_every_picture_is_saved(self) -> None:
         for name, case in CASES:
             with self.subTest(name), self.standin() as standin:
                 reply = self.json(*case["argv"], "--output", f"{name}/")
-                (sent,) = standin.of("call", "stream", "submit")
+                (sent,) = standin.of("sync", "stream", "submit")
                 self.assertEqual(sent.target, "/api/v1" + case["path"])
                 self.assertEqual(sent.json, case["body"])
                 protocol = {
@@ -48,7 +54,7 @@ class Requests(Case):
         shown = self.json(*argv, "--dry-run")["request"]
         with self.standin() as standin:
             self.json(*argv)
-            (sent,) = standin.of("call")
+            (sent,) = standin.of("sync")
         self.assertEqual(sent.body, json.dumps(shown["body"], ensure_ascii=False).encode())
         for header, value in shown["headers"].items():
             if header != "Authorization":

@@ -12,7 +12,7 @@ from qianwen.service.exchange import Fault, Request, Response
 from .support import Clock, Script, answer
 
 GET = Request("GET", "https://host/")
-PAID = Request("POST", "https://host/", body=b"{}", billable=True)
+PAID = Request("POST", "https://host/", body=b"{}", billable=True, once=True)
 NOT_SENT = Fault("refused", sent=False)
 SENT = Fault("broke", sent=True)
 HOPELESS = Fault("certificate", sent=False, permanent=True)

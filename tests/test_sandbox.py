@@ -22,7 +22,7 @@ from qianwen.sandbox import faults, placeholder
 from qianwen.sandbox.storage import LINK_SECONDS, POLICY_SECONDS
 
 from . import SCRIPTS
-from .support import KEY, PHOTO, Case, cases
+from .support import KEY, PHOTO, Case, cases, data_url
 
 SYNC = "/services/aigc/multimodal-generation/generation"
 ASYNC_M = "/services/aigc/image-generation/generation"
@@ -177,12 +177,12 @@ class Documented(Http):
         self.assertGreater(z_image["usage"]["output_tokens_details"]["reasoning_tokens"], 0)
 
     def test_output_sizes_follow_the_shorthand_or_the_last_picture(self) -> None:
-        wide = "data:image/png;base64,AA"
+        wide = data_url(800, 400)
         with self.standin():
             for body, size in (
                 (message(TEXT, model="wan2.7-image", size="1K"), "1024*1024"),
                 (message(TEXT, model="wan2.7-image-pro", size="4K"), "4096*4096"),
-                (message(TEXT, {"image": wide}, model="wan2.6-image"), "1280*1280"),
+                (message(TEXT, {"image": wide}, model="wan2.6-image"), "1808*912"),
                 (message(TEXT, {"image": wide}, model="wan2.6-image", size="1033*1032"), "1040*1024"),
             ):
                 _, answer = self.ask("POST", SYNC, body)
@@ -439,7 +439,7 @@ class Faults(unittest.TestCase):
         for spec, route, fault, times in (
             ("poll=503", "poll", faults.Fault("status", 503), faults.FOREVER),
             ("submit=429:Throttling.RateQuota*2", "submit", faults.Fault("status", 429, "Throttling.RateQuota"), 2),
-            ("call=400:A:b: c*1", "call", faults.Fault("status", 400, "A", "b: c"), 1),
+            ("sync=400:A:b: c*1", "sync", faults.Fault("status", 400, "A", "b: c"), 1),
             ("result=cut", "result", faults.Fault("cut"), faults.FOREVER),
             ("upload=stall:1.5*3", "upload", faults.Fault("stall", seconds=1.5), 3),
             ("task=fail:X:y", "task", faults.Fault("fail", 200, "X", "y"), faults.FOREVER),

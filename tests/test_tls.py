@@ -51,7 +51,7 @@ class Tls(Case):
             ran = self.run_script("x", "--image", str(PHOTO), "-n", "3", "--output", "x.png", SSL_CERT_FILE=str(CERT))
         self.assertEqual(ran.returncode, 0, ran.stderr)
         self.assertEqual(len(list(self.cwd.glob("x_*.png"))), 3)
-        self.assertEqual([sent.route for sent in standin.sent[:3]], ["policy", "upload", "call"])
+        self.assertEqual([sent.route for sent in standin.sent[:3]], ["policy", "upload", "sync"])
 
     def test_an_untrusted_certificate(self) -> None:
         with self.secure() as standin:

@@ -11,7 +11,7 @@ from qianwen.service import api, uploads
 from qianwen.service.exchange import Fault, Stream
 from qianwen.service.uploads import Upload
 
-from .support import KEY, PHOTO, Case, Script, answer
+from .support import KEY, PHOTO, Case, Clock, Script, answer
 
 ENDPOINT = api.Endpoint("https://dashscope.aliyuncs.com/api/v1", KEY)
 POLICY: dict[str, Any] = {
@@ -35,7 +35,7 @@ def policy(**changes: Any) -> dict[str, Any]:
 class Form(unittest.TestCase):
     def upload(self, *outcomes: Any, file: Upload = FILE) -> str:
         self.script = Script(*outcomes)
-        return uploads.upload(self.script, ENDPOINT, "wan2.7-image", file)
+        return uploads.upload(self.script, Clock().sleep, ENDPOINT, "wan2.7-image", file)
 
     def form(self, index: int = 1) -> tuple[list[tuple[bytes, bytes]], bytes, bytes]:
         """(name, value) of the text fields in their order, the head of the file part, and its bytes."""
@@ -108,6 +108,17 @@ class Form(unittest.TestCase):
                 url = self.upload(policy(), trouble, policy(upload_dir="dir/2"), answer(b""))
                 self.assertTrue(url.startswith("oss://dir/2/"))
 
+    def test_what_another_try_does_not_mend_is_not_tried_again(self) -> None:
+        for status, code in ((400, "EntityTooLarge"), (400, "MalformedPOSTRequest"), (404, "NoSuchBucket")):
+            with self.subTest(code), self.assertRaises(Unavailable) as caught:
+                self.upload(policy(), answer(f"<Error><Code>{code}</Code></Error>".encode(), status))
+            self.assertIn(code, caught.exception.message)
+
+    def test_a_form_is_not_sent_again_under_the_same_name(self) -> None:
+        self.upload(policy(), answer(b""))
+        self.assertTrue(self.script.requests[1].once)
+        self.assertFalse(self.script.requests[0].once)
+
     def test_it_gives_up_and_shows_no_signature(self) -> None:
         xml = b"<Error><Code>AccessDenied</Code><Message>Invalid</Message><StringToSign>SECRET</StringToSign></Error>"
         with self.assertRaises(Unavailable) as caught:
@@ -160,4 +171,4 @@ class Files(Case):
                 from qianwen.service.transport import Transport
 
                 endpoint = api.Endpoint(self.env["DASHSCOPE_HTTP_BASE_URL"], KEY)
-                uploads.upload(Transport().send, endpoint, "wan2.7-image", file)
+                uploads.upload(Transport().send, self.clock.sleep, endpoint, "wan2.7-image", file)

@@ -14,7 +14,7 @@ from qianwen.models import validate, wire
 from qianwen.models.catalog import Param, Source, find
 from qianwen.models.image_models import IMAGES, MODELS
 
-from .support import PHOTO, Case
+from .support import PHOTO, Case, data_url
 
 URL = "https://example.com/a.png"
 PALETTE = [
@@ -80,14 +80,21 @@ REFUSED: tuple[tuple[str, str, dict[str, Any], str, str | None, Any], ...] = (
      "reference_images", "0 to 1", None),
     ("ten pictures", "wan2.7-image", {"prompt": "x", "reference_images": [URL] * 10}, "reference_images", "0 to 9", None),
     ("four pictures for qwen", "qwen-image-2.0", {"prompt": "x", "reference_images": [URL] * 4}, "reference_images", "0 to 3", None),
-    ("pictures for a model without", "wan2.6-t2i", {"prompt": "x", "reference_image": URL}, "reference_image", "wan2.7-image", None),
+    ("pictures for a model without", "wan2.6-t2i", {"prompt": "x", "reference_image": URL}, "reference_image", None, None),
     ("a picture that is a number", "wan2.7-image", {"prompt": "x", "reference_images": [3]}, "reference_images[0]", "path", None),
     ("pictures that are no list", "wan2.7-image", {"prompt": "x", "reference_images": {"a": 1}}, "reference_images", "list", None),
     ("a missing file", "wan2.7-image", {"prompt": "x", "reference_image": "no/such.png"}, "reference_images[0]", None, None),
     ("a folder", "wan2.7-image", {"prompt": "x", "reference_image": "/"}, "reference_images[0]", None, None),
     ("a strange scheme", "wan2.7-image", {"prompt": "x", "reference_image": "ftp://a/b.png"}, "reference_images[0]", None, None),
     ("a name with NUL", "wan2.7-image", {"prompt": "x", "reference_image": "a\0b.png"}, "reference_images[0]", None, None),
-    ("text as data", "wan2.7-image", {"prompt": "x", "reference_image": "data:text/plain,x"}, "reference_images[0]", "image/png", None),
+    ("text as data", "wan2.7-image", {"prompt": "x", "reference_image": "data:text/plain,x"}, "reference_images[0]", None, None),
+    ("data that is no base64", "wan2.7-image", {"prompt": "x", "reference_image": "data:image/png;base64,*"}, "reference_images[0]", None, None),
+    ("data that is no picture", "wan2.7-image", {"prompt": "x", "reference_image": "data:image/png;base64,AAAA"}, "reference_images[0]", "PNG", None),
+    ("data that is a small picture", "wan2.7-image", {"prompt": "x", "reference_image": data_url(100, 300)}, "reference_images[0]", "240 to 8000", "240*720"),
+    ("interleaving on another model", "wan2.7-image", {"prompt": "x", "enable_interleave": True}, "enable_interleave", None, None),
+    ("a set on another model", "wan2.6-t2i", {"prompt": "x", "enable_sequential": True}, "enable_sequential", None, None),
+    ("boxes on another model", "wan2.6-image", {"prompt": "x", "reference_image": URL, "bbox_list": [[]]}, "bbox_list", None, None),
+    ("a function on another model", "wan2.6-t2i", {"prompt": "x", "function": "doodle"}, "function", None, None),
     ("Chinese in the URL of a legacy model", "wanx2.1-imageedit",
      {"prompt": "x", "function": "doodle", "base_image_url": "https://a/图.png"}, "base_image_url", "ASCII", None),
     ("B12", "wan2.7-image", {"prompt": "x", "reference_images": [URL, URL], "bbox_list": [[[1, 2, 3, 4]]]}, "bbox_list", "2 lists", None),
@@ -157,6 +164,7 @@ class Refused(unittest.TestCase):
             ("wan2.6-image", {"prompt": "x"}, "wan2.6-t2i"),
             ("qwen-image-edit-max", {"prompt": "x"}, "wan2.6-t2i"),
             ("wan2.6-t2i", {"prompt": "x", "reference_images": [URL]}, "wan2.7-image"),
+            ("wan2.7-image", {"prompt": "x", "enable_interleave": True}, "wan2.6-image"),
         ):
             with self.subTest(model), self.assertRaises(InvalidRequest) as caught:
                 check(model, **fields)
@@ -189,7 +197,7 @@ WARNED: tuple[tuple[str, str, dict[str, Any], str, tuple[str, ...]], ...] = (
     ("a prompt of many tokens", "qwen-image-max", {"prompt": "猫" * 801}, "about 801 tokens", ()),
     ("an alias", "wan2.1-t2i-turbo", {}, "wanx2.1-t2i-turbo", ()),
     ("an unknown id", "qwen-image-9", {"new_thing": 1}, "unknown model id", ("new_thing",)),
-    ("data above ten megabytes", "qwen-image-2.0", {"reference_image": "data:image/png;base64," + "A" * 10_485_760}, "10 MB",
+    ("data above ten megabytes", "qwen-image-2.0", {"reference_image": data_url(400, 400, 8 * 2**20)}, "10 MB",
      ("reference_images",)),
 )  # fmt: skip
 

@@ -43,6 +43,8 @@ def parse(catalog: Catalog, argv: list[str], stdin: TextIO, cwd: str) -> Ask:
     """Raises UsageError or InvalidRequest."""
     parser = _parser(catalog)
     flags, unknown = parser.parse_known_args(argv)
+    if unknown and not unknown[0].startswith("-"):
+        raise UsageError(f"{unknown[0]!r} is a second prompt", hint="put a prompt of several words in quotes")
     if unknown:
         raise UsageError(f"{unknown[0]} is no flag", hint=_nearest_flag(catalog, unknown[0]))
     fields = _request_fields(catalog, flags, stdin, cwd)

@@ -53,16 +53,11 @@ class _Run:
         self.job = Job(catalog, ask, world, self.progress)
 
     def go(self) -> int:
-        from . import envelope
-
         try:
             self.job.run()
+            self._print_result()
         except BaseException as error:
             return self.fail(_expected(error))
-        if self.ask.print_response:
-            self._print_json(envelope.success(self.job.outcome, self.ask, self.world))
-        else:
-            _write(self.world.stdout, "".join(f"{line}\n" for line in envelope.lines(self.job.outcome, self.ask)))
         return OK
 
     def fail(self, error: QianwenError) -> int:
@@ -77,6 +72,14 @@ class _Run:
         if self.ask.print_response:
             self._print_json(answer)
         return error.exit_code
+
+    def _print_result(self) -> None:
+        from . import envelope
+
+        if self.ask.print_response:
+            self._print_json(envelope.success(self.job.outcome, self.ask, self.world))
+        else:
+            _write(self.world.stdout, "".join(f"{line}\n" for line in envelope.lines(self.job.outcome, self.ask)))
 
     def _print_json(self, answer: dict[str, Any]) -> None:
         import json

@@ -11,9 +11,10 @@ import sys
 
 from .arguments import Ask
 from .errors import InvalidRequest, QianwenError
+from .flags import POLL_SECONDS, TIMEOUT_SECONDS
 from .job import Outcome
 from .record import fields_of
-from .redact import safe
+from .redact import safe, safe_value
 from .world import World
 
 TYPE_CHECKING = False
@@ -32,7 +33,7 @@ def success(outcome: Outcome, ask: Ask, world: World) -> JSON:
     return answer
 
 
-def failure(error: QianwenError, outcome: Outcome, ask: Ask | None, world: World) -> JSON:
+def failure(error: QianwenError, outcome: Outcome, ask: Ask, world: World) -> JSON:
     answer: JSON = {
         "ok": False,
         "error": {
@@ -48,8 +49,8 @@ def failure(error: QianwenError, outcome: Outcome, ask: Ask | None, world: World
         },
     }
     if isinstance(error, InvalidRequest):
-        answer["problems"] = [fields_of(problem) for problem in error.problems]
-    command = next_command(outcome, ask, world) if ask and goes_on(error, outcome) else None
+        answer["problems"] = [safe_value(fields_of(problem)) for problem in error.problems]
+    command = next_command(outcome, ask, world) if goes_on(error, outcome) else None
     if command:
         answer["next"] = command
     return {**answer, **_obtained(outcome)}
@@ -76,10 +77,19 @@ def next_command(outcome: Outcome, ask: Ask, world: World) -> str | None:
     if not outcome.resumable:
         return None
     words = [sys.executable or "python3", world.script, "--task-id", outcome.task_id]
-    for flag, value in (("--region", ask.region), ("--output", ask.output)):
-        if value:
-            words += [flag, value]
-    words += ["--print-response"] if ask.print_response else []
+    for flag, value, usual in (
+        ("--region", ask.region, ""),
+        ("--output", ask.output, ""),
+        ("--timeout", f"{ask.timeout:g}", f"{TIMEOUT_SECONDS:g}"),
+        ("--poll-interval", f"{ask.interval:g}", f"{POLL_SECONDS:g}"),
+    ):
+        words += [flag, value] if value != usual else []
+    for flag, given in (
+        ("--overwrite", ask.overwrite),
+        ("--print-response", ask.print_response),
+        ("--quiet", ask.quiet),
+    ):
+        words += [flag] if given else []
     return " ".join(map(shlex.quote, words))
 
 

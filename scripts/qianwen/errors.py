@@ -10,11 +10,12 @@
     ├── Unavailable       5  unavailable      network or service trouble; nothing was bought
     ├── UnknownOutcome    6  unknown_outcome  a paid request may have been accepted
     ├── OutputError       7  output           made, but a file could not be saved
+    │   └── LinkExpired      output           its link is no longer good; a task can name a fresh one
     ├── InternalError    70  internal         a bug here
     └── Interrupted     130  interrupted      Ctrl-C; a submitted task goes on
 
-An error knows its own `kind` and `exit_code`; whoever catches it only reports. This module imports
-nothing of ours, so every other module may raise what stands here.
+An error knows its own `kind` and `exit_code`; whoever catches it only reports. This module stands below
+all others, so every one of them may raise what stands here.
 """
 
 from __future__ import annotations
@@ -27,16 +28,36 @@ if TYPE_CHECKING:
 
 OK = 0
 
+REASONS = (
+    "missing",
+    "type",
+    "range",
+    "count",
+    "choice",
+    "size",
+    "unknown",
+    "not taken",
+    "file",
+    "format",
+    "pixels",
+    "weight",
+    "invalid",
+)
+
 
 @record
 class Problem:
-    """One thing wrong with a request: where, what was given, what is allowed, the nearest legal value."""
+    """One thing wrong with a request: where, what was given, what is allowed, the nearest legal value.
+
+    reason: a word for programs, one of `REASONS`.
+    """
 
     path: str
     value: object
     message: str
     allowed: str = ""
     nearest: object = None
+    reason: str = "invalid"
 
     def __str__(self) -> str:
         given = "" if self.value is None else f"{_shown(self.value)} "
@@ -49,8 +70,10 @@ class Problem:
 
 
 def _shown(value: object) -> str:
-    """A value as a person would write it in JSON, cut to a line."""
-    text = str(value).lower() if isinstance(value, bool) else str(value) or '""'
+    """A value as a person would write it in JSON, made safe and then cut to a line."""
+    from .redact import safe
+
+    text = safe(str(value).lower() if isinstance(value, bool) else str(value) or '""')
     return text if len(text) <= 80 else text[:77] + "…"
 
 
@@ -143,6 +166,11 @@ class OutputError(QianwenError):
     kind = "output"
     exit_code = 7
     billed = "yes"
+    usual_hint = "result links are good for 24 hours; the URLs are in the JSON"
+
+
+class LinkExpired(OutputError):
+    """The storage host says that a result link is no longer good."""
 
 
 class InternalError(QianwenError):

@@ -16,7 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Mapping
 
-UNTOUCHED = ("http", "https", "oss", "data")
+UNTOUCHED = ("http", "https", "oss")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")  # two letters at least: "C:\\cat.png" is a path
 
 
@@ -27,6 +27,8 @@ def inspect(text: str, cwd: str) -> Source:
     """
     match = _SCHEME.match(text)
     scheme = match[1].lower() if match else "file"
+    if scheme == "data":
+        return _look_into(text)
     if scheme in UNTOUCHED:
         return Source(text, scheme)
     if scheme == "file":
@@ -62,6 +64,15 @@ def _look(text: str, path: str) -> Source:
         reason = getattr(error, "strerror", None) or str(error)
         return Source(text, "file", fault=f"cannot be read: {reason}")
     return Source(text, "file", path, status.st_size, facts)
+
+
+def _look_into(text: str) -> Source:
+    """A data: URL goes through untouched as well, but what it holds is known."""
+    try:
+        size, facts = media.probe_data_url(text)
+    except ValueError as error:
+        return Source(text, "data", fault=str(error))
+    return Source(text, "data", bytes=size, facts=facts)
 
 
 def replaced(values: Mapping[str, Any], urls: Mapping[str, str]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import time
 
 from . import inputs
 from .arguments import Ask
-from .errors import InvalidRequest, Problem, QianwenError, Refused, UnknownOutcome, UsageError
+from .errors import InvalidRequest, LinkExpired, Problem, QianwenError, Refused, UnknownOutcome, UsageError
 from .models import validate, wire
 from .models.catalog import Catalog, Found, Source, find
 from .progress import Progress
@@ -76,19 +76,20 @@ class Job:
             self.collect()
             return
         checked = self.check()
+        self.warn_of_the_region(checked)
         if self.ask.dry_run:
             self.outcome.preview = self.preview(checked)
             return
-        self.warn_of_the_region(checked)
-        target = self.target(str(checked.values["prompt"]))
         with self.session() as service:
+            if self.ask.submit_only:
+                self.submit(service, self.encode(service, checked))
+                return
+            target = self.target(str(checked.values["prompt"]))
             call = self.encode(service, checked)
             if call.is_stream:
                 self.receive(service, call, target)
                 return
             body = self.submit(service, call)
-            if call.is_task and self.ask.submit_only:
-                return
             if call.is_task:
                 body = service.wait(self.outcome.task_id, self.ask.interval, self.progress, just_submitted=True)
             self.save(service, body, target, checked.mode.interleaved)
@@ -97,15 +98,15 @@ class Job:
     def collect(self) -> None:
         """Finish a task that exists: look once or wait, then save."""
         task_id = self.outcome.task_id = self.ask.task_id
-        target = self.target(f"task {task_id[:8]}")
         with self.session() as service:
+            target = self.target(f"task {task_id[:8]}")
             if self.ask.poll_once:
                 self.outcome.body = service.look(task_id).body
                 body = service.finished(task_id, self.outcome.body)
             else:
                 body = service.wait(task_id, self.ask.interval, self.progress, just_submitted=False)
-            # Only an interleaved task answers with texts, so that texts, when there are any, are content.
-            self.save(service, body, target, interleaved=True)
+            # Among tasks only the interleaved ones answer with texts.
+            self.save(service, body, target, interleaved=wire.has_texts(body))
 
     # Before anything is sent ------------------------------------------------------------------------------
 
@@ -149,9 +150,10 @@ class Job:
         base = settings.base_url(self.place, settings.region(self.place, self.ask.region))
         files = checked.local_files
         urls = {path: f"oss://(upload of {source.path})" for path, source in files.items()}
+        urls.update((path, source.shown) for path, source in checked.sources.items() if path not in urls)
         call = wire.encode(checked.shape, checked.id, inputs.replaced(checked.values, urls), checked.mode.text_first)
         endpoint = api.Endpoint(base, HIDDEN)
-        request = api.request(endpoint, "POST", call.path, call.body, task=call.is_task, stream=call.is_stream)
+        request = api.request_for(endpoint, "POST", call.path, call.body, task=call.is_task, stream=call.is_stream)
         return {
             "request": {"method": "POST", "url": request.url, "headers": dict(request.headers), "body": call.body},
             "uploads": [{"field": path, "path": source.path, "bytes": source.bytes} for path, source in files.items()],
@@ -211,7 +213,7 @@ class Job:
         """Post the request that costs money; for a task, note and announce its id before anything else."""
         self.outcome.submitted = True
         self.progress.say("Submitting the task" if call.is_task else "Waiting for the answer")
-        body = self.outcome.body = service.call(call.path, call.body, call.is_task)
+        body = self.outcome.body = service.post(call.path, call.body, call.is_task)
         if call.is_task:
             self.outcome.task_id = wire.task_id(body)
             if not self.outcome.task_id:
@@ -223,28 +225,31 @@ class Job:
         """Take an interleaved answer while it is made. What came before a break is saved before the break is told."""
         frames: list[JSON] = []
         self.outcome.submitted = True
+        broke: QianwenError | None = None
         try:
             for frame in service.stream(call.path, call.body):
                 frames.append(frame)
                 for url in wire.decode(frame).urls:
                     self.progress.say(f"Received a picture: {url.partition('?')[0]}")
-        except QianwenError:
-            if wire.decode(wire.join(frames)).urls:
-                self.save(service, wire.join(frames), target, interleaved=True)
-            raise
-        body = wire.join(frames)
-        self.save(service, body, target, interleaved=True)
-        if not body["output"]["finished"]:
-            raise UnknownOutcome("the stream ended before the service said that it was complete")
+                self.note(wire.join(frames), interleaved=True)
+        except QianwenError as error:
+            broke = error
+        if broke is None and not wire.is_finished(self.outcome.body):
+            broke = UnknownOutcome("the stream ended before the service said that it was complete")
+        if broke is None or wire.decode(self.outcome.body).urls:
+            self.save(service, self.outcome.body, target, interleaved=True)
+        if broke is not None:
+            raise broke
 
     def save(self, service: Session, body: JSON, target: Target, interleaved: bool) -> None:
         """Every picture onto the disk, several at once. Raises OutputError for one that is lost, after the others."""
-        result = wire.decode(body, interleaved)
-        self.outcome.body, self.outcome.result = body, result
+        result = self.note(body, interleaved)
         for failure in result.failures:
             self.warn(f"picture {failure.number} was not made: {failure.code}: {failure.message}")
+        if not result.urls and result.failures:
+            raise service.refused(result.failures[0].code, result.failures[0].message)
         if not result.urls:
-            raise Refused("the service reported success, but the answer holds no picture")
+            raise Refused("the service reported success, but the answer holds no picture", billed="unknown")
 
         def save_one(index: int) -> QianwenError | None:
             try:
@@ -256,19 +261,38 @@ class Job:
         errors = list(filter(None, service.side_by_side(save_one, range(len(result.urls)))))
         if any(item["type"] == "text" for item in result.content):
             self.save_markdown(result, target)
+        for error in errors[1:]:
+            self.warn(error.message)
         if errors:
             raise errors[0]
+
+    def note(self, body: JSON, interleaved: bool) -> wire.Result:
+        """Keep the last whole answer, for whoever reports an end."""
+        self.outcome.body, self.outcome.result = body, wire.decode(body, interleaved)
+        return self.outcome.result
 
     def save_picture(self, service: Session, index: int, url: str, target: Target) -> None:
         from . import outputs
 
         def fill(stream: BinaryIO) -> tuple[int, str]:
-            fetched = service.fetch(url, stream, self.warn)
+            try:
+                fetched = service.fetch(url, stream, self.warn)
+            except LinkExpired:
+                fetched = service.fetch(self.fresh_url(service, index), stream, self.warn)
             return fetched.bytes, fetched.sha256
 
         saved = outputs.save_media(target, fill, self.warn)
         self.outcome.saved[index] = File(saved, url)
         self.progress.say(f"Saved {saved.path}")
+
+    def fresh_url(self, service: Session, index: int) -> str:
+        """The link of a picture as the task names it now. Raises LinkExpired when no task can be asked."""
+        if not self.outcome.task_id:
+            raise LinkExpired("the link of the result has expired")
+        urls = wire.decode(service.look(self.outcome.task_id).body).urls
+        if index >= len(urls):
+            raise LinkExpired("the task names no fresh link for the result")
+        return urls[index]
 
     def save_markdown(self, result: wire.Result, target: Target) -> None:
         from . import outputs

@@ -1,8 +1,8 @@
 """What a file is, read from its own first bytes; names and declared types are never believed.
 
 `probe` knows the picture formats that the models take (PNG, JPEG, WebP, BMP, GIF, TIFF). A format is a row
-of `FORMATS`: the bytes that betray it, its media type, and the reader of its pixel size. This module imports
-nothing of ours.
+of `FORMATS`: the bytes that betray it, its media type, and the reader of its pixel size. It needs no other
+module of ours.
 """
 
 from __future__ import annotations
@@ -66,6 +66,23 @@ class _AnotherFormat(Exception):
 
 def probe_bytes(data: bytes) -> Facts | None:
     return probe(io.BytesIO(data))
+
+
+def probe_data_url(text: str) -> tuple[int, Facts | None]:
+    """The size in bytes and the facts of what a `data:<type>;base64,…` URL holds; its declared type is not believed.
+
+    Raises ValueError with words for the user.
+    """
+    import base64
+
+    head, comma, encoded = text.partition(",")
+    if not comma or not head.lower().endswith(";base64"):
+        raise ValueError("is no data:<type>;base64,<bytes> URL")
+    try:
+        data = base64.b64decode(encoded, validate=True)
+    except ValueError:
+        raise ValueError("is no valid base64") from None
+    return len(data), probe_bytes(data)
 
 
 def _png(head: bytes, stream: BinaryIO) -> tuple[int, int, bool]:

@@ -9,12 +9,13 @@ import re
 
 HIDDEN = "[hidden]"
 
-_KEYS = re.compile(r"\b(?:sk|st)-[A-Za-z0-9._-]{12,}|\bLTAI[A-Za-z0-9]{8,}")
+SHORTEST_SECRET = 16  # a shorter "key" is an ordinary word to the stand-in, and hiding it would spoil paths and names
+_KEYS = re.compile(r"(?<![\w-])(?:sk|st)-(?=[A-Za-z._-]*\d)[A-Za-z0-9._-]{12,}|\bLTAI[A-Za-z0-9]{8,}")
 _BEARER = re.compile(r"(Bearer\s+)\S+", re.IGNORECASE)
 _QUERY = re.compile(
     r"\b((?:x-oss-)?(?:signature|credential|security-token)|OSSAccessKeyId|Expires)=[^&\s\"'<>]+", re.IGNORECASE
 )
-_USER_INFO = re.compile(r"(\w+://)[^/@\s]+@")
+_USER_INFO = re.compile(r"(?<!\w)(\w{1,20}://)[^/@\s]+@")
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
@@ -31,6 +32,18 @@ def safe(text: str, secrets: tuple[str, ...] = ()) -> str:
 def literal(text: str, secrets: tuple[str, ...]) -> str:
     """Text for machines: only the configured secrets are replaced; result URLs stay whole."""
     for secret in secrets:
-        if secret:
+        if len(secret) >= SHORTEST_SECRET:
             text = text.replace(secret, HIDDEN)
     return text
+
+
+def safe_value(value: object, secrets: tuple[str, ...] = (), longest: int = 500) -> object:
+    """A JSON value for people to read: its texts are made safe and then cut."""
+    if isinstance(value, str):
+        text = safe(value, secrets)
+        return text if len(text) <= longest else text[: longest - 1] + "…"
+    if isinstance(value, dict):
+        return {safe(str(name), secrets): safe_value(entry, secrets, longest) for name, entry in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [safe_value(entry, secrets, longest) for entry in value]
+    return value

@@ -10,6 +10,7 @@ import random
 from contextlib import contextmanager
 
 from . import parallel
+from .errors import AuthError, QianwenError
 from .progress import Progress
 from .service import api, downloads, retry, settings, tasks, uploads
 from .service.transport import Transport
@@ -41,19 +42,23 @@ class Session:
         self._deadline = deadline
         self._world = world
 
-    def call(self, path: str, body: JSON, is_task: bool) -> JSON:
+    def post(self, path: str, body: JSON, is_task: bool) -> JSON:
         """Post a request that costs money. Raises UnknownOutcome when it may have been accepted without an answer."""
-        return api.call(self._send, api.request(self.endpoint, "POST", path, body, task=is_task))
+        return api.answer(self._send, api.request_for(self.endpoint, "POST", path, body, task=is_task))
 
     def stream(self, path: str, body: JSON) -> Iterator[JSON]:
-        return api.events(self._send, api.request(self.endpoint, "POST", path, body, stream=True))
+        return api.events(self._send, api.request_for(self.endpoint, "POST", path, body, stream=True))
 
     def look(self, task_id: str) -> tasks.Seen:
-        return tasks.look(api.call(self._send, api.request(self.endpoint, "GET", api.task_path(task_id))))
+        return tasks.look(api.answer(self._send, api.request_for(self.endpoint, "GET", api.task_path(task_id))))
 
     def finished(self, task_id: str, body: JSON) -> JSON:
         """The body again when it is the final one. Raises StillRunning, or what a bad end means."""
         return tasks.finished(tasks.look(body), task_id)
+
+    def refused(self, code: str, message: str) -> QianwenError:
+        """The error that the service's own words mean, when they stand in a result."""
+        return api.refused({"code": code, "message": message}, 200)
 
     def wait(self, task_id: str, interval: float, progress: Progress, just_submitted: bool) -> JSON:
         """The final answer of a task; see `tasks.wait`."""
@@ -70,7 +75,11 @@ class Session:
 
     def upload(self, files: Sequence[uploads.Upload], model: str) -> list[str]:
         """The `oss://` URLs of local files, in their order."""
-        return self.side_by_side(lambda file: uploads.upload(self._send, self.endpoint, model, file), files)
+
+        def upload(file: uploads.Upload) -> str:
+            return uploads.upload(self._send, self._world.sleep, self.endpoint, model, file)
+
+        return self.side_by_side(upload, files)
 
     def fetch(self, url: str, stream: BinaryIO, warn: Callable[[str], None]) -> downloads.Fetched:
         return downloads.fetch(self._send, url, stream, self.on_this_machine, warn)
@@ -89,7 +98,7 @@ class Session:
 def opened(world: World, progress: Progress, region: str, timeout: float, sandbox: bool) -> Iterator[Session]:
     """A session for one run. Raises AuthError when there is no key or no base to trust, UsageError for the region."""
     deadline = world.clock() + timeout
-    with _endpoint(world, progress, region, sandbox) as endpoint:
+    with _endpoint(world, progress, region, sandbox) as (endpoint, source):
         progress.secrets = (endpoint.key,)
         transport = Transport(deadline, world.clock)
         send = retry.retrying(
@@ -97,12 +106,15 @@ def opened(world: World, progress: Progress, region: str, timeout: float, sandbo
         )
         try:
             yield Session(send, transport.close, endpoint, deadline, world)
+        except AuthError as error:
+            error.hint += f" (the key is {source})"
+            raise
         finally:
             transport.close()
 
 
 @contextmanager
-def _endpoint(world: World, progress: Progress, region: str, sandbox: bool) -> Iterator[api.Endpoint]:
+def _endpoint(world: World, progress: Progress, region: str, sandbox: bool) -> Iterator[tuple[api.Endpoint, str]]:
     if not sandbox:
         place = settings.Place(world.env, world.cwd, world.home)
         yield settings.endpoint(place, settings.region(place, region))
@@ -111,4 +123,4 @@ def _endpoint(world: World, progress: Progress, region: str, sandbox: bool) -> I
 
     progress.say("Sandbox: a local stand-in answers with placeholder pictures; nothing is sent out or billed")
     with running() as base:
-        yield api.Endpoint(base, SANDBOX_KEY)
+        yield api.Endpoint(base, SANDBOX_KEY), "the sandbox's own"

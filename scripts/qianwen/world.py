@@ -42,4 +42,8 @@ def real(script: str) -> World:
         cwd = os.getcwd()
     except OSError:
         cwd = os.path.join(os.sep, "the current folder is gone")
-    return World(os.environ, cwd, home, os.path.abspath(script), sys.stdin, sys.stdout, sys.stderr)
+    # A stream that the caller closed is None in Python: reading it finds nothing, writing it goes nowhere.
+    stdin = sys.stdin or open(os.devnull, encoding="utf-8")
+    stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")
+    stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")
+    return World(os.environ, cwd, home, os.path.abspath(script), stdin, stdout, stderr)

@@ -8,8 +8,6 @@ the encoder, the help, the documents and the sandbox all read these rows.
 
 from __future__ import annotations
 
-import re
-
 from ..record import record
 
 TYPE_CHECKING = False
@@ -84,6 +82,12 @@ class Source:
     facts: Facts | None = None
     fault: str = ""
 
+    @property
+    def shown(self) -> str:
+        """The text for people: the bytes of a data: URL are only counted."""
+        head, comma, encoded = self.text.partition(",")
+        return f"{head},({len(encoded)} characters)" if comma and self.scheme == "data" else self.text
+
 
 @record
 class Param:
@@ -92,8 +96,9 @@ class Param:
     kind: "text", "integer", "number", "switch", "choice", "size", "media", "media list" or "structure".
     low, high: inclusive bounds of a number, or of the count of a list.  longest: of a text, in `unit`s.
     default: what the service takes when the field is left out.  send: what we send then (None: nothing), and
-    `remark` is the warning given with it.  on_wire: False when the field is checked but is none of the API's.
-    also: other names under which users know the field.
+    `remark` is the warning given then.  on_wire: False when the field is checked but is none of the API's.
+    also: other names under which users know the field.  essential: without it the result is another product, so that
+    a model that lacks it refuses it instead of leaving it out.
     """
 
     name: str
@@ -112,13 +117,14 @@ class Param:
     remark: str = ""
     on_wire: bool = True
     also: tuple[str, ...] = ()
+    essential: bool = False
 
 
 @record
 class Mode:
     """One way to use a model.
 
-    call, task: the wire shapes it can go by, answered in one exchange or submitted and waited for.
+    sync, task: the wire shapes it can go by, answered in one exchange or submitted and waited for.
     when: field → value (or GIVEN) that puts a request into this mode.  text_first: the prompt stands before
     the pictures on the wire.  bills: the field that bounds how many units are paid for.  is_ceiling: the model may
     make fewer.  interleaved: the answer is texts and pictures in turn.
@@ -126,7 +132,7 @@ class Mode:
 
     name: str
     params: tuple[Param, ...]
-    call: str = ""
+    sync: str = ""
     task: str = ""
     when: Mapping[str, object] = {}
     rules: tuple[Rule, ...] = ()
@@ -213,8 +219,11 @@ SNAPSHOT = r"-20\d\d-\d\d-\d\d$"
 def find(catalog: Catalog, model_id: str) -> Found | None:
     """The row for an id: by name, by alias, as a dated snapshot of a name, else by its nearest family.
 
-    None when the id belongs to another program or to no family.
+    None when the id belongs to another program.
     """
+    import re
+    from fnmatch import fnmatchcase
+
     rows = {model.id: model for model in catalog.models}
     names = {alias: model for model in catalog.models for alias in model.aliases}
     if model_id in rows:
@@ -225,8 +234,6 @@ def find(catalog: Catalog, model_id: str) -> Found | None:
     base = re.sub(SNAPSHOT, "", model_id)
     if base in rows:
         return Found(rows[base], model_id)
-    from fnmatch import fnmatchcase
-
     _, foreign = catalog.elsewhere
     if any(fnmatchcase(model_id, pattern) for pattern in foreign):
         return None

@@ -6,8 +6,6 @@ newer API reference over guides and other clients. Sizes are `W*H` in pixels, th
 
 from __future__ import annotations
 
-import re
-
 from ..errors import Problem
 from ..record import changed
 from .catalog import GIVEN, Catalog, Flag, MediaRule, Mode, Model, Param, Size
@@ -66,13 +64,26 @@ NEGATIVE = Param("negative_prompt", "text", "what to keep out of the picture", l
 EXTEND = Param("prompt_extend", "switch", "let the service rewrite the prompt; adds 3 to 4 seconds", default=True)
 EXTEND_PRICED = changed(EXTEND, meaning="let the service rewrite the prompt; doubles the price", default=False)
 WATERMARK = Param("watermark", "switch", "a visible mark at the bottom right", default=False)
-SEQUENTIAL = Param("enable_sequential", "switch", "one coherent set of pictures", default=False)
+SEQUENTIAL = Param("enable_sequential", "switch", "one coherent set of pictures", default=False, essential=True)
 THINKING = Param("thinking_mode", "switch", "think longer for a better picture", default=True)
-INTERLEAVE = Param("enable_interleave", "switch", "an answer of texts and pictures in turn", default=False)
+INTERLEAVE = Param(
+    "enable_interleave", "switch", "an answer of texts and pictures in turn", default=False, essential=True
+)
 STREAM = Param("stream", "switch", "receive the interleaved answer while it is made", default=False)
-MAX_IMAGES = Param("max_images", "integer", "most pictures in the answer, each billed", low=1, high=5, default=5)
+MAX_IMAGES = Param(
+    "max_images",
+    "integer",
+    "most pictures in the answer, each billed",
+    low=1,
+    high=5,
+    default=5,
+    remark="enable_interleave without max_images makes up to 5 pictures, each billed; give max_images to make fewer",
+)
 BOXES = Param(
-    "bbox_list", "structure", "areas to edit: per picture up to two boxes [left, top, right, bottom] in its pixels"
+    "bbox_list",
+    "structure",
+    "areas to edit: per picture up to two boxes [left, top, right, bottom] in its pixels",
+    essential=True,
 )
 PALETTE = Param(
     "color_palette", "structure", '3 to 10 colors {"hex": "#RRGGBB", "ratio": "NN.NN%"} that add up to 100.00%'
@@ -243,7 +254,8 @@ def boxes_fit_the_pictures(values: Values, facts: Mapping[str, Facts]) -> Iterab
     pictures = values.get("reference_images", ())
     expected = len(pictures) if isinstance(pictures, (list, tuple)) else 0
     if not isinstance(boxes, list) or len(boxes) != expected:
-        yield Problem("bbox_list", boxes, "needs one list of boxes for each picture, [] for none", f"{expected} lists")
+        message = "needs one list of boxes for each picture, [] for none"
+        yield Problem("bbox_list", boxes, message, f"{expected} lists", reason="count")
         return
     for index, of_picture in enumerate(boxes):
         path = f"bbox_list[{index}]"
@@ -299,6 +311,8 @@ def palette_adds_up(values: Values, facts: Mapping[str, Facts]) -> Iterable[Find
 
 
 def _color_problems(path: str, entry: object) -> Iterable[Problem]:
+    import re
+
     if not isinstance(entry, dict) or set(entry) != {"hex", "ratio"}:
         yield Problem(path, entry, "is no color", '{"hex": "#RRGGBB", "ratio": "NN.NN%"}')
         return
@@ -337,7 +351,7 @@ def _wan27_modes(t2i_size: Size) -> tuple[Mode, ...]:
     t2i = Mode(
         "t2i",
         (*fields, count(4), size(t2i_size), PALETTE, THINKING),
-        call=MESSAGES,
+        sync=MESSAGES,
         task=MESSAGES_TASK,
         rules=(boxes_fit_the_pictures, palette_adds_up),
     )
@@ -388,28 +402,28 @@ _QWEN2_MODES = (
     Mode(
         "edit",
         (prompt(1300, "tokens"), references(0, 3, QWEN_PICTURE), count(6), size(QWEN2_EDIT_SIZE), *_QWEN_FIELDS),
-        call=MESSAGES,
+        sync=MESSAGES,
         when=_EDITING,
     ),
     Mode(
         "t2i",
         (prompt(1300, "tokens"), references(0, 3, QWEN_PICTURE), count(6), size(QWEN2_SIZE), *_QWEN_FIELDS),
-        call=MESSAGES,
+        sync=MESSAGES,
     ),
 )
 _QWEN_EDIT_MODES = (
     Mode(
         "edit",
         (prompt(800, "tokens"), references(1, 3, QWEN_PICTURE), count(6), size(QWEN_EDIT_SIZE), *_QWEN_FIELDS),
-        call=MESSAGES,
+        sync=MESSAGES,
     ),
 )
-_QWEN_T2I_CALL = Mode("t2i", _QWEN_T2I_FIELDS, call=MESSAGES)
+_QWEN_T2I_CALL = Mode("t2i", _QWEN_T2I_FIELDS, sync=MESSAGES)
 _QWEN_T2I_TASK = Mode("t2i task", (prompt(800), *_QWEN_T2I_FIELDS[1:]), task=TEXT_TO_IMAGE, when={"async": True})
 
 
 def _function(name: str, meaning: str, *extra: Param) -> Mode:
-    function = Param("function", "text", meaning)
+    function = Param("function", "text", meaning, essential=True)
     base = Param(
         "base_image_url",
         "media",
@@ -520,7 +534,7 @@ MODELS = (
             Mode(
                 "t2i",
                 (prompt(2100), count(4, default=4), size(WAN26_T2I_SIZE), NEGATIVE, EXTEND, WATERMARK, SEED),
-                call=MESSAGES,
+                sync=MESSAGES,
                 task=MESSAGES_TASK,
             ),
         ),
@@ -535,7 +549,7 @@ MODELS = (
             Mode(
                 "interleave stream",
                 (*_WAN26_INTERLEAVE_FIELDS, STREAM),
-                call=MESSAGES_STREAM,
+                sync=MESSAGES_STREAM,
                 when={"enable_interleave": True, "stream": True},
                 text_first=True,
                 bills="max_images",
@@ -552,7 +566,7 @@ MODELS = (
                 is_ceiling=True,
                 interleaved=True,
             ),
-            Mode("edit", _WAN26_EDIT_FIELDS, call=MESSAGES, task=MESSAGES_TASK, text_first=True),
+            Mode("edit", _WAN26_EDIT_FIELDS, sync=MESSAGES, task=MESSAGES_TASK, text_first=True),
         ),
         _WAN26_PAGE,
         (*_BOTH, VIRGINIA),
@@ -626,7 +640,7 @@ MODELS = (
             Mode(
                 "t2i",
                 (prompt(800), size(Z_IMAGE_SIZE), EXTEND_PRICED, SEED, NO_COUNT),
-                call=MESSAGES,
+                sync=MESSAGES,
             ),
         ),
         _Z_PAGE,
@@ -645,7 +659,7 @@ MODELS = (
             Mode(
                 "edit",
                 (prompt(800, "tokens"), references(1, 3, QWEN_PICTURE), ONE_PICTURE, NEGATIVE, WATERMARK, SEED),
-                call=MESSAGES,
+                sync=MESSAGES,
             ),
         ),
         _QWEN_EDIT_PAGE,

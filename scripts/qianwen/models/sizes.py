@@ -138,7 +138,8 @@ def _from_ratio(across: int, down: int, rule: Size) -> Verdict:
     size = _largest(rule, across, down)
     if size is None:
         return Verdict(written, "is a ratio that no legal size has", nearest(rule, across * 400, down * 400))
-    return Verdict(size, notes=(f"takes the largest legal size {size}",))
+    _, notes = _measure(rule, *pixels_of(size))
+    return Verdict(size, notes=(f"takes the largest legal size {size}", *notes))
 
 
 def _largest(rule: Size, across: int, down: int) -> str | None:

@@ -57,16 +57,20 @@ class Checked:
 
 
 class _Findings:
-    """What one check has found so far."""
+    """What one check has found so far, and what its parts may need to know: the row and the mode."""
 
-    def __init__(self, inspect: Inspect) -> None:
+    def __init__(self, model: Model, inspect: Inspect) -> None:
+        self.model = model
+        self.mode = model.modes[0]
         self.inspect = inspect
         self.problems: list[Problem] = []
         self.warnings: list[str] = []
         self.sources: dict[str, Source] = {}
 
-    def problem(self, path: str, value: object, message: str, allowed: str = "", nearest: object = None) -> None:
-        self.problems.append(Problem(path, value, message, allowed, nearest))
+    def problem(
+        self, path: str, value: object, reason: str, message: str, allowed: str = "", nearest: object = None
+    ) -> None:
+        self.problems.append(Problem(path, value, message, allowed, nearest, reason))
 
     def warn(self, message: str) -> None:
         self.warnings.append(message)
@@ -85,14 +89,15 @@ def check(
     fields: the user's, by name.  inspect: looks at one media value.  wants_task: the user prefers a task;
     needs_task: nothing else will do.  Raises InvalidRequest with every problem.
     """
-    findings = _Findings(inspect)
+    findings = _Findings(found.model, inspect)
     if found.note:
         findings.warn(found.note)
     given = _renamed(found.model, {name: value for name, value in fields.items() if value is not None}, findings)
     mode = choose_mode(found.model, {**given, "async": wants_task or needs_task})
     if mode is None:
         findings.problems.append(_undecided(found.model, given))
-        mode = found.model.modes[0]  # its other fields are checked as well, so that all problems are told at once
+        mode = findings.mode  # its other fields are checked as well, so that all problems are told at once
+    findings.mode = mode
     values = _known_fields(catalog, found, mode, given, findings)
     for param in mode.params:
         _check_field(param, values, findings)
@@ -156,7 +161,8 @@ def _undecided(model: Model, values: Values) -> Problem:
     choices = [str(mode.when[field]) for mode in model.modes if field in mode.when]
     value = values.get(field)
     message = "is needed to choose what to do" if value is None else "is no such choice"
-    return Problem(field, value, message, ", ".join(choices), nearest_name(str(value), choices))
+    reason = "missing" if value is None else "choice"
+    return Problem(field, value, message, ", ".join(choices), nearest_name(str(value), choices), reason)
 
 
 def _known_fields(
@@ -166,21 +172,28 @@ def _known_fields(
     vocabulary = {name: param for param in _all_params(catalog) for name in (param.name, *param.also)}
     values: dict[str, Any] = {}
     for name, value in given.items():
-        if mode.param(name) or (not found.exact and name not in vocabulary):
+        known = vocabulary.get(name)
+        if mode.param(name):
             values[name] = value
-            if not mode.param(name):
-                findings.warn(f"{name} is not known here and is passed on as it is")
-        elif name not in vocabulary:
-            findings.problem(name, value, "is no field of a request", nearest=nearest_name(name, vocabulary))
         elif not says_something(value):
             continue
-        elif vocabulary[name].media:
-            findings.problem(name, value, f"is nothing that {found.id} takes", _takers(catalog, name))
-        elif any(other.param(name) for other in found.model.modes):
+        elif known and (known.media or known.essential) and not _is_of(found.model, name):
+            message = f"is nothing that {found.id} takes; models that do: {_takers(catalog, name)}"
+            findings.problem(name, value, "not taken", message)
+        elif not found.exact:
+            values[name] = value
+            findings.warn(f"{name} is not known for {found.model.id} and is passed on as it is")
+        elif known is None:
+            findings.problem(name, value, "unknown", "is no field of a request", nearest=nearest_name(name, vocabulary))
+        elif _is_of(found.model, name):
             findings.warn(f"{name} has no effect in the {mode.name} mode of {found.id} and is left out")
         else:
             findings.warn(f"{found.id} takes no {name}; it is left out")
     return values
+
+
+def _is_of(model: Model, name: str) -> bool:
+    return any(mode.param(name) for mode in model.modes)
 
 
 def _all_params(catalog: Catalog) -> Iterable[Param]:
@@ -189,12 +202,11 @@ def _all_params(catalog: Catalog) -> Iterable[Param]:
 
 def _takers(catalog: Catalog, name: str) -> str:
     """The models that take a field, under its name or as a synonym."""
-    takers = [
+    return ", ".join(
         model.id
         for model in catalog.models
         if any(name in (param.name, *param.also) for mode in model.modes for param in mode.params)
-    ]
-    return "it is taken by " + ", ".join(takers)
+    )
 
 
 def _on_wire(param: Param | None) -> bool:
@@ -213,10 +225,11 @@ def _apply_rules(mode: Mode, values: dict[str, Any], facts: Mapping[str, Facts],
 def _route(mode: Mode, model_id: str, wants_task: bool, needs_task: bool, findings: _Findings) -> str:
     """The wire shape: a task when asked for or when there is nothing else, one exchange otherwise."""
     if needs_task and not mode.task:
-        findings.problem("model", model_id, "answers in one exchange; there is no task to submit", "a model with tasks")
+        message = f"answers in one exchange in its {mode.name} mode; there is no task to submit"
+        findings.problem("model", model_id, "not taken", message)
     elif wants_task and not mode.task:
-        findings.warn(f"{model_id} answers in one exchange and has no task form here; --async is left out")
-    return mode.task if mode.task and (wants_task or needs_task or not mode.call) else mode.call
+        findings.warn(f"{model_id} answers in one exchange in its {mode.name} mode; --async is left out")
+    return mode.task if mode.task and (wants_task or needs_task or not mode.sync) else mode.sync
 
 
 def _hint(catalog: Catalog, mode: Mode, problems: Iterable[Problem]) -> str:
@@ -240,25 +253,28 @@ def _check_field(param: Param, values: dict[str, Any], findings: _Findings) -> N
     if value is None or value == []:
         values.pop(param.name, None)
         if param.required or (param.media and param.low):
-            findings.problem(param.name, value, "is missing", param.meaning)
-        elif param.send is not None:
+            counted = f"{param.low:g} to {param.high:g}" if param.low and param.high else ""
+            findings.problem(param.name, value, "missing", f"is missing: {param.meaning}", counted)
+        if param.send is not None:
             values[param.name] = param.send
-            if param.remark:
-                findings.warn(param.remark)
+        if param.remark:
+            findings.warn(param.remark)
         return
     values[param.name] = CHECKS[param.kind](param, value, findings)
 
 
 def _text(param: Param, value: object, findings: _Findings) -> object:
     if not isinstance(value, str):
-        findings.problem(param.name, value, "is no text", "a text")
+        findings.problem(param.name, value, "type", "is no text", "a text")
         return value
     if not value.strip() and param.required:
-        findings.problem(param.name, value, "is empty", param.meaning)
+        findings.problem(param.name, value, "missing", f"is empty: {param.meaning}")
     try:
         value.encode("utf-8")
     except UnicodeEncodeError:
-        findings.problem(param.name, ascii(value), "holds characters that are no valid Unicode", "valid Unicode")
+        findings.problem(
+            param.name, ascii(value), "type", "holds characters that are no valid Unicode", "valid Unicode"
+        )
     length = _tokens(value) if param.unit == "tokens" else len(value)
     if param.longest and length > param.longest:
         about = "about " if param.unit == "tokens" else ""
@@ -276,14 +292,14 @@ def _tokens(text: str) -> int:
 
 def _integer(param: Param, value: object, findings: _Findings) -> object:
     if type(value) is not int:
-        findings.problem(param.name, value, "is no whole number", _range(param), _as_integer(param, value))
+        findings.problem(param.name, value, "type", "is no whole number", _range(param), _as_integer(param, value))
         return value
     return _bounded(param, value, findings)
 
 
 def _number(param: Param, value: object, findings: _Findings) -> object:
     if type(value) not in (int, float) or not math.isfinite(value):  # type: ignore[arg-type]
-        findings.problem(param.name, value, "is no number", _range(param))
+        findings.problem(param.name, value, "type", "is no number", _range(param))
         return value
     return _bounded(param, value, findings)  # type: ignore[arg-type]
 
@@ -291,8 +307,17 @@ def _number(param: Param, value: object, findings: _Findings) -> object:
 def _bounded(param: Param, value: float, findings: _Findings) -> object:
     fitting = _clamp(param, value)
     if fitting != value:
-        findings.problem(param.name, value, "is out of range", _range(param), fitting)
+        allowed = _range(param)
+        others = _other_modes(param, findings, lambda other: _clamp(other, value) == value)
+        allowed += f" ({value} is for the {others} mode)" if others else ""
+        findings.problem(param.name, value, "range", "is out of range", allowed, fitting)
     return value
+
+
+def _other_modes(param: Param, findings: _Findings, fits: Callable[[Param], bool]) -> str:
+    """The modes of the same model in which a value would be right, for a message."""
+    found = ((mode.name, mode.param(param.name)) for mode in findings.model.modes if mode is not findings.mode)
+    return " or ".join(name for name, other in found if other and fits(other))
 
 
 def _clamp(param: Param, value: float) -> float:
@@ -320,25 +345,29 @@ def _switch(param: Param, value: object, findings: _Findings) -> object:
     if not isinstance(value, bool):
         word = str(value).lower()
         nearest = True if word in ("true", "1", "yes", "on") else False if word in ("false", "0", "no", "off") else None
-        findings.problem(param.name, value, "is neither true nor false", "true or false", nearest)
+        findings.problem(param.name, value, "type", "is neither true nor false", "true or false", nearest)
     return value
 
 
 def _choice(param: Param, value: object, findings: _Findings) -> object:
     if value not in param.choices:
         nearest = nearest_name(str(value), param.choices)
-        findings.problem(param.name, value, "is no such choice", ", ".join(param.choices), nearest)
+        findings.problem(param.name, value, "choice", "is no such choice", ", ".join(param.choices), nearest)
     return value
 
 
 def _size(param: Param, value: object, findings: _Findings) -> object:
     rule = param.size
     if rule is None or not isinstance(value, str):
-        findings.problem(param.name, value, "is no text", "a text such as 1024*1024 or 16:9")
+        findings.problem(param.name, value, "type", "is no text", "a text such as 1024*1024 or 16:9")
         return value
     verdict = sizes.judge(value, rule)
     if verdict.fault:
-        findings.problem(param.name, value, verdict.fault, sizes.allowed(rule), verdict.nearest)
+        others = _other_modes(
+            param, findings, lambda other: other.size is not None and not sizes.judge(value, other.size).fault
+        )
+        fault = f"is for the {others} mode of this model, not for {findings.mode.name}" if others else verdict.fault
+        findings.problem(param.name, value, "size", fault, sizes.allowed(rule), verdict.nearest)
     for note in verdict.notes:
         findings.warn(f"{param.name} {value} {note}")
     return verdict.size
@@ -353,12 +382,12 @@ def _structure(param: Param, value: object, findings: _Findings) -> object:
 
 def _media_list(param: Param, value: object, findings: _Findings) -> object:
     if not isinstance(value, list):
-        findings.problem(param.name, value, "is no list", "a list of files or URLs")
+        findings.problem(param.name, value, "type", "is no list", "a list of files or URLs")
         return value
     low, high = int(param.low or 0), int(param.high or 0)
     if not low <= len(value) <= high:
         counted = f"holds {len(value)} pictures" if len(value) != 1 else "holds 1 picture"
-        findings.problem(param.name, value, counted, f"{low} to {high}")
+        findings.problem(param.name, value, "count", counted, f"{low} to {high}")
     return [_one_media(param, f"{param.name}[{index}]", item, findings) for index, item in enumerate(value)]
 
 
@@ -368,35 +397,37 @@ def _media(param: Param, value: object, findings: _Findings) -> object:
 
 def _one_media(param: Param, path: str, value: object, findings: _Findings) -> object:
     if not isinstance(value, str) or not value.strip():
-        findings.problem(path, value, "is no file and no URL", "one path, or an https:, oss: or data: URL")
+        findings.problem(path, value, "type", "is no file and no URL", "one path, or an https:, oss: or data: URL")
         return value
     source = findings.inspect(value)
     findings.sources[path] = source
     rule = param.media
     if source.fault:
-        findings.problem(path, value, source.fault)
-    elif rule and source.scheme == "file":
-        _judge_file(path, source, rule, findings)
-    elif rule:
-        _judge_url(path, source, rule, findings)
+        findings.problem(path, source.shown, "file", source.fault)
+    elif rule and source.scheme in ("file", "data"):
+        _judge_bytes(path, source, rule, findings)
+    elif rule and rule.ascii_url and not source.text.isascii():
+        findings.problem(path, source.text, "format", "holds characters outside ASCII", "a URL in ASCII")
     return value
 
 
-def _judge_file(path: str, source: Source, rule: MediaRule, findings: _Findings) -> None:
+def _judge_bytes(path: str, source: Source, rule: MediaRule, findings: _Findings) -> None:
     kinds = ", ".join(kind.split("/")[1].upper() for kind in rule.types)
     if source.facts is None or source.facts.type not in rule.types:
         kind = source.facts.type if source.facts else "of no known picture format"
-        findings.problem(path, source.text, f"is {kind}", kinds)
+        findings.problem(path, source.shown, "format", f"is {kind}", kinds)
         return
     if source.bytes > rule.megabytes * 2**20:
         held = f"has {source.bytes / 2**20:.1f} MB"
-        findings.problem(path, source.text, held, f"up to {rule.megabytes} MB", f"{rule.megabytes} MB")
+        findings.problem(path, source.shown, "weight", held, f"up to {rule.megabytes} MB", f"{rule.megabytes} MB")
+    if source.scheme == "data" and len(source.text) > DATA_URL_ADVICE:
+        findings.warn(f"{path}: a data: URL above 10 MB may be refused; give the file itself and it is uploaded")
     facts = source.facts
     if not facts.width or not facts.height:
-        findings.warn(f"{path}: the pixel size of {source.text} could not be read from its header")
+        findings.warn(f"{path}: the pixel size could not be read from the header")
         return
     if facts.alpha and not rule.alpha:
-        findings.warn(f"{path}: {source.text} has transparency, which this model does not support")
+        findings.warn(f"{path}: it has transparency, which this model does not support")
     _judge_pixels(path, facts, rule, findings)
 
 
@@ -409,10 +440,10 @@ def _judge_pixels(path: str, facts: Facts, rule: MediaRule, findings: _Findings)
             findings.warn(f"{path}: {measured} pixels; sides of {low} to {high} are advised")
         else:
             findings.problem(
-                path, measured, "has a side out of range", f"sides of {low} to {high}", _rescaled(facts, rule)
+                path, measured, "pixels", "has a side out of range", f"sides of {low} to {high}", _rescaled(facts, rule)
             )
     if rule.ratio and longer > rule.ratio * shorter:
-        findings.problem(path, measured, "is too long and narrow", f"ratio 1:{rule.ratio} to {rule.ratio}:1")
+        findings.problem(path, measured, "pixels", "is too long and narrow", f"ratio 1:{rule.ratio} to {rule.ratio}:1")
 
 
 def _rescaled(facts: Facts, rule: MediaRule) -> str | None:
@@ -422,17 +453,6 @@ def _rescaled(facts: Facts, rule: MediaRule) -> str | None:
     factor, whole = (low / shorter, math.ceil) if shorter < low else (high / longer, math.floor)
     width, height = whole(facts.width * factor), whole(facts.height * factor)
     return f"{width}*{height}" if low <= min(width, height) and max(width, height) <= high else None
-
-
-def _judge_url(path: str, source: Source, rule: MediaRule, findings: _Findings) -> None:
-    if source.scheme == "data":
-        kind = source.text[5:].split(";")[0].split(",")[0].lower()
-        if kind not in rule.types and kind != "image/jpg":
-            findings.problem(path, source.text[:40] + "…", f"is {kind or 'of no stated type'}", ", ".join(rule.types))
-        if len(source.text) > DATA_URL_ADVICE:
-            findings.warn(f"{path}: a data: URL above 10 MB may be refused; give the file itself and it is uploaded")
-    elif rule.ascii_url and not source.text.isascii():
-        findings.problem(path, source.text, "holds characters outside ASCII", "a URL in ASCII")
 
 
 CHECKS: Mapping[str, Callable[[Param, object, _Findings], object]] = {

@@ -112,6 +112,15 @@ def encode(shape: str, model_id: str, values: Values, text_first: bool = False) 
     return Call(how.path, body, how.is_task, how.is_stream)
 
 
+def is_finished(body: JSON) -> bool:
+    """Whether a joined stream was complete."""
+    return _dict(body.get("output")).get("finished") is True
+
+
+def has_texts(body: JSON) -> bool:
+    return any(item["type"] == "text" for item in decode(body, interleaved=True).content)
+
+
 def task_id(body: JSON) -> str:
     """The id of a task that was accepted, "" when the answer names none."""
     found = _dict(body.get("output")).get("task_id")

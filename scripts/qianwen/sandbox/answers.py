@@ -8,6 +8,7 @@ from typing import Any, Callable, Iterator, Mapping
 from ..media import Facts
 from ..models.catalog import Size
 from ..models.sizes import pixels_of
+from ..models.wire import SHAPES
 from ..record import record
 from .rules import Order
 
@@ -73,7 +74,7 @@ def _count(order: Order) -> int:
 
 def body(order: Order, made: Made) -> JSON:
     """`output` and `usage` of the final answer."""
-    if order.is_task and not order.mode.task.startswith("messages"):
+    if order.is_task and not SHAPES[order.mode.task].takes_messages:
         return _results(order, made)
     if order.mode.interleaved:
         return _wan(order, made, [_interleaved(made.urls)])

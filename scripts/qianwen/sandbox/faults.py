@@ -1,6 +1,6 @@
 """Trouble on demand: `ROUTE=ACTION[*TIMES]`, for rehearsals of what a caller does when the service fails.
 
-Routes: call, stream, submit, poll, list, cancel, policy, upload, result, and task (how the next task ends).
+Routes: sync, stream, submit, poll, list, cancel, policy, upload, result, and task (how the next task ends).
 Actions on a route: an HTTP status with an optional code and message (`429:Throttling.RateQuota`), `drop` (hang up
 before acting), `lose` (act, then hang up without an answer), `cut` (answer half and hang up), `stall:SECONDS` (act,
 then keep silent). Ends of a task: `fail[:CODE[:MESSAGE]]`, `partial[:CODE[:MESSAGE]]` (without its last picture),
@@ -15,7 +15,7 @@ from typing import Iterable
 
 from ..record import record
 
-ROUTES = ("call", "stream", "submit", "poll", "list", "cancel", "policy", "upload", "result", "task")
+ROUTES = ("sync", "stream", "submit", "poll", "list", "cancel", "policy", "upload", "result", "task")
 FOREVER = 10**9
 
 

@@ -1,8 +1,9 @@
 """What the service refuses, in its own codes and messages.
 
 A body is read back into request fields, checked against the same rows that the client uses, and the first thing wrong
-becomes the service's answer. How the wire must look (routes, headers, the shape of `input`) is checked here on its own,
-because the client's encoders are what this stand-in is there to test.
+becomes the service's answer. How the wire must look (routes, headers, what stands in `input` and what in `parameters`)
+is known here on its own, because the client's encoders are what this stand-in is there to test. A field in the wrong
+place is ignored, as an unknown one is.
 """
 
 from __future__ import annotations
@@ -63,16 +64,16 @@ def accept(
     request = _envelope(body)
     catalog, found = _model(catalogs, request["model"])
     shapes = {name for name, shape in wire.SHAPES.items() if shape.path == path}
-    if not any(mode.call in shapes or mode.task in shapes for mode in found.model.modes):
+    if not any(mode.sync in shapes or mode.task in shapes for mode in found.model.modes):
         raise invalid("url error, please check url！")
-    fields = _fields(request, _is_messages(path))
+    fields = _fields(request, path)
     if is_stream and fields.get("enable_interleave") is True:
         fields.setdefault("stream", True)  # the page asks for header and parameter; the official SDK sends the header
     mode = validate.choose_mode(found.model, {**fields, "async": is_task})
     if mode is None:
         raise invalid("the parameters must conform to the specification: input.function")
     _check_stream(mode, shapes, fields, is_stream)
-    if (mode.task if is_task else mode.call) not in shapes:
+    if (mode.task if is_task else mode.sync) not in shapes:
         raise invalid("url error, please check url！")
     known = {name: value for name, value in fields.items() if mode.param(name)}
     _check_size_form(known.get("size"))
@@ -124,19 +125,36 @@ def _model(catalogs: tuple[Catalog, ...], model_id: str) -> tuple[Catalog, rows.
     raise invalid("Model not exist.")
 
 
-def _is_messages(path: str) -> bool:
-    return any(shape.path == path and shape.takes_messages for shape in wire.SHAPES.values())
+INPUT_FIELDS: Mapping[str, frozenset[str]] = {
+    "/services/aigc/text2image/image-synthesis": frozenset({"prompt", "negative_prompt", "ref_img"}),
+    "/services/aigc/image2image/image-synthesis": frozenset(
+        {"prompt", "negative_prompt", "images", "function", "base_image_url", "mask_image_url"}
+    ),
+}
+"""What is read from `input` on the routes that take no messages; the rest is read from `parameters`."""
+
+EITHER_PLACE = frozenset({"negative_prompt"})  # a page's table says `input`, its own sample `parameters`
 
 
-def _fields(request: JSON, messages: bool) -> JSON:
+def _fields(request: JSON, path: str) -> JSON:
     """The request fields in a body, read independently of the client's encoders."""
-    given = request["input"]
-    fields = dict(request.get("parameters") or {})
-    if not messages:
-        if "messages" in given:
-            raise invalid("Field required: input.prompt")
-        renamed = {"images": "reference_images"}
-        return {**fields, **{renamed.get(name, name): value for name, value in given.items()}}
+    given, parameters = request["input"], request.get("parameters") or {}
+    names = INPUT_FIELDS.get(path)
+    if names is None:
+        return {**_message_fields(given), **{name: value for name, value in parameters.items() if name not in MEDIA}}
+    if "messages" in given:
+        raise invalid("Field required: input.prompt")
+    fields = {name: value for name, value in parameters.items() if name not in names or name in EITHER_PLACE}
+    fields.update((name, value) for name, value in given.items() if name in names)
+    if "images" in fields:
+        fields["reference_images"] = fields.pop("images")
+    return fields
+
+
+MEDIA = frozenset({"prompt", "reference_images", "reference_image"})
+
+
+def _message_fields(given: JSON) -> JSON:
     content = _content(given)
     texts = [item["text"] for item in content if "text" in item]
     pictures = [item["image"] for item in content if "image" in item]
@@ -144,7 +162,7 @@ def _fields(request: JSON, messages: bool) -> JSON:
         raise invalid("lack of image or text")
     if not all(isinstance(picture, str) for picture in pictures):
         raise invalid("image format error")
-    return {**fields, "prompt": texts[0], **({"reference_images": pictures} if pictures else {})}
+    return {"prompt": texts[0], **({"reference_images": pictures} if pictures else {})}
 
 
 def _content(given: JSON) -> list[JSON]:
@@ -177,30 +195,17 @@ def _words(problem: Problem, mode: Mode) -> Refusal:
     """The service's message for what our own check found."""
     field = problem.path.partition("[")[0]
     param = mode.param(field)
-    if field == "n" and param and param.high == 1:
+    if param and field == "n" and param.high == 1:
         return invalid("num_images_per_prompt must be 1")
-    if field == "n" and param:
+    if param and field == "n":
         return invalid(f"Range of n should be [{param.low:g}, {param.high:g}]")
-    if field == "size" and param and param.size and mode.task and param.size.fixed:
+    if param and param.size and param.size.fixed and mode.task:
         sizes = [size for preset in param.size.presets.values() for size in preset]
         return invalid(f"The size is not match the allowed size {sizes}", late=True)
-    if field == "prompt" or (param and param.media and not problem.value):
+    if problem.reason == "missing" and param and (field == "prompt" or param.media):
         return invalid("lack of image or text")
-    if param and param.media and problem.message.startswith("is not there"):
-        return Refusal(
-            400,
-            "InvalidParameter.DataInspection",
-            "Unable to download the media resource during the data inspection process.",
-        )
-    if param and param.media and problem.message == "is not resolved":
-        return Refusal(
-            400,
-            "invalid_parameter_error",
-            "InternalError.Algo.InvalidParameter: The provided URL does not appear to be valid. "
-            "Ensure it is correctly formatted.",
-        )
-    if param and param.media and "side" in problem.message:
+    if problem.reason == "pixels":
         return invalid("the size of input image is too small or too large.")
-    if param and param.media:
+    if problem.reason in ("file", "format", "type", "weight") and param and param.media:
         return invalid("Invalid image format or corrupted file")
     return invalid(f"the parameters must conform to the specification: {problem.path}.")

@@ -9,7 +9,7 @@ import threading
 import time
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import BinaryIO, Iterator, NoReturn, cast
+from typing import BinaryIO, Callable, Iterator, NoReturn, cast
 
 from ..errors import UsageError
 from . import faults
@@ -144,6 +144,14 @@ def _seconds(text: str) -> float:
     return seconds
 
 
+def _scaled_time(scale: float) -> tuple[Callable[[], float], Callable[[float], None]]:
+    """A clock and a sleep whose seconds are shorter than real ones by `scale`."""
+    if not scale:
+        raise ValueError("time cannot stand still: --time-scale must be above 0")
+    start = time.time()
+    return lambda: start + (time.time() - start) * scale, lambda seconds: time.sleep(seconds / scale)
+
+
 @contextmanager
 def running(standin: StandIn | None = None) -> Iterator[str]:
     """A stand-in for the length of a block; yields its base URL."""
@@ -172,10 +180,14 @@ def main(argv: list[str]) -> int:
         "--delay", type=_seconds, default=0.0, metavar="S", help="seconds that each picture or task takes"
     )
     parser.add_argument("--seed", type=int, metavar="N", help="makes ids and links repeatable")
+    parser.add_argument(
+        "--time-scale", type=_seconds, default=1.0, metavar="X", help="its time runs X times as fast as the clock"
+    )
     parser.add_argument("--fault", action="append", default=[], metavar="ROUTE=ACTION[*TIMES]", help="see below")
     args = parser.parse_args(argv)
     try:
-        server = Server(StandIn(args.delay, Faults(args.fault), args.seed), args.port)
+        clock, sleep = _scaled_time(args.time_scale)
+        server = Server(StandIn(args.delay, Faults(args.fault), args.seed, clock, sleep), args.port)
     except (ValueError, OverflowError, OSError) as error:
         parser.error(str(error))
     print(f"DASHSCOPE_HTTP_BASE_URL={server.base}", flush=True)

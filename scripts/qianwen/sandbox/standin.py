@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO, Callable, Iterator, Mapping, Union
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from ..media import Facts
+from ..media import Facts, probe_data_url
 from ..models.catalog import Source
 from ..models.image_models import IMAGES
+from ..models.wire import SHAPES
 from ..record import record
 from . import answers, placeholder, rules
 from .faults import Fault, Faults
@@ -61,7 +62,10 @@ class Task:
 
 
 class StandIn:
-    """delay: seconds that a picture takes.  seed: makes ids repeatable.  base: its own URL, set when it is known."""
+    """delay: seconds that a picture takes.  seed: makes ids repeatable.  clock, sleep: its time, in seconds.
+
+    origin: the URL of its own socket, set by whoever opens one.
+    """
 
     def __init__(
         self,
@@ -86,7 +90,7 @@ class StandIn:
         path = urlsplit(incoming.target).path
         for method, pattern, name in ROUTES:
             if method == incoming.method and re.fullmatch(pattern, path):
-                if name == "call" and incoming.headers.get("x-dashscope-sse", "").lower() == "enable":
+                if name == "sync" and incoming.headers.get("x-dashscope-sse", "").lower() == "enable":
                     return "stream"
                 return name
         return ""
@@ -119,7 +123,7 @@ class StandIn:
         order = rules.accept(CATALOGS, path, incoming.headers, body, inspect)
         if order.is_task:
             return self._submit(order, inspect.last)
-        if order.mode.call.endswith("stream"):
+        if SHAPES[order.mode.sync].is_stream:
             return self._stream(order, inspect.last)
         self._sleep(self.delay)
         return self._json({**answers.body(order, self._make(order, inspect.last)), "request_id": self._uuid()})
@@ -304,18 +308,34 @@ class _Inspector:
 
     def __call__(self, text: str) -> Source:
         scheme = text.partition(":")[0].lower()
-        if scheme not in ("http", "https", "oss", "data"):
-            return Source(text, scheme, fault="is no URL")
+        if scheme == "data":
+            return self._look_into(text)
         if scheme != "oss":
             self.last = None
-            return Source(text, scheme)
+            return Source(text, scheme, fault="" if scheme in ("http", "https") else "is no URL")
         if not self._resolves:
-            return Source(text, scheme, fault="is not resolved")
+            raise Refusal(
+                400,
+                "invalid_parameter_error",
+                "InternalError.Algo.InvalidParameter: The provided URL does not appear to be valid. "
+                "Ensure it is correctly formatted.",
+            )
         kept = self._storage.uploads.get(text[len("oss://") :])
         if kept is None or kept.model != self._model:
-            return Source(text, scheme, fault="is not there for this model")
+            raise Refusal(
+                400,
+                "InvalidParameter.DataInspection",
+                "Unable to download the media resource during the data inspection process.",
+            )
         self.last = kept.facts
         return Source(text, "file", bytes=kept.bytes, facts=kept.facts)
+
+    def _look_into(self, text: str) -> Source:
+        try:
+            size, self.last = probe_data_url(text)
+        except ValueError as error:
+            return Source(text, "data", fault=str(error))
+        return Source(text, "data", bytes=size, facts=self.last)
 
 
 def _model_of(body: bytes) -> str:
@@ -355,7 +375,7 @@ def _china_time(moment: float) -> str:
 
 _TASK = re.escape(PREFIX) + r"/tasks/[^/]+"
 ROUTES = (
-    ("POST", re.escape(PREFIX) + r"/services/aigc/multimodal-generation/generation", "call"),
+    ("POST", re.escape(PREFIX) + r"/services/aigc/multimodal-generation/generation", "sync"),
     ("POST", re.escape(PREFIX) + r"/services/aigc/[a-z0-9-]+/[a-z0-9-]+", "submit"),
     ("GET", _TASK, "poll"),
     ("POST", _TASK + "/cancel", "cancel"),
@@ -365,7 +385,7 @@ ROUTES = (
     ("GET", r"/results/[^/]+", "result"),
 )
 HANDLERS: Mapping[str, Callable[[StandIn, Incoming], Reply]] = {
-    "call": StandIn.generate,
+    "sync": StandIn.generate,
     "stream": StandIn.generate,
     "submit": StandIn.generate,
     "poll": StandIn.poll,

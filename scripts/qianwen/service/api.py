@@ -44,7 +44,7 @@ class Endpoint:
     key: str
 
 
-def request(
+def request_for(
     endpoint: Endpoint, method: str, path: str, body: JSON | None = None, *, task: bool = False, stream: bool = False
 ) -> Request:
     """The HTTP request of an API call. A POST with a body costs money when it is accepted."""
@@ -61,10 +61,11 @@ def request(
     if body is not None and _mentions_oss(body):
         headers["X-DashScope-OssResourceResolve"] = "enable"
     patience = SYNC_PATIENCE if body is not None and not task else POLL_PATIENCE
-    return Request(method, endpoint.base + path, headers, encoded, patience, billable=body is not None)
+    paid = body is not None
+    return Request(method, endpoint.base + path, headers, encoded, patience, billable=paid, once=paid)
 
 
-def call(send: Send, request: Request) -> JSON:
+def answer(send: Send, request: Request) -> JSON:
     """The JSON answer. Raises the error that a refusal, a fault or an unreadable answer means."""
     with _answered(send, request) as response:
         try:
@@ -74,12 +75,12 @@ def call(send: Send, request: Request) -> JSON:
 
 
 def events(send: Send, request: Request) -> Iterator[JSON]:
-    """The JSON frames of a streamed answer, as they come. Raises as `call` does, also in the middle."""
+    """The JSON frames of a streamed answer, as they come. Raises as `answer` does, also in the middle."""
     with _answered(send, request) as response:
-        if "event-stream" not in response.headers.get("content-type", ""):
-            yield _accepted(response.read_all(ANSWER_BYTES), request)
-            return
         try:
+            if "event-stream" not in response.headers.get("content-type", ""):
+                yield _accepted(response.read_all(ANSWER_BYTES), request)
+                return
             for event, data in _frames(response):
                 frame = _parse(data)
                 if frame is None:
@@ -104,11 +105,12 @@ def refused(answer: JSON, status: int, request: Request | None = None) -> Qianwe
     code, message = str(answer.get("code") or ""), str(answer.get("message") or "")
     means = meaning(code, message, status)
     kind = KINDS[means.kind]
-    doubtful = request is not None and request.billable and status >= 500
+    trouble = kind is Unavailable and status == 200  # told inside an answer: of a task, or in the middle of a stream
+    doubtful = request is not None and request.billable and (status >= 500 or status == 408 or trouble)
     if doubtful:
         kind = UnknownOutcome
-    elif status == 200 and kind is Unavailable:
-        kind = Refused  # the transport is fine: a task that failed on the server's side has ended
+    elif trouble:
+        kind = Refused  # a task that failed on the server's side has ended
     words = message or f"the service answered HTTP {status}"
     return kind(
         f"{code}: {words}" if code else words,
@@ -146,19 +148,19 @@ def _accepted(body: bytes, request: Request) -> JSON:
 
 
 def _unreadable(message: str, request: Request) -> QianwenError:
-    return UnknownOutcome(message) if request.billable else Unavailable(message)
+    return UnknownOutcome(message) if request.billable else Unavailable(message, retryable=False)
 
 
 def _of_fault(fault: Fault, request: Request) -> QianwenError:
     if request.billable and fault.sent:
         return UnknownOutcome(f"{fault.reason} after the request was sent", hint=fault.hint)
-    return Unavailable(fault.reason, hint=fault.hint)
+    return Unavailable(fault.reason, hint=fault.hint, retryable=not fault.permanent)
 
 
 def _parse(body: bytes) -> JSON | None:
     """A JSON object, also when it stands in a `data:` line of a failed stream; None for anything else."""
     try:
-        answer = json.loads(body)
+        answer = json.loads(body, parse_constant=lambda _: None)  # NaN and Infinity are no JSON
         if b"\\ud" in body.lower():  # halves of characters cannot be printed, saved or sent
             text = json.dumps(answer, ensure_ascii=False)
             answer = json.loads(text.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
@@ -200,7 +202,7 @@ def _lines(response: Response) -> Iterator[bytes]:
 def _mentions_oss(value: object) -> bool:
     """Whether any string anywhere in a body is a temporary-storage URL."""
     if isinstance(value, str):
-        return value.startswith("oss://")
+        return value[:6].lower() == "oss://"
     if isinstance(value, dict):
         return any(map(_mentions_oss, value.values()))
     return isinstance(value, (list, tuple)) and any(map(_mentions_oss, value))

@@ -71,6 +71,7 @@ ROWS = (
         r"AccessDenied\.Unpurchased|(Model|Workspace|App|Endpoint)\.AccessDenied|AccessDenied|access_denied",
     ),
     Row(_THROTTLED, r"Throttling.*|LimitRequests|limit_requests|limit_burst_rate"),
+    Row(Meaning("failed"), r"InternalError\.Algo\.InvalidParameter"),
     Row(_SERVER, r"InternalError.*|internal_error|SystemError|ModelServiceFailed|RewriteFailed|Request_?TimeOut"),
     Row(_SERVER, r"ResponseTimeout|ModelServingError|ModelUnavailable|ServiceUnavailable"),
     Row(_KEY, status=401),
@@ -88,5 +89,5 @@ def meaning(code: str, message: str, status: int) -> Meaning:
             and (not row.message or re.search(row.message, message))
             and (not row.status or row.status == status)
         ):
-            return row.meaning
+            return Meaning("failed", hint=row.meaning.hint) if status == 400 and row.meaning.passing else row.meaning
     return _SERVER if status >= 500 else Meaning("failed")

@@ -26,7 +26,7 @@ _BLOCK_HEADER = _with_crc32(b"\x02\x00\x21\x01\x00\x00\x00\x00")  # 12 bytes, on
 
 
 class Crc64:
-    """Collects blocks and answers whether they have a given CRC-64. `available` is False without Python's lzma."""
+    """Collects blocks and answers whether they have a given CRC-64; where Python has no lzma, it believes them."""
 
     def __init__(self) -> None:
         self._bytes = 0
@@ -40,10 +40,6 @@ class Crc64:
         self._reader.decompress(_STREAM_HEADER)
         self._feed(_BLOCK_HEADER)
         self._control = b"\x01"  # the first chunk resets the dictionary
-
-    @property
-    def available(self) -> bool:
-        return self._reader is not None
 
     def update(self, block: bytes) -> None:
         if self._reader is None:

@@ -11,7 +11,7 @@ import hashlib
 import re
 from urllib.parse import urljoin, urlsplit
 
-from ..errors import OutputError
+from ..errors import LinkExpired, OutputError
 from ..record import record
 from .api import AGENT
 from .crc64 import Crc64
@@ -28,12 +28,7 @@ BLOCK_BYTES = 256 * 1024
 PATIENCE = 60.0
 BREAKS = 5  # how often a download is taken up again
 REDIRECTS = 3
-
-EXPIRED_HINT = "the link is good for 24 hours from the end of the task; a task can be asked for a fresh one"
-
-
-class Expired(OutputError):
-    """The storage host says that the link is no longer good."""
+STORAGE_HOSTS = ".aliyuncs.com"
 
 
 @record
@@ -50,9 +45,9 @@ def fetch(
     """Write the whole of `url` into an empty seekable stream.
 
     loopback: plain http to this machine is allowed, because the API is there too.
-    Raises OutputError when the URL may not be fetched or its bytes do not come whole, Expired for a dead link.
+    Raises OutputError when the URL may not be fetched or its bytes do not come whole, LinkExpired for a dead link.
     """
-    check_url(url, loopback, warn)
+    url = fetchable(url, loopback, warn)
     whole = _Whole(stream)
     trouble = ""
     for _ in range(BREAKS + 1):
@@ -66,22 +61,28 @@ def fetch(
             trouble = fault.reason
             if fault.permanent:
                 break
-    raise OutputError(f"the download of {shown(url)} broke off: {trouble}", hint=EXPIRED_HINT)
+    raise OutputError(f"the download of {shown(url)} broke off: {trouble}")
 
 
-def check_url(url: str, loopback: bool, warn: Callable[[str], None] = lambda _: None) -> None:
-    """Raises OutputError for a result URL that is not fetched; warns about an unusual host."""
+def fetchable(url: str, loopback: bool, warn: Callable[[str], None] = lambda _: None) -> str:
+    """The URL as it is fetched: https, or loopback http where that is allowed. Warns about an unusual host.
+
+    Raises OutputError for what is never fetched.
+    """
     try:
         parts = urlsplit(url)
         host = parts.hostname or ""
     except ValueError:
         raise OutputError("the service named a result URL that cannot be read") from None
     if parts.scheme == "http" and loopback and is_loopback(host):
-        return
-    if parts.scheme != "https" or not host:
+        return url
+    if parts.scheme == "http" and host.endswith(STORAGE_HOSTS):
+        url = "https" + url[len("http") :]  # some results are named by http although storage speaks https
+    elif parts.scheme != "https" or not host:
         raise OutputError(f"the service named a result with the scheme {parts.scheme}:, which is not fetched")
-    if not host.endswith(".aliyuncs.com"):
+    if not host.endswith(STORAGE_HOSTS):
         warn(f"the result comes from {host}, which is no Alibaba Cloud storage host; no key is sent there")
+    return url
 
 
 def shown(url: str) -> str:
@@ -166,8 +167,7 @@ def _follow(send: Send, url: str, headers: dict[str, str], loopback: bool) -> Re
         location = response.headers.get("location")
         if response.status not in (301, 302, 303, 307, 308) or not location:
             return response
-        url = urljoin(url, location)
-        check_url(url, loopback)
+        url = fetchable(urljoin(url, location), loopback)
     raise OutputError(f"the download of {shown(url)} is redirected too often")
 
 
@@ -181,5 +181,5 @@ def _refusal(response: Response, url: str) -> OutputError:
     code = re.search(r"<Code>([^<]*)</Code>", text)
     said = f"HTTP {response.status}" + (f", {code[1]}" if code else "")
     if response.status == 403 and "expired" in text:
-        return Expired(f"the link to {shown(url)} has expired ({said})", hint=EXPIRED_HINT)
-    return OutputError(f"{shown(url)} could not be fetched ({said})", hint=EXPIRED_HINT)
+        return LinkExpired(f"the link to {shown(url)} has expired ({said})")
+    return OutputError(f"{shown(url)} could not be fetched ({said})")

@@ -27,8 +27,8 @@ class Stream:
 class Request:
     """One HTTP exchange to make.
 
-    patience: seconds of silence after which we stop listening.  billable: acceptance costs money, so that it must
-    never be sent twice on a doubt.
+    patience: seconds of silence after which we stop listening.  billable: acceptance costs money.
+    once: it must not be sent again as it is when it may have arrived, because it costs money or has a unique name.
     """
 
     method: str
@@ -37,6 +37,7 @@ class Request:
     body: Body = None
     patience: float = 60.0
     billable: bool = False
+    once: bool = False
 
 
 class Fault(Exception):

@@ -1,7 +1,7 @@
 """Whether to send a request again, and after how long: pure decisions, and the wrapper that acts on them.
 
-The question is always "can the server have acted?". A request that costs money is sent again only when nothing of it
-was sent, or when the service answered that it was throttled, which is a refusal at the door.
+The question is always "can the server have acted?". A request that costs money, or that has a unique name, is sent
+again only when nothing of it was sent, or when the answer was that it is throttled, which is a refusal at the door.
 """
 
 from __future__ import annotations
@@ -40,12 +40,12 @@ def delay(attempt: int, request: Request, outcome: Outcome, now: float, chance: 
 
 def may_resend(request: Request, outcome: Outcome) -> bool:
     if isinstance(outcome, Fault):
-        return not outcome.permanent and not (request.billable and outcome.sent)
+        return not outcome.permanent and not (request.once and outcome.sent)
     if outcome.status < 400:
         return False
     code, message = error_of(outcome.refusal)
     passing = meaning(code, message, outcome.status).passing
-    return passing and (outcome.status == 429 or not request.billable)
+    return passing and (outcome.status == 429 or not request.once)
 
 
 def error_of(body: bytes) -> tuple[str, str]:

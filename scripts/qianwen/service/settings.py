@@ -81,6 +81,8 @@ def region(place: Place, flag: str) -> str:
     """The region's full name. Raises UsageError for an unknown one."""
     found = find(place, REGION_NAMES)
     name, source = (flag, "--region") if flag else (found.value, found.source) if found else (DEFAULT_REGION, "")
+    if not flag and name == "none":  # the family's word for "only the base URL counts"
+        return DEFAULT_REGION
     name = ALIASES.get(name.lower(), name.lower())
     if name not in HOSTS:
         raise UsageError(f"{name!r} ({source}) is no region", hint="regions: " + ", ".join([*HOSTS, *ALIASES]))
@@ -109,9 +111,11 @@ def key(place: Place, base: str) -> Setting:
     return found
 
 
-def endpoint(place: Place, region_name: str) -> Endpoint:
+def endpoint(place: Place, region_name: str) -> tuple[Endpoint, str]:
+    """Where the API is and the key for it; and in words where the key was found."""
     base = base_url(place, region_name)
-    return Endpoint(base, key(place, base).value)
+    found = key(place, base)
+    return Endpoint(base, found.value), found.source
 
 
 def _checked_base(found: Setting) -> str:
@@ -157,7 +161,7 @@ def is_loopback_url(url: str) -> bool:
 
 
 def _is_known(host: str) -> bool:
-    return host in HOSTS.values() or host in _CODING_HOSTS or _WORKSPACE_HOST.fullmatch(host) is not None
+    return host in HOSTS.values() or _WORKSPACE_HOST.fullmatch(host) is not None
 
 
 def read_env_file(path: str) -> dict[str, str]:

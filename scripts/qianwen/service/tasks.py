@@ -29,6 +29,7 @@ YOUNG_UNKNOWNS = 3
 FIRST_GAP = 2.0
 SHORT_GAP = 3.0
 SHARE_OF_ELAPSED = 0.1
+LEAST_GAP = 1.0  # the account may look 20 times a second, with all its programs together
 LAST_LOOK_SECONDS = 2.0  # kept back from the deadline for one more look
 
 
@@ -53,6 +54,7 @@ def gaps(interval: float) -> Iterator[float]:
 
     The service advises 3 seconds in the first half minute and longer after; this makes no more looks than that.
     """
+    interval = max(interval, LEAST_GAP)
     gap = min(FIRST_GAP, interval)
     elapsed = gap
     while True:
@@ -75,7 +77,8 @@ def wait(
 
     fetch: polls once.  interval: longest gap, seconds.  deadline: moment of `clock`.  tell: hears every look and the
     elapsed seconds.  just_submitted: the first look waits a gap, and the task may not be visible everywhere yet.
-    Raises StillRunning at the deadline, Refused when the task failed, was canceled or is unknown to the service.
+    Raises StillRunning at the deadline, Refused when the task failed, was canceled or is unknown to the service, and
+    Unavailable for trouble that waiting does not mend.
     """
     started = clock()
     unknowns = 0
@@ -87,7 +90,7 @@ def wait(
                 break
             sleep(max(min(gap, left), 0.0))
         elapsed = clock() - started
-        seen = _poll(fetch)
+        seen = _poll(fetch, clock() < deadline)
         word = seen.word
         tell(seen, elapsed)
         if seen.meaning == GONE and just_submitted and elapsed < YOUNG_SECONDS and unknowns < YOUNG_UNKNOWNS:
@@ -108,11 +111,13 @@ def _still_running(task_id: str, word: str) -> StillRunning:
     return StillRunning(f"task {task_id} is not finished (last seen: {word or 'no answer'})", task_id=task_id)
 
 
-def _poll(fetch: Callable[[], JSON]) -> Seen:
-    """One look; trouble on the way is no look at all, and the wait goes on."""
+def _poll(fetch: Callable[[], JSON], in_time: bool) -> Seen:
+    """One look. Passing trouble on the way is no look at all, and the wait goes on."""
     try:
         return look(fetch())
     except Unavailable as error:
+        if in_time and not error.retryable:
+            raise
         return Seen(f"unreachable: {error.message}", WAITING, {})
 
 
@@ -122,7 +127,7 @@ def _ending(seen: Seen, task_id: str) -> QianwenError:
     if seen.meaning == GONE:
         hint = "a task can be asked for 24 hours, on the region that took it and with a key of the same account"
         error: QianwenError = Refused(
-            f"task {task_id} is unknown to the service: it expired or never existed", hint=hint
+            f"task {task_id} is unknown to the service: it expired or never existed", hint=hint, billed="unknown"
         )
         error.code = "UNKNOWN"
     elif words.get("code") or words.get("message"):

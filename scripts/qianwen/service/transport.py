@@ -215,14 +215,12 @@ def _write(connection: _Connection, head: _Head, body: Body) -> None:
     for name, value in headers:
         connection.putheader(name, value)
     connection.endheaders()
-    if isinstance(body, Stream):
-        try:
-            for block in body.blocks():
-                connection.send(block)
-        except ConnectionError:
-            pass  # a server that refuses early answers and closes; its answer says why
-    elif body:
-        connection.send(body)
+    blocks = body.blocks() if isinstance(body, Stream) else [body] if body else []
+    try:
+        for block in blocks:
+            connection.send(block)
+    except ConnectionError:
+        pass  # a server that refuses early answers and closes; its answer says why
 
 
 def _refusal(response: Response) -> bytes:

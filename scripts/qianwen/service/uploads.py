@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import os
 import re
-from urllib.parse import urlsplit
 
-from ..errors import QianwenError, Unavailable, UsageError
+from ..errors import Refused, Unavailable, UsageError
 from ..media import SUFFIXES
 from ..record import record
 from . import api
 from .exchange import Fault, Request, Stream
+from .settings import is_loopback_url
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 BLOCK_BYTES = 256 * 1024
 UPLOAD_PATIENCE = 120.0
 TRIES = 3
+NEW_POLICY_HELPS = (403, 408, 409, 429)  # expired, timed out, name taken by an earlier try, throttled
 
 FORM_FIELDS = (
     ("OSSAccessKeyId", "oss_access_key_id"),
@@ -44,14 +45,17 @@ class Upload:
     bytes: int
 
 
-def upload(send: Send, endpoint: api.Endpoint, model: str, file: Upload) -> str:
+def upload(send: Send, pause: Callable[[float], None], endpoint: api.Endpoint, model: str, file: Upload) -> str:
     """The `oss://` URL of a file put into temporary storage for `model`.
 
+    pause: sleeps for some seconds before another try.
     Raises UsageError when the file is larger than the policy allows or changes while it is sent, Unavailable when
-    storage does not take it, and what `api.call` raises for the policy.
+    storage does not take it, and what `api.answer` raises for the policy.
     """
     trouble = ""
-    for _ in range(TRIES):
+    for attempt in range(TRIES):
+        if attempt:
+            pause(2.0**attempt)
         policy = _policy(send, endpoint, model)
         limit = _number(policy.get("max_file_size_mb"))
         if limit and file.bytes > limit * 2**20:
@@ -59,9 +63,11 @@ def upload(send: Send, endpoint: api.Endpoint, model: str, file: Upload) -> str:
                 f"{file.path} has {file.bytes / 2**20:.1f} MB; storage takes up to {limit:g} MB for {model}"
             )
         key = f"{policy['upload_dir']}/{object_name(file.path, file.media_type)}"
-        trouble = _post_form(send, endpoint, policy, key, file)
+        trouble, hopeless = _post_form(send, policy, key, file)
         if not trouble:
             return f"oss://{key}"
+        if hopeless:
+            break
     raise Unavailable(f"{os.path.basename(file.path)} could not be uploaded: {trouble}")
 
 
@@ -72,7 +78,7 @@ def object_name(path: str, media_type: str) -> str:
 
 
 def _policy(send: Send, endpoint: api.Endpoint, model: str) -> Mapping[str, object]:
-    answer = api.call(send, api.request(endpoint, "GET", api.policy_path(model)))
+    answer = api.answer(send, api.request_for(endpoint, "GET", api.policy_path(model)))
     policy = answer.get("data")
     wanted = ("upload_dir", "upload_host", *(source for _, source in FORM_FIELDS))
     if not isinstance(policy, dict) or any(not policy.get(name) for name in wanted):
@@ -83,13 +89,13 @@ def _policy(send: Send, endpoint: api.Endpoint, model: str) -> Mapping[str, obje
 
 def _check_host(host: str, endpoint: api.Endpoint) -> None:
     """Storage is reached by https; plain http only where the API itself is on this machine."""
-    parts, base = urlsplit(host), urlsplit(endpoint.base)
-    if parts.scheme != "https" and not (base.scheme == "http" and parts.hostname == base.hostname):
-        raise QianwenError(f"the service named an upload host that is not https: {parts.scheme}://{parts.hostname}")
+    both_here = is_loopback_url(endpoint.base) and is_loopback_url(host)
+    if not host.startswith("https://") and not (both_here and host.startswith("http://")):
+        raise Refused(f"the service named an upload host that is not https: {host.partition('?')[0]}")
 
 
-def _post_form(send: Send, endpoint: api.Endpoint, policy: Mapping[str, object], key: str, file: Upload) -> str:
-    """Send one form; what went wrong, or "" when storage has the file."""
+def _post_form(send: Send, policy: Mapping[str, object], key: str, file: Upload) -> tuple[str, bool]:
+    """Send one form. What went wrong ("": storage has the file), and whether another try would go wrong as well."""
     fields = [(name, _text(policy[source])) for name, source in FORM_FIELDS]
     fields += [("key", key), ("success_action_status", "200")]
     boundary = os.urandom(16).hex()
@@ -102,13 +108,14 @@ def _post_form(send: Send, endpoint: api.Endpoint, policy: Mapping[str, object],
     body = Stream(len(opening) + file.bytes + len(closing), _framed(opening, file, closing))
     headers = {"User-Agent": api.AGENT, "Content-Type": f"multipart/form-data; boundary={boundary}"}
     try:
-        with send(Request("POST", str(policy["upload_host"]), headers, body, UPLOAD_PATIENCE)) as response:
+        with send(Request("POST", str(policy["upload_host"]), headers, body, UPLOAD_PATIENCE, once=True)) as response:
             if response.status in (200, 204):
                 response.read_all(api.ANSWER_BYTES)
-                return ""
-            return oss_error(response.refusal) or f"HTTP {response.status}"
+                return "", False
+            trouble = oss_error(response.refusal) or f"HTTP {response.status}"
+            return trouble, response.status < 500 and response.status not in NEW_POLICY_HELPS
     except Fault as fault:
-        return fault.reason
+        return fault.reason, fault.permanent
 
 
 def _framed(opening: bytes, file: Upload, closing: bytes) -> Callable[[], Iterator[bytes]]:
