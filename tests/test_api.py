@@ -19,7 +19,7 @@ FREE = api.request_for(ENDPOINT, "GET", "/tasks/t")
 
 class Requests(unittest.TestCase):
     def test_headers(self) -> None:
-        plain = {"Authorization", "User-Agent", "Accept"}
+        plain = {"Authorization", "User-Agent", "Accept", "Accept-Encoding"}
         for name, request, more in (
             ("look", FREE, set[str]()),
             ("call", PAID, {"Content-Type"}),
@@ -85,7 +85,7 @@ class Errors(unittest.TestCase):
             "a failure with status 200",
             ({"code": "InternalError.Timeout", "message": "late"}, 200),
             UnknownOutcome,
-            Refused,
+            Unavailable,
         ),
         ("a timeout with a client's status", (b"", 408), UnknownOutcome, Refused),
         ("a framed refusal", (b'id:1\nevent:error\ndata:{"code":"InvalidParameter"}\n\n', 400), Refused, Refused),
@@ -98,6 +98,18 @@ class Errors(unittest.TestCase):
                     api.answer(Script(outcome if isinstance(outcome, Fault) else answer(*outcome)), request)
                 self.assertIs(type(caught.exception), kind)
                 self.assertEqual(caught.exception.billed, "unknown" if kind is UnknownOutcome else "no")
+
+    def test_a_code_beside_an_output_is_a_remark(self) -> None:
+        body = {"code": "200", "output": {"choices": []}}
+        self.assertEqual(api.answer(Script(body), PAID), body)
+
+    def test_numbers_that_json_cannot_say_are_nothing(self) -> None:
+        body = api.answer(Script(answer(b'{"a": 1e999, "b": -1e999, "c": NaN, "d": Infinity, "e": 1.5}')), FREE)
+        self.assertEqual(body, {"a": None, "b": None, "c": None, "d": None, "e": 1.5})
+
+    def test_frames_within_frames_are_no_json(self) -> None:
+        with self.assertRaises(UnknownOutcome):
+            api.answer(Script(answer(b"data:" * 5000 + b"{}", 200)), PAID)
 
     def test_halves_of_characters_are_replaced(self) -> None:
         body = api.answer(Script(answer(b'{"a": "\\ud83d\\ude00 \\ud800 \\uDC00x"}')), FREE)

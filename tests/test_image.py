@@ -171,6 +171,36 @@ class Tasks(Case):
             self.json("x", "--async")
         self.assertEqual(len(standin.of("submit")), 1)
 
+    def test_a_refused_poll_is_no_failed_task(self) -> None:
+        for status in (400, 404, 405, 408, 409, 418):
+            with self.subTest(status), self.standin(delay=20, faults=[f"poll={status}:Odd*3"]) as standin:
+                self.json("x", "--async")
+                self.assertEqual(len(standin.of("submit")), 1)
+        with self.standin(delay=20, faults=["poll=404:Odd"]) as standin:
+            reply = self.json("x", "--async", code=5)
+            (task_id,) = standin.tasks
+            error = reply["error"]
+            self.assertEqual((error["billed"], error["retryable"], error["code"]), ("unknown", False, "Odd"))
+            self.assertIn(f"--task-id {task_id}", reply["next"])
+            reply = self.json("--task-id", task_id, "--poll-once", code=5)
+            self.assertIn(f"--task-id {task_id}", reply["next"])
+
+    def test_the_last_look_is_kept(self) -> None:
+        with self.standin(faults=["task=fail:DataInspectionFailed:no"]):
+            reply = self.json("x", "--async", code=1)
+        self.assertEqual((reply["output"]["task_status"], reply["output"]["message"]), ("FAILED", "no"))
+        with self.standin(delay=500):
+            reply = self.json("x", "--async", "--timeout", "200", code=2)
+        self.assertEqual(reply["output"]["task_status"], "RUNNING")
+
+    def test_what_bought_something_is_not_called_retryable(self) -> None:
+        with self.standin(delay=500) as standin:
+            self.assertFalse(self.json("x", "--async", "--timeout", "10", code=2)["error"]["retryable"])
+            (task_id,) = standin.tasks
+            self.assertTrue(self.json("--task-id", task_id, "--poll-once", code=2)["error"]["retryable"])
+        with self.standin(faults=["sync=429:Throttling"]):
+            self.assertTrue(self.json("x", code=5)["error"]["retryable"])
+
     def test_a_lost_answer_to_a_submission_is_an_unknown_outcome(self) -> None:
         for fault in ("submit=lose", "submit=cut", "submit=500", "submit=502"):
             with self.subTest(fault), self.standin(faults=[fault]) as standin:
@@ -204,11 +234,13 @@ class Results(Case):
         outputs: tuple[tuple[dict[str, Any], str, str], ...] = (
             ({"choices": []}, "failed", "unknown"),
             ({"results": [failed]}, "content", "no"),
+            ({"choices": [], "code": "DataInspectionFailed"}, "content", "no"),
             ({}, "failed", "unknown"),
         )
         for output, kind, billed in outputs:
             with self.subTest(output=output):
-                reply = self.json("x", code=1, send=Script({"request_id": "r", "output": output}))
+                remark = {"code": output["code"]} if "code" in output else {}
+                reply = self.json("x", code=1, send=Script({"request_id": "r", "output": output, **remark}))
                 error = reply["error"]
                 self.assertEqual((reply["output"], error["kind"], error["billed"]), (output, kind, billed))
 

@@ -90,7 +90,20 @@ class Wait(unittest.TestCase):
 
     def test_trouble_on_the_way_is_waited_out(self) -> None:
         self.wait(Unavailable("the connection broke"), body("SUCCEEDED"))
-        self.assertEqual(self.words, ["unreachable: the connection broke", "SUCCEEDED"])
+        self.assertEqual(self.words, ["no answer: the connection broke", "SUCCEEDED"])
+
+    def test_a_refused_look_says_nothing_about_the_task(self) -> None:
+        refusals = [Refused("not now", http_status=404), ContentRefused("odd"), Unavailable("html", retryable=False)]
+        self.wait(*refusals, body("RUNNING"), *refusals, body("SUCCEEDED"))
+        self.assertEqual(self.words[0], "no answer: not now")
+
+    def test_look_after_look_refused_gives_up_without_calling_the_task_failed(self) -> None:
+        with self.assertRaises(Unavailable) as caught:
+            self.wait(Refused("gone fishing", code="NotFound", http_status=404))
+        self.assertEqual(len(self.looks), tasks.LOOKS_IN_VAIN)
+        error = caught.exception
+        self.assertEqual((error.task_id, error.code, error.http_status), ("t-1", "NotFound", 404))
+        self.assertIn("the task goes on", error.hint)
 
     def test_a_refused_key_ends_it(self) -> None:
         with self.assertRaises(AuthError):

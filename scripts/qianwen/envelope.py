@@ -44,7 +44,7 @@ def failure(error: QianwenError, outcome: Outcome, ask: Ask, world: World) -> JS
             "http_status": error.http_status,
             "request_id": error.request_id or None,
             "task_id": error.task_id or outcome.task_id or None,
-            "retryable": error.retryable,
+            "retryable": error.retryable and not (outcome.submitted and billed(error, outcome) != "no"),
             "billed": billed(error, outcome),
         },
     }

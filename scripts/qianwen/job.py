@@ -24,6 +24,7 @@ if TYPE_CHECKING:  # at run time these are imported only where they are needed, 
     from .models.validate import Checked
     from .outputs import Saved, Target
     from .service.settings import Place
+    from .service.tasks import Seen
     from .session import Session
 
     JSON = dict[str, Any]
@@ -91,7 +92,7 @@ class Job:
                 return
             body = self.submit(service, call)
             if call.is_task:
-                body = service.wait(self.outcome.task_id, self.ask.interval, self.progress, just_submitted=True)
+                body = self.wait(service, is_new=True)
             self.save(service, body, target, checked.mode.interleaved)
             self.count(checked)
 
@@ -101,10 +102,10 @@ class Job:
         with self.session() as service:
             target = self.target(f"task {task_id[:8]}")
             if self.ask.poll_once:
-                self.outcome.body = service.look(task_id).body
+                self.outcome.body = service.look(task_id)
                 body = service.finished(task_id, self.outcome.body)
             else:
-                body = service.wait(task_id, self.ask.interval, self.progress, just_submitted=False)
+                body = self.wait(service, is_new=False)
             # Among tasks only the interleaved ones answer with texts.
             self.save(service, body, target, interleaved=wire.has_texts(body))
 
@@ -221,6 +222,15 @@ class Job:
             self.progress.always(f"Task submitted: {self.outcome.task_id}")
         return body
 
+    def wait(self, service: Session, is_new: bool) -> JSON:
+        """The final answer of the task. Every look is kept, so that a bad end can show the last one."""
+
+        def tell(seen: Seen, seconds: float) -> None:
+            self.outcome.body = seen.body or self.outcome.body
+            self.progress.state(self.outcome.task_id, seen.word, seconds)
+
+        return service.wait(self.outcome.task_id, self.ask.interval, tell, is_new)
+
     def receive(self, service: Session, call: wire.Call, target: Target) -> None:
         """Take an interleaved answer while it is made. What came before a break is saved before the break is told."""
         frames: list[JSON] = []
@@ -248,6 +258,8 @@ class Job:
             self.warn(f"picture {failure.number} was not made: {failure.code}: {failure.message}")
         if not result.urls and result.failures:
             raise service.refused(result.failures[0].code, result.failures[0].message)
+        if not result.urls and body.get("code"):
+            raise service.refused(str(body["code"]), str(body.get("message") or ""))
         if not result.urls:
             raise Refused("the service reported success, but the answer holds no picture", billed="unknown")
 
@@ -289,7 +301,10 @@ class Job:
         """The link of a picture as the task names it now. Raises LinkExpired when no task can be asked."""
         if not self.outcome.task_id:
             raise LinkExpired("the link of the result has expired")
-        urls = wire.decode(service.look(self.outcome.task_id).body).urls
+        try:
+            urls = wire.decode(service.look(self.outcome.task_id)).urls
+        except QianwenError as error:
+            raise LinkExpired(f"the link of the result has expired; {error.message}") from error
         if index >= len(urls):
             raise LinkExpired("the task names no fresh link for the result")
         return urls[index]

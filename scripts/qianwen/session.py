@@ -49,8 +49,14 @@ class Session:
     def stream(self, path: str, body: JSON) -> Iterator[JSON]:
         return api.events(self._send, api.request_for(self.endpoint, "POST", path, body, stream=True))
 
-    def look(self, task_id: str) -> tasks.Seen:
-        return tasks.look(api.answer(self._send, api.request_for(self.endpoint, "GET", api.task_path(task_id))))
+    def look(self, task_id: str) -> JSON:
+        """The answer of one look at a task. Raises AuthError, or Unavailable for every other refusal."""
+        try:
+            return self._ask_for(task_id)
+        except AuthError:
+            raise
+        except QianwenError as error:
+            raise tasks.lost_sight(error, task_id) from error
 
     def finished(self, task_id: str, body: JSON) -> JSON:
         """The body again when it is the final one. Raises StillRunning, or what a bad end means."""
@@ -60,18 +66,21 @@ class Session:
         """The error that the service's own words mean, when they stand in a result."""
         return api.refused({"code": code, "message": message}, 200)
 
-    def wait(self, task_id: str, interval: float, progress: Progress, just_submitted: bool) -> JSON:
+    def wait(self, task_id: str, interval: float, tell: Callable[[tasks.Seen, float], None], is_new: bool) -> JSON:
         """The final answer of a task; see `tasks.wait`."""
         return tasks.wait(
-            lambda: self.look(task_id).body,
+            lambda: self._ask_for(task_id),
             task_id,
             interval,
             self._deadline,
             self._world.sleep,
             self._world.clock,
-            lambda seen, seconds: progress.state(task_id, seen.word, seconds),
-            just_submitted,
+            tell,
+            is_new,
         )
+
+    def _ask_for(self, task_id: str) -> JSON:
+        return api.answer(self._send, api.request_for(self.endpoint, "GET", api.task_path(task_id)))
 
     def upload(self, files: Sequence[uploads.Upload], model: str) -> list[str]:
         """The `oss://` URLs of local files, in their order."""

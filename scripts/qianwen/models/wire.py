@@ -6,6 +6,8 @@ turns them into the API's JSON; where the pieces go (`input` or `parameters`) is
 
 from __future__ import annotations
 
+import re
+
 from ..record import record
 
 TYPE_CHECKING = False
@@ -181,10 +183,8 @@ def _pixels(usage: JSON) -> tuple[int | None, int | None]:
     width, height = usage.get("width"), usage.get("height")
     if type(width) is int and type(height) is int:
         return width, height
-    sides = str(usage.get("size", "")).split("*")
-    if len(sides) == 2 and all(side.isdigit() and int(side) for side in sides):
-        return int(sides[0]), int(sides[1])
-    return None, None
+    sides = re.fullmatch(r"([1-9][0-9]{0,5})\*([1-9][0-9]{0,5})", str(usage.get("size", "")))
+    return (int(sides[1]), int(sides[2])) if sides else (None, None)
 
 
 def _dict(value: object) -> JSON:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import io
+import os
+import re
 import sys
 import threading
 import time
@@ -61,11 +63,18 @@ class Handler(BaseHTTPRequestHandler):
 
     def _answer(self) -> None:
         headers = {name.lower(): value for name, value in self.headers.items()}
-        length = int(headers["content-length"]) if headers.get("content-length", "").isdigit() else 0
-        body = _Body(self.rfile, length)
+        length = headers.get("content-length", "0")
+        if not re.fullmatch("[0-9]{1,12}", length):
+            self.send_error(400, "Bad Content-Length")
+            return
+        body = _Body(self.rfile, int(length))
         incoming = Incoming(self.command, self.path, headers, cast(BinaryIO, body))
         standin = self.server.standin
-        route = standin.route(incoming)
+        try:
+            route = standin.route(incoming)
+        except ValueError:
+            self.send_error(400, "Bad target")
+            return
         fault = standin.faults.take(route)
         if fault and fault.kind == "drop":
             self._hang_up()
@@ -75,6 +84,8 @@ class Handler(BaseHTTPRequestHandler):
         else:
             reply = standin.handle(route, incoming)
             self._send(reply) if fault is None else self._spoil(reply, fault)
+            if self.command == "GET":
+                body.drain()  # what stands there is not the next request
 
     def _spoil(self, reply: Reply, fault: Fault) -> None:
         if fault.kind == "stall":
@@ -190,7 +201,12 @@ def main(argv: list[str]) -> int:
         server = Server(StandIn(args.delay, Faults(args.fault), args.seed, clock, sleep), args.port)
     except (ValueError, OverflowError, OSError) as error:
         parser.error(str(error))
-    print(f"DASHSCOPE_HTTP_BASE_URL={server.base}", flush=True)
+    try:
+        print(f"DASHSCOPE_HTTP_BASE_URL={server.base}", flush=True)
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the interpreter's own last flush
+        server.server_close()
+        parser.error(f"stdout cannot be written to: {error.strerror}")
     print("Set it, and any key as DASHSCOPE_API_KEY. Ctrl-C ends the stand-in and forgets its tasks.", file=sys.stderr)
     try:
         server.serve_forever()

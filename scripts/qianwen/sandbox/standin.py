@@ -27,6 +27,7 @@ PREFIX = "/api/v1"
 CATALOGS = (IMAGES,)
 PENDING_SHARE = 0.2  # of a task's time
 TASK_SECONDS = 86400
+MOST_BODY_BYTES = 64 * 2**20
 CHINA = 8 * 3600
 
 
@@ -117,7 +118,9 @@ class StandIn:
 
     def generate(self, incoming: Incoming) -> Reply:
         self._authorize(incoming)
-        body = incoming.stream.read()
+        body = incoming.stream.read(MOST_BODY_BYTES + 1)
+        if len(body) > MOST_BODY_BYTES:
+            raise rules.invalid("Exceeded limit on max bytes to request body")
         path = urlsplit(incoming.target).path[len(PREFIX) :]
         inspect = _Inspector(self.storage, incoming.headers, _model_of(body))
         order = rules.accept(CATALOGS, path, incoming.headers, body, inspect)
@@ -366,7 +369,7 @@ def _wanted(entry: JSON, query: Mapping[str, str]) -> bool:
 
 
 def _whole(text: str | None, default: int) -> int:
-    return int(text) if text and text.isdigit() and int(text) else default
+    return int(text) if text and re.fullmatch("[1-9][0-9]{0,5}", text) else default
 
 
 def _china_time(moment: float) -> str:

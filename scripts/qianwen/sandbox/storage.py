@@ -102,7 +102,8 @@ class Storage:
                     409, "FileAlreadyExists", "The object you specified already exists.", "0026-00000002"
                 )
             self.uploads[key] = Kept(model, size, facts)
-        return int(form.get("success_action_status", "204"))
+        wanted = form.get("success_action_status", "")
+        return int(wanted) if wanted in ("200", "201") else 204
 
     def _check_form(self, form: Mapping[str, str], size: int) -> tuple[str, str]:
         known = self._policies.get(form.get("policy", ""))

@@ -6,6 +6,8 @@ The key goes into `Authorization` here, to the API host and nowhere else.
 from __future__ import annotations
 
 import json
+import math
+import re
 from urllib.parse import quote, urlencode
 
 from ..errors import AuthError, ContentRefused, QianwenError, Refused, Unavailable, UnknownOutcome
@@ -49,6 +51,7 @@ def request_for(
 ) -> Request:
     """The HTTP request of an API call. A POST with a body costs money when it is accepted."""
     headers = {"Authorization": f"Bearer {endpoint.key}", "User-Agent": AGENT, "Accept": "application/json"}
+    headers["Accept-Encoding"] = "identity"
     encoded = None
     if method == "POST":
         encoded = b"" if body is None else json.dumps(body, ensure_ascii=False).encode("utf-8")
@@ -101,15 +104,15 @@ def task_path(task_id: str) -> str:
 
 
 def refused(answer: JSON, status: int, request: Request | None = None) -> QianwenError:
-    """The error for a refusal in the service's own words. `request` is None for a task that failed."""
+    """The error for a refusal in the service's own words. `request` is None when they stand in a result."""
     code, message = str(answer.get("code") or ""), str(answer.get("message") or "")
     means = meaning(code, message, status)
     kind = KINDS[means.kind]
-    trouble = kind is Unavailable and status == 200  # told inside an answer: of a task, or in the middle of a stream
+    trouble = kind is Unavailable and status == 200  # told inside an answer, or in the middle of a stream
     doubtful = request is not None and request.billable and (status >= 500 or status == 408 or trouble)
     if doubtful:
         kind = UnknownOutcome
-    elif trouble:
+    elif trouble and request is None:
         kind = Refused  # a task that failed on the server's side has ended
     words = message or f"the service answered HTTP {status}"
     return kind(
@@ -142,7 +145,7 @@ def _accepted(body: bytes, request: Request) -> JSON:
     answer = _parse(body)
     if answer is None:
         raise _unreadable("the service answered something that is no JSON", request)
-    if answer.get("code"):
+    if answer.get("code") and not answer.get("output"):  # beside an output, a code is a remark and the output counts
         raise refused(answer, 200, request)
     return answer
 
@@ -159,15 +162,28 @@ def _of_fault(fault: Fault, request: Request) -> QianwenError:
 
 def _parse(body: bytes) -> JSON | None:
     """A JSON object, also when it stands in a `data:` line of a failed stream; None for anything else."""
-    try:
-        answer = json.loads(body, parse_constant=lambda _: None)  # NaN and Infinity are no JSON
-        if b"\\ud" in body.lower():  # halves of characters cannot be printed, saved or sent
-            text = json.dumps(answer, ensure_ascii=False)
-            answer = json.loads(text.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
-    except (ValueError, RecursionError):
-        lines = [line[5:] for line in body.splitlines() if line.startswith(b"data:")]
-        return _parse(lines[0]) if lines else None
+    answer = _load(body)
+    if answer is None:
+        framed = re.search(rb"^data:(.*)$", body, re.MULTILINE)
+        answer = _load(framed[1]) if framed else None
     return answer if isinstance(answer, dict) else None
+
+
+def _load(text: bytes) -> object:
+    """What JSON can say: no NaN, no number beyond a float, no half of a character. None for what is no JSON."""
+    try:
+        answer: object = json.loads(text, parse_constant=lambda _: None, parse_float=_finite)
+        if b"\\ud" in text.lower():  # halves of characters cannot be printed, saved or sent
+            whole = json.dumps(answer, ensure_ascii=False)
+            answer = json.loads(whole.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
+        return answer
+    except (ValueError, RecursionError):
+        return None
+
+
+def _finite(text: str) -> float | None:
+    number = float(text)
+    return number if math.isfinite(number) else None
 
 
 def _frames(response: Response) -> Iterator[tuple[str, bytes]]:

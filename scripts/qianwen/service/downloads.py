@@ -29,6 +29,7 @@ PATIENCE = 60.0
 BREAKS = 5  # how often a download is taken up again
 REDIRECTS = 3
 STORAGE_HOSTS = ".aliyuncs.com"
+_NUMBER = re.compile(r"[0-9]{1,20}")
 
 
 @record
@@ -113,7 +114,7 @@ class _Whole:
         """Note the promises of a full answer (200)."""
         self.restart()
         length = response.headers.get("content-length", "")
-        self.total = int(length) if length.isdigit() else None
+        self.total = int(length) if _NUMBER.fullmatch(length) else None
         self.etag = response.headers.get("etag", "")
         self.expected_md5 = response.headers.get("content-md5", "")
         self.expected_crc = response.headers.get("x-oss-hash-crc64ecma", "")
@@ -134,7 +135,7 @@ class _Whole:
         if self.size == 0:
             return "it is empty"
         md5 = base64.b64encode(self.md5.digest()).decode()
-        crc_fits = not self.expected_crc.isdigit() or self.crc64.matches(int(self.expected_crc) % 2**64)
+        crc_fits = not _NUMBER.fullmatch(self.expected_crc) or self.crc64.matches(int(self.expected_crc) % 2**64)
         if (self.expected_md5 and self.expected_md5 != md5) or not crc_fits:
             self.restart()
             return "the bytes do not match their checksum"
@@ -149,7 +150,7 @@ def _open(send: Send, url: str, whole: _Whole, loopback: bool) -> Response:
         if whole.etag:
             headers["If-Match"] = whole.etag
     response = _follow(send, url, headers, loopback)
-    if response.status == 206 and _continues(response, whole):
+    if response.status == 206 and whole.size and _continues(response, whole):
         return response
     if response.status == 200:
         whole.begin(response)
@@ -167,12 +168,16 @@ def _follow(send: Send, url: str, headers: dict[str, str], loopback: bool) -> Re
         location = response.headers.get("location")
         if response.status not in (301, 302, 303, 307, 308) or not location:
             return response
-        url = fetchable(urljoin(url, location), loopback)
+        try:
+            url = urljoin(url, location)
+        except ValueError:
+            raise OutputError(f"the download of {shown(url)} is redirected to what is no URL") from None
+        url = fetchable(url, loopback)
     raise OutputError(f"the download of {shown(url)} is redirected too often")
 
 
 def _continues(response: Response, whole: _Whole) -> bool:
-    said = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("content-range", ""))
+    said = re.fullmatch(r"bytes ([0-9]{1,20})-[0-9]+/([0-9]+|\*)", response.headers.get("content-range", ""))
     return bool(said and int(said[1]) == whole.size and said[2] in ("*", str(whole.total)))
 
 

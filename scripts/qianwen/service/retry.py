@@ -7,6 +7,7 @@ again only when nothing of it was sent, or when the answer was that it is thrott
 from __future__ import annotations
 
 import json
+import re
 import time
 
 from .codes import meaning
@@ -74,7 +75,7 @@ def _retry_after(response: Response, now: float) -> float | None:
 
     text = response.headers.get("retry-after", "").strip()
     try:
-        seconds = float(text) if text.isdigit() else parsedate_to_datetime(text).timestamp() - now
+        seconds = float(text) if re.fullmatch("[0-9]{1,30}", text) else parsedate_to_datetime(text).timestamp() - now
     except (TypeError, ValueError, IndexError, OverflowError):
         return None
     return seconds if seconds >= 0 else None

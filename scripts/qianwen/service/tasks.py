@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..errors import QianwenError, Refused, StillRunning, Unavailable
+from ..errors import AuthError, QianwenError, Refused, StillRunning, Unavailable
 from ..record import record
 from . import api
 
@@ -31,6 +31,7 @@ SHORT_GAP = 3.0
 SHARE_OF_ELAPSED = 0.1
 LEAST_GAP = 1.0  # the account may look 20 times a second, with all its programs together
 LAST_LOOK_SECONDS = 2.0  # kept back from the deadline for one more look
+LOOKS_IN_VAIN = 5  # refusals in a row after which asking is given up; the task itself has not failed
 
 
 @record
@@ -77,11 +78,11 @@ def wait(
 
     fetch: polls once.  interval: longest gap, seconds.  deadline: moment of `clock`.  tell: hears every look and the
     elapsed seconds.  just_submitted: the first look waits a gap, and the task may not be visible everywhere yet.
-    Raises StillRunning at the deadline, Refused when the task failed, was canceled or is unknown to the service, and
-    Unavailable for trouble that waiting does not mend.
+    Raises StillRunning at the deadline, Refused when the task failed, was canceled or is unknown to the service,
+    AuthError when the key may not look, and Unavailable when look after look is refused.
     """
     started = clock()
-    unknowns = 0
+    unknowns = in_vain = 0
     word = "PENDING"
     for number, gap in enumerate(gaps(interval)):
         if number or just_submitted:
@@ -90,7 +91,10 @@ def wait(
                 break
             sleep(max(min(gap, left), 0.0))
         elapsed = clock() - started
-        seen = _poll(fetch, clock() < deadline)
+        seen, hopeless = _poll(fetch)
+        in_vain = in_vain + 1 if hopeless else 0
+        if hopeless and in_vain == LOOKS_IN_VAIN and clock() < deadline:
+            raise lost_sight(hopeless, task_id) from hopeless
         word = seen.word
         tell(seen, elapsed)
         if seen.meaning == GONE and just_submitted and elapsed < YOUNG_SECONDS and unknowns < YOUNG_UNKNOWNS:
@@ -111,14 +115,26 @@ def _still_running(task_id: str, word: str) -> StillRunning:
     return StillRunning(f"task {task_id} is not finished (last seen: {word or 'no answer'})", task_id=task_id)
 
 
-def _poll(fetch: Callable[[], JSON], in_time: bool) -> Seen:
-    """One look. Passing trouble on the way is no look at all, and the wait goes on."""
+def lost_sight(error: QianwenError, task_id: str) -> Unavailable:
+    """A refused look says nothing about the task, which was paid for and goes on."""
+    return Unavailable(
+        f"task {task_id} could not be asked for: {error.message}",
+        hint="the task goes on without us; ask for it again later",
+        code=error.code,
+        http_status=error.http_status,
+        request_id=error.request_id,
+        task_id=task_id,
+    )
+
+
+def _poll(fetch: Callable[[], JSON]) -> tuple[Seen, QianwenError | None]:
+    """One look, and the error when it was refused in a way that waiting may not mend. Trouble is no state of a task."""
     try:
-        return look(fetch())
-    except Unavailable as error:
-        if in_time and not error.retryable:
-            raise
-        return Seen(f"unreachable: {error.message}", WAITING, {})
+        return look(fetch()), None
+    except AuthError:
+        raise
+    except QianwenError as error:
+        return Seen(f"no answer: {error.message}", WAITING, {}), None if error.retryable else error
 
 
 def _ending(seen: Seen, task_id: str) -> QianwenError:

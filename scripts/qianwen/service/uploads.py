@@ -89,7 +89,10 @@ def _policy(send: Send, endpoint: api.Endpoint, model: str) -> Mapping[str, obje
 
 def _check_host(host: str, endpoint: api.Endpoint) -> None:
     """Storage is reached by https; plain http only where the API itself is on this machine."""
-    both_here = is_loopback_url(endpoint.base) and is_loopback_url(host)
+    try:
+        both_here = is_loopback_url(endpoint.base) and is_loopback_url(host)
+    except ValueError:
+        raise Unavailable("the service named an upload host that is no URL") from None
     if not host.startswith("https://") and not (both_here and host.startswith("http://")):
         raise Refused(f"the service named an upload host that is not https: {host.partition('?')[0]}")
 
@@ -159,4 +162,4 @@ def _number(value: object) -> float:
     try:
         return float(str(value))
     except ValueError:
-        return 0.0
+        return 0.0  # no limit that we can read; storage itself will say no
