@@ -5,14 +5,20 @@
 # ///
 """Make and edit pictures through DashScope. `python3 image.py --help` tells everything."""
 
+import os
 import sys
 
 if sys.version_info < (3, 9):
     sys.stderr.write("Error: Python 3.9 or newer is needed; this is %d.%d\n" % sys.version_info[:2])
     raise SystemExit(3)
 
-from qianwen.cli import main
-from qianwen.models.image_models import IMAGES
+sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))  # python -P and -I leave it out
 
-if __name__ == "__main__":
-    raise SystemExit(main(IMAGES, sys.argv[1:]))
+try:
+    from qianwen.cli import main
+    from qianwen.models.image_models import IMAGES
+
+    if __name__ == "__main__":
+        raise SystemExit(main(IMAGES, sys.argv[1:]))
+except KeyboardInterrupt:  # before there was a run that could tell its end
+    sys.exit(130)

@@ -5,13 +5,19 @@
 # ///
 """A local stand-in for DashScope, for rehearsal and CI. `python3 sandbox.py --help` tells everything."""
 
+import os
 import sys
 
 if sys.version_info < (3, 9):
     sys.stderr.write("Error: Python 3.9 or newer is needed; this is %d.%d\n" % sys.version_info[:2])
     raise SystemExit(3)
 
-from qianwen.sandbox.server import main
+sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))  # python -P and -I leave it out
 
-if __name__ == "__main__":
-    raise SystemExit(main(sys.argv[1:]))
+try:
+    from qianwen.sandbox.server import main
+
+    if __name__ == "__main__":
+        raise SystemExit(main(sys.argv[1:]))
+except KeyboardInterrupt:
+    sys.exit(130)

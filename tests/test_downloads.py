@@ -100,8 +100,14 @@ class Fetch(unittest.TestCase):
                 error = self.error(*[whole(DATA, **{name: value}) for _ in range(downloads.BREAKS + 1)])
                 self.assertIn("checksum", error.message)
 
-    def test_a_checksum_that_nobody_can_read_is_none(self) -> None:
-        self.assertEqual(self.fetch(whole(x_oss_hash_crc64ecma="abc")), DATA)
+    def test_numbers_that_nobody_can_read_are_none(self) -> None:
+        for odd in ("abc", "²", "9" * 5000, "-1", ""):
+            with self.subTest(odd[:9]):
+                self.assertEqual(self.fetch(whole(x_oss_hash_crc64ecma=odd)), DATA)
+                self.assertEqual(self.fetch(answer(DATA, 200, content_length=odd)), DATA)
+
+    def test_a_part_that_nobody_asked_for_is_not_taken_for_the_whole(self) -> None:
+        self.assertEqual(self.fetch(part(0, total=len(DATA)), whole()), DATA)
 
     def test_it_gives_up_after_so_many_breaks(self) -> None:
         error = self.error(*[Fault("reset", sent=True)] * (downloads.BREAKS + 1))
@@ -128,6 +134,7 @@ class Fetch(unittest.TestCase):
         self.assertEqual(self.script.requests[1].url, "https://other.aliyuncs.com/2.png")
         self.assertNotIn("Authorization", self.script.requests[1].headers)
         self.assertIn("http:", self.error(answer(b"", 302, location="http://other.example.com/")).message)
+        self.assertIn("no URL", self.error(answer(b"", 302, location="https://[bad/")).message)
         self.assertIn("too often", self.error(*[answer(b"", 302, location=URL)] * 9).message)
 
 

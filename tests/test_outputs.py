@@ -64,6 +64,17 @@ class Plan(Case):
                 self.plan(output)
             self.assertIn("--output", caught.exception.hint)
 
+    def test_a_current_folder_that_is_gone(self) -> None:
+        self.cwd.rmdir()
+        with self.assertRaisesRegex(UsageError, "current folder is gone"):
+            self.plan("")
+        self.assertFalse(self.cwd.exists())
+        self.assertEqual(self.plan(str(self.folder / "x.png")).stem, "x")
+
+    def test_a_path_of_thousands_of_folders(self) -> None:
+        with self.assertRaises(UsageError):
+            self.plan("a/" * 3000)
+
     def test_looking_leaves_nothing_behind(self) -> None:
         self.plan("looked/")
         self.assertEqual(list((self.cwd / "looked").iterdir()), [])
@@ -121,14 +132,22 @@ class Save(Case):
         self.save(Target(str(self.cwd), "cat", overwrite=True))
         self.assertEqual((self.names(), (self.cwd / "cat.png").read_bytes()), (["cat.png"], PNG))
 
+    def test_only_the_name_that_was_given_is_replaced(self) -> None:
+        (self.cwd / "cat.png").write_text("precious")
+        saved = self.save(Target(str(self.cwd), "cat", ".jpg", overwrite=True))
+        self.assertEqual(saved.path, str(self.cwd / "cat-2.png"))
+        (self.cwd / "dog.png").mkdir()
+        saved = self.save(Target(str(self.cwd), "dog", ".png", overwrite=True))
+        self.assertEqual(saved.path, str(self.cwd / "dog-2.png"))
+
     def test_the_suffix_follows_the_bytes(self) -> None:
         photo = PHOTO.read_bytes()
         for suffix, data, name, told in (
             (".png", PNG, "cat.png", False),
             (".PNG", PNG, "cat.PNG", False),
             (".jpeg", photo, "cat.jpeg", False),
-            (".png", photo, "cat.jpg", True),
-            (".webp", PNG, "cat.png", True),
+            (".webp", photo, "cat.jpg", True),
+            (".bmp", PNG, "cat-2.png", True),
         ):
             with self.subTest(suffix=suffix, name=name):
                 saved = self.save(Target(str(self.cwd), "cat", suffix, overwrite=True), data)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
+import io
 import json
 import os
 import re
@@ -19,6 +21,7 @@ from urllib.parse import urlsplit
 
 from qianwen.media import probe_bytes
 from qianwen.sandbox import faults, placeholder
+from qianwen.sandbox.server import running
 from qianwen.sandbox.storage import LINK_SECONDS, POLICY_SECONDS
 
 from . import SCRIPTS
@@ -518,6 +521,39 @@ class Program(Case):
                 self.assertEqual((process.returncode, stdout), (3, ""))
                 self.assertTrue(stderr.startswith("Error: "))
                 self.assertNotIn("Traceback", stderr)
+
+    def test_a_stdout_that_takes_nothing(self) -> None:
+        if not os.path.exists("/dev/full"):
+            self.skipTest("no /dev/full here")
+        with open("/dev/full", "w") as full:
+            command = [sys.executable, str(SCRIPTS / "sandbox.py")]
+            ran = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=10)
+        self.assertEqual((ran.returncode, "Traceback" in ran.stderr), (3, False), ran.stderr)
+
+    def test_requests_that_are_none(self) -> None:
+        """Each is answered with a client's error, and the connection tells the next request right."""
+        big = b"Content-Length: 99999999999\r\n"
+        with running() as base, contextlib.redirect_stderr(io.StringIO()) as said:
+            port = urlsplit(base).port or 0
+            for request, status in (
+                (b"GET http://[/ HTTP/1.1\r\nHost: x\r\n\r\n", b"400"),
+                (b"POST / HTTP/1.1\r\nContent-Length: \xb2\r\n\r\n", b"400"),
+                (b"POST / HTTP/1.1\r\nContent-Length: " + b"9" * 5000 + b"\r\n\r\n", b"400"),
+                (b"GET /api/v1/tasks?page_no=\xc2\xb2&page_size=0 HTTP/1.1\r\nAuthorization: Bearer x\r\n\r\n", b"200"),
+                (b"GET /api/v1/tasks HTTP/1.1\r\nContent-Length: 16\r\n\r\nGET / HTTP/1.1\r\n", b"401"),
+                (
+                    b"POST /api/v1/services/aigc/text2image/image-synthesis HTTP/1.1\r\nAuthorization: Bearer x\r\n"
+                    + big
+                    + b"\r\n",
+                    b"403",
+                ),
+            ):
+                with self.subTest(request[:50]), socket.create_connection(("127.0.0.1", port), 10) as connection:
+                    connection.sendall(request)
+                    connection.shutdown(socket.SHUT_WR)
+                    received = b"".join(iter(lambda: connection.recv(65536), b""))
+                    self.assertEqual(re.findall(rb"HTTP/1\.[01] (\d+)", received), [status])
+        self.assertEqual(said.getvalue(), "")
 
     def test_help_explains_the_faults(self) -> None:
         process = self.start("--help")

@@ -158,6 +158,7 @@ class Settings(Case):
         "https://[::1",
         "https://host:port",
         "https://user@dashscope.aliyuncs.com",
+        "https://:password@dashscope.aliyuncs.com",
         "https://dashscope.aliyuncs.com/api/v1?x=1",
         "https://dashscope.aliyuncs.com/api/v1#x",
         "https://dashscope.aliyuncs.com/api/v1/services/aigc/multimodal-generation/generation",

@@ -10,7 +10,7 @@ import unittest
 from typing import Any, Callable, cast
 from urllib.parse import quote
 
-from qianwen import inputs, parallel, redact
+from qianwen import inputs, parallel, redact, strict_json
 from qianwen.models.catalog import Source
 from qianwen.progress import SPARSE_SECONDS, Progress
 from qianwen.record import changed, fields_of, record
@@ -92,10 +92,18 @@ class Redaction(unittest.TestCase):
             "Saved /o/20261120-153012-st-petersburg-2026.png",
         )
 
+    def test_json_that_is_none(self) -> None:
+        for text in ("NaN", "[1e999]", "[" * 100_000, '{"a": ' + "[" * 65 + "]" * 65 + "}", "{", '"\\x"'):
+            with self.subTest(text[:20]), self.assertRaises(ValueError):
+                strict_json.load(text)
+        self.assertEqual(strict_json.load("[NaN, -Infinity, 1e999, 1.5, 2]", tolerant=True), [None, None, None, 1.5, 2])
+        self.assertEqual(strict_json.load("[" * 64 + "]" * 64), strict_json.load(b"[" * 64 + b"]" * 64))
+
     def test_values_are_made_safe_before_they_are_cut(self) -> None:
         value = {"a": [f"{'x' * 490} {KEY}", 1, None], KEY: "\x1b"}
-        self.assertEqual(redact.safe_value(value), {"a": [f"{'x' * 490} [hidden]", 1, None], "[hidden]": "\ufffd"})
-        self.assertEqual(len(str(redact.safe_value("x" * 10_000))), 500)
+        shown = redact.each_text(value, redact.shortened)
+        self.assertEqual(shown, {"a": [f"{'x' * 490} [hidden]", 1, None], "[hidden]": "\ufffd"})
+        self.assertEqual(len(redact.shortened("x" * 10_000)), 500)
 
     def test_a_megabyte_takes_no_time(self) -> None:
         for text in ("A" * 10**6, "sk-" * 300_000, "a://" * 200_000, "Bearer " * 100_000):

@@ -10,6 +10,7 @@ import threading
 import time
 import unittest
 from typing import Callable
+from unittest import mock
 
 from qianwen.service import transport
 from qianwen.service.exchange import Fault, Request, Stream
@@ -197,6 +198,24 @@ class Faults(unittest.TestCase):
         self.assertFalse(self.fault(there, deadline=-1).sent)
         self.assertEqual(there.connections, 0)
 
+    def test_a_name_that_takes_for_ever_to_resolve_ends_at_the_deadline(self) -> None:
+        over = threading.Event()
+        self.addCleanup(over.set)
+        with mock.patch("socket.getaddrinfo", lambda *_, **__: over.wait(20)):
+            began = time.monotonic()
+            with self.assertRaises(Fault) as caught:
+                Transport(time.monotonic() + 0.3).send(get("http://slow.example"))
+        self.assertLess(time.monotonic() - began, 5)
+        self.assertFalse(caught.exception.sent)
+
+    def test_the_next_address_is_tried(self) -> None:
+        with peer(answering(OK)).listening() as url:
+            port = int(url.rpartition(":")[2])
+            found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (host, port)) for host in ("127.0.0.9", "127.0.0.1")]
+            two = get(f"http://two.example:{port}")
+            with mock.patch("socket.getaddrinfo", return_value=found), Transport().send(two) as response:
+                self.assertEqual(response.read_all(10), b"ok")
+
     def test_an_answer_that_is_too_long(self) -> None:
         data = b"HTTP/1.1 200 OK\r\nContent-Length: 2000\r\n\r\n" + b"x" * 2000
         self.assertIn("longer than 1000", self.fault(peer(answering(data))).reason)
@@ -241,6 +260,14 @@ class Reuse(unittest.TestCase):
                 response.read_all(10)
             door.close()
         self.assertEqual((there.connections, len(there.received)), (2, 2))
+
+    def test_nothing_is_sent_after_closing(self) -> None:
+        there = peer(answering(OK))
+        door = Transport()
+        door.close()
+        with there.listening() as url, self.assertRaises(Fault) as caught:
+            door.send(get(url))
+        self.assertEqual((caught.exception.sent, caught.exception.permanent, there.received), (False, True, []))
 
     def test_closing_wakes_a_reader_in_another_thread(self) -> None:
         door = Transport()

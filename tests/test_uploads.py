@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import unittest
 from typing import Any
@@ -138,7 +139,7 @@ class Form(unittest.TestCase):
                 self.upload(body)
 
     def test_an_upload_host_must_be_https(self) -> None:
-        for host in ("http://evil.example", "ftp://x", "file:///etc", "http://127.0.0.1:1"):
+        for host in ("http://evil.example", "https://[bad", "ftp://x", "file:///etc", "http://127.0.0.1:1"):
             with self.subTest(host), self.assertRaises(QianwenError):
                 self.upload(policy(upload_host=host))
             self.assertEqual(len(self.script.requests), 1)
@@ -149,6 +150,20 @@ class Form(unittest.TestCase):
 
 
 class Files(Case):
+    def test_a_file_that_is_written_to_while_it_is_sent(self) -> None:
+        path = self.picture("x.png", 900, 900)
+        size = path.stat().st_size
+        script = Script(policy(), answer(b""))
+        uploads.upload(script, self.clock.sleep, ENDPOINT, "m", Upload(str(path), "image/png", size))
+        body = script.requests[1].body
+        assert isinstance(body, Stream)
+        blocks = body.blocks()
+        next(blocks), next(blocks)
+        path.write_bytes(bytes(size))
+        os.utime(path, (1, 1))
+        with self.assertRaisesRegex(UsageError, "was changed while it was sent"):
+            list(blocks)
+
     def test_names_are_unique_plain_and_keep_the_kind(self) -> None:
         for path, kind, shape in (
             ("/a/cat.png", "image/png", r"[0-9a-f]{16}_cat\.png"),
@@ -166,7 +181,8 @@ class Files(Case):
         path = self.picture("x.png")
         gone = Upload(str(self.cwd / "gone.png"), "image/png", 10)
         longer = Upload(str(path), "image/png", path.stat().st_size + 10)
-        for file in (gone, longer):
+        shorter = Upload(str(path), "image/png", path.stat().st_size - 10)
+        for file in (gone, longer, shorter):
             with self.subTest(file), self.standin(), self.assertRaises(UsageError):
                 from qianwen.service.transport import Transport
 

@@ -329,12 +329,18 @@ class Pictures(Case):
         for name, model, facts, words in (
             ("advice", "qwen-image-2.0", Facts("image/png", 100, 100), "384 to 3072 are advised"),
             ("alpha", "wan2.7-image", Facts("image/png", 500, 500, True), "transparency"),
-            ("unreadable", "wan2.7-image", Facts("image/png"), "could not be read"),
+            ("unreadable", "wan2.7-image", Facts("image/jpeg"), "could not be read"),
         ):
             with self.subTest(name):
                 found, warnings = self.facts(model, facts)
                 self.assertEqual(found, [])
                 self.assertIn(words, warnings[0])
+
+    def test_a_header_that_must_tell_the_size_and_does_not(self) -> None:
+        for kind in ("image/png", "image/webp", "image/bmp"):
+            with self.subTest(kind):
+                found, _ = self.facts("wan2.7-image", Facts(kind, 0, 300))
+                self.assertIn("is damaged", found[0])
 
     def test_twenty_megabytes_are_legal_on_2_7(self) -> None:
         self.assertEqual(self.facts("wan2.7-image", Facts("image/png", 500, 500), 20 * 2**20), ([], ()))

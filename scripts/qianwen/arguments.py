@@ -47,6 +47,7 @@ def parse(catalog: Catalog, argv: list[str], stdin: TextIO, cwd: str) -> Ask:
         raise UsageError(f"{unknown[0]!r} is a second prompt", hint="put a prompt of several words in quotes")
     if unknown:
         raise UsageError(f"{unknown[0]} is no flag", hint=_nearest_flag(catalog, unknown[0]))
+    _check_values(catalog, flags)
     fields = _request_fields(catalog, flags, stdin, cwd)
     problems: list[Problem] = []
     timeout = _seconds("timeout_s", fields.pop("timeout_s", None), TIMEOUT_SECONDS, problems)
@@ -155,10 +156,13 @@ def _typed(field: str, value: str) -> Any:
 
 
 def _read_stdin(stdin: TextIO) -> str:
+    """All of stdin, in UTF-8 whatever the terminal's code page is."""
     try:
-        return stdin.read().lstrip("\ufeff")
+        raw = getattr(stdin, "buffer", None)
+        return (stdin.read() if raw is None else raw.read().decode("utf-8")).lstrip("\ufeff")
     except (OSError, ValueError) as error:
-        raise UsageError(f"stdin could not be read: {error}") from error
+        reason = "it is no UTF-8 text" if isinstance(error, UnicodeError) else error
+        raise UsageError(f"stdin could not be read: {reason}") from error
 
 
 def _read_file(path: str, cwd: str) -> str:
@@ -171,27 +175,23 @@ def _read_file(path: str, cwd: str) -> str:
 
 
 def _parse_object(text: str, source: str) -> dict[str, Any]:
-    import json
+    from . import strict_json
 
     try:
-        value = json.loads(text.lstrip("\ufeff"), parse_constant=_no_constant)
-    except (ValueError, RecursionError) as error:
+        value = strict_json.load(text.lstrip("\ufeff"))
+    except ValueError as error:
         raise UsageError(f"{source} is no JSON: {error}", hint='it looks like {"prompt": "a cat"}') from error
     if not isinstance(value, dict):
         raise UsageError(f"{source} is no JSON object", hint='it looks like {"prompt": "a cat"}')
     return value
 
 
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON number")
-
-
 def _json_or_text(text: str) -> Any:
-    import json
+    from . import strict_json
 
     try:
-        return json.loads(text, parse_constant=_no_constant)
-    except (ValueError, RecursionError):
+        return strict_json.load(text)
+    except ValueError:
         return text
 
 
@@ -202,6 +202,17 @@ def _seconds(name: str, value: object, default: float, problems: list[Problem]) 
         problems.append(Problem(name, value, "is no positive number of seconds", "a number above 0", default))
         return default
     return float(value)  # type: ignore[arg-type]
+
+
+def _check_values(catalog: Catalog, flags: Namespace) -> None:
+    """An empty value is an unset variable of the caller's, and must not read as "the default"."""
+    for _, group in groups(catalog):
+        for flag in group:
+            value = getattr(flags, flag.key)
+            if (value == "" or value == [""]) and flag.field != "negative_prompt":
+                raise UsageError(f"{flag.name} is empty")
+    if flags.request is not None and flags.file is not None:
+        raise UsageError("--request and --file are two requests", hint="give one, and override its fields with --set")
 
 
 def _check_combinations(flags: Namespace, fields: dict[str, Any]) -> None:

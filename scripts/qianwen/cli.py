@@ -15,7 +15,7 @@ from .world import World
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, TextIO
+    from typing import TextIO
 
     from .arguments import Ask
 
@@ -46,10 +46,12 @@ class _Run:
     def __init__(self, catalog: Catalog, ask: Ask, world: World) -> None:
         from .job import Job
         from .progress import Progress
+        from .redact import KEY_NAMES
 
         self.ask = ask
         self.world = world
         self.progress = Progress(world.stderr, ask.quiet)
+        self.progress.secrets = tuple(filter(None, map(world.env.get, KEY_NAMES)))
         self.job = Job(catalog, ask, world, self.progress)
 
     def go(self) -> int:
@@ -81,16 +83,17 @@ class _Run:
         else:
             _write(self.world.stdout, "".join(f"{line}\n" for line in envelope.lines(self.job.outcome, self.ask)))
 
-    def _print_json(self, answer: dict[str, Any]) -> None:
+    def _print_json(self, answer: object) -> None:
         import json
 
-        from .redact import literal
+        from .redact import each_text, literal
 
-        text = literal(json.dumps(answer, ensure_ascii=False, indent=2), self.progress.secrets)
+        answer = each_text(answer, lambda text: literal(text, self.progress.secrets))
+        text = json.dumps(answer, ensure_ascii=False, indent=2)
         try:
             text.encode("utf-8")
         except UnicodeEncodeError:  # half a character in a file name: escapes can say it
-            text = literal(json.dumps(answer, indent=2), self.progress.secrets)
+            text = json.dumps(answer, indent=2)
         _write(self.world.stdout, text + "\n")
 
 

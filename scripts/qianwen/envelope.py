@@ -14,7 +14,7 @@ from .errors import InvalidRequest, QianwenError
 from .flags import POLL_SECONDS, TIMEOUT_SECONDS
 from .job import Outcome
 from .record import fields_of
-from .redact import safe, safe_value
+from .redact import each_text, safe, shortened
 from .world import World
 
 TYPE_CHECKING = False
@@ -49,7 +49,7 @@ def failure(error: QianwenError, outcome: Outcome, ask: Ask, world: World) -> JS
         },
     }
     if isinstance(error, InvalidRequest):
-        answer["problems"] = [safe_value(fields_of(problem)) for problem in error.problems]
+        answer["problems"] = [each_text(fields_of(problem), shortened) for problem in error.problems]
     command = next_command(outcome, ask, world) if goes_on(error, outcome) else None
     if command:
         answer["next"] = command
@@ -76,14 +76,14 @@ def next_command(outcome: Outcome, ask: Ask, world: World) -> str | None:
     """The exact command that waits for the task and saves its result."""
     if not outcome.resumable:
         return None
-    words = [sys.executable or "python3", world.script, "--task-id", outcome.task_id]
+    words = [sys.executable or "python3", world.script, *_flag("--task-id", outcome.task_id)]
     for flag, value, usual in (
         ("--region", ask.region, ""),
         ("--output", ask.output, ""),
         ("--timeout", f"{ask.timeout:g}", f"{TIMEOUT_SECONDS:g}"),
         ("--poll-interval", f"{ask.interval:g}", f"{POLL_SECONDS:g}"),
     ):
-        words += [flag, value] if value != usual else []
+        words += _flag(flag, value) if value != usual else []
     for flag, given in (
         ("--overwrite", ask.overwrite),
         ("--print-response", ask.print_response),
@@ -93,12 +93,16 @@ def next_command(outcome: Outcome, ask: Ask, world: World) -> str | None:
     return " ".join(map(shlex.quote, words))
 
 
+def _flag(name: str, value: str) -> list[str]:
+    return [f"{name}={value}"] if value.startswith("-") else [name, value]
+
+
 def lines(outcome: Outcome, ask: Ask) -> list[str]:
     """What stdout gets without --print-response: the saved paths, or the bare task id."""
     if outcome.preview is not None:
         return _preview_lines(outcome.preview)
     if ask.submit_only:
-        return [outcome.task_id]
+        return [safe(outcome.task_id)]
     return [file.saved.path for file in outcome.files] + ([outcome.markdown_path] if outcome.markdown_path else [])
 
 

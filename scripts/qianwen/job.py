@@ -311,9 +311,10 @@ class Job:
 
     def save_markdown(self, result: wire.Result, target: Target) -> None:
         from . import outputs
+        from .redact import literal
 
         paths = {file.url: file.saved.path for file in self.outcome.files}
-        text = outputs.markdown(result.content, paths, target.folder)
+        text = literal(outputs.markdown(result.content, paths, target.folder), self.progress.secrets)
         self.outcome.markdown_path = outputs.save_text(target, ".md", text, self.warn)
         self.progress.say(f"Saved {self.outcome.markdown_path}")
 

@@ -33,6 +33,8 @@ HEAD_BYTES = 512
 MOST_JPEG_STEPS = 4096  # markers and stray bytes before the frame header; bounds the walk through garbage
 BMP_HEADER_SIZES = (12, 40, 52, 56, 64, 108, 124)
 
+SIZED_IN_HEADER = frozenset({"image/png", "image/webp", "image/bmp", "image/gif"})  # always, in a whole file
+
 SUFFIXES = {
     "image/png": ".png",
     "image/jpeg": ".jpg",
@@ -127,10 +129,11 @@ def _jpeg(head: bytes, stream: BinaryIO) -> tuple[int, int]:
 
 
 def _after_fill_bytes(stream: BinaryIO) -> int | None:
-    byte = stream.read(1)
-    while byte == b"\xff":
+    for _ in range(MOST_JPEG_STEPS):
         byte = stream.read(1)
-    return byte[0] if byte else None
+        if byte != b"\xff":
+            return byte[0] if byte else None
+    return None
 
 
 def _gif(head: bytes, stream: BinaryIO) -> tuple[int, int]:

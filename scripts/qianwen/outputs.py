@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     """Writes a result into a stream; answers its size in bytes and its SHA-256 in hex."""
 
 SLUG_LENGTH = 40
+PROBE_BYTES = 16384  # a disk that is full still makes empty files
 
 
 @record
@@ -56,14 +57,17 @@ def plan(output: str, default_folder: str, cwd: str, prompt: str, stamp: str, ov
     stamp: sorts, such as 20261120-153012.  Raises UsageError when the folder cannot be made or written to, so that
     this is known before anything is paid for.
     """
-    place = os.path.join(cwd, os.path.expanduser(output or default_folder))
+    wanted = os.path.expanduser(output or default_folder)
+    if not os.path.isabs(wanted) and not os.path.isdir(cwd):
+        raise UsageError("the current folder is gone", hint="go to another, or give --output an absolute path")
+    place = os.path.join(cwd, wanted)
     is_folder = not output or os.path.isdir(place) or output.endswith(("/", os.sep)) or not os.path.splitext(output)[1]
     folder = os.path.abspath(place if is_folder else os.path.dirname(place))
     stem, suffix = (f"{stamp}-{slug(prompt)}", "") if is_folder else os.path.splitext(os.path.basename(place))
     try:
         os.makedirs(folder, exist_ok=True)
         _try_out(folder, f"{stem}_00-000{suffix or '.jpeg'}")
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise UsageError(
             f"the output folder {folder} cannot be used: {reason}", hint="choose another with --output"
@@ -74,12 +78,24 @@ def plan(output: str, default_folder: str, cwd: str, prompt: str, stamp: str, ov
 def _try_out(folder: str, longest_name: str) -> None:
     """Raises OSError or ValueError when a file cannot be made here, or not under such a name."""
     probe = os.path.join(folder, f".{os.urandom(8).hex()}.probe")
-    os.close(os.open(probe, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-    os.unlink(probe)
+    try:
+        with open(probe, "xb") as stream:
+            stream.write(bytes(PROBE_BYTES))
+            stream.flush()
+            os.fsync(stream.fileno())
+    finally:
+        _remove(probe)
     try:
         os.lstat(os.path.join(folder, longest_name))
     except FileNotFoundError:
         pass
+
+
+def _remove(path: str) -> None:
+    try:
+        os.unlink(path)
+    except OSError:
+        pass  # it has its final name already, or the folder is gone
 
 
 def slug(prompt: str) -> str:
@@ -106,21 +122,22 @@ class Draft:
         return self
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        self.stream.close()
         try:
-            os.unlink(self._path)
-        except OSError:
-            pass  # published, or the folder is gone
+            self.stream.close()
+        except OSError as late:  # the last bytes did not fit
+            error = error or late
+        finally:
+            _remove(self._path)
         if isinstance(error, OSError):
             raise _output_error(error, self.target.folder) from error
 
-    def publish(self, suffix: str, warn: Warn) -> str:
+    def publish(self, suffix: str, warn: Warn, may_replace: bool) -> str:
         """Give the finished file its name and answer it: the wanted one, or the next free one when that is taken."""
         self.stream.flush()
         os.fsync(self.stream.fileno())
         self.stream.close()
         wanted = os.path.join(self.target.folder, self.target.stem + suffix)
-        if self.target.overwrite:
+        if may_replace and not os.path.isdir(wanted):
             os.replace(self._path, wanted)
             return wanted
         for number in range(1, 100_000):
@@ -160,18 +177,18 @@ def save_media(target: Target, fill: Fill, warn: Warn) -> Saved:
         if facts is None:
             raise OutputError("the result is no picture that we know, perhaps an error page; nothing was saved")
         suffix = media.SUFFIXES[facts.type]
-        if target.suffix and _same_kind(target.suffix, suffix):
-            suffix = target.suffix
-        elif target.suffix:
+        as_named = not target.suffix or _same_kind(target.suffix, suffix)
+        if not as_named:
             warn(f"the result is {facts.type} and gets the suffix {suffix} instead of {target.suffix}")
-        return Saved(draft.publish(suffix, warn), size, sha256, facts)
+        name = draft.publish((as_named and target.suffix) or suffix, warn, target.overwrite and as_named)
+        return Saved(name, size, sha256, facts)
 
 
 def save_text(target: Target, suffix: str, text: str, warn: Warn) -> str:
     """Write a text file in UTF-8 and answer its path. Raises OutputError."""
     with Draft(target) as draft:
         draft.stream.write(text.encode("utf-8"))
-        return draft.publish(suffix, warn)
+        return draft.publish(suffix, warn, target.overwrite)
 
 
 def markdown(content: tuple[dict[str, str], ...], saved: dict[str, str], folder: str) -> str:

@@ -7,7 +7,12 @@ from __future__ import annotations
 
 import re
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Callable
+
 HIDDEN = "[hidden]"
+KEY_NAMES = ("QIANWEN_API_KEY", "QWENCLOUD_API_KEY", "QWEN_API_KEY", "DASHSCOPE_API_KEY")
 
 SHORTEST_SECRET = 16  # a shorter "key" is an ordinary word to the stand-in, and hiding it would spoil paths and names
 _KEYS = re.compile(r"(?<![\w-])(?:sk|st)-(?=[A-Za-z._-]*\d)[A-Za-z0-9._-]{12,}|\bLTAI[A-Za-z0-9]{8,}")
@@ -37,13 +42,18 @@ def literal(text: str, secrets: tuple[str, ...]) -> str:
     return text
 
 
-def safe_value(value: object, secrets: tuple[str, ...] = (), longest: int = 500) -> object:
-    """A JSON value for people to read: its texts are made safe and then cut."""
+def shortened(text: str, longest: int = 500) -> str:
+    """Text for people that is made safe and then cut."""
+    text = safe(text)
+    return text if len(text) <= longest else text[: longest - 1] + "…"
+
+
+def each_text(value: object, change: Callable[[str], str]) -> object:
+    """A JSON value with every text in it changed, the names of fields too."""
     if isinstance(value, str):
-        text = safe(value, secrets)
-        return text if len(text) <= longest else text[: longest - 1] + "…"
+        return change(value)
     if isinstance(value, dict):
-        return {safe(str(name), secrets): safe_value(entry, secrets, longest) for name, entry in value.items()}
+        return {change(str(name)): each_text(entry, change) for name, entry in value.items()}
     if isinstance(value, (list, tuple)):
-        return [safe_value(entry, secrets, longest) for entry in value]
+        return [each_text(entry, change) for entry in value]
     return value

@@ -108,7 +108,7 @@ def opened(world: World, progress: Progress, region: str, timeout: float, sandbo
     """A session for one run. Raises AuthError when there is no key or no base to trust, UsageError for the region."""
     deadline = world.clock() + timeout
     with _endpoint(world, progress, region, sandbox) as (endpoint, source):
-        progress.secrets = (endpoint.key,)
+        progress.secrets += (endpoint.key,)
         transport = Transport(deadline, world.clock)
         send = retry.retrying(
             world.send or transport.send, world.sleep, world.clock, deadline, random.random, tell=progress.say

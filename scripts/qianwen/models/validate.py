@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 
 from ..errors import InvalidRequest, Problem
-from ..media import Facts
+from ..media import SIZED_IN_HEADER, Facts
 from ..record import record
 from . import sizes
 from .catalog import GIVEN, Catalog, Found, MediaRule, Mode, Model, Param, Source
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     Inspect = Callable[[str], Source]
 
 
+LARGEST = 1e300  # a larger number is none that any field means
 DATA_URL_ADVICE = 10_485_760  # encoded bytes; documented for the vision models, applied here as a warning
 
 
@@ -101,6 +102,7 @@ def check(
     values = _known_fields(catalog, found, mode, given, findings)
     for param in mode.params:
         _check_field(param, values, findings)
+    _check_characters(values, findings)
     facts = {path: source.facts for path, source in findings.sources.items() if source.facts}
     _apply_rules(mode, values, facts, findings)
     shape = _route(mode, found.id, wants_task, needs_task, findings)
@@ -269,12 +271,8 @@ def _text(param: Param, value: object, findings: _Findings) -> object:
         return value
     if not value.strip() and param.required:
         findings.problem(param.name, value, "missing", f"is empty: {param.meaning}")
-    try:
-        value.encode("utf-8")
-    except UnicodeEncodeError:
-        findings.problem(
-            param.name, ascii(value), "type", "holds characters that are no valid Unicode", "valid Unicode"
-        )
+    if not _is_unicode(value):
+        _no_unicode(param.name, value, findings)
     length = _tokens(value) if param.unit == "tokens" else len(value)
     if param.longest and length > param.longest:
         about = "about " if param.unit == "tokens" else ""
@@ -298,7 +296,7 @@ def _integer(param: Param, value: object, findings: _Findings) -> object:
 
 
 def _number(param: Param, value: object, findings: _Findings) -> object:
-    if type(value) not in (int, float) or not math.isfinite(value):  # type: ignore[arg-type]
+    if type(value) not in (int, float) or not -LARGEST < value < LARGEST:  # type: ignore[operator]
         findings.problem(param.name, value, "type", "is no number", _range(param))
         return value
     return _bounded(param, value, findings)  # type: ignore[arg-type]
@@ -377,6 +375,41 @@ def _structure(param: Param, value: object, findings: _Findings) -> object:
     return value  # its shape is the business of the mode's rules
 
 
+def _check_characters(values: Values, findings: _Findings) -> None:
+    """Halves of characters cannot be sent. Local paths may hold them: they stand for bytes of a file's name."""
+    local = {source.text for source in findings.sources.values() if source.scheme == "file"}
+    for name, value in values.items():
+        param = findings.mode.param(name)
+        if param is None or param.kind != "text":
+            for text in _texts(value):
+                if text not in local and not _is_unicode(text):
+                    _no_unicode(name, text, findings)
+
+
+def _texts(value: object) -> Iterable[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, (list, tuple)):
+        for entry in value:
+            yield from _texts(entry)
+    elif isinstance(value, dict):
+        for name, entry in value.items():
+            yield name
+            yield from _texts(entry)
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode("utf-8")
+        return True
+    except UnicodeEncodeError:
+        return False
+
+
+def _no_unicode(path: str, text: str, findings: _Findings) -> None:
+    findings.problem(path, ascii(text), "type", "holds characters that are no valid Unicode", "valid Unicode")
+
+
 # Media ----------------------------------------------------------------------------------------------------
 
 
@@ -423,6 +456,9 @@ def _judge_bytes(path: str, source: Source, rule: MediaRule, findings: _Findings
     if source.scheme == "data" and len(source.text) > DATA_URL_ADVICE:
         findings.warn(f"{path}: a data: URL above 10 MB may be refused; give the file itself and it is uploaded")
     facts = source.facts
+    if not (facts.width and facts.height) and facts.type in SIZED_IN_HEADER:
+        findings.problem(path, source.shown, "format", "is damaged: its header names no size", "a whole picture")
+        return
     if not facts.width or not facts.height:
         findings.warn(f"{path}: the pixel size could not be read from the header")
         return

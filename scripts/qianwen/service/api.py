@@ -6,10 +6,10 @@ The key goes into `Authorization` here, to the API host and nowhere else.
 from __future__ import annotations
 
 import json
-import math
 import re
 from urllib.parse import quote, urlencode
 
+from .. import strict_json
 from ..errors import AuthError, ContentRefused, QianwenError, Refused, Unavailable, UnknownOutcome
 from ..record import record
 from .codes import meaning
@@ -170,20 +170,15 @@ def _parse(body: bytes) -> JSON | None:
 
 
 def _load(text: bytes) -> object:
-    """What JSON can say: no NaN, no number beyond a float, no half of a character. None for what is no JSON."""
+    """What a JSON text says, without halves of characters. None for what is no JSON."""
     try:
-        answer: object = json.loads(text, parse_constant=lambda _: None, parse_float=_finite)
+        answer: object = strict_json.load(text, tolerant=True)
         if b"\\ud" in text.lower():  # halves of characters cannot be printed, saved or sent
             whole = json.dumps(answer, ensure_ascii=False)
             answer = json.loads(whole.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
         return answer
-    except (ValueError, RecursionError):
+    except ValueError:
         return None
-
-
-def _finite(text: str) -> float | None:
-    number = float(text)
-    return number if math.isfinite(number) else None
 
 
 def _frames(response: Response) -> Iterator[tuple[str, bytes]]:

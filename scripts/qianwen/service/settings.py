@@ -12,13 +12,13 @@ from urllib.parse import urlsplit
 
 from ..errors import AuthError, UsageError
 from ..record import record
+from ..redact import KEY_NAMES
 from .api import Endpoint
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Iterator, Mapping
 
-KEY_NAMES = ("QIANWEN_API_KEY", "QWENCLOUD_API_KEY", "QWEN_API_KEY", "DASHSCOPE_API_KEY")
 BASE_NAMES = ("DASHSCOPE_HTTP_BASE_URL", "QWEN_BASE_URL")
 REGION_NAMES = ("QWEN_REGION", "DASHSCOPE_API_REGION", "DASHSCOPE_REGION")
 FROM_FILE = frozenset({*KEY_NAMES, *BASE_NAMES, *REGION_NAMES, "OUTPUT_DIR"})
@@ -129,7 +129,7 @@ def _checked_base(found: Setting) -> str:
         host, port = (parts.hostname or "").lower(), parts.port
     except ValueError:
         raise refuse("cannot be read") from None
-    if parts.scheme not in ("https", "http") or not host or parts.username or parts.query or parts.fragment:
+    if parts.scheme not in ("https", "http") or not host or "@" in parts.netloc or parts.query or parts.fragment:
         raise refuse("is no plain https URL")
     if parts.scheme == "http" and not is_loopback(host):
         raise refuse("is not encrypted (http)")
@@ -166,18 +166,24 @@ def _is_known(host: str) -> bool:
 
 def read_env_file(path: str) -> dict[str, str]:
     """The allowed names of a `.env` file: NAME=value lines, quotes stripped, `export` tolerated."""
-    try:
-        with open(path, encoding="utf-8-sig", errors="replace") as stream:
-            text = stream.read(ENV_FILE_CHARACTERS)
-    except OSError:
-        return {}
     entries = {}
-    for line in text.splitlines():
+    for line in _text_of(path).splitlines():
         name, equals, value = line.strip().partition("=")
         name = re.sub(r"^export\s+", "", name.strip())
         if equals and name in FROM_FILE:
             entries[name] = value.strip().strip('"').strip("'")
     return entries
+
+
+def _text_of(path: str) -> str:
+    """The text of a small regular file; "" for anything else: a pipe of that name must not block us."""
+    try:
+        if not os.path.isfile(path):
+            return ""
+        with open(path, encoding="utf-8-sig", errors="replace") as stream:
+            return stream.read(ENV_FILE_CHARACTERS)
+    except (OSError, ValueError):
+        return ""
 
 
 def _env_files(place: Place) -> Iterator[str]:
@@ -200,7 +206,7 @@ def _keys_of_other_tools(place: Place) -> Iterator[Setting]:
         yield Setting(value, path, trusted=True)
     named = place.env.get("DASHSCOPE_API_KEY_FILE_PATH", "")
     path = os.path.expanduser(named) if named else os.path.join(place.home, ".dashscope", "api_key")
-    value = _from_key_file(path)
+    value = _text_of(path).strip()
     if value and value not in PLACEHOLDERS:
         yield Setting(value, path, trusted=True)
 
@@ -212,15 +218,7 @@ def _from_credentials(path: str, env: Mapping[str, str]) -> str:
 
     parser = configparser.RawConfigParser()
     try:
-        parser.read(path, encoding="utf-8")
+        parser.read_string(_text_of(path))
         return parser.get(profile, "dashscope_api_key", fallback="").strip()
-    except (configparser.Error, OSError, UnicodeDecodeError):
-        return ""
-
-
-def _from_key_file(path: str) -> str:
-    try:
-        with open(path, encoding="utf-8") as stream:
-            return stream.read(ENV_FILE_CHARACTERS).strip()
-    except (OSError, UnicodeDecodeError):
+    except configparser.Error:
         return ""

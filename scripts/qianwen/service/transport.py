@@ -21,11 +21,12 @@ from .exchange import Fault, Request, Response, Stream
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Callable, List, Tuple
+    from typing import Any, Callable, List, Sequence, Tuple
 
     from .exchange import Body
 
     _Origin = Tuple[str, str, int]
+    _Address = Tuple[int, int, int, str, Any]
     _Head = Tuple[str, str, List[Tuple[str, str]]]
 
 CONNECT_SECONDS = 15.0
@@ -80,6 +81,7 @@ class Transport:
         self._lock = threading.Lock()
         self._sockets: weakref.WeakSet[_BoundedSocket] = weakref.WeakSet()
         self._tls: ssl.SSLContext | None = None
+        self._closed = False
 
     def send(self, request: Request) -> Response:
         """Raises Fault. The caller closes the response, which returns its connection when the body was read."""
@@ -97,8 +99,9 @@ class Transport:
             raise
 
     def close(self) -> None:
-        """Cut every connection, also those that other threads are reading from."""
+        """Cut every connection, also those that other threads are reading from; nothing is sent after that."""
         with self._lock:
+            self._closed = True
             sockets = list(self._sockets)
             self._idle.clear()
         for sock in sockets:
@@ -159,7 +162,7 @@ class Transport:
     def _open(self, origin: _Origin) -> _Connection:
         scheme, host, port = origin
         try:
-            sock = socket.create_connection((host, port), self._patience(CONNECT_SECONDS))
+            sock = self._connect(host, port)
         except Exception as error:
             raise fault_of(error, sent=False) from error
         try:
@@ -172,8 +175,25 @@ class Transport:
             raise fault_of(error, sent=False) from error
         bounded = _BoundedSocket(sock, self._patience)
         with self._lock:
+            if self._closed:
+                bounded.close()
+                raise Fault("the run is over", sent=False, permanent=True)
             self._sockets.add(bounded)
         return _Connection(host, port, bounded)
+
+    def _connect(self, host: str, port: int) -> socket.socket:
+        """A TCP connection to the first address that takes one; each wait ends at the deadline."""
+        trouble: OSError = OSError("the host has no address")
+        for family, kind, protocol, _, address in _addresses(host, port, self._patience(CONNECT_SECONDS)):
+            sock = socket.socket(family, kind, protocol)
+            try:
+                sock.settimeout(self._patience(CONNECT_SECONDS))
+                sock.connect(address)
+                return sock
+            except OSError as error:
+                sock.close()
+                trouble = error
+        raise trouble
 
     def _rest(self, origin: _Origin, connection: _Connection) -> None:
         with self._lock:
@@ -187,6 +207,25 @@ class Transport:
         if left <= 0:
             raise DeadlinePassed
         return min(seconds, left)
+
+
+def _addresses(host: str, port: int, patience: float) -> Sequence[_Address]:
+    """What the name stands for. The system's look-up knows no timeout, so it works beside us and may be left behind."""
+    found: list[Sequence[_Address] | Exception] = []
+
+    def look_up() -> None:
+        try:
+            found.append(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+        except Exception as error:
+            found.append(error)
+
+    thread = threading.Thread(target=look_up, daemon=True)
+    thread.start()
+    thread.join(patience)
+    answer = found[0] if found else socket.timeout()
+    if isinstance(answer, Exception):
+        raise answer
+    return answer
 
 
 def _origin(url: str) -> _Origin:

@@ -90,7 +90,7 @@ def _policy(send: Send, endpoint: api.Endpoint, model: str) -> Mapping[str, obje
 def _check_host(host: str, endpoint: api.Endpoint) -> None:
     """Storage is reached by https; plain http only where the API itself is on this machine."""
     try:
-        both_here = is_loopback_url(endpoint.base) and is_loopback_url(host)
+        both_here = is_loopback_url(host) and is_loopback_url(endpoint.base)
     except ValueError:
         raise Unavailable("the service named an upload host that is no URL") from None
     if not host.startswith("https://") and not (both_here and host.startswith("http://")):
@@ -132,17 +132,25 @@ def _framed(opening: bytes, file: Upload, closing: bytes) -> Callable[[], Iterat
 
 def _exactly(file: Upload) -> Iterator[bytes]:
     """The blocks of a file, as many bytes as were announced. Raises UsageError when it is no longer the file it was."""
-    left = file.bytes
     try:
-        with open(file.path, "rb") as stream:
-            while left:
+        with open(file.path, "rb", opener=_without_waiting) as stream:
+            before = os.fstat(stream.fileno())
+            left = before.st_size
+            while left and before.st_size == file.bytes:
                 block = stream.read(min(BLOCK_BYTES, left))
                 if not block:
-                    raise UsageError(f"{file.path} became shorter while it was sent")
+                    break
                 left -= len(block)
                 yield block
+            if left or before.st_mtime_ns != os.fstat(stream.fileno()).st_mtime_ns:
+                raise UsageError(f"{file.path} was changed while it was sent")
     except OSError as error:
         raise UsageError(f"{file.path} could not be read: {error.strerror}") from error
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    """Opens a file; where a pipe has taken its place, nobody waits for a writer."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def oss_error(body: bytes) -> str:
