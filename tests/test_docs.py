@@ -21,7 +21,7 @@ DOCUMENTS = [
     *(ROOT / "references").glob("*.md"),
 ]
 FLAGS = {name for _, rows in flags.groups(IMAGES) for flag in rows for name in (flag.name, flag.short)}
-SANDBOX_FLAGS = {"--port", "--delay", "--seed", "--fault", "--help"}
+SANDBOX_FLAGS = {"--port", "--delay", "--seed", "--time-scale", "--fault", "--help"}
 
 
 def text(path: Path) -> str:

@@ -8,6 +8,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
+from qianwen.sandbox.faults import Fault
 from qianwen.sandbox.server import running
 from qianwen.sandbox.standin import Incoming, Reply
 
@@ -326,6 +327,62 @@ class Results(Case):
         self.assertEqual((len(reply["image_urls"]), reply["files"]), (2, []))
         self.assertEqual(len(standin.of("sync")), 1)
         self.assertEqual(list(self.cwd.iterdir()), [])
+
+    def test_an_expired_link_is_renewed_by_asking_the_task_again(self) -> None:
+        expired = "result=403:AccessDenied:Request has expired."
+        with self.standin(faults=[f"{expired}*1"]) as standin:
+            self.json("x", "--async", "--output", "x.png")
+            self.assertEqual([sent.route for sent in standin.sent], ["submit", "poll", "poll", "result"])
+        with self.standin(faults=[expired]):
+            self.assertIn("has expired", self.json("x", "--async", code=7)["error"]["message"])
+            self.assertIn("has expired", self.json("x", code=7)["error"]["message"])
+
+        class Forgetful(Recording):
+            def handle(self, route: str, incoming: Incoming) -> Reply:
+                if route == "poll" and self.of("poll"):
+                    return self.trouble(Fault("status", 404, "Odd"), route)
+                return super().handle(route, incoming)
+
+        with running(Forgetful(self.clock, faults=[expired])) as base:
+            self.env["DASHSCOPE_HTTP_BASE_URL"] = base
+            error = self.json("x", "--async", code=7)["error"]
+            self.assertIn("could not be asked for", error["message"])
+
+    def test_every_lost_picture_is_told(self) -> None:
+        with self.standin(faults=["result=404:NoSuchKey"]):
+            reply = self.json("x", "-n", "3", code=7)
+        told = [warning for warning in reply["warnings"] if "NoSuchKey" in warning]
+        self.assertEqual(len(told), 2)
+
+    def test_a_stream_that_ends_too_early_is_an_unknown_outcome(self) -> None:
+        def script(*contents: dict[str, str]) -> Script:
+            choices = [{"output": {"choices": [{"message": {"content": [content]}}]}} for content in contents]
+            data = "".join(f"data:{json.dumps(choice)}\n\n" for choice in choices)
+            return Script(answer(data.encode(), content_type="text/event-stream"))
+
+        argv = ("x", "--set", "enable_interleave=true", "--set", "stream=true")
+        reply = self.json(*argv, code=6, send=script({"type": "text", "text": "First"}))
+        self.assertIn("ended before the service said", reply["error"]["message"])
+        self.assertEqual(reply["interleaved_content"], [{"type": "text", "text": "First"}])
+        reply = self.json(*argv, code=6, send=script())
+        self.assertEqual(reply["error"]["billed"], "unknown")
+
+    def test_an_interleaved_request_says_how_many_it_may_make(self) -> None:
+        reply = self.json("x", "--set", "enable_interleave=true", "--dry-run")
+        self.assertIn("makes up to 5 pictures, each billed", reply["warnings"][0])
+        self.assertEqual(reply["bills"]["at_most"], 5)
+
+    def test_a_refused_key_is_named_by_its_place(self) -> None:
+        with self.standin(faults=["sync=401:InvalidApiKey"]):
+            hint = self.json("x", code=4)["error"]["hint"]
+        self.assertIn("the key is DASHSCOPE_API_KEY in the environment", hint)
+
+    def test_bytes_in_the_request_are_elided_in_a_dry_run(self) -> None:
+        reply = self.json("x", "--image", data_url(500, 500), "--dry-run")
+        content = reply["request"]["body"]["input"]["messages"][0]["content"]
+        shown = next(item["image"] for item in content if "image" in item)
+        self.assertTrue(shown.startswith("data:image/png;base64,"))
+        self.assertLess(len(shown), 120)
 
     def test_one_lost_picture_does_not_cost_the_others(self) -> None:
         with self.standin(faults=["result=404:NoSuchKey*1"]):

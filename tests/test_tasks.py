@@ -69,6 +69,11 @@ class Wait(unittest.TestCase):
             self.wait(body("RUNNING"), timeout=10, interval=1)
         self.assertEqual(self.looks[:4], [1, 2, 3, 4])
 
+    def test_nobody_asks_more_often_than_once_a_second(self) -> None:
+        with self.assertRaises(StillRunning):
+            self.wait(body("RUNNING"), timeout=10, interval=0.01)
+        self.assertLessEqual(len(self.looks), 10)
+
     def test_an_old_task_is_looked_at_at_once(self) -> None:
         self.wait(body("SUCCEEDED"), young=False)
         self.assertEqual(self.looks, [0])

@@ -213,7 +213,9 @@ class Faults(unittest.TestCase):
             port = int(url.rpartition(":")[2])
             found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (host, port)) for host in ("127.0.0.9", "127.0.0.1")]
             two = get(f"http://two.example:{port}")
-            with mock.patch("socket.getaddrinfo", return_value=found), Transport().send(two) as response:
+            door = Transport()
+            self.addCleanup(door.close)
+            with mock.patch("socket.getaddrinfo", return_value=found), door.send(two) as response:
                 self.assertEqual(response.read_all(10), b"ok")
 
     def test_an_answer_that_is_too_long(self) -> None:

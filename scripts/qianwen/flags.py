@@ -46,7 +46,7 @@ EXIT_CODES = (
     (2, "the task still runs; `next` continues"),
     (3, "bad flags or request; nothing was sent"),
     (4, "key, region, permission or account"),
-    (5, "network or service trouble; nothing was bought"),
+    (5, "network or service trouble; nothing was bought, unless `next` names a task"),
     (6, "a paid request may have been accepted; do not resend blindly"),
     (7, "made, but a file could not be saved; the URLs are in the JSON"),
     (70, "a bug here"),

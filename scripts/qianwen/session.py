@@ -1,7 +1,7 @@
 """The service side of one run: endpoint, connections, retries and the deadline, opened together and closed together.
 
-`job` speaks to the service through a `Session` and knows nothing of HTTP; this module knows nothing of models. It is
-imported only when a request is about to leave, because it brings sockets and TLS along.
+Whatever leaves a run leaves through a `Session`; this module knows nothing of models. It is imported only when a
+request is about to leave, because it brings sockets and TLS along.
 """
 
 from __future__ import annotations
