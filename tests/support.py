@@ -123,10 +123,10 @@ class Case(unittest.TestCase):
             io.StringIO(stdin),
             stdout,
             stderr,
-            self.clock.sleep,
             self.clock,
             self.clock,
             send,
+            self.clock.sleep,
         )
         code = cli.main(IMAGES, list(argv), world)
         return Ran(code, stdout.getvalue(), stderr.getvalue())

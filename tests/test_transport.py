@@ -288,7 +288,14 @@ class Reuse(unittest.TestCase):
             door.close()
             thread.join(1.0)
             self.assertFalse(thread.is_alive())
-        self.assertEqual(len(ended), 1)
+        self.assertEqual(ended, ["the run is over"])
+
+    def test_a_pause_ends_when_the_run_does(self) -> None:
+        door = Transport()
+        threading.Timer(0.1, door.close).start()
+        began = time.monotonic()
+        door.pause(30)
+        self.assertLess(time.monotonic() - began, 5)
 
 
 class Foreign(unittest.TestCase):

@@ -34,13 +34,20 @@ class Session:
     """One run's conversation with the service; every method ends by the run's deadline."""
 
     def __init__(
-        self, send: Send, cut: Callable[[], None], endpoint: api.Endpoint, deadline: float, world: World
+        self,
+        send: Send,
+        sleep: Callable[[float], None],
+        cut: Callable[[], None],
+        endpoint: api.Endpoint,
+        clock: Callable[[], float],
+        deadline: float,
     ) -> None:
         self.endpoint = endpoint
         self._send = send
+        self._sleep = sleep
         self._cut = cut
+        self._clock = clock
         self._deadline = deadline
-        self._world = world
 
     def post(self, path: str, body: JSON, is_task: bool) -> JSON:
         """Post a request that costs money. Raises UnknownOutcome when it may have been accepted without an answer."""
@@ -73,8 +80,8 @@ class Session:
             task_id,
             interval,
             self._deadline,
-            self._world.sleep,
-            self._world.clock,
+            self._sleep,
+            self._clock,
             tell,
             is_new,
         )
@@ -86,7 +93,7 @@ class Session:
         """The `oss://` URLs of local files, in their order."""
 
         def upload(file: uploads.Upload) -> str:
-            return uploads.upload(self._send, self._world.sleep, self.endpoint, model, file)
+            return uploads.upload(self._send, self._sleep, self.endpoint, model, file)
 
         return self.side_by_side(upload, files)
 
@@ -110,11 +117,12 @@ def opened(world: World, progress: Progress, region: str, timeout: float, sandbo
     with _endpoint(world, progress, region, sandbox) as (endpoint, source):
         progress.secrets += (endpoint.key,)
         transport = Transport(deadline, world.clock)
+        sleep = world.sleep or transport.pause
         send = retry.retrying(
-            world.send or transport.send, world.sleep, world.clock, deadline, random.random, tell=progress.say
+            world.send or transport.send, sleep, world.clock, deadline, random.random, tell=progress.say
         )
         try:
-            yield Session(send, transport.close, endpoint, deadline, world)
+            yield Session(send, sleep, transport.close, endpoint, world.clock, deadline)
         except AuthError as error:
             error.hint += f" (the key is {source})"
             raise

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 class World:
     """env: variables.  cwd, home: folders.  script: absolute path of the program.  clock: monotonic seconds.
 
-    now: epoch seconds.  send: replaces the network.
+    now: epoch seconds.  send, sleep: replace the network and the waiting.
     """
 
     env: Mapping[str, str]
@@ -29,10 +29,10 @@ class World:
     stdin: TextIO
     stdout: TextIO
     stderr: TextIO
-    sleep: Callable[[float], None] = time.sleep
     clock: Callable[[], float] = time.monotonic
     now: Callable[[], float] = time.time
     send: Send | None = None
+    sleep: Callable[[float], None] | None = None
 
 
 def real(script: str) -> World:

@@ -81,7 +81,7 @@ class Transport:
         self._lock = threading.Lock()
         self._sockets: weakref.WeakSet[_BoundedSocket] = weakref.WeakSet()
         self._tls: ssl.SSLContext | None = None
-        self._closed = False
+        self._over = threading.Event()
 
     def send(self, request: Request) -> Response:
         """Raises Fault. The caller closes the response, which returns its connection when the body was read."""
@@ -98,10 +98,14 @@ class Transport:
                 return self._exchange(self._open(origin), origin, head, request)
             raise
 
+    def pause(self, seconds: float) -> None:
+        """Sleep, but not beyond `close`."""
+        self._over.wait(seconds)
+
     def close(self) -> None:
         """Cut every connection, also those that other threads are reading from; nothing is sent after that."""
         with self._lock:
-            self._closed = True
+            self._over.set()
             sockets = list(self._sockets)
             self._idle.clear()
         for sock in sockets:
@@ -114,7 +118,7 @@ class Transport:
             answer = connection.getresponse()
         except Exception as error:
             connection.close()
-            raise fault_of(error, sent=True) from error
+            raise self._fault(error, sent=True) from error
         except BaseException:
             connection.close()
             raise
@@ -128,7 +132,7 @@ class Transport:
                 return block
             except Exception as error:
                 connection.close()
-                raise fault_of(error, sent=True) from error
+                raise self._fault(error, sent=True) from error
 
         def close() -> None:
             whole = answer.isclosed() and not answer.will_close
@@ -164,7 +168,7 @@ class Transport:
         try:
             sock = self._connect(host, port)
         except Exception as error:
-            raise fault_of(error, sent=False) from error
+            raise self._fault(error, sent=False) from error
         try:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if scheme == "https":
@@ -172,12 +176,12 @@ class Transport:
                 sock = self._tls.wrap_socket(sock, server_hostname=host)
         except Exception as error:
             sock.close()
-            raise fault_of(error, sent=False) from error
+            raise self._fault(error, sent=False) from error
         bounded = _BoundedSocket(sock, self._patience)
         with self._lock:
-            if self._closed:
+            if self._over.is_set():
                 bounded.close()
-                raise Fault("the run is over", sent=False, permanent=True)
+                raise self._fault(ConnectionError(), sent=False)
             self._sockets.add(bounded)
         return _Connection(host, port, bounded)
 
@@ -194,6 +198,10 @@ class Transport:
                 sock.close()
                 trouble = error
         raise trouble
+
+    def _fault(self, error: BaseException, *, sent: bool) -> Fault:
+        fault = fault_of(error, sent=sent)
+        return Fault("the run is over", sent=sent, permanent=True) if self._over.is_set() else fault
 
     def _rest(self, origin: _Origin, connection: _Connection) -> None:
         with self._lock:
