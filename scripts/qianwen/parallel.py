@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 
 MOST_THREADS = 6
+FAREWELL_SECONDS = 1.0  # for a thread that was cut to clean up
 
 
 def side_by_side(work: Callable[[Given], Made], items: Sequence[Given], cut: Callable[[], None]) -> list[Made]:
@@ -25,19 +26,20 @@ def side_by_side(work: Callable[[Given], Made], items: Sequence[Given], cut: Cal
     results: dict[int, Made] = {}
     errors: list[BaseException] = []
     queue = list(enumerate(items))[::-1]
-    threads = [
-        threading.Thread(target=_drain, args=(queue, work, results, errors), daemon=True) for _ in items[:MOST_THREADS]
-    ]
+    ended = threading.Semaphore(0)  # not Thread.join: before 3.13 an interrupted join takes its thread for ended
+    running = 0
     try:
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        for _ in items[:MOST_THREADS]:
+            threading.Thread(target=_drain, args=(queue, work, results, errors, ended), daemon=True).start()
+            running += 1
+        while running:
+            ended.acquire()
+            running -= 1
     except BaseException:
         queue.clear()
         cut()
-        for thread in threads:
-            thread.join(1.0)
+        for _ in range(running):
+            ended.acquire(timeout=FAREWELL_SECONDS)
         raise
     if errors:
         raise errors[0]
@@ -49,11 +51,13 @@ def _drain(
     work: Callable[[Given], Made],
     results: dict[int, Made],
     errors: list[BaseException],
+    ended: threading.Semaphore,
 ) -> None:
     while True:
         try:
             index, item = queue.pop()
         except IndexError:
+            ended.release()
             return
         try:
             results[index] = work(item)
