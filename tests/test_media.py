@@ -1,4 +1,4 @@
-"""Facts from header bytes: real headers of every format, damaged ones, and noise."""
+"""Facts from header bytes: real headers of every picture format, damaged ones, and noise. Clips: see test_clips."""
 
 from __future__ import annotations
 
@@ -77,7 +77,8 @@ UNKNOWN = (
     b"hello world",
     b"BM is how this text begins",
     b"%PDF-1.7",
-    b"RIFF....WAVE",
+    b"RIFF....AVI ",
+    b"xxxx....WAVE",
     b"xxxx....WEBPVP8 ",
 )
 
@@ -87,7 +88,8 @@ class Probe(unittest.TestCase):
         for name, data, facts in SOUND:
             with self.subTest(name):
                 self.assertEqual(probe_bytes(data), facts)
-        self.assertEqual({facts.type for _, _, facts in SOUND}, {row[2] for row in FORMATS})
+        known = {row[2] for row in FORMATS if row[2].startswith("image/")}
+        self.assertEqual({facts.type for _, _, facts in SOUND}, known - {"image/heic", "image/avif"})
 
     def test_a_photograph(self) -> None:
         with PHOTO.open("rb") as stream:

@@ -125,7 +125,7 @@ REFUSED: tuple[tuple[str, str, dict[str, Any], str, str | None, Any], ...] = (
     ("a scale below one", "wanx2.1-imageedit", {"prompt": "x", "function": "expand", "base_image_url": URL, "top_scale": 0.5}, "top_scale", "1.0 to 2.0", 1.0),
     ("a scale as text", "wanx2.1-imageedit", {"prompt": "x", "function": "expand", "base_image_url": URL, "top_scale": "1.5"}, "top_scale", "1.0 to 2.0", None),
     ("a factor of five", "wanx2.1-imageedit", {"prompt": "x", "function": "super_resolution", "base_image_url": URL, "upscale_factor": 5}, "upscale_factor", "1 to 4", 4),
-    ("two base pictures", "wanx2.1-imageedit", {"prompt": "x", "function": "doodle", "reference_images": [URL, URL]}, "base_image_url", "one path", None),
+    ("two base pictures", "wanx2.1-imageedit", {"prompt": "x", "function": "doodle", "reference_images": [URL, URL]}, "reference_images", "one path", None),
     ("a mistyped field", "wan2.6-t2i", {"prompt": "x", "negitive_prompt": "y"}, "negitive_prompt", None, "negative_prompt"),
     ("an invented field", "wan2.6-t2i", {"prompt": "x", "zzzzzz": 1}, "zzzzzz", None, None),
 )  # fmt: skip

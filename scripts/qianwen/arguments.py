@@ -19,11 +19,12 @@ if TYPE_CHECKING:
 class Ask:
     """What the user wants. fields: the request by field name, the model and the controls taken out.
 
-    timeout, interval: seconds.  wants_task: --async.
+    kind: --mode.  timeout, interval: seconds.  wants_task: --async.
     """
 
     fields: dict[str, Any]
     model: str = ""
+    kind: str = ""
     wants_task: bool = False
     output: str = ""
     overwrite: bool = False
@@ -55,6 +56,9 @@ def parse(catalog: Catalog, argv: list[str], stdin: TextIO, cwd: str) -> Ask:
     model = fields.pop("model", None) or ""
     if not isinstance(model, str):
         problems.append(Problem("model", model, "is no text", "a model id"))
+    kind = (fields.pop("mode", None) or "") if catalog.kinds else ""
+    if kind and kind not in catalog.kinds:
+        problems.append(Problem("mode", kind, "is no mode", ", ".join(catalog.kinds), reason="choice"))
     wants_task = fields.pop("async", None) or False
     if not isinstance(wants_task, bool):
         problems.append(Problem("async", wants_task, "is neither true nor false", "true or false"))
@@ -64,6 +68,7 @@ def parse(catalog: Catalog, argv: list[str], stdin: TextIO, cwd: str) -> Ask:
     return Ask(
         fields=fields,
         model=flags.model or model,
+        kind=kind,
         wants_task=wants_task,
         output=flags.output or "",
         overwrite=flags.overwrite,
@@ -148,7 +153,7 @@ def _request_fields(catalog: Catalog, flags: Namespace, stdin: TextIO, cwd: str)
     return fields
 
 
-_TEXT_FLAGS = frozenset({"size", "negative_prompt"})
+_TEXT_FLAGS = frozenset({"mode", "size", "resolution", "ratio", "negative_prompt"})
 
 
 def _typed(field: str, value: str) -> Any:

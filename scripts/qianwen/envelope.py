@@ -115,13 +115,15 @@ def _obtained(outcome: Outcome) -> JSON:
     if result is None:
         return answer
     first = outcome.files[0].saved.facts if outcome.files else None
+    url = result.urls[0] if result.urls else None
+    width, height = (first.width, first.height) if first else (None, None)
+    answer.update(seed=outcome.seed, width=result.width or width, height=result.height or height)
+    if outcome.noun == "video":
+        answer.update(video_url=url, duration=(first.seconds or None) if first else None)
+        answer.update(response_path=outcome.reply_path or None)
+    else:
+        answer.update(image_url=url, image_urls=list(result.urls), image_count=len(result.urls))
     answer.update(
-        seed=outcome.seed,
-        width=result.width or (first.width if first else None),
-        height=result.height or (first.height if first else None),
-        image_url=result.urls[0] if result.urls else None,
-        image_urls=list(result.urls),
-        image_count=len(result.urls),
         files=[
             {
                 "path": saved.path,
@@ -130,6 +132,7 @@ def _obtained(outcome: Outcome) -> JSON:
                 "media_type": saved.facts.type,
                 "width": saved.facts.width,
                 "height": saved.facts.height,
+                **({"duration": saved.facts.seconds} if saved.facts.seconds else {}),
                 "url": url,
             }
             for saved, url in ((file.saved, file.url) for file in outcome.files)

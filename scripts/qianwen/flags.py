@@ -91,13 +91,10 @@ exit codes:
 
 def _defaults(catalog: Catalog) -> str:
     """Which model is taken for which fields, a line each."""
-    fields: dict[str, list[str]] = {catalog.default: []}
-    for field, model_id in catalog.defaults:
-        fields.setdefault(model_id, []).append(field)
-    return "\n".join(
-        f"  {model_id:<{HELP_COLUMN}} " + (f"with {', '.join(names)}" if names else "from text")
-        for model_id, names in fields.items()
-    )
+    conditions: dict[str, list[str]] = {}
+    for default in catalog.defaults:
+        conditions.setdefault(default.model, []).append(" and ".join(default.when) or "text alone")
+    return "\n".join(f"  {model_id:<{HELP_COLUMN}} with {', or '.join(said)}" for model_id, said in conditions.items())
 
 
 def _entry(flag: Flag) -> str:

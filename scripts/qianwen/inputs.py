@@ -76,12 +76,27 @@ def _look_into(text: str) -> Source:
 
 
 def replaced(values: Mapping[str, Any], urls: Mapping[str, str]) -> dict[str, Any]:
-    """A copy of the values with other texts at the given paths, such as `reference_images[0]`."""
-    copy = {name: list(value) if isinstance(value, list) else value for name, value in values.items()}
+    """A copy of the values with other texts at the given paths, such as `reference_images[0]` or `media[1].url`."""
+    copy: dict[str, Any] = _copied(dict(values))
     for path, url in urls.items():
-        name, _, index = path.rstrip("]").partition("[")
-        if index:
-            copy[name][int(index)] = url
-        else:
-            copy[name] = url
+        *outer, last = (int(step) if step.isdigit() else step for step in re.findall(r"[^\[\].]+", path))
+        place: Any = copy
+        for step in outer:
+            place = place[step]
+        place[last] = url
     return copy
+
+
+def inline(source: Source) -> str:
+    """A small local file as a data: URL. Raises OSError."""
+    import base64
+
+    with open(source.path, "rb") as stream:
+        data = base64.b64encode(stream.read(source.bytes)).decode("ascii")
+    return f"data:{source.facts.type if source.facts else 'application/octet-stream'};base64,{data}"
+
+
+def _copied(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _copied(entry) for name, entry in value.items()}
+    return [_copied(entry) for entry in value] if isinstance(value, list) else value

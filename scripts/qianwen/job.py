@@ -12,7 +12,7 @@ from . import inputs
 from .arguments import Ask
 from .errors import InvalidRequest, LinkExpired, Problem, QianwenError, Refused, UnknownOutcome, UsageError
 from .models import validate, wire
-from .models.catalog import Catalog, Found, Source, find
+from .models.catalog import GIVEN, Catalog, Found, Source, find
 from .progress import Progress
 from .record import record
 from .world import World
@@ -21,6 +21,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:  # at run time these are imported only where they are needed, so that a refused request costs nothing
     from typing import Any, BinaryIO
 
+    from .ledger import Entry
     from .models.validate import Checked
     from .outputs import Saved, Target
     from .service.settings import Place
@@ -39,11 +40,12 @@ class File:
 class Outcome:
     """What a run has reached so far.
 
-    submitted: a request that costs money is on its way.  body: the service's last whole answer.  result: what it holds.
-    saved: the files by the index of their picture.  resumable: another run can take up the task.
+    noun: what it makes.  submitted: a request that costs money is on its way.  body: the service's last whole answer.
+    result: what it holds.  saved: the files by the index of their picture.  resumable: another run can go on.
     """
 
-    def __init__(self, resumable: bool) -> None:
+    def __init__(self, noun: str, resumable: bool) -> None:
+        self.noun = noun
         self.resumable = resumable
         self.model = ""
         self.seed: object = None
@@ -53,6 +55,7 @@ class Outcome:
         self.result: wire.Result | None = None
         self.saved: dict[int, File] = {}
         self.markdown_path = ""
+        self.reply_path = ""
         self.warnings: list[str] = []
         self.preview: JSON | None = None
 
@@ -69,7 +72,7 @@ class Job:
         self.ask = ask
         self.world = world
         self.progress = progress
-        self.outcome = Outcome(resumable=not ask.sandbox)
+        self.outcome = Outcome(catalog.noun, resumable=not ask.sandbox)
 
     def run(self) -> None:
         """Do what was asked. Raises a QianwenError for every expected end that is not success."""
@@ -83,29 +86,30 @@ class Job:
             return
         with self.session() as service:
             if self.ask.submit_only:
-                self.submit(service, self.encode(service, checked))
+                self.submit(service, self.encode(service, checked), checked)
                 return
-            target = self.target(str(checked.values["prompt"]))
+            target = self.target(str(checked.values.get("prompt") or checked.mode.name))
             call = self.encode(service, checked)
             if call.is_stream:
                 self.receive(service, call, target)
                 return
-            body = self.submit(service, call)
+            body = self.submit(service, call, checked)
             if call.is_task:
-                body = self.wait(service, is_new=True)
+                body = self.wait(service, is_new=True, usual=checked.mode.usual)
             self.save(service, body, target, checked.mode.interleaved)
             self.count(checked)
 
     def collect(self) -> None:
         """Finish a task that exists: look once or wait, then save."""
         task_id = self.outcome.task_id = self.ask.task_id
-        with self.session() as service:
+        known = self.recall(task_id)
+        with self.session(known.region if known else "") as service:
             target = self.target(f"task {task_id[:8]}")
             if self.ask.poll_once:
                 self.outcome.body = service.look(task_id)
                 body = service.finished(task_id, self.outcome.body)
             else:
-                body = self.wait(service, is_new=False)
+                body = self.wait(service, is_new=False, usual=self.usual(known))
             # Among tasks only the interleaved ones answer with texts.
             self.save(service, body, target, interleaved=wire.has_texts(body))
 
@@ -120,6 +124,9 @@ class Job:
 
         ask = self.ask
         checked = validate.check(self.catalog, found, ask.fields, inspect, ask.wants_task, ask.submit_only)
+        if ask.kind and found.model.kind and found.model.kind != ask.kind:
+            message = f"is not what {found.id} does; it does {found.model.kind}"
+            raise InvalidRequest([Problem("mode", ask.kind, message, found.model.kind, found.model.kind, "choice")])
         self.outcome.model = checked.id
         self.outcome.seed = checked.values.get("seed")
         self.progress.say(f"Model: {checked.id} ({checked.mode.name}{why})")
@@ -131,9 +138,16 @@ class Job:
         """The row of the model that was named, else of the default for what is given; and why, for the user."""
         model_id, why = self.ask.model, ""
         if not model_id:
-            given = (row for row in self.catalog.defaults if validate.says_something(self.ask.fields.get(row[0])))
-            field, model_id = next(given, ("", self.catalog.default))
-            why = f", the default with {field}" if field else ", the default"
+            from .models.media_items import unpack
+
+            ask = self.ask
+            given = {**ask.fields, **unpack(ask.fields).fields, "mode": ask.kind}
+            default = validate.default_for(self.catalog, given)
+            model_id = default.regional.get(self.region, default.model) if default.regional else default.model
+            why = ", the default"
+            if default.when:
+                said = (name if wanted == GIVEN else f"{name} {wanted}" for name, wanted in default.when.items())
+                why += f" with {' and '.join(said)}"
         if not (model_id.isascii() and model_id.isprintable()) or " " in model_id:
             allowed = "letters, digits, dots and hyphens"
             raise InvalidRequest([Problem("model", ascii(model_id), "is no model id", allowed)])
@@ -148,10 +162,11 @@ class Job:
         from .redact import HIDDEN
         from .service import api, settings
 
-        base = settings.base_url(self.place, settings.region(self.place, self.ask.region))
+        base = settings.base_url(self.place, self.region)
         files = checked.local_files
         urls = {path: f"oss://(upload of {source.path})" for path, source in files.items()}
         urls.update((path, source.shown) for path, source in checked.sources.items() if path not in urls)
+        urls.update((path, f"data:(bytes of {source.path})") for path, source in checked.inline_files.items())
         call = wire.encode(checked.shape, checked.id, inputs.replaced(checked.values, urls), checked.mode.text_first)
         endpoint = api.Endpoint(base, HIDDEN)
         request = api.request_for(endpoint, "POST", call.path, call.body, task=call.is_task, stream=call.is_stream)
@@ -165,7 +180,7 @@ class Job:
         """A model is not offered everywhere; the service says so too late and unclearly."""
         from .service import settings
 
-        region = settings.region(self.place, self.ask.region)
+        region = self.region
         chosen_by_region = not self.ask.sandbox and settings.find(self.place, settings.BASE_NAMES) is None
         if chosen_by_region and region not in checked.model.regions:
             offered = " and ".join(checked.model.regions)
@@ -187,11 +202,61 @@ class Job:
 
         return settings.Place(self.world.env, self.world.cwd, self.world.home)
 
-    def session(self) -> Any:
-        """A context manager that gives the Session of this run."""
+    @property
+    def region(self) -> str:
+        """The region that was named, else the one that is set. Raises UsageError for an unknown one."""
+        from .service import settings
+
+        return settings.region(self.place, self.ask.region)
+
+    def session(self, known_region: str = "") -> Any:
+        """A context manager that gives the Session of this run. known_region: where a task of ours was submitted."""
         from . import session
 
-        return session.opened(self.world, self.progress, self.ask.region, self.ask.timeout, self.ask.sandbox)
+        region = self.ask.region or known_region
+        return session.opened(self.world, self.progress, region, self.ask.timeout, self.ask.sandbox)
+
+    # What this machine remembers ----------------------------------------------------------------------------
+
+    def remember(self, service: Session, checked: Checked) -> None:
+        """Note the task where a later run finds it. A place that cannot be written to is worth a warning, no more."""
+        from . import ledger
+
+        if not self.outcome.resumable:
+            return
+        place = ledger.folder(self.world.env, self.world.home)
+        entry = ledger.Entry(
+            self.outcome.task_id,
+            self.catalog.program,
+            checked.id,
+            checked.mode.name,
+            self.region,
+            service.endpoint.base,
+            self.world.now(),
+        )
+        try:
+            ledger.Ledger(place).note(entry)
+        except OSError as error:
+            self.warn(f"the task is not remembered on this machine: {place}: {error.strerror or error}")
+
+    def recall(self, task_id: str) -> Entry | None:
+        """What this machine knows of a task. Raises UsageError for a task of the other program."""
+        from . import ledger
+
+        known = ledger.Ledger(ledger.folder(self.world.env, self.world.home)).find(task_id)
+        if known is None:
+            return None
+        if known.program != self.catalog.program:
+            raise UsageError(f"task {task_id} was submitted by {known.program}", hint=f"use {known.program} for it")
+        self.outcome.model = known.model
+        self.progress.say(f"Task of {known.model} ({known.mode}) in {known.region}")
+        return known
+
+    def usual(self, known: Entry | None) -> str:
+        """How long such a task takes, when this machine knows what it is."""
+        found = find(self.catalog, known.model) if known else None
+        modes = found.model.modes if found else ()
+        return next((mode.usual for mode in modes if known and mode.name == known.mode), "")
 
     # With the service ---------------------------------------------------------------------------------------
 
@@ -207,10 +272,14 @@ class Job:
         for file in once:
             self.progress.say(f"Uploading {file.path} ({file.bytes / 1e6:.1f} MB)")
         urls = dict(zip(once, service.upload(once, checked.id)))
-        values = inputs.replaced(checked.values, {path: urls[file] for path, file in files.items()})
+        try:
+            inline = {path: inputs.inline(source) for path, source in checked.inline_files.items()}
+        except OSError as error:
+            raise UsageError(f"a local file could not be read: {error.strerror}") from error
+        values = inputs.replaced(checked.values, {**inline, **{path: urls[file] for path, file in files.items()}})
         return wire.encode(checked.shape, checked.id, values, checked.mode.text_first)
 
-    def submit(self, service: Session, call: wire.Call) -> JSON:
+    def submit(self, service: Session, call: wire.Call, checked: Checked) -> JSON:
         """Post the request that costs money; for a task, note and announce its id before anything else."""
         self.outcome.submitted = True
         self.progress.say("Submitting the task" if call.is_task else "Waiting for the answer")
@@ -220,14 +289,15 @@ class Job:
             if not self.outcome.task_id:
                 raise UnknownOutcome("the service accepted the request but named no task")
             self.progress.always(f"Task submitted: {self.outcome.task_id}")
+            self.remember(service, checked)
         return body
 
-    def wait(self, service: Session, is_new: bool) -> JSON:
+    def wait(self, service: Session, is_new: bool, usual: str) -> JSON:
         """The final answer of the task. Every look is kept, so that a bad end can show the last one."""
 
         def tell(seen: Seen, seconds: float) -> None:
             self.outcome.body = seen.body or self.outcome.body
-            self.progress.state(self.outcome.task_id, seen.word, seconds)
+            self.progress.state(self.outcome.task_id, seen.word, seconds, usual)
 
         return service.wait(self.outcome.task_id, self.ask.interval, tell, is_new)
 
@@ -239,9 +309,9 @@ class Job:
         try:
             for frame in service.stream(call.path, call.body):
                 frames.append(frame)
+                self.note(wire.join(frames), interleaved=True)
                 for url in wire.decode(frame).urls:
                     self.progress.say(f"Received a picture: {url.partition('?')[0]}")
-                self.note(wire.join(frames), interleaved=True)
         except QianwenError as error:
             broke = error
         if broke is None and not wire.is_finished(self.outcome.body):
@@ -255,13 +325,14 @@ class Job:
         """Every picture onto the disk, several at once. Raises OutputError for one that is lost, after the others."""
         result = self.note(body, interleaved)
         for failure in result.failures:
-            self.warn(f"picture {failure.number} was not made: {failure.code}: {failure.message}")
+            self.warn(f"{self.catalog.noun} {failure.number} was not made: {failure.code}: {failure.message}")
         if not result.urls and result.failures:
             raise service.refused(result.failures[0].code, result.failures[0].message)
         if not result.urls and body.get("code"):
             raise service.refused(str(body["code"]), str(body.get("message") or ""))
         if not result.urls:
-            raise Refused("the service reported success, but the answer holds no picture", billed="unknown")
+            told = f"the service reported success, but the answer holds no {self.catalog.noun}"
+            raise Refused(told, billed="unknown")
 
         def save_one(index: int) -> QianwenError | None:
             try:
@@ -296,6 +367,8 @@ class Job:
         saved = outputs.save_media(target, fill, self.warn)
         self.outcome.saved[index] = File(saved, url)
         self.progress.say(f"Saved {saved.path}")
+        if self.catalog.keeps_replies:
+            self.save_reply(saved)
 
     def fresh_url(self, service: Session, index: int) -> str:
         """The link of a picture as the task names it now. Raises LinkExpired when no task can be asked."""
@@ -308,6 +381,18 @@ class Job:
         if index >= len(urls):
             raise LinkExpired("the task names no fresh link for the result")
         return urls[index]
+
+    def save_reply(self, saved: Saved) -> None:
+        """The service's whole last answer, under the stem of the file that came of it."""
+        import json
+
+        from . import outputs
+        from .redact import each_text, literal
+
+        body = each_text(self.outcome.body, lambda text: literal(text, self.progress.secrets))
+        text = json.dumps(body, ensure_ascii=False, indent=2) + "\n"
+        self.outcome.reply_path = outputs.save_text(outputs.beside(saved, self.ask.overwrite), ".json", text, self.warn)
+        self.progress.say(f"Saved {self.outcome.reply_path}")
 
     def save_markdown(self, result: wire.Result, target: Target) -> None:
         from . import outputs

@@ -175,13 +175,19 @@ def save_media(target: Target, fill: Fill, warn: Warn) -> Saved:
         draft.stream.seek(0)
         facts = media.probe(draft.stream)
         if facts is None:
-            raise OutputError("the result is no picture that we know, perhaps an error page; nothing was saved")
+            raise OutputError("the result is no file that we know, perhaps an error page; nothing was saved")
         suffix = media.SUFFIXES[facts.type]
         as_named = not target.suffix or _same_kind(target.suffix, suffix)
         if not as_named:
             warn(f"the result is {facts.type} and gets the suffix {suffix} instead of {target.suffix}")
         name = draft.publish((as_named and target.suffix) or suffix, warn, target.overwrite and as_named)
         return Saved(name, size, sha256, facts)
+
+
+def beside(saved: Saved, overwrite: bool) -> Target:
+    """The target of a text that belongs to a saved file: its own name with another suffix."""
+    folder, name = os.path.split(saved.path)
+    return Target(folder, os.path.splitext(name)[0], overwrite=overwrite)
 
 
 def save_text(target: Target, suffix: str, text: str, warn: Warn) -> str:

@@ -41,8 +41,8 @@ class Progress:
             except (OSError, ValueError):
                 pass  # nobody listens any more; the work goes on
 
-    def state(self, task_id: str, word: str, seconds: float) -> None:
-        """One look at a task: said when the state changes, and now and then while it does not."""
+    def state(self, task_id: str, word: str, seconds: float, usual: str = "") -> None:
+        """One look at a task: said when the state changes, and now and then while it does not. usual: its length."""
         if word != self._last_state or seconds - self._last_seconds >= SPARSE_SECONDS:
             self._last_state, self._last_seconds = word, seconds
-            self.say(f"  [{seconds:.0f}s] task={task_id} status={word}")
+            self.say(f"  [{seconds:.0f}s] task={task_id} status={word}" + (f" (usually {usual})" if usual else ""))

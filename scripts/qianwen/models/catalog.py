@@ -53,18 +53,28 @@ class Size:
 
 @record
 class MediaRule:
-    """What a media field takes. side: pixels, inclusive. megabytes: of 1,048,576 bytes.
+    """What a media field takes: files of these types.
 
-    side_is_advice: outside `side` is a warning only.  alpha: transparency is supported.
+    megabytes: at most, of 1,048,576 bytes.  side: pixels, inclusive (0 as the upper bound: none).  side_is_advice:
+    outside it is a warning only.  ratio: the long side is at most this many times the short one.
+    alpha: transparency is supported.  seconds: length of a clip or a sound, inclusive.  used_seconds: the service
+    takes no more than these first ones.  fps: pictures a second, inclusive (0: no bound).
+    ascii_url: the address must be plain ASCII.  data_url: a data: URL is taken.  inline_megabytes: a local file up to
+    this weight goes as a data: URL instead of being uploaded.
     """
 
     types: tuple[str, ...]
-    side: tuple[int, int]
     megabytes: int
-    ratio: int = 0
+    side: tuple[int, int] | None = None
     side_is_advice: bool = False
+    ratio: float = 0
     alpha: bool = True
+    seconds: tuple[float, float] | None = None
+    used_seconds: float = 0
+    fps: tuple[float, float] | None = None
     ascii_url: bool = False
+    data_url: bool = True
+    inline_megabytes: int = 0
 
 
 @record
@@ -93,8 +103,10 @@ class Source:
 class Param:
     """One request field.
 
-    kind: "text", "integer", "number", "switch", "choice", "size", "media", "media list" or "structure".
+    kind: "text", "integer", "number", "switch", "choice", "size", "media", "media list", "media items" (the API's own
+    array) or "structure".
     low, high: inclusive bounds of a number, or of the count of a list.  longest: of a text, in `unit`s.
+    media: one rule for each sort of file that the field takes.  gaps: entries of the list may be empty.
     default: what the service takes when the field is left out.  send: what we send then (None: nothing), and
     `remark` is the warning given then.  on_wire: False when the field is checked but is none of the API's.
     also: other names under which users know the field.  essential: without it the result is another product, so that
@@ -109,9 +121,10 @@ class Param:
     high: float | None = None
     longest: int = 0
     unit: str = "characters"
-    choices: tuple[str, ...] = ()
+    choices: tuple[str | int, ...] = ()
     size: Size | None = None
-    media: MediaRule | None = None
+    media: tuple[MediaRule, ...] = ()
+    gaps: bool = False
     default: object = None
     send: object = None
     remark: str = ""
@@ -126,8 +139,11 @@ class Mode:
 
     sync, task: the wire shapes it can go by, answered in one exchange or submitted and waited for.
     when: field → value (or GIVEN) that puts a request into this mode.  text_first: the prompt stands before
-    the pictures on the wire.  bills: the field that bounds how many units are paid for.  is_ceiling: the model may
-    make fewer.  interleaved: the answer is texts and pictures in turn.
+    the pictures on the wire.  bills: the field that bounds how many units are paid for; `most` is that bound where
+    the field is not given and has no default.  is_ceiling: the model may make fewer.  bills_clips: the seconds of the
+    clips that are sent are paid for too.  interleaved: the answer is texts and pictures in turn.
+    pixels: tier → ratio → the size in pixels that they make, for translating between the two ways to say it.
+    usual: how long a task takes, in words.
     """
 
     name: str
@@ -138,8 +154,12 @@ class Mode:
     rules: tuple[Rule, ...] = ()
     text_first: bool = False
     bills: str = "n"
+    most: int = 1
     is_ceiling: bool = False
+    bills_clips: bool = False
     interleaved: bool = False
+    pixels: Mapping[str, Mapping[str, str]] = {}
+    usual: str = ""
 
     def param(self, name: str) -> Param | None:
         return next((param for param in self.params if param.name == name), None)
@@ -147,7 +167,10 @@ class Mode:
 
 @record
 class Model:
-    """A row: what is documented about one model id. `checked` is the date (YYYY-MM-DD) of the last look at `source`."""
+    """A row: what is documented about one model id. `checked` is the date (YYYY-MM-DD) of the last look at `source`.
+
+    kind: the way of working by which users choose (t2v, i2v, …), where a program has several.
+    """
 
     id: str
     family: str
@@ -157,6 +180,16 @@ class Model:
     source: str
     checked: str
     aliases: tuple[str, ...] = ()
+    kind: str = ""
+
+
+@record
+class Default:
+    """The model that is taken when none is named and the fields meet `when`. regional: region → its spelling there."""
+
+    model: str
+    when: Mapping[str, object] = {}
+    regional: Mapping[str, str] = {}
 
 
 @record
@@ -193,24 +226,42 @@ class Flag:
 
 @record
 class Catalog:
-    """Everything that one program can be asked for. `unit` is what is billed, `folder` where results go by default.
+    """Everything that one program can be asked for.
 
+    noun: what it makes.  unit: what is billed.  folder: where results go by default.
     families: glob of ids → id of the row whose rules an unknown id takes; the first match counts.
     elsewhere: the program that makes another kind of media, and globs of its ids.
-    defaults: field → model id when no model is named; the first field that is given counts.
+    defaults: the first whose condition is met counts; the last one has none.
+    kinds: what `--mode` may say, where a program has several ways of working.  keeps_replies: the service's whole
+    answer is saved beside each result.
     """
 
     program: str
     purpose: str
     examples: tuple[str, ...]
+    noun: str
     unit: str
     folder: str
     flags: tuple[Flag, ...]
     models: tuple[Model, ...]
     families: tuple[tuple[str, str], ...]
     elsewhere: tuple[str, tuple[str, ...]]
-    defaults: tuple[tuple[str, str], ...]
-    default: str
+    defaults: tuple[Default, ...]
+    kinds: tuple[str, ...] = ()
+    keeps_replies: bool = False
+
+
+def says_something(value: object) -> bool:
+    """Whether a field is really given: not null, not off, not empty."""
+    return value is not None and value is not False and value != "" and value != [] and value != {}
+
+
+def meets(when: Mapping[str, object], values: Values) -> bool:
+    """Whether the values fulfil the conditions of a `Mode` or a `Default`."""
+    return all(
+        says_something(values.get(name)) if wanted is GIVEN else values.get(name) == wanted
+        for name, wanted in when.items()
+    )
 
 
 SNAPSHOT = r"-20\d\d-\d\d-\d\d$"

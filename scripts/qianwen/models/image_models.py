@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from ..errors import Problem
 from ..record import changed
-from .catalog import GIVEN, Catalog, Flag, MediaRule, Mode, Model, Param, Size
+from .catalog import GIVEN, Catalog, Default, Flag, MediaRule, Mode, Model, Param, Size
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def references(low: int, high: int, rule: MediaRule) -> Param:
         "pictures to edit or to follow; the prompt calls them image 1, image 2, … in this order",
         low=low,
         high=high,
-        media=rule,
+        media=(rule,),
         also=("reference_image",),
     )
 
@@ -429,7 +429,7 @@ def _function(name: str, meaning: str, *extra: Param) -> Mode:
         "media",
         "the picture to change",
         required=True,
-        media=EDIT_BASE,
+        media=(EDIT_BASE,),
         also=("reference_images", "reference_image"),
     )
     fields = (function, prompt(800), base, *extra, count(4), WATERMARK, SEED)
@@ -438,7 +438,7 @@ def _function(name: str, meaning: str, *extra: Param) -> Mode:
 
 _STRENGTH = Param("strength", "number", "how far the result may leave the picture", low=0.0, high=1.0, default=0.5)
 _MASK = Param(
-    "mask_image_url", "media", "white: change here, black: keep; size of the base", required=True, media=EDIT_BASE
+    "mask_image_url", "media", "white: change here, black: keep; size of the base", required=True, media=(EDIT_BASE,)
 )
 _SCALES = tuple(
     Param(f"{side}_scale", "number", f"times the size toward the {side}", low=1.0, high=2.0, default=1.0)
@@ -479,7 +479,9 @@ _WANX_V1_FIELDS = (
     NEGATIVE,
     SEED,
     Param("style", "choice", "the brackets belong to the value", choices=_STYLES, default="<auto>"),
-    Param("ref_img", "media", "a picture to follow", media=STYLE_SOURCE, also=("reference_images", "reference_image")),
+    Param(
+        "ref_img", "media", "a picture to follow", media=(STYLE_SOURCE,), also=("reference_images", "reference_image")
+    ),
     Param("ref_strength", "number", "closeness to ref_img", low=0.0, high=1.0),
     Param("ref_mode", "choice", "follow content or style only", choices=("repaint", "refonly"), default="repaint"),
 )
@@ -721,6 +723,7 @@ IMAGES = Catalog(
         """--request '{"prompt": "a poster", "model": "qwen-image-2.0-pro"}' --dry-run""",
         '"anything" --sandbox',
     ),
+    noun="picture",
     unit="image",
     folder="qianwen-image-generation/images",
     flags=FLAGS,
@@ -728,11 +731,11 @@ IMAGES = Catalog(
     families=FAMILIES,
     elsewhere=("video.py", ELSEWHERE),
     defaults=(
-        ("function", "wanx2.1-imageedit"),
-        ("enable_interleave", "wan2.6-image"),
-        ("reference_images", "wan2.7-image"),
-        ("reference_image", "wan2.7-image"),
-        ("enable_sequential", "wan2.7-image"),
+        Default("wanx2.1-imageedit", {"function": GIVEN}),
+        Default("wan2.6-image", {"enable_interleave": GIVEN}),
+        Default("wan2.7-image", {"reference_images": GIVEN}),
+        Default("wan2.7-image", {"reference_image": GIVEN}),
+        Default("wan2.7-image", {"enable_sequential": GIVEN}),
+        Default("wan2.6-t2i"),
     ),
-    default="wan2.6-t2i",
 )

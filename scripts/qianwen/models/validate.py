@@ -9,22 +9,24 @@ from __future__ import annotations
 import math
 
 from ..errors import InvalidRequest, Problem
-from ..media import SIZED_IN_HEADER, Facts
 from ..record import record
 from . import sizes
-from .catalog import GIVEN, Catalog, Found, MediaRule, Mode, Model, Param, Source
+from .catalog import Catalog, Default, Found, Mode, Model, Param, Source, meets, says_something
+from .findings import Findings
+from .media_check import media, media_items, media_list
+from .media_items import FLAT, VIDEO, type_of, unpack
+from .tiers import translate
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Callable, Iterable, Mapping
 
+    from ..media import Facts
     from .catalog import Values
-
-    Inspect = Callable[[str], Source]
+    from .findings import Inspect
 
 
 LARGEST = 1e300  # a larger number is none that any field means
-DATA_URL_ADVICE = 10_485_760  # encoded bytes; documented for the vision models, applied here as a warning
 
 
 @record
@@ -43,38 +45,40 @@ class Checked:
     def units(self) -> int:
         """How many units at most will be billed."""
         param = self.mode.param(self.mode.bills)
-        most = self.values.get(self.mode.bills, param.default if param else None)
-        return most if isinstance(most, int) else 1
+        most = self.values.get(self.mode.bills) or (param.default if param else None) or self.mode.most
+        own = most if isinstance(most, int) else 1
+        return own + (sum(map(self._clip_seconds, self.sources)) if self.mode.bills_clips else 0)
+
+    def _clip_seconds(self, path: str) -> int:
+        """The whole seconds of one input that is a clip; where only the service can see it, the most it may have."""
+        source, param = self.sources[path], self.mode.param(path.partition("[")[0])
+        rules = [rule for rule in param.media if rule.types[0].startswith("video/")] if param else []
+        if source.facts:
+            return math.ceil(source.facts.seconds - 0.05) if source.facts.type.startswith("video/") else 0
+        is_clip = bool(rules) and param is not None and (len(param.media) == 1 or type_of(source.text) == VIDEO)
+        return int(rules[0].seconds[1]) if is_clip and rules[0].seconds else 0
 
     @property
     def local_files(self) -> dict[str, Source]:
         """The files that must be uploaded, by path of the field."""
-        return {path: source for path, source in self.sources.items() if source.scheme == "file"}
+        local = {path: source for path, source in self.sources.items() if source.scheme == "file"}
+        return {path: source for path, source in local.items() if path not in self.inline_files}
+
+    @property
+    def inline_files(self) -> dict[str, Source]:
+        """The small files that go as data: URLs, because the model's page names no other way for them."""
+        found = {}
+        for path, source in self.sources.items():
+            param = self.mode.param(path.partition("[")[0])
+            most = max((rule.inline_megabytes for rule in param.media), default=0) if param else 0
+            if source.scheme == "file" and source.bytes <= most * 2**20 and most:
+                found[path] = source
+        return found
 
     @property
     def promised(self) -> int:
         """How many units the service owes us; none where the number is only a ceiling and the model decides."""
         return 0 if self.mode.is_ceiling else self.units
-
-
-class _Findings:
-    """What one check has found so far, and what its parts may need to know: the row and the mode."""
-
-    def __init__(self, model: Model, inspect: Inspect) -> None:
-        self.model = model
-        self.mode = model.modes[0]
-        self.inspect = inspect
-        self.problems: list[Problem] = []
-        self.warnings: list[str] = []
-        self.sources: dict[str, Source] = {}
-
-    def problem(
-        self, path: str, value: object, reason: str, message: str, allowed: str = "", nearest: object = None
-    ) -> None:
-        self.problems.append(Problem(path, value, message, allowed, nearest, reason))
-
-    def warn(self, message: str) -> None:
-        self.warnings.append(message)
 
 
 def check(
@@ -90,15 +94,17 @@ def check(
     fields: the user's, by name.  inspect: looks at one media value.  wants_task: the user prefers a task;
     needs_task: nothing else will do.  Raises InvalidRequest with every problem.
     """
-    findings = _Findings(found.model, inspect)
+    findings = Findings(found.model, inspect)
     if found.note:
         findings.warn(found.note)
-    given = _renamed(found.model, {name: value for name, value in fields.items() if value is not None}, findings)
+    given = _unpacked(found.model, {name: value for name, value in fields.items() if value is not None}, findings)
+    given = _renamed(found.model, given, findings)
     mode = choose_mode(found.model, {**given, "async": wants_task or needs_task})
     if mode is None:
         findings.problems.append(_undecided(found.model, given))
         mode = findings.mode  # its other fields are checked as well, so that all problems are told at once
     findings.mode = mode
+    translate(mode, given, findings)
     values = _known_fields(catalog, found, mode, given, findings)
     for param in mode.params:
         _check_field(param, values, findings)
@@ -112,14 +118,14 @@ def check(
     return Checked(found.model, found.id, mode, shape, on_wire, findings.sources, tuple(findings.warnings))
 
 
+def default_for(catalog: Catalog, fields: Values) -> Default:
+    """The model that is taken when none is named."""
+    return next(default for default in catalog.defaults if meets(default.when, fields))
+
+
 def choose_mode(model: Model, values: Values) -> Mode | None:
     """The first mode whose conditions the values meet; None when a deciding field is missing or wrong."""
-    return next((mode for mode in model.modes if _meets(mode.when, values)), None)
-
-
-def says_something(value: object) -> bool:
-    """Whether a field is really given: not null, not off, not empty."""
-    return value is not None and value is not False and value != "" and value != [] and value != {}
+    return next((mode for mode in model.modes if meets(mode.when, values)), None)
 
 
 def nearest_name(name: str, known: Iterable[str]) -> str | None:
@@ -128,17 +134,20 @@ def nearest_name(name: str, known: Iterable[str]) -> str | None:
     return next(iter(difflib.get_close_matches(name, sorted(known), 1, 0.6)), None)
 
 
-def _meets(when: Mapping[str, object], values: Values) -> bool:
-    return all(
-        says_something(values.get(name)) if wanted is GIVEN else values.get(name) == wanted
-        for name, wanted in when.items()
-    )
-
-
 # Names ----------------------------------------------------------------------------------------------------
 
 
-def _renamed(model: Model, given: dict[str, Any], findings: _Findings) -> dict[str, Any]:
+def _unpacked(model: Model, given: dict[str, Any], findings: Findings) -> dict[str, Any]:
+    """The fields with the API's own `media` array taken apart, for a row that describes its parts."""
+    if "media" not in given or not any(param.name in FLAT for mode in model.modes for param in mode.params):
+        return given
+    unpacked = unpack(given)
+    findings.names.update(unpacked.names)
+    findings.problems.extend(unpacked.problems)
+    return unpacked.fields
+
+
+def _renamed(model: Model, given: dict[str, Any], findings: Findings) -> dict[str, Any]:
     """The fields under the names of the row; a single picture becomes a list, or a list of one a single, as needed."""
     values = dict(given)
     for param in {param.name: param for mode in model.modes for param in mode.params}.values():
@@ -150,6 +159,8 @@ def _renamed(model: Model, given: dict[str, Any], findings: _Findings) -> dict[s
                 findings.warn(f"{synonym} is left out because {param.name} is given")
             else:
                 values[param.name] = value
+                if param.kind == "media":
+                    findings.names[param.name] = findings.names.get(synonym, synonym)
         if param.kind == "media list" and isinstance(values.get(param.name), str):
             values[param.name] = [values[param.name]]
         elif param.kind == "media" and isinstance(values.get(param.name), list) and len(values[param.name]) == 1:
@@ -168,7 +179,7 @@ def _undecided(model: Model, values: Values) -> Problem:
 
 
 def _known_fields(
-    catalog: Catalog, found: Found, mode: Mode, given: dict[str, Any], findings: _Findings
+    catalog: Catalog, found: Found, mode: Mode, given: dict[str, Any], findings: Findings
 ) -> dict[str, Any]:
     """The fields that this mode takes; the others are dropped, refused, or passed on for an unknown model."""
     vocabulary = {name: param for param in _all_params(catalog) for name in (param.name, *param.also)}
@@ -215,7 +226,7 @@ def _on_wire(param: Param | None) -> bool:
     return param is None or param.on_wire
 
 
-def _apply_rules(mode: Mode, values: dict[str, Any], facts: Mapping[str, Facts], findings: _Findings) -> None:
+def _apply_rules(mode: Mode, values: dict[str, Any], facts: Mapping[str, Facts], findings: Findings) -> None:
     for rule in mode.rules:
         for finding in rule(values, facts):
             if isinstance(finding, Problem):
@@ -224,7 +235,7 @@ def _apply_rules(mode: Mode, values: dict[str, Any], facts: Mapping[str, Facts],
                 findings.warn(finding)
 
 
-def _route(mode: Mode, model_id: str, wants_task: bool, needs_task: bool, findings: _Findings) -> str:
+def _route(mode: Mode, model_id: str, wants_task: bool, needs_task: bool, findings: Findings) -> str:
     """The wire shape: a task when asked for or when there is nothing else, one exchange otherwise."""
     if needs_task and not mode.task:
         message = f"answers in one exchange in its {mode.name} mode; there is no task to submit"
@@ -239,17 +250,18 @@ def _hint(catalog: Catalog, mode: Mode, problems: Iterable[Problem]) -> str:
     by_path = {problem.path: problem for problem in problems}
     for param in mode.params:
         if param.media and param.low and param.name in by_path and not by_path[param.name].value:
-            return f"to work from text alone, use --model {catalog.default}"
-    for field, model_id in catalog.defaults:
-        if field in by_path and mode.param(field) is None:
-            return f"to use {field}, take --model {model_id}"
+            return f"to work from text alone, use --model {catalog.defaults[-1].model}"
+    for default in catalog.defaults:
+        fields = [field for field in default.when if field in by_path and mode.param(field) is None]
+        if fields and len(default.when) == 1:
+            return f"to use {fields[0]}, take --model {default.model}"
     return ""
 
 
 # Fields ---------------------------------------------------------------------------------------------------
 
 
-def _check_field(param: Param, values: dict[str, Any], findings: _Findings) -> None:
+def _check_field(param: Param, values: dict[str, Any], findings: Findings) -> None:
     """Check one field where it stands; the checked form (a normalized size) takes its place."""
     value = values.get(param.name)
     if value is None or value == []:
@@ -265,7 +277,7 @@ def _check_field(param: Param, values: dict[str, Any], findings: _Findings) -> N
     values[param.name] = CHECKS[param.kind](param, value, findings)
 
 
-def _text(param: Param, value: object, findings: _Findings) -> object:
+def _text(param: Param, value: object, findings: Findings) -> object:
     if not isinstance(value, str):
         findings.problem(param.name, value, "type", "is no text", "a text")
         return value
@@ -273,7 +285,7 @@ def _text(param: Param, value: object, findings: _Findings) -> object:
         findings.problem(param.name, value, "missing", f"is empty: {param.meaning}")
     if not _is_unicode(value):
         _no_unicode(param.name, value, findings)
-    length = _tokens(value) if param.unit == "tokens" else len(value)
+    length = LENGTHS.get(param.unit, len)(value)
     if param.longest and length > param.longest:
         about = "about " if param.unit == "tokens" else ""
         findings.warn(
@@ -288,21 +300,32 @@ def _tokens(text: str) -> int:
     return wide + math.ceil((len(text) - wide) / 4)
 
 
-def _integer(param: Param, value: object, findings: _Findings) -> object:
+def _half_widths(text: str) -> int:
+    """Characters, those of CJK scripts counted twice."""
+    return sum(2 if ord(character) >= 0x2E80 else 1 for character in text)
+
+
+LENGTHS: Mapping[str, Callable[[str], int]] = {
+    "tokens": _tokens,
+    "characters (a Chinese one counts as two)": _half_widths,
+}
+
+
+def _integer(param: Param, value: object, findings: Findings) -> object:
     if type(value) is not int:
         findings.problem(param.name, value, "type", "is no whole number", _range(param), _as_integer(param, value))
         return value
     return _bounded(param, value, findings)
 
 
-def _number(param: Param, value: object, findings: _Findings) -> object:
+def _number(param: Param, value: object, findings: Findings) -> object:
     if type(value) not in (int, float) or not -LARGEST < value < LARGEST:  # type: ignore[operator]
         findings.problem(param.name, value, "type", "is no number", _range(param))
         return value
     return _bounded(param, value, findings)  # type: ignore[arg-type]
 
 
-def _bounded(param: Param, value: float, findings: _Findings) -> object:
+def _bounded(param: Param, value: float, findings: Findings) -> object:
     fitting = _clamp(param, value)
     if fitting != value:
         allowed = _range(param)
@@ -312,7 +335,7 @@ def _bounded(param: Param, value: float, findings: _Findings) -> object:
     return value
 
 
-def _other_modes(param: Param, findings: _Findings, fits: Callable[[Param], bool]) -> str:
+def _other_modes(param: Param, findings: Findings, fits: Callable[[Param], bool]) -> str:
     """The modes of the same model in which a value would be right, for a message."""
     found = ((mode.name, mode.param(param.name)) for mode in findings.model.modes if mode is not findings.mode)
     return " or ".join(name for name, other in found if other and fits(other))
@@ -339,7 +362,7 @@ def _range(param: Param) -> str:
     return str(param.low) if param.low == param.high else f"{param.low} to {param.high}"
 
 
-def _switch(param: Param, value: object, findings: _Findings) -> object:
+def _switch(param: Param, value: object, findings: Findings) -> object:
     if not isinstance(value, bool):
         word = str(value).lower()
         nearest = True if word in ("true", "1", "yes", "on") else False if word in ("false", "0", "no", "off") else None
@@ -347,14 +370,19 @@ def _switch(param: Param, value: object, findings: _Findings) -> object:
     return value
 
 
-def _choice(param: Param, value: object, findings: _Findings) -> object:
-    if value not in param.choices:
-        nearest = nearest_name(str(value), param.choices)
-        findings.problem(param.name, value, "choice", "is no such choice", ", ".join(param.choices), nearest)
-    return value
+def _choice(param: Param, value: object, findings: Findings) -> object:
+    found = next((choice for choice in param.choices if choice == value and not isinstance(value, bool)), None)
+    if found is None:
+        choices = {str(choice): choice for choice in param.choices}
+        nearest = choices.get(nearest_name(str(value), choices) or "")
+        if nearest is None and isinstance(value, (int, float)):
+            numbers = [choice for choice in param.choices if isinstance(choice, int)]
+            nearest = min(numbers, key=lambda choice: abs(choice - value), default=None)
+        findings.problem(param.name, value, "choice", "is no such choice", ", ".join(choices), nearest)
+    return value if found is None else found
 
 
-def _size(param: Param, value: object, findings: _Findings) -> object:
+def _size(param: Param, value: object, findings: Findings) -> object:
     rule = param.size
     if rule is None or not isinstance(value, str):
         findings.problem(param.name, value, "type", "is no text", "a text such as 1024*1024 or 16:9")
@@ -371,11 +399,11 @@ def _size(param: Param, value: object, findings: _Findings) -> object:
     return verdict.size
 
 
-def _structure(param: Param, value: object, findings: _Findings) -> object:
+def _structure(param: Param, value: object, findings: Findings) -> object:
     return value  # its shape is the business of the mode's rules
 
 
-def _check_characters(values: Values, findings: _Findings) -> None:
+def _check_characters(values: Values, findings: Findings) -> None:
     """Halves of characters cannot be sent. Local paths may hold them: they stand for bytes of a file's name."""
     local = {source.text for source in findings.sources.values() if source.scheme == "file"}
     for name, value in values.items():
@@ -406,99 +434,19 @@ def _is_unicode(text: str) -> bool:
         return False
 
 
-def _no_unicode(path: str, text: str, findings: _Findings) -> None:
+def _no_unicode(path: str, text: str, findings: Findings) -> None:
     findings.problem(path, ascii(text), "type", "holds characters that are no valid Unicode", "valid Unicode")
 
 
-# Media ----------------------------------------------------------------------------------------------------
-
-
-def _media_list(param: Param, value: object, findings: _Findings) -> object:
-    if not isinstance(value, list):
-        findings.problem(param.name, value, "type", "is no list", "a list of files or URLs")
-        return value
-    low, high = int(param.low or 0), int(param.high or 0)
-    if not low <= len(value) <= high:
-        counted = f"holds {len(value)} pictures" if len(value) != 1 else "holds 1 picture"
-        findings.problem(param.name, value, "count", counted, f"{low} to {high}")
-    return [_one_media(param, f"{param.name}[{index}]", item, findings) for index, item in enumerate(value)]
-
-
-def _media(param: Param, value: object, findings: _Findings) -> object:
-    return _one_media(param, param.name, value, findings)
-
-
-def _one_media(param: Param, path: str, value: object, findings: _Findings) -> object:
-    if not isinstance(value, str) or not value.strip():
-        findings.problem(path, value, "type", "is no file and no URL", "one path, or an https:, oss: or data: URL")
-        return value
-    source = findings.inspect(value)
-    findings.sources[path] = source
-    rule = param.media
-    if source.fault:
-        findings.problem(path, source.shown, "file", source.fault)
-    elif rule and source.scheme in ("file", "data"):
-        _judge_bytes(path, source, rule, findings)
-    elif rule and rule.ascii_url and not source.text.isascii():
-        findings.problem(path, source.text, "format", "holds characters outside ASCII", "a URL in ASCII")
-    return value
-
-
-def _judge_bytes(path: str, source: Source, rule: MediaRule, findings: _Findings) -> None:
-    kinds = ", ".join(kind.split("/")[1].upper() for kind in rule.types)
-    if source.facts is None or source.facts.type not in rule.types:
-        kind = source.facts.type if source.facts else "of no known picture format"
-        findings.problem(path, source.shown, "format", f"is {kind}", kinds)
-        return
-    if source.bytes > rule.megabytes * 2**20:
-        held = f"has {source.bytes / 2**20:.1f} MB"
-        findings.problem(path, source.shown, "weight", held, f"up to {rule.megabytes} MB", f"{rule.megabytes} MB")
-    if source.scheme == "data" and len(source.text) > DATA_URL_ADVICE:
-        findings.warn(f"{path}: a data: URL above 10 MB may be refused; give the file itself and it is uploaded")
-    facts = source.facts
-    if not (facts.width and facts.height) and facts.type in SIZED_IN_HEADER:
-        findings.problem(path, source.shown, "format", "is damaged: its header names no size", "a whole picture")
-        return
-    if not facts.width or not facts.height:
-        findings.warn(f"{path}: the pixel size could not be read from the header")
-        return
-    if facts.alpha and not rule.alpha:
-        findings.warn(f"{path}: it has transparency, which this model does not support")
-    _judge_pixels(path, facts, rule, findings)
-
-
-def _judge_pixels(path: str, facts: Facts, rule: MediaRule, findings: _Findings) -> None:
-    low, high = rule.side
-    shorter, longer = sorted((facts.width, facts.height))
-    measured = f"{facts.width}*{facts.height}"
-    if not low <= shorter <= longer <= high:
-        if rule.side_is_advice:
-            findings.warn(f"{path}: {measured} pixels; sides of {low} to {high} are advised")
-        else:
-            findings.problem(
-                path, measured, "pixels", "has a side out of range", f"sides of {low} to {high}", _rescaled(facts, rule)
-            )
-    if rule.ratio and longer > rule.ratio * shorter:
-        findings.problem(path, measured, "pixels", "is too long and narrow", f"ratio 1:{rule.ratio} to {rule.ratio}:1")
-
-
-def _rescaled(facts: Facts, rule: MediaRule) -> str | None:
-    """The same picture at a size that fits, when its shape allows one."""
-    low, high = rule.side
-    shorter, longer = sorted((facts.width, facts.height))
-    factor, whole = (low / shorter, math.ceil) if shorter < low else (high / longer, math.floor)
-    width, height = whole(facts.width * factor), whole(facts.height * factor)
-    return f"{width}*{height}" if low <= min(width, height) and max(width, height) <= high else None
-
-
-CHECKS: Mapping[str, Callable[[Param, object, _Findings], object]] = {
+CHECKS: Mapping[str, Callable[[Param, object, Findings], object]] = {
     "text": _text,
     "integer": _integer,
     "number": _number,
     "switch": _switch,
     "choice": _choice,
     "size": _size,
-    "media": _media,
-    "media list": _media_list,
+    "media": media,
+    "media list": media_list,
+    "media items": media_items,
     "structure": _structure,
 }

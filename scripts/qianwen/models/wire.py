@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 
 from ..record import record
+from .media_items import FLAT, pack
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -90,7 +91,19 @@ def _list(value: object) -> list[Any]:
     return list(value) if isinstance(value, (list, tuple)) else []
 
 
+def _video_media(values: Values, text_first: bool) -> JSON:
+    return {**_flat(VIDEO_TEXTS)(values, text_first), "media": pack(values)}
+
+
+VIDEO_TEXTS = frozenset({"prompt", "negative_prompt"})
+VIDEO_FIELDS = VIDEO_TEXTS | {
+    *("audio_url", "img_url", "first_frame_url", "last_frame_url", "first_clip_url", "last_clip_url", "video_url"),
+    *("reference_urls", "ref_images_url", "mask_image_url", "mask_video_url", "mask_frame_id", "function", "template"),
+}
+
 GENERATION = "/services/aigc/multimodal-generation/generation"
+
+VIDEO_GENERATION = "/services/aigc/video-generation/video-synthesis"
 
 SHAPES: Mapping[str, Shape] = {
     "messages": Shape(GENERATION, _message, MESSAGE_FIELDS),
@@ -100,6 +113,11 @@ SHAPES: Mapping[str, Shape] = {
     "image2image": Shape("/services/aigc/image2image/image-synthesis", _prompt_and_images, IMAGES_FIELDS, is_task=True),
     "image2image function": Shape(
         "/services/aigc/image2image/image-synthesis", _flat(FUNCTION_FIELDS), FUNCTION_FIELDS, is_task=True
+    ),
+    "video": Shape(VIDEO_GENERATION, _flat(VIDEO_FIELDS), VIDEO_FIELDS, is_task=True),
+    "video media": Shape(VIDEO_GENERATION, _video_media, VIDEO_TEXTS | FLAT | {"media"}, is_task=True),
+    "video frames": Shape(
+        "/services/aigc/image2video/video-synthesis", _flat(VIDEO_FIELDS), VIDEO_FIELDS, is_task=True
     ),
 }
 
@@ -133,7 +151,7 @@ def task_id(body: JSON) -> str:
 
 
 def decode(body: JSON, interleaved: bool = False) -> Result:
-    """The pictures of a final answer, whichever of the documented layouts it has.
+    """The pictures or the video of a final answer, whichever of the documented layouts it has.
 
     `interleaved` says that text items are content; otherwise they are the service's remarks (a rewritten prompt).
     """
@@ -173,7 +191,13 @@ def _from_results(results: object) -> Iterable[JSON | Failure]:
             yield Failure(number, str(fields.get("code", "")), str(fields.get("message", "")))
 
 
+def _from_video(url: object) -> Iterable[JSON | Failure]:
+    if isinstance(url, str) and url:
+        yield {"image": url}
+
+
 LAYOUTS: Mapping[str, Callable[[object], Iterable[JSON | Failure]]] = {
+    "video_url": _from_video,
     "choices": _from_choices,
     "results": _from_results,
 }

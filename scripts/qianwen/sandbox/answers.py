@@ -30,10 +30,14 @@ class Made:
     urls: list[str]
     width: int
     height: int
+    input_seconds: float = 0
 
 
 def make(order: Order, facts: Facts | None, publish: Publish) -> Made:
     """The pictures of an order. `facts` are those of its last input picture, whose ratio may decide the size."""
+    if order.mode.bills == "duration":
+        clip = order.mode.bills_clips and facts and facts.seconds
+        return Made([publish(0, 0, order.model_id, 0, 1)], 0, 0, float(facts.seconds) if clip and facts else 0)
     width, height = size_of(order, facts)
     count = _count(order)
     urls = [publish(width, height, order.model_id, index, count) for index in range(count)]
@@ -74,6 +78,8 @@ def _count(order: Order) -> int:
 
 def body(order: Order, made: Made) -> JSON:
     """`output` and `usage` of the final answer."""
+    if order.mode.bills == "duration":
+        return _video(order, made)
     if order.is_task and not SHAPES[order.mode.task].takes_messages:
         return _results(order, made)
     if order.mode.interleaved:
@@ -176,6 +182,33 @@ def _results(order: Order, made: Made) -> JSON:
         results.append(result)
     metrics = {"TOTAL": len(results), "SUCCEEDED": len(results), "FAILED": 0}
     return {"output": {"results": results, "task_metrics": metrics}, "usage": {"image_count": len(results)}}
+
+
+def _video(order: Order, made: Made) -> JSON:
+    """One clip; what `usage` says differs by generation."""
+    fields = order.fields
+    output: JSON = {"video_url": made.urls[0], "orig_prompt": fields.get("prompt", "")}
+    seconds = fields.get("duration") or 5
+    tier = str(fields.get("resolution", "720P")).rstrip("P")
+    newer: JSON = {
+        "duration": made.input_seconds + seconds,
+        "input_video_duration": made.input_seconds,
+        "output_video_duration": seconds,
+        "video_count": 1,
+        "SR": int(tier) if tier.isdigit() else 720,
+    }
+    if order.family in ("wan2.7", "wan3.0", "happyhorse"):
+        usage = {**newer, "ratio": fields.get("ratio", "16:9")} if order.mode.param("ratio") else newer
+    elif order.family == "wan2.6":
+        usage = {**newer, "size": fields.get("size", "1920*1080")} if order.mode.param("size") else newer
+        usage = {**usage, "audio": fields.get("audio", True)} if order.mode.param("audio") else usage
+    elif order.mode.param("size") and order.mode.name == "t2v":
+        usage = {"video_duration": seconds, "video_ratio": fields.get("size", "1920*1080"), "video_count": 1}
+    elif order.mode.name == "i2v" and not order.family.endswith("2.1"):
+        usage = {"duration": seconds, "SR": newer["SR"], "video_count": 1}
+    else:
+        usage = {"video_duration": seconds, "video_ratio": "standard", "video_count": 1}
+    return {"output": output, "usage": usage}
 
 
 _MESSAGES: Mapping[str, Callable[[Order, Made], JSON]] = {

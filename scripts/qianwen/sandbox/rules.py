@@ -13,7 +13,7 @@ from typing import Any, Callable, Mapping
 
 from ..errors import InvalidRequest, Problem
 from ..models import catalog as rows
-from ..models import validate, wire
+from ..models import media_items, validate, wire
 from ..models.catalog import Catalog, Mode, Source
 from ..record import changed, record
 
@@ -72,20 +72,27 @@ def accept(
     mode = validate.choose_mode(found.model, {**fields, "async": is_task})
     if mode is None:
         raise invalid("the parameters must conform to the specification: input.function")
+    fields = _media_fields(fields, mode)
     _check_stream(mode, shapes, fields, is_stream)
     if (mode.task if is_task else mode.sync) not in shapes:
         raise invalid("url error, please check url！")
     known = {name: value for name, value in fields.items() if mode.param(name)}
-    _check_size_form(known.get("size"))
     order = Order(found.id, found.model.family, mode, known, is_task)
     try:
+        _check_forms(mode, known)
         validate.check(catalog, found, known, inspect, wants_task=is_task)
     except InvalidRequest as error:
-        refusal = _words(error.problems[0], mode)
-        if refusal.late and is_task:
-            return changed(order, late=refusal)
-        raise refusal from None
+        return _late(order, _words(error.problems[0], mode))
+    except Refusal as refusal:
+        return _late(order, refusal)
     return order
+
+
+def _late(order: Order, refusal: Refusal) -> Order:
+    """An accepted task that will fail, for what the service finds out late. Raises every other refusal."""
+    if refusal.late and order.is_task:
+        return changed(order, late=refusal)
+    raise refusal
 
 
 def _check_pairing(path: str, is_task: bool) -> None:
@@ -125,11 +132,20 @@ def _model(catalogs: tuple[Catalog, ...], model_id: str) -> tuple[Catalog, rows.
     raise invalid("Model not exist.")
 
 
+VIDEO_INPUT = frozenset(
+    (
+        *("prompt", "negative_prompt", "audio_url", "img_url", "template", "media", "reference_urls", "function"),
+        *("ref_images_url", "video_url", "mask_image_url", "mask_video_url", "mask_frame_id"),
+        *("first_frame_url", "last_frame_url", "first_clip_url", "last_clip_url"),
+    )
+)
 INPUT_FIELDS: Mapping[str, frozenset[str]] = {
     "/services/aigc/text2image/image-synthesis": frozenset({"prompt", "negative_prompt", "ref_img"}),
     "/services/aigc/image2image/image-synthesis": frozenset(
         {"prompt", "negative_prompt", "images", "function", "base_image_url", "mask_image_url"}
     ),
+    "/services/aigc/video-generation/video-synthesis": VIDEO_INPUT,
+    "/services/aigc/image2video/video-synthesis": VIDEO_INPUT,
 }
 """What is read from `input` on the routes that take no messages; the rest is read from `parameters`."""
 
@@ -185,16 +201,58 @@ def _check_stream(mode: Mode, shapes: set[str], fields: JSON, is_stream: bool) -
         raise invalid("the parameters must conform to the specification: enable_interleave needs stream.")
 
 
-def _check_size_form(size: object) -> None:
-    """The API takes W*H with an asterisk or a shorthand; everything else is the client's convenience."""
+def _check_forms(mode: Mode, fields: JSON) -> None:
+    """The API takes W*H with an asterisk or a shorthand, tiers and ratios to the letter; the rest is convenience."""
+    size = fields.get("size")
     if isinstance(size, str) and not re.fullmatch(r"\d+\*\d+|[124]K", size):
+        if mode.bills == "duration":
+            raise _words(Problem("size", size, ""), mode)
         raise invalid("the parameters must conform to the specification: size.")
+    for name in ("resolution", "ratio"):
+        param = mode.param(name)
+        if param and name in fields and fields[name] not in param.choices:
+            raise _words(Problem(name, fields[name], ""), mode)
+
+
+def _media_fields(fields: JSON, mode: Mode) -> JSON:
+    """For the models that take their files as `input.media`: the array taken apart, and nothing else believed."""
+    if wire.SHAPES.get(mode.task) is not wire.SHAPES["video media"] or mode.param("media"):
+        return fields
+    if not isinstance(fields.get("media"), list) or not fields["media"]:
+        raise invalid("Field required: input.media")
+    rest = {name: value for name, value in fields.items() if name == "media" or name not in media_items.FLAT}
+    unpacked = media_items.unpack(rest)
+    if unpacked.problems:
+        kinds = "Input should be 'first_frame', 'last_frame', 'driving_audio' or 'first_clip'"
+        raise invalid(kinds, late=True)
+    return unpacked.fields
+
+
+def _video_words(problem: Problem, field: str, mode: Mode) -> Refusal:
+    """A video task is accepted with most mistakes and fails later."""
+    param = mode.param(field)
+    if problem.reason == "missing":
+        return invalid(f"Field required: input.{field}")
+    if field == "obj_or_bg":
+        return invalid("ref_images_url and obj_or_bg must be the same length.")
+    if param and param.size:
+        sizes = [size for preset in param.size.presets.values() for size in preset]
+        return invalid(f"size must be in {','.join(sizes)}", late=True)
+    if field == "duration" and param and param.choices == (5,):
+        return invalid("duration customization is not supported", late=True)
+    if field == "duration" and param and param.low is not None:
+        return invalid(f"Duration should be between {param.low:g} and {param.high:g}", late=True)
+    if param and param.choices:
+        return invalid("Input should be " + " or ".join(f"'{choice}'" for choice in param.choices), late=True)
+    return invalid(f"the parameters must conform to the specification: {problem.path}.", late=True)
 
 
 def _words(problem: Problem, mode: Mode) -> Refusal:
     """The service's message for what our own check found."""
     field = problem.path.partition("[")[0]
     param = mode.param(field)
+    if mode.bills == "duration":
+        return _video_words(problem, field, mode)
     if param and field == "n" and param.high == 1:
         return invalid("num_images_per_prompt must be 1")
     if param and field == "n":

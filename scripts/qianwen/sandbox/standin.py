@@ -15,6 +15,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from ..media import Facts, probe_data_url
 from ..models.catalog import Source
 from ..models.image_models import IMAGES
+from ..models.video_models import VIDEOS
 from ..models.wire import SHAPES
 from ..record import record
 from . import answers, placeholder, rules
@@ -24,7 +25,7 @@ from .storage import Storage, StorageError, object_headers
 
 JSON = dict[str, Any]
 PREFIX = "/api/v1"
-CATALOGS = (IMAGES,)
+CATALOGS = (IMAGES, VIDEOS)
 PENDING_SHARE = 0.2  # of a task's time
 TASK_SECONDS = 86400
 MOST_BODY_BYTES = 64 * 2**20
@@ -155,6 +156,8 @@ class StandIn:
         palette = sum(str(order.fields.get("prompt", "")).encode())
 
         def publish(width: int, height: int, model_id: str, index: int, count: int) -> str:
+            if not width:
+                return self.origin + self.storage.publish(placeholder.clip(), "video/mp4", ".mp4")
             lines = ("placeholder - not made by a model", model_id, f"{width}*{height}  {index + 1} / {count}")
             data = placeholder.png(width, height, "Sandbox", lines, palette + index)
             return self.origin + self.storage.publish(data, "image/png", ".png")

@@ -1,0 +1,119 @@
+"""The API's `media` array: its types of items, and the flat fields under which the same things are asked for.
+
+Inside the client a request is flat, whichever way it was written: `unpack` takes an array apart, `pack` puts the array
+of the wire together. Source: the wan2.7 and HappyHorse API references.
+"""
+
+from __future__ import annotations
+
+from ..errors import Problem
+from ..record import record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Mapping
+
+    from .catalog import Values
+
+SINGLE: Mapping[str, str] = {
+    "first_frame": "first_frame_url",
+    "last_frame": "last_frame_url",
+    "first_clip": "first_clip_url",
+    "driving_audio": "driving_audio_url",
+    "video": "video_url",
+}
+"""Type of an item that may stand once → its flat field."""
+IMAGE, VIDEO = "reference_image", "reference_video"
+REFERENCES, VOICES, TYPES = "reference_urls", "reference_voices", "reference_types"
+"""The lists that stand for the reference items: addresses, voices (with gaps), and types where they were named."""
+FLAT = frozenset({*SINGLE.values(), REFERENCES, VOICES, TYPES})
+CLIPS = (".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v")
+
+
+@record
+class Unpacked:
+    """fields: the request without `media`.  names: path of a flat field → its path in the array."""
+
+    fields: dict[str, Any]
+    names: dict[str, str]
+    problems: tuple[Problem, ...]
+
+
+def unpack(fields: Values) -> Unpacked:
+    """The request with its `media` array as flat fields. An item that is none, or that stands twice, is a problem."""
+    flat = {name: value for name, value in fields.items() if name != "media"}
+    names: dict[str, str] = {}
+    problems: list[Problem] = []
+    items = fields.get("media")
+    if items is None:
+        return Unpacked(flat, names, ())
+    if not isinstance(items, list):
+        return Unpacked(flat, names, (Problem("media", items, "is no list", 'a list of {"type": …, "url": …}'),))
+    for index, item in enumerate(items):
+        path = f"media[{index}]"
+        problem = _fault(path, item, flat)
+        if problem:
+            problems.append(problem)
+        elif item["type"] in SINGLE:
+            flat[SINGLE[item["type"]]] = item["url"]
+            names[SINGLE[item["type"]]] = f"{path}.url"
+        else:
+            _add_reference(flat, names, path, item)
+    return Unpacked(flat, names, tuple(problems))
+
+
+def _fault(path: str, item: object, flat: Mapping[str, Any]) -> Problem | None:
+    types = ", ".join([*SINGLE, IMAGE, VIDEO])
+    if not isinstance(item, dict) or "url" not in item:
+        return Problem(path, item, "is no item", '{"type": …, "url": …}', reason="type")
+    if item.get("type") not in (*SINGLE, IMAGE, VIDEO):
+        return Problem(f"{path}.type", item.get("type"), "is no type of an item", types, reason="choice")
+    if SINGLE.get(item["type"]) in flat:
+        return Problem(f"{path}.type", item["type"], "is given twice", "each type once", reason="count")
+    unknown = sorted(set(item) - {"type", "url", "reference_voice"})
+    if unknown:
+        return Problem(f"{path}.{unknown[0]}", item[unknown[0]], "is no part of an item", "type, url, reference_voice")
+    if "reference_voice" in item and item["type"] in SINGLE:
+        return Problem(
+            f"{path}.reference_voice", item["reference_voice"], "belongs to a reference", f"{IMAGE}, {VIDEO}"
+        )
+    return None
+
+
+def _add_reference(flat: dict[str, Any], names: dict[str, str], path: str, item: Mapping[str, Any]) -> None:
+    """Add to the parallel lists; new ones, because those in `flat` are the user's."""
+    urls = flat[REFERENCES] = [*_list(flat.get(REFERENCES)), item["url"]]
+    place = len(urls) - 1
+    for name, value in ((VOICES, item.get("reference_voice")), (TYPES, item["type"])):
+        entries = _list(flat.get(name))[:place]
+        flat[name] = [*entries, *[None] * (place - len(entries)), value]
+    if not any(flat[VOICES]):
+        del flat[VOICES]
+    names[f"{REFERENCES}[{place}]"] = f"{path}.url"
+    names[f"{VOICES}[{place}]"] = f"{path}.reference_voice"
+
+
+def pack(values: Values) -> list[dict[str, Any]]:
+    """The `media` array of the wire; as it was given where the model takes it so."""
+    given = values.get("media")
+    if isinstance(given, list):
+        return given
+    items = [{"type": kind, "url": values[name]} for kind, name in SINGLE.items() if name in values]
+    types, voices = _list(values.get(TYPES)), _list(values.get(VOICES))
+    for index, url in enumerate(_list(values.get(REFERENCES))):
+        kind = types[index] if index < len(types) and types[index] else type_of(url)
+        item = {"type": kind, "url": url}
+        if index < len(voices) and voices[index]:
+            item["reference_voice"] = voices[index]
+        items.append(item)
+    return items
+
+
+def type_of(url: object) -> str:
+    """What a reference is, by the ending of its address."""
+    path = str(url).partition("?")[0].lower().rstrip(")")
+    return VIDEO if path.endswith(CLIPS) or path.startswith("data:video/") else IMAGE
+
+
+def _list(value: object) -> list[Any]:
+    return list(value) if isinstance(value, (list, tuple)) else []

@@ -1,0 +1,895 @@
+"""The video models: a table, the few values that its rows share, and the rules that need more than one field.
+
+Source of every row is the Model Studio reference page named in it; where pages disagree, the row follows the newer API
+reference over guides and other clients. A row has one way of working (t2v, i2v, kf2v, r2v, vace, videoedit); the five
+functions of VACE are its modes.
+"""
+
+from __future__ import annotations
+
+from ..errors import Problem
+from ..record import changed
+from .catalog import GIVEN, Catalog, Default, Flag, MediaRule, Mode, Model, Param, Size
+from .media_items import VIDEO, type_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Iterable, Mapping
+
+    from ..media import Facts
+    from .catalog import Finding, Rule, Values
+
+CHECKED = "2026-11-21"
+
+BEIJING = "cn-beijing"
+SINGAPORE = "ap-southeast-1"
+VIRGINIA = "us-east-1"
+
+# Wire shapes, by their keys in `wire`.
+FLAT = "video"
+MEDIA = "video media"
+FRAMES = "video frames"
+
+
+# Fields ---------------------------------------------------------------------------------------------------
+
+
+def prompt(longest: int, required: bool = False, unit: str = "characters") -> Param:
+    return Param("prompt", "text", "what happens in the video", required=required, longest=longest, unit=unit)
+
+
+def seconds(low: int, high: int) -> Param:
+    return Param("duration", "integer", "seconds, each billed", low=low, high=high, default=5, send=5)
+
+
+def one_of(*choices: int) -> Param:
+    return Param("duration", "choice", "seconds, each billed", choices=choices, default=5, send=5)
+
+
+FIVE = Param("duration", "choice", "always 5 seconds; left out of the request", choices=(5,), default=5)
+
+
+def tier(*choices: str, default: str, send: str = "720P") -> Param:
+    return Param(
+        "resolution", "choice", "sets the price; shape as the input", choices=choices, default=default, send=send
+    )
+
+
+def ratio(*choices: str) -> Param:
+    return Param("ratio", "choice", "shape of the video", choices=choices, default=choices[0])
+
+
+def media(name: str, meaning: str, *rules: MediaRule, required: bool = False, also: tuple[str, ...] = ()) -> Param:
+    return Param(name, "media", meaning, required=required, media=rules, also=also)
+
+
+def references(low: int, high: int, *rules: MediaRule, also: tuple[str, ...] = ("reference_images",)) -> Param:
+    return Param(
+        "reference_urls", "media list", "subjects to follow, in order", low=low, high=high, media=rules, also=also
+    )
+
+
+NEGATIVE = Param("negative_prompt", "text", "what to keep out of the video", longest=500)
+EXTEND = Param("prompt_extend", "switch", "let the service rewrite the prompt", default=True)
+WATERMARK = Param("watermark", "switch", "a visible mark", default=False)
+CLEAN = changed(WATERMARK, default=True, send=False)
+SEED = Param("seed", "integer", "makes results similar, never identical", low=0, high=2147483647)
+SHOTS = Param("shot_type", "choice", "one shot or several", choices=("single", "multi"), default="single")
+SOUND = Param("audio", "switch", "false makes a silent video, which costs less", default=True)
+TEMPLATE = Param("template", "text", "name of an effect; the prompt is ignored then")
+TYPES = Param("reference_types", "structure", "reference_image or reference_video for each reference")
+KEEP_SOUND = Param(
+    "audio_setting", "choice", "origin keeps the sound of the clip", choices=("auto", "origin"), default="auto"
+)
+
+WAN_RATIOS = ("16:9", "9:16", "1:1", "4:3", "3:4")
+HORSE_RATIOS = (*WAN_RATIOS, "4:5", "5:4", "9:21", "21:9")
+
+
+# Input files ----------------------------------------------------------------------------------------------
+
+_PICTURES = ("image/jpeg", "image/png", "image/bmp", "image/webp")
+_HORSE_PICTURES = ("image/jpeg", "image/png", "image/webp")
+_CLIPS = ("video/mp4", "video/quicktime")
+_SOUNDS = ("audio/wav", "audio/mpeg")
+
+WAN27_PICTURE = MediaRule(_PICTURES, 20, side=(240, 8000), ratio=8, alpha=False)
+WAN26_PICTURE = MediaRule(_PICTURES, 20, side=(240, 8000), alpha=False)
+WAN26_REFERENCE = changed(WAN26_PICTURE, data_url=False)
+WAN22_PICTURE = MediaRule(_PICTURES, 10, side=(240, 8000), alpha=False)
+VACE_PICTURE = MediaRule((*_PICTURES, "image/tiff"), 10, side=(360, 2000), ascii_url=True, data_url=False)
+VACE_MASK = MediaRule((*_PICTURES, "image/tiff"), 10, ascii_url=True, data_url=False)
+HORSE_FRAME = MediaRule(_HORSE_PICTURES, 20, side=(300, 0), ratio=2.5, inline_megabytes=7)
+HORSE_REFERENCE = MediaRule(_HORSE_PICTURES, 20, side=(400, 0), inline_megabytes=7)
+
+WAN27_CLIP = MediaRule(_CLIPS, 100, side=(240, 4096), ratio=8, seconds=(2, 10), data_url=False)
+WAN27_REFERENCE_CLIP = changed(WAN27_CLIP, seconds=(1, 30))
+WAN26_REFERENCE_CLIP = MediaRule(_CLIPS, 100, seconds=(1, 30), data_url=False)
+HORSE_CLIP = MediaRule(
+    _CLIPS, 100, side=(360, 4096), ratio=2.5, seconds=(3, 60), used_seconds=15, fps=(8, 60), data_url=False
+)
+VACE_CLIP = MediaRule(
+    ("video/mp4",), 50, seconds=(0, 3600), used_seconds=5, fps=(16, 0), ascii_url=True, data_url=False
+)
+VACE_PIECE = changed(VACE_CLIP, used_seconds=3)
+VACE_MASK_CLIP = MediaRule(("video/mp4",), 50, ascii_url=True, data_url=False)
+
+SOUND_FROM_2 = MediaRule(_SOUNDS, 15, seconds=(2, 30), data_url=False)
+SOUND_FROM_3 = MediaRule(_SOUNDS, 15, seconds=(3, 30), data_url=False)
+VOICE = MediaRule(_SOUNDS, 15, seconds=(1, 10), data_url=False)
+
+IMAGE_URL = ("reference_image", "reference_images")
+
+
+def image(rule: MediaRule) -> Param:
+    return media("img_url", "the first picture", rule, required=True, also=("first_frame_url", *IMAGE_URL))
+
+
+def audio(rule: MediaRule) -> Param:
+    return media("audio_url", "a sound track; longer is cut, shorter leaves silence", rule)
+
+
+# Pixels ---------------------------------------------------------------------------------------------------
+
+_480 = {"16:9": "832*480", "9:16": "480*832", "1:1": "624*624"}
+_720 = {"16:9": "1280*720", "9:16": "720*1280", "1:1": "960*960", "4:3": "1088*832", "3:4": "832*1088"}
+_1080 = {"16:9": "1920*1080", "9:16": "1080*1920", "1:1": "1440*1440", "4:3": "1632*1248", "3:4": "1248*1632"}
+SIZES = {"480P": _480, "720P": _720, "1080P": _1080}
+WAN27_PIXELS = {
+    "720P": {**_720, "4:3": "1104*832", "3:4": "832*1104"},
+    "1080P": {**_1080, "4:3": "1648*1248", "3:4": "1248*1648"},
+}
+NO_PIXELS: Mapping[str, Mapping[str, str]] = {"480P": {}, "720P": {}, "1080P": {}}
+"""The shape follows the input, or its pixels are not published: only the names of the tiers can be translated."""
+
+
+def _sizes(*tiers: str) -> dict[str, Mapping[str, str]]:
+    return {name: SIZES[name] for name in tiers}
+
+
+def size(pixels: Mapping[str, Mapping[str, str]], default: str, send: str) -> Param:
+    """The field of the models that take exact pixels; the tier of `send` stands first, so that a ratio takes it."""
+    presets: dict[str, tuple[str, ...]] = {}
+    for sizes in sorted(pixels.values(), key=lambda sizes: send not in sizes.values()):
+        for shape, text in sizes.items():
+            presets[shape] = (*presets.get(shape, ()), text)
+    rule = Size(presets=presets, fixed=True, default=default)
+    return Param(
+        "size", "size", "pixels as W*H, or a ratio such as 16:9; sets the price", size=rule, default=default, send=send
+    )
+
+
+# Rules ----------------------------------------------------------------------------------------------------
+
+
+def names_its_references(pattern: str, example: str) -> Rule:
+    """A warning when the prompt calls none of its references by name."""
+
+    def rule(values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:
+        import re
+
+        if values.get("reference_urls") and not re.search(pattern, str(values.get("prompt")), re.IGNORECASE):
+            yield f"the prompt names none of the references; call them {example}"
+
+    return rule
+
+
+LEGAL_MEDIA = (
+    {"first_frame_url"},
+    {"first_frame_url", "driving_audio_url"},
+    {"first_frame_url", "last_frame_url"},
+    {"first_frame_url", "last_frame_url", "driving_audio_url"},
+    {"first_clip_url"},
+    {"first_clip_url", "last_frame_url"},
+)
+
+
+def legal_combination(values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:
+    """Only six sets of media are legal for wan2.7-i2v."""
+    given = {
+        name
+        for name in ("first_frame_url", "last_frame_url", "first_clip_url", "driving_audio_url")
+        if values.get(name)
+    }
+    if given not in LEGAL_MEDIA:
+        allowed = "; ".join(" + ".join(sorted(names)) for names in LEGAL_MEDIA)
+        message = "is no legal combination" if given else "is missing: a first frame or a first clip"
+        reason = "invalid" if given else "missing"
+        yield Problem("media", " + ".join(sorted(given)) or None, message, allowed, reason=reason)
+
+
+def longer_than_the_clip(values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:
+    """A continuation contains the clip: `duration` is the whole length."""
+    clip, duration = facts.get("first_clip_url"), values.get("duration", 5)
+    if clip and clip.seconds and isinstance(duration, int) and duration <= clip.seconds:
+        held = f"the clip lasts {clip.seconds:.1f} s and is part of the result"
+        least = int(clip.seconds) + 1
+        yield Problem(
+            "duration", duration, f"leaves nothing new: {held}", f"{least} to 15", min(least + 4, 15), "range"
+        )
+
+
+def two_frames(values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:
+    if values.get("template"):
+        if values.get("last_frame_url") or values.get("prompt"):
+            yield "with template only the first frame counts; the prompt and the last frame are ignored"
+    elif not values.get("last_frame_url"):
+        yield Problem("last_frame_url", None, "is missing: the last picture", "a file or a URL", reason="missing")
+
+
+def effect_without_prompt(values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:
+    if values.get("template") and values.get("prompt"):
+        yield "with template the prompt is ignored by the service"
+
+
+def shots_need_rewriting(values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:
+    if values.get("shot_type") == "multi" and values.get("prompt_extend") is False:
+        yield Problem("prompt_extend", False, "rules out shot_type multi", "true, or left out", True, "choice")
+
+
+def counts_by_kind(most_pictures: int, most_clips: int) -> Rule:
+    def rule(values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:
+        kinds = [_is_clip(index, url, facts) for index, url in enumerate(_list(values.get("reference_urls")))]
+        for count, most, noun in (
+            (kinds.count(False), most_pictures, "pictures"),
+            (kinds.count(True), most_clips, "clips"),
+        ):
+            if count > most:
+                yield Problem("reference_urls", count, f"is too many {noun}", f"up to {most} {noun}", most, "count")
+
+    return rule
+
+
+def _is_clip(index: int, url: object, facts: Mapping[str, Facts]) -> bool:
+    known = facts.get(f"reference_urls[{index}]")
+    return known.type.startswith("video/") if known else type_of(url) == VIDEO
+
+
+def shorter_with_a_clip(values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:
+    clips = [_is_clip(index, url, facts) for index, url in enumerate(_list(values.get("reference_urls")))]
+    duration = values.get("duration", 5)
+    if any(clips) and isinstance(duration, int) and duration > 10:
+        yield Problem("duration", duration, "is out of range with a clip among the references", "2 to 10", 10, "range")
+
+
+def voices_have_owners(values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:
+    voices, owners = len(_list(values.get("reference_voices"))), len(_list(values.get("reference_urls")))
+    if voices > owners:
+        yield Problem("reference_voices", voices, "voices for fewer references", f"up to {owners}", owners, "count")
+
+
+def types_are_known(values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:
+    known = ("reference_image", "reference_video")
+    for index, kind in enumerate(_list(values.get("reference_types"))):
+        if kind is not None and kind not in known:
+            yield Problem(
+                f"reference_types[{index}]", kind, "is no type of a reference", ", ".join(known), reason="choice"
+            )
+
+
+def ratio_of_the_first_frame(values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:
+    if values.get("first_frame_url") and values.get("ratio"):
+        yield "ratio is ignored by the service when a first frame is given"
+
+
+def one_kind_for_each_picture(values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:
+    """`obj_or_bg` says for each reference whether it is a subject or the background."""
+    kinds, pictures = values.get("obj_or_bg"), _list(values.get("ref_images_url"))
+    if kinds is None:
+        if len(pictures) > 1:
+            yield Problem(
+                "obj_or_bg",
+                None,
+                "is missing: obj or bg for each picture",
+                f"{len(pictures)} entries",
+                reason="missing",
+            )
+        return
+    if not isinstance(kinds, list) or any(kind not in ("obj", "bg") for kind in kinds):
+        yield Problem("obj_or_bg", kinds, "is no list of obj and bg", '["obj", "bg"]', reason="choice")
+    elif len(kinds) != len(pictures):
+        yield Problem(
+            "obj_or_bg", kinds, "has another length than ref_images_url", f"{len(pictures)} entries", reason="count"
+        )
+    elif kinds.count("bg") > 1:
+        yield Problem("obj_or_bg", kinds, "names more than one background", "at most one bg", reason="count")
+
+
+def one_mask(values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:
+    masks = [name for name in ("mask_image_url", "mask_video_url") if values.get(name)]
+    if not masks:
+        yield Problem(
+            "mask_image_url", None, "is missing: white where to edit", "a picture of the clip's size", reason="missing"
+        )
+    if len(masks) > 1:
+        yield Problem(
+            "mask_video_url", values["mask_video_url"], "is one mask too many", "mask_image_url alone", reason="count"
+        )
+    if masks == ["mask_video_url"] and values.get("mask_frame_id") is not None:
+        yield "mask_frame_id has no effect without mask_image_url"
+    if values.get("mask_type") == "fixed":
+        for name in ("expand_ratio", "expand_mode"):
+            if values.get(name) is not None:
+                yield f"{name} has no effect with mask_type fixed"
+
+
+def mask_fits_the_clip(values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:
+    clip = facts.get("video_url")
+    for name in ("mask_image_url", "mask_video_url"):
+        mask = facts.get(name)
+        if clip and mask and clip.width and mask.width and (clip.width, clip.height) != (mask.width, mask.height):
+            given = f"{mask.width}*{mask.height}"
+            yield Problem(name, given, "is not the size of the clip", f"{clip.width}*{clip.height}", reason="pixels")
+    frame = values.get("mask_frame_id")
+    if clip and clip.fps and clip.seconds and isinstance(frame, int) and frame > clip.fps * clip.seconds + 1:
+        most = int(clip.fps * clip.seconds + 1)
+        yield Problem("mask_frame_id", frame, "is beyond the end of the clip", f"1 to {most}", most, "range")
+
+
+PIECES = ("first_frame_url", "last_frame_url", "first_clip_url", "last_clip_url")
+
+
+def something_to_extend(values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:
+    if not any(values.get(name) for name in PIECES):
+        yield Problem("first_clip_url", None, "is missing: what to extend", ", ".join(PIECES), reason="missing")
+    if values.get("video_url") and not values.get("control_condition"):
+        yield Problem("control_condition", None, "is needed with video_url", "posebodyface, depth", reason="missing")
+    pieces = [facts[name].seconds for name in ("first_clip_url", "last_clip_url") if name in facts]
+    if len(pieces) == 2 and sum(pieces) > 3.1:
+        yield f"both clips together last {sum(pieces):.1f} s and the service uses 3 s of them"
+
+
+def _list(value: object) -> list[object]:
+    return list(value) if isinstance(value, (list, tuple)) else []
+
+
+# Modes ----------------------------------------------------------------------------------------------------
+
+_WAN_TAIL = (EXTEND, WATERMARK, SEED)
+_HORSE_LENGTH = "characters (a Chinese one counts as two)"
+_HORSE_TIERS = tier("480P", "720P", "1080P", default="1080P")
+_USUAL = "1 to 3 minutes for 5 s, up to 10 for 15 s"
+_HORSE_USUAL = "1 to 5 minutes"
+
+
+def _mode(name: str, task: str, *params: Param, rules: tuple[Rule, ...] = (), usual: str = _USUAL, **more: Any) -> Mode:
+    mode = Mode(name, params, task=task, rules=rules, usual=usual, bills="duration", most=5, is_ceiling=True)
+    return changed(mode, **more) if more else mode
+
+
+def _flat_t2v(
+    pixels: Mapping[str, Mapping[str, str]], default: str, send: str, *params: Param, longest: int = 1500
+) -> Mode:
+    rules = (shots_need_rewriting,) if SHOTS in params else ()
+    fields = (prompt(longest, required=True), NEGATIVE, size(pixels, default, send), *params, *_WAN_TAIL)
+    return _mode("t2v", FLAT, *fields, rules=rules, pixels=pixels)
+
+
+def _flat_i2v(rule: MediaRule, resolution: Param, *params: Param, longest: int = 1500) -> Mode:
+    rules = (effect_without_prompt, *((shots_need_rewriting,) if SHOTS in params else ()))
+    fields = (image(rule), prompt(longest), NEGATIVE, TEMPLATE, resolution, *params, *_WAN_TAIL)
+    return _mode("i2v", FLAT, *fields, rules=rules, pixels=NO_PIXELS)
+
+
+_WAN27_T2V = _mode(
+    "t2v",
+    FLAT,
+    prompt(5000, required=True),
+    NEGATIVE,
+    audio(SOUND_FROM_2),
+    tier("720P", "1080P", default="1080P"),
+    ratio(*WAN_RATIOS),
+    seconds(2, 15),
+    *_WAN_TAIL,
+    pixels=WAN27_PIXELS,
+    usual="2 to 12 minutes",
+)
+_WAN27_I2V = _mode(
+    "i2v",
+    MEDIA,
+    prompt(5000),
+    NEGATIVE,
+    media("first_frame_url", "the first picture", WAN27_PICTURE, also=("img_url", *IMAGE_URL)),
+    media("last_frame_url", "the last picture", WAN27_PICTURE),
+    media("first_clip_url", "the clip to continue; the result contains it", WAN27_CLIP),
+    media("driving_audio_url", "a sound that drives the motion", SOUND_FROM_2, also=("audio_url",)),
+    tier("720P", "1080P", default="1080P"),
+    seconds(2, 15),
+    *_WAN_TAIL,
+    rules=(legal_combination, longer_than_the_clip),
+    pixels=NO_PIXELS,
+)
+_WAN27_R2V = _mode(
+    "r2v",
+    MEDIA,
+    prompt(5000, required=True),
+    NEGATIVE,
+    references(1, 5, WAN27_PICTURE, WAN27_REFERENCE_CLIP),
+    TYPES,
+    Param("reference_voices", "media list", "a voice for each reference", low=0, high=5, media=(VOICE,), gaps=True),
+    media("first_frame_url", "the first picture", WAN27_PICTURE),
+    tier("720P", "1080P", default="1080P"),
+    ratio(*WAN_RATIOS),
+    seconds(2, 15),
+    *_WAN_TAIL,
+    rules=(
+        names_its_references(
+            r"(image|video)\s*\d|[图视]频?\s*\d|参考", "Image 1, Video 1 (图1, 视频1), each counted apart"
+        ),
+        shorter_with_a_clip,
+        voices_have_owners,
+        types_are_known,
+        ratio_of_the_first_frame,
+    ),
+    pixels=WAN27_PIXELS,
+    bills_clips=True,
+    usual="2 to 10 minutes",
+)
+_WAN27_EDIT = _mode(
+    "videoedit",
+    MEDIA,
+    prompt(5000),
+    NEGATIVE,
+    media("video_url", "the clip to edit", WAN27_CLIP, required=True),
+    references(0, 4, WAN27_PICTURE, also=("reference_images", "reference_image", "img_url")),
+    TYPES,
+    tier("720P", "1080P", default="1080P"),
+    changed(ratio(*WAN_RATIOS), default=None),
+    Param("duration", "choice", "seconds to keep of the clip, each billed; 0 keeps all", choices=(0, *range(2, 11))),
+    KEEP_SOUND,
+    *_WAN_TAIL,
+    rules=(types_are_known,),
+    pixels=WAN27_PIXELS,
+    bills_clips=True,
+    most=10,
+    usual="1 to 8 minutes",
+)
+
+
+def _wan26_r2v(*params: Param) -> tuple[Mode, ...]:
+    return (
+        _mode(
+            "r2v",
+            FLAT,
+            prompt(1500, required=True),
+            NEGATIVE,
+            references(1, 5, WAN26_REFERENCE, WAN26_REFERENCE_CLIP),
+            size(_sizes("720P", "1080P"), "1920*1080", "1280*720"),
+            seconds(2, 10),
+            SHOTS,
+            *params,
+            WATERMARK,
+            SEED,
+            rules=(
+                names_its_references(r"character\s*\d", "character1, character2, … in their order"),
+                counts_by_kind(5, 3),
+            ),
+            pixels=_sizes("720P", "1080P"),
+            bills_clips=True,
+            usual="2 to 5 minutes",
+        ),
+    )
+
+
+def _kf2v(resolution: Param) -> tuple[Mode, ...]:
+    return (
+        _mode(
+            "kf2v",
+            FRAMES,
+            media("first_frame_url", "the first picture", WAN22_PICTURE, required=True, also=("img_url", *IMAGE_URL)),
+            media("last_frame_url", "the last picture", WAN22_PICTURE),
+            prompt(800),
+            NEGATIVE,
+            TEMPLATE,
+            resolution,
+            FIVE,
+            *_WAN_TAIL,
+            rules=(two_frames,),
+            pixels=NO_PIXELS,
+            usual="1 to 8 minutes",
+        ),
+    )
+
+
+def _vace(name: str, meaning: str, *params: Param, rules: tuple[Rule, ...] = (), **more: Any) -> Mode:
+    function = Param("function", "text", meaning)
+    fields = (function, prompt(800, required=True), *params, FIVE, *_WAN_TAIL)
+    return _mode(name, FLAT, *fields, rules=rules, when={"function": name}, usual="5 to 10 minutes", **more)
+
+
+def _control(*choices: str, required: bool = False) -> Param:
+    return Param("control_condition", "choice", "what of the clip is kept", required=required, choices=choices)
+
+
+_CLIP = media("video_url", "the clip to work on", VACE_CLIP, required=True)
+_GUIDE = changed(_CLIP, meaning="a clip whose motion is followed", required=False)
+_SUBJECT = Param("ref_images_url", "media list", "a picture of the new subject", low=1, high=1, media=(VACE_PICTURE,))
+_ONE_SUBJECT = changed(_SUBJECT, low=0)
+_VACE_SIZE = size(_sizes("720P"), "1280*720", "1280*720")
+_VACE = (
+    _vace(
+        "image_reference",
+        "a video of the pictured subjects",
+        changed(_SUBJECT, meaning="subjects and background", low=1, high=3),
+        Param("obj_or_bg", "structure", "obj or bg for each picture"),
+        _VACE_SIZE,
+        rules=(one_kind_for_each_picture,),
+        pixels=_sizes("720P"),
+    ),
+    _vace(
+        "video_repainting",
+        "repaint a clip and keep its motion",
+        _CLIP,
+        _ONE_SUBJECT,
+        _control("posebodyface", "posebody", "depth", "scribble", required=True),
+        Param("strength", "number", "closeness to the clip", low=0.0, high=1.0, default=1.0),
+    ),
+    _vace(
+        "video_edit",
+        "edit what lies under a mask",
+        _CLIP,
+        media("mask_image_url", "white: edit, black: keep; size of the clip", VACE_MASK),
+        media("mask_video_url", "a mask for each picture of the clip", VACE_MASK_CLIP),
+        Param("mask_frame_id", "integer", "the frame that the mask is for", low=1, high=100_000, default=1),
+        _ONE_SUBJECT,
+        _control("", "posebodyface", "depth"),
+        Param(
+            "mask_type", "choice", "follow the motion or stand still", choices=("tracking", "fixed"), default="tracking"
+        ),
+        Param("expand_ratio", "number", "how far the mask grows", low=0.0, high=1.0, default=0.05),
+        Param("expand_mode", "choice", "shape of the grown mask", choices=("hull", "bbox", "original"), default="hull"),
+        _VACE_SIZE,
+        rules=(one_mask, mask_fits_the_clip),
+        pixels=_sizes("720P"),
+    ),
+    _vace(
+        "video_extension",
+        "5 s in all that contain the given piece",
+        media("first_frame_url", "the first picture", VACE_PICTURE),
+        media("last_frame_url", "the last picture", VACE_PICTURE),
+        media("first_clip_url", "the beginning, up to 3 s", VACE_PIECE),
+        media("last_clip_url", "the end, up to 3 s", VACE_PIECE),
+        _GUIDE,
+        _control("", "posebodyface", "depth"),
+        rules=(something_to_extend,),
+    ),
+    _vace(
+        "video_outpainting",
+        "paint beyond the edges",
+        _CLIP,
+        *(
+            Param(f"{side}_scale", "number", f"times the size toward the {side}", low=1.0, high=2.0, default=1.0)
+            for side in ("top", "bottom", "left", "right")
+        ),
+    ),
+)
+
+
+def _horse(name: str, *params: Param, longest_required: bool = True, **more: Any) -> tuple[Mode, ...]:
+    text = prompt(5000, longest_required, _HORSE_LENGTH)
+    shape = MEDIA if name != "t2v" else FLAT
+    return (_mode(name, shape, text, *params, CLEAN, SEED, pixels=NO_PIXELS, usual=_HORSE_USUAL, **more),)
+
+
+_HORSE_T2V = _horse("t2v", _HORSE_TIERS, ratio(*HORSE_RATIOS), seconds(3, 15))
+_HORSE_I2V = _horse(
+    "i2v",
+    media("first_frame_url", "the first picture", HORSE_FRAME, required=True, also=("img_url", *IMAGE_URL)),
+    _HORSE_TIERS,
+    seconds(3, 15),
+    longest_required=False,
+)
+_HORSE_R2V = _horse(
+    "r2v",
+    references(1, 9, HORSE_REFERENCE),
+    TYPES,
+    _HORSE_TIERS,
+    ratio(*HORSE_RATIOS),
+    seconds(3, 15),
+    rules=(names_its_references(r"image\s*\d|图\s*\d", "[Image 1], [Image 2], …"), types_are_known),
+)
+_HORSE_EDIT = _horse(
+    "videoedit",
+    media("video_url", "the clip to edit", HORSE_CLIP, required=True),
+    references(0, 5, HORSE_FRAME, also=("reference_images", "reference_image", "img_url")),
+    TYPES,
+    tier("720P", "1080P", default="1080P"),
+    KEEP_SOUND,
+    rules=(types_are_known,),
+    bills_clips=True,
+    most=15,
+)
+_ANY_MEDIA = _mode(
+    "media",
+    MEDIA,
+    prompt(20000),
+    NEGATIVE,
+    Param("media", "media items", "passed on as it is", required=True),
+    tier("480P", "720P", "1080P", default="1080P"),
+    seconds(2, 30),
+    *_WAN_TAIL,
+    pixels=NO_PIXELS,
+)
+
+
+# The rows -------------------------------------------------------------------------------------------------
+
+_BOTH = (BEIJING, SINGAPORE)
+_THREE = (*_BOTH, VIRGINIA)
+_T2V_PAGE = "text-to-video-api-reference"
+_I2V_PAGE = "image-to-video-api-reference"
+_I2V_27_PAGE = "image-to-video-general-api-reference"
+_KF2V_PAGE = "image-to-video-by-first-and-last-frame-api-reference"
+_R2V_PAGE = "wan-video-to-video-api-reference"
+_EDIT_PAGE = "wan-video-editing-api-reference"
+_VACE_PAGE = "wanx-vace-api-reference"
+_HORSE_PAGE = "happyhorse-api-reference"
+
+
+def _row(
+    id: str, kind: str, summary: str, modes: tuple[Mode, ...], source: str, regions: tuple[str, ...] = _BOTH
+) -> Model:
+    return Model(id, id.partition("-")[0], summary, modes, regions, source, CHECKED, kind=kind)
+
+
+_T2V_26 = (audio(SOUND_FROM_3), seconds(2, 15), SHOTS)
+_I2V_26 = (audio(SOUND_FROM_3), seconds(2, 15), SHOTS)
+_WAN26_TIERS = tier("720P", "1080P", default="1080P")
+_ALL_TIERS = tier("480P", "720P", "1080P", default="1080P")
+_TURBO = _flat_t2v(_sizes("480P", "720P"), "1280*720", "1280*720", FIVE, longest=800)
+_PLUS = _flat_t2v(_sizes("720P"), "1280*720", "1280*720", FIVE, longest=800)
+_I2V_TURBO = _flat_i2v(WAN22_PICTURE, tier("480P", "720P", default="720P"), one_of(3, 4, 5), longest=800)
+_I2V_PLUS = _flat_i2v(WAN22_PICTURE, tier("720P", default="720P"), FIVE, longest=800)
+_KF2V_PLUS = _kf2v(tier("720P", default="720P"))
+_OLD = "older and silent; the spelling of "
+
+MODELS = (
+    _row("wan2.7-t2v", "t2v", "text to video with sound, 720P or 1080P, 2 to 15 s", (_WAN27_T2V,), _T2V_PAGE),
+    _row(
+        "wan2.6-t2v",
+        "t2v",
+        "text to video with sound, one shot or several, 2 to 15 s",
+        (_flat_t2v(_sizes("720P", "1080P"), "1920*1080", "1280*720", *_T2V_26),),
+        _T2V_PAGE,
+        _THREE,
+    ),
+    _row(
+        "wan2.6-t2v-us",
+        "t2v",
+        "the same in Virginia, 5 or 10 s",
+        (_flat_t2v(_sizes("720P", "1080P"), "1920*1080", "1280*720", audio(SOUND_FROM_3), one_of(5, 10), SHOTS),),
+        _T2V_PAGE,
+        (VIRGINIA,),
+    ),
+    _row(
+        "wan2.5-t2v-preview",
+        "t2v",
+        "text to video with sound, 480P to 1080P, 5 or 10 s",
+        (_flat_t2v(SIZES, "1920*1080", "1280*720", audio(SOUND_FROM_3), one_of(5, 10)),),
+        _T2V_PAGE,
+    ),
+    _row(
+        "wan2.2-t2v-plus",
+        "t2v",
+        "text to video, silent, 480P or 1080P, 5 s",
+        (_flat_t2v(_sizes("480P", "1080P"), "1920*1080", "1920*1080", FIVE, longest=800),),
+        _T2V_PAGE,
+    ),
+    _row("wanx2.1-t2v-turbo", "t2v", _OLD + "Beijing, 480P or 720P, 5 s", (_TURBO,), _T2V_PAGE, (BEIJING,)),
+    _row("wan2.1-t2v-turbo", "t2v", _OLD + "Singapore", (_TURBO,), _T2V_PAGE, (SINGAPORE,)),
+    _row("wanx2.1-t2v-plus", "t2v", _OLD + "Beijing, 720P, 5 s", (_PLUS,), _T2V_PAGE, (BEIJING,)),
+    _row("wan2.1-t2v-plus", "t2v", _OLD + "Singapore", (_PLUS,), _T2V_PAGE, (SINGAPORE,)),
+    _row(
+        "happyhorse-1.0-t2v", "t2v", "text to video with sound, nine ratios, 3 to 15 s", _HORSE_T2V, _HORSE_PAGE, _THREE
+    ),
+    _row("happyhorse-1.1-t2v", "t2v", "the same, newer", _HORSE_T2V, _HORSE_PAGE),
+    _row(
+        "wan2.7-i2v",
+        "i2v",
+        "first frame, first and last frame, lip sync, or a clip that goes on; 2 to 15 s with sound",
+        (_WAN27_I2V,),
+        _I2V_27_PAGE,
+    ),
+    _row(
+        "wan2.6-i2v-flash",
+        "i2v",
+        "a picture comes alive, with sound or silent, 2 to 15 s",
+        (_flat_i2v(WAN26_PICTURE, _WAN26_TIERS, *_I2V_26, SOUND),),
+        _I2V_PAGE,
+    ),
+    _row(
+        "wan2.6-i2v",
+        "i2v",
+        "a picture comes alive, with sound, 2 to 15 s",
+        (_flat_i2v(WAN26_PICTURE, _WAN26_TIERS, *_I2V_26),),
+        _I2V_PAGE,
+        _THREE,
+    ),
+    _row(
+        "wan2.6-i2v-us",
+        "i2v",
+        "the same in Virginia, 5, 10 or 15 s",
+        (_flat_i2v(WAN26_PICTURE, _WAN26_TIERS, audio(SOUND_FROM_3), one_of(5, 10, 15), SHOTS),),
+        _I2V_PAGE,
+        (VIRGINIA,),
+    ),
+    _row(
+        "wan2.5-i2v-preview",
+        "i2v",
+        "a picture comes alive, with sound, 480P to 1080P, 5 or 10 s",
+        (_flat_i2v(WAN26_PICTURE, _ALL_TIERS, audio(SOUND_FROM_3), one_of(5, 10)),),
+        _I2V_PAGE,
+    ),
+    _row(
+        "wan2.2-i2v-flash",
+        "i2v",
+        "a picture comes alive, silent, 480P to 1080P, 5 s",
+        (_flat_i2v(WAN22_PICTURE, changed(_ALL_TIERS, default="720P"), FIVE, longest=800),),
+        _I2V_PAGE,
+    ),
+    _row(
+        "wan2.2-i2v-plus",
+        "i2v",
+        "a picture comes alive, silent, 480P or 1080P, 5 s",
+        (_flat_i2v(WAN22_PICTURE, tier("480P", "1080P", default="1080P", send="1080P"), FIVE, longest=800),),
+        _I2V_PAGE,
+    ),
+    _row("wanx2.1-i2v-turbo", "i2v", _OLD + "Beijing, 480P or 720P, 3 to 5 s", (_I2V_TURBO,), _I2V_PAGE, (BEIJING,)),
+    _row("wan2.1-i2v-turbo", "i2v", _OLD + "Singapore", (_I2V_TURBO,), _I2V_PAGE, (SINGAPORE,)),
+    _row("wanx2.1-i2v-plus", "i2v", _OLD + "Beijing, 720P, 5 s", (_I2V_PLUS,), _I2V_PAGE, (BEIJING,)),
+    _row("wan2.1-i2v-plus", "i2v", _OLD + "Singapore", (_I2V_PLUS,), _I2V_PAGE, (SINGAPORE,)),
+    _row("happyhorse-1.0-i2v", "i2v", "a picture comes alive, with sound, 3 to 15 s", _HORSE_I2V, _HORSE_PAGE, _THREE),
+    _row("happyhorse-1.1-i2v", "i2v", "the same, newer", _HORSE_I2V, _HORSE_PAGE),
+    _row(
+        "wan2.2-kf2v-flash",
+        "kf2v",
+        "from a first to a last picture, silent, 480P to 1080P, 5 s",
+        _kf2v(changed(_ALL_TIERS, default="720P")),
+        _KF2V_PAGE,
+    ),
+    _row("wanx2.1-kf2v-plus", "kf2v", _OLD + "Beijing, 720P, 5 s", _KF2V_PLUS, _KF2V_PAGE, (BEIJING,)),
+    _row("wan2.1-kf2v-plus", "kf2v", _OLD + "Singapore", _KF2V_PLUS, _KF2V_PAGE, (SINGAPORE,)),
+    _row("wan2.7-r2v", "r2v", "subjects from pictures and clips, with voices, 2 to 15 s", (_WAN27_R2V,), _R2V_PAGE),
+    _row(
+        "wan2.6-r2v-flash",
+        "r2v",
+        "subjects from pictures and clips, with sound or silent, 2 to 10 s",
+        _wan26_r2v(SOUND),
+        _R2V_PAGE,
+    ),
+    _row("wan2.6-r2v", "r2v", "the same, steadier, always with sound", _wan26_r2v(), _R2V_PAGE, _THREE),
+    _row(
+        "happyhorse-1.0-r2v",
+        "r2v",
+        "subjects from 1 to 9 pictures, with sound, 3 to 15 s",
+        _HORSE_R2V,
+        _HORSE_PAGE,
+        _THREE,
+    ),
+    _row("happyhorse-1.1-r2v", "r2v", "the same, newer", _HORSE_R2V, _HORSE_PAGE),
+    _row(
+        "wanx2.1-vace-plus", "vace", "five editing functions, silent, 720P, 5 s; Beijing", _VACE, _VACE_PAGE, (BEIJING,)
+    ),
+    _row("wan2.1-vace-plus", "vace", "the same in Singapore", _VACE, _VACE_PAGE, (SINGAPORE,)),
+    _row("wan2.7-videoedit", "videoedit", "edit a clip of 2 to 10 s by words and pictures", (_WAN27_EDIT,), _EDIT_PAGE),
+    _row(
+        "happyhorse-1.0-video-edit",
+        "videoedit",
+        "edit up to 15 s of a clip by words and pictures",
+        _HORSE_EDIT,
+        _HORSE_PAGE,
+        _THREE,
+    ),
+    _row(
+        "wan3.0-video",
+        "",
+        "passed on with your own media; its contract is not verified here",
+        (_ANY_MEDIA,),
+        _I2V_27_PAGE,
+    ),
+    _row("wan3.0-video-prime", "", "the same", (_ANY_MEDIA,), _I2V_27_PAGE),
+)
+
+FAMILIES = (
+    ("happyhorse*video-edit*", "happyhorse-1.0-video-edit"),
+    ("happyhorse*i2v*", "happyhorse-1.1-i2v"),
+    ("happyhorse*r2v*", "happyhorse-1.1-r2v"),
+    ("happyhorse*", "happyhorse-1.1-t2v"),
+    ("*vace*", "wanx2.1-vace-plus"),
+    ("*kf2v*", "wan2.2-kf2v-flash"),
+    ("*videoedit*", "wan2.7-videoedit"),
+    ("*video-edit*", "wan2.7-videoedit"),
+    ("wan3*", "wan3.0-video"),
+    ("wan2.6-r2v*", "wan2.6-r2v"),
+    ("*r2v*", "wan2.7-r2v"),
+    ("wanx2.1-i2v*", "wanx2.1-i2v-plus"),
+    ("wan2.1-i2v*", "wan2.1-i2v-plus"),
+    ("wan2.2-i2v*", "wan2.2-i2v-flash"),
+    ("wan2.5-i2v*", "wan2.5-i2v-preview"),
+    ("wan2.6-i2v*", "wan2.6-i2v"),
+    ("*i2v*", "wan2.7-i2v"),
+    ("wanx2.1-t2v*", "wanx2.1-t2v-plus"),
+    ("wan2.1-t2v*", "wan2.1-t2v-plus"),
+    ("wan2.2-t2v*", "wan2.2-t2v-plus"),
+    ("wan2.5-t2v*", "wan2.5-t2v-preview"),
+    ("wan2.6-t2v*", "wan2.6-t2v"),
+    ("*", "wan2.7-t2v"),
+)
+
+ELSEWHERE = ("*t2i*", "*-i2i*", "*image*", "wanx-v*")
+
+FLAGS = (
+    Flag("--mode", "MODE", "t2v, i2v, kf2v, r2v, vace or videoedit; without it the model or the fields decide", "mode"),
+    Flag("--image", "PATH|URL", "the picture that comes alive", "img_url"),
+    Flag("--first-frame", "PATH|URL", "the first picture", "first_frame_url"),
+    Flag("--last-frame", "PATH|URL", "the last picture", "last_frame_url"),
+    Flag("--video", "PATH|URL", "the clip to edit", "video_url"),
+    Flag("--audio", "PATH|URL", "a sound track", "audio_url"),
+    Flag(
+        "--reference",
+        "PATH|URL",
+        "a subject to follow, picture or clip; repeat for several",
+        "reference_urls",
+        many=True,
+    ),
+    Flag("--voice", "PATH|URL", "the voice of the reference in the same place; repeat", "reference_voices", many=True),
+    Flag("--size", "SIZE", "1280*720, a ratio such as 9:16, or 720P, in the words of any model", "size"),
+    Flag("--resolution", "TIER", "480P, 720P or 1080P; 720P unless given", "resolution"),
+    Flag("--ratio", "RATIO", "16:9, 9:16, 1:1, …", "ratio"),
+    Flag("--duration", "SECONDS", "length, each second billed; 5 unless given", "duration"),
+    Flag("--seed", "NUMBER", "0 to 2147483647; the same seed gives similar videos", "seed"),
+    Flag("--negative-prompt", "TEXT", "what to keep out of the video", "negative_prompt"),
+)
+
+_VACE_DEFAULT = Default("wanx2.1-vace-plus", {"mode": "vace"}, {SINGAPORE: "wan2.1-vace-plus"})
+DEFAULTS = (
+    Default("wan2.6-t2v", {"mode": "t2v"}),
+    *(
+        Default("wan2.7-i2v", {"mode": "i2v", field: GIVEN})
+        for field in ("media", "first_clip_url", "driving_audio_url", "last_frame_url")
+    ),
+    Default("wan2.6-i2v-flash", {"mode": "i2v"}),
+    Default("wan2.2-kf2v-flash", {"mode": "kf2v"}),
+    *(
+        Default("wan2.7-r2v", {"mode": "r2v", field: GIVEN})
+        for field in ("media", "reference_voices", "first_frame_url")
+    ),
+    Default("wan2.6-r2v-flash", {"mode": "r2v"}),
+    _VACE_DEFAULT,
+    Default("wan2.7-videoedit", {"mode": "videoedit"}),
+    changed(_VACE_DEFAULT, when={"function": GIVEN}),
+    Default("wan2.7-videoedit", {"video_url": GIVEN}),
+    Default("wan2.7-r2v", {"reference_voices": GIVEN}),
+    Default("wan2.7-r2v", {"media": GIVEN, "reference_urls": GIVEN}),
+    Default("wan2.7-i2v", {"media": GIVEN}),
+    Default("wan2.7-i2v", {"first_clip_url": GIVEN}),
+    Default("wan2.7-i2v", {"driving_audio_url": GIVEN}),
+    Default("wan2.6-r2v-flash", {"reference_urls": GIVEN}),
+    Default("wan2.2-kf2v-flash", {"last_frame_url": GIVEN}),
+    Default("wan2.6-i2v-flash", {"first_frame_url": GIVEN}),
+    Default("wan2.6-i2v-flash", {"img_url": GIVEN}),
+    Default("wan2.6-i2v-flash", {"reference_image": GIVEN}),
+    Default("wan2.6-t2v"),
+)
+
+VIDEOS = Catalog(
+    program="video.py",
+    purpose="Make and edit videos with Wan and HappyHorse models through DashScope.",
+    examples=(
+        '"A paper boat sails down a rainy street" --duration 5',
+        '"The cat jumps off the sill" --image cat.png --output cat.mp4 --print-response',
+        '"The day turns to night" --first-frame day.png --last-frame night.png',
+        '"Make it snow" --video street.mp4',
+        '"anything" --sandbox',
+    ),
+    noun="video",
+    unit="second",
+    folder="qianwen-video-generation",
+    flags=FLAGS,
+    models=MODELS,
+    families=FAMILIES,
+    elsewhere=("image.py", ELSEWHERE),
+    defaults=DEFAULTS,
+    kinds=("t2v", "i2v", "kf2v", "r2v", "vace", "videoedit"),
+    keeps_replies=True,
+)

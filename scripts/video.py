@@ -1,0 +1,24 @@
+#!/usr/bin/env python3
+# /// script
+# requires-python = ">=3.9"
+# dependencies = []
+# ///
+"""Make and edit videos through DashScope. `python3 video.py --help` tells everything."""
+
+import os
+import sys
+
+if sys.version_info < (3, 9):
+    sys.stderr.write("Error: Python 3.9 or newer is needed; this is %d.%d\n" % sys.version_info[:2])
+    raise SystemExit(3)
+
+sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))  # python -P and -I leave it out
+
+try:
+    from qianwen.cli import main
+    from qianwen.models.video_models import VIDEOS
+
+    if __name__ == "__main__":
+        raise SystemExit(main(VIDEOS, sys.argv[1:]))
+except KeyboardInterrupt:  # before there was a run that could tell its end
+    sys.exit(130)
