@@ -9,12 +9,14 @@ import json
 import tempfile
 import threading
 import unittest
+import wave
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Iterator, NamedTuple, Sequence, cast
 
 from qianwen import cli
 from qianwen.models.image_models import IMAGES
+from qianwen.models.video_models import VIDEOS
 from qianwen.record import changed
 from qianwen.sandbox import placeholder
 from qianwen.sandbox.faults import Faults
@@ -24,6 +26,7 @@ from qianwen.service.exchange import Fault, Request, Response
 from qianwen.world import World
 
 if TYPE_CHECKING:
+    from qianwen.models.catalog import Catalog
     from qianwen.service.exchange import Send
 
 DATA = Path(__file__).parent / "data"
@@ -92,7 +95,7 @@ class Ran(NamedTuple):
 
 
 class Case(unittest.TestCase):
-    """A test with a folder of its own, time of its own, and a way to run image.py in-process."""
+    """A test with a folder of its own, time of its own, and a way to run the programs in-process."""
 
     def setUp(self) -> None:
         holder = tempfile.TemporaryDirectory()
@@ -114,12 +117,18 @@ class Case(unittest.TestCase):
             yield recording
 
     def image(self, *argv: str, stdin: str = "", send: Send | None = None) -> Ran:
+        return self.run_program(IMAGES, argv, stdin, send)
+
+    def video(self, *argv: str, stdin: str = "", send: Send | None = None) -> Ran:
+        return self.run_program(VIDEOS, argv, stdin, send)
+
+    def run_program(self, catalog: Catalog, argv: Sequence[str], stdin: str, send: Send | None) -> Ran:
         stdout, stderr = io.StringIO(), io.StringIO()
         world = World(
             self.env,
             str(self.cwd),
             str(self.home),
-            "/skill/scripts/image.py",
+            f"/skill/scripts/{catalog.program}",
             io.StringIO(stdin),
             stdout,
             stderr,
@@ -128,12 +137,17 @@ class Case(unittest.TestCase):
             send,
             self.clock.sleep,
         )
-        code = cli.main(IMAGES, list(argv), world)
+        code = cli.main(catalog, list(argv), world)
         return Ran(code, stdout.getvalue(), stderr.getvalue())
 
     def json(self, *argv: str, code: int = 0, stdin: str = "", send: Send | None = None) -> Any:
-        """Run with --print-response, check the exit code, answer the JSON."""
-        ran = self.image(*argv, "--print-response", stdin=stdin, send=send)
+        """Run image.py with --print-response, check the exit code, answer the JSON."""
+        return self._json(self.image(*argv, "--print-response", stdin=stdin, send=send), code)
+
+    def video_json(self, *argv: str, code: int = 0, stdin: str = "", send: Send | None = None) -> Any:
+        return self._json(self.video(*argv, "--print-response", stdin=stdin, send=send), code)
+
+    def _json(self, ran: Ran, code: int) -> Any:
         self.assertEqual(ran.code, code, ran.stdout + ran.stderr)
         self.assertNotIn("Traceback", ran.stderr)
         return ran.json
@@ -142,6 +156,20 @@ class Case(unittest.TestCase):
         """A real PNG in the current folder."""
         path = self.cwd / name
         path.write_bytes(placeholder.png(width, height, "test", [name]))
+        return path
+
+    def clip(self, name: str) -> Path:
+        """A real MP4 of five seconds in the current folder."""
+        path = self.cwd / name
+        path.write_bytes(placeholder.clip())
+        return path
+
+    def sound(self, name: str, seconds: float = 3.0) -> Path:
+        """A real WAV in the current folder."""
+        path = self.cwd / name
+        with wave.open(str(path), "wb") as stream:
+            stream.setparams((1, 2, 8000, 0, "NONE", ""))
+            stream.writeframes(bytes(int(16000 * seconds)))
         return path
 
 

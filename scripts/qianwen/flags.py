@@ -6,7 +6,7 @@ no import of argparse and looks the same on every Python.
 
 from __future__ import annotations
 
-from .models.catalog import Catalog, Flag
+from .models.catalog import GIVEN, Catalog, Flag
 
 VERSION = "1.0.0"
 TIMEOUT_SECONDS = 600.0
@@ -62,7 +62,7 @@ def groups(catalog: Catalog) -> tuple[tuple[str, tuple[Flag, ...]], ...]:
 def help_text(catalog: Catalog) -> str:
     """What --help prints."""
     program = f"python3 {catalog.program}"
-    flags = "\n\n".join(f"{title}:\n" + "".join(map(_entry, rows)).rstrip() for title, rows in groups(catalog))
+    flags = "\n\n".join(f"{title}:\n" + "".join(map(_flag, rows)).rstrip() for title, rows in groups(catalog))
     models = "\n".join(f"  {model.id:<{HELP_COLUMN}} {model.summary}" for model in catalog.models)
     codes = "\n".join(f"  {code:>3}  {meaning}" for code, meaning in EXIT_CODES)
     examples = "\n".join(f"  {program} {example}" for example in catalog.examples)
@@ -93,15 +93,20 @@ def _defaults(catalog: Catalog) -> str:
     """Which model is taken for which fields, a line each."""
     conditions: dict[str, list[str]] = {}
     for default in catalog.defaults:
-        conditions.setdefault(default.model, []).append(" and ".join(default.when) or "text alone")
-    return "\n".join(f"  {model_id:<{HELP_COLUMN}} with {', or '.join(said)}" for model_id, said in conditions.items())
+        said = (f"--{name} {value}" if value != GIVEN else name for name, value in default.when.items())
+        conditions.setdefault(default.model, []).append(" and ".join(said) or "text alone")
+    return "\n".join(_entry(model_id, f"with {', or '.join(said)}").rstrip() for model_id, said in conditions.items())
 
 
-def _entry(flag: Flag) -> str:
-    """A flag and its help, wrapped at words."""
+def _flag(flag: Flag) -> str:
     names = ", ".join(filter(None, (flag.short, flag.name))) + (f" {flag.metavar}" if flag.metavar else "")
+    return _entry(names, flag.help)
+
+
+def _entry(names: str, text: str) -> str:
+    """A name and what is said of it, wrapped at words."""
     lines = [""]
-    for word in flag.help.split():
+    for word in text.split():
         if lines[-1] and HELP_COLUMN + len(lines[-1]) + len(word) >= WIDTH:
             lines.append("")
         lines[-1] += f" {word}" if lines[-1] else word

@@ -138,6 +138,6 @@ def _endpoint(world: World, progress: Progress, region: str, sandbox: bool) -> I
         return
     from .sandbox.server import running
 
-    progress.say("Sandbox: a local stand-in answers with placeholder pictures; nothing is sent out or billed")
+    progress.say("Sandbox: a local stand-in answers with placeholders; nothing is sent out or billed")
     with running() as base:
         yield api.Endpoint(base, SANDBOX_KEY), "the sandbox's own"

@@ -25,10 +25,12 @@ for name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy", "ALL_PROX
     os.environ.pop(name, None)
 
 from qianwen import media  # noqa: E402
+from qianwen.sandbox import placeholder  # noqa: E402
 
 # The SDK's own annotations are loose; what it does at run time is what is checked here.
 dashscope: Any = importlib.import_module("dashscope")
 ImageSynthesis, MultiModalConversation = dashscope.ImageSynthesis, dashscope.MultiModalConversation
+VideoSynthesis = dashscope.VideoSynthesis
 ImageGeneration: Any = importlib.import_module("dashscope.aigc.image_generation").ImageGeneration
 Message: Any = importlib.import_module("dashscope.api_entities.dashscope_response").Message
 
@@ -143,6 +145,62 @@ class Sdk(unittest.TestCase):
             item for frame in frames for choice in self.fine(frame).output.choices for item in choice.message.content
         ]
         self.assertEqual(sum("image" in item for item in items), 2)
+
+    def clip(self, response: Any) -> None:
+        self.assertEqual(self.fine(response).output.task_status, "SUCCEEDED", response)
+        with urllib.request.urlopen(response.output.video_url) as answer:
+            facts = media.probe_bytes(answer.read())
+        assert facts
+        self.assertEqual((facts.type, facts.width, facts.seconds), ("video/mp4", 1280, 5.0))
+
+    def test_a_video_from_text(self) -> None:
+        response = VideoSynthesis.call(
+            model="wan2.6-t2v",
+            prompt="a paper boat",
+            size="1280*720",
+            duration=5,
+            shot_type="multi",
+            prompt_extend=True,
+        )
+        self.clip(response)
+        self.assertEqual((response.usage.duration, response.usage.video_count), (5, 1))
+
+    def test_a_video_from_a_local_first_frame(self) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            frame = Path(folder) / "frame.png"
+            frame.write_bytes(placeholder.png(640, 480, "frame", []))
+            self.clip(
+                VideoSynthesis.call(
+                    model="wan2.6-i2v-flash",
+                    prompt="it moves",
+                    img_url=f"file://{frame}",
+                    resolution="720P",
+                    duration=5,
+                )
+            )
+            self.clip(
+                VideoSynthesis.call(
+                    model="wan2.2-kf2v-flash",
+                    prompt="from here to there",
+                    first_frame_url=f"file://{frame}",
+                    last_frame_url=f"file://{frame}",
+                    resolution="720P",
+                )
+            )
+
+    def test_a_video_by_the_media_array(self) -> None:
+        media_items = [{"type": "first_frame", "url": "https://example.com/a.png"}]
+        self.clip(VideoSynthesis.call(model="wan2.7-i2v", prompt="x", media=media_items, resolution="720P", duration=5))
+
+    def test_a_video_task_is_submitted_fetched_and_waited_for(self) -> None:
+        task = self.fine(VideoSynthesis.async_call(model="wan2.6-t2v", prompt="x", size="1280*720"))
+        self.assertIn(self.fine(VideoSynthesis.fetch(task)).output.task_status, ("PENDING", "RUNNING"))
+        self.clip(VideoSynthesis.wait(task))
+
+    def test_a_video_that_fails_late(self) -> None:
+        response = VideoSynthesis.call(model="wan2.6-t2v", prompt="x", size="720P")
+        self.assertEqual((response.status_code, response.output.task_status), (HTTPStatus.OK, "FAILED"))
+        self.assertIn("size must be in 1280*720", str(response.output))
 
     def test_what_the_service_refuses(self) -> None:
         message = [{"role": "user", "content": [{"text": "x"}]}]
