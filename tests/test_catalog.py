@@ -5,12 +5,16 @@ from __future__ import annotations
 import re
 import unittest
 
-from qianwen.models import sizes, wire
+from qianwen.models import image_models, sizes, video_models, wire
 from qianwen.models.catalog import GIVEN, Mode, Model, Param, find
-from qianwen.models.image_models import IMAGES, MODELS
+from qianwen.models.image_models import IMAGES
 from qianwen.models.validate import CHECKS
+from qianwen.models.video_models import VIDEOS
 
-SHEET_IDS = [
+CATALOGS = (IMAGES, VIDEOS)
+MODELS = (*IMAGES.models, *VIDEOS.models)
+
+IMAGE_IDS = [
     "wan2.7-image-pro",
     "wan2.7-image",
     "wan2.6-t2i",
@@ -35,6 +39,23 @@ SHEET_IDS = [
     "qwen-image-plus-2026-01-09",
     "qwen-image",
 ]
+VIDEO_IDS = {
+    *("wan2.7-t2v", "wan2.6-t2v", "wan2.6-t2v-us", "wan2.5-t2v-preview", "wan2.2-t2v-plus"),
+    *("wanx2.1-t2v-turbo", "wanx2.1-t2v-plus", "wan2.1-t2v-turbo", "wan2.1-t2v-plus"),
+    *("wan2.7-i2v", "wan2.6-i2v-flash", "wan2.6-i2v", "wan2.6-i2v-us", "wan2.5-i2v-preview"),
+    *(
+        "wan2.2-i2v-flash",
+        "wan2.2-i2v-plus",
+        "wanx2.1-i2v-turbo",
+        "wanx2.1-i2v-plus",
+        "wan2.1-i2v-turbo",
+        "wan2.1-i2v-plus",
+    ),
+    *("wan2.2-kf2v-flash", "wanx2.1-kf2v-plus", "wan2.1-kf2v-plus"),
+    *("wan2.7-r2v", "wan2.6-r2v-flash", "wan2.6-r2v", "wanx2.1-vace-plus", "wan2.1-vace-plus", "wan2.7-videoedit"),
+    *("happyhorse-1.0-t2v", "happyhorse-1.0-i2v", "happyhorse-1.0-r2v", "happyhorse-1.0-video-edit"),
+    *("happyhorse-1.1-t2v", "happyhorse-1.1-i2v", "happyhorse-1.1-r2v", "wan3.0-video", "wan3.0-video-prime"),
+}
 
 
 def every_param() -> list[tuple[Model, Mode, Param]]:
@@ -43,7 +64,16 @@ def every_param() -> list[tuple[Model, Mode, Param]]:
 
 class Rows(unittest.TestCase):
     def test_a_row_for_every_documented_id(self) -> None:
-        self.assertEqual([model.id for model in MODELS], SHEET_IDS)
+        self.assertEqual([model.id for model in image_models.MODELS], IMAGE_IDS)
+        self.assertEqual({model.id for model in video_models.MODELS}, VIDEO_IDS)
+
+    def test_every_video_row_is_of_one_kind(self) -> None:
+        for model in VIDEOS.models:
+            with self.subTest(model.id):
+                self.assertIn(model.kind, (*VIDEOS.kinds, ""))
+                self.assertEqual(model.kind == "", model.id.startswith("wan3.0"))
+                if model.kind not in ("vace", ""):
+                    self.assertEqual([mode.name for mode in model.modes], [model.kind])
 
     def test_names_are_unique(self) -> None:
         names = [name for model in MODELS for name in (model.id, *model.aliases)]
@@ -75,18 +105,19 @@ class Rows(unittest.TestCase):
                 self.assertIn(param.kind, CHECKS)
                 self.assertTrue(param.meaning)
                 self.assertEqual(param.size is not None, param.kind == "size")
-                self.assertEqual(bool(param.media), param.kind.startswith("media"))
+                self.assertEqual(bool(param.media), param.kind in ("media", "media list"))
                 if param.low is not None and param.high is not None:
                     self.assertLessEqual(param.low, param.high)
                 for number in (param.default, param.send):
-                    if isinstance(number, int) and not isinstance(number, bool):
+                    if isinstance(number, int) and not isinstance(number, bool) and not param.choices:
                         self.assertTrue(param.low is not None and param.high is not None)
                         assert param.low is not None and param.high is not None
                         self.assertTrue(param.low <= number <= param.high)
                 if param.choices and param.default is not None:
                     self.assertIn(param.default, param.choices)
                 for rule in param.media:
-                    self.assertTrue(rule.side is None or rule.side[0] < rule.side[1])
+                    for bounds in (rule.side, rule.seconds, rule.fps):
+                        self.assertTrue(bounds is None or bounds[0] < (bounds[1] or 1e9))
 
     def test_every_mode_has_a_prompt_and_counts_what_it_bills(self) -> None:
         for model in MODELS:
@@ -95,7 +126,8 @@ class Rows(unittest.TestCase):
                 with self.subTest(model=model.id, mode=mode.name):
                     self.assertEqual(len(names), len(set(names)))
                     self.assertIn("prompt", names)
-                    self.assertIn(mode.bills, names)
+                    self.assertTrue(mode.bills in names or mode.most > 1)
+                    self.assertEqual(mode.usual != "", mode.bills == "duration")
 
     def test_sizes_are_legal_by_their_own_rules(self) -> None:
         for model, mode, param in every_param():
@@ -113,11 +145,16 @@ class Rows(unittest.TestCase):
                         self.assertAlmostEqual(width / height / (across / down), 1, delta=0.05)
 
     def test_families_and_defaults_name_rows(self) -> None:
-        ids = {model.id for model in MODELS}
-        self.assertLessEqual({row for _, row in IMAGES.families}, ids)
-        self.assertLessEqual({default.model for default in IMAGES.defaults}, ids)
-        self.assertEqual(IMAGES.defaults[-1].when, {})
-        self.assertEqual(IMAGES.families[-1][0], "*")
+        for catalog in CATALOGS:
+            ids = {model.id for model in catalog.models}
+            with self.subTest(catalog.program):
+                self.assertLessEqual({row for _, row in catalog.families}, ids)
+                self.assertLessEqual({default.model for default in catalog.defaults}, ids)
+                self.assertLessEqual({name for default in catalog.defaults for name in default.regional.values()}, ids)
+                self.assertEqual(catalog.defaults[-1].when, {})
+                self.assertEqual(catalog.families[-1][0], "*")
+                for model in catalog.models:
+                    self.assertIs(getattr(find(catalog, model.id), "model", None), model)
 
 
 class Find(unittest.TestCase):
@@ -148,14 +185,30 @@ class Find(unittest.TestCase):
                 self.assertEqual((found.model.id, found.id, found.exact), (row, sent, exact))
                 self.assertEqual(bool(found.note), not exact or asked != sent)
 
-    def test_video_models_are_not_of_this_program(self) -> None:
-        for model_id in (
-            "wan2.6-t2v",
-            "wan2.7-i2v-2026-04-25",
-            "happyhorse-1.0-r2v",
-            "wanx2.1-vace-plus",
-            "wan3.0-video",
+    def test_unknown_videos_take_the_rules_of_their_nearest_family(self) -> None:
+        for asked, row in (
+            ("wan2.7-t2v-2026-04-25", "wan2.7-t2v"),
+            ("wan2.8-t2v", "wan2.7-t2v"),
+            ("wan2.8-i2v", "wan2.7-i2v"),
+            ("wan2.6-i2v-ultra", "wan2.6-i2v"),
+            ("wan2.9-kf2v", "wan2.2-kf2v-flash"),
+            ("wan2.8-vace", "wanx2.1-vace-plus"),
+            ("happyhorse-2.0-r2v", "happyhorse-1.1-r2v"),
+            ("happyhorse-2.0-video-edit", "happyhorse-1.0-video-edit"),
+            ("wan3.0-video-max", "wan3.0-video"),
+            ("something-else", "wan2.7-t2v"),
         ):
+            with self.subTest(asked):
+                found = find(VIDEOS, asked)
+                assert found
+                self.assertEqual((found.model.id, found.id), (row, asked))
+
+    def test_pictures_are_not_of_the_video_program(self) -> None:
+        for model in IMAGES.models:
+            self.assertIsNone(find(VIDEOS, model.id))
+
+    def test_video_models_are_not_of_this_program(self) -> None:
+        for model_id in (*VIDEO_IDS, "wan2.7-i2v-2026-04-25"):
             self.assertIsNone(find(IMAGES, model_id))
 
     def test_ids_are_lower_case_and_plain(self) -> None:

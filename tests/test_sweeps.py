@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import json
 import random
-from typing import Any
+from typing import Any, Callable
 
 from qianwen.flags import EXIT_CODES
-from qianwen.models.image_models import MODELS
+from qianwen.models import image_models, video_models
+from qianwen.models.catalog import Model
 from qianwen.service.exchange import Fault, Request, Response
 
-from .support import PHOTO, Case, answer
+from .support import PHOTO, Case, Ran, answer
 
 SEED = 20261120
 CODES = {code for code, _ in EXIT_CODES} - {70}
-FIELDS = sorted(
-    {name for model in MODELS for mode in model.modes for param in mode.params for name in (param.name, *param.also)}
-    | {"model", "async", "timeout_s", "poll_interval_s", "parameters", "input", "foo"}
-)
+
+
+def fields_of(models: tuple[Model, ...]) -> list[str]:
+    params = [param for model in models for mode in model.modes for param in mode.params]
+    more = {"model", "mode", "media", "async", "timeout_s", "poll_interval_s", "parameters", "input", "foo"}
+    return sorted({name for param in params for name in (param.name, *param.also)} | more)
+
+
 TEXTS = (
     *(
         "16:9",
@@ -40,6 +45,11 @@ TEXTS = (
         "https://x/y",
         "data:,",
         "file:///etc/passwd",
+        "first_frame",
+        "reference_video",
+        "720p",
+        "image_reference",
+        "obj",
         "file://",
         "~",
         "~nobody/x",
@@ -58,6 +68,7 @@ KEYS = (
         "image",
         "text",
         "results",
+        "video_url",
         "url",
         "code",
         "usage",
@@ -68,7 +79,16 @@ KEYS = (
 )
 WORDS = (
     *("x", "SUCCEEDED", "FAILED", "PENDING", "UNKNOWN", "1024*1024", "\ud800", "\x1b[31m"),
-    *("https://a.aliyuncs.com/x.png", "http://127.0.0.1:1/x", "file:///etc/passwd", "https://[::1"),
+    *(
+        "first_frame",
+        "reference_image",
+        "720P",
+        "https://a.aliyuncs.com/x.mp4",
+        "https://a.aliyuncs.com/x.png",
+        "http://127.0.0.1:1/x",
+        "file:///etc/passwd",
+        "https://[::1",
+    ),
 )
 
 
@@ -94,19 +114,24 @@ def noise(generator: random.Random, keys: tuple[str, ...], texts: tuple[str, ...
 
 class Sweeps(Case):
     def test_requests(self) -> None:
+        for run, models in ((self.image, image_models.MODELS), (self.video, video_models.MODELS)):
+            self.sweep(run, models)
+
+    def sweep(self, run: Callable[..., Ran], rows: tuple[Model, ...]) -> None:
         generator = random.Random(SEED)
-        models = [model.id for model in MODELS] + ["unknown", "wan9", "", "qwen-image-2.0-2026-03-03"]
+        models = [model.id for model in rows] + ["unknown", "wan9", "", "qwen-image-2.0-2026-03-03"]
+        fields = fields_of(rows)
         seen = set()
         for number in range(600):
             request = {
-                generator.choice(FIELDS): noise(generator, ("hex", "ratio"), TEXTS)
+                generator.choice(fields): noise(generator, ("hex", "ratio", "type", "url", "reference_voice"), TEXTS)
                 for _ in range(generator.randint(0, 5))
             }
             if generator.random() < 0.8:
                 request["prompt"] = generator.choice(("x", "猫"))
             if generator.random() < 0.7:
                 request["model"] = generator.choice(models)
-            ran = self.image("--request", json.dumps(request), "--dry-run", "--print-response")
+            ran = run("--request", json.dumps(request), "--dry-run", "--print-response")
             with self.subTest(number=number, request=ascii(request)[:200]):
                 self.assertIn(ran.code, (0, 3), ascii(ran.stderr))
                 self.assertEqual(ran.json["ok"], ran.code == 0)
@@ -135,7 +160,8 @@ class Sweeps(Case):
                 return outcome
 
             argv = generator.choice(commands)
-            ran = self.image(*argv, "--print-response", send=send)
+            program = self.video if number % 3 == 0 and "--set" not in argv and "--async" not in argv else self.image
+            ran = program(*argv, "--print-response", send=send)
             with self.subTest(number=number, argv=argv):
                 self.assertIn(ran.code, CODES, ascii(ran.stderr))
                 self.assertEqual(ran.json["ok"], ran.code == 0)

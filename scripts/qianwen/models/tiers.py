@@ -12,99 +12,82 @@ from .findings import Findings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, Mapping
 
-USUAL_RATIO = "16:9"
-_TIER = re.compile(r"\s*(\d{3,4})\s*[pP]\s*")
-_PIXELS = re.compile(r"\s*(\d{2,5})\s*[xX×*]\s*(\d{2,5})\s*")
-_RATIO = re.compile(r"\s*(\d{1,2})\s*[:：]\s*(\d{1,2})\s*")
+USUAL_TIER, USUAL_RATIO = "720P", "16:9"
+FORMS = (
+    ("tier", re.compile(r"\s*(\d{3,4})\s*[pP]\s*"), "{}P"),
+    ("pixels", re.compile(r"\s*(\d{2,5})\s*[xX×*]\s*(\d{2,5})\s*"), "{}*{}"),
+    ("ratio", re.compile(r"\s*(\d{1,2})\s*[:：]\s*(\d{1,2})\s*"), "{}:{}"),
+)
 
 
 def translate(mode: Mode, values: dict[str, Any], findings: Findings) -> None:
     """Bring size, resolution and ratio into the words of the mode, in place. A notice tells every change of words."""
-    for name in ("size", "resolution", "ratio"):
-        if isinstance(values.get(name), str):
-            values[name] = _normal(values[name])
-    if mode.pixels and mode.param("size") and not mode.param("resolution"):
-        _into_size(mode, values, findings)
-    elif mode.pixels and mode.param("resolution"):
-        _into_resolution(mode, values, findings)
-
-
-def _normal(text: str) -> str:
-    """720p → 720P, 1280x720 → 1280*720, 16：9 → 16:9; anything else as it is."""
-    for pattern, form in ((_TIER, "{}P"), (_PIXELS, "{}*{}"), (_RATIO, "{}:{}")):
-        match = pattern.fullmatch(text)
-        if match:
-            return form.format(*match.groups())
-    return text
-
-
-def _into_size(mode: Mode, values: dict[str, Any], findings: Findings) -> None:
-    given = {name: values.pop(name) for name in ("resolution", "ratio") if values.get(name) is not None}
-    size = values.get("size")
-    if isinstance(size, str) and size in mode.pixels:
-        given.setdefault("resolution", values.pop("size"))
-    elif isinstance(given.get("resolution"), str) and _PIXELS.fullmatch(given["resolution"]) and size is None:
-        values["size"] = given.pop("resolution")
-        findings.warn(f"resolution {values['size']} is sent as size")
-    elif isinstance(size, str) and _RATIO.fullmatch(size) and "resolution" in given:
-        given.setdefault("ratio", values.pop("size"))
-    if not given:
+    given = {name: values[name] for name in ("size", "resolution", "ratio") if values.get(name) is not None}
+    if not mode.pixels or not given:
         return
-    if "size" in values:
-        findings.warn(f"{' and '.join(given)} left out: size says it already")
-        return
-    tier = given.get("resolution", _usual_tier(mode))
-    ratio = given.get("ratio", USUAL_RATIO)
-    size = mode.pixels.get(str(tier), {}).get(str(ratio))
-    said = " and ".join(f"{name} {value}" for name, value in given.items())
-    if size:
-        values["size"] = size
-        findings.warn(f"{said} is sent as size {size}")
-        return
+    said: dict[str, set[str]] = {form: set() for form, _, _ in FORMS}
     for name, value in given.items():
-        findings.problem(name, value, "not taken", "is not for this model; it takes size", _sizes(mode))
-
-
-def _into_resolution(mode: Mode, values: dict[str, Any], findings: Findings) -> None:
-    size = values.pop("size", None)
-    if size is None:
-        return
-    new: dict[str, str] = {}
-    if size in mode.pixels:
-        new = {"resolution": size}
-    elif mode.param("ratio") and isinstance(size, str) and _RATIO.fullmatch(size):
-        new = {"ratio": size}
-    elif mode.param("ratio"):
-        new = next(
-            (
-                {"resolution": tier, "ratio": ratio}
-                for tier, sizes in mode.pixels.items()
-                for ratio, pixels in sizes.items()
-                if pixels == size
-            ),
-            {},
-        )
-    if not new:
-        fields = "resolution and ratio" if mode.param("ratio") else "resolution; the shape follows the input"
-        findings.problem("size", size, "not taken", f"is not for this model; it takes {fields}", _tiers(mode))
-    elif any(values.get(name, value) != value for name, value in new.items()):
-        findings.problem("size", size, "not taken", "contradicts resolution or ratio", _tiers(mode))
-    else:
+        form, text = _read(value)
+        values[name] = given[name] = text
+        said.setdefault(form, set()).add(text)
+    foreign = {"resolution", "ratio"} if mode.param("size") else {"size"}
+    tier_in_size = mode.param("size") and given.get("size") in said["tier"]
+    if not (foreign & set(given) or tier_in_size):
+        return  # in the mode's own words already: whether they are legal is checked with every other field
+    new = None if "" in said or any(len(texts) > 1 for texts in said.values()) else _in_words_of(mode, said)
+    for name in given:
+        del values[name]
+    if new is not None:
         values.update(new)
-        findings.warn(f"size {size} is sent as " + ", ".join(f"{name} {value}" for name, value in new.items()))
+        findings.warn(f"{_spoken(given)} is sent as {_spoken(new)}")
+        return
+    for name in foreign & set(given) or {"size"}:
+        message = "is not for this model, or contradicts the rest"
+        findings.problem(name, given[name], "not taken", message, _allowed(mode))
 
 
-def _usual_tier(mode: Mode) -> str:
-    return "720P" if "720P" in mode.pixels else next(iter(mode.pixels))
+def _read(value: object) -> tuple[str, str]:
+    """Which form a text has, and its normal spelling: 720p → 720P, 1280x720 → 1280*720, 16：9 → 16:9."""
+    for form, pattern, spelling in FORMS:
+        match = pattern.fullmatch(value) if isinstance(value, str) else None
+        if match:
+            return form, spelling.format(*match.groups())
+    return "", value if isinstance(value, str) else str(value)
 
 
-def _sizes(mode: Mode) -> str:
-    return ", ".join(size for sizes in mode.pixels.values() for size in sizes.values())
+def _in_words_of(mode: Mode, said: Mapping[str, set[str]]) -> dict[str, str] | None:
+    """The mode's own fields for what was said, or None when they cannot say it."""
+    tier, ratio, pixels = (next(iter(said[form]), "") for form in ("tier", "ratio", "pixels"))
+    same = [
+        (name, shape, size)
+        for name, sizes in mode.pixels.items()
+        for shape, size in sizes.items()
+        if tier in ("", name) and ratio in ("", shape) and pixels in ("", size)
+    ]
+    if mode.param("size"):
+        name, shape = tier or _usual(mode), ratio or USUAL_RATIO
+        usual = [size for entry, form, size in same if pixels or (entry, form) == (name, shape)]
+        return {"size": usual[0]} if usual else None
+    if pixels and mode.param("ratio") and same:
+        return {"resolution": same[0][0], "ratio": same[0][1]}
+    if pixels or (ratio and not mode.param("ratio")):
+        return None
+    return {name: text for name, text in (("resolution", tier), ("ratio", ratio)) if text}
 
 
-def _tiers(mode: Mode) -> str:
-    param, ratio = mode.param("resolution"), mode.param("ratio")
-    tiers = ", ".join(map(str, param.choices)) if param else ""
-    return f"resolution {tiers}" + (f"; ratio {', '.join(map(str, ratio.choices))}" if ratio else "")
+def _usual(mode: Mode) -> str:
+    return USUAL_TIER if USUAL_TIER in mode.pixels else next(iter(mode.pixels))
+
+
+def _spoken(fields: Mapping[str, object]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in fields.items())
+
+
+def _allowed(mode: Mode) -> str:
+    """The fields that the mode has for it, with what they take."""
+    if mode.param("size"):
+        return "size " + ", ".join(size for sizes in mode.pixels.values() for size in sizes.values())
+    params = (mode.param("resolution"), mode.param("ratio"))
+    return "; ".join(f"{param.name} {', '.join(map(str, param.choices))}" for param in params if param)
