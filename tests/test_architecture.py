@@ -96,6 +96,8 @@ ALLOWED: dict[str, set[str]] = {
         "service.transport",
         "service.uploads",
     },
+    "outcome": {"models.wire", "outputs"},
+    "saving": {"errors", "models.wire", "outcome", "outputs", "progress", "redact", "session"},
     "job": {
         "arguments",
         "errors",
@@ -105,9 +107,11 @@ ALLOWED: dict[str, set[str]] = {
         "models.media_items",
         "models.validate",
         "models.wire",
+        "outcome",
         "outputs",
         "progress",
         "redact",
+        "saving",
         "service.api",
         "service.settings",
         "service.tasks",
@@ -115,7 +119,7 @@ ALLOWED: dict[str, set[str]] = {
         "session",
         "world",
     },
-    "envelope": {"arguments", "errors", "flags", "job", "redact", "world"},
+    "envelope": {"arguments", "errors", "flags", "outcome", "redact", "world"},
     "cli": {"arguments", "flags", "envelope", "errors", "job", "models.catalog", "progress", "redact", "world"},
 }
 OPENS_SOCKETS = {"service.transport", "sandbox.server"}

@@ -12,7 +12,7 @@ import sys
 from .arguments import Ask
 from .errors import InvalidRequest, QianwenError
 from .flags import POLL_SECONDS, TIMEOUT_SECONDS
-from .job import Outcome
+from .outcome import Outcome
 from .record import fields_of
 from .redact import each_text, safe, shortened
 from .world import World

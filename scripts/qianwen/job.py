@@ -1,7 +1,7 @@
 """One request through all the stages, top to bottom: check, upload, send, wait, save.
 
-This is the only module that sees both the models and the service. What has been reached is written into `Outcome` as it
-happens, so that whatever ends the run, the caller learns what exists already.
+This is the only module that sees both the models and the service. What has been reached is written into the `Outcome`
+as it happens.
 """
 
 from __future__ import annotations
@@ -10,58 +10,26 @@ import time
 
 from . import inputs
 from .arguments import Ask
-from .errors import InvalidRequest, LinkExpired, Problem, QianwenError, Refused, UnknownOutcome, UsageError
+from .errors import InvalidRequest, Problem, QianwenError, UnknownOutcome, UsageError
 from .models import validate, wire
 from .models.catalog import GIVEN, Catalog, Found, Source, find
+from .outcome import Outcome
 from .progress import Progress
-from .record import record
 from .world import World
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # at run time these are imported only where they are needed, so that a refused request costs nothing
-    from typing import Any, BinaryIO
+    from typing import Any
 
     from .ledger import Entry
     from .models.validate import Checked
-    from .outputs import Saved, Target
+    from .outputs import Target
+    from .saving import Saver
     from .service.settings import Place
     from .service.tasks import Seen
     from .session import Session
 
     JSON = dict[str, Any]
-
-
-@record
-class File:
-    saved: Saved
-    url: str
-
-
-class Outcome:
-    """What a run has reached so far.
-
-    noun: what it makes.  submitted: a request that costs money is on its way.  body: the service's last whole answer.
-    result: what it holds.  saved: the files by the index of their picture.  resumable: another run can go on.
-    """
-
-    def __init__(self, noun: str, resumable: bool) -> None:
-        self.noun = noun
-        self.resumable = resumable
-        self.model = ""
-        self.seed: object = None
-        self.submitted = False
-        self.task_id = ""
-        self.body: JSON = {}
-        self.result: wire.Result | None = None
-        self.saved: dict[int, File] = {}
-        self.markdown_path = ""
-        self.reply_path = ""
-        self.warnings: list[str] = []
-        self.preview: JSON | None = None
-
-    @property
-    def files(self) -> list[File]:
-        return [self.saved[index] for index in sorted(self.saved)]
 
 
 class Job:
@@ -96,7 +64,7 @@ class Job:
             body = self.submit(service, call, checked)
             if call.is_task:
                 body = self.wait(service, is_new=True, usual=checked.mode.usual)
-            self.save(service, body, target, checked.mode.interleaved)
+            self.saver(service, target).save(body, checked.mode.interleaved)
             self.count(checked)
 
     def collect(self) -> None:
@@ -111,7 +79,7 @@ class Job:
             else:
                 body = self.wait(service, is_new=False, usual=self.usual(known))
             # Among tasks only the interleaved ones answer with texts.
-            self.save(service, body, target, interleaved=wire.has_texts(body))
+            self.saver(service, target).save(body, interleaved=wire.has_texts(body))
 
     # Before anything is sent ------------------------------------------------------------------------------
 
@@ -123,10 +91,7 @@ class Job:
             return inputs.inspect(text, self.world.cwd)
 
         ask = self.ask
-        checked = validate.check(self.catalog, found, ask.fields, inspect, ask.wants_task, ask.submit_only)
-        if ask.kind and found.model.kind and found.model.kind != ask.kind:
-            message = f"is not what {found.id} does; it does {found.model.kind}"
-            raise InvalidRequest([Problem("mode", ask.kind, message, found.model.kind, found.model.kind, "choice")])
+        checked = validate.check(self.catalog, found, ask.fields, inspect, ask.wants_task, ask.submit_only, ask.kind)
         self.outcome.model = checked.id
         self.outcome.seed = checked.values.get("seed")
         self.progress.say(f"Model: {checked.id} ({checked.mode.name}{why})")
@@ -309,7 +274,7 @@ class Job:
         try:
             for frame in service.stream(call.path, call.body):
                 frames.append(frame)
-                self.note(wire.join(frames), interleaved=True)
+                self.outcome.note(wire.join(frames), interleaved=True)
                 for url in wire.decode(frame).urls:
                     self.progress.say(f"Received a picture: {url.partition('?')[0]}")
         except QianwenError as error:
@@ -317,91 +282,14 @@ class Job:
         if broke is None and not wire.is_finished(self.outcome.body):
             broke = UnknownOutcome("the stream ended before the service said that it was complete")
         if broke is None or wire.decode(self.outcome.body).urls:
-            self.save(service, self.outcome.body, target, interleaved=True)
+            self.saver(service, target).save(self.outcome.body, interleaved=True)
         if broke is not None:
             raise broke
 
-    def save(self, service: Session, body: JSON, target: Target, interleaved: bool) -> None:
-        """Every picture onto the disk, several at once. Raises OutputError for one that is lost, after the others."""
-        result = self.note(body, interleaved)
-        for failure in result.failures:
-            self.warn(f"{self.catalog.noun} {failure.number} was not made: {failure.code}: {failure.message}")
-        if not result.urls and result.failures:
-            raise service.refused(result.failures[0].code, result.failures[0].message)
-        if not result.urls and body.get("code"):
-            raise service.refused(str(body["code"]), str(body.get("message") or ""))
-        if not result.urls:
-            told = f"the service reported success, but the answer holds no {self.catalog.noun}"
-            raise Refused(told, billed="unknown")
+    def saver(self, service: Session, target: Target) -> Saver:
+        from .saving import Saver
 
-        def save_one(index: int) -> QianwenError | None:
-            try:
-                self.save_picture(service, index, result.urls[index], target.numbered(index, len(result.urls)))
-            except QianwenError as error:
-                return error
-            return None
-
-        errors = list(filter(None, service.side_by_side(save_one, range(len(result.urls)))))
-        if any(item["type"] == "text" for item in result.content):
-            self.save_markdown(result, target)
-        for error in errors[1:]:
-            self.warn(error.message)
-        if errors:
-            raise errors[0]
-
-    def note(self, body: JSON, interleaved: bool) -> wire.Result:
-        """Keep the last whole answer, for whoever reports an end."""
-        self.outcome.body, self.outcome.result = body, wire.decode(body, interleaved)
-        return self.outcome.result
-
-    def save_picture(self, service: Session, index: int, url: str, target: Target) -> None:
-        from . import outputs
-
-        def fill(stream: BinaryIO) -> tuple[int, str]:
-            try:
-                fetched = service.fetch(url, stream, self.warn)
-            except LinkExpired:
-                fetched = service.fetch(self.fresh_url(service, index), stream, self.warn)
-            return fetched.bytes, fetched.sha256
-
-        saved = outputs.save_media(target, fill, self.warn)
-        self.outcome.saved[index] = File(saved, url)
-        self.progress.say(f"Saved {saved.path}")
-        if self.catalog.keeps_replies:
-            self.save_reply(saved)
-
-    def fresh_url(self, service: Session, index: int) -> str:
-        """The link of a picture as the task names it now. Raises LinkExpired when no task can be asked."""
-        if not self.outcome.task_id:
-            raise LinkExpired("the link of the result has expired")
-        try:
-            urls = wire.decode(service.look(self.outcome.task_id)).urls
-        except QianwenError as error:
-            raise LinkExpired(f"the link of the result has expired; {error.message}") from error
-        if index >= len(urls):
-            raise LinkExpired("the task names no fresh link for the result")
-        return urls[index]
-
-    def save_reply(self, saved: Saved) -> None:
-        """The service's whole last answer, under the stem of the file that came of it."""
-        import json
-
-        from . import outputs
-        from .redact import each_text, literal
-
-        body = each_text(self.outcome.body, lambda text: literal(text, self.progress.secrets))
-        text = json.dumps(body, ensure_ascii=False, indent=2) + "\n"
-        self.outcome.reply_path = outputs.save_text(outputs.beside(saved, self.ask.overwrite), ".json", text, self.warn)
-        self.progress.say(f"Saved {self.outcome.reply_path}")
-
-    def save_markdown(self, result: wire.Result, target: Target) -> None:
-        from . import outputs
-        from .redact import literal
-
-        paths = {file.url: file.saved.path for file in self.outcome.files}
-        text = literal(outputs.markdown(result.content, paths, target.folder), self.progress.secrets)
-        self.outcome.markdown_path = outputs.save_text(target, ".md", text, self.warn)
-        self.progress.say(f"Saved {self.outcome.markdown_path}")
+        return Saver(service, target, self.outcome, self.progress, self.warn, self.catalog.keeps_replies)
 
     def count(self, checked: Checked) -> None:
         """Say when fewer pictures came than were asked for and nobody said why."""

@@ -88,15 +88,20 @@ def check(
     inspect: Inspect,
     wants_task: bool = False,
     needs_task: bool = False,
+    kind: str = "",
 ) -> Checked:
     """The request as it will be sent.
 
     fields: the user's, by name.  inspect: looks at one media value.  wants_task: the user prefers a task;
-    needs_task: nothing else will do.  Raises InvalidRequest with every problem.
+    needs_task: nothing else will do.  kind: the way of working that was asked for.
+    Raises InvalidRequest with every problem.
     """
     findings = Findings(found.model, inspect)
     if found.note:
         findings.warn(found.note)
+    if kind and found.model.kind not in ("", kind):
+        does = found.model.kind
+        findings.problem("mode", kind, "choice", f"is not what {found.id} does; it does {does}", does, does)
     given = _unpacked(found.model, {name: value for name, value in fields.items() if value is not None}, findings)
     given = _renamed(found.model, given, findings)
     mode = choose_mode(found.model, {**given, "async": wants_task or needs_task})

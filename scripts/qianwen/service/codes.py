@@ -31,7 +31,11 @@ class Row:
 _QUOTA = Meaning("auth", hint="the quota is used up; look at usage and billing in the console")
 _ACCOUNT = Meaning("auth", hint="the account is overdue or the service is not bought; look at billing in the console")
 _ROUTE = Meaning("failed", hint="the model does not answer on this route; the id may be misspelled")
-_MODEL = Meaning("failed", hint="check the spelling of the model id, and that the key's region offers it (--region)")
+_MODEL = Meaning(
+    "failed",
+    hint="check the spelling of the model id, and that the key's region offers it (--region); "
+    "models of the 2.1 family are wanx2.1-… in Beijing and wan2.1-… in Singapore",
+)
 _CONTENT = Meaning(
     "content", hint="a content filter refused it; change the prompt or the picture, do not send it again"
 )

@@ -1,0 +1,51 @@
+"""What a run has reached so far, written down as it happens: whatever ends the run, the caller learns what exists."""
+
+from __future__ import annotations
+
+from .models import wire
+from .record import record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from .outputs import Saved
+
+    JSON = dict[str, Any]
+
+
+@record
+class File:
+    saved: Saved
+    url: str
+
+
+class Outcome:
+    """noun: what the run makes.  submitted: a request that costs money is on its way.  body: the last whole answer.
+
+    result: what it holds.  saved: the files by the index of their picture.  resumable: another run can go on.
+    """
+
+    def __init__(self, noun: str, resumable: bool) -> None:
+        self.noun = noun
+        self.resumable = resumable
+        self.model = ""
+        self.seed: object = None
+        self.submitted = False
+        self.task_id = ""
+        self.body: JSON = {}
+        self.result: wire.Result | None = None
+        self.saved: dict[int, File] = {}
+        self.markdown_path = ""
+        self.reply_path = ""
+        self.warnings: list[str] = []
+        self.preview: JSON | None = None
+
+    def note(self, body: JSON, interleaved: bool) -> wire.Result:
+        """Keep the last whole answer and what it holds."""
+        self.body, self.result = body, wire.decode(body, interleaved)
+        return self.result
+
+    @property
+    def files(self) -> list[File]:
+        return [self.saved[index] for index in sorted(self.saved)]

@@ -1,0 +1,114 @@
+"""The end of a run: every result of a final answer onto the disk, several at once, with what belongs beside it."""
+
+from __future__ import annotations
+
+import json
+
+from . import outputs
+from .errors import LinkExpired, QianwenError, Refused
+from .models import wire
+from .outcome import File, Outcome
+from .outputs import Saved, Target
+from .progress import Progress
+from .redact import each_text, literal
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, BinaryIO, Callable, Sequence
+
+    from .session import Session
+
+    JSON = dict[str, Any]
+
+
+class Saver:
+    """target: where the results go.  keeps_replies: the service's whole answer is saved beside each of them."""
+
+    def __init__(
+        self,
+        service: Session,
+        target: Target,
+        outcome: Outcome,
+        progress: Progress,
+        warn: Callable[[str], None],
+        keeps_replies: bool,
+    ) -> None:
+        self.service = service
+        self.target = target
+        self.outcome = outcome
+        self.progress = progress
+        self.warn = warn
+        self.keeps_replies = keeps_replies
+
+    def save(self, body: JSON, interleaved: bool) -> None:
+        """Every picture onto the disk, several at once. Raises OutputError for one that is lost, after the others."""
+        result = self.outcome.note(body, interleaved)
+        for failure in result.failures:
+            self.warn(f"{self.outcome.noun} {failure.number} was not made: {failure.code}: {failure.message}")
+        if not result.urls and result.failures:
+            raise self.service.refused(result.failures[0].code, result.failures[0].message)
+        if not result.urls and body.get("code"):
+            raise self.service.refused(str(body["code"]), str(body.get("message") or ""))
+        if not result.urls:
+            told = f"the service reported success, but the answer holds no {self.outcome.noun}"
+            raise Refused(told, billed="unknown")
+
+        def save_one(index: int) -> QianwenError | None:
+            try:
+                self._save_one(index, result.urls)
+            except QianwenError as error:
+                return error
+            return None
+
+        errors = list(filter(None, self.service.side_by_side(save_one, range(len(result.urls)))))
+        if any(item["type"] == "text" for item in result.content):
+            self._save_markdown(result)
+        for error in errors[1:]:
+            self.warn(error.message)
+        if errors:
+            raise errors[0]
+
+    def _save_one(self, index: int, urls: Sequence[str]) -> None:
+        url, target = urls[index], self.target.numbered(index, len(urls))
+
+        def fill(stream: BinaryIO) -> tuple[int, str]:
+            try:
+                fetched = self.service.fetch(url, stream, self.warn)
+            except LinkExpired:
+                fetched = self.service.fetch(self._fresh_url(index), stream, self.warn)
+            return fetched.bytes, fetched.sha256
+
+        saved = outputs.save_media(target, fill, self.warn)
+        self.outcome.saved[index] = File(saved, url)
+        self.progress.say(f"Saved {saved.path}")
+        if self.keeps_replies:
+            self._save_reply(saved)
+
+    def _fresh_url(self, index: int) -> str:
+        """The link of a picture as the task names it now. Raises LinkExpired when no task can be asked."""
+        if not self.outcome.task_id:
+            raise LinkExpired("the link of the result has expired")
+        try:
+            urls = wire.decode(self.service.look(self.outcome.task_id)).urls
+        except QianwenError as error:
+            raise LinkExpired(f"the link of the result has expired; {error.message}") from error
+        if index >= len(urls):
+            raise LinkExpired("the task names no fresh link for the result")
+        return urls[index]
+
+    def _save_reply(self, saved: Saved) -> None:
+        """The service's whole last answer, under the stem of the file that came of it."""
+
+        body = each_text(self.outcome.body, lambda text: literal(text, self.progress.secrets))
+        text = json.dumps(body, ensure_ascii=False, indent=2) + "\n"
+        self.outcome.reply_path = outputs.save_text(
+            outputs.beside(saved, self.target.overwrite), ".json", text, self.warn
+        )
+        self.progress.say(f"Saved {self.outcome.reply_path}")
+
+    def _save_markdown(self, result: wire.Result) -> None:
+
+        paths = {file.url: file.saved.path for file in self.outcome.files}
+        text = literal(outputs.markdown(result.content, paths, self.target.folder), self.progress.secrets)
+        self.outcome.markdown_path = outputs.save_text(self.target, ".md", text, self.warn)
+        self.progress.say(f"Saved {self.outcome.markdown_path}")
