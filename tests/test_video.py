@@ -115,6 +115,14 @@ class Files(Case):
         shown = self.video_json("x", "--model", "happyhorse-1.0-i2v", "--image", "cat.png", "--dry-run")
         self.assertEqual(shown["request"]["body"]["input"]["media"][0]["url"], f"data:(bytes of {self.cwd}/cat.png)")
 
+    def test_many_pictures_for_happyhorse_are_uploaded_beyond_the_first_megabytes(self) -> None:
+        for number in range(3):
+            path = self.picture(f"{number}.png", 600, 600)
+            path.write_bytes(path.read_bytes() + bytes(3 * 2**20))
+        argv = [word for number in range(3) for word in ("--reference", f"{number}.png")]
+        shown = self.video_json("[Image 1] meets", "--model", "happyhorse-1.1-r2v", *argv, "--dry-run")
+        self.assertEqual([upload["field"] for upload in shown["uploads"]], ["reference_urls[2]"])
+
     def test_media_that_are_passed_on_may_be_local(self) -> None:
         self.picture("cat.png")
         media = [{"type": "anything", "url": "cat.png", "more": 1}]

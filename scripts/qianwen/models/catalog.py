@@ -169,7 +169,7 @@ class Mode:
 class Model:
     """A row: what is documented about one model id. `checked` is the date (YYYY-MM-DD) of the last look at `source`.
 
-    kind: the way of working by which users choose (t2v, i2v, …), where a program has several.
+    kinds: the ways of working by which users choose (t2v, i2v, …), where a program has several; the first is its own.
     """
 
     id: str
@@ -180,7 +180,7 @@ class Model:
     source: str
     checked: str
     aliases: tuple[str, ...] = ()
-    kind: str = ""
+    kinds: tuple[str, ...] = ()
 
 
 @record

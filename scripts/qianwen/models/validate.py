@@ -14,7 +14,7 @@ from . import sizes
 from .catalog import Catalog, Default, Found, Mode, Model, Param, Source, meets, says_something
 from .findings import Findings
 from .media_check import media, media_items, media_list
-from .media_items import FLAT, VIDEO, type_of, unpack
+from .media_items import FLAT, TYPES, VIDEO, type_of, unpack
 from .tiers import translate
 
 TYPE_CHECKING = False
@@ -66,12 +66,16 @@ class Checked:
 
     @property
     def inline_files(self) -> dict[str, Source]:
-        """The small files that go as data: URLs, because the model's page names no other way for them."""
-        found = {}
+        """The small files that go as data: URLs, because the model's page names no other way for them.
+
+        Together they stay below the limit too: the request is held in memory.
+        """
+        found: dict[str, Source] = {}
         for path, source in self.sources.items():
             param = self.mode.param(path.partition("[")[0])
             most = max((rule.inline_megabytes for rule in param.media), default=0) if param else 0
-            if source.scheme == "file" and source.bytes <= most * 2**20 and most:
+            together = sum(other.bytes for other in found.values()) + source.bytes
+            if source.scheme == "file" and most and together <= most * 2**20:
                 found[path] = source
         return found
 
@@ -99,9 +103,9 @@ def check(
     findings = Findings(found.model, inspect)
     if found.note:
         findings.warn(found.note)
-    if kind and found.model.kind not in ("", kind):
-        does = found.model.kind
-        findings.problem("mode", kind, "choice", f"is not what {found.id} does; it does {does}", does, does)
+    does = found.model.kinds
+    if kind and does and kind not in does:
+        findings.problem("mode", kind, "choice", f"is not what {found.id} does", ", ".join(does), does[0])
     given = _unpacked(found.model, {name: value for name, value in fields.items() if value is not None}, findings)
     given = _renamed(found.model, given, findings)
     mode = choose_mode(found.model, {**given, "async": wants_task or needs_task})
@@ -149,7 +153,8 @@ def _unpacked(model: Model, given: dict[str, Any], findings: Findings) -> dict[s
     unpacked = unpack(given)
     findings.names.update(unpacked.names)
     findings.problems.extend(unpacked.problems)
-    return unpacked.fields
+    needs_types = any(mode.param(TYPES) for mode in model.modes)
+    return {name: value for name, value in unpacked.fields.items() if needs_types or name != TYPES}
 
 
 def _renamed(model: Model, given: dict[str, Any], findings: Findings) -> dict[str, Any]:

@@ -629,7 +629,8 @@ _HORSE_PAGE = "happyhorse-api-reference"
 def _row(
     id: str, kind: str, summary: str, modes: tuple[Mode, ...], source: str, regions: tuple[str, ...] = _BOTH
 ) -> Model:
-    return Model(id, id.partition("-")[0], summary, modes, regions, source, CHECKED, kind=kind)
+    kinds = tuple(kind.split())
+    return Model(id, id.partition("-")[0], summary, modes, regions, source, CHECKED, kinds=kinds)
 
 
 _T2V_26 = (audio(SOUND_FROM_3), seconds(2, 15), SHOTS)
@@ -685,7 +686,7 @@ MODELS = (
     _row("happyhorse-1.1-t2v", "t2v", "the same, newer", _HORSE_T2V, _HORSE_PAGE),
     _row(
         "wan2.7-i2v",
-        "i2v",
+        "i2v kf2v",
         "first frame, first and last frame, lip sync, or a clip that goes on; 2 to 15 s with sound",
         (_WAN27_I2V,),
         _I2V_27_PAGE,
@@ -849,6 +850,8 @@ DEFAULTS = (
         for field in ("media", "first_clip_url", "driving_audio_url", "last_frame_url")
     ),
     Default("wan2.6-i2v-flash", {"mode": "i2v"}),
+    Default("wan2.7-i2v", {"mode": "kf2v", "driving_audio_url": GIVEN}),
+    Default("wan2.7-i2v", {"mode": "kf2v", "audio_url": GIVEN}),
     Default("wan2.2-kf2v-flash", {"mode": "kf2v"}),
     *(
         Default("wan2.7-r2v", {"mode": "r2v", field: GIVEN})
@@ -865,6 +868,7 @@ DEFAULTS = (
     Default("wan2.7-i2v", {"first_clip_url": GIVEN}),
     Default("wan2.7-i2v", {"driving_audio_url": GIVEN}),
     Default("wan2.6-r2v-flash", {"reference_urls": GIVEN}),
+    Default("wan2.7-i2v", {"last_frame_url": GIVEN, "audio_url": GIVEN}),
     Default("wan2.2-kf2v-flash", {"last_frame_url": GIVEN}),
     Default("wan2.6-i2v-flash", {"first_frame_url": GIVEN}),
     Default("wan2.6-i2v-flash", {"img_url": GIVEN}),
