@@ -109,6 +109,7 @@ class Param:
     media: one rule for each sort of file that the field takes.  gaps: entries of the list may be empty.
     default: what the service takes when the field is left out.  send: what we send then (None: nothing), and
     `remark` is the warning given then.  on_wire: False when the field is checked but is none of the API's.
+    empty: a value that says the same as leaving the field out, and is left out.
     also: other names under which users know the field.  essential: without it the result is another product, so that
     a model that lacks it refuses it instead of leaving it out.
     """
@@ -129,6 +130,7 @@ class Param:
     send: object = None
     remark: str = ""
     on_wire: bool = True
+    empty: object = None
     also: tuple[str, ...] = ()
     essential: bool = False
 

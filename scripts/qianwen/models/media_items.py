@@ -98,7 +98,8 @@ def pack(values: Values) -> list[dict[str, Any]]:
     given = values.get("media")
     if isinstance(given, list):
         return given
-    items = [{"type": kind, "url": values[name]} for kind, name in SINGLE.items() if name in values]
+    kinds = {name: kind for kind, name in SINGLE.items()}
+    items = [{"type": kinds[name], "url": url} for name, url in values.items() if name in kinds]
     types, voices = _list(values.get(TYPES)), _list(values.get(VOICES))
     for index, url in enumerate(_list(values.get(REFERENCES))):
         kind = types[index] if index < len(types) and types[index] else type_of(url)

@@ -274,7 +274,7 @@ def _hint(catalog: Catalog, mode: Mode, problems: Iterable[Problem]) -> str:
 def _check_field(param: Param, values: dict[str, Any], findings: Findings) -> None:
     """Check one field where it stands; the checked form (a normalized size) takes its place."""
     value = values.get(param.name)
-    if value is None or value == []:
+    if value is None or value == [] or (param.empty is not None and value == param.empty):
         values.pop(param.name, None)
         if param.required or (param.media and param.low):
             counted = f"{param.low:g} to {param.high:g}" if param.low and param.high else ""

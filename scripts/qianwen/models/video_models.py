@@ -76,7 +76,7 @@ CLEAN = changed(WATERMARK, default=True, send=False)
 SEED = Param("seed", "integer", "makes results similar, never identical", low=0, high=2147483647)
 SHOTS = Param("shot_type", "choice", "one shot or several", choices=("single", "multi"), default="single")
 SOUND = Param("audio", "switch", "false makes a silent video, which costs less", default=True)
-TEMPLATE = Param("template", "text", "name of an effect; the prompt is ignored then")
+TEMPLATE = Param("template", "text", "name of an effect; it takes the place of the prompt")
 TYPES = Param("reference_types", "structure", "reference_image or reference_video for each reference")
 KEEP_SOUND = Param(
     "audio_setting", "choice", "origin keeps the sound of the clip", choices=("auto", "origin"), default="auto"
@@ -207,19 +207,6 @@ def longer_than_the_clip(values: Values, facts: Mapping[str, Facts]) -> Iterable
         yield Problem(
             "duration", duration, f"leaves nothing new: {held}", f"{least} to 15", min(least + 4, 15), "range"
         )
-
-
-def two_frames(values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:
-    if values.get("template"):
-        if values.get("last_frame_url") or values.get("prompt"):
-            yield "with template only the first frame counts; the prompt and the last frame are ignored"
-    elif not values.get("last_frame_url"):
-        yield Problem("last_frame_url", None, "is missing: the last picture", "a file or a URL", reason="missing")
-
-
-def effect_without_prompt(values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:
-    if values.get("template") and values.get("prompt"):
-        yield "with template the prompt is ignored by the service"
 
 
 def shots_need_rewriting(values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:
@@ -365,10 +352,17 @@ def _flat_t2v(
     return _mode("t2v", FLAT, *fields, rules=rules, pixels=pixels)
 
 
-def _flat_i2v(rule: MediaRule, resolution: Param, *params: Param, longest: int = 1500) -> Mode:
-    rules = (effect_without_prompt, *((shots_need_rewriting,) if SHOTS in params else ()))
-    fields = (image(rule), prompt(longest), NEGATIVE, TEMPLATE, resolution, *params, *_WAN_TAIL)
-    return _mode("i2v", FLAT, *fields, rules=rules, pixels=NO_PIXELS)
+def _with_effects(mode: Mode, *left_out: str) -> tuple[Mode, ...]:
+    """The mode, and the same with `template`, where the effect takes the place of some fields."""
+    params = (TEMPLATE, *(param for param in mode.params if param.name not in left_out))
+    effect = changed(mode, name=f"{mode.name} effect", params=params, when={"template": GIVEN}, rules=())
+    return effect, mode
+
+
+def _flat_i2v(rule: MediaRule, resolution: Param, *params: Param, longest: int = 1500) -> tuple[Mode, ...]:
+    rules = (shots_need_rewriting,) if SHOTS in params else ()
+    fields = (image(rule), prompt(longest), NEGATIVE, resolution, *params, *_WAN_TAIL)
+    return _with_effects(_mode("i2v", FLAT, *fields, rules=rules, pixels=NO_PIXELS), "prompt")
 
 
 _WAN27_T2V = _mode(
@@ -435,7 +429,13 @@ _WAN27_EDIT = _mode(
     TYPES,
     tier("720P", "1080P", default="1080P"),
     changed(ratio(*WAN_RATIOS), default=None),
-    Param("duration", "choice", "seconds to keep of the clip, each billed; 0 keeps all", choices=(0, *range(2, 11))),
+    Param(
+        "duration",
+        "choice",
+        "seconds to keep of the clip, each billed; 0 keeps all",
+        choices=tuple(range(2, 11)),
+        empty=0,
+    ),
     KEEP_SOUND,
     *_WAN_TAIL,
     rules=(types_are_known,),
@@ -472,23 +472,11 @@ def _wan26_r2v(*params: Param) -> tuple[Mode, ...]:
 
 
 def _kf2v(resolution: Param) -> tuple[Mode, ...]:
-    return (
-        _mode(
-            "kf2v",
-            FRAMES,
-            media("first_frame_url", "the first picture", WAN22_PICTURE, required=True, also=("img_url", *IMAGE_URL)),
-            media("last_frame_url", "the last picture", WAN22_PICTURE),
-            prompt(800),
-            NEGATIVE,
-            TEMPLATE,
-            resolution,
-            FIVE,
-            *_WAN_TAIL,
-            rules=(two_frames,),
-            pixels=NO_PIXELS,
-            usual="1 to 8 minutes",
-        ),
-    )
+    first = media("first_frame_url", "the first picture", WAN22_PICTURE, required=True, also=("img_url", *IMAGE_URL))
+    last = media("last_frame_url", "the last picture", WAN22_PICTURE, required=True)
+    fields = (first, last, prompt(800), NEGATIVE, resolution, FIVE, *_WAN_TAIL)
+    mode = _mode("kf2v", FRAMES, *fields, pixels=NO_PIXELS, usual="1 to 8 minutes")
+    return _with_effects(mode, "prompt", "last_frame_url")
 
 
 def _vace(name: str, meaning: str, *params: Param, rules: tuple[Rule, ...] = (), **more: Any) -> Mode:
@@ -695,14 +683,14 @@ MODELS = (
         "wan2.6-i2v-flash",
         "i2v",
         "a picture comes alive, with sound or silent, 2 to 15 s",
-        (_flat_i2v(WAN26_PICTURE, _WAN26_TIERS, *_I2V_26, SOUND),),
+        _flat_i2v(WAN26_PICTURE, _WAN26_TIERS, *_I2V_26, SOUND),
         _I2V_PAGE,
     ),
     _row(
         "wan2.6-i2v",
         "i2v",
         "a picture comes alive, with sound, 2 to 15 s",
-        (_flat_i2v(WAN26_PICTURE, _WAN26_TIERS, *_I2V_26),),
+        _flat_i2v(WAN26_PICTURE, _WAN26_TIERS, *_I2V_26),
         _I2V_PAGE,
         _THREE,
     ),
@@ -710,7 +698,7 @@ MODELS = (
         "wan2.6-i2v-us",
         "i2v",
         "the same in Virginia, 5, 10 or 15 s",
-        (_flat_i2v(WAN26_PICTURE, _WAN26_TIERS, audio(SOUND_FROM_3), one_of(5, 10, 15), SHOTS),),
+        _flat_i2v(WAN26_PICTURE, _WAN26_TIERS, audio(SOUND_FROM_3), one_of(5, 10, 15), SHOTS),
         _I2V_PAGE,
         (VIRGINIA,),
     ),
@@ -718,27 +706,27 @@ MODELS = (
         "wan2.5-i2v-preview",
         "i2v",
         "a picture comes alive, with sound, 480P to 1080P, 5 or 10 s",
-        (_flat_i2v(WAN26_PICTURE, _ALL_TIERS, audio(SOUND_FROM_3), one_of(5, 10)),),
+        _flat_i2v(WAN26_PICTURE, _ALL_TIERS, audio(SOUND_FROM_3), one_of(5, 10)),
         _I2V_PAGE,
     ),
     _row(
         "wan2.2-i2v-flash",
         "i2v",
         "a picture comes alive, silent, 480P to 1080P, 5 s",
-        (_flat_i2v(WAN22_PICTURE, changed(_ALL_TIERS, default="720P"), FIVE, longest=800),),
+        _flat_i2v(WAN22_PICTURE, changed(_ALL_TIERS, default="720P"), FIVE, longest=800),
         _I2V_PAGE,
     ),
     _row(
         "wan2.2-i2v-plus",
         "i2v",
         "a picture comes alive, silent, 480P or 1080P, 5 s",
-        (_flat_i2v(WAN22_PICTURE, tier("480P", "1080P", default="1080P", send="1080P"), FIVE, longest=800),),
+        _flat_i2v(WAN22_PICTURE, tier("480P", "1080P", default="1080P", send="1080P"), FIVE, longest=800),
         _I2V_PAGE,
     ),
-    _row("wanx2.1-i2v-turbo", "i2v", _OLD + "Beijing, 480P or 720P, 3 to 5 s", (_I2V_TURBO,), _I2V_PAGE, (BEIJING,)),
-    _row("wan2.1-i2v-turbo", "i2v", _OLD + "Singapore", (_I2V_TURBO,), _I2V_PAGE, (SINGAPORE,)),
-    _row("wanx2.1-i2v-plus", "i2v", _OLD + "Beijing, 720P, 5 s", (_I2V_PLUS,), _I2V_PAGE, (BEIJING,)),
-    _row("wan2.1-i2v-plus", "i2v", _OLD + "Singapore", (_I2V_PLUS,), _I2V_PAGE, (SINGAPORE,)),
+    _row("wanx2.1-i2v-turbo", "i2v", _OLD + "Beijing, 480P or 720P, 3 to 5 s", _I2V_TURBO, _I2V_PAGE, (BEIJING,)),
+    _row("wan2.1-i2v-turbo", "i2v", _OLD + "Singapore", _I2V_TURBO, _I2V_PAGE, (SINGAPORE,)),
+    _row("wanx2.1-i2v-plus", "i2v", _OLD + "Beijing, 720P, 5 s", _I2V_PLUS, _I2V_PAGE, (BEIJING,)),
+    _row("wan2.1-i2v-plus", "i2v", _OLD + "Singapore", _I2V_PLUS, _I2V_PAGE, (SINGAPORE,)),
     _row("happyhorse-1.0-i2v", "i2v", "a picture comes alive, with sound, 3 to 15 s", _HORSE_I2V, _HORSE_PAGE, _THREE),
     _row("happyhorse-1.1-i2v", "i2v", "the same, newer", _HORSE_I2V, _HORSE_PAGE),
     _row(

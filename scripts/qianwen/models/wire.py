@@ -32,11 +32,14 @@ class Call:
 
 @record
 class Shape:
+    """always_parameters: the envelope of the page has them, so an empty object is sent rather than none."""
+
     path: str
     input: Callable[[Values, bool], JSON]
     in_input: frozenset[str] = frozenset()
     is_task: bool = False
     is_stream: bool = False
+    always_parameters: bool = False
 
     @property
     def takes_messages(self) -> bool:
@@ -114,10 +117,16 @@ SHAPES: Mapping[str, Shape] = {
     "image2image function": Shape(
         "/services/aigc/image2image/image-synthesis", _flat(FUNCTION_FIELDS), FUNCTION_FIELDS, is_task=True
     ),
-    "video": Shape(VIDEO_GENERATION, _flat(VIDEO_FIELDS), VIDEO_FIELDS, is_task=True),
-    "video media": Shape(VIDEO_GENERATION, _video_media, VIDEO_TEXTS | FLAT | {"media"}, is_task=True),
+    "video": Shape(VIDEO_GENERATION, _flat(VIDEO_FIELDS), VIDEO_FIELDS, is_task=True, always_parameters=True),
+    "video media": Shape(
+        VIDEO_GENERATION, _video_media, VIDEO_TEXTS | FLAT | {"media"}, is_task=True, always_parameters=True
+    ),
     "video frames": Shape(
-        "/services/aigc/image2video/video-synthesis", _flat(VIDEO_FIELDS), VIDEO_FIELDS, is_task=True
+        "/services/aigc/image2video/video-synthesis",
+        _flat(VIDEO_FIELDS),
+        VIDEO_FIELDS,
+        is_task=True,
+        always_parameters=True,
     ),
 }
 
@@ -127,7 +136,7 @@ def encode(shape: str, model_id: str, values: Values, text_first: bool = False) 
     how = SHAPES[shape]
     body: JSON = {"model": model_id, "input": how.input(values, text_first)}
     parameters = {name: value for name, value in values.items() if name not in how.in_input}
-    if parameters:
+    if parameters or how.always_parameters:
         body["parameters"] = parameters
     return Call(how.path, body, how.is_task, how.is_stream)
 
