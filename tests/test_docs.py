@@ -9,7 +9,8 @@ from pathlib import Path
 
 from qianwen import flags
 from qianwen.flags import EXIT_CODES
-from qianwen.models.image_models import IMAGES, MODELS
+from qianwen.models.image_models import IMAGES
+from qianwen.models.video_models import VIDEOS
 
 from . import ROOT
 from .support import Case
@@ -20,7 +21,15 @@ DOCUMENTS = [
     ROOT / ".github" / "CONTRIBUTING.md",
     *(ROOT / "references").glob("*.md"),
 ]
-FLAGS = {name for _, rows in flags.groups(IMAGES) for flag in rows for name in (flag.name, flag.short)}
+CATALOGS = (IMAGES, VIDEOS)
+MODELS = (*IMAGES.models, *VIDEOS.models)
+FLAGS = {
+    name
+    for catalog in CATALOGS
+    for _, rows in flags.groups(catalog)
+    for flag in rows
+    for name in (flag.name, flag.short)
+}
 SANDBOX_FLAGS = {"--port", "--delay", "--seed", "--time-scale", "--fault", "--help"}
 
 
@@ -83,22 +92,24 @@ class Names(unittest.TestCase):
                     self.assertIn(flag, FLAGS | SANDBOX_FLAGS)
 
     def test_every_flag_is_in_the_help_and_explained(self) -> None:
-        shown = flags.help_text(IMAGES)
-        for _, rows in flags.groups(IMAGES):
-            for flag in rows:
-                self.assertTrue(flag.help)
-                self.assertIn(f" {flag.name}", shown)
+        for catalog in CATALOGS:
+            shown = flags.help_text(catalog)
+            for _, rows in flags.groups(catalog):
+                for flag in rows:
+                    self.assertTrue(flag.help)
+                    self.assertIn(f" {flag.name}", shown)
 
     def test_every_model_in_a_document_exists(self) -> None:
         known = {name for model in MODELS for name in (model.id, *model.aliases)}
         families = {"qwen-image", "qwen-image-edit"}
         for path in DOCUMENTS:
-            for model in set(re.findall(r"`((?:wan|qwen-image|z-image)[a-z0-9.-]*)`", text(path))):
+            for model in set(re.findall(r"`((?:wan|qwen-image|z-image|happyhorse)[a-z0-9.-]*)`", text(path))):
                 with self.subTest(path=path.name, model=model):
                     self.assertIn(model, known | families)
 
     def test_every_field_in_the_skill_exists(self) -> None:
-        fields = {param.name for model in MODELS for mode in model.modes for param in mode.params}
+        params = [param for model in MODELS for mode in model.modes for param in mode.params]
+        fields = {name for param in params for name in (param.name, *param.also)}
         for field in re.findall(r"--set ([a-z_]+)=", "".join(map(text, DOCUMENTS))):
             self.assertIn(field, fields)
 

@@ -54,6 +54,8 @@ class Job:
             return
         with self.session() as service:
             if self.ask.submit_only:
+                if self.ask.sandbox:
+                    self.warn("the stand-in ends with this run, so nobody can collect its task; see sandbox.py")
                 self.submit(service, self.encode(service, checked), checked)
                 return
             target = self.target(str(checked.values.get("prompt") or checked.mode.name))

@@ -109,6 +109,7 @@ class Param:
     media: one rule for each sort of file that the field takes.  gaps: entries of the list may be empty.
     default: what the service takes when the field is left out.  send: what we send then (None: nothing), and
     `remark` is the warning given then.  on_wire: False when the field is checked but is none of the API's.
+    off_matters: false asks for something, so that a model that lacks the field says so.
     empty: a value that says the same as leaving the field out, and is left out.
     also: other names under which users know the field.  essential: without it the result is another product, so that
     a model that lacks it refuses it instead of leaving it out.
@@ -133,6 +134,7 @@ class Param:
     empty: object = None
     also: tuple[str, ...] = ()
     essential: bool = False
+    off_matters: bool = False
 
 
 @record

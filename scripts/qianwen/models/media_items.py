@@ -90,7 +90,10 @@ def _add_reference(flat: dict[str, Any], names: dict[str, str], path: str, item:
     if not any(flat[VOICES]):
         del flat[VOICES]
     names[f"{REFERENCES}[{place}]"] = f"{path}.url"
-    names[f"{VOICES}[{place}]"] = f"{path}.reference_voice"
+    names.setdefault(REFERENCES, path)
+    if "reference_voice" in item:
+        names[f"{VOICES}[{place}]"] = f"{path}.reference_voice"
+        names.setdefault(VOICES, f"{path}.reference_voice")
 
 
 def pack(values: Values) -> list[dict[str, Any]]:

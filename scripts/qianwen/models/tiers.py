@@ -44,7 +44,7 @@ def translate(mode: Mode, values: dict[str, Any], findings: Findings) -> None:
         findings.warn(f"{_spoken(given)} is sent as {_spoken(new)}")
         return
     for name in foreign & set(given) or {"size"}:
-        message = "is not for this model, or contradicts the rest"
+        message = "contradicts the other fields of the size" if len(given) > 1 else "cannot be said to this model"
         findings.problem(name, given[name], "not taken", message, _allowed(mode))
 
 

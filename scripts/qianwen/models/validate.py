@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 
 from ..errors import InvalidRequest, Problem
-from ..record import record
+from ..record import changed, record
 from . import sizes
 from .catalog import Catalog, Default, Found, Mode, Model, Param, Source, meets, says_something
 from .findings import Findings
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from .findings import Inspect
 
 
+MOST_NAMED = 6
 LARGEST = 1e300  # a larger number is none that any field means
 
 
@@ -55,7 +56,11 @@ class Checked:
         rules = [rule for rule in param.media if rule.types[0].startswith("video/")] if param else []
         if source.facts:
             return math.ceil(source.facts.seconds - 0.05) if source.facts.type.startswith("video/") else 0
-        is_clip = bool(rules) and param is not None and (len(param.media) == 1 or type_of(source.text) == VIDEO)
+        types = dict(enumerate(self.values.get(TYPES) or ()))
+        named = types.get(int(path.rstrip("]").partition("[")[2] or 0))
+        is_clip = (
+            bool(rules) and param is not None and (len(param.media) == 1 or (named or type_of(source.text)) == VIDEO)
+        )
         return int(rules[0].seconds[1]) if is_clip and rules[0].seconds else 0
 
     @property
@@ -111,7 +116,8 @@ def check(
     mode = choose_mode(found.model, {**given, "async": wants_task or needs_task})
     if mode is None:
         findings.problems.append(_undecided(found.model, given))
-        mode = findings.mode  # its other fields are checked as well, so that all problems are told at once
+        mode = findings.mode  # what is given is checked as well, so that all problems are told at once
+        mode = changed(mode, rules=(), params=tuple(param for param in mode.params if param.name in given))
     findings.mode = mode
     translate(mode, given, findings)
     values = _known_fields(catalog, found, mode, given, findings)
@@ -122,7 +128,7 @@ def check(
     _apply_rules(mode, values, facts, findings)
     shape = _route(mode, found.id, wants_task, needs_task, findings)
     if findings.problems:
-        raise InvalidRequest(findings.problems, hint=_hint(catalog, mode, findings.problems))
+        raise InvalidRequest(findings.problems, hint=_hint(catalog, found.model, mode, findings.problems))
     on_wire = {name: value for name, value in values.items() if _on_wire(mode.param(name))}
     return Checked(found.model, found.id, mode, shape, on_wire, findings.sources, tuple(findings.warnings))
 
@@ -148,7 +154,13 @@ def nearest_name(name: str, known: Iterable[str]) -> str | None:
 
 def _unpacked(model: Model, given: dict[str, Any], findings: Findings) -> dict[str, Any]:
     """The fields with the API's own `media` array taken apart, for a row that describes its parts."""
-    if "media" not in given or not any(param.name in FLAT for mode in model.modes for param in mode.params):
+    if "media" not in given:
+        return given
+    described = any(param.name in FLAT for mode in model.modes for param in mode.params)
+    if not isinstance(given["media"], list) or not (given["media"] or described):
+        findings.problem("media", given["media"], "type", "is no list of items", 'a list of {"type": …, "url": …}')
+        return {name: value for name, value in given.items() if name != "media"}
+    if not described:
         return given
     unpacked = unpack(given)
     findings.names.update(unpacked.names)
@@ -165,7 +177,9 @@ def _renamed(model: Model, given: dict[str, Any], findings: Findings) -> dict[st
             if synonym not in values:
                 continue
             value = values.pop(synonym)
-            if param.name in values:
+            if param.name in values and param.media and _as_list(values[param.name]) != _as_list(value):
+                findings.problem(synonym, value, "count", f"says the same as {param.name}", "one of them")
+            elif param.name in values:
                 findings.warn(f"{synonym} is left out because {param.name} is given")
             else:
                 values[param.name] = value
@@ -176,6 +190,10 @@ def _renamed(model: Model, given: dict[str, Any], findings: Findings) -> dict[st
         elif param.kind == "media" and isinstance(values.get(param.name), list) and len(values[param.name]) == 1:
             values[param.name] = values[param.name][0]
     return values
+
+
+def _as_list(value: object) -> list[object]:
+    return value if isinstance(value, list) else [value]
 
 
 def _undecided(model: Model, values: Values) -> Problem:
@@ -198,7 +216,7 @@ def _known_fields(
         known = vocabulary.get(name)
         if mode.param(name):
             values[name] = value
-        elif not says_something(value):
+        elif not says_something(value) and not (value is False and known and known.off_matters):
             continue
         elif known and (known.media or known.essential) and not _is_of(found.model, name):
             message = f"is nothing that {found.id} takes; models that do: {_takers(catalog, name)}"
@@ -209,7 +227,8 @@ def _known_fields(
         elif known is None:
             findings.problem(name, value, "unknown", "is no field of a request", nearest=nearest_name(name, vocabulary))
         elif _is_of(found.model, name):
-            findings.warn(f"{name} has no effect in the {mode.name} mode of {found.id} and is left out")
+            chosen = f", which {' and '.join(mode.when)} chooses" if mode.when else ""
+            findings.warn(f"{name} has no effect in the {mode.name} mode of {found.id}{chosen}; it is left out")
         else:
             findings.warn(f"{found.id} takes no {name}; it is left out")
     return values
@@ -224,12 +243,13 @@ def _all_params(catalog: Catalog) -> Iterable[Param]:
 
 
 def _takers(catalog: Catalog, name: str) -> str:
-    """The models that take a field, under its name or as a synonym."""
-    return ", ".join(
+    """Some models that take a field, under its name or as a synonym."""
+    takers = [
         model.id
         for model in catalog.models
         if any(name in (param.name, *param.also) for mode in model.modes for param in mode.params)
-    )
+    ]
+    return ", ".join(takers[:MOST_NAMED]) + (f" and {len(takers) - MOST_NAMED} more" if takers[MOST_NAMED:] else "")
 
 
 def _on_wire(param: Param | None) -> bool:
@@ -240,7 +260,7 @@ def _apply_rules(mode: Mode, values: dict[str, Any], facts: Mapping[str, Facts],
     for rule in mode.rules:
         for finding in rule(values, facts):
             if isinstance(finding, Problem):
-                findings.problems.append(finding)
+                findings.problems.append(changed(finding, path=findings.names.get(finding.path, finding.path)))
             else:
                 findings.warn(finding)
 
@@ -255,15 +275,15 @@ def _route(mode: Mode, model_id: str, wants_task: bool, needs_task: bool, findin
     return mode.task if mode.task and (wants_task or needs_task or not mode.sync) else mode.sync
 
 
-def _hint(catalog: Catalog, mode: Mode, problems: Iterable[Problem]) -> str:
+def _hint(catalog: Catalog, model: Model, mode: Mode, problems: Iterable[Problem]) -> str:
     """The model to use instead, when pictures are missing or too many; switching is the user's decision."""
     by_path = {problem.path: problem for problem in problems}
     for param in mode.params:
         if param.media and param.low and param.name in by_path and not by_path[param.name].value:
             return f"to work from text alone, use --model {catalog.defaults[-1].model}"
     for default in catalog.defaults:
-        fields = [field for field in default.when if field in by_path and mode.param(field) is None]
-        if fields and len(default.when) == 1:
+        fields = [field for field in default.when if field in by_path and not _is_of(model, field)]
+        if fields and len(default.when) == 1 and default.model != model.id:
             return f"to use {fields[0]}, take --model {default.model}"
     return ""
 
@@ -278,7 +298,8 @@ def _check_field(param: Param, values: dict[str, Any], findings: Findings) -> No
         values.pop(param.name, None)
         if param.required or (param.media and param.low):
             counted = f"{param.low:g} to {param.high:g}" if param.low and param.high else ""
-            findings.problem(param.name, value, "missing", f"is missing: {param.meaning}", counted)
+            allowed = counted or ", ".join(filter(None, map(str, param.choices)))
+            findings.problem(param.name, value, "missing", f"is missing: {param.meaning}", allowed)
         if param.send is not None:
             values[param.name] = param.send
         if param.remark:

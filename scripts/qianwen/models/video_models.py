@@ -50,9 +50,7 @@ FIVE = Param("duration", "choice", "always 5 seconds; left out of the request", 
 
 
 def tier(*choices: str, default: str, send: str = "720P") -> Param:
-    return Param(
-        "resolution", "choice", "sets the price; shape as the input", choices=choices, default=default, send=send
-    )
+    return Param("resolution", "choice", "sets the price", choices=choices, default=default, send=send)
 
 
 def ratio(*choices: str) -> Param:
@@ -75,7 +73,7 @@ WATERMARK = Param("watermark", "switch", "a visible mark", default=False)
 CLEAN = changed(WATERMARK, default=True, send=False)
 SEED = Param("seed", "integer", "makes results similar, never identical", low=0, high=2147483647)
 SHOTS = Param("shot_type", "choice", "one shot or several", choices=("single", "multi"), default="single")
-SOUND = Param("audio", "switch", "false makes a silent video, which costs less", default=True)
+SOUND = Param("audio", "switch", "false makes a silent video, which costs less", default=True, off_matters=True)
 TEMPLATE = Param("template", "text", "name of an effect; it takes the place of the prompt")
 TYPES = Param("reference_types", "structure", "reference_image or reference_video for each reference")
 KEEP_SOUND = Param(
@@ -216,7 +214,7 @@ def shots_need_rewriting(values: Values, facts: Mapping[str, Facts]) -> Iterable
 
 def counts_by_kind(most_pictures: int, most_clips: int) -> Rule:
     def rule(values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:
-        kinds = [_is_clip(index, url, facts) for index, url in enumerate(_list(values.get("reference_urls")))]
+        kinds = _clips(values, facts)
         for count, most, noun in (
             (kinds.count(False), most_pictures, "pictures"),
             (kinds.count(True), most_clips, "clips"),
@@ -227,31 +225,51 @@ def counts_by_kind(most_pictures: int, most_clips: int) -> Rule:
     return rule
 
 
-def _is_clip(index: int, url: object, facts: Mapping[str, Facts]) -> bool:
-    known = facts.get(f"reference_urls[{index}]")
-    return known.type.startswith("video/") if known else type_of(url) == VIDEO
+def _clips(values: Values, facts: Mapping[str, Facts]) -> list[bool]:
+    """For each reference whether it is a clip: by its bytes, by the type that was named, else by its address."""
+    types = _list(values.get("reference_types"))
+    kinds = []
+    for index, url in enumerate(_list(values.get("reference_urls"))):
+        known = facts.get(f"reference_urls[{index}]")
+        named = types[index] if index < len(types) else None
+        kinds.append(known.type.startswith("video/") if known else (named or type_of(url)) == VIDEO)
+    return kinds
 
 
 def shorter_with_a_clip(values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:
-    clips = [_is_clip(index, url, facts) for index, url in enumerate(_list(values.get("reference_urls")))]
     duration = values.get("duration", 5)
-    if any(clips) and isinstance(duration, int) and duration > 10:
+    if any(_clips(values, facts)) and isinstance(duration, int) and duration > 10:
         yield Problem("duration", duration, "is out of range with a clip among the references", "2 to 10", 10, "range")
+
+
+def pictures_alone(values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:
+    for index, (url, is_clip) in enumerate(zip(_list(values.get("reference_urls")), _clips(values, facts))):
+        if is_clip and f"reference_urls[{index}]" not in facts:  # of a local file its bytes have told already
+            yield Problem(f"reference_urls[{index}]", url, "is a clip", "pictures (reference_image)", reason="format")
 
 
 def voices_have_owners(values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:
     voices, owners = len(_list(values.get("reference_voices"))), len(_list(values.get("reference_urls")))
     if voices > owners:
-        yield Problem("reference_voices", voices, "voices for fewer references", f"up to {owners}", owners, "count")
+        yield Problem(
+            "reference_voices", voices, "is more voices than there are references", f"up to {owners}", owners, "count"
+        )
 
 
-def types_are_known(values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:
-    known = ("reference_image", "reference_video")
+def types_are_true(values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:
+    """A type that was named is one that there is, and that of the file."""
+    known = {"reference_image": "image/", "reference_video": "video/"}
     for index, kind in enumerate(_list(values.get("reference_types"))):
-        if kind is not None and kind not in known:
+        path = f"reference_urls[{index}]"
+        if kind is None:
+            continue
+        if kind not in known:
             yield Problem(
                 f"reference_types[{index}]", kind, "is no type of a reference", ", ".join(known), reason="choice"
             )
+        elif path in facts and not facts[path].type.startswith(known[str(kind)]):
+            right = next((name for name, start in known.items() if facts[path].type.startswith(start)), "")
+            yield Problem(path, facts[path].type, f"is no {kind}", right, right, "format")
 
 
 def ratio_of_the_first_frame(values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:
@@ -322,7 +340,7 @@ def something_to_extend(values: Values, facts: Mapping[str, Facts]) -> Iterable[
     if values.get("video_url") and not values.get("control_condition"):
         yield Problem("control_condition", None, "is needed with video_url", "posebodyface, depth", reason="missing")
     pieces = [facts[name].seconds for name in ("first_clip_url", "last_clip_url") if name in facts]
-    if len(pieces) == 2 and sum(pieces) > 3.1:
+    if len(pieces) == 2 and max(pieces) <= 3.1 < sum(pieces):
         yield f"both clips together last {sum(pieces):.1f} s and the service uses 3 s of them"
 
 
@@ -412,7 +430,7 @@ _WAN27_R2V = _mode(
         ),
         shorter_with_a_clip,
         voices_have_owners,
-        types_are_known,
+        types_are_true,
         ratio_of_the_first_frame,
     ),
     pixels=WAN27_PIXELS,
@@ -438,7 +456,7 @@ _WAN27_EDIT = _mode(
     ),
     KEEP_SOUND,
     *_WAN_TAIL,
-    rules=(types_are_known,),
+    rules=(types_are_true, pictures_alone),
     pixels=WAN27_PIXELS,
     bills_clips=True,
     most=10,
@@ -476,7 +494,7 @@ def _kf2v(resolution: Param) -> tuple[Mode, ...]:
     last = media("last_frame_url", "the last picture", WAN22_PICTURE, required=True)
     fields = (first, last, prompt(800), NEGATIVE, resolution, FIVE, *_WAN_TAIL)
     mode = _mode("kf2v", FRAMES, *fields, pixels=NO_PIXELS, usual="1 to 8 minutes")
-    return _with_effects(mode, "prompt", "last_frame_url")
+    return _with_effects(mode, "prompt", "negative_prompt", "last_frame_url")
 
 
 def _vace(name: str, meaning: str, *params: Param, rules: tuple[Rule, ...] = (), **more: Any) -> Mode:
@@ -574,7 +592,7 @@ _HORSE_R2V = _horse(
     _HORSE_TIERS,
     ratio(*HORSE_RATIOS),
     seconds(3, 15),
-    rules=(names_its_references(r"image\s*\d|图\s*\d", "[Image 1], [Image 2], …"), types_are_known),
+    rules=(names_its_references(r"image\s*\d|图\s*\d", "[Image 1], [Image 2], …"), types_are_true, pictures_alone),
 )
 _HORSE_EDIT = _horse(
     "videoedit",
@@ -583,7 +601,7 @@ _HORSE_EDIT = _horse(
     TYPES,
     tier("720P", "1080P", default="1080P"),
     KEEP_SOUND,
-    rules=(types_are_known,),
+    rules=(types_are_true, pictures_alone),
     bills_clips=True,
     most=15,
 )
@@ -592,7 +610,7 @@ _ANY_MEDIA = _mode(
     MEDIA,
     prompt(20000),
     NEGATIVE,
-    Param("media", "media items", "passed on as it is", required=True),
+    Param("media", "media items", "the array of the API, passed on as it is", required=True, essential=True),
     tier("480P", "720P", "1080P", default="1080P"),
     seconds(2, 30),
     *_WAN_TAIL,
