@@ -31,7 +31,7 @@ def safe(text: str, secrets: tuple[str, ...] = ()) -> str:
     text = _KEYS.sub(HIDDEN, text)
     text = _QUERY.sub(rf"\1={HIDDEN}", text)
     text = _USER_INFO.sub(rf"\1{HIDDEN}@", text)
-    return _CONTROLS.sub("\N{REPLACEMENT CHARACTER}", text)
+    return _CONTROLS.sub("\ufffd", text)
 
 
 def literal(text: str, secrets: tuple[str, ...]) -> str:
