@@ -6,13 +6,14 @@ from __future__ import annotations
 import base64
 import io
 import json
+import re
 import tempfile
 import threading
 import unittest
 import wave
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Iterator, NamedTuple, Sequence, cast
+from typing import TYPE_CHECKING, Any, Iterator, Mapping, NamedTuple, Sequence, cast
 
 from qianwen import cli
 from qianwen.models.image_models import IMAGES
@@ -203,6 +204,22 @@ def answer(body: Any, status: int = 200, **headers: str) -> Response:
         {name.replace("_", "-"): value for name, value in headers.items()},
         stream.read,
         refusal=data if status >= 300 else b"",
+    )
+
+
+PROTOCOL = ("X-DashScope-Async", "X-DashScope-Sse", "X-DashScope-OssResourceResolve")
+
+
+def protocol(headers: Mapping[str, str]) -> dict[str, str]:
+    """The headers that belong to the protocol, in their documented spelling; `headers` may have either."""
+    found = {name: headers.get(name, headers.get(name.lower(), "")) for name in PROTOCOL}
+    return {name: value for name, value in found.items() if value}
+
+
+def elided(body: object) -> Any:
+    """A body as a dry run shows it: the bytes of data: URLs are only counted."""
+    return json.loads(
+        re.sub(r"(data:[^,]+,)([^\"]+)", lambda match: f"{match[1]}({len(match[2])} characters)", json.dumps(body))
     )
 
 

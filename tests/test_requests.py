@@ -11,15 +11,9 @@ import re
 from qianwen.models import image_models
 from qianwen.models.catalog import SNAPSHOT, find
 
-from .support import Case, cases
+from .support import Case, cases, elided, protocol
 
-PROTOCOL = ("X-DashScope-Async", "X-DashScope-Sse", "X-DashScope-OssResourceResolve")
 CASES = cases("requests")
-
-
-def _counted(match: re.Match[str]) -> str:
-    """How a dry run shows a data: URL."""
-    return f"{match[1]}({len(match[2])} characters)"
 
 
 class Requests(Case):
@@ -28,10 +22,8 @@ class Requests(Case):
             with self.subTest(name):
                 request = self.json(*case["argv"], "--dry-run")["request"]
                 self.assertEqual(request["url"], "https://dashscope.aliyuncs.com/api/v1" + case["path"])
-                sent = {header: value for header, value in request["headers"].items() if header in PROTOCOL}
-                self.assertEqual(sent, case["headers"])
-                body = re.sub(r"(data:[^,]+,)([^\"]+)", _counted, json.dumps(case["body"]))
-                self.assertEqual(request["body"], json.loads(body))
+                self.assertEqual(protocol(request["headers"]), case["headers"])
+                self.assertEqual(request["body"], elided(case["body"]))
                 self.assertNotIn("test", request["headers"]["Authorization"])
 
     def test_the_sandbox_receives_it_and_every_picture_is_saved(self) -> None:
@@ -41,10 +33,7 @@ class Requests(Case):
                 (sent,) = standin.of("sync", "stream", "submit")
                 self.assertEqual(sent.target, "/api/v1" + case["path"])
                 self.assertEqual(sent.json, case["body"])
-                protocol = {
-                    header: sent.headers[header.lower()] for header in PROTOCOL if header.lower() in sent.headers
-                }
-                self.assertEqual(protocol, case["headers"])
+                self.assertEqual(protocol(sent.headers), case["headers"])
                 self.assertEqual(reply["image_count"], case["pictures"])
                 self.assertEqual(len(reply["files"]), case["pictures"])
                 self.assertEqual(len(list((self.cwd / name).glob("*.png"))), case["pictures"])
