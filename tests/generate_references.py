@@ -20,7 +20,8 @@ from qianwen.models import sizes  # noqa: E402
 from qianwen.models.catalog import GIVEN  # noqa: E402
 from qianwen.models.image_models import IMAGES  # noqa: E402
 from qianwen.models.media_items import IMAGE, SINGLE, VIDEO  # noqa: E402
-from qianwen.models.video_models import LEGAL_MEDIA, SIZES, VIDEOS, WAN27_PIXELS  # noqa: E402
+from qianwen.models.video_models import SIZES, VIDEOS, WAN27_PIXELS  # noqa: E402
+from qianwen.models.video_rules import LEGAL_MEDIA  # noqa: E402
 
 if TYPE_CHECKING:
     from qianwen.models.catalog import Catalog, MediaRule, Mode, Model, Param, Rule, Size

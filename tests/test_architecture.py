@@ -37,7 +37,8 @@ ALLOWED: dict[str, set[str]] = {
     "models.media_check": {"models.catalog", "models.findings", "media"},
     "models.media_items": {"models.catalog", "errors"},
     "models.tiers": {"models.catalog", "models.findings"},
-    "models.video_models": {"models.catalog", "models.media_items", "errors", "media"},
+    "models.video_rules": {"models.catalog", "models.media_items", "errors", "media"},
+    "models.video_models": {"models.catalog", "models.video_rules"},
     "models.validate": {
         "models.catalog",
         "models.findings",

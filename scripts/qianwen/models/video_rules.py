@@ -1,0 +1,204 @@
+"""The rules of the video models that need more than one field, or the bytes of a file: a named function for each.
+
+A rule answers problems, which refuse the request, and texts, which warn. Sources are the pages that the rows name.
+"""
+
+from __future__ import annotations
+
+from ..errors import Problem
+from .media_items import VIDEO, type_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Iterable, Mapping
+
+    from ..media import Facts
+    from .catalog import Finding, Rule, Values
+
+
+def names_its_references(pattern: str, example: str) -> Rule:
+    """A warning when the prompt calls none of its references by name."""
+
+    def rule(values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:
+        import re
+
+        if values.get("reference_urls") and not re.search(pattern, str(values.get("prompt")), re.IGNORECASE):
+            yield f"the prompt names none of the references; call them {example}"
+
+    return rule
+
+
+LEGAL_MEDIA = (
+    {"first_frame_url"},
+    {"first_frame_url", "driving_audio_url"},
+    {"first_frame_url", "last_frame_url"},
+    {"first_frame_url", "last_frame_url", "driving_audio_url"},
+    {"first_clip_url"},
+    {"first_clip_url", "last_frame_url"},
+)
+
+
+def legal_combination(values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:
+    """Only six sets of media are legal for wan2.7-i2v."""
+    given = {
+        name
+        for name in ("first_frame_url", "last_frame_url", "first_clip_url", "driving_audio_url")
+        if values.get(name)
+    }
+    if given not in LEGAL_MEDIA:
+        allowed = "; ".join(" + ".join(sorted(names)) for names in LEGAL_MEDIA)
+        message = "is no legal combination" if given else "is missing: a first frame or a first clip"
+        reason = "invalid" if given else "missing"
+        yield Problem("media", " + ".join(sorted(given)) or None, message, allowed, reason=reason)
+
+
+def longer_than_the_clip(values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:
+    """A continuation contains the clip: `duration` is the whole length."""
+    clip, duration = facts.get("first_clip_url"), values.get("duration", 5)
+    if clip and clip.seconds and isinstance(duration, int) and duration <= clip.seconds:
+        held = f"the clip lasts {clip.seconds:.1f} s and is part of the result"
+        least = int(clip.seconds) + 1
+        yield Problem(
+            "duration", duration, f"leaves nothing new: {held}", f"{least} to 15", min(least + 4, 15), "range"
+        )
+
+
+def shots_need_rewriting(values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:
+    if values.get("shot_type") == "multi" and values.get("prompt_extend") is False:
+        yield Problem("prompt_extend", False, "rules out shot_type multi", "true, or left out", True, "choice")
+
+
+def counts_by_kind(most_pictures: int, most_clips: int) -> Rule:
+    def rule(values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:
+        kinds = _clips(values, facts)
+        for count, most, noun in (
+            (kinds.count(False), most_pictures, "pictures"),
+            (kinds.count(True), most_clips, "clips"),
+        ):
+            if count > most:
+                yield Problem("reference_urls", count, f"is too many {noun}", f"up to {most} {noun}", most, "count")
+
+    return rule
+
+
+def _clips(values: Values, facts: Mapping[str, Facts]) -> list[bool]:
+    """For each reference whether it is a clip: by its bytes, by the type that was named, else by its address."""
+    types = _list(values.get("reference_types"))
+    kinds = []
+    for index, url in enumerate(_list(values.get("reference_urls"))):
+        known = facts.get(f"reference_urls[{index}]")
+        named = types[index] if index < len(types) else None
+        kinds.append(known.type.startswith("video/") if known else (named or type_of(url)) == VIDEO)
+    return kinds
+
+
+def shorter_with_a_clip(values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:
+    duration = values.get("duration", 5)
+    if any(_clips(values, facts)) and isinstance(duration, int) and duration > 10:
+        yield Problem("duration", duration, "is out of range with a clip among the references", "2 to 10", 10, "range")
+
+
+def pictures_alone(values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:
+    for index, (url, is_clip) in enumerate(zip(_list(values.get("reference_urls")), _clips(values, facts))):
+        if is_clip and f"reference_urls[{index}]" not in facts:  # of a local file its bytes have told already
+            yield Problem(f"reference_urls[{index}]", url, "is a clip", "pictures (reference_image)", reason="format")
+
+
+def voices_have_owners(values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:
+    voices, owners = len(_list(values.get("reference_voices"))), len(_list(values.get("reference_urls")))
+    if voices > owners:
+        yield Problem(
+            "reference_voices", voices, "is more voices than there are references", f"up to {owners}", owners, "count"
+        )
+
+
+def types_are_true(values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:
+    """A type that was named is one that there is, and that of the file."""
+    known = {"reference_image": "image/", "reference_video": "video/"}
+    for index, kind in enumerate(_list(values.get("reference_types"))):
+        path = f"reference_urls[{index}]"
+        if kind is None:
+            continue
+        if kind not in known:
+            yield Problem(
+                f"reference_types[{index}]", kind, "is no type of a reference", ", ".join(known), reason="choice"
+            )
+        elif path in facts and not facts[path].type.startswith(known[str(kind)]):
+            right = next((name for name, start in known.items() if facts[path].type.startswith(start)), "")
+            yield Problem(path, facts[path].type, f"is no {kind}", right, right, "format")
+
+
+def ratio_of_the_first_frame(values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:
+    if values.get("first_frame_url") and values.get("ratio"):
+        yield "ratio is ignored by the service when a first frame is given"
+
+
+def one_kind_for_each_picture(values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:
+    """`obj_or_bg` says for each reference whether it is a subject or the background."""
+    kinds, pictures = values.get("obj_or_bg"), _list(values.get("ref_images_url"))
+    if kinds is None:
+        if len(pictures) > 1:
+            yield Problem(
+                "obj_or_bg",
+                None,
+                "is missing: obj or bg for each picture",
+                f"{len(pictures)} entries",
+                reason="missing",
+            )
+        return
+    if not isinstance(kinds, list) or any(kind not in ("obj", "bg") for kind in kinds):
+        yield Problem("obj_or_bg", kinds, "is no list of obj and bg", '["obj", "bg"]', reason="choice")
+    elif len(kinds) != len(pictures):
+        yield Problem(
+            "obj_or_bg", kinds, "has another length than ref_images_url", f"{len(pictures)} entries", reason="count"
+        )
+    elif kinds.count("bg") > 1:
+        yield Problem("obj_or_bg", kinds, "names more than one background", "at most one bg", reason="count")
+
+
+def one_mask(values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:
+    masks = [name for name in ("mask_image_url", "mask_video_url") if values.get(name)]
+    if not masks:
+        yield Problem(
+            "mask_image_url", None, "is missing: white where to edit", "a picture of the clip's size", reason="missing"
+        )
+    if len(masks) > 1:
+        yield Problem(
+            "mask_video_url", values["mask_video_url"], "is one mask too many", "mask_image_url alone", reason="count"
+        )
+    if masks == ["mask_video_url"] and values.get("mask_frame_id") is not None:
+        yield "mask_frame_id has no effect without mask_image_url"
+    if values.get("mask_type") == "fixed":
+        for name in ("expand_ratio", "expand_mode"):
+            if values.get(name) is not None:
+                yield f"{name} has no effect with mask_type fixed"
+
+
+def mask_fits_the_clip(values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:
+    clip = facts.get("video_url")
+    for name in ("mask_image_url", "mask_video_url"):
+        mask = facts.get(name)
+        if clip and mask and clip.width and mask.width and (clip.width, clip.height) != (mask.width, mask.height):
+            given = f"{mask.width}*{mask.height}"
+            yield Problem(name, given, "is not the size of the clip", f"{clip.width}*{clip.height}", reason="pixels")
+    frame = values.get("mask_frame_id")
+    if clip and clip.fps and clip.seconds and isinstance(frame, int) and frame > clip.fps * clip.seconds + 1:
+        most = int(clip.fps * clip.seconds + 1)
+        yield Problem("mask_frame_id", frame, "is beyond the end of the clip", f"1 to {most}", most, "range")
+
+
+PIECES = ("first_frame_url", "last_frame_url", "first_clip_url", "last_clip_url")
+
+
+def something_to_extend(values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:
+    if not any(values.get(name) for name in PIECES):
+        yield Problem("first_clip_url", None, "is missing: what to extend", ", ".join(PIECES), reason="missing")
+    if values.get("video_url") and not values.get("control_condition"):
+        yield Problem("control_condition", None, "is needed with video_url", "posebodyface, depth", reason="missing")
+    pieces = [facts[name].seconds for name in ("first_clip_url", "last_clip_url") if name in facts]
+    if len(pieces) == 2 and max(pieces) <= 3.1 < sum(pieces):
+        yield f"both clips together last {sum(pieces):.1f} s and the service uses 3 s of them"
+
+
+def _list(value: object) -> list[object]:
+    return list(value) if isinstance(value, (list, tuple)) else []
