@@ -321,10 +321,12 @@ class Processes(Case):
 
     def test_what_help_imports(self) -> None:
         """Start-up is a feature: none of the heavy modules, and none of ours that a run may not need."""
-        loaded = imported(str(SCRIPTS / "image.py"), "--help") - imported("-c", "pass")
+        bare = imported("-c", "pass")
+        loaded = imported(str(SCRIPTS / "image.py"), "--help") - bare
         heavy = {"argparse", "dataclasses", "email", "hashlib", "http", "inspect", "json", "pathlib", "re", "shutil"}
         heavy |= {"socket", "ssl", "threading", "typing", "urllib"}
         self.assertEqual(loaded & heavy, set())
+        self.assertEqual((imported(str(SCRIPTS / "video.py"), "--help") - bare) & heavy, set())
         ours = {name for name in loaded if name.startswith("qianwen")}
         self.assertEqual(
             ours,
