@@ -72,7 +72,10 @@ def accept(
     mode = validate.choose_mode(found.model, {**fields, "async": is_task})
     if mode is None:
         raise invalid("the parameters must conform to the specification: input.function")
-    fields = _media_fields(fields, mode)
+    try:
+        fields = _media_fields(fields, mode)
+    except Refusal as refusal:
+        return _late(Order(found.id, found.model.family, mode, {}, is_task), refusal)
     _check_stream(mode, shapes, fields, is_stream)
     if (mode.task if is_task else mode.sync) not in shapes:
         raise invalid("url error, please check url！")
