@@ -44,7 +44,7 @@ def translate(mode: Mode, values: dict[str, Any], findings: Findings) -> None:
         findings.warn(f"{_spoken(given)} is sent as {_spoken(new)}")
         return
     for name in foreign & set(given) or {"size"}:
-        message = "contradicts the other fields of the size" if len(given) > 1 else "cannot be said to this model"
+        message = "contradicts the other fields of the size" if len(given) > 1 else "is nothing that this model takes"
         findings.problem(name, given[name], "not taken", message, _allowed(mode))
 
 
