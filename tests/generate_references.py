@@ -54,6 +54,7 @@ RULES: Mapping[str, str] = {
     "shorter_with_a_clip": "With a clip in `reference_urls`, `duration` is at most 10.",
     "voices_have_owners": "`reference_voices` stand in the places of `reference_urls`; null leaves a place empty.",
     "types_are_true": "`reference_types` is needed only where an address does not end in .mp4, .mov or a picture's suffix.",
+    "silence_or_a_track": "With `audio` false the video is silent, whatever `audio_url` says.",
     "pictures_alone": "References are pictures; a clip is refused.",
     "ratio_of_the_first_frame": "The service ignores `ratio` when `first_frame_url` is given.",
     "one_kind_for_each_picture": "`obj_or_bg` has an entry for each of `ref_images_url`, at most one bg; one picture needs none.",
@@ -174,6 +175,7 @@ VALUES: Mapping[str, Callable[[Param, Mode], str]] = {
     "media": lambda param, mode: files_words(param),
     "media list": _list_words,
     "media items": lambda param, mode: "list of objects",
+    "types": lambda param, mode: "a list of " + ", ".join(f"`{choice}`" for choice in param.choices) + " or null",
     "structure": lambda param, mode: "list",
 }
 

@@ -100,7 +100,7 @@ class Save(Case):
         self.warnings: list[str] = []
 
     def save(self, target: Target, data: bytes = PNG) -> outputs.Saved:
-        return outputs.save_media(target, fill(data), self.warnings.append)
+        return outputs.save_media(target, fill(data), self.warnings.append, "image/")
 
     def names(self) -> list[str]:
         return sorted(path.name for path in self.cwd.iterdir())
@@ -160,13 +160,27 @@ class Save(Case):
             self.save(Target(str(self.cwd), "cat"), b"<html>error</html>")
         self.assertEqual(self.names(), [])
 
+    def test_another_sort_of_file_or_a_damaged_one_is_not_saved(self) -> None:
+        clip = placeholder.clip()
+        for sort, data in (("video/", PNG), ("image/", clip), ("video/", clip[:1000]), ("image/", PNG[:17])):
+            with self.subTest(sort, length=len(data)), self.assertRaises(OutputError):
+                outputs.save_media(Target(str(self.cwd), "x"), fill(data), self.warnings.append, sort)
+        self.assertEqual(self.names(), [])
+
+    def test_a_name_under_which_the_reply_is_free_too(self) -> None:
+        (self.cwd / "x.json").write_text("precious")
+        saved = outputs.save_media(
+            Target(str(self.cwd), "x"), fill(placeholder.clip()), self.warnings.append, "video/", ".json"
+        )
+        self.assertEqual(saved.path, str(self.cwd / "x-2.mp4"))
+
     def test_a_break_leaves_nothing(self) -> None:
         def breaking(stream: BinaryIO) -> tuple[int, str]:
             stream.write(PNG[:10])
             raise KeyboardInterrupt
 
         with self.assertRaises(KeyboardInterrupt):
-            outputs.save_media(Target(str(self.cwd), "cat"), breaking, self.warnings.append)
+            outputs.save_media(Target(str(self.cwd), "cat"), breaking, self.warnings.append, "image/")
         self.assertEqual(self.names(), [])
 
     def test_a_disk_that_fails_is_exit_7(self) -> None:
@@ -174,7 +188,7 @@ class Save(Case):
             raise OSError(28, "No space left on device")
 
         with self.assertRaises(OutputError) as caught:
-            outputs.save_media(Target(str(self.cwd), "cat"), full, self.warnings.append)
+            outputs.save_media(Target(str(self.cwd), "cat"), full, self.warnings.append, "image/")
         self.assertIn("No space left", caught.exception.message)
         with self.assertRaises(OutputError):
             self.save(Target(str(self.cwd / "gone"), "cat"))

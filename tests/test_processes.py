@@ -104,15 +104,15 @@ class Interrupted(Case):
             text=True,
         )
 
-    def interrupt(self, process: subprocess.Popen[str], after: str) -> Any:
-        """Send Ctrl-C as soon as stderr says `after`; the JSON, which must come soon and without a traceback."""
+    def interrupt(self, process: subprocess.Popen[str], after: str, number: int = signal.SIGINT) -> Any:
+        """Send Ctrl-C (or another signal) as soon as stderr says `after`; the JSON, which must come soon and without a traceback."""
         assert process.stderr
         said = ""
         while after not in said:
             line = process.stderr.readline()
             self.assertNotEqual(line, "", f"it ended early: {said}")
             said += line
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         stdout, stderr = process.communicate(timeout=10)
         self.assertEqual((process.returncode, "Traceback" in stderr), (130, False), stderr)
         return json.loads(stdout)
@@ -125,6 +125,20 @@ class Interrupted(Case):
         (task_id,) = standin.tasks
         self.assertEqual((reply["task_id"], reply["error"]["billed"]), (task_id, "unknown"))
         self.assertIn(f"--task-id {task_id} --output o/", reply["next"])
+
+    def test_the_signal_by_which_shells_end_a_command_is_told_alike(self) -> None:
+        standin = Recording(self.clock, delay=3600)
+        with running(standin) as base:
+            self.env = {"DASHSCOPE_HTTP_BASE_URL": base, "DASHSCOPE_API_KEY": KEY}
+            reply = self.interrupt(self.start("x", "--async"), "Task submitted", signal.SIGTERM)
+        (task_id,) = standin.tasks
+        self.assertIn(f"--task-id {task_id}", reply["next"])
+
+    def test_in_the_middle_of_a_submission_nobody_is_told_to_run_it_again(self) -> None:
+        with self.standin(faults=["sync=stall:5"]):
+            reply = self.interrupt(self.start("x"), "Waiting for the answer")
+        self.assertEqual((reply["error"]["billed"], reply["error"]["retryable"]), ("unknown", False))
+        self.assertIn("before you run it again", reply["error"]["hint"])
 
     def test_a_stream_leaves_what_came(self) -> None:
         from qianwen.sandbox.standin import StandIn

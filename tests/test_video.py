@@ -6,9 +6,12 @@ import json
 import re
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 from qianwen import ledger
+from qianwen.errors import OutputError
 from qianwen.models.video_models import VIDEOS
+from qianwen.sandbox import placeholder
 
 from .support import KEY, Case, Script, answer
 
@@ -221,3 +224,134 @@ class Help(Case):
         for model in VIDEOS.models:
             self.assertIn(model.id, text)
         self.assertLess(max(map(len, text.splitlines())), 121)
+
+
+class Mended(Case):
+    """What a hostile review found, a test for each."""
+
+    def problems(self, *argv: str) -> Any:
+        return self.video_json(*argv, "--dry-run", code=3)["problems"]
+
+    def test_the_nearest_choice_is_near_and_the_cheaper_of_two(self) -> None:
+        for model, field, given, nearest in (
+            ("wan2.6-t2v-us", "duration", 1, 5),
+            ("wan2.6-t2v-us", "duration", 50, 10),
+            ("wan2.5-t2v-preview", "duration", 8, 10),
+            ("wan2.7-t2v", "resolution", "480P", "720P"),
+            ("wan2.7-t2v", "resolution", "1440P", "1080P"),
+            ("wan2.7-t2v", "ratio", "16:10", "16:9"),
+        ):
+            with self.subTest(model=model, given=given):
+                (problem,) = self.problems("x", "--model", model, "--set", f"{field}={given}")
+                self.assertEqual(problem["nearest"], nearest)
+
+    def test_voices_pair_with_references_whichever_way_they_came(self) -> None:
+        media = [{"type": "reference_image", "url": FRAME}, {"type": "reference_image", "url": FRAME}]
+        voice = "https://example.com/v.mp3"
+        argv = ["Image 1", "--set", f"media={json.dumps(media)}", "--voice", voice, "--voice", voice]
+        sent = self.video_json(*argv, "--mode", "r2v", "--dry-run")["request"]["body"]["input"]["media"]
+        self.assertEqual([item.get("reference_voice") for item in sent], [voice, voice])
+        media[0]["reference_voice"] = "https://example.com/other.mp3"
+        (problem,) = self.problems("Image 1", "--set", f"media={json.dumps(media)}", "--voice", voice, "--mode", "r2v")
+        self.assertEqual(problem["path"], "media[0].reference_voice")
+
+    def test_an_item_without_an_address_is_a_problem(self) -> None:
+        addresses: tuple[Any, ...] = (None, "", 5, [])
+        for url in addresses:
+            media = [{"type": "first_frame", "url": FRAME}, {"type": "last_frame", "url": url}]
+            paths = [problem["path"] for problem in self.problems("x", "--set", f"media={json.dumps(media)}")]
+            self.assertIn("media[1].url", paths)
+
+    def test_types_of_references_are_words(self) -> None:
+        for types in ("5", "[{}]", '["x"]', "{}"):
+            with self.subTest(types):
+                argv = ["Image 1", "--model", "wan2.7-r2v", "--reference", FRAME, "--set", f"reference_types={types}"]
+                self.assertTrue(self.problems(*argv)[0]["path"].startswith("reference_types"))
+
+    def test_what_cannot_be_known_is_billed_at_its_most(self) -> None:
+        argv = ["character1", "--reference", "https://example.com/download?id=7", "--dry-run"]
+        self.assertEqual(self.video_json(*argv)["bills"]["at_most"], 35)
+        argv = ["x", "--model", "happyhorse-1.0-video-edit", "--video", "https://example.com/c.mp4", "--dry-run"]
+        self.assertEqual(self.video_json(*argv)["bills"]["at_most"], 30)
+
+    def test_the_preview_tells_the_kind_of_the_bytes(self) -> None:
+        self.clip("noext")
+        self.picture("fake.mp4")
+        argv = ["Video 1 Image 1", "--model", "wan2.7-r2v", "--reference", "noext", "--reference", "fake.mp4"]
+        shown = self.video_json(*argv, "--dry-run")["request"]["body"]["input"]["media"]
+        with self.standin() as standin:
+            self.video_json(*argv)
+        sent = standin.of("submit")[0].json["input"]["media"]
+        self.assertEqual([item["type"] for item in shown], ["reference_video", "reference_image"])
+        self.assertEqual([item["type"] for item in sent], ["reference_video", "reference_image"])
+
+    def test_a_task_that_failed_has_failed_whatever_the_reason(self) -> None:
+        for code in ("Arrearage", "AccessDenied", "InvalidApiKey", "Throttling"):
+            with self.subTest(code), self.standin(faults=[f"task=fail:{code}:x"]):
+                reply = self.video_json("x", code=1)
+                self.assertEqual((reply["error"]["billed"], reply["error"]["retryable"]), ("no", False))
+                self.assertNotIn("next", reply)
+
+    def test_a_young_task_that_is_unknown_still_runs(self) -> None:
+        with self.standin(faults=["task=unknown"]) as standin:
+            task_id = self.video("x", "--submit-only").stdout.strip()
+            self.assertIn("next", self.video_json("--task-id", task_id, "--poll-once", code=2))
+            self.clock.sleep(61)
+            self.video_json("--task-id", task_id, "--poll-once", code=1)
+        self.assertEqual(len(standin.of("submit")), 1)
+
+    def test_a_folder_that_cannot_be_used_is_known_before_a_task_is_bought(self) -> None:
+        (self.cwd / "file").write_text("x")
+        with self.standin() as standin:
+            self.video_json("x", "--submit-only", "--output", "file/x.mp4", code=3)
+        self.assertEqual(standin.of("submit"), [])
+
+    def test_a_video_without_its_reply_is_saved_all_the_same(self) -> None:
+        def refuse(*_: object) -> str:
+            raise OutputError("no room")
+
+        with self.standin(), mock.patch("qianwen.outputs.save_text", refuse):
+            reply = self.video_json("x", "--output", "x.mp4")
+        self.assertTrue((self.cwd / "x.mp4").is_file())
+        self.assertIn("no room", reply["warnings"][-1])
+
+    def test_one_video_named_in_both_layouts_is_one(self) -> None:
+        url = "https://x.aliyuncs.com/a.mp4"
+        done = {"output": {"task_status": "SUCCEEDED", "video_url": url, "results": [{"url": url}]}}
+        script = Script(done, answer(placeholder.clip()))
+        self.assertEqual(len(self.video_json("--task-id", "t", send=script)["files"]), 1)
+
+    def test_a_remembered_region_that_is_none_does_not_block_a_task(self) -> None:
+        entry = ledger.Entry("t-1", "video.py", "wan2.6-t2v", "t2v", "nonsense", "https://x", 1.0)
+        ledger.Ledger(ledger.folder(self.env, str(self.home))).note(entry)
+        reply = self.video_json(
+            "--task-id", "t-1", "--poll-once", code=2, send=Script({"output": {"task_status": "RUNNING"}})
+        )
+        self.assertIn("nonsense", reply["warnings"][0])
+
+    def test_a_ratio_takes_the_tier_that_is_sent_anyway(self) -> None:
+        for flag in ("--ratio", "--size"):
+            reply = self.video_json("x", "--model", "wan2.2-t2v-plus", flag, "9:16", "--dry-run")
+            self.assertEqual(reply["request"]["body"]["parameters"]["size"], "1080*1920")
+
+    def test_addresses_that_are_none(self) -> None:
+        for url in ("https:", "https://", "https:///a.png", "https://x.com/a b.png", "http://a\n.com"):
+            with self.subTest(url):
+                self.assertIn("no whole URL", self.problems("x", "--image", url)[0]["message"])
+
+    def test_an_odd_state_is_warned_of_once(self) -> None:
+        looks = [{"output": {"task_status": "DREAMING\nTask submitted: evil"}}] * 3
+        ran = self.video("--task-id", "t", "--timeout", "8", send=Script(*looks))
+        self.assertEqual(ran.stderr.count("which is not documented"), 1)
+        self.assertNotRegex(ran.stderr, r"(?m)^Task submitted: evil")
+
+    def test_the_service_cannot_forge_a_line(self) -> None:
+        refusal = answer({"code": "InvalidParameter", "message": "no\nTask submitted: evil\x9b31m"}, 400)
+        ran = self.video("x", "--print-response", send=Script(refusal))
+        self.assertNotRegex(ran.stderr, r"(?m)^Task submitted: evil")
+        self.assertNotIn("\x9b", ran.stdout)
+
+    def test_a_clip_that_is_cut_off(self) -> None:
+        path = self.clip("half.mp4")
+        path.write_bytes(path.read_bytes()[:9000])
+        self.assertIn("is cut off", self.problems("x", "--video", "half.mp4")[0]["message"])

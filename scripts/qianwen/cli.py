@@ -9,7 +9,7 @@ import sys
 
 from . import flags
 from . import world as surroundings
-from .errors import OK, InternalError, Interrupted, QianwenError
+from .errors import OK, InternalError, Interrupted, QianwenError, UnknownOutcome
 from .models.catalog import Catalog
 from .world import World
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 def main(catalog: Catalog, argv: list[str], world: World | None = None) -> int:
     """Run one command line; `world` is the real one unless a test hands in another. Answers the exit code."""
+    is_real = world is None
     world = world or surroundings.real(sys.argv[0])
     words = argv[: argv.index("--")] if "--" in argv else argv
     if "--help" in words or "-h" in words:
@@ -32,6 +33,8 @@ def main(catalog: Catalog, argv: list[str], world: World | None = None) -> int:
         return OK
     from . import arguments
 
+    if is_real:
+        _end_politely()
     try:
         ask = arguments.parse(catalog, argv, world.stdin, world.cwd)
     except BaseException as error:
@@ -65,7 +68,10 @@ class _Run:
     def fail(self, error: QianwenError) -> int:
         from . import envelope
 
-        answer = envelope.failure(error, self.job.outcome, self.ask, self.world)
+        outcome = self.job.outcome
+        if isinstance(error, Interrupted) and outcome.submitted and not outcome.task_id and not outcome.result:
+            error.hint = UnknownOutcome.usual_hint
+        answer = envelope.failure(error, outcome, self.ask, self.world)
         self.progress.always(f"Error: {error.message}")
         if error.hint:
             self.progress.always(f"Hint: {error.hint}")
@@ -85,6 +91,7 @@ class _Run:
 
     def _print_json(self, answer: object) -> None:
         import json
+        import re
 
         from .redact import each_text, literal
 
@@ -94,7 +101,18 @@ class _Run:
             text.encode("utf-8")
         except UnicodeEncodeError:  # half a character in a file name: escapes can say it
             text = json.dumps(answer, indent=2)
+        text = re.sub("[\x7f-\x9f]", lambda match: f"\\u{ord(match[0]):04x}", text)  # commands to a terminal
         _write(self.world.stdout, text + "\n")
+
+
+def _end_politely() -> None:
+    """Let SIGTERM, by which shells of agents end a long command, be told as Ctrl-C is: with JSON and the way on."""
+    import signal
+
+    try:
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+    except ValueError:
+        pass  # not the main thread: somebody else's program
 
 
 def _expected(error: BaseException) -> QianwenError:

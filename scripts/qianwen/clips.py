@@ -2,8 +2,8 @@
 
 The readers stand in the table of `media`, which imports this module only for a file that begins like one of these. A
 reader gets the first bytes and the seekable stream of a file. It answers the fields that it found (`width` and `height`
-in pixels as shown, `seconds`, `fps` as the average, and `type` where it knows better), or None where the bytes belong
-to another format. Every walk is bounded. Needs no other module of ours.
+in pixels as shown, `seconds`, `fps` as the average, `cut`, and `type` where it knows better), or None where the bytes
+belong to another format. Every walk is bounded. Needs no other module of ours.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ def movie(head: bytes, stream: BinaryIO) -> dict[str, Any] | None:
     if moov is None:
         return {}
     found, kinds = _facts(boxes, moov)
+    found["cut"] = boxes.are_cut()
     if kinds == {b"soun"} and head[8:12] != b"qt  ":
         found["type"] = "audio/mp4"
     return found
@@ -83,7 +84,15 @@ class _Boxes:
         self.whole = _Box(b"", 0, stream.seek(0, io.SEEK_END))
 
     def within(self, box: _Box) -> Iterator[_Box]:
-        """The boxes right inside a box; they end at the first that cannot be."""
+        """The boxes right inside a box, none longer than it; they end at the first that cannot be."""
+        for inner in self._as_they_say(box):
+            yield _Box(inner.name, inner.start, min(inner.end, box.end))
+
+    def are_cut(self) -> bool:
+        """Whether a box says that it goes on behind the end of the file."""
+        return any(box.end > self.whole.end for box in self._as_they_say(self.whole))
+
+    def _as_they_say(self, box: _Box) -> Iterator[_Box]:
         at = box.start
         while box.end - at >= 8 and self._left:
             self._left -= 1
@@ -96,7 +105,7 @@ class _Boxes:
             end = at + size if size else box.end
             if end < start:
                 return
-            yield _Box(name, start, min(end, box.end))
+            yield _Box(name, start, end)
             at = end
 
     def first(self, box: _Box, *path: bytes) -> _Box | None:

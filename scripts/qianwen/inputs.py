@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from typing import Any, Mapping
 
 UNTOUCHED = ("http", "https", "oss")
+_URL = re.compile(r"[A-Za-z]+://[^\s/\x00-\x1f\x7f][^\s\x00-\x1f\x7f]*")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")  # two letters at least: "C:\\cat.png" is a path
 
 
@@ -30,7 +31,7 @@ def inspect(text: str, cwd: str) -> Source:
     if scheme == "data":
         return _look_into(text)
     if scheme in UNTOUCHED:
-        return Source(text, scheme)
+        return Source(text, scheme, fault="" if _URL.fullmatch(text) else "is no whole URL: a host, and no spaces")
     if scheme == "file":
         return _look(text, os.path.join(cwd, local_path(text)))
     if os.path.lexists(os.path.join(cwd, text)):
@@ -85,6 +86,13 @@ def replaced(values: Mapping[str, Any], urls: Mapping[str, str]) -> dict[str, An
             place = place[step]
         place[last] = url
     return copy
+
+
+def named(source: Source) -> str:
+    """The path of a local file for a preview: in Unicode, with a suffix that tells what its bytes are."""
+    path = source.path.encode("utf-8", "backslashreplace").decode()
+    suffix = media.SUFFIXES.get(source.facts.type, "") if source.facts else ""
+    return path if media.same_kind(os.path.splitext(path)[1], suffix) else f"{path} as {suffix}"
 
 
 def inline(source: Source) -> str:

@@ -1,7 +1,7 @@
 """One request through all the stages, top to bottom: check, upload, send, wait, save.
 
-This is the only module that sees both the models and the service. What has been reached is written into the `Outcome`
-as it happens.
+Here the models and the service meet; `saving` is its last stage. What has been reached is written into the `Outcome` as
+it happens.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from .models import validate, wire
 from .models.catalog import GIVEN, Catalog, Found, Source, find
 from .outcome import Outcome
 from .progress import Progress
+from .record import changed
 from .world import World
 
 TYPE_CHECKING = False
@@ -30,6 +31,9 @@ if TYPE_CHECKING:  # at run time these are imported only where they are needed, 
     from .session import Session
 
     JSON = dict[str, Any]
+
+
+YOUNG_SECONDS = 60.0
 
 
 class Job:
@@ -54,6 +58,8 @@ class Job:
             return
         with self.session() as service:
             if self.ask.submit_only:
+                if self.ask.output:
+                    self.target("")  # known before anything is paid for, although another run will save there
                 if self.ask.sandbox:
                     self.warn("the stand-in ends with this run, so nobody can collect its task; see sandbox.py")
                 self.submit(service, self.encode(service, checked), checked)
@@ -77,7 +83,7 @@ class Job:
             target = self.target(f"task {task_id[:8]}")
             if self.ask.poll_once:
                 self.outcome.body = service.look(task_id)
-                body = service.finished(task_id, self.outcome.body)
+                body = service.finished(task_id, self.outcome.body, self.is_young(known))
             else:
                 body = self.wait(service, is_new=False, usual=self.usual(known))
             # Among tasks only the interleaved ones answer with texts.
@@ -131,9 +137,9 @@ class Job:
 
         base = settings.base_url(self.place, self.region)
         files = checked.local_files
-        urls = {path: f"oss://(upload of {source.path})" for path, source in files.items()}
+        urls = {path: f"oss://(upload of {inputs.named(source)})" for path, source in files.items()}
         urls.update((path, source.shown) for path, source in checked.sources.items() if path not in urls)
-        urls.update((path, f"data:(bytes of {source.path})") for path, source in checked.inline_files.items())
+        urls.update((path, f"data:(bytes of {inputs.named(source)})") for path, source in checked.inline_files.items())
         call = wire.encode(checked.shape, checked.id, inputs.replaced(checked.values, urls), checked.mode.text_first)
         endpoint = api.Endpoint(base, HIDDEN)
         request = api.request_for(endpoint, "POST", call.path, call.body, task=call.is_task, stream=call.is_stream)
@@ -209,6 +215,7 @@ class Job:
     def recall(self, task_id: str) -> Entry | None:
         """What this machine knows of a task. Raises UsageError for a task of the other program."""
         from . import ledger
+        from .service import settings
 
         known = ledger.Ledger(ledger.folder(self.world.env, self.world.home)).find(task_id)
         if known is None:
@@ -216,8 +223,15 @@ class Job:
         if known.program != self.catalog.program:
             raise UsageError(f"task {task_id} was submitted by {known.program}", hint=f"use {known.program} for it")
         self.outcome.model = known.model
+        if known.region not in settings.HOSTS:
+            self.warn(f"the region {known.region!r} that is remembered for the task is none, and not used")
+            return changed(known, region="")
         self.progress.say(f"Task of {known.model} ({known.mode}) in {known.region}")
         return known
+
+    def is_young(self, known: Entry | None) -> bool:
+        """Whether the task is so new that the service may not show it everywhere yet."""
+        return known is not None and 0 <= self.world.now() - known.submitted < YOUNG_SECONDS
 
     def usual(self, known: Entry | None) -> str:
         """How long such a task takes, when this machine knows what it is."""
@@ -261,9 +275,13 @@ class Job:
 
     def wait(self, service: Session, is_new: bool, usual: str) -> JSON:
         """The final answer of the task. Every look is kept, so that a bad end can show the last one."""
+        odd: set[str] = set()
 
         def tell(seen: Seen, seconds: float) -> None:
             self.outcome.body = seen.body or self.outcome.body
+            if seen.is_odd and seen.word not in odd:
+                odd.add(seen.word)
+                self.warn(f"the service calls the state of the task {seen.word!r}, which is not documented; waiting on")
             self.progress.state(self.outcome.task_id, seen.word, seconds, usual)
 
         return service.wait(self.outcome.task_id, self.ask.interval, tell, is_new)

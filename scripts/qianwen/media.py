@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 
 @record
 class Facts:
-    """What the bytes say. Pixels, seconds and frames per second are 0 where the header is damaged or does not tell."""
+    """What the bytes say. Pixels, seconds and frames per second are 0 where the header is damaged or does not tell.
+
+    cut: a clip says that it is longer than the file.
+    """
 
     type: str
     width: int = 0
@@ -30,6 +33,7 @@ class Facts:
     alpha: bool = False
     seconds: float = 0.0
     fps: float = 0.0
+    cut: bool = False
 
 
 HEAD_BYTES = 512
@@ -53,6 +57,12 @@ SUFFIXES = {
     "audio/wav": ".wav",
     "audio/mpeg": ".mp3",
 }
+
+
+def same_kind(left: str, right: str) -> bool:
+    """Whether two suffixes mean the same, whatever their spelling."""
+    spellings = {".jpeg": ".jpg", ".tif": ".tiff"}
+    return spellings.get(left.lower(), left.lower()) == right
 
 
 def probe(stream: BinaryIO) -> Facts | None:

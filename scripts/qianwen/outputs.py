@@ -131,7 +131,7 @@ class Draft:
         if isinstance(error, OSError):
             raise _output_error(error, self.target.folder) from error
 
-    def publish(self, suffix: str, warn: Warn, may_replace: bool) -> str:
+    def publish(self, suffix: str, warn: Warn, may_replace: bool, beside: str = "") -> str:
         """Give the finished file its name and answer it: the wanted one, or the next free one when that is taken."""
         self.stream.flush()
         os.fsync(self.stream.fileno())
@@ -142,6 +142,8 @@ class Draft:
             return wanted
         for number in range(1, 100_000):
             path = wanted if number == 1 else os.path.join(self.target.folder, f"{self.target.stem}-{number}{suffix}")
+            if beside and os.path.lexists(os.path.splitext(path)[0] + beside):
+                continue
             if self._take_if_free(path):
                 if path != wanted:
                     warn(f"{wanted} exists already; saved as {os.path.basename(path)}")
@@ -165,10 +167,11 @@ class Draft:
         return True
 
 
-def save_media(target: Target, fill: Fill, warn: Warn) -> Saved:
+def save_media(target: Target, fill: Fill, warn: Warn, sort: str, beside: str = "") -> Saved:
     """Let `fill` write the bytes and save them; the suffix follows the bytes.
 
-    Raises OutputError, and what `fill` raises.
+    sort: what the result must be, "image/" or "video/".  beside: the suffix of a file that will stand beside it, so
+    that a name is taken under which both are free.  Raises OutputError, and what `fill` raises.
     """
     with Draft(target) as draft:
         size, sha256 = fill(draft.stream)
@@ -176,11 +179,16 @@ def save_media(target: Target, fill: Fill, warn: Warn) -> Saved:
         facts = media.probe(draft.stream)
         if facts is None:
             raise OutputError("the result is no file that we know, perhaps an error page; nothing was saved")
+        is_sized = facts.type.startswith("video/") or facts.type in media.SIZED_IN_HEADER
+        is_damaged = facts.cut or (is_sized and not facts.width)
+        if is_damaged or not facts.type.startswith(sort):
+            told = "a damaged file" if is_damaged else f"{facts.type}, which was not asked for"
+            raise OutputError(f"the result is {told}; nothing was saved")
         suffix = media.SUFFIXES[facts.type]
-        as_named = not target.suffix or _same_kind(target.suffix, suffix)
+        as_named = not target.suffix or media.same_kind(target.suffix, suffix)
         if not as_named:
             warn(f"the result is {facts.type} and gets the suffix {suffix} instead of {target.suffix}")
-        name = draft.publish((as_named and target.suffix) or suffix, warn, target.overwrite and as_named)
+        name = draft.publish((as_named and target.suffix) or suffix, warn, target.overwrite and as_named, beside)
         return Saved(name, size, sha256, facts)
 
 
@@ -210,11 +218,6 @@ def markdown(content: tuple[dict[str, str], ...], saved: dict[str, str], folder:
             place = os.path.relpath(path, folder).replace(os.sep, "/") if path else item["image"]
             blocks.append(f"![Image {number}](<{place}>)")
     return "\n\n".join(blocks) + "\n"
-
-
-def _same_kind(left: str, right: str) -> bool:
-    spellings = {".jpeg": ".jpg", ".tif": ".tiff"}
-    return spellings.get(left.lower(), left.lower()) == right
 
 
 def _output_error(error: OSError, folder: str) -> OutputError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from . import outputs
-from .errors import LinkExpired, QianwenError, Refused
+from .errors import LinkExpired, OutputError, QianwenError, Refused
 from .models import wire
 from .outcome import File, Outcome
 from .outputs import Saved, Target
@@ -39,6 +39,7 @@ class Saver:
         self.progress = progress
         self.warn = warn
         self.keeps_replies = keeps_replies
+        self.sort = "video/" if outcome.noun == "video" else "image/"
 
     def save(self, body: JSON, interleaved: bool) -> None:
         """Every picture onto the disk, several at once. Raises OutputError for one that is lost, after the others."""
@@ -78,11 +79,14 @@ class Saver:
                 fetched = self.service.fetch(self._fresh_url(index), stream, self.warn)
             return fetched.bytes, fetched.sha256
 
-        saved = outputs.save_media(target, fill, self.warn)
+        saved = outputs.save_media(target, fill, self.warn, self.sort, ".json" if self.keeps_replies else "")
         self.outcome.saved[index] = File(saved, url)
         self.progress.say(f"Saved {saved.path}")
         if self.keeps_replies:
-            self._save_reply(saved)
+            try:
+                self._save_reply(saved)
+            except OutputError as error:  # the video itself is there
+                self.warn(f"the reply could not be saved beside it: {error.message}")
 
     def _fresh_url(self, index: int) -> str:
         """The link of a picture as the task names it now. Raises LinkExpired when no task can be asked."""

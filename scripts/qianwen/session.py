@@ -65,9 +65,9 @@ class Session:
         except QianwenError as error:
             raise tasks.lost_sight(error, task_id) from error
 
-    def finished(self, task_id: str, body: JSON) -> JSON:
-        """The body again when it is the final one. Raises StillRunning, or what a bad end means."""
-        return tasks.finished(tasks.look(body), task_id)
+    def finished(self, task_id: str, body: JSON, is_young: bool) -> JSON:
+        """The body again when it is the final one; see `tasks.finished` for what is raised."""
+        return tasks.finished(tasks.look(body), task_id, is_young)
 
     def refused(self, code: str, message: str) -> QianwenError:
         """The error that the service's own words mean, when they stand in a result."""

@@ -83,6 +83,8 @@ def _judge(param: Param, path: str, source: Source, findings: Findings) -> None:
         said = f"is {kind}" if kind else f"is of no known {_sorts(param)} format"
         findings.problem(path, source.shown, "format", said, ", ".join(dict.fromkeys(map(_spoken, kinds))))
         return
+    if source.facts.cut:
+        findings.problem(path, source.shown, "format", "is cut off: it says that it is longer", "a whole file")
     if source.scheme == "data" and not rule.data_url:
         findings.problem(path, source.shown, "format", "is a data: URL, which is not taken here", "a file or a URL")
     if source.bytes > rule.megabytes * 2**20:

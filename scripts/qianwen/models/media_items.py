@@ -11,7 +11,7 @@ from ..record import record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Mapping
+    from typing import Any, Iterator, Mapping
 
     from .catalog import Values
 
@@ -27,6 +27,7 @@ IMAGE, VIDEO = "reference_image", "reference_video"
 REFERENCES, VOICES, TYPES = "reference_urls", "reference_voices", "reference_types"
 """The lists that stand for the reference items: addresses, voices (with gaps), and types where they were named."""
 FLAT = frozenset({*SINGLE.values(), REFERENCES, VOICES, TYPES})
+PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 CLIPS = (".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v")
 
 
@@ -58,7 +59,7 @@ def unpack(fields: Values) -> Unpacked:
             flat[SINGLE[item["type"]]] = item["url"]
             names[SINGLE[item["type"]]] = f"{path}.url"
         else:
-            _add_reference(flat, names, path, item)
+            problems.extend(_add_reference(flat, names, path, item))
     return Unpacked(flat, names, tuple(problems))
 
 
@@ -66,6 +67,8 @@ def _fault(path: str, item: object, flat: Mapping[str, Any]) -> Problem | None:
     types = ", ".join([*SINGLE, IMAGE, VIDEO])
     if not isinstance(item, dict) or "url" not in item:
         return Problem(path, item, "is no item", '{"type": …, "url": …}', reason="type")
+    if not isinstance(item["url"], str) or not item["url"].strip():
+        return Problem(f"{path}.url", item["url"], "is no file and no URL", "one path or one URL", reason="type")
     if item.get("type") not in (*SINGLE, IMAGE, VIDEO):
         return Problem(f"{path}.type", item.get("type"), "is no type of an item", types, reason="choice")
     if SINGLE.get(item["type"]) in flat:
@@ -80,15 +83,20 @@ def _fault(path: str, item: object, flat: Mapping[str, Any]) -> Problem | None:
     return None
 
 
-def _add_reference(flat: dict[str, Any], names: dict[str, str], path: str, item: Mapping[str, Any]) -> None:
-    """Add to the parallel lists; new ones, because those in `flat` are the user's."""
+def _add_reference(
+    flat: dict[str, Any], names: dict[str, str], path: str, item: Mapping[str, Any]
+) -> Iterator[Problem]:
+    """Add to the parallel lists; new ones, because those in `flat` are the user's. What stands in both is a problem."""
     urls = flat[REFERENCES] = [*_list(flat.get(REFERENCES)), item["url"]]
     place = len(urls) - 1
-    for name, value in ((VOICES, item.get("reference_voice")), (TYPES, item["type"])):
-        entries = _list(flat.get(name))[:place]
-        flat[name] = [*entries, *[None] * (place - len(entries)), value]
-    if not any(flat[VOICES]):
-        del flat[VOICES]
+    for name, key in ((VOICES, "reference_voice"), (TYPES, "type")):
+        if name == VOICES and key not in item:
+            continue
+        entries = flat[name] = _list(flat.get(name))
+        entries += [None] * (place + 1 - len(entries))
+        if entries[place] not in (None, "", item[key]):
+            yield Problem(f"{path}.{key}", item[key], f"says something else than {name}[{place}]", "one of them")
+        entries[place] = item[key]
     names[f"{REFERENCES}[{place}]"] = f"{path}.url"
     names.setdefault(REFERENCES, path)
     if "reference_voice" in item:
@@ -115,8 +123,17 @@ def pack(values: Values) -> list[dict[str, Any]]:
 
 def type_of(url: object) -> str:
     """What a reference is, by the ending of its address."""
-    path = str(url).partition("?")[0].lower().rstrip(")")
+    path = _path(url)
     return VIDEO if path.endswith(CLIPS) or path.startswith("data:video/") else IMAGE
+
+
+def is_picture(url: object) -> bool:
+    """Whether an address says by its ending that it is a picture."""
+    return _path(url).endswith(PICTURES) or _path(url).startswith("data:image/")
+
+
+def _path(url: object) -> str:
+    return str(url).partition("?")[0].lower().rstrip(")")
 
 
 def _list(value: object) -> list[Any]:

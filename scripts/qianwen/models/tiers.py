@@ -14,7 +14,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Mapping
 
-USUAL_TIER, USUAL_RATIO = "720P", "16:9"
+USUAL_RATIO = "16:9"
 FORMS = (
     ("tier", re.compile(r"\s*(\d{3,4})\s*[pP]\s*"), "{}P"),
     ("pixels", re.compile(r"\s*(\d{2,5})\s*[xX×*]\s*(\d{2,5})\s*"), "{}*{}"),
@@ -36,7 +36,9 @@ def translate(mode: Mode, values: dict[str, Any], findings: Findings) -> None:
     tier_in_size = mode.param("size") and given.get("size") in said["tier"]
     if not (foreign & set(given) or tier_in_size):
         return  # in the mode's own words already: whether they are legal is checked with every other field
-    new = None if "" in said or any(len(texts) > 1 for texts in said.values()) else _in_words_of(mode, said)
+    contradicts = any(len(texts) > 1 for texts in said.values())
+    new = None if "" in said or contradicts else _in_words_of(mode, said)
+    tiers = said["tier"] <= set(mode.pixels)
     for name in given:
         del values[name]
     if new is not None:
@@ -44,7 +46,8 @@ def translate(mode: Mode, values: dict[str, Any], findings: Findings) -> None:
         findings.warn(f"{_spoken(given)} is sent as {_spoken(new)}")
         return
     for name in foreign & set(given) or {"size"}:
-        message = "contradicts the other fields of the size" if len(given) > 1 else "is nothing that this model takes"
+        legal = len(given) > 1 and tiers and "" not in said
+        message = "contradicts the other fields of the size" if legal else "is nothing that this model takes"
         findings.problem(name, given[name], "not taken", message, _allowed(mode))
 
 
@@ -78,7 +81,9 @@ def _in_words_of(mode: Mode, said: Mapping[str, set[str]]) -> dict[str, str] | N
 
 
 def _usual(mode: Mode) -> str:
-    return USUAL_TIER if USUAL_TIER in mode.pixels else next(iter(mode.pixels))
+    """The tier of the size that is sent when nothing is said."""
+    param = mode.param("size")
+    return next(name for name, sizes in mode.pixels.items() if param and param.send in sizes.values())
 
 
 def _spoken(fields: Mapping[str, object]) -> str:

@@ -7,14 +7,15 @@ problem, and all problems are raised together. A field is checked by the functio
 from __future__ import annotations
 
 import math
+import re
 
 from ..errors import InvalidRequest, Problem
 from ..record import changed, record
 from . import sizes
 from .catalog import Catalog, Default, Found, Mode, Model, Param, Source, meets, says_something
 from .findings import Findings
-from .media_check import media, media_items, media_list
-from .media_items import FLAT, TYPES, VIDEO, type_of, unpack
+from .media_check import ROUNDING_SECONDS, media, media_items, media_list
+from .media_items import FLAT, IMAGE, TYPES, is_picture, unpack
 from .tiers import translate
 
 TYPE_CHECKING = False
@@ -53,15 +54,16 @@ class Checked:
     def _clip_seconds(self, path: str) -> int:
         """The whole seconds of one input that is a clip; where only the service can see it, the most it may have."""
         source, param = self.sources[path], self.mode.param(path.partition("[")[0])
-        rules = [rule for rule in param.media if rule.types[0].startswith("video/")] if param else []
-        if source.facts:
-            return math.ceil(source.facts.seconds - 0.05) if source.facts.type.startswith("video/") else 0
+        rule = next((rule for rule in param.media if rule.types[0].startswith("video/")), None) if param else None
+        if rule is None or rule.seconds is None or (source.facts and not source.facts.type.startswith("video/")):
+            return 0
         types = dict(enumerate(self.values.get(TYPES) or ()))
         named = types.get(int(path.rstrip("]").partition("[")[2] or 0))
-        is_clip = (
-            bool(rules) and param is not None and (len(param.media) == 1 or (named or type_of(source.text)) == VIDEO)
-        )
-        return int(rules[0].seconds[1]) if is_clip and rules[0].seconds else 0
+        if not source.facts and param and len(param.media) > 1 and (named == IMAGE or is_picture(source.text)):
+            return 0
+        most = rule.used_seconds or rule.seconds[1]
+        known = source.facts.seconds if source.facts else 0.0
+        return math.ceil(min(known - ROUNDING_SECONDS / 2, most)) if known else int(most)
 
     @property
     def local_files(self) -> dict[str, Source]:
@@ -238,17 +240,19 @@ def _is_of(model: Model, name: str) -> bool:
     return any(mode.param(name) for mode in model.modes)
 
 
+def _takes(model: Model, name: str) -> bool:
+    """Whether a model has a field, under its name or as a synonym."""
+    return any(name in (param.name, *param.also) for mode in model.modes for param in mode.params)
+
+
 def _all_params(catalog: Catalog) -> Iterable[Param]:
     return (param for model in catalog.models for mode in model.modes for param in mode.params)
 
 
 def _takers(catalog: Catalog, name: str) -> str:
     """Some models that take a field, under its name or as a synonym."""
-    takers = [
-        model.id
-        for model in catalog.models
-        if any(name in (param.name, *param.also) for mode in model.modes for param in mode.params)
-    ]
+    wanted = FLAT if name == "media" else {name}
+    takers = [model.id for model in catalog.models if any(_takes(model, field) for field in wanted)]
     return ", ".join(takers[:MOST_NAMED]) + (f" and {len(takers) - MOST_NAMED} more" if takers[MOST_NAMED:] else "")
 
 
@@ -282,7 +286,7 @@ def _hint(catalog: Catalog, model: Model, mode: Mode, problems: Iterable[Problem
         if param.media and param.low and param.name in by_path and not by_path[param.name].value:
             return f"to work from text alone, use --model {catalog.defaults[-1].model}"
     for default in catalog.defaults:
-        fields = [field for field in default.when if field in by_path and not _is_of(model, field)]
+        fields = [field for field in default.when if field in by_path and not _takes(model, field)]
         if fields and len(default.when) == 1 and default.model != model.id:
             return f"to use {fields[0]}, take --model {default.model}"
     return ""
@@ -404,13 +408,40 @@ def _switch(param: Param, value: object, findings: Findings) -> object:
 def _choice(param: Param, value: object, findings: Findings) -> object:
     found = next((choice for choice in param.choices if choice == value and not isinstance(value, bool)), None)
     if found is None:
-        choices = {str(choice): choice for choice in param.choices}
-        nearest = choices.get(nearest_name(str(value), choices) or "")
-        if nearest is None and isinstance(value, (int, float)):
-            numbers = [choice for choice in param.choices if isinstance(choice, int)]
-            nearest = min(numbers, key=lambda choice: abs(choice - value), default=None)
-        findings.problem(param.name, value, "choice", "is no such choice", ", ".join(choices), nearest)
+        nearest = _nearest_choice(value, param.choices)
+        findings.problem(param.name, value, "choice", "is no such choice", ", ".join(map(str, param.choices)), nearest)
     return value if found is None else found
+
+
+def _nearest_choice(value: object, choices: tuple[str | int, ...]) -> object:
+    """By amount where both are amounts (seconds, 720P), the smaller of two that are as near; else by name."""
+    amount = _amount(value)
+    amounts = [
+        (abs(other - amount), other, choice)
+        for choice in choices
+        for other in (_amount(choice),)
+        if amount >= 0 <= other
+    ]
+    if amounts:
+        return min(amounts)[2]
+    names = {str(choice): choice for choice in choices}
+    return names.get(nearest_name(str(value), names) or "")
+
+
+def _amount(value: object) -> float:
+    """What a number of seconds, the name of a tier or a ratio amounts to; -1 for anything else."""
+    match = re.fullmatch(r"([0-9]{1,5})(?::([1-9][0-9]{0,3})|[PKS])?", str(value).upper())
+    return int(match[1]) / int(match[2] or 1) if match else -1.0
+
+
+def _types(param: Param, value: object, findings: Findings) -> object:
+    """A word of the choices, or nothing, for each entry of a list."""
+    entries = value if isinstance(value, list) else [value]
+    for index, entry in enumerate(entries):
+        if entry is not None and entry not in param.choices:
+            allowed = ", ".join(map(str, param.choices))
+            findings.problem(f"{param.name}[{index}]", entry, "choice", "is no type of a reference", allowed)
+    return [entry if isinstance(entry, str) and entry in param.choices else None for entry in entries]
 
 
 def _size(param: Param, value: object, findings: Findings) -> object:
@@ -479,5 +510,6 @@ CHECKS: Mapping[str, Callable[[Param, object, Findings], object]] = {
     "media": media,
     "media list": media_list,
     "media items": media_items,
+    "types": _types,
     "structure": _structure,
 }

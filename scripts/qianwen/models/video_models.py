@@ -21,6 +21,7 @@ from .video_rules import (
     ratio_of_the_first_frame,
     shorter_with_a_clip,
     shots_need_rewriting,
+    silence_or_a_track,
     something_to_extend,
     types_are_true,
     voices_have_owners,
@@ -59,7 +60,7 @@ def one_of(*choices: int) -> Param:
     return Param("duration", "choice", "seconds, each billed", choices=choices, default=5, send=5)
 
 
-FIVE = Param("duration", "choice", "always 5 seconds; left out of the request", choices=(5,), default=5)
+FIVE = Param("duration", "choice", "always 5 seconds", choices=(5,), default=5)
 
 
 def tier(*choices: str, default: str, send: str = "720P") -> Param:
@@ -88,7 +89,12 @@ SEED = Param("seed", "integer", "makes results similar, never identical", low=0,
 SHOTS = Param("shot_type", "choice", "one shot or several", choices=("single", "multi"), default="single")
 SOUND = Param("audio", "switch", "false makes a silent video, which costs less", default=True, off_matters=True)
 TEMPLATE = Param("template", "text", "name of an effect; it takes the place of the prompt")
-TYPES = Param("reference_types", "structure", "reference_image or reference_video for each reference")
+TYPES = Param(
+    "reference_types",
+    "types",
+    "reference_image or reference_video for each reference",
+    choices=("reference_image", "reference_video"),
+)
 KEEP_SOUND = Param(
     "audio_setting", "choice", "origin keeps the sound of the clip", choices=("auto", "origin"), default="auto"
 )
@@ -200,7 +206,7 @@ def _with_effects(mode: Mode, *left_out: str) -> tuple[Mode, ...]:
 
 
 def _flat_i2v(rule: MediaRule, resolution: Param, *params: Param, longest: int = 1500) -> tuple[Mode, ...]:
-    rules = (shots_need_rewriting,) if SHOTS in params else ()
+    rules = (*((shots_need_rewriting,) if SHOTS in params else ()), *((silence_or_a_track,) if SOUND in params else ()))
     fields = (image(rule), prompt(longest), NEGATIVE, resolution, *params, *_WAN_TAIL)
     return _with_effects(_mode("i2v", FLAT, *fields, rules=rules, pixels=NO_PIXELS), "prompt")
 
@@ -555,6 +561,7 @@ MODELS = (
         "a picture comes alive, silent, 480P to 1080P, 5 s",
         _flat_i2v(WAN22_PICTURE, changed(_ALL_TIERS, default="720P"), FIVE, longest=800),
         _I2V_PAGE,
+        (BEIJING,),
     ),
     _row(
         "wan2.2-i2v-plus",
@@ -575,6 +582,7 @@ MODELS = (
         "from a first to a last picture, silent, 480P to 1080P, 5 s",
         _kf2v(changed(_ALL_TIERS, default="720P")),
         _KF2V_PAGE,
+        (BEIJING,),
     ),
     _row("wanx2.1-kf2v-plus", "kf2v", _OLD + "Beijing, 720P, 5 s", _KF2V_PLUS, _KF2V_PAGE, (BEIJING,)),
     _row("wan2.1-kf2v-plus", "kf2v", _OLD + "Singapore", _KF2V_PLUS, _KF2V_PAGE, (SINGAPORE,)),
@@ -663,7 +671,7 @@ FLAGS = (
     ),
     Flag("--voice", "PATH|URL", "the voice of the reference in the same place; repeat", "reference_voices", many=True),
     Flag("--size", "SIZE", "1280*720, a ratio such as 9:16, or 720P, in the words of any model", "size"),
-    Flag("--resolution", "TIER", "480P, 720P or 1080P; 720P unless given", "resolution"),
+    Flag("--resolution", "TIER", "480P, 720P or 1080P; 720P unless given, where the model has it", "resolution"),
     Flag("--ratio", "RATIO", "16:9, 9:16, 1:1, …", "ratio"),
     Flag("--duration", "SECONDS", "length, each second billed; 5 unless given", "duration"),
     Flag("--seed", "NUMBER", "0 to 2147483647; the same seed gives similar videos", "seed"),

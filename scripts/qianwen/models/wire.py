@@ -95,7 +95,7 @@ def _list(value: object) -> list[Any]:
 
 
 def _video_media(values: Values, text_first: bool) -> JSON:
-    return {**_flat(VIDEO_TEXTS)(values, text_first), "media": pack(values)}
+    return {**_flat(VIDEO_FIELDS - FLAT)(values, text_first), "media": pack(values)}
 
 
 VIDEO_TEXTS = frozenset({"prompt", "negative_prompt"})
@@ -119,7 +119,7 @@ SHAPES: Mapping[str, Shape] = {
     ),
     "video": Shape(VIDEO_GENERATION, _flat(VIDEO_FIELDS), VIDEO_FIELDS, is_task=True, always_parameters=True),
     "video media": Shape(
-        VIDEO_GENERATION, _video_media, VIDEO_TEXTS | FLAT | {"media"}, is_task=True, always_parameters=True
+        VIDEO_GENERATION, _video_media, VIDEO_FIELDS | FLAT | {"media"}, is_task=True, always_parameters=True
     ),
     "video frames": Shape(
         "/services/aigc/image2video/video-synthesis",
@@ -172,6 +172,8 @@ def decode(body: JSON, interleaved: bool = False) -> Result:
         for item in read(output.get(layout)):
             if isinstance(item, Failure):
                 failures.append(item)
+            elif "image" in item and layout == "results" and item["image"] in urls:
+                continue  # the older layout repeats the newer one
             elif "image" in item:
                 urls.append(item["image"])
                 content.append({"type": "image", "image": item["image"]})

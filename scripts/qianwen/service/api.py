@@ -112,16 +112,16 @@ def refused(answer: JSON, status: int, request: Request | None = None) -> Qianwe
     doubtful = request is not None and request.billable and (status >= 500 or status == 408 or trouble)
     if doubtful:
         kind = UnknownOutcome
-    elif trouble and request is None:
-        kind = Refused  # a task that failed on the server's side has ended
-    words = message or f"the service answered HTTP {status}"
+    elif request is None and kind is not ContentRefused:
+        kind = Refused  # whatever the reason, the task has ended
+    words = " ".join(message.split()) or f"the service answered HTTP {status}"
     return kind(
         f"{code}: {words}" if code else words,
         hint="" if doubtful else means.hint,
         code=code,
         http_status=status,
         request_id=str(answer.get("request_id") or ""),
-        retryable=means.passing and not doubtful,
+        retryable=means.passing and kind is Unavailable,
     )
 
 

@@ -36,18 +36,22 @@ LOOKS_IN_VAIN = 5  # refusals in a row after which asking is given up; the task 
 
 @record
 class Seen:
-    """One look at a task: the service's word for its state, what that means for us, and the whole answer."""
+    """One look at a task: the service's word for its state, what that means for us, and the whole answer.
+
+    is_odd: nobody documented the word.
+    """
 
     word: str
     meaning: str
     body: JSON
+    is_odd: bool = False
 
 
 def look(body: JSON) -> Seen:
     """What a poll answer says. A word that nobody documented is waited on."""
     output = body.get("output")
-    word = str(output.get("task_status") or "") if isinstance(output, dict) else ""
-    return Seen(word, STATES.get(word.upper(), WAITING), body)
+    word = " ".join(str(output.get("task_status") or "").split()) if isinstance(output, dict) else ""
+    return Seen(word, STATES.get(word.upper(), WAITING), body, word.upper() not in STATES)
 
 
 def gaps(interval: float) -> Iterator[float]:
@@ -104,11 +108,12 @@ def wait(
     raise _still_running(task_id, word)
 
 
-def finished(seen: Seen, task_id: str) -> JSON:
-    """The body of a task that succeeded; raises what every other state means."""
+def finished(seen: Seen, task_id: str, is_young: bool = False) -> JSON:
+    """The body of a task that succeeded; raises what every other state means. is_young: UNKNOWN is no end yet."""
     if seen.meaning == DONE:
         return seen.body
-    raise _still_running(task_id, seen.word) if seen.meaning == WAITING else _ending(seen, task_id)
+    waiting = seen.meaning == WAITING or (is_young and seen.meaning == GONE)
+    raise _still_running(task_id, seen.word) if waiting else _ending(seen, task_id)
 
 
 def _still_running(task_id: str, word: str) -> StillRunning:
