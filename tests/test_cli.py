@@ -108,6 +108,7 @@ class Refused(Case):
         (["--poll-once"], "--task-id"),
         (["--task-id", "t", "x"], "takes no request"),
         (["--task-id", "t", "--submit-only"], "takes no request"),
+        (["--task-id", "t", "--model", "wan2.6-t2i"], "takes no request"),
         (["--task-id", "t", "--sandbox"], "knows no task"),
         (["x", "--model", "wan2.6-t2v"], "video.py"),
         (["x", "--model", "wan 2.6"], "no model id"),

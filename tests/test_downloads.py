@@ -114,6 +114,21 @@ class Fetch(unittest.TestCase):
         self.assertEqual((error.exit_code, error.billed), (7, "yes"))
         self.assertIn("24 hours", error.hint)
 
+    def test_a_line_that_goes_on_bringing_bytes_is_not_given_up(self) -> None:
+        size = len(DATA) // 20
+        pieces = [
+            answer(DATA[start : start + size], 206, content_range=f"bytes {start}-{len(DATA) - 1}/{len(DATA)}")
+            for start in range(size, len(DATA), size)
+        ]
+        first = answer(DATA[:size], 200, content_length=str(len(DATA)), etag=ETAG)
+        self.assertGreater(len(pieces), 2 * downloads.BREAKS)
+        self.assertEqual(self.fetch(first, *pieces), DATA)
+
+    def test_the_same_bytes_again_and_again_are_given_up(self) -> None:
+        outcomes = [outcome for _ in range(20) for outcome in (breaking(1000), answer(b"", 416))]
+        self.error(*outcomes)
+        self.assertLess(len(self.script.requests), 15)
+
     def test_a_hopeless_fault_ends_at_once(self) -> None:
         self.error(Fault("certificate", sent=False, permanent=True))
         self.assertEqual(len(self.script.requests), 1)

@@ -64,7 +64,7 @@ def parse(catalog: Catalog, argv: list[str], stdin: TextIO, cwd: str) -> Ask:
         problems.append(Problem("async", wants_task, "is neither true nor false", "true or false"))
     if problems:
         raise InvalidRequest(problems)
-    _check_combinations(flags, fields)
+    _check_combinations(flags, bool(fields or flags.model or model or kind))
     return Ask(
         fields=fields,
         model=flags.model or model,
@@ -220,10 +220,10 @@ def _check_values(catalog: Catalog, flags: Namespace) -> None:
         raise UsageError("--request and --file are two requests", hint="give one, and override its fields with --set")
 
 
-def _check_combinations(flags: Namespace, fields: dict[str, Any]) -> None:
+def _check_combinations(flags: Namespace, has_request: bool) -> None:
     if flags.poll_once and not flags.task_id:
         raise UsageError("--poll-once needs --task-id")
-    if flags.task_id and (flags.submit_only or flags.dry_run or fields):
+    if flags.task_id and (flags.submit_only or flags.dry_run or has_request):
         raise UsageError("--task-id works on a task that exists; it takes no request, --submit-only or --dry-run")
     if flags.task_id and flags.sandbox:
         raise UsageError(

@@ -87,12 +87,12 @@ def _add_reference(
     flat: dict[str, Any], names: dict[str, str], path: str, item: Mapping[str, Any]
 ) -> Iterator[Problem]:
     """Add to the parallel lists; new ones, because those in `flat` are the user's. What stands in both is a problem."""
-    urls = flat[REFERENCES] = [*_list(flat.get(REFERENCES)), item["url"]]
+    urls = flat[REFERENCES] = [*as_list(flat.get(REFERENCES)), item["url"]]
     place = len(urls) - 1
     for name, key in ((VOICES, "reference_voice"), (TYPES, "type")):
         if name == VOICES and key not in item:
             continue
-        entries = flat[name] = _list(flat.get(name))
+        entries = flat[name] = as_list(flat.get(name))
         entries += [None] * (place + 1 - len(entries))
         if entries[place] not in (None, "", item[key]):
             yield Problem(f"{path}.{key}", item[key], f"says something else than {name}[{place}]", "one of them")
@@ -111,8 +111,8 @@ def pack(values: Values) -> list[dict[str, Any]]:
         return given
     kinds = {name: kind for kind, name in SINGLE.items()}
     items = [{"type": kinds[name], "url": url} for name, url in values.items() if name in kinds]
-    types, voices = _list(values.get(TYPES)), _list(values.get(VOICES))
-    for index, url in enumerate(_list(values.get(REFERENCES))):
+    types, voices = as_list(values.get(TYPES)), as_list(values.get(VOICES))
+    for index, url in enumerate(as_list(values.get(REFERENCES))):
         kind = types[index] if index < len(types) and types[index] else type_of(url)
         item = {"type": kind, "url": url}
         if index < len(voices) and voices[index]:
@@ -136,5 +136,6 @@ def _path(url: object) -> str:
     return str(url).partition("?")[0].lower().rstrip(")")
 
 
-def _list(value: object) -> list[Any]:
+def as_list(value: object) -> list[Any]:
+    """A copy of a list; an empty one for anything else."""
     return list(value) if isinstance(value, (list, tuple)) else []

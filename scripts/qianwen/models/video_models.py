@@ -40,7 +40,7 @@ SINGAPORE = "ap-southeast-1"
 VIRGINIA = "us-east-1"
 
 # Wire shapes, by their keys in `wire`.
-FLAT = "video"
+PLAIN = "video"
 MEDIA = "video media"
 FRAMES = "video frames"
 
@@ -195,7 +195,7 @@ def _flat_t2v(
 ) -> Mode:
     rules = (shots_need_rewriting,) if SHOTS in params else ()
     fields = (prompt(longest, required=True), NEGATIVE, size(pixels, default, send), *params, *_WAN_TAIL)
-    return _mode("t2v", FLAT, *fields, rules=rules, pixels=pixels)
+    return _mode("t2v", PLAIN, *fields, rules=rules, pixels=pixels)
 
 
 def _with_effects(mode: Mode, *left_out: str) -> tuple[Mode, ...]:
@@ -208,12 +208,12 @@ def _with_effects(mode: Mode, *left_out: str) -> tuple[Mode, ...]:
 def _flat_i2v(rule: MediaRule, resolution: Param, *params: Param, longest: int = 1500) -> tuple[Mode, ...]:
     rules = (*((shots_need_rewriting,) if SHOTS in params else ()), *((silence_or_a_track,) if SOUND in params else ()))
     fields = (image(rule), prompt(longest), NEGATIVE, resolution, *params, *_WAN_TAIL)
-    return _with_effects(_mode("i2v", FLAT, *fields, rules=rules, pixels=NO_PIXELS), "prompt")
+    return _with_effects(_mode("i2v", PLAIN, *fields, rules=rules, pixels=NO_PIXELS), "prompt")
 
 
 _WAN27_T2V = _mode(
     "t2v",
-    FLAT,
+    PLAIN,
     prompt(5000, required=True),
     NEGATIVE,
     audio(SOUND_FROM_2),
@@ -296,7 +296,7 @@ def _wan26_r2v(*params: Param) -> tuple[Mode, ...]:
     return (
         _mode(
             "r2v",
-            FLAT,
+            PLAIN,
             prompt(1500, required=True),
             NEGATIVE,
             references(1, 5, WAN26_REFERENCE, WAN26_REFERENCE_CLIP),
@@ -328,7 +328,7 @@ def _kf2v(resolution: Param) -> tuple[Mode, ...]:
 def _vace(name: str, meaning: str, *params: Param, rules: tuple[Rule, ...] = (), **more: Any) -> Mode:
     function = Param("function", "text", meaning)
     fields = (function, prompt(800, required=True), *params, FIVE, *_WAN_TAIL)
-    return _mode(name, FLAT, *fields, rules=rules, when={"function": name}, usual="5 to 10 minutes", **more)
+    return _mode(name, PLAIN, *fields, rules=rules, when={"function": name}, usual="5 to 10 minutes", **more)
 
 
 def _control(*choices: str, required: bool = False) -> Param:
@@ -401,7 +401,7 @@ _VACE = (
 
 def _horse(name: str, *params: Param, needs_prompt: bool = True, **more: Any) -> tuple[Mode, ...]:
     text = prompt(5000, needs_prompt, _HORSE_LENGTH)
-    shape = MEDIA if name != "t2v" else FLAT
+    shape = MEDIA if name != "t2v" else PLAIN
     return (_mode(name, shape, text, *params, CLEAN, SEED, pixels=NO_PIXELS, usual=_HORSE_USUAL, **more),)
 
 

@@ -6,7 +6,7 @@ A rule answers problems, which refuse the request, and texts, which warn. Source
 from __future__ import annotations
 
 from ..errors import Problem
-from .media_items import VIDEO, type_of
+from .media_items import VIDEO, as_list, type_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -88,9 +88,9 @@ def counts_by_kind(most_pictures: int, most_clips: int) -> Rule:
 
 def _clips(values: Values, facts: Mapping[str, Facts]) -> list[bool]:
     """For each reference whether it is a clip: by its bytes, by the type that was named, else by its address."""
-    types = _list(values.get("reference_types"))
+    types = as_list(values.get("reference_types"))
     kinds = []
-    for index, url in enumerate(_list(values.get("reference_urls"))):
+    for index, url in enumerate(as_list(values.get("reference_urls"))):
         known = facts.get(f"reference_urls[{index}]")
         named = types[index] if index < len(types) else None
         kinds.append(known.type.startswith("video/") if known else (named or type_of(url)) == VIDEO)
@@ -104,13 +104,13 @@ def shorter_with_a_clip(values: Values, facts: Mapping[str, Facts]) -> Iterable[
 
 
 def pictures_alone(values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:
-    for index, (url, is_clip) in enumerate(zip(_list(values.get("reference_urls")), _clips(values, facts))):
+    for index, (url, is_clip) in enumerate(zip(as_list(values.get("reference_urls")), _clips(values, facts))):
         if is_clip and f"reference_urls[{index}]" not in facts:  # of a local file its bytes have told already
             yield Problem(f"reference_urls[{index}]", url, "is a clip", "pictures (reference_image)", reason="format")
 
 
 def voices_have_owners(values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:
-    voices, owners = len(_list(values.get("reference_voices"))), len(_list(values.get("reference_urls")))
+    voices, owners = len(as_list(values.get("reference_voices"))), len(as_list(values.get("reference_urls")))
     if voices > owners:
         yield Problem(
             "reference_voices", voices, "is more voices than there are references", f"up to {owners}", owners, "count"
@@ -120,7 +120,7 @@ def voices_have_owners(values: Values, facts: Mapping[str, Facts]) -> Iterable[F
 def types_are_true(values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:
     """A type that was named is that of the file."""
     starts = {"reference_image": "image/", "reference_video": "video/"}
-    for index, kind in enumerate(_list(values.get("reference_types"))):
+    for index, kind in enumerate(as_list(values.get("reference_types"))):
         path = f"reference_urls[{index}]"
         if isinstance(kind, str) and path in facts and not facts[path].type.startswith(starts[kind]):
             right = next((name for name, start in starts.items() if facts[path].type.startswith(start)), "")
@@ -134,7 +134,7 @@ def ratio_of_the_first_frame(values: Values, facts: Mapping[str, Facts]) -> Iter
 
 def one_kind_for_each_picture(values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:
     """`obj_or_bg` says for each reference whether it is a subject or the background."""
-    kinds, pictures = values.get("obj_or_bg"), _list(values.get("ref_images_url"))
+    kinds, pictures = values.get("obj_or_bg"), as_list(values.get("ref_images_url"))
     if kinds is None:
         if len(pictures) > 1:
             yield Problem(
@@ -197,7 +197,3 @@ def something_to_extend(values: Values, facts: Mapping[str, Facts]) -> Iterable[
     pieces = [facts[name].seconds for name in ("first_clip_url", "last_clip_url") if name in facts]
     if len(pieces) == 2 and max(pieces) <= 3.1 < sum(pieces):
         yield f"both clips together last {sum(pieces):.1f} s and the service uses 3 s of them"
-
-
-def _list(value: object) -> list[object]:
-    return list(value) if isinstance(value, (list, tuple)) else []

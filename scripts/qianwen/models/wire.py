@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from ..record import record
-from .media_items import FLAT, pack
+from .media_items import FLAT, as_list, pack
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ FUNCTION_FIELDS = frozenset({"function", "prompt", "base_image_url", "mask_image
 
 def _message(values: Values, text_first: bool) -> JSON:
     text = [{"text": values["prompt"]}]
-    pictures = [{"image": url} for url in _list(values.get("reference_images"))]
+    pictures = [{"image": url} for url in as_list(values.get("reference_images"))]
     content = text + pictures if text_first else pictures + text
     return {"messages": [{"role": "user", "content": content}]}
 
@@ -87,11 +87,7 @@ def _flat(names: frozenset[str]) -> Callable[[Values, bool], JSON]:
 
 def _prompt_and_images(values: Values, text_first: bool) -> JSON:
     fields = _flat(PROMPT_FIELDS)(values, text_first)
-    return {**fields, "images": _list(values.get("reference_images"))}
-
-
-def _list(value: object) -> list[Any]:
-    return list(value) if isinstance(value, (list, tuple)) else []
+    return {**fields, "images": as_list(values.get("reference_images"))}
 
 
 def _video_media(values: Values, text_first: bool) -> JSON:
@@ -185,8 +181,8 @@ def decode(body: JSON, interleaved: bool = False) -> Result:
 
 def _from_choices(choices: object) -> Iterable[JSON | Failure]:
     """Every image of every choice; models differ in whether several pictures share a choice."""
-    for choice in _list(choices):
-        for item in _list(_dict(_dict(choice).get("message")).get("content")):
+    for choice in as_list(choices):
+        for item in as_list(_dict(_dict(choice).get("message")).get("content")):
             if isinstance(item, dict) and isinstance(item.get("image"), str):
                 yield {"image": item["image"]}
             elif isinstance(item, dict) and isinstance(item.get("text"), str):
@@ -194,7 +190,7 @@ def _from_choices(choices: object) -> Iterable[JSON | Failure]:
 
 
 def _from_results(results: object) -> Iterable[JSON | Failure]:
-    for number, item in enumerate(_list(results), 1):
+    for number, item in enumerate(as_list(results), 1):
         fields = _dict(item)
         if isinstance(fields.get("url"), str):
             yield {"image": fields["url"]}
@@ -236,7 +232,7 @@ def join(frames: Iterable[JSON]) -> JSON:
     finish = None
     for frame in frames:
         answer = {**answer, **{key: frame[key] for key in ("request_id", "usage") if key in frame}}
-        for choice in _list(_dict(frame.get("output")).get("choices")):
+        for choice in as_list(_dict(frame.get("output")).get("choices")):
             finish = _dict(choice).get("finish_reason") or finish
         for piece in _from_choices(_dict(frame.get("output")).get("choices")):
             if isinstance(piece, dict):

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 BLOCK_BYTES = 256 * 1024
 PATIENCE = 60.0
-BREAKS = 5  # how often a download is taken up again
+BREAKS = 5  # how often a download is taken up again without a byte that is new
 REDIRECTS = 3
 STORAGE_HOSTS = ".aliyuncs.com"
 _NUMBER = re.compile(r"[0-9]{1,20}")
@@ -51,7 +51,8 @@ def fetch(
     url = fetchable(url, loopback, warn)
     whole = _Whole(stream)
     trouble = ""
-    for _ in range(BREAKS + 1):
+    breaks = most = 0
+    while breaks <= BREAKS:
         try:
             with _open(send, url, whole, loopback) as response:
                 whole.receive(response)
@@ -62,6 +63,8 @@ def fetch(
             trouble = fault.reason
             if fault.permanent:
                 break
+        breaks = 0 if whole.size > most else breaks + 1  # a line that goes on bringing bytes is not given up
+        most = max(most, whole.size)
     raise OutputError(f"the download of {shown(url)} broke off: {trouble}")
 
 
