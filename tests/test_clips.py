@@ -17,7 +17,7 @@ from qianwen.media import FORMATS, Facts, probe, probe_bytes
 from . import SCRIPTS
 from .support import DATA, PHOTO
 
-SOON = 20 if sys.gettrace() else 1  # seconds; under a tracer every line costs as much as ten
+SOON = 20 if sys.gettrace() else 1  # seconds of CPU; under a tracer every line costs as much as ten
 UPRIGHT = (1, 0, 0, 1)
 LEFT, RIGHT, OVER = (0, -1, 1, 0), (0, 1, -1, 0), (-1, 0, 0, -1)
 UNKNOWN_DURATION = {0: 2**32 - 1, 1: 2**64 - 1}
@@ -203,10 +203,10 @@ class Movies(unittest.TestCase):
         for name in (b"moov", b"trak", b"mdia", b"minf", b"stbl") * 200:
             deep = box(name, deep, deep[:50])
         wide = ftyp() + box(b"moov", box(b"trak", box(b"mdia", box(b"hdlr"))) * 20_000)
-        started = time.perf_counter()
+        started = time.thread_time()
         probe_bytes(ftyp() + deep)
         probe_bytes(wide)
-        self.assertLess(time.perf_counter() - started, SOON)
+        self.assertLess(time.thread_time() - started, SOON)
 
     def test_only_headers_are_read(self) -> None:
         stream = Counting(ftyp() + box(b"mdat", bytes(5_000_000)) + moov(AUDIO, video()))
@@ -376,15 +376,15 @@ class Sounds(unittest.TestCase):
         smallest = frame(2, 3, 1, 1, size=24)  # 8 kbit/s, 24 kHz
         for count in (15_000_000 // 24, clips.MOST_FRAMES * 2):
             data = smallest * count
-            started = time.perf_counter()
+            started = time.thread_time()
             self.assertEqual(probe_bytes(data), Facts("audio/mpeg", seconds=round(count * 576 / 24000, 3)))
-            self.assertLess(time.perf_counter() - started, SOON)
+            self.assertLess(time.thread_time() - started, SOON)
 
     def test_many_gaps_take_no_time(self) -> None:
         data = (F * 2 + b"\xff" * 60_000) * 250
-        started = time.perf_counter()
+        started = time.thread_time()
         self.assertEqual(probe_bytes(data), Facts("audio/mpeg", seconds=round(2 * clips.MOST_GAPS * FRAME, 3)))
-        self.assertLess(time.perf_counter() - started, SOON)
+        self.assertLess(time.thread_time() - started, SOON)
 
     def test_cut_at_every_byte(self) -> None:
         data = id3(50) + told(b"Xing", 36, 1000, F) + F

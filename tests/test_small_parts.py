@@ -108,9 +108,9 @@ class Redaction(unittest.TestCase):
 
     def test_a_megabyte_takes_no_time(self) -> None:
         for text in ("A" * 10**6, "sk-" * 300_000, "a://" * 200_000, "Bearer " * 100_000):
-            began = time.perf_counter()
+            began = time.thread_time()
             redact.safe(text)
-            self.assertLess(time.perf_counter() - began, 1.0)
+            self.assertLess(time.thread_time() - began, 1.0)
 
     def test_terminals_are_not_commanded(self) -> None:
         self.assertEqual(redact.safe("a\x1b[31mb\x9b2Jc\u202ed\r\n\te"), "a\ufffd[31mb\ufffd2Jc\ufffdd\ufffd\n\te")
