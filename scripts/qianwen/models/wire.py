@@ -94,11 +94,13 @@ def _video_media(values: Values, text_first: bool) -> JSON:
     return {**_flat(VIDEO_FIELDS - FLAT)(values, text_first), "media": pack(values)}
 
 
-VIDEO_TEXTS = frozenset({"prompt", "negative_prompt"})
-VIDEO_FIELDS = VIDEO_TEXTS | {
-    *("audio_url", "img_url", "first_frame_url", "last_frame_url", "first_clip_url", "last_clip_url", "video_url"),
-    *("reference_urls", "ref_images_url", "mask_image_url", "mask_video_url", "mask_frame_id", "function", "template"),
-}
+VIDEO_FIELDS = frozenset(
+    (
+        *("prompt", "negative_prompt", "audio_url", "img_url", "video_url", "reference_urls", "function", "template"),
+        *("first_frame_url", "last_frame_url", "first_clip_url", "last_clip_url"),
+        *("ref_images_url", "mask_image_url", "mask_video_url", "mask_frame_id"),
+    )
+)
 
 GENERATION = "/services/aigc/multimodal-generation/generation"
 
