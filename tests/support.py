@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Iterator, Mapping, NamedTuple, Sequence, cast
 
 from qianwen import cli
+from qianwen.ledger import Ledger, folder
 from qianwen.models.image_models import IMAGES
 from qianwen.models.video_models import VIDEOS
 from qianwen.record import changed
@@ -116,6 +117,10 @@ class Case(unittest.TestCase):
         with running(recording) as base:
             self.env = {"DASHSCOPE_HTTP_BASE_URL": base, "DASHSCOPE_API_KEY": KEY}
             yield recording
+
+    @property
+    def ledger(self) -> Ledger:
+        return Ledger(folder(self.env, str(self.home)), self.clock)
 
     def image(self, *argv: str, stdin: str = "", send: Send | None = None) -> Ran:
         return self.run_program(IMAGES, argv, stdin, send)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unittest
 
-from qianwen.service.codes import meaning
+from qianwen.service.codes import blames_the_key, meaning
 
 # status, code, message, kind, passing
 TABLE = (
@@ -32,7 +32,13 @@ TABLE = (
     (403, "AccessDenied.Unpurchased", "Access to model denied.", "auth", False),
     (403, "Model.AccessDenied", "", "auth", False),
     (403, "AllocationQuota.FreeTierOnly", "The free tier of the model has been exhausted…", "auth", False),
+    (403, "", "invalid api-key", "auth", False),
+    (403, "AccessDenied", "Access denied, please make sure your account is in good standing.", "auth", False),
+    (403, "AccessDenied", "Coding Plan is currently only available for Coding Agents", "auth", False),
     (404, "ModelNotFound", "Model can not be found.", "failed", False),
+    (400, "invalid_parameter_error", "model 'wan9' is not supported", "failed", False),
+    (404, "WorkSpaceNotFound", "WorkSpace can not be found.", "auth", False),
+    (400, "ServiceUnavailableError", "", "failed", False),
     (404, "NotFound", "Not found!", "failed", False),
     (429, "Throttling", "Requests throttling triggered.", "unavailable", True),
     (429, "Throttling.RateQuota", "Requests rate limit exceeded", "unavailable", True),
@@ -65,6 +71,14 @@ class Meanings(unittest.TestCase):
             with self.subTest(status=status, code=code, message=message):
                 means = meaning(code, message, status)
                 self.assertEqual((means.kind, means.passing), (kind, passing))
+
+    def test_whether_the_key_itself_is_refused(self) -> None:
+        blamed = {(401, "InvalidApiKey"), (401, "NOT AUTHORIZED"), (401, ""), (403, "")}
+        for status, code, message, *_ in TABLE:
+            with self.subTest(status=status, code=code, message=message):
+                self.assertEqual(blames_the_key(code, message, status), (status, code) in blamed)
+        self.assertTrue(blames_the_key("invalid_api_key", "invalid_api_key: Incorrect API key provided.", 401))
+        self.assertFalse(blames_the_key("", "no API key was found", None))
 
     def test_what_can_be_mended_comes_with_advice(self) -> None:
         for status, code, message, kind, _ in TABLE:

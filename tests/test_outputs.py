@@ -22,16 +22,19 @@ PNG = placeholder.png(30, 20, "a", [])
 
 
 def fill(data: bytes = PNG) -> outputs.Fill:
-    def write(stream: BinaryIO) -> tuple[int, str]:
+    def write(stream: BinaryIO) -> tuple[int, str, bool]:
         stream.write(data)
-        return len(data), hashlib.sha256(data).hexdigest()
+        return len(data), hashlib.sha256(data).hexdigest(), True
 
     return write
 
 
 class Plan(Case):
     def plan(self, output: str, overwrite: bool = False) -> Target:
-        return outputs.plan(output, "output/pictures", str(self.cwd), "A Cat, on a sill!", "20261120-153012", overwrite)
+        target = outputs.plan(
+            output, "output/pictures", str(self.cwd), "A Cat, on a sill!", "20261120-153012", overwrite
+        )
+        return outputs.prepare(target)
 
     def test_where_a_result_goes(self) -> None:
         (self.cwd / "there.d").mkdir()
@@ -74,6 +77,10 @@ class Plan(Case):
     def test_a_path_of_thousands_of_folders(self) -> None:
         with self.assertRaises(UsageError):
             self.plan("a/" * 3000)
+
+    def test_a_plan_makes_nothing(self) -> None:
+        outputs.plan("planned/x.png", "output", str(self.cwd), "x", "now")
+        self.assertEqual(list(self.cwd.iterdir()), [])
 
     def test_looking_leaves_nothing_behind(self) -> None:
         self.plan("looked/")
@@ -175,7 +182,7 @@ class Save(Case):
         self.assertEqual(saved.path, str(self.cwd / "x-2.mp4"))
 
     def test_a_break_leaves_nothing(self) -> None:
-        def breaking(stream: BinaryIO) -> tuple[int, str]:
+        def breaking(stream: BinaryIO) -> tuple[int, str, bool]:
             stream.write(PNG[:10])
             raise KeyboardInterrupt
 
@@ -184,7 +191,7 @@ class Save(Case):
         self.assertEqual(self.names(), [])
 
     def test_a_disk_that_fails_is_exit_7(self) -> None:
-        def full(stream: BinaryIO) -> tuple[int, str]:
+        def full(stream: BinaryIO) -> tuple[int, str, bool]:
             raise OSError(28, "No space left on device")
 
         with self.assertRaises(OutputError) as caught:

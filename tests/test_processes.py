@@ -24,7 +24,7 @@ class Surroundings(Case):
     def shell(self, command: str, stdin: bytes = b"", **env: str) -> subprocess.CompletedProcess[bytes]:
         """A line for sh in which $image is the program; the stand-in's variables are set when there is one."""
         image = f"'{sys.executable}' '{IMAGE}'"
-        surroundings = {**os.environ, **self.env, **env}
+        surroundings = {**os.environ, "HOME": str(self.home), **self.env, **env}
         line = command.replace("$image", image)
         return subprocess.run(["/bin/sh", "-c", line], cwd=self.cwd, env=surroundings, input=stdin, capture_output=True)
 
@@ -98,7 +98,7 @@ class Interrupted(Case):
         return subprocess.Popen(
             [sys.executable, IMAGE, *argv, "--print-response"],
             cwd=self.cwd,
-            env={**os.environ, **self.env},
+            env={**os.environ, "HOME": str(self.home), **self.env},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

@@ -564,8 +564,10 @@ class Program(Case):
     def test_many_clients_at_once(self) -> None:
         codes: list[int] = []
         with self.standin():
-            argv = ("x", "--output", "many/", "-q")
-            threads = [threading.Thread(target=lambda: codes.append(self.image(*argv).code)) for _ in range(40)]
+            argv = ("--output", "many/", "-q")
+            threads = [
+                threading.Thread(target=lambda n=n: codes.append(self.image(f"x{n}", *argv).code)) for n in range(40)
+            ]
             for thread in threads:
                 thread.start()
             for thread in threads:

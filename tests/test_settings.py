@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 from qianwen.errors import AuthError, UsageError
@@ -82,16 +83,100 @@ class Settings(Case):
         )
         self.assertEqual(settings.read_env_file(str(path)), {"OUTPUT_DIR": "here"})
 
-    def test_no_key_or_a_placeholder(self) -> None:
-        for text in ("", "DASHSCOPE_API_KEY=", "DASHSCOPE_API_KEY=sk-your-key-here"):
+    PLACEHOLDERS = (
+        "sk-your-key-here", "sk-xxxx", "SK-XXXXXXXX", "sk-xxxx-xxxx-xxxx", "xxxxxx", "sk-...", "sk-…", "sk-****", "your-api-key",
+        "YOUR_API_KEY", "your_dashscope_api_key", "your dashscope api key", "sk-your-dashscope-api-key", "sk-ws-your-key", "yourkey",
+        "my-api-key", "<your key>", "<DASHSCOPE_API_KEY>", "[your key]", "{{ api_key }}", "${DASHSCOPE_API_KEY}", "$DASHSCOPE_API_KEY",
+        "%DASHSCOPE_API_KEY%", "changeme", "CHANGE_ME", "sk-change-me", "replace-me", "replace_this", "insert-your-key-here",
+        "paste_key_here", "put-key-here", "sk-put-it-here", "api-key", "API_KEY", "dashscope_api_key", "你的API-KEY", "sk-你的密钥", "您的 API Key", "TODO", "none", "null",
+    )  # fmt: skip
+    KEYS = (
+        "sk-0123456789abcdef0123456789abcdef", "sk-abcdefabcdefabcdefabcdefabcdefab", "sk-ws-H.IDDMYD.yourkey1.MEUCIQ", "sk-sp-xxxxxxx1",
+        "st-0123", "any", "test", "dummy", "sandbox", "EMPTY", "secret", "sk-real", "my-proxy", "yourself", "x", "xx", "key",
+        "sk-" + "xY" * 29, "your-key-" * 40, "<" * 100_000,
+    )  # fmt: skip
+
+    def test_no_key(self) -> None:
+        for text in ("", "DASHSCOPE_API_KEY="):
             self.dotenv(text)
             with self.subTest(text), self.assertRaises(AuthError) as caught:
                 self.key(self.place(DASHSCOPE_API_KEY="  "))
+            self.assertEqual(caught.exception.message, "no API key was found")
             self.assertIn(".env", caught.exception.hint)
 
-    def test_a_placeholder_does_not_hide_a_real_key(self) -> None:
-        self.dotenv("DASHSCOPE_API_KEY=sk-real")
-        self.assertEqual(self.key(self.place(DASHSCOPE_API_KEY="sk-your-key-here"))[0], "sk-real")
+    def test_placeholders_are_no_keys(self) -> None:
+        for text in self.PLACEHOLDERS:
+            path = self.dotenv(f"DASHSCOPE_API_KEY={text}")
+            with self.subTest(text), self.assertRaises(AuthError) as caught:
+                self.key(self.place())
+            told = f"no API key was found: DASHSCOPE_API_KEY in {path} holds a placeholder"
+            self.assertEqual(caught.exception.message, told)
+            self.assertIn("your own key", caught.exception.hint)
+
+    def test_keys_are_no_placeholders(self) -> None:
+        for text in self.KEYS:
+            began = time.thread_time()
+            with self.subTest(text[:40]):
+                self.assertFalse(settings.is_placeholder(text))
+                self.assertLess(time.thread_time() - began, 0.1)
+
+    def test_a_placeholder_in_any_place_hides_no_key_of_a_later_one(self) -> None:
+        sdk = self.home / ".dashscope" / "api_key"
+        sdk.parent.mkdir()
+        sdk.write_text("${DASHSCOPE_API_KEY}")
+        with self.assertRaises(AuthError) as caught:
+            self.key(self.place())
+        self.assertIn(f"{sdk} holds a placeholder", caught.exception.message)
+        sdk.write_text("sk-real")
+        self.dotenv("DASHSCOPE_API_KEY=changeme\nQIANWEN_API_KEY=<your key>")
+        self.assertEqual(
+            self.key(self.place(DASHSCOPE_API_KEY="sk-your-key-here", QWEN_API_KEY="sk-xxxx"))[0], "sk-real"
+        )
+        self.dotenv("QWEN_API_KEY=sk-nearer")
+        self.assertEqual(self.key(self.place(DASHSCOPE_API_KEY="sk-your-key-here"))[0], "sk-nearer")
+        self.assertEqual(self.key(self.place(QIANWEN_API_KEY="your-api-key", DASHSCOPE_API_KEY="sk-env"))[0], "sk-env")
+
+    def test_only_keys_have_placeholders(self) -> None:
+        self.dotenv("OUTPUT_DIR=my-keyframes\nQWEN_REGION=us")
+        found = settings.find(self.place(), ("OUTPUT_DIR",))
+        self.assertEqual(found and found.value, "my-keyframes")
+        self.assertEqual(settings.region(self.place(QWEN_REGION="none"), ""), settings.DEFAULT_REGION)
+
+    # base, key, what the advice says
+    ADVICE = (
+        (BASE, "sk-ws-x.Y1", "takes keys of cn-beijing only", "try --region ap-southeast-1 (with"),
+        ("https://dashscope-intl.aliyuncs.com/api/v1", "sk-0123456789abcdef", "keys of ap-southeast-1 only", "try --region cn-beijing (with"),
+        ("https://dashscope-us.aliyuncs.com/api/v1", "sk-0123456789abcdef", "keys of us-east-1 only", "cn-beijing or ap-southeast-1"),
+        ("https://cn-hongkong.dashscope.aliyuncs.com/api/v1", "sk-0123456789abcdef", "keys of cn-hongkong only", "--region"),
+        ("https://ws-1.eu-central-1.maas.aliyuncs.com/api/v1", "sk-ws-x.Y1", "only keys that were made in this very workspace", "unset DASHSCOPE_HTTP_BASE_URL and QWEN_BASE_URL"),
+        ("https://trial.cn-beijing.maas.aliyuncs.com/api/v1", "sk-ws-x.Y1", "trial host", "keys of cn-beijing"),
+        ("https://token-plan.cn-beijing.maas.aliyuncs.com/api/v1", "sk-ws-x.Y1", "takes Token Plan keys only", "unset"),
+        ("https://token-plan.cn-beijing.maas.aliyuncs.com/api/v1", "sk-sp-x.Y1", "its own plan and region", "not interchangeable"),
+        (BASE, "sk-sp-x.Y1", "plan's own host only", "pay-as-you-go"),
+        (BASE, "st-0123456789", "30 minutes", "make a new one"),
+        ("https://ws-1.cn-beijing.maas.aliyuncs.com/api/v1", "st-0123456789", "30 minutes", "make a new one"),
+        ("https://proxy.example.com:8443/x", "sk-ws-x.Y1", "proxy.example.com is no DashScope host", "unset"),
+        ("https://proxy.example.com/x", "st-0123456789", "is no DashScope host", "which key it takes"),
+        ("http://127.0.0.1:80/api/v1", "sk-sp-x.Y1", "127.0.0.1 is this machine", "another key"),
+        ("", "", "no DashScope host", "unset"),
+    )  # fmt: skip
+
+    def test_advice_when_a_key_is_refused(self) -> None:
+        for base, key, *words in self.ADVICE:
+            with self.subTest(base=base, key=key):
+                told = settings.advice(base, key, "QWEN_API_KEY in /x/.env")
+                for word in [*words, "(the key is QWEN_API_KEY in /x/.env)"]:
+                    self.assertIn(word, told)
+                self.assertNotIn("{", told)
+                self.assertNotRegex(told, r"\b(sk|st)-")
+                if key:
+                    self.assertNotIn(key[-4:], told)
+
+    def test_every_advice_is_given_somewhere(self) -> None:
+        told = {settings.advice(base, key, "") for base, key, *_ in self.ADVICE}
+        for *_, words in settings.ADVICE:
+            begin = words.partition("{host}")[2][:25] or words[:25]
+            self.assertTrue([text for text in told if begin.split("{")[0] in text], words)
 
     def test_a_key_that_could_not_be_one_is_never_shown(self) -> None:
         for value in ("sk-a b", "sk-a\nX-Evil: 1", "sk-é"):
@@ -147,6 +232,8 @@ class Settings(Case):
         ("https://my-bucket.oss-cn-beijing.aliyuncs.com", "https://my-bucket.oss-cn-beijing.aliyuncs.com/api/v1"),
         ("https://dashscope.aliyuncs.com.evil.example", "https://dashscope.aliyuncs.com.evil.example/api/v1"),
         ("https://dashscope.aliyuncs.com:8443", "https://dashscope.aliyuncs.com:8443/api/v1"),
+        ("https://dashscope.aliyuncs.com.", "https://dashscope.aliyuncs.com./api/v1"),
+        ("https://evil-dashscope.aliyuncs.com", "https://evil-dashscope.aliyuncs.com/api/v1"),
     )
     NEVER = (
         "http://dashscope.aliyuncs.com",
@@ -163,6 +250,12 @@ class Settings(Case):
         "https://dashscope.aliyuncs.com/api/v1#x",
         "https://dashscope.aliyuncs.com/api/v1/services/aigc/multimodal-generation/generation",
         "https://coding.dashscope.aliyuncs.com/v1",
+        "https://evil.example\\.dashscope.aliyuncs.com",
+        "https://dashscope.aliyuncs.com\\@evil.example",
+        "https://dashscope。aliyuncs.com",
+        "https://dаshscope.aliyuncs.com",  # a Cyrillic a
+        "https://dashscope.aliyuncs.com%2eevil.example",
+        "https://dashscope.aliyuncs.com;evil.example",
     )
 
     def test_bases_that_are_trusted_from_anywhere(self) -> None:

@@ -141,16 +141,20 @@ class Sweeps(Case):
     def test_answers(self) -> None:
         generator = random.Random(SEED)
         commands = (
-            ["x"],
-            ["x", "--async"],
-            ["x", "--async", "--submit-only"],
-            ["x", "--set", "enable_interleave=true", "--set", "stream=true"],
-            ["x", "--image", str(PHOTO)],
+            ["x", "--again"],
+            ["x", "--async", "--again"],
+            ["x", "--async", "--submit-only", "--again"],
+            ["x", "--set", "enable_interleave=true", "--set", "stream=true", "--again"],
+            ["x", "--image", str(PHOTO), "--again"],
             ["--task-id", "t"],
             ["--task-id", "t", "--poll-once"],
+            ["--cancel", "t"],
+            ["--resume"],
+            ["--tasks"],
         )
         seen = set()
         for number in range(900):
+            self.env["QIANWEN_STATE_DIR"] = str(self.folder / f"state-{number // 10}")
             outcomes = [self.outcome(generator) for _ in range(12)]
 
             def send(_: Request, outcomes: list[Response | Fault] = outcomes) -> Response:

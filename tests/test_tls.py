@@ -4,42 +4,56 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import ssl
 import subprocess
 import sys
 import threading
+import time
 from contextlib import contextmanager
-from typing import Iterator
+from pathlib import Path
+from types import MappingProxyType
+from typing import Callable, Iterator, Mapping
+from unittest import mock
 
 from qianwen.sandbox.server import Server
+from qianwen.service import opening
 from qianwen.service.exchange import Fault, Request
 from qianwen.service.transport import Transport
 
 from . import SCRIPTS
-from .support import DATA, KEY, PHOTO, Case, Recording
+from .peer import Peer, peer
+from .support import DATA, KEY, PHOTO, Case, Clock, Recording
 
-CERT = DATA / "tls" / "cert.pem"
+TLS = DATA / "tls"  # every certificate there signs itself and has the one key
+CERT = TLS / "cert.pem"
+
+
+@contextmanager
+def secure(clock: Clock, certificate: Path = CERT) -> Iterator[Recording]:
+    """A stand-in on https; its links are https too."""
+    standin = Recording(clock)
+    server = Server(standin)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, TLS / "key.pem")
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    standin.origin = standin.origin.replace("http://127.0.0.1", "https://localhost")
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+    thread.start()
+    try:
+        yield standin
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
 
 
 class Tls(Case):
     @contextmanager
     def secure(self) -> Iterator[Recording]:
-        """A stand-in on https; its links are https too."""
-        standin = Recording(self.clock)
-        server = Server(standin)
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(CERT, DATA / "tls" / "key.pem")
-        server.socket = context.wrap_socket(server.socket, server_side=True)
-        standin.origin = standin.origin.replace("http://127.0.0.1", "https://localhost")
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-        thread.start()
-        self.base = f"{standin.origin}/api/v1"
-        try:
+        with secure(self.clock) as standin:
+            self.base = f"{standin.origin}/api/v1"
             yield standin
-        finally:
-            server.shutdown()
-            server.server_close()
-            thread.join()
 
     def run_script(self, *argv: str, **env: str) -> subprocess.CompletedProcess[str]:
         more = {"DASHSCOPE_HTTP_BASE_URL": self.base, "DASHSCOPE_API_KEY": KEY, "HOME": str(self.home), **env}
@@ -75,3 +89,100 @@ class Tls(Case):
                 Transport().send(Request("POST", url, {}, b"{}", billable=True))
         self.assertFalse(caught.exception.sent)
         self.assertEqual(standin.sent, [])
+
+    def fault(self, url: str, env: Mapping[str, str] = MappingProxyType({}), deadline: float | None = None) -> Fault:
+        door = Transport(None if deadline is None else time.monotonic() + deadline, env=env)
+        self.addCleanup(door.close)
+        with self.assertRaises(Fault) as caught:
+            door.send(Request("POST", url, {}, b"{}", billable=True))
+        self.assertFalse(caught.exception.sent)
+        return caught.exception
+
+    def test_what_is_wrong_with_a_certificate(self) -> None:
+        today = time.strftime("%Y-%m")
+        for name, host, trusted, words, advice in (
+            ("expired", "localhost", "expired", "has expired", today),
+            ("future", "localhost", "future", "not valid yet", today),
+            ("cert", "127.0.0.1", "cert", "for another host name (IP address mismatch", "base URL"),
+            ("proxied", "localhost", "proxied", "for another host name (Hostname mismatch", "base URL"),
+            ("cert", "localhost", "proxied", "is not trusted (self", "SSL_CERT_FILE"),
+        ):
+            with self.subTest(name, host=host), secure(self.clock, TLS / f"{name}.pem") as standin:
+                url = standin.origin.replace("localhost", host)
+                fault = self.fault(url, {"SSL_CERT_FILE": str(TLS / f"{trusted}.pem")})
+                self.assertTrue(fault.permanent)
+                self.assertIn(words, fault.reason)
+                self.assertIn(advice, fault.hint)
+                self.assertEqual(standin.sent, [])
+
+    def test_certificates_that_cannot_be_read_are_found_before_a_connection(self) -> None:
+        nothing = self.cwd / "nothing.pem"
+        nothing.write_text("no certificate\n")
+        missing = str(self.cwd / "missing")
+        for variable, value, why in (
+            ("SSL_CERT_FILE", missing, "No such file"),
+            ("SSL_CERT_FILE", str(self.cwd), "directory"),
+            ("SSL_CERT_FILE", str(nothing), "holds no certificate"),
+            ("SSL_CERT_DIR", missing, "no folder"),
+            ("SSL_CERT_DIR", f"{missing}{os.pathsep}{nothing}", "no folder"),
+        ):
+            there = peer(hanging)
+            with self.subTest(variable, value=value), there.listening() as url:
+                fault = self.fault(url.replace("http", "https"), {variable: value})
+                self.assertTrue(fault.permanent)
+                self.assertIn(variable, fault.reason)
+                self.assertIn(why, fault.reason)
+                self.assertIn(variable, fault.hint)
+                self.assertEqual(there.connections, 0)
+
+    def test_a_folder_of_certificates(self) -> None:
+        """OpenSSL looks an issuer up by the hash of its name; here nobody is found, and nobody is trusted."""
+        with secure(self.clock) as standin:
+            fault = self.fault(standin.origin, {"SSL_CERT_DIR": f"{self.cwd / 'missing'}{os.pathsep}{self.cwd}"})
+            self.assertIn("not trusted", fault.reason)
+            door = Transport(env={"SSL_CERT_FILE": str(CERT), "SSL_CERT_DIR": str(self.cwd / "missing")})
+            door.send(Request("GET", standin.origin + "/api/v1/tasks/x")).close()
+            door.close()
+
+    def test_a_handshake_that_drips_ends_as_a_whole(self) -> None:
+        with peer(dripping_handshake).listening() as url:
+            began = time.monotonic()
+            fault = self.fault(url.replace("http", "https"), deadline=0.5)
+            self.assertLess(time.monotonic() - began, 3.0)
+        self.assertTrue(fault.permanent)
+        self.assertIn("--timeout", fault.reason)
+
+    def test_a_handshake_that_drips_ends_without_a_deadline_too(self) -> None:
+        with mock.patch.object(opening, "CONNECT_SECONDS", 0.5), peer(dripping_handshake).listening() as url:
+            began = time.monotonic()
+            fault = self.fault(url.replace("http", "https"))
+            self.assertLess(time.monotonic() - began, 3.0)
+        self.assertFalse(fault.permanent)
+
+    def test_a_handshake_that_is_cut(self) -> None:
+        with peer(hanging_up).listening() as url:
+            self.assertFalse(self.fault(url.replace("http", "https")).permanent)
+
+
+def hanging(there: Peer) -> Callable[[socket.socket], None]:
+    def handle(connection: socket.socket) -> None:
+        while connection.recv(65536):
+            pass
+
+    return handle
+
+
+def hanging_up(there: Peer) -> Callable[[socket.socket], None]:
+    return lambda connection: connection.shutdown(socket.SHUT_RDWR)
+
+
+def dripping_handshake(there: Peer) -> Callable[[socket.socket], None]:
+    """The beginning of a server's greeting that has 8000 bytes, and brings one of them now and then."""
+
+    def handle(connection: socket.socket) -> None:
+        connection.recv(65536)
+        for byte in b"\x16\x03\x03\x20\x00\x02\x00\x1f\xf0" + b"z" * 100:
+            connection.sendall(bytes([byte]))
+            time.sleep(0.05)
+
+    return handle

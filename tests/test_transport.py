@@ -12,7 +12,7 @@ import unittest
 from typing import Callable
 from unittest import mock
 
-from qianwen.service import transport
+from qianwen.service import foreign, transport
 from qianwen.service.exchange import Fault, Request, Stream
 from qianwen.service.transport import Transport
 
@@ -322,13 +322,37 @@ class Foreign(unittest.TestCase):
         ]
         for kind in lower:
             with self.subTest(kind.__name__):
-                self.assertTrue(any(issubclass(kind, row[0]) for row in transport.FOREIGN))
+                self.assertTrue(any(issubclass(kind, row[0]) for row in foreign.FOREIGN))
 
     def test_an_untrusted_certificate_is_hopeless_and_comes_with_advice(self) -> None:
-        fault = transport.fault_of(ssl.SSLCertVerificationError("bad"), sent=False)
+        fault = foreign.fault_of(ssl.SSLCertVerificationError("bad"), sent=False)
         self.assertTrue(fault.permanent)
         self.assertIn("SSL_CERT_FILE", fault.hint)
 
     def test_what_is_not_of_the_network_passes_through(self) -> None:
         with self.assertRaises(KeyError):
-            transport.fault_of(KeyError("x"), sent=True)
+            foreign.fault_of(KeyError("x"), sent=True)
+
+    def test_every_verdict_on_a_certificate(self) -> None:
+        for code, words, advice in (
+            (9, "is not valid yet (why)", "clock of this machine"),
+            (10, "has expired (why)", "clock of this machine"),
+            (62, "is for another host name (why)", "base URL"),
+            (64, "is for another host name (why)", "base URL"),
+            (89, "breaks the strict rules of Python 3.13 and later (why)", "older Python"),
+            (20, "is not trusted (why)", "SSL_CERT_FILE"),
+        ):
+            for through in (None, "the proxy of X (y:1)"):
+                with self.subTest(code, through=through):
+                    error = ssl.SSLCertVerificationError("bad")
+                    error.verify_code, error.verify_message = code, "why."
+                    fault = foreign.fault_of(error, sent=False, through=through)
+                    self.assertEqual((fault.sent, fault.permanent), (False, True))
+                    self.assertIn(words, fault.reason)
+                    self.assertIn(advice, fault.hint)
+                    self.assertIs("through the proxy of X (y:1)" in fault.reason, through is not None)
+                    self.assertIs("inspecting TLS" in fault.hint, through is not None)
+
+    def test_a_deadline_is_nobodys_fault(self) -> None:
+        fault = foreign.fault_of(foreign.DeadlinePassed(), sent=True, through="the proxy of X (y:1)")
+        self.assertEqual(fault.reason, "the time given by --timeout is over")

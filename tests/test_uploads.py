@@ -7,7 +7,7 @@ import re
 import unittest
 from typing import Any
 
-from qianwen.errors import AuthError, QianwenError, Unavailable, UsageError
+from qianwen.errors import AuthError, QianwenError, Refused, Unavailable, UsageError
 from qianwen.service import api, uploads
 from qianwen.service.exchange import Fault, Stream
 from qianwen.service.uploads import Upload
@@ -111,7 +111,7 @@ class Form(unittest.TestCase):
 
     def test_what_another_try_does_not_mend_is_not_tried_again(self) -> None:
         for status, code in ((400, "EntityTooLarge"), (400, "MalformedPOSTRequest"), (404, "NoSuchBucket")):
-            with self.subTest(code), self.assertRaises(Unavailable) as caught:
+            with self.subTest(code), self.assertRaises(Refused) as caught:
                 self.upload(policy(), answer(f"<Error><Code>{code}</Code></Error>".encode(), status))
             self.assertIn(code, caught.exception.message)
 

@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from qianwen import ledger
 from qianwen.errors import OutputError
 from qianwen.models.video_models import VIDEOS
+from qianwen.record import changed
 from qianwen.sandbox import placeholder
 
 from .support import KEY, Case, Script, answer
+from .test_ledger import RUN
 
 FRAME = "https://example.com/a.png"
 
@@ -152,8 +153,8 @@ class Memory(Case):
 
     def entry(self, **changes: Any) -> None:
         fields = {"program": "video.py", "model": "wan2.2-kf2v-flash", "mode": "kf2v", "region": "ap-southeast-1"}
-        entry = ledger.Entry(task_id="t-1", base="https://x", submitted=1.7e9, **{**fields, **changes})
-        ledger.Ledger(ledger.folder(self.env, str(self.home))).note(entry)
+        self.ledger.begin(changed(RUN, **{**fields, **changes}))
+        self.ledger.add(RUN.id, "task", task_id="t-1")
 
     def test_a_submission_is_remembered(self) -> None:
         with self.standin() as standin:
@@ -170,14 +171,14 @@ class Memory(Case):
                 f'ref_images_url=["{FRAME}"]',
             )
             (task_id,) = standin.tasks
-        known = ledger.Ledger(ledger.folder(self.env, str(self.home))).find(task_id)
+        known = self.ledger.find(task_id)
         assert known
         self.assertEqual(
             (known.program, known.model, known.mode, known.region),
             ("video.py", "wan2.1-vace-plus", "image_reference", "ap-southeast-1"),
         )
-        text = Path(ledger.folder(self.env, str(self.home)), "tasks.jsonl").read_text()
-        self.assertNotIn(KEY, text)
+        (file,) = Path(self.ledger.folder).glob("*.jsonl")
+        self.assertNotIn(KEY, file.read_text())
 
     def test_a_task_is_asked_for_in_its_own_region(self) -> None:
         self.entry()
@@ -207,7 +208,7 @@ class Memory(Case):
         with self.standin():
             self.env["QIANWEN_STATE_DIR"] = str(self.home / "file" / "state")
             reply = self.video_json("x")
-        self.assertIn("is not remembered", reply["warnings"][0])
+        self.assertEqual(sum("cannot remember the run" in warning for warning in reply["warnings"]), 1)
         self.assertEqual(len(reply["files"]), 1)
 
     def test_a_rehearsal_is_not_remembered(self) -> None:
@@ -322,8 +323,8 @@ class Mended(Case):
         self.assertEqual(len(self.video_json("--task-id", "t", send=script)["files"]), 1)
 
     def test_a_remembered_region_that_is_none_does_not_block_a_task(self) -> None:
-        entry = ledger.Entry("t-1", "video.py", "wan2.6-t2v", "t2v", "nonsense", "https://x", 1.0)
-        ledger.Ledger(ledger.folder(self.env, str(self.home))).note(entry)
+        self.ledger.begin(changed(RUN, region="nonsense"))
+        self.ledger.add(RUN.id, "task", task_id="t-1")
         reply = self.video_json(
             "--task-id", "t-1", "--poll-once", code=2, send=Script({"output": {"task_status": "RUNNING"}})
         )

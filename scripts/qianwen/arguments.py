@@ -31,6 +31,10 @@ class Ask:
     region: str = ""
     task_id: str = ""
     poll_once: bool = False
+    resume: bool = False
+    tasks: bool = False
+    cancel: str = ""
+    again: bool = False
     submit_only: bool = False
     dry_run: bool = False
     sandbox: bool = False
@@ -75,6 +79,10 @@ def parse(catalog: Catalog, argv: list[str], stdin: TextIO, cwd: str) -> Ask:
         region=flags.region or "",
         task_id=flags.task_id or "",
         poll_once=flags.poll_once,
+        resume=flags.resume,
+        tasks=flags.tasks,
+        cancel=flags.cancel or "",
+        again=flags.again,
         submit_only=flags.submit_only,
         dry_run=flags.dry_run,
         sandbox=flags.sandbox,
@@ -220,12 +228,27 @@ def _check_values(catalog: Catalog, flags: Namespace) -> None:
         raise UsageError("--request and --file are two requests", hint="give one, and override its fields with --set")
 
 
+_ON_WHAT_EXISTS = ("--task-id", "--resume", "--tasks", "--cancel")
+_FOR_A_REQUEST = ("--submit-only", "--dry-run", "--again")
+
+
 def _check_combinations(flags: Namespace, has_request: bool) -> None:
-    if flags.poll_once and not flags.task_id:
-        raise UsageError("--poll-once needs --task-id")
-    if flags.task_id and (flags.submit_only or flags.dry_run or has_request):
-        raise UsageError("--task-id works on a task that exists; it takes no request, --submit-only or --dry-run")
-    if flags.task_id and flags.sandbox:
+    def given(names: tuple[str, ...]) -> list[str]:
+        return [name for name in names if getattr(flags, name[2:].replace("-", "_"))]
+
+    on = given(_ON_WHAT_EXISTS)
+    if len(on) > 1:
+        raise UsageError(f"{on[0]} and {on[1]} are two things to do", hint="give one of them")
+    if flags.poll_once and not (flags.task_id or flags.resume):
+        raise UsageError("--poll-once needs --task-id or --resume")
+    if on and (has_request or given(_FOR_A_REQUEST)):
+        refused = ", ".join(_FOR_A_REQUEST)
+        raise UsageError(f"{on[0]} works on what exists; it takes no request and none of {refused}")
+    if on and on != ["--task-id"] and flags.output:
+        raise UsageError(
+            f"{on[0]} takes no --output", hint="--resume saves where each run wanted it; --task-id saves elsewhere"
+        )
+    if on and flags.sandbox:
         raise UsageError(
             "--sandbox begins empty and knows no task",
             hint="run scripts/sandbox.py and set DASHSCOPE_HTTP_BASE_URL to keep tasks between runs",

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from typing import TextIO
 
     from .arguments import Ask
+    from .work import Work
 
 
 def main(catalog: Catalog, argv: list[str], world: World | None = None) -> int:
@@ -47,7 +48,6 @@ class _Run:
     """One run and what it tells the world about its end."""
 
     def __init__(self, catalog: Catalog, ask: Ask, world: World) -> None:
-        from .job import Job
         from .progress import Progress
         from .redact import KEY_NAMES
 
@@ -55,11 +55,11 @@ class _Run:
         self.world = world
         self.progress = Progress(world.stderr, ask.quiet)
         self.progress.secrets = tuple(filter(None, map(world.env.get, KEY_NAMES)))
-        self.job = Job(catalog, ask, world, self.progress)
+        self.work = _kind_of_work(ask)(catalog, ask, world, self.progress)
 
     def go(self) -> int:
         try:
-            self.job.run()
+            self.work.run()
             self._print_result()
         except BaseException as error:
             return self.fail(_expected(error))
@@ -68,7 +68,7 @@ class _Run:
     def fail(self, error: QianwenError) -> int:
         from . import envelope
 
-        outcome = self.job.outcome
+        outcome = self.work.outcome
         if isinstance(error, Interrupted) and outcome.submitted and not outcome.task_id and not outcome.result:
             error.hint = UnknownOutcome.usual_hint
         answer = envelope.failure(error, outcome, self.ask, self.world)
@@ -83,11 +83,13 @@ class _Run:
 
     def _print_result(self) -> None:
         from . import envelope
+        from .redact import literal
 
         if self.ask.print_response:
-            self._print_json(envelope.success(self.job.outcome, self.ask, self.world))
+            self._print_json(envelope.success(self.work.outcome, self.ask, self.world))
         else:
-            _write(self.world.stdout, "".join(f"{line}\n" for line in envelope.lines(self.job.outcome, self.ask)))
+            lines = (literal(line, self.progress.secrets) for line in envelope.lines(self.work.outcome, self.ask))
+            _write(self.world.stdout, "".join(f"{line}\n" for line in lines))
 
     def _print_json(self, answer: object) -> None:
         import json
@@ -103,6 +105,28 @@ class _Run:
             text = json.dumps(answer, indent=2)
         text = re.sub("[\x7f-\x9f]", lambda match: f"\\u{ord(match[0]):04x}", text)  # commands to a terminal
         _write(self.world.stdout, text + "\n")
+
+
+def _kind_of_work(ask: Ask) -> type[Work]:
+    if ask.task_id:
+        from .collect import Collect
+
+        return Collect
+    if ask.cancel:
+        from .collect import Cancel
+
+        return Cancel
+    if ask.resume:
+        from .resume import Resume
+
+        return Resume
+    if ask.tasks:
+        from .history import History
+
+        return History
+    from .job import Job
+
+    return Job
 
 
 def _end_politely() -> None:

@@ -27,6 +27,10 @@ if TYPE_CHECKING:
 def success(outcome: Outcome, ask: Ask, world: World) -> JSON:
     if outcome.preview is not None:
         return {"ok": True, "dry_run": True, "model": outcome.model, **outcome.preview, "warnings": outcome.warnings}
+    if outcome.tasks is not None:
+        return {"ok": True, **_several(outcome, ask, world)}
+    if outcome.canceled:
+        return {"ok": True, "task_id": outcome.task_id, "canceled": True, "warnings": list(map(safe, outcome.warnings))}
     answer = {"ok": True, **_obtained(outcome)}
     if ask.submit_only:
         answer["next"] = next_command(outcome, ask, world)
@@ -50,15 +54,28 @@ def failure(error: QianwenError, outcome: Outcome, ask: Ask, world: World) -> JS
     }
     if isinstance(error, InvalidRequest):
         answer["problems"] = [each_text(fields_of(problem), shortened) for problem in error.problems]
+    if outcome.candidates:
+        answer["candidates"] = outcome.candidates
+    if outcome.tasks is not None:
+        return {**answer, **_several(outcome, ask, world)}
     command = next_command(outcome, ask, world) if goes_on(error, outcome) else None
     if command:
         answer["next"] = command
     return {**answer, **_obtained(outcome)}
 
 
+def _several(outcome: Outcome, ask: Ask, world: World) -> JSON:
+    """What is told of several runs at once, and how to go on with those that are open."""
+    answer: JSON = {"tasks": outcome.tasks, "warnings": list(map(safe, outcome.warnings))}
+    if outcome.way_on:
+        answer["next"] = next_command(outcome, ask, world)
+    return answer
+
+
 def goes_on(error: QianwenError, outcome: Outcome) -> bool:
-    """Whether there is a task that another run can take up."""
-    return bool(outcome.task_id) and outcome.resumable and error.kind not in ("failed", "content", "usage")
+    """Whether there is something that another run can take up."""
+    is_over = error.kind in ("failed", "content", "usage")
+    return outcome.resumable and bool(outcome.way_on or (outcome.task_id and not is_over))
 
 
 def billed(error: QianwenError, outcome: Outcome) -> str:
@@ -73,13 +90,14 @@ def billed(error: QianwenError, outcome: Outcome) -> str:
 
 
 def next_command(outcome: Outcome, ask: Ask, world: World) -> str | None:
-    """The exact command that waits for the task and saves its result."""
+    """The exact command that goes on: that waits for the task and saves its result, or that looks for it."""
     if not outcome.resumable:
         return None
-    words = [sys.executable or "python3", world.script, *_flag("--task-id", outcome.task_id)]
+    way_on = outcome.way_on or ("--task-id", outcome.task_id)
+    words = [sys.executable or "python3", world.script, *(way_on if len(way_on) == 1 else _flag(*way_on))]
     for flag, value, usual in (
         ("--region", ask.region, ""),
-        ("--output", ask.output, ""),
+        ("--output", ask.output if way_on[0] == "--task-id" else "", ""),
         ("--timeout", f"{ask.timeout:g}", f"{TIMEOUT_SECONDS:g}"),
         ("--poll-interval", f"{ask.interval:g}", f"{POLL_SECONDS:g}"),
     ):
@@ -101,9 +119,24 @@ def lines(outcome: Outcome, ask: Ask) -> list[str]:
     """What stdout gets without --print-response: the saved paths, or the bare task id."""
     if outcome.preview is not None:
         return _preview_lines(outcome.preview)
-    if ask.submit_only:
+    if ask.tasks:
+        return list(map(_row, outcome.tasks or ()))
+    if outcome.tasks is not None:
+        return [path for task in outcome.tasks for path in task["local_paths"]]
+    if ask.submit_only or outcome.canceled:
         return [safe(outcome.task_id)]
     return [file.saved.path for file in outcome.files] + ([outcome.markdown_path] if outcome.markdown_path else [])
+
+
+def _row(task: JSON) -> str:
+    """A run for people: how old, what has become of it, who made what, and where it is."""
+    age = next((f"{task['age'] // size}{unit}" for unit, size in _AGES if task["age"] >= size), f"{task['age']}s")
+    where = " ".join(task["local_paths"]) or task["told"] or ""
+    fields = (f"{age:>4}", f"{task['state']:<10}", task["program"], task["model"], task["task_id"] or "-", where)
+    return " ".join(safe("  ".join(fields)).splitlines()).rstrip()
+
+
+_AGES = (("d", 86400), ("h", 3600), ("m", 60))
 
 
 def _obtained(outcome: Outcome) -> JSON:

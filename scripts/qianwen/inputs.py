@@ -95,6 +95,15 @@ def named(source: Source) -> str:
     return path if media.same_kind(os.path.splitext(path)[1], suffix) else f"{path} as {suffix}"
 
 
+def identity(source: Source) -> str:
+    """What stands for a local file where requests are compared: another path, size or time is another file."""
+    try:
+        changed = os.stat(source.path).st_mtime_ns
+    except OSError:
+        changed = 0
+    return f"file:{named(source)}:{source.bytes}:{changed}"
+
+
 def inline(source: Source) -> str:
     """A small local file as a data: URL. Raises OSError."""
     import base64

@@ -1,93 +1,62 @@
 """One request through all the stages, top to bottom: check, upload, send, wait, save.
 
 Here the models and the service meet; `saving` is its last stage. What has been reached is written into the `Outcome` as
-it happens.
+it happens, and into the ledger before and after everything that is paid for.
 """
 
 from __future__ import annotations
 
+import os
 import time
 
 from . import inputs
-from .arguments import Ask
 from .errors import InvalidRequest, Problem, QianwenError, UnknownOutcome, UsageError
 from .models import validate, wire
-from .models.catalog import GIVEN, Catalog, Found, Source, find
-from .outcome import Outcome
-from .progress import Progress
+from .models.catalog import GIVEN, Found, Source, find
 from .record import changed
-from .world import World
+from .work import Work
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # at run time these are imported only where they are needed, so that a refused request costs nothing
     from typing import Any
 
-    from .ledger import Entry
+    from .ledger import Run
     from .models.validate import Checked
     from .outputs import Target
-    from .saving import Saver
-    from .service.settings import Place
-    from .service.tasks import Seen
+    from .service.bucket import Bucket
     from .session import Session
 
     JSON = dict[str, Any]
 
 
-YOUNG_SECONDS = 60.0
+class Job(Work):
+    """A new request."""
 
-
-class Job:
-    """One run of a program. `outcome` is there from the beginning, for whoever has to report an end."""
-
-    def __init__(self, catalog: Catalog, ask: Ask, world: World, progress: Progress) -> None:
-        self.catalog = catalog
-        self.ask = ask
-        self.world = world
-        self.progress = progress
-        self.outcome = Outcome(catalog.noun, resumable=not ask.sandbox)
-
-    def run(self) -> None:
-        """Do what was asked. Raises a QianwenError for every expected end that is not success."""
-        if self.ask.task_id:
-            self.collect()
-            return
+    def work(self) -> None:
         checked = self.check()
         self.warn_of_the_region(checked)
+        own = self.own_bucket() if checked.local_files and not self.ask.sandbox else None
         if self.ask.dry_run:
-            self.outcome.preview = self.preview(checked)
+            self.outcome.preview = self.preview(checked, own)
             return
-        with self.session() as service:
-            if self.ask.submit_only:
-                if self.ask.output:
-                    self.target("")  # known before anything is paid for, although another run will save there
-                if self.ask.sandbox:
-                    self.warn("the stand-in ends with this run, so nobody can collect its task; see sandbox.py")
-                self.submit(service, self.encode(service, checked), checked)
-                return
+        with self.session(own=own) as service:
             target = self.target(str(checked.values.get("prompt") or checked.mode.name))
+            if self.ask.output or not self.ask.submit_only:
+                self.prepare(target)  # known before anything is paid for, also when another run will save there
+            if self.ask.submit_only and self.ask.sandbox:
+                self.warn("the stand-in ends with this run, so nobody can collect its task; see sandbox.py")
             call = self.encode(service, checked)
+            target = self.begin(service, checked, call.is_task, target)
             if call.is_stream:
                 self.receive(service, call, target)
                 return
             body = self.submit(service, call, checked)
+            if self.ask.submit_only:
+                return
             if call.is_task:
                 body = self.wait(service, is_new=True, usual=checked.mode.usual)
             self.saver(service, target).save(body, checked.mode.interleaved)
             self.count(checked)
-
-    def collect(self) -> None:
-        """Finish a task that exists: look once or wait, then save."""
-        task_id = self.outcome.task_id = self.ask.task_id
-        known = self.recall(task_id)
-        with self.session(known.region if known else "") as service:
-            target = self.target(f"task {task_id[:8]}")
-            if self.ask.poll_once:
-                self.outcome.body = service.look(task_id)
-                body = service.finished(task_id, self.outcome.body, self.is_young(known))
-            else:
-                body = self.wait(service, is_new=False, usual=self.usual(known))
-            # Among tasks only the interleaved ones answer with texts.
-            self.saver(service, target).save(body, interleaved=wire.has_texts(body))
 
     # Before anything is sent ------------------------------------------------------------------------------
 
@@ -130,24 +99,24 @@ class Job:
             raise UsageError(f"the model {model_id} makes another kind of media", hint=f"use {program} for it")
         return found, why
 
-    def preview(self, checked: Checked) -> JSON:
-        """The HTTP request as it would be sent, the files that would be uploaded, and what would be billed at most."""
-        from .redact import HIDDEN
-        from .service import api, settings
+    def own_bucket(self) -> Bucket | None:
+        """Where the user wants local files to go, unless it is the service's temporary storage."""
+        from .service import settings
 
-        base = settings.base_url(self.place, self.region)
-        files = checked.local_files
-        urls = {path: f"oss://(upload of {inputs.named(source)})" for path, source in files.items()}
-        urls.update((path, source.shown) for path, source in checked.sources.items() if path not in urls)
-        urls.update((path, f"data:(bytes of {inputs.named(source)})") for path, source in checked.inline_files.items())
-        call = wire.encode(checked.shape, checked.id, inputs.replaced(checked.values, urls), checked.mode.text_first)
-        endpoint = api.Endpoint(base, HIDDEN)
-        request = api.request_for(endpoint, "POST", call.path, call.body, task=call.is_task, stream=call.is_stream)
-        return {
-            "request": {"method": "POST", "url": request.url, "headers": dict(request.headers), "body": call.body},
-            "uploads": [{"field": path, "path": source.path, "bytes": source.bytes} for path, source in files.items()],
-            "bills": {"unit": self.catalog.unit, "at_most": checked.units},
-        }
+        if settings.find(self.place, settings.BUCKET_NAMES[:1]) is None:
+            return None
+        from .service import bucket
+
+        own = bucket.configured(self.place)
+        if own:
+            self.progress.say(f"Local files go to the bucket {own.name} ({own.source})")
+        return own
+
+    def preview(self, checked: Checked, own: Bucket | None) -> JSON:
+        from .preview import preview
+        from .service import settings
+
+        return preview(self.catalog, checked, settings.base_url(self.place, self.region), own)
 
     def warn_of_the_region(self, checked: Checked) -> None:
         """A model is not offered everywhere; the service says so too late and unclearly."""
@@ -159,85 +128,10 @@ class Job:
             offered = " and ".join(checked.model.regions)
             self.warn(f"{checked.model.id} is documented for {offered}, not for {region}")
 
-    def target(self, prompt: str) -> Target:
-        """Where the results will go. Raises UsageError when nothing can be saved there."""
+    def prepare(self, target: Target) -> None:
         from . import outputs
-        from .service import settings
 
-        base = settings.find(self.place, ("OUTPUT_DIR",))
-        folder = f"{base.value if base else 'output'}/{self.catalog.folder}"
-        stamp = time.strftime("%Y%m%d-%H%M%S", time.localtime(self.world.now()))
-        return outputs.plan(self.ask.output, folder, self.world.cwd, prompt, stamp, self.ask.overwrite)
-
-    @property
-    def place(self) -> Place:
-        from .service import settings
-
-        return settings.Place(self.world.env, self.world.cwd, self.world.home)
-
-    @property
-    def region(self) -> str:
-        """The region that was named, else the one that is set. Raises UsageError for an unknown one."""
-        from .service import settings
-
-        return settings.region(self.place, self.ask.region)
-
-    def session(self, known_region: str = "") -> Any:
-        """A context manager that gives the Session of this run. known_region: where a task of ours was submitted."""
-        from . import session
-
-        region = self.ask.region or known_region
-        return session.opened(self.world, self.progress, region, self.ask.timeout, self.ask.sandbox)
-
-    # What this machine remembers ----------------------------------------------------------------------------
-
-    def remember(self, service: Session, checked: Checked) -> None:
-        """Note the task where a later run finds it. A place that cannot be written to is worth a warning, no more."""
-        from . import ledger
-
-        if not self.outcome.resumable:
-            return
-        place = ledger.folder(self.world.env, self.world.home)
-        entry = ledger.Entry(
-            self.outcome.task_id,
-            self.catalog.program,
-            checked.id,
-            checked.mode.name,
-            self.region,
-            service.endpoint.base,
-            self.world.now(),
-        )
-        try:
-            ledger.Ledger(place).note(entry)
-        except OSError as error:
-            self.warn(f"the task is not remembered on this machine: {place}: {error.strerror or error}")
-
-    def recall(self, task_id: str) -> Entry | None:
-        """What this machine knows of a task. Raises UsageError for a task of the other program."""
-        from . import ledger
-        from .service import settings
-
-        known = ledger.Ledger(ledger.folder(self.world.env, self.world.home)).find(task_id)
-        if known is None:
-            return None
-        if known.program != self.catalog.program:
-            raise UsageError(f"task {task_id} was submitted by {known.program}", hint=f"use {known.program} for it")
-        self.outcome.model = known.model
-        if known.region not in settings.HOSTS:
-            self.warn(f"the region {known.region!r} that is remembered for the task is none, and not used")
-            return changed(known, region="")
-        self.progress.say(f"Task of {known.model} ({known.mode}) in {known.region}")
-        return known
-
-    def is_young(self, known: Entry | None) -> bool:
-        """Whether the task is so new that the service may not show it everywhere yet."""
-        return known is not None and 0 <= self.world.now() - known.submitted < YOUNG_SECONDS
-
-    def usual(self, known: Entry | None) -> str:
-        """How long such a task takes, when this machine knows what it is."""
-        found = find(self.catalog, known.model) if known else None
-        modes = found.model.modes if found else ()
-        return next((mode.usual for mode in modes if known and mode.name == known.mode), "")
+        outputs.prepare(target)
 
     # With the service ---------------------------------------------------------------------------------------
 
@@ -260,63 +154,121 @@ class Job:
         values = inputs.replaced(checked.values, {**inline, **{path: urls[file] for path, file in files.items()}})
         return wire.encode(checked.shape, checked.id, values, checked.mode.text_first)
 
+    def settle(self, error: QianwenError | None) -> None:
+        """As elsewhere; and a submission without an answer, and one that was refused, are told apart here."""
+        from . import ledger
+
+        if isinstance(error, UnknownOutcome) and not self.outcome.task_id:
+            self.close_account(ledger.UNKNOWN, error)
+        elif error and not self.outcome.task_id and not self.outcome.body:
+            self.close_account(ledger.REFUSED, error)
+        elif error or not self.ask.submit_only:
+            super().settle(error)
+
+    def begin(self, service: Session, checked: Checked, is_task: bool, target: Target) -> Target:
+        """Write the intent down, and answer the target with the run's name.
+
+        Raises UsageError while an identical request is open, unless --again was given.
+        """
+        from .ledger import Run
+        from .preview import fingerprint
+
+        base = service.endpoint.base
+        self.intent = Run(
+            id=os.urandom(8).hex(),
+            program=self.catalog.program,
+            model=checked.id,
+            mode=checked.mode.name,
+            region=self.region,
+            base=base,
+            request=fingerprint(checked, base),
+            is_task=is_task,
+            folder=target.folder,
+            stem=target.stem,
+            suffix=target.suffix,
+            at=self.world.now(),
+        )
+        notes = self.new_notes()
+        twin = notes.begin(self.intent, self.ask.again)
+        if twin:
+            notes.close()
+            raise self.already_open(twin)
+        self.notes = notes
+        self.outcome.submitted = True
+        if is_task and notes.kept:
+            self.outcome.way_on = ("--resume",)
+        return changed(target, run=self.intent.id)
+
+    def already_open(self, twin: Run) -> UsageError:
+        self.outcome.way_on = ("--task-id", twin.task_id) if twin.task_id else ("--resume",)
+        when = time.strftime("%H:%M:%S", time.localtime(twin.at))
+        what = {"made": "was made and not wholly saved", "waiting": "is still open"}.get(
+            self.ledger.state(twin), "may have been accepted, or is being sent"
+        )
+        named = f" (task {twin.task_id})" if twin.task_id else ""
+        return UsageError(
+            f"an identical request of {when}{named} {what}; nothing was sent",
+            hint="`next` takes up the earlier one; --again pays for another",
+        )
+
     def submit(self, service: Session, call: wire.Call, checked: Checked) -> JSON:
         """Post the request that costs money; for a task, note and announce its id before anything else."""
-        self.outcome.submitted = True
         self.progress.say("Submitting the task" if call.is_task else "Waiting for the answer")
-        body = self.outcome.body = service.post(call.path, call.body, call.is_task)
-        if call.is_task:
-            self.outcome.task_id = wire.task_id(body)
-            if not self.outcome.task_id:
-                raise UnknownOutcome("the service accepted the request but named no task")
-            self.progress.always(f"Task submitted: {self.outcome.task_id}")
-            self.remember(service, checked)
+        try:
+            body = self.outcome.body = service.post(call.path, call.body, call.is_task)
+            if call.is_task:
+                self.take_id(wire.task_id(body))
+        except UnknownOutcome as error:
+            if call.is_task:
+                self.look_for_it(service, error)
+            raise
+        except QianwenError:
+            self.outcome.way_on = ()
+            raise
         return body
 
-    def wait(self, service: Session, is_new: bool, usual: str) -> JSON:
-        """The final answer of the task. Every look is kept, so that a bad end can show the last one."""
-        odd: set[str] = set()
+    def take_id(self, task_id: str) -> None:
+        if not task_id:
+            raise UnknownOutcome("the service accepted the request but named no task")
+        self.outcome.task_id = task_id
+        self.outcome.way_on = ()
+        if self.notes:
+            self.notes.task(task_id)
+        self.progress.always(f"Task submitted: {task_id}")
 
-        def tell(seen: Seen, seconds: float) -> None:
-            self.outcome.body = seen.body or self.outcome.body
-            if seen.is_odd and seen.word not in odd:
-                odd.add(seen.word)
-                self.warn(f"the service calls the state of the task {seen.word!r}, which is not documented; waiting on")
-            self.progress.state(self.outcome.task_id, seen.word, seconds, usual)
+    def look_for_it(self, service: Session, error: UnknownOutcome) -> None:
+        """Offer what the service lists from this moment, when this machine remembers what else it submitted."""
+        from . import lost
 
-        return service.wait(self.outcome.task_id, self.ask.interval, tell, is_new)
+        if self.notes and self.notes.kept:
+            found = lost.look_soon_for(service, self.ledger, self.intent, self.world.now())
+            lost.offer(found, self.intent, self.outcome, self.notes, error)
 
     def receive(self, service: Session, call: wire.Call, target: Target) -> None:
         """Take an interleaved answer while it is made. What came before a break is saved before the break is told."""
         frames: list[JSON] = []
-        self.outcome.submitted = True
         broke: QianwenError | None = None
         try:
             for frame in service.stream(call.path, call.body):
                 frames.append(frame)
-                self.outcome.note(wire.join(frames), interleaved=True)
+                so_far = self.outcome.note(wire.join(frames), interleaved=True)
                 for url in wire.decode(frame).urls:
                     self.progress.say(f"Received a picture: {url.partition('?')[0]}")
+                    if self.notes:
+                        self.notes.result(so_far.urls, self.outcome.body)
         except QianwenError as error:
             broke = error
-        if broke is None and not wire.is_finished(self.outcome.body):
+        if wire.is_finished(self.outcome.body):
+            broke = None  # what breaks after the last word breaks nothing
+        elif broke is None:
             broke = UnknownOutcome("the stream ended before the service said that it was complete")
         if broke is None or wire.decode(self.outcome.body).urls:
             self.saver(service, target).save(self.outcome.body, interleaved=True)
         if broke is not None:
             raise broke
 
-    def saver(self, service: Session, target: Target) -> Saver:
-        from .saving import Saver
-
-        return Saver(service, target, self.outcome, self.progress, self.warn, self.catalog.keeps_replies)
-
     def count(self, checked: Checked) -> None:
         """Say when fewer pictures came than were asked for and nobody said why."""
         result = self.outcome.result
         if result and len(result.urls) < checked.promised and not result.failures:
             self.warn(f"{len(result.urls)} of {checked.promised} pictures came")
-
-    def warn(self, text: str) -> None:
-        self.outcome.warnings.append(text)
-        self.progress.warn(text)

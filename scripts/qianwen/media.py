@@ -59,6 +59,23 @@ SUFFIXES = {
 }
 
 
+TAIL_BYTES = 65536
+_ENDS = {"image/png": b"IEND\xaeB`\x82", "image/jpeg": b"\xff\xd9", "image/gif": b"\x00;"}
+
+
+def lacks_its_end(stream: BinaryIO, kind: str) -> bool:
+    """Whether a picture breaks off before the mark by which its format ends. Others are not judged.
+
+    For a file of which nobody said how long it is; whole pictures with careless ends are seen too.
+    """
+    size = stream.seek(0, io.SEEK_END)
+    if kind == "image/webp":
+        stream.seek(4)
+        return int.from_bytes(stream.read(4), "little") + 8 > size
+    stream.seek(max(size - TAIL_BYTES, 0))
+    return kind in _ENDS and _ENDS[kind] not in stream.read()
+
+
 def same_kind(left: str, right: str) -> bool:
     """Whether two suffixes mean the same, whatever their spelling."""
     spellings = {".jpeg": ".jpg", ".tif": ".tiff"}

@@ -24,6 +24,8 @@ class Outcome:
     """noun: what the run makes.  submitted: a request that costs money is on its way.  body: the last whole answer.
 
     result: what it holds.  saved: the files by the index of their picture.  resumable: another run can go on.
+    way_on: the flags with which it does, when there is more to say than the task's id.  candidates: tasks that may be
+    the one whose submission was not answered.  tasks: one answer for each of several.  canceled: the task is.
     """
 
     def __init__(self, noun: str, resumable: bool) -> None:
@@ -40,6 +42,10 @@ class Outcome:
         self.reply_path = ""
         self.warnings: list[str] = []
         self.preview: JSON | None = None
+        self.way_on: tuple[str, ...] = ()
+        self.candidates: list[JSON] = []
+        self.tasks: list[JSON] | None = None
+        self.canceled = False
 
     def note(self, body: JSON, interleaved: bool) -> wire.Result:
         """Keep the last whole answer and what it holds."""

@@ -20,21 +20,28 @@ if TYPE_CHECKING:
     from typing import BinaryIO, Callable
 
     Warn = Callable[[str], None]
-    Fill = Callable[[BinaryIO], "tuple[int, str]"]
-    """Writes a result into a stream; answers its size in bytes and its SHA-256 in hex."""
+    Fill = Callable[[BinaryIO], "tuple[int, str, bool]"]
+    """Writes a result into a stream; answers its bytes, its SHA-256 in hex, and whether it is whole for sure."""
 
 SLUG_LENGTH = 40
+READ_BYTES = 256 * 1024
 PROBE_BYTES = 16384  # a disk that is full still makes empty files
 
 
 @record
 class Target:
-    """Where one result goes. suffix: what the user asked for, "" for whatever the bytes are."""
+    """Where one result goes. suffix: what the user asked for, "" for whatever the bytes are.
+
+    run: names its drafts, so that a later run finds those of a killed one.  resumed: that run was begun before, and a
+    file with the same bytes under one of its names is its own.
+    """
 
     folder: str
     stem: str
     suffix: str = ""
     overwrite: bool = False
+    run: str = ""
+    resumed: bool = False
 
     def numbered(self, index: int, count: int) -> Target:
         """The target of picture `index` (from 0) of `count`: several pictures get _1, _2, …"""
@@ -54,8 +61,7 @@ class Saved:
 def plan(output: str, default_folder: str, cwd: str, prompt: str, stamp: str, overwrite: bool = False) -> Target:
     """The target for a run. `output` is a file, or a folder when it exists as one, ends in a slash or has no suffix.
 
-    stamp: sorts, such as 20261120-153012.  Raises UsageError when the folder cannot be made or written to, so that
-    this is known before anything is paid for.
+    stamp: sorts, such as 20261120-153012.  Nothing is made yet.  Raises UsageError when there is no current folder.
     """
     wanted = os.path.expanduser(output or default_folder)
     if not os.path.isabs(wanted) and not os.path.isdir(cwd):
@@ -64,15 +70,23 @@ def plan(output: str, default_folder: str, cwd: str, prompt: str, stamp: str, ov
     is_folder = not output or os.path.isdir(place) or output.endswith(("/", os.sep)) or not os.path.splitext(output)[1]
     folder = os.path.abspath(place if is_folder else os.path.dirname(place))
     stem, suffix = (f"{stamp}-{slug(prompt)}", "") if is_folder else os.path.splitext(os.path.basename(place))
+    return Target(folder, stem, suffix, overwrite)
+
+
+def prepare(target: Target) -> Target:
+    """The target, proven usable: its folder is made and written to, so that this is known before anything is paid for.
+
+    Raises UsageError.
+    """
     try:
-        os.makedirs(folder, exist_ok=True)
-        _try_out(folder, f"{stem}_00-000{suffix or '.jpeg'}")
+        os.makedirs(target.folder, exist_ok=True)
+        _try_out(target.folder, f"{target.stem}_00-000{target.suffix or '.jpeg'}")
     except (OSError, ValueError, RecursionError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise UsageError(
-            f"the output folder {folder} cannot be used: {reason}", hint="choose another with --output"
+            f"the output folder {target.folder} cannot be used: {reason}", hint="choose another with --output"
         ) from error
-    return Target(folder, stem, suffix, overwrite)
+    return target
 
 
 def _try_out(folder: str, longest_name: str) -> None:
@@ -80,6 +94,7 @@ def _try_out(folder: str, longest_name: str) -> None:
     probe = os.path.join(folder, f".{os.urandom(8).hex()}.probe")
     try:
         with open(probe, "xb") as stream:
+            _remove(probe)  # at once, where the system allows it: a process that is killed now leaves nothing
             stream.write(bytes(PROBE_BYTES))
             stream.flush()
             os.fsync(stream.fileno())
@@ -106,12 +121,29 @@ def slug(prompt: str) -> str:
     return short.encode("utf-8", "ignore").decode("utf-8") or "result"
 
 
+def _draft_name(target: Target, name: str) -> str:
+    return f".{target.run}.{name}.part" if target.run else f".{name}.part"
+
+
+def sweep(target: Target) -> None:
+    """Remove the drafts that a killed process of the same run has left."""
+    from fnmatch import fnmatch
+
+    try:
+        names = os.listdir(target.folder)
+    except OSError:
+        return
+    for name in names:
+        if target.run and fnmatch(name, _draft_name(target, "*")):
+            _remove(os.path.join(target.folder, name))
+
+
 class Draft:
     """A result on its way to the disk. Use as a context manager: without `publish` nothing is left behind."""
 
     def __init__(self, target: Target) -> None:
         self.target = target
-        self._path = os.path.join(target.folder, f".{os.urandom(8).hex()}.part")
+        self._path = os.path.join(target.folder, _draft_name(target, os.urandom(8).hex()))
         self.stream: BinaryIO
 
     def __enter__(self) -> Draft:
@@ -131,8 +163,11 @@ class Draft:
         if isinstance(error, OSError):
             raise _output_error(error, self.target.folder) from error
 
-    def publish(self, suffix: str, warn: Warn, may_replace: bool, beside: str = "") -> str:
-        """Give the finished file its name and answer it: the wanted one, or the next free one when that is taken."""
+    def publish(self, suffix: str, warn: Warn, may_replace: bool, beside: str = "", sha256: str = "") -> str:
+        """Give the finished file its name and answer it: the wanted one, or the next free one when that is taken.
+
+        sha256: of the bytes; a resumed run takes a file that has them for its own.
+        """
         self.stream.flush()
         os.fsync(self.stream.fileno())
         self.stream.close()
@@ -142,6 +177,8 @@ class Draft:
             return wanted
         for number in range(1, 100_000):
             path = wanted if number == 1 else os.path.join(self.target.folder, f"{self.target.stem}-{number}{suffix}")
+            if self.target.resumed and sha256 and saved_before(path, sha256):
+                return path
             if beside and os.path.lexists(os.path.splitext(path)[0] + beside):
                 continue
             if self._take_if_free(path):
@@ -174,13 +211,14 @@ def save_media(target: Target, fill: Fill, warn: Warn, sort: str, beside: str = 
     that a name is taken under which both are free.  Raises OutputError, and what `fill` raises.
     """
     with Draft(target) as draft:
-        size, sha256 = fill(draft.stream)
+        size, sha256, proven = fill(draft.stream)
         draft.stream.seek(0)
         facts = media.probe(draft.stream)
         if facts is None:
             raise OutputError("the result is no file that we know, perhaps an error page; nothing was saved")
         is_sized = facts.type.startswith("video/") or facts.type in media.SIZED_IN_HEADER
-        is_damaged = facts.cut or (is_sized and not facts.width)
+        breaks_off = not proven and media.lacks_its_end(draft.stream, facts.type)
+        is_damaged = facts.cut or breaks_off or (is_sized and not facts.width)
         if is_damaged or not facts.type.startswith(sort):
             told = "a damaged file" if is_damaged else f"{facts.type}, which was not asked for"
             raise OutputError(f"the result is {told}; nothing was saved")
@@ -188,8 +226,26 @@ def save_media(target: Target, fill: Fill, warn: Warn, sort: str, beside: str = 
         as_named = not target.suffix or media.same_kind(target.suffix, suffix)
         if not as_named:
             warn(f"the result is {facts.type} and gets the suffix {suffix} instead of {target.suffix}")
-        name = draft.publish((as_named and target.suffix) or suffix, warn, target.overwrite and as_named, beside)
+        ending = (as_named and target.suffix) or suffix
+        name = draft.publish(ending, warn, target.overwrite and as_named, beside, sha256)
         return Saved(name, size, sha256, facts)
+
+
+def saved_before(path: str, sha256: str) -> Saved | None:
+    """A file of an earlier run, if it is still the one that was saved."""
+    import hashlib
+
+    digest, size = hashlib.sha256(), 0
+    try:
+        with open(path, "rb") as stream:
+            while block := stream.read(READ_BYTES):
+                digest.update(block)
+                size += len(block)
+            stream.seek(0)
+            facts = media.probe(stream)
+    except (OSError, ValueError):
+        return None
+    return Saved(path, size, sha256, facts) if facts and digest.hexdigest() == sha256 else None
 
 
 def beside(saved: Saved, overwrite: bool) -> Target:

@@ -15,31 +15,66 @@ HIDDEN = "[hidden]"
 KEY_NAMES = ("QIANWEN_API_KEY", "QWENCLOUD_API_KEY", "QWEN_API_KEY", "DASHSCOPE_API_KEY")
 
 SHORTEST_SECRET = 16  # a shorter "key" is an ordinary word to the stand-in, and hiding it would spoil paths and names
-_KEYS = re.compile(r"(?<![\w-])(?:sk|st)-(?=[A-Za-z._-]*\d)[A-Za-z0-9._-]{12,}|\bLTAI[A-Za-z0-9]{8,}")
-_BEARER = re.compile(r"(Bearer\s+)\S+", re.IGNORECASE)
-_QUERY = re.compile(
-    r"\b((?:x-oss-)?(?:signature|credential|security-token)|OSSAccessKeyId|Expires)=[^&\s\"'<>]+", re.IGNORECASE
+# A key begins where a word does, or after an escape that hides its beginning: \n, %3D, \u0022.
+_BEGINS = r"(?:(?<![A-Za-z0-9{also}])|(?<=\\[nrtbf])|(?<=%[0-9A-Fa-f]{{2}})|(?<=\\u[0-9A-Fa-f]{{4}}))"
+_NOT_IN_A_NAME, _NOT_IN_A_WORD = _BEGINS.format(also="-"), _BEGINS.format(also="")
+_KEYS = re.compile(
+    rf"{_NOT_IN_A_NAME}(?:sk|st)-(?=[A-Za-z._-]*\d)[A-Za-z0-9._-]{{12,}}|{_NOT_IN_A_WORD}(?:LTAI|STS\.)[A-Za-z0-9]{{8,}}"
 )
-_USER_INFO = re.compile(r"(?<!\w)(\w{1,20}://)[^/@\s]+@")
-_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+_HEADERS = re.compile(
+    r"(Bearer(?:\s|%20|\+)+|Authorization[\"']?\s*[:=]\s*[\"']?(?:Basic|Digest|OSS[\w-]*)\s+)(?!\[hidden\])\S+",
+    re.IGNORECASE,
+)
+_SIGNED = re.compile(
+    r"((?:(?:x[-_]oss[-_])?(?:signature|credential|security[-_]?token)|(?:OSS[-_]?)?Access[-_]?Key[-_]?(?:Id|Secret)"
+    r"|Expires)(?:=|%(?:25)*3D|\\u003d|\\?[\"']\s*[:=]\s*\\?[\"'])"
+    r"|x-oss-(?:signature|credential|security-token)\s*:\s*)"
+    r"(?:(?!%(?:25)*26)[^&\s\"'<>\\])+",
+    re.IGNORECASE,
+)
+_ELEMENTS = re.compile(
+    r"<((?:StringToSign|CanonicalRequest|Signature|SecurityToken|(?:OSS)?AccessKey)\w*)>[^<]+", re.IGNORECASE
+)
+_USER_INFO = re.compile(r"(?<!\w)(\w{1,20}://)[^/?#\s]+@")
+# Commands to a terminal, what reverses or hides text, and what other programs take for the end of a line.
+_CONTROLS = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\U000e0000-\U000e007f]"
+)
+_NEXT_LINE = re.compile(r"\n(?![ \t])")
 
 
 def safe(text: str, secrets: tuple[str, ...] = ()) -> str:
-    """Text for people: known secrets, everything shaped like one, and control characters are replaced."""
+    """Text for people: known secrets, everything shaped like one, and control characters are replaced.
+
+    Every line but the first is indented, so that a text of the service cannot pass for a line of ours.
+    """
     text = literal(text, secrets)
-    text = _BEARER.sub(rf"\1{HIDDEN}", text)
+    text = _HEADERS.sub(rf"\1{HIDDEN}", text)
     text = _KEYS.sub(HIDDEN, text)
-    text = _QUERY.sub(rf"\1={HIDDEN}", text)
+    text = _SIGNED.sub(rf"\1{HIDDEN}", text)
+    text = _ELEMENTS.sub(rf"<\1>{HIDDEN}", text)
     text = _USER_INFO.sub(rf"\1{HIDDEN}@", text)
-    return _CONTROLS.sub("\ufffd", text)
+    return _NEXT_LINE.sub("\n  ", _CONTROLS.sub("\ufffd", text))
 
 
 def literal(text: str, secrets: tuple[str, ...]) -> str:
     """Text for machines: only the configured secrets are replaced; result URLs stay whole."""
     for secret in secrets:
         if len(secret) >= SHORTEST_SECRET:
-            text = text.replace(secret, HIDDEN)
+            for form in _forms(secret):
+                text = re.sub(re.escape(form), HIDDEN, text, flags=re.IGNORECASE)
     return text
+
+
+def _forms(secret: str) -> tuple[str, ...]:
+    """A secret as it is, and as it stands in a JSON text and in a URL. Real keys look the same in all three."""
+    if re.fullmatch(r"[\w.-]+", secret, re.ASCII):
+        return (secret,)
+    from json import dumps
+    from urllib.parse import quote
+
+    escaped = (dumps(secret)[1:-1], dumps(secret, ensure_ascii=False)[1:-1])
+    return tuple(dict.fromkeys((secret, *escaped, quote(secret, safe=""))))
 
 
 def shortened(text: str, longest: int = 500) -> str:

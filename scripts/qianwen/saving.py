@@ -14,15 +14,19 @@ from .redact import each_text, literal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, BinaryIO, Callable, Sequence
+    from typing import Any, BinaryIO, Callable, Mapping, Sequence
 
+    from .ledger import Kept, Notes
     from .session import Session
 
     JSON = dict[str, Any]
 
 
 class Saver:
-    """target: where the results go.  keeps_replies: the service's whole answer is saved beside each of them."""
+    """target: where the results go.  keeps_replies: the service's whole answer is saved beside each of them.
+
+    notes: hears of the links before anything is fetched, and of each file.
+    """
 
     def __init__(
         self,
@@ -32,6 +36,7 @@ class Saver:
         progress: Progress,
         warn: Callable[[str], None],
         keeps_replies: bool,
+        notes: Notes | None = None,
     ) -> None:
         self.service = service
         self.target = target
@@ -39,24 +44,25 @@ class Saver:
         self.progress = progress
         self.warn = warn
         self.keeps_replies = keeps_replies
+        self.notes = notes
         self.sort = "video/" if outcome.noun == "video" else "image/"
 
-    def save(self, body: JSON, interleaved: bool) -> None:
-        """Every picture onto the disk, several at once. Raises OutputError for one that is lost, after the others."""
+    def save(self, body: JSON, interleaved: bool, files: Mapping[int, Kept] = {}) -> None:
+        """Every picture onto the disk, several at once. Raises OutputError for one that is lost, after the others.
+
+        files: what an earlier run of the same results has saved already.
+        """
         result = self.outcome.note(body, interleaved)
         for failure in result.failures:
             self.warn(f"{self.outcome.noun} {failure.number} was not made: {failure.code}: {failure.message}")
-        if not result.urls and result.failures:
-            raise self.service.refused(result.failures[0].code, result.failures[0].message)
-        if not result.urls and body.get("code"):
-            raise self.service.refused(str(body["code"]), str(body.get("message") or ""))
         if not result.urls:
-            told = f"the service reported success, but the answer holds no {self.outcome.noun}"
-            raise Refused(told, billed="unknown")
+            raise self._nothing_came(body, result)
+        self._note(body, result)
 
         def save_one(index: int) -> QianwenError | None:
             try:
-                self._save_one(index, result.urls)
+                if not self._is_saved(index, result.urls, files):
+                    self._save_one(index, result.urls)
             except QianwenError as error:
                 return error
             return None
@@ -69,18 +75,42 @@ class Saver:
         if errors:
             raise errors[0]
 
+    def _nothing_came(self, body: JSON, result: wire.Result) -> QianwenError:
+        if result.failures:
+            return self.service.refused(result.failures[0].code, result.failures[0].message)
+        if body.get("code"):
+            return self.service.refused(str(body["code"]), str(body.get("message") or ""))
+        told = f"the service reported success, but the answer holds no {self.outcome.noun}"
+        return Refused(told, billed="unknown")
+
+    def _note(self, body: JSON, result: wire.Result) -> None:
+        """The links go into the ledger; of what is no task the whole answer, which nobody can be asked for again."""
+        if self.notes:
+            self.notes.result(result.urls, {} if self.outcome.task_id else body)
+
+    def _is_saved(self, index: int, urls: Sequence[str], files: Mapping[int, Kept]) -> bool:
+        kept = files.get(index)
+        saved = outputs.saved_before(kept.path, kept.sha256) if kept else None
+        if saved:
+            self.outcome.saved[index] = File(saved, urls[index])
+        return saved is not None
+
     def _save_one(self, index: int, urls: Sequence[str]) -> None:
         url, target = urls[index], self.target.numbered(index, len(urls))
 
-        def fill(stream: BinaryIO) -> tuple[int, str]:
+        def fill(stream: BinaryIO) -> tuple[int, str, bool]:
+            nonlocal url
             try:
                 fetched = self.service.fetch(url, stream, self.warn)
             except LinkExpired:
-                fetched = self.service.fetch(self._fresh_url(index), stream, self.warn)
-            return fetched.bytes, fetched.sha256
+                url = self._fresh_url(index)
+                fetched = self.service.fetch(url, stream, self.warn)
+            return fetched.bytes, fetched.sha256, fetched.proven
 
         saved = outputs.save_media(target, fill, self.warn, self.sort, ".json" if self.keeps_replies else "")
         self.outcome.saved[index] = File(saved, url)
+        if self.notes:
+            self.notes.file(index, saved.path, saved.sha256)
         self.progress.say(f"Saved {saved.path}")
         if self.keeps_replies:
             try:

@@ -10,9 +10,9 @@ import random
 from contextlib import contextmanager
 
 from . import parallel
-from .errors import AuthError, QianwenError
+from .errors import AuthError, QianwenError, Refused
 from .progress import Progress
-from .service import api, downloads, retry, settings, tasks, uploads
+from .service import api, codes, downloads, guard, retry, settings, tasks, uploads
 from .service.transport import Transport
 from .world import World
 
@@ -20,6 +20,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, BinaryIO, Callable, Iterator, Sequence, TypeVar
 
+    from .service.bucket import Bucket
     from .service.exchange import Send
 
     JSON = dict[str, Any]
@@ -41,8 +42,12 @@ class Session:
         endpoint: api.Endpoint,
         clock: Callable[[], float],
         deadline: float,
+        now: Callable[[], float],
+        own: Bucket | None = None,
     ) -> None:
         self.endpoint = endpoint
+        self._now = now
+        self._own = own
         self._send = send
         self._sleep = sleep
         self._cut = cut
@@ -86,14 +91,42 @@ class Session:
             is_new,
         )
 
+    def cancel(self, task_id: str) -> None:
+        """Cancel a task that is pending. Raises Refused for one that is not."""
+        try:
+            api.answer(self._send, api.request_for(self.endpoint, "POST", api.task_path(task_id) + "/cancel"))
+        except Refused:
+            if tasks.look(self._ask_for(task_id)).word.upper() not in tasks.CANCELED:  # by an answer that was lost
+                raise
+
+    def listed(self, model: str, since: float, until: float) -> list[tasks.Listed]:
+        """The tasks of a model that the account submitted between two moments, epoch seconds."""
+
+        def fetch(page: int) -> JSON:
+            path = api.list_path(model, since, until, page)
+            return api.answer(self._send, api.request_for(self.endpoint, "GET", path))
+
+        return [task for task in tasks.listed(fetch) if not task.created or since <= task.created <= until]
+
+    def pause(self, seconds: float) -> bool:
+        """Wait, and say whether there is still time for anything after it."""
+        if self._clock() + seconds >= self._deadline:
+            return False
+        self._sleep(seconds)
+        return True
+
     def _ask_for(self, task_id: str) -> JSON:
         return api.answer(self._send, api.request_for(self.endpoint, "GET", api.task_path(task_id)))
 
     def upload(self, files: Sequence[uploads.Upload], model: str) -> list[str]:
-        """The `oss://` URLs of local files, in their order."""
+        """The URLs of local files, in their order: `oss://` of temporary storage, or presigned of the own bucket."""
 
         def upload(file: uploads.Upload) -> str:
-            return uploads.upload(self._send, self._sleep, self.endpoint, model, file)
+            if self._own is None:
+                return uploads.upload(self._send, self._sleep, self.endpoint, model, file)
+            from .service import bucket
+
+            return bucket.upload(self._send, self._sleep, self._now, self._own, file)
 
         return self.side_by_side(upload, files)
 
@@ -111,20 +144,26 @@ class Session:
 
 
 @contextmanager
-def opened(world: World, progress: Progress, region: str, timeout: float, sandbox: bool) -> Iterator[Session]:
-    """A session for one run. Raises AuthError when there is no key or no base to trust, UsageError for the region."""
-    deadline = world.clock() + timeout
+def opened(
+    world: World, progress: Progress, region: str, deadline: float, sandbox: bool, own: Bucket | None = None
+) -> Iterator[Session]:
+    """A session that ends by `deadline`, a moment of the world's clock. own: the user's bucket for local files.
+
+    Raises AuthError when there is no key or no base to trust, UsageError for the region.
+    """
     with _endpoint(world, progress, region, sandbox) as (endpoint, source):
-        progress.secrets += (endpoint.key,)
-        transport = Transport(deadline, world.clock)
+        progress.secrets += (endpoint.key, *(own.secrets if own else ()))
+        transport = Transport(deadline, world.clock, world.env)
         sleep = world.sleep or transport.pause
-        send = retry.retrying(
-            world.send or transport.send, sleep, world.clock, deadline, random.random, tell=progress.say
-        )
+        door = guard.guarding(world.send or transport.send, endpoint.base, endpoint.key)
+        send = retry.retrying(door, sleep, world.clock, deadline, random.random, tell=progress.say)
         try:
-            yield Session(send, sleep, transport.close, endpoint, world.clock, deadline)
+            yield Session(send, sleep, transport.close, endpoint, world.clock, deadline, world.now, own)
         except AuthError as error:
-            error.hint += f" (the key is {source})"
+            if codes.blames_the_key(error.code, error.message, error.http_status):
+                error.hint = settings.advice(endpoint.base, endpoint.key, source)
+            elif "the key is" not in error.hint:  # that of the bucket has told already
+                error.hint += f" (the key is {source})"
             raise
         finally:
             transport.close()

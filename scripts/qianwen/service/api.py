@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from urllib.parse import quote, urlencode
 
 from .. import strict_json
@@ -29,6 +30,8 @@ ANSWER_BYTES = 16 * 2**20
 LINE_BYTES = 2**20
 SYNC_PATIENCE = 600.0  # the shared hosts answer or give up within this many seconds
 POLL_PATIENCE = 60.0
+CHINA_SECONDS = 8 * 3600
+LONGEST_SPAN_SECONDS = 86400 - 1
 
 KINDS: Mapping[str, type[QianwenError]] = {
     "auth": AuthError,
@@ -65,7 +68,8 @@ def request_for(
         headers["X-DashScope-OssResourceResolve"] = "enable"
     patience = SYNC_PATIENCE if body is not None and not task else POLL_PATIENCE
     paid = body is not None
-    return Request(method, endpoint.base + path, headers, encoded, patience, billable=paid, once=paid)
+    longest = 0 if paid else ANSWER_BYTES
+    return Request(method, endpoint.base + path, headers, encoded, patience, billable=paid, once=paid, longest=longest)
 
 
 def answer(send: Send, request: Request) -> JSON:
@@ -101,6 +105,17 @@ def policy_path(model: str) -> str:
 
 def task_path(task_id: str) -> str:
     return "/tasks/" + quote(task_id, safe="", errors="replace")
+
+
+def list_path(model: str, since: float, until: float, page: int) -> str:
+    """The tasks of a model; the moments, epoch seconds, are told in China's time and at most a day apart."""
+
+    def told(moment: float) -> str:
+        return time.strftime("%Y%m%d%H%M%S", time.gmtime(moment + CHINA_SECONDS))
+
+    until = min(until, since + LONGEST_SPAN_SECONDS)
+    query = {"model_name": model, "start_time": told(since), "end_time": told(until), "page_no": page}
+    return "/tasks/?" + urlencode(query)
 
 
 def refused(answer: JSON, status: int, request: Request | None = None) -> QianwenError:

@@ -47,7 +47,11 @@ KEY_HINT = (
     "check the key, and that it belongs to this region and plan: "
     "--region cn-beijing or ap-southeast-1, DASHSCOPE_HTTP_BASE_URL for a workspace or plan host"
 )
-_KEY = Meaning("auth", hint=KEY_HINT)
+KEY = Meaning("auth", hint=KEY_HINT)  # the key itself is refused, whatever it asked for
+_AGENTS = Meaning("auth", hint="this plan is for coding agents and has no pictures or videos; use a pay-as-you-go key")
+_WORKSPACE = Meaning(
+    "auth", hint="the key belongs to another workspace, or its workspace is gone; use a key of the right one"
+)
 _PERMISSION = Meaning("auth", hint="the key may not use this model: activate it in the console, or use another key")
 
 # Regular expressions over the whole code and a part of the message; the first row that fits counts.
@@ -56,6 +60,7 @@ ROWS = (
     Row(_QUOTA, r"Throttling\.AllocationQuota|insufficient_quota", r"[Ff]ree allocated quota|quota has been exhausted"),
     Row(_QUOTA, r"Throttling\.AllocationQuota|insufficient_quota", r"(hour|week|month) allocated quota"),
     Row(_ACCOUNT, r"Arrearage|CommodityNotPurchased|PrepaidBillOverdue|PostpaidBillOverdue"),
+    Row(_ACCOUNT, message=r"account is in good standing"),
     Row(
         _CONTENT, r"DataInspectionFailed|data_inspection_failed|IPInfringementSuspect|FaqRuleBlocked|CustomRoleBlocked"
     ),
@@ -69,7 +74,11 @@ ROWS = (
     Row(_ROUTE, message=r"url error"),
     Row(_MODEL, r"ModelNotFound|model_not_found|model_not_supported"),
     Row(_MODEL, message=r"Model not exist"),
-    Row(_KEY, r"InvalidApiKey|invalid_api_key|NOT AUTHORIZED"),
+    Row(_MODEL, message=r"model '[^']*' is not supported"),
+    Row(_AGENTS, message=r"only available for Coding Agents"),
+    Row(KEY, r"InvalidApiKey|invalid_api_key|NOT AUTHORIZED"),
+    Row(KEY, message=r"(?i:(invalid|incorrect) api[- ]?key)"),
+    Row(_WORKSPACE, r"WorkSpaceNotFound"),
     Row(
         _PERMISSION,
         r"AccessDenied\.Unpurchased|(Model|Workspace|App|Endpoint)\.AccessDenied|AccessDenied|access_denied",
@@ -77,8 +86,8 @@ ROWS = (
     Row(_THROTTLED, r"Throttling.*|LimitRequests|limit_requests|limit_burst_rate"),
     Row(Meaning("failed"), r"InternalError\.Algo\.InvalidParameter"),
     Row(_SERVER, r"InternalError.*|internal_error|SystemError|ModelServiceFailed|RewriteFailed|Request_?TimeOut"),
-    Row(_SERVER, r"ResponseTimeout|ModelServingError|ModelUnavailable|ServiceUnavailable"),
-    Row(_KEY, status=401),
+    Row(_SERVER, r"ResponseTimeout|ModelServingError|ModelUnavailable|ServiceUnavailable(Error)?"),
+    Row(KEY, status=401),
     Row(_PERMISSION, status=403),
     Row(_MODEL, status=404),
     Row(_THROTTLED, status=429),
@@ -95,3 +104,8 @@ def meaning(code: str, message: str, status: int) -> Meaning:
         ):
             return Meaning("failed", hint=row.meaning.hint) if status == 400 and row.meaning.passing else row.meaning
     return _SERVER if status >= 500 else Meaning("failed")
+
+
+def blames_the_key(code: str, message: str, status: int | None) -> bool:
+    """Whether the key itself was refused, and not what it asked for, a quota or the account."""
+    return meaning(code, message, status or 0) is KEY

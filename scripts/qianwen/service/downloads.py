@@ -16,7 +16,7 @@ from ..record import record
 from .api import AGENT
 from .crc64 import Crc64
 from .exchange import Fault, Request, Response
-from .settings import is_loopback
+from .settings import STORAGE_HOSTS, is_loopback
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,16 +28,16 @@ BLOCK_BYTES = 256 * 1024
 PATIENCE = 60.0
 BREAKS = 5  # how often a download is taken up again without a byte that is new
 REDIRECTS = 3
-STORAGE_HOSTS = ".aliyuncs.com"
 _NUMBER = re.compile(r"[0-9]{1,20}")
 
 
 @record
 class Fetched:
-    """bytes: how many came.  sha256: of them, in hex."""
+    """bytes: how many came.  sha256: of them, in hex.  proven: the server had said how many, or which."""
 
     bytes: int
     sha256: str
+    proven: bool
 
 
 def fetch(
@@ -50,7 +50,7 @@ def fetch(
     """
     url = fetchable(url, loopback, warn)
     whole = _Whole(stream)
-    trouble = ""
+    trouble = hint = ""
     breaks = most = 0
     while breaks <= BREAKS:
         try:
@@ -58,14 +58,14 @@ def fetch(
                 whole.receive(response)
             trouble = whole.complaint()
             if not trouble:
-                return Fetched(whole.size, whole.sha256.hexdigest())
+                return Fetched(whole.size, whole.sha256.hexdigest(), whole.is_proven)
         except Fault as fault:
-            trouble = fault.reason
+            trouble, hint = fault.reason, fault.hint
             if fault.permanent:
                 break
         breaks = 0 if whole.size > most else breaks + 1  # a line that goes on bringing bytes is not given up
         most = max(most, whole.size)
-    raise OutputError(f"the download of {shown(url)} broke off: {trouble}")
+    raise OutputError(f"the download of {shown(url)} broke off: {trouble}", hint=hint)
 
 
 def fetchable(url: str, loopback: bool, warn: Callable[[str], None] = lambda _: None) -> str:
@@ -131,6 +131,10 @@ class _Whole:
             if self.expected_crc:
                 self.crc64.update(block)
 
+    @property
+    def is_proven(self) -> bool:
+        return self.total is not None or bool(self.expected_md5 or self.expected_crc)
+
     def complaint(self) -> str:
         """Why these bytes are not the object, or ""; a wrong checksum starts from nothing again."""
         if self.total is not None and self.size != self.total:
@@ -181,7 +185,8 @@ def _follow(send: Send, url: str, headers: dict[str, str], loopback: bool) -> Re
 
 def _continues(response: Response, whole: _Whole) -> bool:
     said = re.fullmatch(r"bytes ([0-9]{1,20})-[0-9]+/([0-9]+|\*)", response.headers.get("content-range", ""))
-    return bool(said and int(said[1]) == whole.size and said[2] in ("*", str(whole.total)))
+    is_same = response.headers.get("etag", whole.etag) == whole.etag
+    return bool(is_same and said and int(said[1]) == whole.size and said[2] in ("*", str(whole.total)))
 
 
 def _refusal(response: Response, url: str) -> OutputError:

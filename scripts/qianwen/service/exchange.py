@@ -29,6 +29,8 @@ class Request:
 
     patience: seconds of silence after which we stop listening.  billable: acceptance costs money.
     once: it must not be sent again as it is when it may have arrived, because it costs money or has a unique name.
+    longest: bytes of the answer when it is small and read as a part of the exchange, so that a break in it is a break
+    of that; 0 for one that is read as it comes.
     """
 
     method: str
@@ -38,6 +40,7 @@ class Request:
     patience: float = 60.0
     billable: bool = False
     once: bool = False
+    longest: int = 0
 
 
 class Fault(Exception):
@@ -81,6 +84,14 @@ class Response:
                 self.close()
                 raise Fault(f"the answer is longer than {limit} bytes", sent=True, permanent=True)
         return bytes(blocks)
+
+    def whole(self, limit: int) -> Response:
+        """The same answer with its body read already. Raises as `read_all` does."""
+        if self.status >= 300:
+            return self
+        with self:
+            left = [self.read_all(limit)]
+        return Response(self.status, self.headers, lambda _: left.pop() if left else b"")
 
     def close(self) -> None:
         """Give the connection back, or up. Only the first call does anything."""

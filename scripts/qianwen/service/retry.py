@@ -99,7 +99,8 @@ def retrying(
         attempt = 1
         while True:
             try:
-                outcome: Outcome = send(request)
+                response = send(request)
+                outcome: Outcome = response.whole(request.longest) if request.longest else response
             except Fault as fault:
                 outcome = fault
             pause = delay(attempt, request, outcome, now(), chance())

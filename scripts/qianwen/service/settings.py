@@ -6,6 +6,7 @@ base URL from it must be a DashScope host. Messages name the source of a key and
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 from urllib.parse import urlsplit
@@ -21,8 +22,10 @@ if TYPE_CHECKING:
 
 BASE_NAMES = ("DASHSCOPE_HTTP_BASE_URL", "QWEN_BASE_URL")
 REGION_NAMES = ("QWEN_REGION", "DASHSCOPE_API_REGION", "DASHSCOPE_REGION")
-FROM_FILE = frozenset({*KEY_NAMES, *BASE_NAMES, *REGION_NAMES, "OUTPUT_DIR"})
-PLACEHOLDERS = frozenset({"sk-your-key-here"})
+BUCKET_NAMES = tuple(
+    f"QWEN_TMP_OSS_{part}" for part in ("BUCKET", "REGION", "AK_ID", "AK_SECRET", "PREFIX", "ENDPOINT", "URL_EXPIRES")
+)
+FROM_FILE = frozenset({*KEY_NAMES, *BASE_NAMES, *REGION_NAMES, *BUCKET_NAMES, "OUTPUT_DIR"})
 
 HOSTS: Mapping[str, str] = {
     "cn-beijing": "dashscope.aliyuncs.com",
@@ -32,13 +35,28 @@ HOSTS: Mapping[str, str] = {
 }
 ALIASES: Mapping[str, str] = {"cn": "cn-beijing", "intl": "ap-southeast-1", "us": "us-east-1"}
 DEFAULT_REGION = "cn-beijing"
+STORAGE_HOSTS = ".aliyuncs.com"  # uploads and results; no key is ever sent to them
 ENV_FILE_CHARACTERS = 1_000_000
+LONGEST_PLACEHOLDER = 60
 
 _WORKSPACE_HOST = re.compile(
     r"[a-z0-9-]+\.(cn-beijing|ap-southeast-1|ap-northeast-1|eu-central-1|us-east-1|cn-hongkong)\.maas\.aliyuncs\.com"
 )
 _PLAN_HOST = re.compile(r"token-plan\.[a-z0-9-]+\.maas\.aliyuncs\.com")
+_TRIAL_HOST = re.compile(r"trial\.[a-z0-9-]+\.maas\.aliyuncs\.com")
 _CODING_HOSTS = ("coding.dashscope.aliyuncs.com", "coding-intl.dashscope.aliyuncs.com")
+_HOST = re.compile(r"[a-z0-9._-]+|[0-9a-f:.]+")  # a name as it goes on the wire, or an IPv6 address
+
+# What templates leave where a key belongs. Always the whole value and never a digit, so that no real key is taken for
+# one; "dummy" or "test" are no placeholders, because people give them to stand-ins and proxies on purpose.
+_PLACEHOLDER = re.compile(
+    r"<.*>|\[.*\]|\{.*\}|\$\{?\w+\}?|%\w+%"
+    r"|(sk-|st-)?([x*•._-]{3,}|…+)"
+    r"|[a-z_ -]*(?<![a-z])(your|my|insert|paste|enter|put|add)[a-z_ -]*(key|token)[a-z_ -]*|[^\d]*[你您][^\d]*"
+    r"|(sk-)?(change|replace|fill)[-_ ]?(me|this|in)|(sk-)?(your|key|put)[a-z_ -]*here"
+    r"|(dashscope[-_]|qwen[-_])?api[-_ ]?key|todo|placeholder|undefined|null|none",
+    re.IGNORECASE,
+)
 
 NO_KEY_HINT = (
     "put a line DASHSCOPE_API_KEY=sk-your-key-here with your own key into .env in this folder, or export the variable; "
@@ -64,17 +82,24 @@ class Setting:
 
 def find(place: Place, names: tuple[str, ...]) -> Setting | None:
     """The first of `names` that is set: in the environment, then in `.env` here, then in the project's root."""
+    return next(_settings(place, names), None)
+
+
+def _settings(place: Place, names: tuple[str, ...]) -> Iterator[Setting]:
     for name in names:
         value = place.env.get(name, "").strip()
-        if value and value not in PLACEHOLDERS:
-            return Setting(value, f"{name} in the environment", trusted=True)
+        if value:
+            yield Setting(value, f"{name} in the environment", trusted=True)
     for path in _env_files(place):
         entries = read_env_file(path)
         for name in names:
-            value = entries.get(name, "")
-            if value and value not in PLACEHOLDERS:
-                return Setting(value, f"{name} in {path}", trusted=False)
-    return None
+            if entries.get(name):
+                yield Setting(entries[name], f"{name} in {path}", trusted=False)
+
+
+def is_placeholder(value: str) -> bool:
+    """Whether a key is what a template left, such as sk-your-key-here, <your key> or ${DASHSCOPE_API_KEY}."""
+    return len(value) <= LONGEST_PLACEHOLDER and _PLACEHOLDER.fullmatch(value) is not None
 
 
 def region(place: Place, flag: str) -> str:
@@ -97,9 +122,7 @@ def base_url(place: Place, region_name: str) -> str:
 
 def key(place: Place, base: str) -> Setting:
     """The API key and where it was found. Raises AuthError when there is none, or none that fits the base."""
-    found = find(place, KEY_NAMES) or next(_keys_of_other_tools(place), None)
-    if found is None:
-        raise AuthError("no API key was found", hint=NO_KEY_HINT)
+    found = _found_key(place)
     if not re.fullmatch(r"[\x21-\x7e]+", found.value):
         raise AuthError(f"the key from {found.source} holds spaces or characters that no key has")
     host = urlsplit(base).hostname or ""
@@ -109,6 +132,19 @@ def key(place: Place, base: str) -> Setting:
             hint="use a pay-as-you-go key, or set DASHSCOPE_HTTP_BASE_URL to your plan's own host",
         )
     return found
+
+
+def _found_key(place: Place) -> Setting:
+    """The first key that is none of a template's words. When there are only such, the error says where they stand."""
+    templates = []
+    for found in itertools.chain(_settings(place, KEY_NAMES), _keys_of_other_tools(place)):
+        if not is_placeholder(found.value):
+            return found
+        templates.append(found.source)
+    if templates:
+        told = f"no API key was found: {templates[0]} holds a placeholder"
+        raise AuthError(told, hint=f"put your own key in its place. {NO_KEY_HINT[0].upper()}{NO_KEY_HINT[1:]}")
+    raise AuthError("no API key was found", hint=NO_KEY_HINT)
 
 
 def endpoint(place: Place, region_name: str) -> tuple[Endpoint, str]:
@@ -129,13 +165,15 @@ def _checked_base(found: Setting) -> str:
         host, port = (parts.hostname or "").lower(), parts.port
     except ValueError:
         raise refuse("cannot be read") from None
-    if parts.scheme not in ("https", "http") or not host or "@" in parts.netloc or parts.query or parts.fragment:
+    if parts.scheme not in ("https", "http") or "@" in parts.netloc or parts.query or parts.fragment:
         raise refuse("is no plain https URL")
+    if not _HOST.fullmatch(host):
+        raise refuse("names no host in plain ASCII letters, digits, dots and hyphens")
     if parts.scheme == "http" and not is_loopback(host):
         raise refuse("is not encrypted (http)")
     if host in _CODING_HOSTS:
         raise refuse("is a Coding Plan host, which has no pictures or videos")
-    known = _is_known(host) and parts.scheme == "https" and port in (None, 443)
+    known = is_dashscope(host) and parts.scheme == "https" and port in (None, 443)
     if not known and not found.trusted:
         raise refuse("is no DashScope host")
     path = parts.path.rstrip("/")
@@ -144,6 +182,77 @@ def _checked_base(found: Setting) -> str:
             raise refuse("is the address of one endpoint and not a base")
         path = "/api/v1"
     return f"{parts.scheme}://{parts.netloc}{path}"
+
+
+ANY = ""
+# Who refuses whom, and what to do then: (kind of host, kind of key) → words. The first row that fits counts.
+ADVICE: tuple[tuple[str, str, str], ...] = (
+    (
+        "plan",
+        "plan",
+        "{host} takes only keys of its own plan and region (Token Plan and Coding Plan keys look alike and are not "
+        "interchangeable): check in the console which plan the key belongs to",
+    ),
+    ("here", ANY, "{host} is this machine and not DashScope: what listens there wants another key"),
+    (
+        "foreign",
+        ANY,
+        "{host} is no DashScope host: check which key it takes, or unset {names} to speak to DashScope itself",
+    ),
+    (ANY, "plan", "Token Plan and Coding Plan keys work on their plan's own host only: use a pay-as-you-go key here"),
+    (
+        ANY,
+        "temporary",
+        "a temporary key lives 30 minutes at most, and works where the key that made it does: make a new one",
+    ),
+    (
+        "plan",
+        ANY,
+        "{host} takes Token Plan keys only: unset {names} to use a pay-as-you-go key on the host of its region",
+    ),
+    (
+        "workspace",
+        ANY,
+        "{host} takes only keys that were made in this very workspace: make one there, or, for a key of another "
+        "workspace, unset {names} and give the key's --region",
+    ),
+    (
+        "trial",
+        ANY,
+        "{host} is a trial host and takes keys of {region} that may use the trial: unset {names} to use the regular "
+        "host of the region",
+    ),
+    (
+        "shared",
+        ANY,
+        "{host} takes keys of {region} only: check in the console that the key exists and where it was made; for "
+        "a key of another region try --region {others} (with {names} unset)",
+    ),
+)
+
+
+def advice(base: str, key: str, source: str) -> str:
+    """What to do when the host of `base` refuses a key itself (401). Nothing of the key is in it but its source."""
+    host = (urlsplit(base).hostname or "").lower()
+    host_kind, region_name = _kind_of_host(host)
+    key_kind = "plan" if key.startswith("sk-sp-") else "temporary" if key.startswith("st-") else "usual"
+    words = next(words for hosts, keys, words in ADVICE if hosts in (host_kind, ANY) and keys in (key_kind, ANY))
+    # Most keys are made in one of the first two regions.
+    others = " or ".join(name for name in list(HOSTS)[:2] if name != region_name)
+    told = words.format(host=host, region=region_name, others=others, names=" and ".join(BASE_NAMES))
+    return f"{told} (the key is {source})"
+
+
+def _kind_of_host(host: str) -> tuple[str, str]:
+    """shared, plan, trial, workspace, here or foreign; and the region of a DashScope host."""
+    for name, shared in HOSTS.items():
+        if host == shared:
+            return "shared", name
+    match = _WORKSPACE_HOST.fullmatch(host)
+    if match:
+        is_plan, is_trial = _PLAN_HOST.fullmatch(host), _TRIAL_HOST.fullmatch(host)
+        return "plan" if is_plan else "trial" if is_trial else "workspace", match[1]
+    return "here" if is_loopback(host) else "foreign", ""
 
 
 _BASE_HINT = (
@@ -160,7 +269,8 @@ def is_loopback_url(url: str) -> bool:
     return is_loopback(urlsplit(url).hostname or "")
 
 
-def _is_known(host: str) -> bool:
+def is_dashscope(host: str) -> bool:
+    """Whether a host is one of the service's own, to which a key may go wherever the base URL was found."""
     return host in HOSTS.values() or _WORKSPACE_HOST.fullmatch(host) is not None
 
 
@@ -202,12 +312,12 @@ def _env_files(place: Place) -> Iterator[str]:
 def _keys_of_other_tools(place: Place) -> Iterator[Setting]:
     path = os.path.join(place.home, ".alibabacloud", "credentials")
     value = _from_credentials(path, place.env)
-    if value and value not in PLACEHOLDERS:
+    if value:
         yield Setting(value, path, trusted=True)
     named = place.env.get("DASHSCOPE_API_KEY_FILE_PATH", "")
     path = os.path.expanduser(named) if named else os.path.join(place.home, ".dashscope", "api_key")
     value = _text_of(path).strip()
-    if value and value not in PLACEHOLDERS:
+    if value:
         yield Setting(value, path, trusted=True)
 
 

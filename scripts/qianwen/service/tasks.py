@@ -24,6 +24,8 @@ STATES: Mapping[str, str] = {
     "CANCELLED": FAILED,
     "UNKNOWN": GONE,
 }
+CANCELED = frozenset({"CANCELED", "CANCELLED"})
+MOST_PAGES = 20
 YOUNG_SECONDS = 15.0  # a task that was just submitted may not be visible everywhere yet
 YOUNG_UNKNOWNS = 3
 FIRST_GAP = 2.0
@@ -45,6 +47,30 @@ class Seen:
     meaning: str
     body: JSON
     is_odd: bool = False
+
+
+@record
+class Listed:
+    """A task in the service's list. word: its state.  created: epoch seconds, 0 when that is not told."""
+
+    task_id: str
+    word: str
+    created: float
+
+
+def listed(fetch: Callable[[int], JSON]) -> Iterator[Listed]:
+    """Every task of a list. fetch: the answer for a page, from 1."""
+    for page in range(1, MOST_PAGES + 1):
+        answer = fetch(page)
+        entries = answer.get("data")
+        for entry in entries if isinstance(entries, list) else ():
+            if isinstance(entry, dict) and entry.get("task_id") and isinstance(entry["task_id"], str):
+                created = entry.get("gmt_create")
+                seconds = created / 1000 if isinstance(created, (int, float)) else 0.0
+                yield Listed(entry["task_id"], str(entry.get("status") or ""), seconds)
+        pages = answer.get("total_page")
+        if not entries or not isinstance(pages, int) or page >= pages:
+            return
 
 
 def look(body: JSON) -> Seen:

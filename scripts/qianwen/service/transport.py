@@ -1,7 +1,7 @@
-"""The one door to the network: `Transport.send(Request) -> Response`. No other module opens a socket.
+"""The one door to the network: `Transport.send(Request) -> Response`. Nothing leaves in any other way.
 
-Connecting and sending are separate steps, so that a `Fault` knows whether the server can have seen the request. Every
-wait on a socket ends at the run's deadline. Redirects are answers like any other here; nothing follows them.
+Connecting (`opening`) and sending are separate steps, so that a `Fault` knows whether the server can have seen the
+request. Every wait on a socket ends at the run's deadline. Redirects are answers like any other; nothing follows them.
 """
 
 from __future__ import annotations
@@ -11,76 +11,51 @@ import io
 import re
 import select
 import socket
-import ssl
 import threading
 import time
 import weakref
+from types import MappingProxyType
 from urllib.parse import quote, urlsplit
 
 from .exchange import Fault, Request, Response, Stream
+from .foreign import DeadlinePassed, fault_of
+from .opening import Opener
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable, List, Sequence, Tuple
+    from typing import Callable, List, Mapping, Tuple
 
     from .exchange import Body
+    from .opening import Origin
+    from .proxies import Proxy
 
-    _Origin = Tuple[str, str, int]
-    _Address = Tuple[int, int, int, str, Any]
     _Head = Tuple[str, str, List[Tuple[str, str]]]
 
-CONNECT_SECONDS = 15.0
 REFUSAL_BYTES = 65536
 _LEGAL_IN_A_TARGET = "%/:?#[]@!$&'()*+,;=~"
 _HEADER_LINE = re.compile(r"[\x20-\x7e]+")
 IDLE_SECONDS_FOR_PAID = 5.0  # a connection that rested longer may be half closed: not for a request that costs money
 
 
-class DeadlinePassed(TimeoutError):
-    """The run's own time is over; waiting again is pointless."""
-
-
-# What foreign exceptions mean. The first match counts: (type, words, permanent, hint).
-_CERTIFICATE_HINT = "set SSL_CERT_FILE to your company's certificates; on macOS run 'Install Certificates.command' once"
-FOREIGN: tuple[tuple[type[BaseException], str, bool, str], ...] = (
-    (DeadlinePassed, "the time given by --timeout is over", True, ""),
-    (ssl.SSLCertVerificationError, "the server's certificate is not trusted", True, _CERTIFICATE_HINT),
-    (ssl.SSLError, "the TLS handshake or stream failed", False, ""),
-    (socket.gaierror, "the host name could not be resolved", False, "check the network and the host name"),
-    (ConnectionRefusedError, "the connection was refused", False, ""),
-    (socket.timeout, "the server was silent for too long", False, ""),
-    (TimeoutError, "the server was silent for too long", False, ""),
-    (http.client.IncompleteRead, "the answer broke off", False, ""),
-    (http.client.RemoteDisconnected, "the server closed the connection without an answer", False, ""),
-    (http.client.HTTPException, "the answer is no HTTP", False, ""),
-    (ConnectionError, "the connection broke", False, ""),
-    (OSError, "the network failed", False, ""),
-    (UnicodeError, "the host name is not valid", True, ""),
-    (ValueError, "the URL or a header is not valid", True, ""),
-)
-
-
-def fault_of(error: BaseException, *, sent: bool) -> Fault:
-    for kind, words, permanent, hint in FOREIGN:
-        if isinstance(error, kind):
-            detail = getattr(error, "strerror", None) or ""
-            return Fault(f"{words} ({detail})" if detail else words, sent=sent, permanent=permanent, hint=hint)
-    raise error
-
-
 class Transport:
     """Connections, kept open per host and reused, closed at the end of the run.
 
-    deadline: moment of `clock` after which no wait may last (None: no bound). Safe to use from several threads.
+    deadline: moment of `clock` after which no wait may last (None: no bound).  env: where proxies and certificates
+    are named, which is the real environment and nothing else. Safe to use from several threads.
     """
 
-    def __init__(self, deadline: float | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        deadline: float | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        env: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         self._deadline = deadline
         self._clock = clock
+        self._opener = Opener(env, self._patience)
         self._idle: dict[tuple[str, str, int], list[tuple[float, _Connection]]] = {}
         self._lock = threading.Lock()
         self._sockets: weakref.WeakSet[_BoundedSocket] = weakref.WeakSet()
-        self._tls: ssl.SSLContext | None = None
         self._over = threading.Event()
 
     def send(self, request: Request) -> Response:
@@ -111,28 +86,24 @@ class Transport:
         for sock in sockets:
             sock.cut()
 
-    def _exchange(self, connection: _Connection, origin: _Origin, head: _Head, request: Request) -> Response:
+    def _exchange(self, connection: _Connection, origin: Origin, head: _Head, request: Request) -> Response:
         try:
             connection.sock.patience = request.patience
             _write(connection, head, request.body)
             answer = connection.getresponse()
         except Exception as error:
             connection.close()
-            raise self._fault(error, sent=True) from error
+            raise self._fault(error, sent=True, through=connection.proxy) from error
         except BaseException:
             connection.close()
             raise
 
         def read(size: int) -> bytes:
             try:
-                # read1 hands over what has come, as a stream needs it, but before 3.13 it does not count a known length
-                block = answer.read1(size) if answer.length is None else answer.read(size)
-                if not block and answer.length:
-                    raise http.client.IncompleteRead(b"", answer.length)
-                return block
+                return _some(answer, size)
             except Exception as error:
                 connection.close()
-                raise self._fault(error, sent=True) from error
+                raise self._fault(error, sent=True, through=connection.proxy) from error
 
         def close() -> None:
             whole = answer.isclosed() and not answer.will_close
@@ -148,7 +119,7 @@ class Transport:
             response.refusal = _refusal(response)
         return response
 
-    def _connection(self, origin: _Origin, billable: bool) -> tuple[_Connection, bool]:
+    def _connection(self, origin: Origin, billable: bool) -> tuple[_Connection, bool]:
         """A resting connection that can be trusted, else a new one; and whether it was used before."""
         now = self._clock()
         while True:
@@ -163,47 +134,27 @@ class Transport:
             connection.close()
         return self._open(origin), False
 
-    def _open(self, origin: _Origin) -> _Connection:
-        scheme, host, port = origin
+    def _open(self, origin: Origin) -> _Connection:
         try:
-            sock = self._connect(host, port)
-        except Exception as error:
-            raise self._fault(error, sent=False) from error
-        try:
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            if scheme == "https":
-                self._tls = self._tls or ssl.create_default_context()
-                sock = self._tls.wrap_socket(sock, server_hostname=host)
-        except Exception as error:
-            sock.close()
-            raise self._fault(error, sent=False) from error
+            sock, proxy = self._opener.open(origin)
+        except Fault as fault:
+            raise self._over_or(fault) from fault.__cause__
         bounded = _BoundedSocket(sock, self._patience)
         with self._lock:
             if self._over.is_set():
                 bounded.close()
                 raise self._fault(ConnectionError(), sent=False)
             self._sockets.add(bounded)
-        return _Connection(host, port, bounded)
+        return _Connection(origin, bounded, proxy)
 
-    def _connect(self, host: str, port: int) -> socket.socket:
-        """A TCP connection to the first address that takes one; each wait ends at the deadline."""
-        trouble: OSError = OSError("the host has no address")
-        for family, kind, protocol, _, address in _addresses(host, port, self._patience(CONNECT_SECONDS)):
-            sock = socket.socket(family, kind, protocol)
-            try:
-                sock.settimeout(self._patience(CONNECT_SECONDS))
-                sock.connect(address)
-                return sock
-            except OSError as error:
-                sock.close()
-                trouble = error
-        raise trouble
+    def _fault(self, error: BaseException, *, sent: bool, through: Proxy | None = None) -> Fault:
+        return self._over_or(fault_of(error, sent=sent, through=through))
 
-    def _fault(self, error: BaseException, *, sent: bool) -> Fault:
-        fault = fault_of(error, sent=sent)
-        return Fault("the run is over", sent=sent, permanent=True) if self._over.is_set() else fault
+    def _over_or(self, fault: Fault) -> Fault:
+        """The fault itself, unless the run was closed: then that is what broke it."""
+        return Fault("the run is over", sent=fault.sent, permanent=True) if self._over.is_set() else fault
 
-    def _rest(self, origin: _Origin, connection: _Connection) -> None:
+    def _rest(self, origin: Origin, connection: _Connection) -> None:
         with self._lock:
             self._idle.setdefault(origin, []).append((self._clock(), connection))
 
@@ -217,26 +168,7 @@ class Transport:
         return min(seconds, left)
 
 
-def _addresses(host: str, port: int, patience: float) -> Sequence[_Address]:
-    """What the name stands for. The system's look-up knows no timeout, so it works beside us and may be left behind."""
-    found: list[Sequence[_Address] | Exception] = []
-
-    def look_up() -> None:
-        try:
-            found.append(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
-        except Exception as error:
-            found.append(error)
-
-    thread = threading.Thread(target=look_up, daemon=True)
-    thread.start()
-    thread.join(patience)
-    answer = found[0] if found else socket.timeout()
-    if isinstance(answer, Exception):
-        raise answer
-    return answer
-
-
-def _origin(url: str) -> _Origin:
+def _origin(url: str) -> Origin:
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError(f"no http URL: {parts.scheme}")
@@ -270,6 +202,20 @@ def _write(connection: _Connection, head: _Head, body: Body) -> None:
         pass  # a server that refuses early answers and closes; its answer says why
 
 
+def _some(answer: http.client.HTTPResponse, size: int) -> bytes:
+    """What has come of a body, so that a break costs nothing that was here. Raises IncompleteRead at an early end."""
+    left = answer.length
+    if left is None:
+        return answer.read1(size)
+    block = answer.read1(min(size, left))
+    if not block and left:
+        raise http.client.IncompleteRead(b"", left)
+    answer.length = left - len(block)  # before 3.13 read1 does not count
+    if not answer.length:
+        answer.read(1)  # takes note of the end
+    return block
+
+
 def _refusal(response: Response) -> bytes:
     """The first bytes of a refusal, as much as there is: a broken error page must not hide its status."""
     body = b""
@@ -291,9 +237,10 @@ class _Connection(http.client.HTTPConnection):
     auto_open = 0
     sock: _BoundedSocket
 
-    def __init__(self, host: str, port: int, sock: _BoundedSocket) -> None:
-        super().__init__(host, port)
+    def __init__(self, origin: Origin, sock: _BoundedSocket, proxy: Proxy | None) -> None:
+        super().__init__(*origin[1:])
         self.sock = sock
+        self.proxy = proxy
 
     @property
     def is_open(self) -> bool:

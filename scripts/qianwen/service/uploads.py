@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import os
 import re
+from urllib.parse import urlsplit
 
-from ..errors import Refused, Unavailable, UsageError
+from ..errors import QianwenError, Refused, Unavailable, UsageError
 from ..media import SUFFIXES
 from ..record import record
 from . import api
 from .exchange import Fault, Request, Stream
-from .settings import is_loopback_url
+from .settings import STORAGE_HOSTS, is_dashscope, is_loopback
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -49,13 +50,11 @@ def upload(send: Send, pause: Callable[[float], None], endpoint: api.Endpoint, m
     """The `oss://` URL of a file put into temporary storage for `model`.
 
     pause: sleeps for some seconds before another try.
-    Raises UsageError when the file is larger than the policy allows or changes while it is sent, Unavailable when
-    storage does not take it, and what `api.answer` raises for the policy.
+    Raises UsageError when the file is larger than the policy allows or changes while it is sent, Refused when storage
+    says no, Unavailable when it cannot be reached or has trouble, and what `api.answer` raises for the policy.
     """
-    trouble = ""
-    for attempt in range(TRIES):
-        if attempt:
-            pause(2.0**attempt)
+    attempt = 0
+    while True:
         policy = _policy(send, endpoint, model)
         limit = _number(policy.get("max_file_size_mb"))
         if limit and file.bytes > limit * 2**20:
@@ -63,12 +62,13 @@ def upload(send: Send, pause: Callable[[float], None], endpoint: api.Endpoint, m
                 f"{file.path} has {file.bytes / 2**20:.1f} MB; storage takes up to {limit:g} MB for {model}"
             )
         key = f"{policy['upload_dir']}/{object_name(file.path, file.media_type)}"
-        trouble, hopeless = _post_form(send, policy, key, file)
-        if not trouble:
+        error, may_pass = _post_form(send, policy, key, file)
+        if error is None:
             return f"oss://{key}"
-        if hopeless:
-            break
-    raise Unavailable(f"{os.path.basename(file.path)} could not be uploaded: {trouble}")
+        attempt += 1
+        if attempt == TRIES or not may_pass:
+            raise error
+        pause(2.0**attempt)
 
 
 def object_name(path: str, media_type: str) -> str:
@@ -88,17 +88,22 @@ def _policy(send: Send, endpoint: api.Endpoint, model: str) -> Mapping[str, obje
 
 
 def _check_host(host: str, endpoint: api.Endpoint) -> None:
-    """Storage is reached by https; plain http only where the API itself is on this machine."""
+    """Storage is reached by https, and is Alibaba Cloud's where the API is; a stand-in on this machine has its own."""
     try:
-        both_here = is_loopback_url(host) and is_loopback_url(endpoint.base)
+        name, api_host = urlsplit(host).hostname or "", urlsplit(endpoint.base).hostname or ""
     except ValueError:
         raise Unavailable("the service named an upload host that is no URL") from None
-    if not host.startswith("https://") and not (both_here and host.startswith("http://")):
-        raise Refused(f"the service named an upload host that is not https: {host.partition('?')[0]}")
+    if host.startswith("http://") and is_loopback(name) and is_loopback(api_host):
+        return
+    shown = host.partition("?")[0]
+    if not host.startswith("https://"):
+        raise Refused(f"the service named an upload host that is not https: {shown}")
+    if is_dashscope(api_host) and not name.endswith(STORAGE_HOSTS):
+        raise Refused(f"the service named an upload host that is not Alibaba Cloud's: {shown}; no file is sent there")
 
 
-def _post_form(send: Send, policy: Mapping[str, object], key: str, file: Upload) -> tuple[str, bool]:
-    """Send one form. What went wrong ("": storage has the file), and whether another try would go wrong as well."""
+def _post_form(send: Send, policy: Mapping[str, object], key: str, file: Upload) -> tuple[QianwenError | None, bool]:
+    """Send one form. What went wrong (None: storage has the file), and whether another try may go well."""
     fields = [(name, _text(policy[source])) for name, source in FORM_FIELDS]
     fields += [("key", key), ("success_action_status", "200")]
     boundary = os.urandom(16).hex()
@@ -110,27 +115,30 @@ def _post_form(send: Send, policy: Mapping[str, object], key: str, file: Upload)
     opening, closing = head.encode("utf-8"), f"\r\n--{boundary}--\r\n".encode("ascii")
     body = Stream(len(opening) + file.bytes + len(closing), _framed(opening, file, closing))
     headers = {"User-Agent": api.AGENT, "Content-Type": f"multipart/form-data; boundary={boundary}"}
+    name = os.path.basename(file.path)
     try:
         with send(Request("POST", str(policy["upload_host"]), headers, body, UPLOAD_PATIENCE, once=True)) as response:
             if response.status in (200, 204):
                 response.read_all(api.ANSWER_BYTES)
-                return "", False
-            trouble = oss_error(response.refusal) or f"HTTP {response.status}"
-            return trouble, response.status < 500 and response.status not in NEW_POLICY_HELPS
+                return None, False
+            told = f"{name} could not be uploaded: {oss_error(response.refusal) or f'HTTP {response.status}'}"
+            may_pass = response.status >= 500 or response.status in NEW_POLICY_HELPS
+            is_no = response.status >= 400 and not may_pass
+            return Refused(told) if is_no else Unavailable(told), may_pass
     except Fault as fault:
-        return fault.reason, fault.permanent
+        return Unavailable(f"{name} could not be uploaded: {fault.reason}", hint=fault.hint), not fault.permanent
 
 
 def _framed(opening: bytes, file: Upload, closing: bytes) -> Callable[[], Iterator[bytes]]:
     def blocks() -> Iterator[bytes]:
         yield opening
-        yield from _exactly(file)
+        yield from file_blocks(file)
         yield closing
 
     return blocks
 
 
-def _exactly(file: Upload) -> Iterator[bytes]:
+def file_blocks(file: Upload) -> Iterator[bytes]:
     """The blocks of a file, as many bytes as were announced. Raises UsageError when it is no longer the file it was."""
     try:
         with open(file.path, "rb", opener=_without_waiting) as stream:

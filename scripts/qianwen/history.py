@@ -1,0 +1,48 @@
+"""`--tasks`: what the ledger knows of the last runs. Nothing is sent, and no key is needed."""
+
+from __future__ import annotations
+
+import time
+
+from .ledger import OPEN
+from .work import Work
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from .ledger import Ledger, Run
+
+    JSON = dict[str, Any]
+
+MOST_ROWS = 20
+
+
+class History(Work):
+    """The last runs of both programs, newest first."""
+
+    def run(self) -> None:
+        ledger, now = self.ledger, self.world.now()
+        self.outcome.tasks = [row(ledger, run, now) for run in ledger.runs()[: -MOST_ROWS - 1 : -1]]
+        if any(task["state"] in OPEN for task in self.outcome.tasks):
+            self.outcome.way_on = ("--resume",)
+
+
+def row(ledger: Ledger, run: Run, now: float) -> JSON:
+    """A run as `--tasks` and `--resume` tell it. age: seconds."""
+    return {
+        "run": run.id,
+        "state": ledger.state(run),
+        "submitted": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(run.at)),
+        "age": int(now - run.at),
+        "program": run.program,
+        "model": run.model,
+        "mode": run.mode,
+        "region": run.region,
+        "base": run.base,
+        "task_id": run.task_id or None,
+        "offered": list(run.offered),
+        "urls": list(run.urls),
+        "local_paths": [run.files[index].path for index in sorted(run.files)],
+        "told": run.told or None,
+    }

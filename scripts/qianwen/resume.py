@@ -1,0 +1,184 @@
+"""`--resume`: whatever the ledger has open is finished, each run by itself, and nothing is paid again.
+
+First every task is looked at once and what is ready is saved; then the others are waited for, one after the other.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import ExitStack
+
+from . import envelope, history, lost
+from .arguments import Ask
+from .collect import Collect
+from .errors import AuthError, OutputError, QianwenError, StillRunning, UnknownOutcome, UsageError
+from .ledger import OPEN
+from .models import wire
+from .models.catalog import Catalog
+from .models.image_models import IMAGES
+from .models.video_models import VIDEOS
+from .progress import Progress
+from .record import changed
+from .service import settings
+from .work import Work
+from .world import World
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from .ledger import Run
+    from .outputs import Target
+    from .session import Session
+
+    JSON = dict[str, Any]
+
+CATALOGS = {catalog.program: catalog for catalog in (IMAGES, VIDEOS)}
+# Of several ends the caller learns the one that asks most of him.
+URGENCY = ("internal", "auth", "unavailable", "output", "unknown_outcome", "usage", "running", "content", "failed")
+
+
+class Resume(Work):
+    """All open runs of both programs, oldest first."""
+
+    def work(self) -> None:
+        ledger = self.ledger
+        recoveries = [
+            Recovery(CATALOGS[run.program], self.ask, self.world, self.progress, run)
+            for run in ledger.runs()
+            if ledger.state(run) in OPEN and run.program in CATALOGS
+        ]
+        self.outcome.way_on = ("--resume",)
+        try:
+            if recoveries:
+                self.recover(recoveries)
+        finally:
+            for recovery in recoveries:
+                recovery.close()
+            self.outcome.tasks = [recovery.report() for recovery in recoveries]
+            self.outcome.way_on = self.way_on(recoveries)
+        self.progress.say(f"{len(recoveries)} open, {sum(not each.error for each in recoveries)} of them finished")
+        left = [each for each in recoveries if each.error and each.is_promising]
+        if left:
+            decisive = min(left, key=lambda each: URGENCY.index(each.error.kind) if each.error else 0)
+            assert decisive.error
+            decisive.error.billed = envelope.billed(decisive.error, decisive.outcome)
+            raise decisive.error
+
+    def way_on(self, recoveries: list[Recovery]) -> tuple[str, ...]:
+        """The same once more while anything is open; of a single lost submission, the task that was found for it."""
+        still = [each for each in recoveries if self.ledger.state(each.read_again()) in OPEN]
+        if len(still) == 1 and still[0].known.program == self.catalog.program and still[0].outcome.way_on:
+            return still[0].outcome.way_on
+        return ("--resume",) if still else ()
+
+    def recover(self, recoveries: list[Recovery]) -> None:
+        with ExitStack() as stack:
+            sessions: dict[str, Session] = {}
+            for recovery in recoveries:
+                region = recovery.known.region
+                if region not in sessions:
+                    sessions[region] = stack.enter_context(self.session(region))
+                recovery.attempt(sessions[region], patient=False)
+            for recovery in recoveries:
+                if isinstance(recovery.error, StillRunning) and not self.ask.poll_once:
+                    recovery.attempt(sessions[recovery.known.region], patient=True)
+
+    def settle(self, error: QianwenError | None) -> None:
+        """Each run has settled its own account."""
+
+
+class Recovery(Collect):
+    """One open run. `error` says why it is not finished.
+
+    is_promising: the caller can do something about it, so that it counts for the exit code.
+    """
+
+    def __init__(self, catalog: Catalog, ask: Ask, world: World, progress: Progress, known: Run) -> None:
+        script = os.path.join(os.path.dirname(world.script), known.program)
+        super().__init__(catalog, changed(ask, task_id=known.task_id), changed(world, script=script), progress)
+        self.known = known
+        self.error: QianwenError | None = StillRunning("it has not been looked at", task_id=known.task_id)
+        self.is_promising = True
+        self.outcome.model = known.model
+        self.outcome.task_id = known.task_id
+        self.outcome.submitted = True
+
+    def attempt(self, service: Session, patient: bool) -> None:
+        """Finish the run if that can be done; waiting for its task only if `patient`."""
+        try:
+            if self.notes or self.take_up(service):
+                self.go_on(service, patient)
+                self.settle(None)
+            self.error = None
+        except QianwenError as error:
+            self.error = error
+            self.settle(error)
+            self.progress.say(f"{self.known.program} {self.known.task_id or self.known.id}: {error.message}")
+
+    def take_up(self, service: Session) -> bool:
+        """Whether there is anything left to do. Raises what stands in the way: another service, another process."""
+        if self.known.base != service.endpoint.base:
+            self.is_promising = not settings.is_loopback_url(self.known.base)  # a stand-in of earlier is gone
+            raise AuthError(
+                f"the request went to {self.known.base}, and the surroundings now name {service.endpoint.base}",
+                hint="set DASHSCOPE_HTTP_BASE_URL or --region as they were then, and run --resume again",
+                billed="unknown",
+            )
+        notes = self.new_notes()
+        if not notes.claim(self.known.id):
+            raise StillRunning("another process is at work on it", task_id=self.known.task_id)
+        self.notes = notes
+        self.known = self.read_again()  # whoever worked on it until now may have finished
+        self.outcome.task_id = self.known.task_id
+        return self.ledger.state(self.known) in OPEN
+
+    def read_again(self) -> Run:
+        return next((run for run in self.ledger.runs(having=self.known.id) if run.id == self.known.id), self.known)
+
+    def go_on(self, service: Session, patient: bool) -> None:
+        known = self.known
+        if known.task_id:
+            self.finish(service, known, self.where(known), patient)
+        elif known.urls:
+            self.save_again(service)
+        else:
+            self.look_for_it(service)
+
+    def save_again(self, service: Session) -> None:
+        """The answer of a request that is no task, from the ledger, as long as its links are good."""
+        body = dict(self.known.body) or {"output": {"results": [{"url": url} for url in self.known.urls]}}
+        self.saver(service, self.where(self.known)).save(body, wire.has_texts(body), self.known.files)
+
+    def look_for_it(self, service: Session) -> None:
+        """A submission that was not answered. Raises UnknownOutcome, with what the service lists."""
+        told = f"the submission of {self.known.model} was not answered"
+        if not self.known.is_task:
+            self.is_promising = False
+            raise UnknownOutcome(f"{told}; an answer that was lost cannot be asked for again")
+        error = UnknownOutcome(told)
+        found = lost.look_for(service, self.ledger, self.known, self.world.now())
+        if self.notes:
+            lost.offer(found, self.known, self.outcome, self.notes, error)
+        raise error
+
+    def where(self, known: Run | None) -> Target:
+        """The place that the run had chosen. Raises OutputError when nothing can be saved there any more."""
+        try:
+            return super().where(known)
+        except UsageError as error:
+            hint = "collect it with --task-id, and --output for another folder"
+            raise OutputError(error.message, hint=hint) from error
+
+    def close(self) -> None:
+        if self.notes:
+            self.notes.close()
+
+    def report(self) -> JSON:
+        """The run's place in the ledger, and the answer that it would have given by itself."""
+        row = history.row(self.ledger, self.read_again(), self.world.now())
+        if self.error is None:
+            answer = envelope.success(self.outcome, self.ask, self.world)
+        else:
+            answer = envelope.failure(self.error, self.outcome, self.ask, self.world)
+        return {**row, **answer}

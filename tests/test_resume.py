@@ -1,0 +1,522 @@
+"""What was paid for is finished by a later run: resumed, listed, offered, canceled, and never paid twice."""
+
+from __future__ import annotations
+
+import os
+import random
+import shlex
+import subprocess
+import sys
+import threading
+import time
+import unittest
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+from qianwen.ledger import Ledger, Run
+from qianwen.record import changed
+from qianwen.sandbox.faults import Fault as Trouble
+from qianwen.sandbox.server import running
+from qianwen.sandbox.standin import Incoming, Reply, StandIn
+from qianwen.service.exchange import Fault
+
+from . import SCRIPTS
+from .support import Case, Ran, Recording, Script
+from .test_ledger import RUN
+
+ASYNC = ("x", "--async", "--output", "x.png")
+
+
+class ResumeCase(Case):
+    def state(self, task_id: str = "") -> str:
+        """The state of the only run, or of a task's."""
+        runs = self.ledger.runs(having=task_id) if task_id else self.ledger.runs()
+        self.assertEqual(len(runs), 1)
+        return self.ledger.state(runs[0])
+
+    def bought(self, standin: Recording) -> int:
+        """How many submissions the stand-in has accepted."""
+        return len(standin.tasks) + len(standin.of("sync", "stream"))
+
+    def names(self) -> list[str]:
+        return sorted(path.name for path in self.cwd.rglob("*") if path.is_file())
+
+
+class Resume(ResumeCase):
+    def test_nothing_open_is_no_error(self) -> None:
+        self.env = {}
+        reply = self.json("--resume")
+        self.assertEqual((reply["ok"], reply["tasks"]), (True, []))
+        self.assertEqual(self.image("--resume").stdout, "")
+
+    def test_tasks_that_were_left_are_finished_where_they_were_wanted(self) -> None:
+        with self.standin(delay=5) as standin:
+            self.assertEqual(self.image(*ASYNC, "--submit-only").code, 0)
+            self.assertEqual(self.image("y", "--async", "--timeout", "3", "--output", "deep/").code, 2)
+            self.assertEqual(self.video("z", "--submit-only").code, 0)
+            reply = self.json("--resume")
+            self.assertEqual(self.bought(standin), 3)
+        self.assertEqual([task["state"] for task in reply["tasks"]], ["done"] * 3)
+        self.assertEqual([task["program"] for task in reply["tasks"]], ["image.py", "image.py", "video.py"])
+        self.assertNotIn("next", reply)
+        self.assertTrue((self.cwd / "x.png").is_file())
+        self.assertEqual(len(list((self.cwd / "deep").iterdir())), 1)
+        (clip,) = (self.cwd / "output" / "qianwen-video-generation").glob("*.mp4")
+        self.assertEqual(reply["tasks"][2]["local_path"], str(clip))
+        self.assertTrue(clip.with_suffix(".json").is_file())
+        self.assertEqual(self.json("--resume")["tasks"], [])
+
+    def test_looking_once(self) -> None:
+        with self.standin(delay=50):
+            self.image(*ASYNC, "--submit-only")
+            reply = self.json("--resume", "--poll-once", code=2)
+            self.assertEqual((reply["tasks"][0]["state"], reply["error"]["kind"]), ("waiting", "running"))
+            self.assertIn("--resume --print-response", reply["next"])
+            self.clock.sleep(50)
+            ran = self.image("--resume", "--poll-once")
+        self.assertEqual((ran.code, ran.stdout), (0, f"{self.cwd / 'x.png'}\n"))
+
+    def test_the_most_urgent_end_is_the_exit_code_and_all_are_reported(self) -> None:
+        with self.standin(faults=["task=fail*1"]) as standin:
+            self.image("fails", "--async", "--submit-only")
+            self.image("goes well", "--async", "--submit-only", "--output", "well.png")
+            standin.delay = 5000
+            self.image("takes long", "--async", "--submit-only")
+            standin.delay = 0
+            standin.tasks[list(standin.tasks)[2]].created = self.clock() + 9000
+            reply = self.json("--resume", "--timeout", "20", code=2)
+        self.assertEqual([task["state"] for task in reply["tasks"]], ["failed", "done", "waiting"])
+        self.assertEqual([task["ok"] for task in reply["tasks"]], [False, True, False])
+        self.assertEqual(reply["tasks"][0]["error"]["code"], "InternalError.Timeout")
+        self.assertIn("--task-id", reply["tasks"][2]["next"])
+        self.assertTrue((self.cwd / "well.png").is_file())
+
+    def test_a_key_that_is_missing_ends_it_and_keeps_everything_open(self) -> None:
+        with self.standin():
+            self.image(*ASYNC, "--submit-only")
+        del self.env["DASHSCOPE_API_KEY"]
+        reply = self.json("--resume", code=4)
+        self.assertEqual(reply["tasks"][0]["state"], "waiting")
+        self.assertEqual(self.state(), "waiting")
+
+    def test_a_task_that_the_service_does_not_know_stays_open(self) -> None:
+        with self.standin() as standin:
+            self.image(*ASYNC, "--submit-only")
+            standin.tasks.clear()
+            self.clock.sleep(100)
+            reply = self.json("--resume", code=1)
+            self.assertEqual((reply["error"]["code"], self.state()), ("UNKNOWN", "waiting"))
+            self.assertIn("next", reply)
+        self.clock.sleep(86_400)
+        self.assertEqual(self.json("--resume")["tasks"], [])
+
+    def test_pictures_that_could_not_be_fetched_are_fetched_later(self) -> None:
+        for argv in (("x", "-n", "3", "--output", "a/"), ("y", "-n", "3", "--async", "--output", "b/")):
+            with self.subTest(argv), self.standin(faults=["result=500*24"]) as standin:
+                reply = self.json(*argv, code=7)
+                self.assertEqual(len(reply["image_urls"]), 3)
+                left = 3 - len(reply["files"])
+                self.assertGreater(left, 0)
+                standin.faults._left.clear()
+                resumed = self.json("--resume")
+                self.assertEqual(len(resumed["tasks"][0]["files"]), 3)
+                self.assertEqual(len(list((self.cwd / argv[-1]).iterdir())), 3)
+                self.assertEqual(self.bought(standin), 1)
+
+    def test_what_was_saved_already_is_not_saved_again(self) -> None:
+        with self.standin(faults=["result=404*1"]):
+            first = self.json("x", "-n", "3", "--output", "x.png", code=7)
+            self.assertEqual(len(first["files"]), 2)
+            reply = self.json("--resume")
+        self.assertEqual(self.names(), ["x_1.png", "x_2.png", "x_3.png"])
+        self.assertEqual(len(reply["tasks"][0]["files"]), 3)
+
+    def test_a_file_that_was_changed_since_is_kept_and_made_anew_beside_it(self) -> None:
+        with self.standin(faults=["result=404*1"]):
+            first = self.json("x", "-n", "2", "--output", "x.png", code=7)
+            Path(first["files"][0]["path"]).write_text("mine now")
+            self.json("--resume")
+        self.assertEqual(len(self.names()), 3)
+        self.assertIn("mine now", [path.read_text(errors="replace") for path in self.cwd.iterdir()])
+
+    def test_an_interleaved_answer_comes_with_its_text(self) -> None:
+        argv = ("x", "--set", "enable_interleave=true", "--set", "stream=true", "--set", "max_images=2")
+        with self.standin(faults=["result=404*1"]):
+            self.json(*argv, "--output", "o/", code=7)
+            reply = self.json("--resume")["tasks"][0]
+        self.assertEqual([item["type"] for item in reply["interleaved_content"]], ["text", "image"] * 2)
+        self.assertTrue(Path(reply["markdown_path"]).is_file())
+
+    def test_a_folder_that_is_gone_and_cannot_be_made(self) -> None:
+        with self.standin():
+            self.image("x", "--async", "--output", "deep/x.png", "--submit-only")
+            (self.cwd / "deep").rmdir()
+            (self.cwd / "deep").write_text("in the way")
+            reply = self.json("--resume", code=7)
+        self.assertIn("--task-id", reply["error"]["hint"])
+        self.assertEqual(self.state(), "waiting")
+
+    def test_another_service_than_the_runs(self) -> None:
+        self.ledger.begin(RUN)
+        self.ledger.add(RUN.id, "task", task_id="t-1")
+        with self.standin() as standin:
+            reply = self.json("--resume", code=4)
+        self.assertIn(RUN.base, reply["error"]["message"])
+        self.assertIn("DASHSCOPE_HTTP_BASE_URL or --region", reply["error"]["hint"])
+        self.assertEqual(standin.sent, [])
+
+    def test_a_stand_in_of_earlier_disturbs_nobody(self) -> None:
+        with self.standin():
+            self.image(*ASYNC, "--submit-only")
+        with self.standin():
+            reply = self.json("--resume")
+        self.assertEqual((reply["ok"], reply["tasks"][0]["ok"], reply["tasks"][0]["state"]), (True, False, "waiting"))
+
+    def test_a_run_at_which_another_process_works_is_left_to_it(self) -> None:
+        with self.standin() as standin:
+            self.image(*ASYNC, "--submit-only")
+            (run,) = self.ledger.runs()
+            lock = self.ledger.claim(run.id)
+            assert lock
+            reply = self.json("--resume", code=2)
+            lock.release()
+        self.assertIn("another process", reply["error"]["message"])
+        self.assertEqual((standin.of("poll", "result"), self.names()), ([], []))
+
+    def test_a_run_that_another_process_finished_meanwhile(self) -> None:
+        with self.standin() as standin:
+            self.image(*ASYNC, "--submit-only")
+            (run,) = self.ledger.runs()
+            held = mock.patch("qianwen.ledger.Ledger.state", side_effect=["waiting", *["done"] * 9])
+            self.ledger.add(run.id, "end", state="done")
+            with held:
+                reply = self.json("--resume")
+        self.assertEqual((reply["tasks"][0]["ok"], standin.of("poll")), (True, []))
+
+    def test_combinations_that_make_no_sense(self) -> None:
+        for argv in (
+            ("--resume", "--task-id", "t"),
+            ("--tasks", "--resume"),
+            ("--cancel", "t", "--tasks"),
+            ("--resume", "x"),
+            ("--resume", "--again"),
+            ("--cancel", "t", "--dry-run"),
+            ("--tasks", "--submit-only"),
+            ("--resume", "--output", "x/"),
+            ("--resume", "--sandbox"),
+            ("--tasks", "--poll-once"),
+        ):
+            with self.subTest(argv):
+                self.assertEqual(self.image(*argv, send=Script()).code, 3)
+
+
+class Identical(ResumeCase):
+    def test_an_open_request_is_not_paid_for_again(self) -> None:
+        with self.standin(delay=5) as standin:
+            first = self.json(*ASYNC, "--submit-only")
+            reply = self.json(*ASYNC, code=3)
+            self.assertEqual(reply["error"]["kind"], "usage")
+            self.assertIn("--again", reply["error"]["hint"])
+            self.assertIn(f"--task-id {first['task_id']} --output x.png", reply["next"])
+            self.assertEqual(self.bought(standin), 1)
+            self.assertEqual(self.image(*ASYNC, "--again").code, 0)
+            self.assertEqual(self.bought(standin), 2)
+            self.assertEqual(self.image("--resume").code, 0)
+            self.assertEqual(self.image(*ASYNC).code, 0)
+            self.assertEqual(self.bought(standin), 3)
+
+    def test_another_request_is_another(self) -> None:
+        self.picture("a.png")
+        with self.standin(delay=5):
+            for argv in (("x",), ("y",), ("x", "-n", "2"), ("x", "--seed", "1"), ("x", "--image", "a.png")):
+                self.assertEqual(self.image(*argv, "--async", "--submit-only").code, 0)
+                self.assertEqual(self.image(*argv, "--async", "--submit-only").code, 3)
+            self.picture("a.png", 800)
+            self.assertEqual(self.image("x", "--image", "a.png", "--async", "--submit-only").code, 0)
+
+    def test_after_a_refusal_it_may_be_sent_again(self) -> None:
+        with self.standin(faults=["sync=400:DataInspectionFailed*1"]):
+            self.assertEqual(self.image("x").code, 1)
+            self.assertEqual(self.image("x").code, 0)
+
+    def test_when_nothing_was_sent_it_may_be_sent_again(self) -> None:
+        refused = [Fault("refused", sent=False)] * 9
+        self.assertEqual(self.image("x", send=Script(*refused)).code, 5)
+        self.assertEqual(self.state(), "refused")
+        self.assertEqual(self.image("x", send=Script(*refused)).code, 5)
+
+    def test_of_many_at_once_one_is_sent(self) -> None:
+        codes: list[int] = []
+        with self.standin() as standin:
+            threads = [
+                threading.Thread(target=lambda: codes.append(self.image(*ASYNC, "-q", "--submit-only").code))
+                for _ in range(20)
+            ]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            self.assertEqual(self.bought(standin), 1)
+        self.assertEqual(sorted(codes), [0] + [3] * 19)
+
+
+class Lost(ResumeCase):
+    """A submission whose answer never came."""
+
+    def test_one_task_that_fits_is_offered_and_collected(self) -> None:
+        with self.standin(delay=3, faults=["submit=lose*1"]) as standin:
+            reply = self.json(*ASYNC, code=6)
+            (task_id,) = standin.tasks
+            self.assertEqual((reply["error"]["billed"], reply["error"]["retryable"]), ("unknown", False))
+            self.assertEqual([each["task_id"] for each in reply["candidates"]], [task_id])
+            self.assertIn(f"--task-id {task_id}", reply["next"])
+            self.assertEqual(self.state(), "unknown")
+            self.assertEqual(self.json(*ASYNC, code=3)["error"]["kind"], "usage")
+            argv = reply["next"].split()[2:]
+            self.assertEqual(self.image(*argv).code, 0)
+            self.assertEqual((self.bought(standin), self.state()), (1, "done"))
+            self.assertEqual(self.image("--resume").code, 0)
+        self.assertEqual(self.names(), ["x.png"])
+
+    def test_resume_offers_it_and_does_not_take_it(self) -> None:
+        with self.standin(faults=["submit=lose*1", "list=500*30"]) as standin:
+            reply = self.json(*ASYNC, code=6)
+            self.assertIn("--resume", reply["next"])
+            standin.faults._left.clear()
+            reply = self.json("--resume", code=6)
+            (task_id,) = standin.tasks
+            task = reply["tasks"][0]
+            self.assertEqual((task["state"], task["offered"]), ("unknown", [task_id]))
+            self.assertIn(f"--task-id {task_id}", task["next"])
+            self.assertEqual((standin.of("poll"), self.names()), ([], []))
+            self.assertEqual(self.image(*shlex.split(task["next"])[2:]).code, 0)
+        self.assertEqual(self.names(), ["x.png"])
+
+    def test_a_task_that_is_collected_twice_is_saved_once(self) -> None:
+        with self.standin() as standin:
+            first = self.json(*ASYNC)
+            fetched = len(standin.of("result"))
+            again = self.json("--task-id", first["task_id"])
+            self.assertEqual((again["files"], len(standin.of("result"))), (first["files"], fetched))
+            elsewhere = self.json("--task-id", first["task_id"], "--output", "y.png")
+        self.assertEqual(elsewhere["local_path"], str(self.cwd / "y.png"))
+        self.assertEqual(self.names(), ["x.png", "y.png"])
+
+    def test_several_are_listed_and_none_is_taken(self) -> None:
+        with self.standin(faults=["submit=lose*2"]) as standin:
+            self.image("a", "--async")
+            standin.sent.clear()
+            reply = self.json("b", "--async", code=6)
+            self.assertEqual({each["task_id"] for each in reply["candidates"]}, set(standin.tasks))
+            self.assertIn("2 tasks", reply["error"]["hint"])
+            self.assertIn("--resume", reply["next"])
+            first, second = standin.tasks
+            self.assertEqual(self.image("--task-id", second, "--output", "b.png").code, 0)
+            reply = self.json("--resume", code=6)
+            self.assertEqual([each["offered"] for each in reply["tasks"]], [[first]])
+
+    def test_tasks_that_this_machine_can_explain_are_not_offered(self) -> None:
+        with self.standin(faults=["list=500*30"]) as standin:
+            self.image("explained", "--async", "--submit-only")
+            standin.faults._left.clear()
+            standin.faults._left["submit"] = [(Trouble("drop"), 9)]
+            reply = self.json("x", "--async", code=6)
+        self.assertNotIn("candidates", reply)
+        self.assertIn("does not prove", reply["error"]["hint"])
+
+    def test_old_tasks_and_other_models_are_not_offered(self) -> None:
+        with self.standin(faults=["submit=lose*1"]) as standin:
+            other = {**self.env, "QIANWEN_STATE_DIR": str(self.folder / "another machine")}
+            env, self.env = self.env, other
+            self.image("old", "--async")
+            self.video("other model")
+            self.clock.sleep(600)
+            self.env = env
+            standin.faults._left["submit"] = [(Trouble("lose"), 1)]
+            reply = self.json("x", "--async", code=6)
+            self.assertEqual([each["task_id"] for each in reply["candidates"]], [list(standin.tasks)[-1]])
+
+    def test_a_lost_answer_of_no_task_cannot_be_asked_for(self) -> None:
+        with self.standin(faults=["sync=lose*1"]):
+            reply = self.json("x", code=6)
+            self.assertNotIn("next", reply)
+            self.assertEqual(self.json("x", code=3)["error"]["kind"], "usage")
+            reply = self.json("--resume")
+        self.assertEqual((reply["tasks"][0]["ok"], reply["tasks"][0]["state"]), (False, "unknown"))
+
+    def test_the_question_is_asked_in_the_terms_of_the_service(self) -> None:
+        listed = {"data": [], "total_page": 1}
+        script = Script(Fault("gone", sent=True), listed, listed, listed)
+        self.image("x", "--async", send=script)
+        target = script.requests[1].url.partition("/api/v1")[2]
+        self.assertEqual(
+            target,
+            "/tasks/?model_name=wan2.6-t2i&start_time=20231115061220&end_time=20231115061420&page_no=1",
+        )
+
+    def test_a_long_list_is_read_to_its_end(self) -> None:
+        def page(number: int, *ids: str) -> dict[str, Any]:
+            data = [{"task_id": each, "gmt_create": 1_700_000_000_000, "status": "RUNNING"} for each in ids]
+            return {"data": data, "total_page": 3, "page_no": number}
+
+        odd = {"data": [None, 7, {"task_id": 5}, {}, {"task_id": "c"}], "total_page": 3}
+        script = Script(Fault("gone", sent=True), page(1, "a"), page(2, "b"), odd)
+        reply = self.json("x", "--async", code=6, send=script)
+        self.assertEqual([each["task_id"] for each in reply["candidates"]], ["a", "b", "c"])
+        self.assertEqual(reply["candidates"][2]["created"], None)
+
+    def test_without_a_ledger_nothing_is_guessed(self) -> None:
+        (self.home / "file").write_text("x")
+        self.env["QIANWEN_STATE_DIR"] = str(self.home / "file")
+        script = Script(Fault("gone", sent=True))
+        reply = self.json("x", "--async", code=6, send=script)
+        self.assertEqual((len(script.requests), "candidates" in reply, "next" in reply), (1, False, False))
+
+
+class Tasks(ResumeCase):
+    def test_the_last_runs_newest_first(self) -> None:
+        with self.standin(delay=5) as standin:
+            self.image("a cat", "--async", "--output", "cat.png")
+            self.clock.sleep(7300)
+            self.video("a dog", "--submit-only")
+            self.clock.sleep(100)
+            sent = len(standin.sent)
+            reply = self.json("--tasks")
+            ran = self.image("--tasks")
+            self.assertEqual(len(standin.sent), sent)
+        newest, oldest = reply["tasks"]
+        self.assertEqual((newest["state"], newest["model"], newest["age"]), ("waiting", "wan2.6-t2v", 100))
+        self.assertEqual((oldest["state"], oldest["local_paths"]), ("done", [str(self.cwd / "cat.png")]))
+        self.assertIn("--resume", reply["next"])
+        first, second = ran.stdout.splitlines()
+        self.assertEqual(first.split()[:4], ["1m", "waiting", "video.py", "wan2.6-t2v"])
+        self.assertEqual(second.split()[:2], ["2h", "done"])
+        self.assertTrue(second.endswith("cat.png"))
+
+    def test_it_needs_no_key_and_no_ledger(self) -> None:
+        self.env = {}
+        self.assertEqual(self.json("--tasks")["tasks"], [])
+        self.assertEqual(self.image("--tasks").stdout, "")
+
+    def test_twenty_rows_are_enough(self) -> None:
+        for number in range(25):
+            self.ledger.begin(changed(RUN, id=f"{number:016x}", at=RUN.at + number, request=str(number)))
+        rows = self.json("--tasks")["tasks"]
+        self.assertEqual([row["run"] for row in rows], [f"{number:016x}" for number in range(24, 4, -1)])
+
+    def test_no_line_of_the_service_can_command_a_terminal(self) -> None:
+        self.ledger.begin(RUN)
+        self.ledger.add(RUN.id, "task", task_id="t\x1b[2J\nfake")
+        ran = self.image("--tasks")
+        self.assertEqual(len(ran.stdout.splitlines()), 1)
+        self.assertNotIn("\x1b", ran.stdout)
+
+
+class Cancel(ResumeCase):
+    def test_a_task_that_has_not_begun(self) -> None:
+        with self.standin(delay=100) as standin:
+            task_id = self.json(*ASYNC, "--submit-only")["task_id"]
+            reply = self.json("--cancel", task_id)
+            self.assertEqual((reply["canceled"], reply["task_id"]), (True, task_id))
+            self.assertTrue(standin.tasks[task_id].canceled)
+            self.assertEqual(self.state(), "canceled")
+            self.assertEqual(self.json("--resume")["tasks"], [])
+
+    def test_a_task_that_has_begun(self) -> None:
+        with self.standin(delay=100):
+            task_id = self.json(*ASYNC, "--submit-only")["task_id"]
+            self.clock.sleep(60)
+            reply = self.json("--cancel", task_id, code=1)
+            self.assertEqual(reply["error"]["code"], "UnsupportedOperation")
+            self.assertIn("goes on", reply["error"]["hint"])
+            self.assertEqual(self.state(), "waiting")
+
+    def test_the_bare_id_on_stdout(self) -> None:
+        with self.standin(delay=100):
+            task_id = self.json(*ASYNC, "--submit-only")["task_id"]
+            self.assertEqual(self.image("--cancel", task_id).stdout, f"{task_id}\n")
+
+    def test_an_answer_that_was_lost_is_no_failure(self) -> None:
+        with self.standin(delay=100, faults=["cancel=lose*1"]) as standin:
+            task_id = self.json(*ASYNC, "--submit-only")["task_id"]
+            self.assertEqual(self.json("--cancel", task_id)["canceled"], True)
+            self.assertEqual(len(standin.of("cancel")), 2)
+
+    def test_a_canceled_task_ends_whoever_waits(self) -> None:
+        with self.standin(delay=100) as standin:
+            task_id = self.json(*ASYNC, "--submit-only")["task_id"]
+            standin.tasks[task_id].canceled = True
+            self.assertEqual(self.image("--task-id", task_id).code, 1)
+        self.assertEqual(self.state(), "canceled")
+
+
+class Slow(StandIn):
+    """Takes a moment for everything, so that a random moment may be any."""
+
+    def handle(self, route: str, incoming: Incoming) -> Reply:
+        time.sleep(0.03)
+        reply = super().handle(route, incoming)
+        time.sleep(0.03)
+        return reply
+
+
+@unittest.skipIf(os.name == "nt", "POSIX only")
+class Killed(ResumeCase):
+    """kill -9 at any moment: whatever was paid for is on the disk afterwards, and nothing is paid for twice."""
+
+    MOMENTS = 20
+    MACHINES = 5  # at once, each with a ledger and a service of its own
+
+    def start(self, machine: int, base: str, *argv: str) -> subprocess.Popen[bytes]:
+        more = {"DASHSCOPE_HTTP_BASE_URL": base, "QIANWEN_STATE_DIR": str(self.folder / f"state-{machine}")}
+        command = [sys.executable, str(SCRIPTS / "image.py"), *argv, "--poll-interval", "1"]
+        env = {**os.environ, **self.env, **more}
+        return subprocess.Popen(command, cwd=self.cwd, env=env, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+
+    def finish(self, machine: int, base: str, *argv: str) -> Ran:
+        stdout, _ = (process := self.start(machine, base, *argv)).communicate(timeout=60)
+        return Ran(process.returncode, stdout.decode(), "")
+
+    def live(self, machine: int, seconds: dict[int, float], told: dict[int, tuple[str, int]]) -> None:
+        """Be killed and resumed again and again; tell what was found, and how many tasks the service had taken."""
+        standin = Slow(delay=0.1)
+        with running(standin) as base:
+            for number, moment in seconds.items():
+                argv = (f"cat {number}", "-n", "2", "--async", "--output", f"{number}/x.png")
+                process = self.start(machine, base, *argv)
+                time.sleep(moment)
+                process.kill()
+                process.communicate()
+                (state,) = [run.state for run in self.runs(machine) if run.stem and f"/{number}" in run.folder] or [
+                    "none"
+                ]
+                ran = self.finish(machine, base, "--resume", "--print-response")
+                if ran.code == 6 and "--task-id" in ran.json["tasks"][0].get("next", ""):
+                    ran = self.finish(machine, base, *shlex.split(ran.json["tasks"][0]["next"])[2:])
+                prompts = [task.order.fields["prompt"] for task in standin.tasks.values()]
+                told[number] = (f"{moment:.2f} s, {state}, then exit {ran.code}", prompts.count(argv[0]))
+
+    def runs(self, machine: int) -> list[Run]:
+        return Ledger(str(self.folder / f"state-{machine}")).runs()
+
+    def test_at_twenty_random_moments(self) -> None:
+        generator = random.Random(20261121)
+        moments = {number: 2.4 * (number + generator.random()) / self.MOMENTS for number in range(self.MOMENTS)}
+        told: dict[int, tuple[str, int]] = {}
+        shares = [dict(list(moments.items())[machine :: self.MACHINES]) for machine in range(self.MACHINES)]
+        threads = [
+            threading.Thread(target=self.live, args=(number, share, told)) for number, share in enumerate(shares)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        for number in moments:
+            how, bought = told[number]
+            files = sorted(path.name for path in (self.cwd / str(number)).glob("*"))
+            with self.subTest(how):
+                self.assertLessEqual(bought, 1)
+                self.assertEqual(files, ["x_1.png", "x_2.png"] if bought else [])
+        states = {how.split(", ")[1] for how, _ in told.values()}
+        self.assertGreaterEqual(len(states), 3, "the moments were all alike")
