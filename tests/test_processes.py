@@ -143,7 +143,7 @@ class Interrupted(Case):
     def test_a_stream_leaves_what_came(self) -> None:
         from qianwen.sandbox.standin import StandIn
 
-        with running(StandIn(delay=20)) as base:
+        with running(StandIn(delay=8)) as base:
             self.env = {"DASHSCOPE_HTTP_BASE_URL": base, "DASHSCOPE_API_KEY": KEY}
             argv = ["x", "--set", "enable_interleave=true", "--set", "stream=true", "--set", "max_images=5"]
             reply = self.interrupt(self.start(*argv), "Received a picture")

@@ -166,6 +166,20 @@ class Resume(ResumeCase):
         self.assertIn("DASHSCOPE_HTTP_BASE_URL or --region", reply["error"]["hint"])
         self.assertEqual(standin.sent, [])
 
+    def test_a_refused_key_is_explained(self) -> None:
+        with self.standin(faults=["poll=401:InvalidApiKey"]):
+            self.image(*ASYNC, "--submit-only")
+            reply = self.json("--resume", code=4)
+        for error in (reply["error"], reply["tasks"][0]["error"]):
+            self.assertIn("(the key is DASHSCOPE_API_KEY in the environment)", error["hint"])
+
+    def test_a_region_that_is_none_disturbs_nobody(self) -> None:
+        self.ledger.begin(changed(RUN, region="mars"))
+        with self.standin():
+            self.image(*ASYNC, "--submit-only")
+            reply = self.json("--resume", code=4)
+        self.assertEqual({task["state"] for task in reply["tasks"]}, {"unknown", "done"})
+
     def test_a_stand_in_of_earlier_disturbs_nobody(self) -> None:
         with self.standin():
             self.image(*ASYNC, "--submit-only")

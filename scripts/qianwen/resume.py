@@ -76,13 +76,12 @@ class Resume(Work):
         with ExitStack() as stack:
             sessions: dict[str, Session] = {}
             for recovery in recoveries:
-                region = recovery.known.region
-                if region not in sessions:
-                    sessions[region] = stack.enter_context(self.session(region))
-                recovery.attempt(sessions[region], patient=False)
+                if recovery.region not in sessions:
+                    sessions[recovery.region] = stack.enter_context(self.session(recovery.region))
+                recovery.attempt(sessions[recovery.region], patient=False)
             for recovery in recoveries:
                 if isinstance(recovery.error, StillRunning) and not self.ask.poll_once:
-                    recovery.attempt(sessions[recovery.known.region], patient=True)
+                    recovery.attempt(sessions[recovery.region], patient=True)
 
     def settle(self, error: QianwenError | None) -> None:
         """Each run has settled its own account."""
@@ -104,6 +103,11 @@ class Recovery(Collect):
         self.outcome.task_id = known.task_id
         self.outcome.submitted = True
 
+    @property
+    def region(self) -> str:
+        """Where the run was submitted, unless the ledger says nonsense."""
+        return self.known.region if self.known.region in settings.HOSTS else ""
+
     def attempt(self, service: Session, patient: bool) -> None:
         """Finish the run if that can be done; waiting for its task only if `patient`."""
         try:
@@ -113,6 +117,8 @@ class Recovery(Collect):
             self.error = None
         except QianwenError as error:
             self.error = error
+            if isinstance(error, AuthError):
+                service.explain(error)
             self.settle(error)
             self.progress.say(f"{self.known.program} {self.known.task_id or self.known.id}: {error.message}")
 

@@ -44,8 +44,10 @@ class Session:
         deadline: float,
         now: Callable[[], float],
         own: Bucket | None = None,
+        key_source: str = "",
     ) -> None:
         self.endpoint = endpoint
+        self._key_source = key_source
         self._now = now
         self._own = own
         self._send = send
@@ -133,6 +135,15 @@ class Session:
     def fetch(self, url: str, stream: BinaryIO, warn: Callable[[str], None]) -> downloads.Fetched:
         return downloads.fetch(self._send, url, stream, self.on_this_machine, warn)
 
+    def explain(self, error: AuthError) -> None:
+        """Add to the hint of a refusal what can be known of this key and this host. Only the first call adds."""
+        if "the key is" in error.hint:  # told already, perhaps of the bucket's key
+            return
+        if codes.blames_the_key(error.code, error.message, error.http_status):
+            error.hint = settings.advice(self.endpoint.base, self.endpoint.key, self._key_source)
+        else:
+            error.hint += f" (the key is {self._key_source})"
+
     @property
     def on_this_machine(self) -> bool:
         """Whether the API is a loopback address, whose results may be plain http."""
@@ -157,13 +168,12 @@ def opened(
         sleep = world.sleep or transport.pause
         door = guard.guarding(world.send or transport.send, endpoint.base, endpoint.key)
         send = retry.retrying(door, sleep, world.clock, deadline, random.random, tell=progress.say)
+        cut, clock, now = transport.close, world.clock, world.now
+        session = Session(send, sleep, cut, endpoint, clock, deadline, now, own, source)
         try:
-            yield Session(send, sleep, transport.close, endpoint, world.clock, deadline, world.now, own)
+            yield session
         except AuthError as error:
-            if codes.blames_the_key(error.code, error.message, error.http_status):
-                error.hint = settings.advice(endpoint.base, endpoint.key, source)
-            elif "the key is" not in error.hint:  # that of the bucket has told already
-                error.hint += f" (the key is {source})"
+            session.explain(error)
             raise
         finally:
             transport.close()
