@@ -38,7 +38,7 @@ class Peer:
     def listening(self) -> Iterator[str]:
         over = threading.Event()
         with socket.create_server(("127.0.0.1", 0)) as server:
-            server.settimeout(0.05)
+            server.settimeout(0.01)
             thread = threading.Thread(target=self._serve, args=(server, over), daemon=True)
             thread.start()
             yield f"http://127.0.0.1:{server.getsockname()[1]}"

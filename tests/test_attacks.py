@@ -831,6 +831,6 @@ class Processes(Attacked):
 
     def start(self, *argv: str) -> Ran:
         surroundings = {"PATH": os.environ["PATH"], "HOME": str(self.home), "PYTHONDONTWRITEBYTECODE": "1", **self.env}
-        command = [sys.executable, str(SCRIPTS / "image.py"), *argv]
+        command = [sys.executable, str(SCRIPTS / "image.py"), *argv, "--timeout", "2"]
         ran = subprocess.run(command, cwd=self.cwd, env=surroundings, stdin=subprocess.DEVNULL, capture_output=True)
         return Ran(ran.returncode, ran.stdout.decode(), ran.stderr.decode())

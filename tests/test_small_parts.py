@@ -142,22 +142,22 @@ class Redaction(unittest.TestCase):
         self.assertEqual(shown, {"a": [f"{'x' * 490} [hidden]", 1, None], "[hidden]": "\ufffd"})
         self.assertEqual(len(redact.shortened("x" * 10_000)), 500)
 
-    def test_a_megabyte_takes_no_time(self) -> None:
+    def test_a_long_text_takes_no_time(self) -> None:
         for text in (
-            "A" * 10**6,
-            "sk-" * 300_000,
-            "a://" * 200_000,
-            "a://" + "b" * 10**6,
-            "Bearer " * 100_000,
-            "Bearer" + " " * 10**6,
-            "Signature=" * 100_000,
-            "Expires" + '"' + " " * 10**6,
-            "<Signature" * 100_000,
-            "\n" * 10**6,
+            "A" * 200_000,
+            "sk-" * 60_000,
+            "a://" * 50_000,
+            "a://" + "b" * 200_000,
+            "Bearer " * 20_000,
+            "Bearer" + " " * 200_000,
+            "Signature=" * 20_000,
+            "Expires" + '"' + " " * 200_000,
+            "<Signature" * 20_000,
+            "\n" * 200_000,
         ):
             began = time.thread_time()
             redact.safe(text, (KEY,))
-            self.assertLess(time.thread_time() - began, 1.0, text[:20])
+            self.assertLess(time.thread_time() - began, 0.5, text[:20])
 
     def test_terminals_are_not_commanded(self) -> None:
         for text, left in (

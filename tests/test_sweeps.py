@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import socket
 from typing import Any, Callable
 
 from qianwen.flags import EXIT_CODES
@@ -11,6 +12,7 @@ from qianwen.models import image_models, video_models
 from qianwen.models.catalog import Model
 from qianwen.service.exchange import Fault, Request, Response
 
+from .peer import Peer, answering, peer
 from .support import PHOTO, Case, Ran, answer
 
 SEED = 20261120
@@ -189,3 +191,55 @@ class Sweeps(Case):
             }
         data = json.dumps(body).encode() if chance < 0.95 else generator.getrandbits(200).to_bytes(25, "big")
         return answer(data, generator.choice((200,) * 8 + (206, 302, 304, 400, 401, 403, 404, 429, 500, 502)))
+
+
+TEMPLATE = (
+    b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\nETag: "a"\r\n\r\n%s',
+    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n",
+)
+ANSWERS = (
+    b'{"output": {"choices": [{"message": {"content": [{"image": "https://a.aliyuncs.com/x.png"}]}}]}}',
+    b'{"output": {"task_id": "t-1", "task_status": "PENDING"}, "request_id": "r"}',
+    b'{"output": {"task_id": "t-1", "task_status": "SUCCEEDED", "results": [{"url": "http://127.0.0.1:1/x"}]}}',
+    b'{"code": "Throttling.RateQuota", "message": "slow down"}',
+    b"\x89PNG\r\n\x1a\n",
+)
+
+
+class Bytes(Case):
+    """Whatever bytes a server sends on a real socket, a run ends with a documented exit code, in JSON."""
+
+    def test_mutated_answers(self) -> None:
+        generator = random.Random(SEED)
+        seen = set()
+        for number in range(250):
+            speaker = peer(*[self.speaking(generator) for _ in range(80)])
+            self.env["QIANWEN_STATE_DIR"] = str(self.folder / f"bytes-{number}")
+            with speaker.listening() as url:
+                self.env["DASHSCOPE_HTTP_BASE_URL"] = url
+                argv = generator.choice(
+                    (["x"], ["x", "--async"], ["--task-id", "t"], ["--cancel", "t"], ["x", "--image", str(PHOTO)])
+                )
+                ran = self.image(*argv, "--print-response", "--timeout", "8")
+            with self.subTest(number=number, argv=argv):
+                self.assertIn(ran.code, CODES, ascii(ran.stderr))
+                self.assertEqual(ran.json["ok"], ran.code == 0)
+            seen.add(ran.code)
+        self.assertGreaterEqual(len(seen), 4)
+
+    def speaking(self, generator: random.Random) -> Callable[[Peer], Callable[[socket.socket], None]]:
+        body = generator.choice(ANSWERS)
+        data = bytearray(generator.choice(TEMPLATE) % (len(body), body))
+        for _ in range(generator.choice((0, 1, 3, 20))):
+            place = generator.randrange(len(data))
+            kind = generator.randrange(4)
+            if kind == 0:
+                data[place] = generator.randrange(256)
+            elif kind == 1:
+                del data[place:]
+            elif kind == 2:
+                data[place:place] = data[: generator.randrange(60)]
+            else:
+                data[place:place] = bytes(generator.randrange(256) for _ in range(generator.randrange(9)))
+            data = data or bytearray(b"\n")
+        return answering(bytes(data))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import unittest
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -308,13 +310,19 @@ class Mended(Case):
         self.assertEqual(standin.of("submit"), [])
 
     def test_a_video_without_its_reply_is_saved_all_the_same(self) -> None:
-        def refuse(*_: object) -> str:
+        def refuse(*_: object, **__: object) -> str:
             raise OutputError("no room")
 
         with self.standin(), mock.patch("qianwen.outputs.save_text", refuse):
             reply = self.video_json("x", "--output", "x.mp4")
         self.assertTrue((self.cwd / "x.mp4").is_file())
         self.assertIn("no room", reply["warnings"][-1])
+
+    @unittest.skipIf(os.name == "nt", "Windows has no modes")
+    def test_a_reply_which_repeats_the_prompt_is_for_its_owner_alone(self) -> None:
+        with self.standin():
+            reply = self.video_json("x", "--output", "x.mp4")
+        self.assertEqual(os.stat(reply["response_path"]).st_mode & 0o777, 0o600)
 
     def test_one_video_named_in_both_layouts_is_one(self) -> None:
         url = "https://x.aliyuncs.com/a.mp4"

@@ -139,16 +139,20 @@ def sweep(target: Target) -> None:
 
 
 class Draft:
-    """A result on its way to the disk. Use as a context manager: without `publish` nothing is left behind."""
+    """A result on its way to the disk. Use as a context manager: without `publish` nothing is left behind.
 
-    def __init__(self, target: Target) -> None:
+    mode: of the new file, before the umask takes from it.
+    """
+
+    def __init__(self, target: Target, mode: int = 0o666) -> None:
         self.target = target
+        self._mode = mode
         self._path = os.path.join(target.folder, _draft_name(target, os.urandom(8).hex()))
         self.stream: BinaryIO
 
     def __enter__(self) -> Draft:
         try:
-            self.stream = open(self._path, "x+b")
+            self.stream = open(self._path, "x+b", opener=lambda path, flags: os.open(path, flags, self._mode))
         except OSError as error:
             raise _output_error(error, self.target.folder) from error
         return self
@@ -254,9 +258,9 @@ def beside(saved: Saved, overwrite: bool) -> Target:
     return Target(folder, os.path.splitext(name)[0], overwrite=overwrite)
 
 
-def save_text(target: Target, suffix: str, text: str, warn: Warn) -> str:
-    """Write a text file in UTF-8 and answer its path. Raises OutputError."""
-    with Draft(target) as draft:
+def save_text(target: Target, suffix: str, text: str, warn: Warn, private: bool = False) -> str:
+    """Write a text file in UTF-8 and answer its path. private: for its owner alone. Raises OutputError."""
+    with Draft(target, 0o600 if private else 0o666) as draft:
         draft.stream.write(text.encode("utf-8"))
         return draft.publish(suffix, warn, target.overwrite)
 

@@ -131,12 +131,12 @@ class Saver:
         return urls[index]
 
     def _save_reply(self, saved: Saved) -> None:
-        """The service's whole last answer, under the stem of the file that came of it."""
+        """The service's whole last answer, under the stem of the file that came of it. It repeats the prompt."""
 
         body = each_text(self.outcome.body, lambda text: literal(text, self.progress.secrets))
         text = json.dumps(body, ensure_ascii=False, indent=2) + "\n"
         self.outcome.reply_path = outputs.save_text(
-            outputs.beside(saved, self.target.overwrite), ".json", text, self.warn
+            outputs.beside(saved, self.target.overwrite), ".json", text, self.warn, private=True
         )
         self.progress.say(f"Saved {self.outcome.reply_path}")
 
