@@ -74,7 +74,7 @@ class Refused(Case):
         (["--nonsense"], "--nonsense is no flag"),
         (["x", "--sed", "3"], "did you mean --seed?"),
         (["x", "y"], "in quotes"),
-        (["x", "--model"], "expected one argument"),
+        (["x", "--model"], "--model needs a value: --model ID"),
         (["--request", "{"], "--request is no JSON"),
         (["--request", "[]"], "no JSON object"),
         (["--request", '{"prompt": NaN}'], "NaN"),

@@ -19,6 +19,7 @@ from qianwen.record import changed
 from qianwen.sandbox.faults import Fault as Trouble
 from qianwen.sandbox.server import running
 from qianwen.sandbox.standin import Incoming, Reply, StandIn
+from qianwen.service.desirecore import IN_THE_LEDGER
 from qianwen.service.exchange import Fault
 
 from . import SCRIPTS
@@ -179,6 +180,13 @@ class Resume(ResumeCase):
             self.image(*ASYNC, "--submit-only")
             reply = self.json("--resume", code=4)
         self.assertEqual({task["state"] for task in reply["tasks"]}, {"unknown", "done"})
+
+    def test_what_went_through_desirecore_disturbs_nobody_and_needs_no_key(self) -> None:
+        self.ledger.begin(changed(RUN, base=IN_THE_LEDGER, is_task=False))
+        self.env = {}
+        reply = self.json("--resume")
+        self.assertEqual((reply["tasks"][0]["ok"], reply["tasks"][0]["state"]), (False, "unknown"))
+        self.assertIn("DesireCore", reply["tasks"][0]["error"]["message"])
 
     def test_a_stand_in_of_earlier_disturbs_nobody(self) -> None:
         with self.standin():

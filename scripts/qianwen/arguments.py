@@ -4,28 +4,32 @@ from __future__ import annotations
 
 import os
 
+from .command_line import read
 from .errors import InvalidRequest, Problem, UsageError
-from .flags import POLL_SECONDS, TIMEOUT_SECONDS, groups
+from .flags import ALONE, POLL_SECONDS, TIMEOUT_SECONDS, groups
 from .models.catalog import Catalog
 from .record import record
+from .spelling import nearest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from argparse import ArgumentParser, Namespace
-    from typing import Any, NoReturn, TextIO
+    from typing import Any, Mapping, TextIO
+
+    from .command_line import Given
 
 
 @record
 class Ask:
     """What the user wants. fields: the request by field name, the model and the controls taken out.
 
-    kind: --mode.  timeout, interval: seconds.  wants_task: --async.
+    kind: --mode.  timeout, interval: seconds.  wants_task: --async.  via: another way to the service than our own.
     """
 
     fields: dict[str, Any]
     model: str = ""
     kind: str = ""
     wants_task: bool = False
+    via: str = ""
     output: str = ""
     overwrite: bool = False
     region: str = ""
@@ -38,21 +42,25 @@ class Ask:
     submit_only: bool = False
     dry_run: bool = False
     sandbox: bool = False
+    record: str = ""
+    replay: str = ""
     print_response: bool = False
     quiet: bool = False
+    list_models: bool = False
+    describe: str = ""
     timeout: float = TIMEOUT_SECONDS
     interval: float = POLL_SECONDS
 
 
-def parse(catalog: Catalog, argv: list[str], stdin: TextIO, cwd: str) -> Ask:
-    """Raises UsageError or InvalidRequest."""
-    parser = _parser(catalog)
-    flags, unknown = parser.parse_known_args(argv)
-    if unknown and not unknown[0].startswith("-"):
-        raise UsageError(f"{unknown[0]!r} is a second prompt", hint="put a prompt of several words in quotes")
-    if unknown:
-        raise UsageError(f"{unknown[0]} is no flag", hint=_nearest_flag(catalog, unknown[0]))
+def parse(catalog: Catalog, argv: list[str], stdin: TextIO, cwd: str, env: Mapping[str, str] = {}) -> Ask:
+    """env: variables, where a cassette may be named. Raises UsageError or InvalidRequest."""
+    flags = read(catalog, argv)
     _check_values(catalog, flags)
+    if flags.list_models or flags.describe:
+        _check_alone(catalog, flags)
+        return Ask(
+            {}, list_models=flags.list_models, describe=flags.describe or "", print_response=flags.print_response
+        )
     fields = _request_fields(catalog, flags, stdin, cwd)
     problems: list[Problem] = []
     timeout = _seconds("timeout_s", fields.pop("timeout_s", None), TIMEOUT_SECONDS, problems)
@@ -62,18 +70,27 @@ def parse(catalog: Catalog, argv: list[str], stdin: TextIO, cwd: str) -> Ask:
         problems.append(Problem("model", model, "is no text", "a model id"))
     kind = (fields.pop("mode", None) or "") if catalog.kinds else ""
     if kind and kind not in catalog.kinds:
-        problems.append(Problem("mode", kind, "is no mode", ", ".join(catalog.kinds), reason="choice"))
+        near = next(iter(nearest(str(kind), catalog.kinds)), None)
+        problems.append(Problem("mode", kind, "is no mode", ", ".join(catalog.kinds), near, "choice"))
     wants_task = fields.pop("async", None) or False
     if not isinstance(wants_task, bool):
         problems.append(Problem("async", wants_task, "is neither true nor false", "true or false"))
+    ways = [flag.metavar for flag in catalog.flags if flag.field == "via"]
+    via = (fields.pop("via", None) or "") if ways else ""
+    if via and via not in ways:
+        problems.append(Problem("via", via, "is no way to the service", ways[0], ways[0], "choice"))
     if problems:
         raise InvalidRequest(problems)
     _check_combinations(flags, bool(fields or flags.model or model or kind))
+    if via:
+        _check_the_way(flags, via, wants_task)
+    record, replay = _cassette(flags, via, env)
     return Ask(
         fields=fields,
         model=flags.model or model,
         kind=kind,
         wants_task=wants_task,
+        via=via,
         output=flags.output or "",
         overwrite=flags.overwrite,
         region=flags.region or "",
@@ -86,6 +103,8 @@ def parse(catalog: Catalog, argv: list[str], stdin: TextIO, cwd: str) -> Ask:
         submit_only=flags.submit_only,
         dry_run=flags.dry_run,
         sandbox=flags.sandbox,
+        record=record,
+        replay=replay,
         print_response=flags.print_response,
         quiet=flags.quiet,
         timeout=flags.timeout if flags.timeout is not None else timeout,
@@ -93,52 +112,10 @@ def parse(catalog: Catalog, argv: list[str], stdin: TextIO, cwd: str) -> Ask:
     )
 
 
-def _parser(catalog: Catalog) -> ArgumentParser:
-    """A parser for the flags of a program; its errors are ours."""
-    import argparse
-
-    class Parser(argparse.ArgumentParser):
-        def error(self, message: str) -> NoReturn:
-            raise UsageError(message, hint=f"{catalog.program} --help lists all flags")
-
-    parser = Parser(prog=catalog.program, add_help=False, allow_abbrev=False)
-    parser.add_argument("prompt", nargs="?")
-    for _, flags in groups(catalog):
-        for flag in flags:
-            names = [name for name in (flag.short, flag.name) if name]
-            if not flag.metavar:
-                parser.add_argument(*names, dest=flag.key, action="store_true")
-            elif flag.many:
-                parser.add_argument(*names, dest=flag.key, action="append")
-            else:
-                parser.add_argument(*names, dest=flag.key, type=_positive if flag.seconds else str)
-    return parser
-
-
-def _nearest_flag(catalog: Catalog, text: str) -> str:
-    import difflib
-
-    known = [flag.name for _, flags in groups(catalog) for flag in flags]
-    near = difflib.get_close_matches(text.partition("=")[0], known, 1)
-    return f"{catalog.program} --help lists all flags" + (f"; did you mean {near[0]}?" if near else "")
-
-
-def _positive(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = 0.0
-    if not 0 < seconds < 1e9:
-        from argparse import ArgumentTypeError
-
-        raise ArgumentTypeError(f"{text!r} is no positive number of seconds")
-    return seconds
-
-
 # The request ----------------------------------------------------------------------------------------------
 
 
-def _request_fields(catalog: Catalog, flags: Namespace, stdin: TextIO, cwd: str) -> dict[str, Any]:
+def _request_fields(catalog: Catalog, flags: Given, stdin: TextIO, cwd: str) -> dict[str, Any]:
     """The request object, then --set, then the convenience flags and the prompt: the later wins."""
     if [flags.prompt, flags.request, flags.file].count("-") > 1:
         raise UsageError("stdin can be read only once: use - for one thing")
@@ -217,7 +194,7 @@ def _seconds(name: str, value: object, default: float, problems: list[Problem]) 
     return float(value)  # type: ignore[arg-type]
 
 
-def _check_values(catalog: Catalog, flags: Namespace) -> None:
+def _check_values(catalog: Catalog, flags: Given) -> None:
     """An empty value is an unset variable of the caller's, and must not read as "the default"."""
     for _, group in groups(catalog):
         for flag in group:
@@ -228,11 +205,23 @@ def _check_values(catalog: Catalog, flags: Namespace) -> None:
         raise UsageError("--request and --file are two requests", hint="give one, and override its fields with --set")
 
 
+def _check_alone(catalog: Catalog, flags: Given) -> None:
+    """What tells of the catalogue makes nothing; a request beside it would be forgotten without a word."""
+    known = [flag for _, group in groups(catalog) for flag in group]
+    given = [flag.name for flag in known if getattr(flags, flag.key) not in (None, False)]
+    which = next(name for name in ALONE if name in given)
+    others = [name for name in given if name not in (which, "--print-response")]
+    if flags.prompt is not None:
+        others.insert(0, "prompt")
+    if others:
+        raise UsageError(f"{which} takes no {others[0]} beside it", hint="it goes with --print-response alone")
+
+
 _ON_WHAT_EXISTS = ("--task-id", "--resume", "--tasks", "--cancel")
 _FOR_A_REQUEST = ("--submit-only", "--dry-run", "--again")
 
 
-def _check_combinations(flags: Namespace, has_request: bool) -> None:
+def _check_combinations(flags: Given, has_request: bool) -> None:
     def given(names: tuple[str, ...]) -> list[str]:
         return [name for name in names if getattr(flags, name[2:].replace("-", "_"))]
 
@@ -253,3 +242,48 @@ def _check_combinations(flags: Namespace, has_request: bool) -> None:
             "--sandbox begins empty and knows no task",
             hint="run scripts/sandbox.py and set DASHSCOPE_HTTP_BASE_URL to keep tasks between runs",
         )
+
+
+def _check_the_way(flags: Given, via: str, wants_task: bool) -> None:
+    """What makes no sense on a way on which every request is one exchange with a program of this machine."""
+    on = [name for name in _ON_WHAT_EXISTS if getattr(flags, name[2:].replace("-", "_"))]
+    if on:
+        raise UsageError(f"{on[0]} works on what DashScope or this machine knows; leave --via {via} out")
+    if flags.submit_only or wants_task:
+        which = "--submit-only" if flags.submit_only else "--async"
+        raise UsageError(f"--via {via} answers in one exchange: there is no task, and {which} cannot make one")
+    if flags.sandbox:
+        hint = "--dry-run shows the request; without --via the sandbox makes placeholders"
+        raise UsageError(f"--sandbox plays DashScope and not {via}", hint=hint)
+    if flags.region:
+        raise UsageError(f"--region chooses a host of DashScope's; --via {via} leaves that to the provider")
+
+
+RECORD_VARIABLE, REPLAY_VARIABLE = "QIANWEN_RECORD", "QIANWEN_REPLAY"
+
+
+def _cassette(flags: Given, via: str, env: Mapping[str, str]) -> tuple[str, str]:
+    """The files of --record and --replay, one of them at most. The variables count when neither flag is given.
+
+    What sends nothing pays no heed to the variables, so that they may be set once for many commands.
+    """
+    record, replay, said = flags.record or "", flags.replay or "", ("--record", "--replay")
+    looks_only = next((name for name in ("--dry-run", "--tasks") if getattr(flags, name[2:].replace("-", "_"))), "")
+    if not (record or replay) and not looks_only:
+        said = (RECORD_VARIABLE, REPLAY_VARIABLE)
+        record, replay = (env.get(name, "") for name in said)
+    if record and replay:
+        raise UsageError(f"{said[0]} and {said[1]} exclude each other", hint="record first, replay afterwards")
+    name = said[0] if record else said[1]
+    if not (record or replay):
+        return "", ""
+    if looks_only:
+        raise UsageError(f"{looks_only} sends nothing, so there is nothing for {name}")
+    if flags.resume:
+        hint = "record and replay a run by itself, or one task with --task-id"
+        raise UsageError(f"{name} takes one run, and --resume finishes all that are open", hint=hint)
+    if via:
+        raise UsageError(f"{name} tapes DashScope and not {via}")
+    if replay and flags.sandbox:
+        raise UsageError(f"{name} and --sandbox both stand in for the service", hint="give one of them")
+    return record, replay

@@ -37,11 +37,16 @@ def main(catalog: Catalog, argv: list[str], world: World | None = None) -> int:
     if is_real:
         _end_politely()
     try:
-        ask = arguments.parse(catalog, argv, world.stdin, world.cwd)
+        ask = arguments.parse(catalog, argv, world.stdin, world.cwd, world.env)
     except BaseException as error:
         ask = arguments.Ask({}, print_response="--print-response" in argv)
         return _Run(catalog, ask, world).fail(_expected(error))
-    return _Run(catalog, ask, world).go()
+    run = _Run(catalog, ask, world)
+    if ask.dry_run or ask.tasks or ask.list_models or ask.describe or ask.replay:  # these only look
+        return run.go()
+    from . import update_signal
+
+    return update_signal.beside(world, run.go, run.progress.always)
 
 
 class _Run:
@@ -108,6 +113,14 @@ class _Run:
 
 
 def _kind_of_work(ask: Ask) -> type[Work]:
+    if ask.list_models:
+        from .describe import ListModels
+
+        return ListModels
+    if ask.describe:
+        from .describe import Describe
+
+        return Describe
     if ask.task_id:
         from .collect import Collect
 
@@ -124,6 +137,10 @@ def _kind_of_work(ask: Ask) -> type[Work]:
         from .history import History
 
         return History
+    if ask.via:
+        from .via import ViaDesireCore
+
+        return ViaDesireCore
     from .job import Job
 
     return Job

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 def success(outcome: Outcome, ask: Ask, world: World) -> JSON:
     if outcome.preview is not None:
         return {"ok": True, "dry_run": True, "model": outcome.model, **outcome.preview, "warnings": outcome.warnings}
+    if outcome.models is not None:
+        return {"ok": True, "models": outcome.models, "warnings": list(map(safe, outcome.warnings))}
     if outcome.tasks is not None:
         return {"ok": True, **_several(outcome, ask, world)}
     if outcome.canceled:
@@ -48,7 +50,7 @@ def failure(error: QianwenError, outcome: Outcome, ask: Ask, world: World) -> JS
             "http_status": error.http_status,
             "request_id": error.request_id or None,
             "task_id": error.task_id or outcome.task_id or None,
-            "retryable": error.retryable and not (outcome.submitted and billed(error, outcome) != "no"),
+            "retryable": is_retryable(error, outcome),
             "billed": billed(error, outcome),
         },
     }
@@ -76,6 +78,11 @@ def goes_on(error: QianwenError, outcome: Outcome) -> bool:
     """Whether there is something that another run can take up."""
     is_over = error.kind in ("failed", "content", "usage")
     return outcome.resumable and bool(outcome.way_on or (outcome.task_id and not is_over))
+
+
+def is_retryable(error: QianwenError, outcome: Outcome) -> bool:
+    """Whether the same command may succeed later, and pays for nothing that was bought already."""
+    return error.retryable and not (outcome.submitted and billed(error, outcome) != "no")
 
 
 def billed(error: QianwenError, outcome: Outcome) -> str:
@@ -116,16 +123,19 @@ def _flag(name: str, value: str) -> list[str]:
 
 
 def lines(outcome: Outcome, ask: Ask) -> list[str]:
-    """What stdout gets without --print-response: the saved paths, or the bare task id."""
+    """What stdout gets without --print-response: the saved paths, what shows them elsewhere, or the bare task id."""
     if outcome.preview is not None:
         return _preview_lines(outcome.preview)
+    if outcome.page is not None:
+        return outcome.page
     if ask.tasks:
         return list(map(_row, outcome.tasks or ()))
     if outcome.tasks is not None:
         return [path for task in outcome.tasks for path in task["local_paths"]]
     if ask.submit_only or outcome.canceled:
         return [safe(outcome.task_id)]
-    return [file.saved.path for file in outcome.files] + ([outcome.markdown_path] if outcome.markdown_path else [])
+    shown = [file.markdown or file.saved.path for file in outcome.files]  # where there is a store, a path shows nothing
+    return shown + ([outcome.markdown_path] if outcome.markdown_path else [])
 
 
 def _row(task: JSON) -> str:
@@ -148,14 +158,15 @@ def _obtained(outcome: Outcome) -> JSON:
     if result is None:
         return answer
     first = outcome.files[0].saved.facts if outcome.files else None
-    url = result.urls[0] if result.urls else None
+    urls = [url for url in result.urls if _is_link(url)]
+    url = urls[0] if urls else None
     width, height = (first.width, first.height) if first else (None, None)
     answer.update(seed=outcome.seed, width=result.width or width, height=result.height or height)
     if outcome.noun == "video":
         answer.update(video_url=url, duration=(first.seconds or None) if first else None)
         answer.update(response_path=outcome.reply_path or None)
     else:
-        answer.update(image_url=url, image_urls=list(result.urls), image_count=len(result.urls))
+        answer.update(image_url=url, image_urls=urls, image_count=len(result.urls))
     answer.update(
         files=[
             {
@@ -166,9 +177,10 @@ def _obtained(outcome: Outcome) -> JSON:
                 "width": saved.facts.width,
                 "height": saved.facts.height,
                 **({"duration": saved.facts.seconds} if saved.facts.seconds else {}),
-                "url": url,
+                "url": file.url if _is_link(file.url) else None,
+                **({"media_id": file.media_id, "markdown": file.markdown} if file.media_id else {}),
             }
-            for saved, url in ((file.saved, file.url) for file in outcome.files)
+            for saved, file in ((file.saved, file) for file in outcome.files)
         ],
         local_path=outcome.files[0].saved.path if outcome.files else None,
         local_paths=[file.saved.path for file in outcome.files],
@@ -176,7 +188,16 @@ def _obtained(outcome: Outcome) -> JSON:
     )
     if result.content:
         answer.update(interleaved_content=list(result.content), markdown_path=outcome.markdown_path or None)
+    stored = [file for file in outcome.files if file.media_id]
+    if stored:
+        answer.update(media_id=stored[0].media_id, media_ids=[file.media_id for file in stored])
+        answer.update(markdown="\n".join(file.markdown for file in stored))
     return answer
+
+
+def _is_link(url: str) -> bool:
+    """Whether others can fetch it; a picture that came inside the answer only has words in the place of a URL."""
+    return not url.startswith("data:")
 
 
 def _preview_lines(preview: JSON) -> list[str]:

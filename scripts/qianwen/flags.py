@@ -30,9 +30,11 @@ RESULT = (
 RUN = (
     Flag("--dry-run", "", "print the exact request and what it bills; send nothing"),
     Flag("--sandbox", "", "rehearse against a local stand-in: no key, no cost"),
+    Flag("--record", "FILE", "write the whole conversation into a cassette that --replay plays (or QIANWEN_RECORD)"),
+    Flag("--replay", "FILE", "play a cassette: no key, no network, no waiting, no cost (or QIANWEN_REPLAY)"),
     Flag("--submit-only", "", "submit a task, print its id, do not wait"),
     Flag("--task-id", "ID", "wait for a task that exists and save its result"),
-    Flag("--poll-once", "", "with --task-id: look once (exit 2: still running)"),
+    Flag("--poll-once", "", "with --task-id or --resume: look once (exit 2: still running)"),
     Flag("--resume", "", "finish everything that this machine paid for and has not saved yet"),
     Flag("--tasks", "", "show the last runs of this machine: state, model, age, files; sends nothing"),
     Flag("--cancel", "ID", "cancel a task that has not begun"),
@@ -43,6 +45,13 @@ RUN = (
     Flag("--version", "", "print the version"),
     Flag("--help", "", "print this", short="-h"),
 )
+
+MODELS = (
+    Flag("--list-models", "", "every model: what it does, sizes or seconds, how it answers, regions"),
+    Flag("--describe", "MODEL", "one model in full: modes, fields and limits, sizes, what it bills, examples"),
+)
+ALONE = ("--list-models", "--describe")
+"""These tell of the catalogue. They need no key, send nothing, and take nothing beside them but --print-response."""
 
 EXIT_CODES = (
     (0, "done; every reported file exists"),
@@ -60,7 +69,7 @@ EXIT_CODES = (
 
 def groups(catalog: Catalog) -> tuple[tuple[str, tuple[Flag, ...]], ...]:
     """All flags of a program, in the groups of its help."""
-    return ("the request", REQUEST + catalog.flags), ("the result", RESULT), ("the run", RUN)
+    return ("the request", REQUEST + catalog.flags), ("the result", RESULT), ("the run", RUN), ("the models", MODELS)
 
 
 def help_text(catalog: Catalog) -> str:
@@ -99,20 +108,20 @@ def _defaults(catalog: Catalog) -> str:
     for default in catalog.defaults:
         said = (f"--{name} {value}" if value != GIVEN else name for name, value in default.when.items())
         conditions.setdefault(default.model, []).append(" and ".join(said) or "text alone")
-    return "\n".join(_entry(model_id, f"with {', or '.join(said)}").rstrip() for model_id, said in conditions.items())
+    return "\n".join(entry(model_id, f"with {', or '.join(said)}").rstrip() for model_id, said in conditions.items())
 
 
 def _flag(flag: Flag) -> str:
     names = ", ".join(filter(None, (flag.short, flag.name))) + (f" {flag.metavar}" if flag.metavar else "")
-    return _entry(names, flag.help)
+    return entry(names, flag.help)
 
 
-def _entry(names: str, text: str) -> str:
-    """A name and what is said of it, wrapped at words."""
+def entry(names: str, text: str) -> str:
+    """A name and what is said of it, wrapped at words; it ends its line."""
     lines = [""]
     for word in text.split():
         if lines[-1] and HELP_COLUMN + len(lines[-1]) + len(word) >= WIDTH:
             lines.append("")
         lines[-1] += f" {word}" if lines[-1] else word
     indent = " " * HELP_COLUMN
-    return f"  {names:<{HELP_COLUMN - 2}}" + f"\n{indent}".join(lines) + "\n"
+    return f"  {names:<{HELP_COLUMN - 3}} " + f"\n{indent}".join(lines) + "\n"

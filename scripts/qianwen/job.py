@@ -80,11 +80,12 @@ class Job(Work):
         """The row of the model that was named, else of the default for what is given; and why, for the user."""
         model_id, why = self.ask.model, ""
         if not model_id:
+            from .models.default_size import making_the_size
             from .models.media_items import unpack
 
             ask = self.ask
             given = {**ask.fields, **unpack(ask.fields).fields, "mode": ask.kind}
-            default = validate.default_for(self.catalog, given)
+            default = making_the_size(self.catalog, validate.default_for(self.catalog, given), given)
             model_id = default.regional.get(self.region, default.model) if default.regional else default.model
             why = ", the default"
             if default.when:
@@ -200,7 +201,10 @@ class Job(Work):
         return changed(target, run=self.intent.id)
 
     def already_open(self, twin: Run) -> UsageError:
-        self.outcome.way_on = ("--task-id", twin.task_id) if twin.task_id else ("--resume",)
+        """The refusal of a request whose earlier attempt is open; `next` takes that one up, where it can be."""
+        is_lost = not (twin.is_task or twin.urls)
+        self.outcome.way_on = () if is_lost else ("--task-id", twin.task_id) if twin.task_id else ("--resume",)
+        taken_up = "its answer cannot be asked for again" if is_lost else "`next` takes up the earlier one"
         when = time.strftime("%H:%M:%S", time.localtime(twin.at))
         what = {"made": "was made and not wholly saved", "waiting": "is still open"}.get(
             self.ledger.state(twin), "may have been accepted, or is being sent"
@@ -208,7 +212,7 @@ class Job(Work):
         named = f" (task {twin.task_id})" if twin.task_id else ""
         return UsageError(
             f"an identical request of {when}{named} {what}; nothing was sent",
-            hint="`next` takes up the earlier one; --again pays for another",
+            hint=f"{taken_up}; --again pays for another",
         )
 
     def submit(self, service: Session, call: wire.Call, checked: Checked) -> JSON:

@@ -16,8 +16,12 @@ if TYPE_CHECKING:
 
 @record
 class File:
+    """A result on the disk. media_id, markdown: its name in a media store and the text that shows it, if it has one."""
+
     saved: Saved
     url: str
+    media_id: str = ""
+    markdown: str = ""
 
 
 class Outcome:
@@ -26,6 +30,7 @@ class Outcome:
     result: what it holds.  saved: the files by the index of their picture.  resumable: another run can go on.
     way_on: the flags with which it does, when there is more to say than the task's id.  candidates: tasks that may be
     the one whose submission was not answered.  tasks: one answer for each of several.  canceled: the task is.
+    page, models: what was asked of the catalogue, in lines for people or as a list for programs.
     """
 
     def __init__(self, noun: str, resumable: bool) -> None:
@@ -46,6 +51,8 @@ class Outcome:
         self.candidates: list[JSON] = []
         self.tasks: list[JSON] | None = None
         self.canceled = False
+        self.page: list[str] | None = None
+        self.models: list[JSON] | None = None
 
     def note(self, body: JSON, interleaved: bool) -> wire.Result:
         """Keep the last whole answer and what it holds."""

@@ -16,10 +16,12 @@ MOST_THREADS = 6
 FAREWELL_SECONDS = 1.0  # for a thread that was cut to clean up
 
 
-def side_by_side(work: Callable[[Given], Made], items: Sequence[Given], cut: Callable[[], None]) -> list[Made]:
+def side_by_side(
+    work: Callable[[Given], Made], items: Sequence[Given], cut: Callable[[], None], threads: int = MOST_THREADS
+) -> list[Made]:
     """`work` on every item, several at once; the results in order, or the first error when all have ended.
 
-    cut: called when this thread is interrupted, so that the others stop waiting too.
+    cut: called when this thread is interrupted, so that the others stop waiting too.  threads: 1 keeps the order.
     """
     if len(items) <= 1:
         return [work(item) for item in items]
@@ -29,7 +31,7 @@ def side_by_side(work: Callable[[Given], Made], items: Sequence[Given], cut: Cal
     ended = threading.Semaphore(0)  # not Thread.join: before 3.13 an interrupted join takes its thread for ended
     running = 0
     try:
-        for _ in items[:MOST_THREADS]:
+        for _ in items[:threads]:
             threading.Thread(target=_drain, args=(queue, work, results, errors, ended), daemon=True).start()
             running += 1
         while running:

@@ -20,6 +20,7 @@ from .models.video_models import VIDEOS
 from .progress import Progress
 from .record import changed
 from .service import settings
+from .service.desirecore import IN_THE_LEDGER
 from .work import Work
 from .world import World
 
@@ -63,6 +64,7 @@ class Resume(Work):
             decisive = min(left, key=lambda each: URGENCY.index(each.error.kind) if each.error else 0)
             assert decisive.error
             decisive.error.billed = envelope.billed(decisive.error, decisive.outcome)
+            decisive.error.retryable = envelope.is_retryable(decisive.error, decisive.outcome)
             raise decisive.error
 
     def way_on(self, recoveries: list[Recovery]) -> tuple[str, ...]:
@@ -75,11 +77,12 @@ class Resume(Work):
     def recover(self, recoveries: list[Recovery]) -> None:
         with ExitStack() as stack:
             sessions: dict[str, Session] = {}
-            for recovery in recoveries:
+            within_reach = [recovery for recovery in recoveries if recovery.is_within_reach()]
+            for recovery in within_reach:
                 if recovery.region not in sessions:
                     sessions[recovery.region] = stack.enter_context(self.session(recovery.region))
                 recovery.attempt(sessions[recovery.region], patient=False)
-            for recovery in recoveries:
+            for recovery in within_reach:
                 if isinstance(recovery.error, StillRunning) and not self.ask.poll_once:
                     recovery.attempt(sessions[recovery.region], patient=True)
 
@@ -121,6 +124,14 @@ class Recovery(Collect):
                 service.explain(error)
             self.settle(error)
             self.progress.say(f"{self.known.program} {self.known.task_id or self.known.id}: {error.message}")
+
+    def is_within_reach(self) -> bool:
+        """Whether DashScope can know of the run; what went through DesireCore cannot be asked for again."""
+        if self.known.base != IN_THE_LEDGER:
+            return True
+        self.is_promising = False
+        self.error = UnknownOutcome("it went through DesireCore, whose answers cannot be asked for again")
+        return False
 
     def take_up(self, service: Session) -> bool:
         """Whether there is anything left to do. Raises what stands in the way: another service, another process."""

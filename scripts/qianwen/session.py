@@ -7,7 +7,7 @@ request is about to leave, because it brings sockets and TLS along.
 from __future__ import annotations
 
 import random
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 from . import parallel
 from .errors import AuthError, QianwenError, Refused
@@ -20,6 +20,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, BinaryIO, Callable, Iterator, Sequence, TypeVar
 
+    from .cassette import Player, Recorder
     from .service.bucket import Bucket
     from .service.exchange import Send
 
@@ -29,10 +30,16 @@ if TYPE_CHECKING:
 
 
 SANDBOX_KEY = "sandbox"
+REPLAY_KEY = "replayed-without-a-key"
 
 
 class Session:
-    """One run's conversation with the service; every method ends by the run's deadline."""
+    """One run's conversation with the service; every method ends by the run's deadline.
+
+    threads: how many uploads or downloads run at once.
+    """
+
+    threads = parallel.MOST_THREADS
 
     def __init__(
         self,
@@ -151,25 +158,36 @@ class Session:
 
     def side_by_side(self, work: Callable[[Given], Made], items: Sequence[Given]) -> list[Made]:
         """`work` on every item, several at once; see `parallel`."""
-        return parallel.side_by_side(work, items, self._cut)
+        return parallel.side_by_side(work, items, self._cut, self.threads)
 
 
 @contextmanager
 def opened(
-    world: World, progress: Progress, region: str, deadline: float, sandbox: bool, own: Bucket | None = None
+    world: World,
+    progress: Progress,
+    region: str,
+    deadline: float,
+    sandbox: bool,
+    own: Bucket | None = None,
+    tape: Recorder | Player | None = None,
 ) -> Iterator[Session]:
-    """A session that ends by `deadline`, a moment of the world's clock. own: the user's bucket for local files.
+    """A session that ends by `deadline`, a moment of the world's clock.
 
-    Raises AuthError when there is no key or no base to trust, UsageError for the region.
+    own: the user's bucket for local files.  tape: records the session, or plays a recorded one.
+    Raises AuthError when there is no key or no base to trust, UsageError for the region, and when the run is not the
+    one that was recorded.
     """
-    with _endpoint(world, progress, region, sandbox) as (endpoint, source):
+    with tape or nullcontext(), _endpoint(world, progress, region, sandbox, tape) as (endpoint, source):
         progress.secrets += (endpoint.key, *(own.secrets if own else ()))
         transport = Transport(deadline, world.clock, world.env)
-        sleep = world.sleep or transport.pause
-        door = guard.guarding(world.send or transport.send, endpoint.base, endpoint.key)
-        send = retry.retrying(door, sleep, world.clock, deadline, random.random, tell=progress.say)
-        cut, clock, now = transport.close, world.clock, world.now
-        session = Session(send, sleep, cut, endpoint, clock, deadline, now, own, source)
+        send, sleep, clock = world.send or transport.send, world.sleep or transport.pause, world.clock
+        if tape:
+            send, sleep, clock = tape.line(send, sleep, endpoint.base, progress.secrets)
+        door = guard.guarding(send, endpoint.base, endpoint.key)
+        send = retry.retrying(door, sleep, clock, deadline, random.random, tell=progress.say)
+        session = Session(send, sleep, transport.close, endpoint, clock, deadline, world.now, own, source)
+        if tape:
+            session.threads = 1  # so that the order of a run is the same each time
         try:
             yield session
         except AuthError as error:
@@ -180,10 +198,17 @@ def opened(
 
 
 @contextmanager
-def _endpoint(world: World, progress: Progress, region: str, sandbox: bool) -> Iterator[tuple[api.Endpoint, str]]:
+def _endpoint(
+    world: World, progress: Progress, region: str, sandbox: bool, tape: Recorder | Player | None
+) -> Iterator[tuple[api.Endpoint, str]]:
     if not sandbox:
         place = settings.Place(world.env, world.cwd, world.home)
-        yield settings.endpoint(place, settings.region(place, region))
+        region = settings.region(place, region)
+        if tape and tape.base:
+            progress.say(f"Replay: {tape.path} answers; nothing is sent out or billed")
+            yield api.Endpoint(tape.base, REPLAY_KEY), "made up for the replay"
+        else:
+            yield settings.endpoint(place, region)
         return
     from .sandbox.server import running
 

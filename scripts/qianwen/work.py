@@ -15,8 +15,10 @@ from .world import World
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # at run time these are imported only where they are needed, so that a refused request costs nothing
+    from tempfile import TemporaryDirectory
     from typing import Any
 
+    from .cassette import Player, Recorder
     from .ledger import Ledger, Notes
     from .outputs import Target
     from .saving import Saver
@@ -42,6 +44,7 @@ class Work:
         self.deadline = world.clock() + ask.timeout
         self.outcome = Outcome(catalog.noun, resumable=not ask.sandbox)
         self.notes: Notes | None = None
+        self._scratch: TemporaryDirectory[str] | None = None
 
     def run(self) -> None:
         """Do what was asked. Raises a QianwenError for every expected end that is not success."""
@@ -49,12 +52,16 @@ class Work:
             self.work()
         except QianwenError as error:
             self.settle(error)
+            if self.ask.replay and error.kind == "usage":  # not the recorded run: nothing of it came from the service
+                self.outcome = Outcome(self.catalog.noun, resumable=False)
             raise
         else:
             self.settle(None)
         finally:
             if self.notes:
                 self.notes.close()
+            if self._scratch:
+                self._scratch.cleanup()
 
     def work(self) -> None:
         raise NotImplementedError
@@ -105,7 +112,16 @@ class Work:
     def ledger(self) -> Ledger:
         from . import ledger
 
-        return ledger.Ledger(ledger.folder(self.world.env, self.world.home), self.world.now)
+        folder = ledger.folder(self.world.env, self.world.home)
+        return ledger.Ledger(self._scratch_folder() if self.ask.replay else folder, self.world.now)
+
+    def _scratch_folder(self) -> str:
+        """Where a replayed run keeps its account for as long as it lasts: it behaves the same and leaves no trace."""
+        if self._scratch is None:
+            from tempfile import TemporaryDirectory
+
+            self._scratch = TemporaryDirectory()
+        return self._scratch.name
 
     def session(self, known_region: str = "", own: Bucket | None = None) -> Any:
         """A context manager that gives the Session of this run.
@@ -115,7 +131,22 @@ class Work:
         from . import session
 
         region = self.ask.region or known_region
-        return session.opened(self.world, self.progress, region, self.deadline, self.ask.sandbox, own)
+        tape = self.tape()
+        return session.opened(self.world, self.progress, region, self.deadline, self.ask.sandbox, own, tape)
+
+    def tape(self) -> Recorder | Player | None:
+        """What --record or --replay asks for, if one was given. Raises UsageError for a file that is no good."""
+        ask, world = self.ask, self.world
+        if not (ask.record or ask.replay):
+            return None
+        import os
+
+        from . import cassette
+
+        path = os.path.abspath(os.path.join(world.cwd, os.path.expanduser(ask.record or ask.replay)))
+        if ask.replay:
+            return cassette.Player(path, world.clock, world.now)
+        return cassette.Recorder(path, ask.overwrite, world.clock, world.now, self.warn)
 
     def target(self, prompt: str) -> Target:
         """Where the results will go; see `outputs.plan`."""

@@ -279,6 +279,8 @@ def find(catalog: Catalog, model_id: str) -> Found | None:
     import re
     from fnmatch import fnmatchcase
 
+    from ..spelling import nearest
+
     rows = {model.id: model for model in catalog.models}
     names = {alias: model for model in catalog.models for alias in model.aliases}
     if model_id in rows:
@@ -295,5 +297,7 @@ def find(catalog: Catalog, model_id: str) -> Found | None:
     for pattern, row in catalog.families:
         if fnmatchcase(model_id, pattern):
             note = f"unknown model id {model_id!r}: passed on as it is, checked by the rules of {row}"
+            near = nearest(model_id.lower(), [*rows, *names])
+            note += f"; the nearest known id is {near[0]}" if near else ""
             return Found(rows[row], model_id, note, exact=False)
     return None

@@ -433,7 +433,8 @@ def _function(name: str, meaning: str, *extra: Param) -> Mode:
         also=("reference_images", "reference_image"),
     )
     fields = (function, prompt(800), base, *extra, count(4), WATERMARK, SEED)
-    return Mode(name, fields, task=IMAGE_FUNCTION, when={"function": name}, rules=(mask_matches_the_base,))
+    rules = (mask_matches_the_base,) if _MASK in extra else ()
+    return Mode(name, fields, task=IMAGE_FUNCTION, when={"function": name}, rules=rules)
 
 
 _STRENGTH = Param("strength", "number", "how far the result may leave the picture", low=0.0, high=1.0, default=0.5)
@@ -712,6 +713,7 @@ FLAGS = (
     Flag("--seed", "NUMBER", "0 to 2147483647; the same seed gives similar pictures", "seed"),
     Flag("--negative-prompt", "TEXT", "what to keep out of the picture", "negative_prompt"),
     Flag("--async", "", "submit a task and wait for it, where the model offers both ways", "async"),
+    Flag("--via", "desirecore", "through DesireCore's local media proxy; answers media ids and Markdown", "via"),
 )
 
 IMAGES = Catalog(

@@ -11,6 +11,7 @@ import re
 
 from ..errors import InvalidRequest, Problem
 from ..record import changed, record
+from ..spelling import nearest
 from . import sizes
 from .catalog import Catalog, Default, Found, Mode, Model, Param, Source, meets, says_something
 from .findings import Findings
@@ -146,9 +147,7 @@ def choose_mode(model: Model, values: Values) -> Mode | None:
 
 
 def nearest_name(name: str, known: Iterable[str]) -> str | None:
-    import difflib
-
-    return next(iter(difflib.get_close_matches(name, sorted(known), 1, 0.6)), None)
+    return next(iter(nearest(name, known)), None)
 
 
 # Names ----------------------------------------------------------------------------------------------------
@@ -225,7 +224,9 @@ def _known_fields(
             findings.problem(name, value, "not taken", message)
         elif not found.exact:
             values[name] = value
-            findings.warn(f"{name} is not known for {found.model.id} and is passed on as it is")
+            near = nearest_name(name, vocabulary)
+            hint = f"; the nearest known field is {near}" if near else ""
+            findings.warn(f"{name} is not known for {found.model.id} and is passed on as it is{hint}")
         elif known is None:
             findings.problem(name, value, "unknown", "is no field of a request", nearest=nearest_name(name, vocabulary))
         elif _is_of(found.model, name):

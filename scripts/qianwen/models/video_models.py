@@ -650,6 +650,7 @@ FAMILIES = (
     ("wan2.2-t2v*", "wan2.2-t2v-plus"),
     ("wan2.5-t2v*", "wan2.5-t2v-preview"),
     ("wan2.6-t2v*", "wan2.6-t2v"),
+    ("*t2v*", "wan2.7-t2v"),
     ("*", "wan2.7-t2v"),
 )
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     _Address = Tuple[int, int, int, str, Any]
 
 CONNECT_SECONDS = 15.0
+THIS_MACHINE = "127.0.0.1"
 HEAD_BYTES = 16384
 _STATUS = re.compile(rb"HTTP/1\.[01] ([0-9]{3})[ \r\n]")
 _TARGET = re.compile(r"[A-Za-z0-9_.:%-]+")
@@ -39,26 +40,28 @@ class Opener:
     """Opens connections as the variables of `env` ask for it.
 
     patience: seconds wished for → how long one wait may last now; raises DeadlinePassed.
+    self_signed: the one port of 127.0.0.1 where a certificate is not checked, 0 for none. It is a port and not a host,
+    so that no other machine can be meant.
     """
 
-    def __init__(self, env: Mapping[str, str], patience: Callable[[float], float]) -> None:
+    def __init__(self, env: Mapping[str, str], patience: Callable[[float], float], self_signed: int = 0) -> None:
         self._env = env
         self._patience = patience
+        self._self_signed = self_signed
         self._tls: ssl.SSLContext | None = None
 
     def open(self, origin: Origin) -> tuple[socket.socket, Proxy | None]:
         """A connection that is ready for a request, and the proxy that it goes through. Raises Fault."""
         scheme, host, port = origin
         proxy = proxy_for(scheme, host, port, self._env)
-        if scheme == "https":
-            self._tls = self._tls or trust(self._env)
+        tls = self._tls_for(origin) if scheme == "https" else None
         sock = self._reached(proxy.host, proxy.port, proxy) if proxy else self._reached(host, port, None)
         try:
             if proxy:
                 self._dig(sock, host, port, proxy)
-            if self._tls and scheme == "https":
+            if tls:
                 sock.settimeout(self._patience(CONNECT_SECONDS))  # a handshake counts it from beginning to end
-                sock = self._tls.wrap_socket(sock, server_hostname=host)
+                sock = tls.wrap_socket(sock, server_hostname=host)
         except Exception as error:
             sock.close()
             raise error if isinstance(error, Fault) else self._fault(error, proxy) from error
@@ -66,6 +69,12 @@ class Opener:
             sock.close()
             raise
         return sock, proxy
+
+    def _tls_for(self, origin: Origin) -> ssl.SSLContext:
+        if origin[1:] == (THIS_MACHINE, self._self_signed):
+            return _unchecked()
+        self._tls = self._tls or trust(self._env)
+        return self._tls
 
     def _reached(self, host: str, port: int, proxy: Proxy | None) -> socket.socket:
         try:
@@ -142,7 +151,7 @@ class Opener:
 
 
 def trust(env: Mapping[str, str]) -> ssl.SSLContext:
-    """TLS that trusts what this machine trusts, and what SSL_CERT_FILE and SSL_CERT_DIR name.
+    """TLS that trusts what this machine trusts; SSL_CERT_FILE and SSL_CERT_DIR take the place of OpenSSL's defaults.
 
     Raises Fault when they name nothing that can be read: the handshake would only say that nobody is trusted.
     """
@@ -160,6 +169,14 @@ def trust(env: Mapping[str, str]) -> ssl.SSLContext:
             context.load_verify_locations(capath=folder)
         if not found and not file:
             raise _no_certificates("SSL_CERT_DIR", folders, "no folder that can be read")
+    return context
+
+
+def _unchecked() -> ssl.SSLContext:
+    """TLS to a program of this machine that signed its own certificate: encrypted, and no proof of who it is."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
     return context
 
 

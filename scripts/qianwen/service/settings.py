@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from ..errors import AuthError, UsageError
 from ..record import record
 from ..redact import KEY_NAMES
+from ..spelling import nearest
 from .api import Endpoint
 
 TYPE_CHECKING = False
@@ -110,7 +111,9 @@ def region(place: Place, flag: str) -> str:
         return DEFAULT_REGION
     name = ALIASES.get(name.lower(), name.lower())
     if name not in HOSTS:
-        raise UsageError(f"{name!r} ({source}) is no region", hint="regions: " + ", ".join([*HOSTS, *ALIASES]))
+        known = [*HOSTS, *ALIASES]
+        near = "".join(f"did you mean {other}? " for other in nearest(name, known))
+        raise UsageError(f"{name!r} ({source}) is no region", hint=f"{near}regions: {', '.join(known)}")
     return name
 
 

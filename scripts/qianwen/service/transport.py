@@ -41,7 +41,8 @@ class Transport:
     """Connections, kept open per host and reused, closed at the end of the run.
 
     deadline: moment of `clock` after which no wait may last (None: no bound).  env: where proxies and certificates
-    are named, which is the real environment and nothing else. Safe to use from several threads.
+    are named, which is the real environment and nothing else.  self_signed: see `Opener`.
+    Safe to use from several threads.
     """
 
     def __init__(
@@ -49,10 +50,11 @@ class Transport:
         deadline: float | None = None,
         clock: Callable[[], float] = time.monotonic,
         env: Mapping[str, str] = MappingProxyType({}),
+        self_signed: int = 0,
     ) -> None:
         self._deadline = deadline
         self._clock = clock
-        self._opener = Opener(env, self._patience)
+        self._opener = Opener(env, self._patience, self_signed)
         self._idle: dict[tuple[str, str, int], list[tuple[float, _Connection]]] = {}
         self._lock = threading.Lock()
         self._sockets: weakref.WeakSet[_BoundedSocket] = weakref.WeakSet()

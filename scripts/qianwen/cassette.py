@@ -1,0 +1,390 @@
+"""`--record` and `--replay`: the whole conversation of one run with the service, in a file that people can read.
+
+Exchanges are taped below the retries and played back strictly in their order: an upload, a refusal, each look at a
+task, a connection that broke in the middle of a download. While there is a tape, nothing runs side by side, so that the
+order of a run is one and the same each time. A request that is not the recorded one ends the run and shows the
+difference; nothing is guessed. Replaying opens no socket, needs no key and does not wait.
+
+JSON and text stand in the cassette as they are, other bytes by their SHA-256 digest: small ones inline, larger ones
+in a folder beside it. What would tell a key, a signature or an account is a placeholder; see `placeholders`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import tempfile
+import threading
+import time
+from urllib.parse import urlsplit
+
+from . import cassette_file
+from .errors import UsageError
+from .mismatch import mismatch
+from .placeholders import Placeholders
+from .service.exchange import Fault, Request, Response
+from .service.settings import HOSTS, is_loopback
+from .taped import body_of, taped_fault, taped_request, taped_response
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, BinaryIO, Callable, Iterable
+
+    from .service.exchange import Send
+
+    Sleep = Callable[[float], None]
+    Clock = Callable[[], float]
+    JSON = dict[str, Any]
+
+INLINE_BYTES = 16 * 1024
+STOPPED = "the recorded run stopped listening here"
+_MISMATCH_HINT = (
+    "nothing was sent. Give the command that was recorded; when the difference is meant, record anew with --record"
+)
+
+
+class Unplayable(Exception):
+    """The run and the cassette do not fit together. No error of ours on purpose: nothing on the way may handle it."""
+
+
+# Recording --------------------------------------------------------------------------------------------------
+
+
+class Recorder:
+    """Writes a cassette, anew after every exchange, so that a run that breaks leaves what has happened until then.
+
+    path: absolute.  clock, now: seconds, monotonic and of the epoch.  warn: hears when the disk takes no more.
+    Raises UsageError when `path` cannot be written to.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        overwrite: bool,
+        clock: Clock,
+        now: Clock,
+        warn: Callable[[str], None],
+    ) -> None:
+        self.path = path
+        self._clock = clock
+        self._now = now
+        self._warn = warn
+        self._names = Placeholders(now)
+        self._lock = threading.RLock()
+        self._open: list[_Tee] = []
+        self._exchanges: list[JSON] = []
+        self._head: JSON = {"format": cassette_file.FORMAT, "version": cassette_file.VERSION}
+        self._base = ""
+        self._is_lost = False
+        self.base = ""  # that of the service itself
+        cassette_file.prepare(path, overwrite)
+
+    def line(self, send: Send, sleep: Sleep, base: str, secrets: Iterable[str]) -> tuple[Send, Sleep, Clock]:
+        """`send`, which is written down now, and how time passes: as always.
+
+        base: the API's URL.  secrets: what must never stand in a cassette.
+        """
+        self._base = base
+        for secret in secrets:
+            self._names.learn("key", secret)
+        stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self._now()))
+        self._head.update(recorded_at=stamp, source=self._source(base), base=self._names.hide(base))
+
+        def taped(request: Request) -> Response:
+            return self._tape(send, request)
+
+        return taped, sleep, self._clock
+
+    def _source(self, base: str) -> str:
+        """Where a recording comes from. Hosts that everybody shares may be told; another may tell who we are."""
+        parts = urlsplit(base)
+        if is_loopback(parts.hostname or ""):
+            self._names.learn("loopback", parts.netloc)
+            return "recorded against a stand-in on this machine"
+        if parts.hostname not in HOSTS.values():
+            self._names.learn("host", parts.netloc)
+        return f"recorded against {self._names.hide(base)}"
+
+    def __enter__(self) -> Recorder:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def _tape(self, send: Send, request: Request) -> Response:
+        exchange: JSON = {"request": taped_request(request, self._names)}
+        self._exchanges.append(exchange)
+        began = self._clock()
+        try:
+            response = send(request)
+        except Fault as fault:
+            exchange["fault"] = taped_fault(fault, self._names)
+            self._save(exchange, began)
+            raise
+        except BaseException as error:
+            exchange["unanswered"] = type(error).__name__
+            self._save(exchange, began)
+            raise
+        of_api = request.url.startswith(f"{self._base}/")
+        tee = _Tee(response, None if of_api else self._folder)
+        taped = Response(response.status, response.headers, tee.read, tee.close, response.refusal)
+
+        def finish() -> None:
+            self._open = [other for other in self._open if other is not tee]
+            try:
+                exchange["response"] = tee.taped(self._names)
+            except (ValueError, RecursionError) as error:  # an answer that was paid for may be odd, but not lost
+                exchange["unanswered"] = "odd"
+                self._lose(f"the answer to request {len(self._exchanges)} could not be written down: {error}")
+            self._save(exchange, began)
+
+        tee.finish = finish
+        self._open.append(tee)
+        if response.status >= 300:
+            tee.end()
+        return taped
+
+    @property
+    def _folder(self) -> str:
+        return cassette_file.folder_beside(self.path)
+
+    def _save(self, exchange: JSON, began: float) -> None:
+        seconds = round(self._clock() - began, 1)
+        if seconds:
+            exchange["seconds"] = seconds
+        with self._lock:
+            finished = [each for each in self._exchanges if len(each) > 1]
+            text = json.dumps({**self._head, "exchanges": finished}, ensure_ascii=False, indent=2) + "\n"
+            try:
+                cassette_file.write(self.path, text.encode("utf-8", "replace"))
+            except OSError as error:
+                self._lose(str(error.strerror or error))
+
+    def _lose(self, why: str) -> None:
+        """A recording that cannot go on costs the run nothing but a warning."""
+        if not self._is_lost:
+            self._warn(f"the recording {self.path} is not whole: {why}; the run goes on")
+        self._is_lost = True
+
+    def close(self) -> None:
+        """Write down what was still being listened to, and forget the bodies of an earlier recording."""
+        for tee in self._open:
+            tee.end(STOPPED)
+        wanted = {
+            exchange["response"]["body"]["sha256"]
+            for exchange in self._exchanges
+            if "sha256" in exchange.get("response", {}).get("body", {})
+        }
+        if self._exchanges:
+            cassette_file.forget_bodies(self.path, wanted)
+
+
+class _Tee:
+    """Lets the body of an answer through and keeps it: in memory while it is small, then in a file of `folder`.
+
+    folder: None for an answer of the API, which is always small, always text and may tell secrets.
+    finish: called once, when the body has ended in whatever way.
+    """
+
+    def __init__(self, response: Response, folder: str | None) -> None:
+        self._response = response
+        self._folder = folder
+        self._kept = bytearray()
+        self._file: BinaryIO | None = None
+        self._draft = ""
+        self._sha256 = hashlib.sha256()
+        self._bytes = 0
+        self._fault: Fault | None = None
+        self._reason = ""
+        self._lost = ""
+        self._is_over = False
+        self.finish: Callable[[], None] = lambda: None
+
+    def read(self, size: int) -> bytes:
+        try:
+            block = self._response.read(size)
+        except Fault as fault:
+            self._fault = fault
+            self.end()
+            raise
+        if block:
+            self._keep(block)
+        else:
+            self.end()
+        return block
+
+    def close(self) -> None:
+        self._response.close()
+        self.end(STOPPED if self._is_unread else "")
+
+    @property
+    def _is_unread(self) -> bool:
+        length = self._response.headers.get("content-length", "")
+        return not (length.isdigit() and int(length) == self._bytes)
+
+    def end(self, reason: str = "") -> None:
+        """Nothing more comes. reason: why, when that is not the end of the body."""
+        if not self._is_over:
+            self._is_over = True
+            self._reason = reason
+            self.finish()
+
+    def _keep(self, block: bytes) -> None:
+        self._bytes += len(block)
+        self._sha256.update(block)
+        if self._lost:
+            return
+        if self._folder is None or self._bytes <= INLINE_BYTES:
+            self._kept += block
+            return
+        try:
+            if self._file is None:
+                self._file = self._begin(self._folder)
+            self._file.write(block)
+        except OSError as error:
+            self._lose(error)
+
+    def _begin(self, folder: str) -> BinaryIO:
+        os.makedirs(folder, 0o700, exist_ok=True)
+        descriptor, self._draft = tempfile.mkstemp(prefix=".body-", suffix=".part", dir=folder)
+        stream = open(descriptor, "wb")
+        stream.write(self._kept)
+        self._kept.clear()
+        return stream
+
+    def _lose(self, error: OSError) -> None:
+        """A disk that takes no more costs the recording this body, and the run nothing."""
+        self._lost = f"the recording has no more of it: {error.strerror or error}"
+        self._kept.clear()
+        if self._draft:
+            cassette_file.remove(self._draft)
+
+    def _kept_beside(self, file: BinaryIO, folder: str) -> JSON:
+        name = self._sha256.hexdigest()
+        try:
+            file.close()
+            os.replace(self._draft, os.path.join(folder, name))
+        except OSError as error:
+            self._lose(error)
+            return {}
+        return {"bytes": self._bytes, "sha256": name}
+
+    def taped(self, names: Placeholders) -> JSON:
+        """The answer as far as it was read, for the cassette."""
+        beside = None
+        if self._file and self._folder and not self._lost:
+            beside = self._kept_beside(self._file, self._folder)
+        data = self._response.refusal or bytes(self._kept)
+        self._kept.clear()
+        fault = self._fault
+        if fault is None and (self._lost or self._reason):
+            fault = Fault(self._lost or self._reason, sent=True, permanent=True)
+        return taped_response(self._response, data, beside, fault, names)
+
+
+# Replaying --------------------------------------------------------------------------------------------------
+
+
+class Player:
+    """Plays a cassette: `send` answers from it, `sleep` only moves `clock`. base: the API's URL, which it stands for.
+
+    path: absolute.  clock, now: seconds, monotonic and of the epoch.
+    Raises UsageError when the file is no cassette that can be played.
+    """
+
+    def __init__(self, path: str, clock: Clock, now: Clock) -> None:
+        self.path = path
+        self._clock = clock
+        self._skipped = 0.0
+        self._names = Placeholders(now)
+        self._cassette = cassette_file.load(path)
+        self._exchanges: list[JSON] = self._cassette["exchanges"]
+        self._next = 0
+        self.base = self._names.fill(self._cassette["base"])
+
+    def clock(self) -> float:
+        return self._clock() + self._skipped
+
+    def sleep(self, seconds: float) -> None:
+        self._skipped += seconds
+
+    def send(self, request: Request) -> Response:
+        """Raises Unplayable for a request that is not the next of the cassette, and Fault where one was recorded."""
+        asked = taped_request(request, self._names)
+        told = mismatch(asked, [exchange["request"] for exchange in self._exchanges], self._next)
+        if told:
+            raise Unplayable(f"this run and the recording {self.path} part ways: {told}")
+        exchange = self._exchanges[self._next]
+        self._next += 1
+        self._skipped += exchange.get("seconds", 0)
+        if "fault" in exchange:
+            raise self._fault(exchange["fault"])
+        if "unanswered" in exchange:
+            raise Unplayable(f"the recorded run ended before its request {self._next} was answered")
+        return self._response(exchange["response"])
+
+    def line(self, send: Send, sleep: Sleep, base: str, secrets: Iterable[str]) -> tuple[Send, Sleep, Clock]:
+        """What stands for the network and for time; nothing of the real ones is used."""
+        return self.send, self.sleep, self.clock
+
+    def __enter__(self) -> Player:
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        """Raises UsageError when the run and the cassette part ways."""
+        told = str(error) if isinstance(error, Unplayable) else self._left() if error is None else ""
+        if told:
+            raise UsageError(told, hint=_MISMATCH_HINT) from None
+
+    def _left(self) -> str:
+        """What the recorded run did and this one, which is over, did not."""
+        left = len(self._exchanges) - self._next
+        if left:
+            due = self._exchanges[self._next]["request"]
+            more = f"{left} more request{'s' if left > 1 else ''}"
+            return (
+                f"this run and the recording {self.path} part ways: the run is over, and the recorded one made {more}, "
+                f"the next a {due['method']} {due['url']}"
+            )
+        return ""
+
+    def _fault(self, taped: JSON) -> Fault:
+        hint = self._names.fill(taped.get("hint", ""))
+        reason = self._names.fill(taped["reason"])
+        return Fault(reason, sent=taped["sent"], permanent=taped.get("permanent", False), hint=hint)
+
+    def _response(self, taped: JSON) -> Response:
+        stream = self._body(taped["body"])
+        headers = {name: self._names.fill(value) for name, value in taped["headers"].items()}
+        if taped["status"] >= 300:
+            with stream:
+                return Response(taped["status"], headers, lambda _: b"", refusal=stream.read())
+
+        def read(size: int) -> bytes:
+            block = stream.read(size)
+            if not block and "broke" in taped:
+                raise self._fault(taped["broke"])
+            return block
+
+        return Response(taped["status"], headers, read, stream.close)
+
+    def _body(self, taped: JSON) -> BinaryIO:
+        is_beside = "sha256" in taped and "base64" not in taped
+        return self._beside(taped) if is_beside else io.BytesIO(body_of(taped, self._names))
+
+    def _beside(self, taped: JSON) -> BinaryIO:
+        path = os.path.join(cassette_file.folder_beside(self.path), taped["sha256"])
+        sha256 = hashlib.sha256()
+        try:
+            stream = open(path, "rb")
+            for block in iter(lambda: stream.read(cassette_file.BLOCK_BYTES), b""):
+                sha256.update(block)
+            stream.seek(0)
+        except OSError as error:
+            raise Unplayable(f"{path}, which belongs to the recording, cannot be read: {error.strerror}") from error
+        if sha256.hexdigest() != taped["sha256"]:
+            stream.close()
+            raise Unplayable(f"{path}, which belongs to the recording, does not hold the bytes that were recorded")
+        return stream

@@ -1,0 +1,247 @@
+"""What must not stand in a cassette, and what differs from run to run: real values out, placeholders in, and back.
+
+A value is learned where its place tells what it is: the id of a task, the query of a signed link, the random name of an
+upload. From then on it is replaced wherever it turns up, by a placeholder that is numbered in the order of appearance.
+A run that is replayed makes the same moves, so the same placeholders come out of values that are others. On the way
+back a placeholder becomes the value that the run knows for it, else one that is made up and no other's.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import time
+from urllib.parse import urlsplit
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Callable, Mapping
+
+
+SHORTEST = 8  # a shorter value identifies nobody, and replacing it would spoil words
+LONGEST_DATA = 256  # characters of a data: URL that are worth reading
+CHINA_SECONDS = 8 * 3600
+NAME = "name"
+
+# Kind → what is made up for it, by its number.
+MADE_UP: Mapping[str, Callable[[int], str]] = {
+    "task": "00000000-0000-4000-8000-{:012d}".format,
+    "request": "00000000-0000-4000-9000-{:012d}".format,
+    "id": "00000000-0000-4000-a000-{:012d}".format,
+    "path": "replayed/{:08d}".format,
+    "query": "Expires=4102444800&OSSAccessKeyId=replayed&Signature=replayed{}".format,
+    "policy": "replayed-policy-{}".format,
+    "signature": "replayed-signature-{}".format,
+    "access": "replayed-access-{}".format,
+    "folder": "replayed/folder-{}".format,
+    "token": "replayed-token-{}".format,
+    "secret": "replayed-secret-{}".format,
+    "key": "replayed-key-{}".format,
+    NAME: "{:016x}".format,
+    "boundary": "{:032x}".format,
+    "loopback": "127.0.0.1:{}".format,
+    "host": "host{}.example".format,
+}
+MILLISECONDS = "{{milliseconds}}"
+TIME, DAY, ACCOUNT, HIDDEN, KEY = "{{time}}", "{{day}}", "{{account}}", "{{hidden}}", "{{key}}"
+
+FIELDS: Mapping[str, str] = {
+    "task_id": "task",
+    "request_id": "request",
+    "requestId": "request",
+    "policy": "policy",
+    "signature": "signature",
+    "oss_access_key_id": "access",
+    "upload_dir": "folder",
+    "security_token": "token",
+    "x_oss_security_token": "token",
+}
+ACCOUNT_FIELDS = frozenset({"api_key_id", "caller_uid", "caller_parent_id", "user_api_unique_key", "uid", "user_id"})
+HEADERS: Mapping[str, str] = {"x-oss-date": TIME, "x-oss-security-token": HIDDEN, "x-oss-request-id": HIDDEN}
+
+_UUID = re.compile(r"(?<![0-9a-fA-F-])[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}(?![0-9a-fA-F-])")
+_KEYS = re.compile(
+    r"(?<![A-Za-z0-9-])(?:sk|st)-(?=[A-Za-z._-]*\d)[A-Za-z0-9._-]{12,}|(?<![A-Za-z0-9])(?:LTAI|STS\.)[A-Za-z0-9]{8,}"
+)
+_LOOPBACK = re.compile(r"(?<=://)(?:127\.\d+\.\d+\.\d+|localhost|\[::1\]):\d+")
+_SIGNED = re.compile(
+    r"https?://[^\s\"'<>?#\\]+\?(?=[^\s\"'<>#\\]*"
+    r"(?:signature|credential|security-token|accesskeyid|expires|token|x-amz-date)=)[^\s\"'<>#\\]+",
+    re.IGNORECASE,
+)
+_NAMED = re.compile(rf"\"({'|'.join(FIELDS)})\"\s*:\s*\"([^\"\\]+)")
+_ELEMENTS = re.compile(
+    r"<((?:RequestId|HostId|StringToSign|CanonicalRequest|Signature|SecurityToken|(?:OSS)?AccessKey)\w*)>[^<]*",
+    re.IGNORECASE,
+)
+_LEFT_OVER = re.compile(  # of a link that is not whole, or spelled with escapes
+    r"((?:signature|accesskeyid|credential|security[-_]?token)(?:=|%3D|\\u003d))[^&\s\"'<>\\{]+", re.IGNORECASE
+)
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(?:\.\d+)?Z?")
+_OBJECT_NAME = re.compile(r"(?<=/)([0-9a-f]{16})(?=_[A-Za-z0-9_-]+(?:\.[a-z0-9]+)?(?:$|[?\s]))")
+_TASK_PATH = re.compile(r"/tasks/([^/?#]+)")
+_SPAN = re.compile(r"((?:start|end)_time=)\d{14}")
+_DAY_BEFORE_NAME = re.compile(r"/\d{8}/(?=\{\{name-)")
+_PLACEHOLDER = re.compile(r"\{\{([a-z]+)(?:-([0-9]{1,6}))?\}\}")
+
+
+class Placeholders:
+    """The values of one run and the placeholders for them. now: epoch seconds."""
+
+    def __init__(self, now: Callable[[], float] = time.time) -> None:
+        self._now = now
+        self._placeholders: dict[str, str] = {}
+        self._values: dict[str, str] = {}
+        self._last: dict[str, int] = {}
+        self._pattern: re.Pattern[str] | None = None
+
+    def learn(self, kind: str, value: str) -> None:
+        """Note a value, unless it is known or too short to tell anything."""
+        if len(value) >= SHORTEST and value not in self._placeholders:
+            self._bind(kind, self._last.get(kind, 0) + 1, value)
+
+    def _bind(self, kind: str, number: int, value: str) -> str:
+        self._last[kind] = max(number, self._last.get(kind, 0))
+        self._placeholders[value] = placeholder = f"{{{{{kind}-{number}}}}}"
+        self._values[placeholder] = value
+        self._pattern = None
+        return value
+
+    def learn_url(self, url: str) -> None:
+        """What a request's own URL tells: the task that is asked for, the name of an upload, a signed query."""
+        self._learn_common(url)
+        task = _TASK_PATH.search(urlsplit(url).path)
+        if task:
+            self.learn("task", task[1])
+        self.learn_object_name(urlsplit(url).path)
+
+    def learn_object_name(self, path: str) -> None:
+        found = _OBJECT_NAME.search(path)
+        if found:
+            self.learn(NAME, found[1])
+
+    def learn_sent(self, value: object) -> None:
+        """What the body of a request tells."""
+        _each(value, "", lambda text, _: self._learn_common(text))
+
+    def learn_received(self, value: object) -> None:
+        """What an answer tells: a JSON value, or a text."""
+        if isinstance(value, str):
+            for name, text in _NAMED.findall(value):
+                self.learn(FIELDS[name], text)
+        _each(value, "", self._learn_answered)
+
+    def _learn_answered(self, text: str, name: str) -> None:
+        if name in FIELDS:
+            self.learn(FIELDS[name], text)
+        for url in _SIGNED.findall(text):
+            path = urlsplit(url).path.lstrip("/")
+            self.learn("path", re.sub(r"\.[A-Za-z0-9]{2,5}$", "", path))
+        self._learn_common(text)
+        for found in _UUID.findall(self.hide(text)):
+            self.learn("id", found)
+
+    def _learn_common(self, text: str) -> None:
+        for netloc in _LOOPBACK.findall(text):
+            self.learn("loopback", netloc)
+        for url in _SIGNED.findall(text):
+            self.learn("query", url.partition("?")[2])
+        for key in _KEYS.findall(self.hide(text)):  # one within what is known by now is hidden with it
+            self.learn("secret", key)
+
+    # To the disk --------------------------------------------------------------------------------------------
+
+    def hide(self, text: str) -> str:
+        """A text with a placeholder for everything that was learned."""
+        if self._placeholders:
+            if self._pattern is None:
+                longest_first = sorted(self._placeholders, key=len, reverse=True)
+                self._pattern = re.compile("|".join(map(re.escape, longest_first)))
+            text = self._pattern.sub(lambda found: self._placeholders[found[0]], text)
+            text = _DAY_BEFORE_NAME.sub(f"/{DAY}/", text)
+        return text
+
+    def hide_url(self, url: str) -> str:
+        return _SPAN.sub(rf"\g<1>{TIME}", self.hide(url))
+
+    def hide_header(self, name: str, value: str) -> str:
+        """The value of a header; of one that proves who we are only the scheme."""
+        if name.lower() == "authorization":
+            return f"{value.partition(' ')[0]} {KEY}"
+        return HEADERS.get(name.lower()) or self.hide(value)
+
+    def hide_sent(self, value: object) -> object:
+        """A JSON body that is sent; the bytes of a long data: URL are named by their digest."""
+        return _changed(value, "", lambda text, _: self.hide(_shortened(text)))
+
+    def hide_received(self, value: object) -> object:
+        """A JSON value, or a text, that was answered."""
+        if isinstance(value, str):
+            return _ELEMENTS.sub(rf"<\1>{HIDDEN}", self._hide_text(value))
+        return _changed(value, "", self._hide_field)
+
+    def _hide_field(self, text: str, name: str) -> str:
+        if name in ACCOUNT_FIELDS:
+            return ACCOUNT
+        return TIME if name.endswith("_time") and _MOMENT.fullmatch(text) else self._hide_text(text)
+
+    def _hide_text(self, text: str) -> str:
+        return _LEFT_OVER.sub(rf"\g<1>{HIDDEN}", self.hide(text))
+
+    # And back -----------------------------------------------------------------------------------------------
+
+    def fill(self, text: str) -> str:
+        """A text of a cassette with values for its placeholders."""
+        return _PLACEHOLDER.sub(self._value, text)
+
+    def fill_json(self, value: Any) -> Any:
+        if value == MILLISECONDS:
+            return int(self._now() * 1000)
+        if isinstance(value, str):
+            return self.fill(value)
+        if isinstance(value, dict):
+            return {name: self.fill_json(entry) for name, entry in value.items()}
+        return [self.fill_json(entry) for entry in value] if isinstance(value, list) else value
+
+    def _value(self, found: re.Match[str]) -> str:
+        kind, number = found[1], found[2]
+        if number and kind in MADE_UP:
+            return self._values.get(found[0]) or self._bind(kind, int(number), MADE_UP[kind](int(number)))
+        if found[0] == TIME:
+            return time.strftime("%Y-%m-%d %H:%M:%S.000", time.gmtime(self._now() + CHINA_SECONDS))
+        return "replayed" if found[0] in (ACCOUNT, HIDDEN) else found[0]
+
+
+def digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def _shortened(text: str) -> str:
+    if not text.startswith("data:") or len(text) <= LONGEST_DATA:
+        return text
+    head = text[:60].partition(",")[0]
+    return f"{head},(sha256 {digest(text.encode())} of {len(text)} characters)"
+
+
+def _each(value: object, name: str, tell: Callable[[str, str], None]) -> None:
+    """Every text in a JSON value, and the field in which it stands."""
+    if isinstance(value, str):
+        tell(value, name)
+    elif isinstance(value, dict):
+        for field, entry in value.items():
+            _each(entry, field, tell)
+    elif isinstance(value, list):
+        for entry in value:
+            _each(entry, name, tell)
+
+
+def _changed(value: object, name: str, change: Callable[[str, str], str]) -> object:
+    """A JSON value with every text changed, and every moment in milliseconds taken out."""
+    if isinstance(value, str):
+        return change(value, name)
+    if isinstance(value, dict):
+        return {change(field, ""): _changed(entry, field, change) for field, entry in value.items()}
+    if isinstance(value, list):
+        return [_changed(entry, name, change) for entry in value]
+    is_moment = type(value) is int and 10**12 <= value < 10**14 and (name.startswith("gmt_") or name.endswith("_time"))
+    return MILLISECONDS if is_moment else value

@@ -1,0 +1,112 @@
+"""The words of a command line: the ways of writing a flag, what is refused, and argparse as a second opinion."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import io
+import random
+import unittest
+from typing import Any
+
+from qianwen.command_line import read
+from qianwen.errors import UsageError
+from qianwen.flags import groups
+from qianwen.models.image_models import IMAGES
+from qianwen.models.video_models import VIDEOS
+
+
+def given(*argv: str) -> dict[str, Any]:
+    """What was given and is not the default."""
+    return {name: value for name, value in vars(read(IMAGES, list(argv))).items() if value not in (None, False)}
+
+
+class Words(unittest.TestCase):
+    def test_ways_of_writing(self) -> None:
+        for argv, expected in (
+            ((), {}),
+            (("a cat",), {"prompt": "a cat"}),
+            (("-",), {"prompt": "-"}),
+            (("-5 degrees outside",), {"prompt": "-5 degrees outside"}),
+            (("-- a dash",), {"prompt": "-- a dash"}),
+            (("-5",), {"prompt": "-5"}),
+            (("--", "--overwrite"), {"prompt": "--overwrite"}),
+            (("--model", "m", "x"), {"model": "m", "prompt": "x"}),
+            (("x", "--model=m=1"), {"model": "m=1", "prompt": "x"}),
+            (("-n", "4"), {"n": "4"}),
+            (("-n4",), {"n": "4"}),
+            (("-n=4",), {"n": "4"}),
+            (("-q", "--async"), {"quiet": True, "async": True}),
+            (("--seed", "-1"), {"seed": "-1"}),
+            (("--output", "-x.png"), {"output": "-x.png"}),
+            (("--negative-prompt", "--- none"), {"negative_prompt": "--- none"}),
+            (("--set", "a=1", "--set=b=2"), {"set": ["a=1", "b=2"]}),
+            (("--model", "a", "--model", "b"), {"model": "b"}),
+            (("--timeout", "1e2"), {"timeout": 100.0}),
+        ):
+            with self.subTest(argv):
+                self.assertEqual(given(*argv), expected)
+        self.assertEqual(read(IMAGES, ["--model="]).model, "")
+
+    def test_what_is_refused(self) -> None:
+        for argv, told in (
+            (("a", "b"), "'b' is a second prompt"),
+            (("--", "a", "b"), "'b' is a second prompt"),
+            (("--nonsense",), "--nonsense is no flag"),
+            (("--mod", "m"), "--mod is no flag"),
+            (("--Model", "m"), "--Model is no flag"),
+            (("-x",), "-x is no flag"),
+            (("--nonsense=1",), "--nonsense=1 is no flag"),
+            (("--model",), "--model needs a value"),
+            (("--model", "--async"), "--model needs a value"),
+            (("--model", "--output=x"), "--model needs a value"),
+            (("--async=1",), "--async is a switch"),
+            (("--timeout", "0"), "--timeout: '0' is no positive number"),
+            (("--timeout", "nan"), "no positive number"),
+            (("--poll-interval", "soon"), "no positive number"),
+        ):
+            with self.subTest(argv), self.assertRaises(UsageError) as caught:
+                given(*argv)
+            self.assertIn(told, caught.exception.message)
+        with self.assertRaises(UsageError) as caught:
+            given("--overwite")
+        self.assertIn("did you mean --overwrite?", caught.exception.hint)
+
+
+def positive(text: str) -> float:
+    seconds = float(text)
+    if seconds <= 0:
+        raise ValueError
+    return seconds
+
+
+class SecondOpinion(unittest.TestCase):
+    def test_whatever_argparse_accepts_is_read_alike(self) -> None:
+        generator = random.Random(20261121)
+        agreed = 0
+        for _ in range(4000):
+            catalog = generator.choice((IMAGES, VIDEOS))
+            rows = [flag for _, flags in groups(catalog) for flag in flags if flag.name not in ("--help", "--version")]
+            parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+            parser.add_argument("prompt", nargs="?")
+            for flag in rows:
+                names = [name for name in (flag.short, flag.name) if name]
+                if flag.metavar:
+                    parser.add_argument(
+                        *names,
+                        dest=flag.key,
+                        action="append" if flag.many else "store",
+                        type=positive if flag.seconds else str,
+                    )
+                else:
+                    parser.add_argument(*names, dest=flag.key, action="store_true")
+            words = ["x", "a b", "", "7", "-1", "a=b", "7.5", "猫", *(flag.name for flag in generator.sample(rows, 6))]
+            words += [f"{flag.name}={value}" for flag in generator.sample(rows, 3) for value in ("v", "3", "")]
+            argv = [generator.choice(words) for _ in range(generator.randrange(6))]
+            with contextlib.redirect_stderr(io.StringIO()), contextlib.suppress(SystemExit):
+                expected = vars(parser.parse_args(argv))
+                with self.subTest(argv):
+                    found = vars(read(catalog, argv))
+                    self.assertEqual({name: found[name] for name in expected}, expected)
+                    agreed += 1
+        self.assertGreater(agreed, 500)
