@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import threading
 from pathlib import Path
 from typing import Any
@@ -135,7 +136,8 @@ class Tasks(Case):
             reply = self.json("x", "--async", "--timeout", "100", "--region", "cn", "--output", "a b/x.png", code=2)
             (task_id,) = standin.tasks
             self.assertEqual(reply["error"]["task_id"], task_id)
-            flags = f"--task-id {task_id} --region cn --output 'a b/x.png' --timeout 100 --print-response"
+            place = shlex.quote(str(self.cwd / "a b" / "x.png"))
+            flags = f"--task-id {task_id} --region cn --output {place} --timeout 100 --print-response"
             self.assertTrue(reply["next"].endswith(flags), reply["next"])
             self.clock.sleep(400)
             self.json("--task-id", task_id, "--output", "a b/x.png")

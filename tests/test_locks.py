@@ -53,6 +53,10 @@ class Locks(Case):
         with self.assertRaises(OSError):
             locks.take(self.path)
 
+    def test_a_disk_whose_numbers_change_is_given_up(self) -> None:
+        with mock.patch("os.path.samestat", return_value=False), self.assertRaises(OSError):
+            locks.take(self.path)
+
     def test_a_file_that_was_left_behind_is_no_lock(self) -> None:
         open(self.path, "w").close()
         self.assertFalse(locks.is_held(self.path))

@@ -124,7 +124,7 @@ class Interrupted(Case):
             reply = self.interrupt(self.start("x", "--async", "--output", "o/"), "Task submitted")
         (task_id,) = standin.tasks
         self.assertEqual((reply["task_id"], reply["error"]["billed"]), (task_id, "unknown"))
-        self.assertIn(f"--task-id {task_id} --output o/", reply["next"])
+        self.assertIn(f"--task-id {task_id} --output {self.cwd / 'o'}/", reply["next"])
 
     def test_the_signal_by_which_shells_end_a_command_is_told_alike(self) -> None:
         standin = Recording(self.clock, delay=3600)
@@ -133,6 +133,24 @@ class Interrupted(Case):
             reply = self.interrupt(self.start("x", "--async"), "Task submitted", signal.SIGTERM)
         (task_id,) = standin.tasks
         self.assertIn(f"--task-id {task_id}", reply["next"])
+
+    def test_two_signals_in_quick_succession_cost_no_json(self) -> None:
+        standin = Recording(self.clock, delay=3600)
+        with running(standin) as base:
+            self.env = {"DASHSCOPE_HTTP_BASE_URL": base, "DASHSCOPE_API_KEY": KEY}
+            for number, pause in enumerate((0.0, 0.002, 0.005, 0.01, 0.02)):
+                process = self.start(f"x{number}", "--async")
+                assert process.stderr
+                said = ""
+                while "Task submitted" not in said:
+                    said = process.stderr.readline()
+                process.send_signal(signal.SIGTERM)
+                time.sleep(pause)
+                process.send_signal(signal.SIGINT)
+                stdout, stderr = process.communicate(timeout=10)
+                with self.subTest(pause):
+                    self.assertEqual((process.returncode, "Traceback" in stderr), (130, False), stderr)
+                    self.assertIn("--task-id", json.loads(stdout)["next"])
 
     def test_in_the_middle_of_a_submission_nobody_is_told_to_run_it_again(self) -> None:
         with self.standin(faults=["sync=stall:5"]):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import email.utils
 import os
 import random
 import shlex
@@ -23,7 +24,7 @@ from qianwen.service.desirecore import IN_THE_LEDGER
 from qianwen.service.exchange import Fault
 
 from . import SCRIPTS
-from .support import Case, Ran, Recording, Script
+from .support import Case, Ran, Recording, Script, answer
 from .test_ledger import RUN
 
 ASYNC = ("x", "--async", "--output", "x.png")
@@ -108,7 +109,7 @@ class Resume(ResumeCase):
             self.clock.sleep(100)
             reply = self.json("--resume", code=1)
             self.assertEqual((reply["error"]["code"], self.state()), ("UNKNOWN", "waiting"))
-            self.assertIn("next", reply)
+            self.assertNotIn("next", reply)
         self.clock.sleep(86_400)
         self.assertEqual(self.json("--resume")["tasks"], [])
 
@@ -240,7 +241,7 @@ class Identical(ResumeCase):
             reply = self.json(*ASYNC, code=3)
             self.assertEqual(reply["error"]["kind"], "usage")
             self.assertIn("--again", reply["error"]["hint"])
-            self.assertIn(f"--task-id {first['task_id']} --output x.png", reply["next"])
+            self.assertIn(f"--task-id {first['task_id']} --output {self.cwd / 'x.png'}", reply["next"])
             self.assertEqual(self.bought(standin), 1)
             self.assertEqual(self.image(*ASYNC, "--again").code, 0)
             self.assertEqual(self.bought(standin), 2)
@@ -374,7 +375,7 @@ class Lost(ResumeCase):
         target = script.requests[1].url.partition("/api/v1")[2]
         self.assertEqual(
             target,
-            "/tasks/?model_name=wan2.6-t2i&start_time=20231115061220&end_time=20231115061420&page_no=1",
+            "/tasks/?model_name=wan2.6-t2i&start_time=20231115061220&end_time=20231115061426&page_no=1",
         )
 
     def test_a_long_list_is_read_to_its_end(self) -> None:
@@ -424,8 +425,10 @@ class Tasks(ResumeCase):
     def test_twenty_rows_are_enough(self) -> None:
         for number in range(25):
             self.ledger.begin(changed(RUN, id=f"{number:016x}", at=RUN.at + number, request=str(number)))
+            if number != 3:
+                self.ledger.add(f"{number:016x}", "end", state="done")
         rows = self.json("--tasks")["tasks"]
-        self.assertEqual([row["run"] for row in rows], [f"{number:016x}" for number in range(24, 4, -1)])
+        self.assertEqual([row["run"] for row in rows], [f"{number:016x}" for number in (*range(24, 4, -1), 3)])
 
     def test_no_line_of_the_service_can_command_a_terminal(self) -> None:
         self.ledger.begin(RUN)
@@ -471,6 +474,195 @@ class Cancel(ResumeCase):
             standin.tasks[task_id].canceled = True
             self.assertEqual(self.image("--task-id", task_id).code, 1)
         self.assertEqual(self.state(), "canceled")
+
+
+class Mended(ResumeCase):
+    """What a hostile review found, a test for each."""
+
+    def test_nobody_takes_a_task_from_a_process_that_is_at_work_on_it(self) -> None:
+        with self.standin() as standin:
+            task_id = self.json(*ASYNC, "--submit-only")["task_id"]
+            (run,) = self.ledger.runs()
+            draft = self.cwd / f".{run.id}.0123.part"
+            draft.write_bytes(b"half")
+            lock = self.ledger.claim(run.id)
+            assert lock
+            reply = self.json("--task-id", task_id, code=2)
+            self.assertIn("another process", reply["error"]["message"])
+            self.assertTrue(draft.exists())
+            self.assertEqual(self.json("--cancel", task_id, code=1)["error"]["code"], "UnsupportedOperation")
+            lock.release()
+            self.assertEqual(self.image("--task-id", task_id).code, 0)
+        self.assertEqual((self.names(), standin.of("poll")[0].method), (["x.png"], "GET"))
+
+    def test_a_disk_without_links_that_fails_at_the_last_step(self) -> None:
+        broken = OSError(5, "Input/output error")
+        with (
+            self.standin(),
+            mock.patch("os.link", side_effect=OSError(1, "no")),
+            mock.patch("os.replace", side_effect=broken),
+        ):
+            self.assertEqual(self.image("x", "--output", "x.png").code, 7)
+        self.assertEqual(self.names(), [])
+
+    def test_cancel_adopts_nothing_that_it_could_not_cancel(self) -> None:
+        with self.standin(faults=["submit=lose*1"]) as standin:
+            self.image(*ASYNC)
+            (task_id,) = standin.tasks
+            self.assertEqual(self.image("--cancel", task_id).code, 1)
+            self.assertEqual(self.state(), "unknown")
+
+    def test_cancel_without_a_network_is_tried_again_by_next(self) -> None:
+        reply = self.json("--cancel", "t", code=5, send=Script(*[Fault("refused", sent=False)] * 9))
+        self.assertIn("--cancel t", reply["next"])
+
+    def test_a_region_is_not_carried_into_resume(self) -> None:
+        script = Script(Fault("gone", sent=True), *[{"data": []}] * 3)
+        reply = self.json("x", "--async", "--region", "intl", code=6, send=script)
+        self.assertTrue(reply["next"].endswith("--resume --print-response"), reply["next"])
+        self.assertEqual(self.image("--resume", "--region", "intl").code, 3)
+
+    def test_one_odd_run_ends_no_other(self) -> None:
+        odd = {"region": "mars"}, {"base": "http://[x"}, {"folder": "/a\0b"}, {"base": ""}
+        with self.standin():
+            self.image(*ASYNC, "--submit-only")
+            base = self.env["DASHSCOPE_HTTP_BASE_URL"]
+            for number, changes in enumerate(odd):
+                run = changed(RUN, id=f"{number:016x}", request=str(number), **{"base": base, **changes})
+                self.ledger.begin(run)
+                self.ledger.add(run.id, "task", task_id=f"t-{number}")
+            reply = self.json("--resume", "--timeout", "30", code=self.image("--resume", "--poll-once").code)
+        self.assertEqual(sum(task["state"] == "done" for task in reply["tasks"]), 0)
+        self.assertEqual(self.names(), ["x.png"])
+
+    @unittest.skipUnless(hasattr(os, "mkfifo"), "POSIX only")
+    def test_a_pipe_under_the_wanted_name(self) -> None:
+        with self.standin():
+            self.image(*ASYNC, "--submit-only")
+            os.mkfifo(self.cwd / "x.png")
+            self.assertEqual(self.image("--resume").code, 0)
+        self.assertTrue((self.cwd / "x-2.png").is_file())
+
+    def test_few_descriptors_are_enough(self) -> None:
+        with self.standin():
+            for number in range(30):
+                self.image(f"x{number}", "--async", "--submit-only", "--output", f"{number}.png")
+            held: list[int] = []
+            claim = Ledger.claim
+
+            def counting(ledger: Ledger, run_id: str) -> Any:
+                held.append(len(list((Path(ledger.folder) / "running").glob("*"))))
+                return claim(ledger, run_id)
+
+            with mock.patch.object(Ledger, "claim", counting):
+                self.assertEqual(self.image("--resume").code, 0)
+        self.assertEqual((len(self.names()), max(held)), (30, 0))
+
+    def test_a_ledger_that_cannot_be_read_is_not_empty(self) -> None:
+        Path(self.ledger.folder, "ledger-2023-11.jsonl").mkdir(parents=True)
+        for argv in (["--tasks"], ["--resume"]):
+            with self.subTest(argv):
+                self.assertIn("could not be read", self.json(*argv)["warnings"][0])
+
+    def test_a_reply_that_a_killed_process_did_not_save(self) -> None:
+        with self.standin():
+            first = self.video_json("x", "--output", "x.mp4")
+            Path(first["response_path"]).unlink()
+            again = self.video_json("--task-id", first["task_id"])
+        self.assertEqual((again["response_path"], self.names()), (first["response_path"], ["x.json", "x.mp4"]))
+
+    def test_an_identical_request_is_refused_before_its_files_are_uploaded(self) -> None:
+        picture = str(self.picture("a.png"))
+        with self.standin(delay=5) as standin:
+            self.video("x", "--image", picture, "--submit-only")
+            sent = len(standin.sent)
+            self.assertEqual(self.video("x", "--image", picture, "--submit-only").code, 3)
+            self.assertEqual(len(standin.sent), sent)
+
+    @unittest.skipIf(os.name == "nt", "Windows has no modes")
+    def test_the_state_folder_is_for_its_owner_alone(self) -> None:
+        with self.standin():
+            self.image("x")
+        self.assertEqual(os.stat(self.ledger.folder).st_mode & 0o777, 0o700)
+
+    def test_a_lost_picture_leads_nobody_in_circles(self) -> None:
+        with self.standin(faults=["sync=lose*1"]):
+            self.image("x")
+            reply = self.json("x", code=3)
+            self.assertNotIn("next", reply)
+            self.assertIn("cannot be asked for again", reply["error"]["hint"])
+            self.assertNotIn("next", self.json("--resume"))
+
+
+class Lists(ResumeCase):
+    """What the service may say when it is asked for a lost task, and what is made of it."""
+
+    NOW = 1_700_000_000_000
+
+    def offered(self, *pages: Any) -> tuple[list[str], str]:
+        reply = self.json("x", "--async", "--again", code=6, send=Script(Fault("gone", sent=True), *pages))
+        return [each["task_id"] for each in reply.get("candidates", [])], reply["error"]["hint"]
+
+    def entry(self, task_id: str, **changes: Any) -> dict[str, Any]:
+        return {"task_id": task_id, "gmt_create": self.NOW, "model_name": "wan2.6-t2i", "status": "RUNNING", **changes}
+
+    def test_odd_lists(self) -> None:
+        one = self.entry("t")
+        empty: dict[str, Any] = {"data": []}
+        for name, pages, ids, words in (
+            ("one", [{"data": [one], "total_page": 1}], ["t"], "very likely"),
+            ("no date", [{"data": [self.entry("t", gmt_create=None)], "total_page": 1}], ["t"], "has no date"),
+            (
+                "a date in words",
+                [{"data": [self.entry("t", gmt_create="2023")], "total_page": 1}],
+                ["t"],
+                "has no date",
+            ),
+            (
+                "another model",
+                [{"data": [self.entry("t", model_name="qwen-plus")], "total_page": 1}] * 3,
+                [],
+                "no such task",
+            ),
+            (
+                "yesterday",
+                [{"data": [self.entry("t", gmt_create=self.NOW - 9e7)], "total_page": 1}] * 3,
+                [],
+                "no such task",
+            ),
+            ("shifting pages", [{"data": [one], "total_page": 3}] * 3, ["t"], "very likely"),
+            (
+                "pages in words",
+                [{"data": [one], "total_page": "2"}, {"data": [self.entry("u")], "total_page": "2"}],
+                ["t", "u"],
+                "2 tasks",
+            ),
+            ("no pages", [{"data": [one]}, empty], ["t"], "very likely"),
+            ("nothing", [empty] * 3, [], "no such task"),
+            ("no list", [{"data": {"a": 1}}], [], "could not be read"),
+            ("no object", [answer(b"[1, 2]")], [], "could not be read"),
+            ("a refusal", [answer({"code": "InvalidApiKey"}, 401)], [], "could not be read"),
+        ):
+            with self.subTest(name):
+                found, hint = self.offered(*pages)
+                self.assertEqual(found, ids)
+                self.assertIn(words, hint)
+
+    def test_a_clock_that_is_wrong(self) -> None:
+        for ahead in (-4000, -90, 90, 4000):
+            when = self.NOW + ahead * 1000
+            dated = email.utils.formatdate(when / 1000, usegmt=True)
+            body = {"data": [self.entry("t", gmt_create=when)], "total_page": 1}
+            with self.subTest(ahead):
+                found, _ = self.offered(answer(body, date=dated), answer(body, date=dated))
+                self.assertEqual(found, ["t"])
+
+    def test_a_colleagues_task_of_later_is_not_offered(self) -> None:
+        self.offered(*[{"data": []}] * 3)
+        self.clock.sleep(600)
+        later = {"data": [self.entry("colleague", gmt_create=self.NOW + 500_000)], "total_page": 1}
+        reply = self.json("--resume", code=6, send=Script(*[later] * 3))
+        self.assertEqual(reply["tasks"][0]["offered"], [])
 
 
 class Slow(StandIn):

@@ -237,6 +237,8 @@ def _check_combinations(flags: Given, has_request: bool) -> None:
         raise UsageError(
             f"{on[0]} takes no --output", hint="--resume saves where each run wanted it; --task-id saves elsewhere"
         )
+    if flags.resume and flags.region:
+        raise UsageError("--resume takes no --region", hint="every run is asked for in the region that took it")
     if on and flags.sandbox:
         raise UsageError(
             "--sandbox begins empty and knows no task",

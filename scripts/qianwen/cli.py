@@ -41,7 +41,7 @@ def main(catalog: Catalog, argv: list[str], world: World | None = None) -> int:
     except BaseException as error:
         ask = arguments.Ask({}, print_response="--print-response" in argv)
         return _Run(catalog, ask, world).fail(_expected(error))
-    run = _Run(catalog, ask, world)
+    run = _Run(catalog, ask, world, is_real)
     if ask.dry_run or ask.tasks or ask.list_models or ask.describe or ask.replay:  # these only look
         return run.go()
     from . import update_signal
@@ -52,12 +52,13 @@ def main(catalog: Catalog, argv: list[str], world: World | None = None) -> int:
 class _Run:
     """One run and what it tells the world about its end."""
 
-    def __init__(self, catalog: Catalog, ask: Ask, world: World) -> None:
+    def __init__(self, catalog: Catalog, ask: Ask, world: World, is_real: bool = False) -> None:
         from .progress import Progress
         from .redact import KEY_NAMES
 
         self.ask = ask
         self.world = world
+        self.is_real = is_real
         self.progress = Progress(world.stderr, ask.quiet)
         self.progress.secrets = tuple(filter(None, map(world.env.get, KEY_NAMES)))
         self.work = _kind_of_work(ask)(catalog, ask, world, self.progress)
@@ -65,10 +66,23 @@ class _Run:
     def go(self) -> int:
         try:
             self.work.run()
+            self._let_nobody_interrupt()
             self._print_result()
         except BaseException as error:
+            self._let_nobody_interrupt()
             return self.fail(_expected(error))
         return OK
+
+    def _let_nobody_interrupt(self) -> None:
+        """A second Ctrl-C, or a signal to the whole group after one to us, must not cost the JSON."""
+        if self.is_real:
+            import signal
+
+            for number in (signal.SIGINT, signal.SIGTERM):
+                try:
+                    signal.signal(number, signal.SIG_IGN)
+                except ValueError:
+                    pass  # not the main thread
 
     def fail(self, error: QianwenError) -> int:
         from . import envelope

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .errors import Refused, UsageError
+from .errors import Refused, StillRunning, UsageError
 from .models import wire
 from .record import changed
 from .work import Work
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from .outputs import Target
     from .session import Session
 
-YOUNG_SECONDS = 60.0
+SHOWN_SECONDS = 60.0  # after its submission every part of the service knows a task
 NOT_PENDING_HINT = "only a task that has not begun can be canceled; this one goes on and is billed when it succeeds"
 
 
@@ -23,6 +23,9 @@ class Collect(Work):
     def work(self) -> None:
         task_id = self.outcome.task_id = self.ask.task_id
         known = self.recall(task_id)
+        if known and self.notes and not self.notes.claim(known.id):
+            raise StillRunning("another process of this machine is at work on this task", task_id=task_id)
+        self.adopt(known)
         with self.session(known.region if known else "") as service:
             self.warn_of_another_base(service, known)
             self.finish(service, known, self.where(known), patient=not self.ask.poll_once)
@@ -31,9 +34,10 @@ class Collect(Work):
         """The place that --output names, else the one that the run had chosen. Raises UsageError for a bad one."""
         from . import outputs
 
-        named = self.target(f"task {self.ask.task_id[:8]}")
-        if known is None or (self.ask.output and not _is_the_place_of(known, named)):
-            return outputs.prepare(named)
+        if known is None or self.ask.output:
+            named = self.target(f"task {self.ask.task_id[:8]}")
+            if known is None or not _is_the_place_of(known, named):
+                return outputs.prepare(named)
         chosen = outputs.Target(known.folder, known.stem, known.suffix, self.ask.overwrite, known.id, resumed=True)
         outputs.sweep(chosen)
         return outputs.prepare(chosen)
@@ -62,14 +66,17 @@ class Collect(Work):
             raise UsageError(f"task {task_id} was submitted by {known.program}", hint=f"use {known.program} for it")
         self.outcome.model = known.model
         self.notes = self.new_notes()
-        self.notes.claim(known.id)
-        if not known.task_id:  # it was offered for a submission without an answer, and this is the choice
-            self.notes.task(task_id)
+        self.notes.run_id = known.id
         if known.region not in settings.HOSTS:
             self.warn(f"the region {known.region!r} that is remembered for the task is none, and not used")
             return changed(known, region="")
         self.progress.say(f"Task of {known.model} ({known.mode}) in {known.region}")
         return known
+
+    def adopt(self, known: Run | None) -> None:
+        """A task that was offered for a submission without an answer is its own from now on: the user chose it."""
+        if known and self.notes and not known.task_id:
+            self.notes.task(self.outcome.task_id)
 
     def warn_of_another_base(self, service: Session, known: Run | None) -> None:
         if known and known.base != service.endpoint.base:
@@ -77,7 +84,7 @@ class Collect(Work):
 
     def is_young(self, known: Run | None) -> bool:
         """Whether the task is so new that the service may not show it everywhere yet."""
-        return known is not None and 0 <= self.world.now() - known.at < YOUNG_SECONDS
+        return known is not None and 0 <= self.world.now() - known.at < SHOWN_SECONDS
 
 
 def _is_the_place_of(known: Run, named: Target) -> bool:
@@ -91,6 +98,7 @@ class Cancel(Collect):
 
     def work(self) -> None:
         task_id = self.outcome.task_id = self.ask.cancel
+        self.outcome.way_on = ("--cancel", task_id)
         known = self.recall(task_id)
         with self.session(known.region if known else "") as service:
             self.warn_of_another_base(service, known)
@@ -101,6 +109,7 @@ class Cancel(Collect):
                 error.billed = "unknown"
                 self.outcome.way_on = ("--task-id", task_id)
                 raise
+        self.adopt(known)
         self.outcome.canceled = True
         self.progress.say(f"Canceled {task_id}")
 

@@ -6,6 +6,7 @@ On success it holds the service's own envelope (`request_id`, `output`, `usage`)
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 
@@ -102,9 +103,10 @@ def next_command(outcome: Outcome, ask: Ask, world: World) -> str | None:
         return None
     way_on = outcome.way_on or ("--task-id", outcome.task_id)
     words = [sys.executable or "python3", world.script, *(way_on if len(way_on) == 1 else _flag(*way_on))]
+    collects = way_on[0] == "--task-id"
     for flag, value, usual in (
-        ("--region", ask.region, ""),
-        ("--output", ask.output if way_on[0] == "--task-id" else "", ""),
+        ("--region", ask.region if way_on[0] != "--resume" else "", ""),
+        ("--output", _from_anywhere(ask.output, world) if collects and ask.output else "", ""),
         ("--timeout", f"{ask.timeout:g}", f"{TIMEOUT_SECONDS:g}"),
         ("--poll-interval", f"{ask.interval:g}", f"{POLL_SECONDS:g}"),
     ):
@@ -116,6 +118,12 @@ def next_command(outcome: Outcome, ask: Ask, world: World) -> str | None:
     ):
         words += [flag] if given else []
     return " ".join(map(shlex.quote, words))
+
+
+def _from_anywhere(output: str, world: World) -> str:
+    """The same place, whatever folder the next command is run in."""
+    path = os.path.abspath(os.path.join(world.cwd, os.path.expanduser(output)))
+    return os.path.join(path, "") if output.endswith(("/", os.sep)) else path
 
 
 def _flag(name: str, value: str) -> list[str]:

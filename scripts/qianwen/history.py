@@ -19,11 +19,14 @@ MOST_ROWS = 20
 
 
 class History(Work):
-    """The last runs of both programs, newest first."""
+    """The last runs of both programs, newest first, and every one that is open."""
 
     def run(self) -> None:
         ledger, now = self.ledger, self.world.now()
-        self.outcome.tasks = [row(ledger, run, now) for run in ledger.runs()[: -MOST_ROWS - 1 : -1]]
+        rows = [row(ledger, run, now) for run in reversed(ledger.runs())]
+        self.outcome.tasks = rows[:MOST_ROWS] + [task for task in rows[MOST_ROWS:] if task["state"] in OPEN]
+        if ledger.trouble:
+            self.warn(f"a part of the ledger could not be read: {ledger.trouble}")
         if any(task["state"] in OPEN for task in self.outcome.tasks):
             self.outcome.way_on = ("--resume",)
 

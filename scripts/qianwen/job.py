@@ -45,8 +45,9 @@ class Job(Work):
                 self.prepare(target)  # known before anything is paid for, also when another run will save there
             if self.ask.submit_only and self.ask.sandbox:
                 self.warn("the stand-in ends with this run, so nobody can collect its task; see sandbox.py")
+            self.intend(service, checked, target)  # an identical request is refused before its files are uploaded
             call = self.encode(service, checked)
-            target = self.begin(service, checked, call.is_task, target)
+            target = self.begin(target)
             if call.is_stream:
                 self.receive(service, call, target)
                 return
@@ -157,6 +158,8 @@ class Job(Work):
 
     def settle(self, error: QianwenError | None) -> None:
         """As elsewhere; and a submission without an answer, and one that was refused, are told apart here."""
+        if self.notes is None:
+            return
         from . import ledger
 
         if isinstance(error, UnknownOutcome) and not self.outcome.task_id:
@@ -166,11 +169,8 @@ class Job(Work):
         elif error or not self.ask.submit_only:
             super().settle(error)
 
-    def begin(self, service: Session, checked: Checked, is_task: bool, target: Target) -> Target:
-        """Write the intent down, and answer the target with the run's name.
-
-        Raises UsageError while an identical request is open, unless --again was given.
-        """
+    def intend(self, service: Session, checked: Checked, target: Target) -> None:
+        """Say what is about to be paid for. Raises UsageError while an identical request is open, but for --again."""
         from .ledger import Run
         from .preview import fingerprint
 
@@ -183,12 +183,19 @@ class Job(Work):
             region=self.region,
             base=base,
             request=fingerprint(checked, base),
-            is_task=is_task,
+            is_task=wire.SHAPES[checked.shape].is_task,
             folder=target.folder,
             stem=target.stem,
             suffix=target.suffix,
             at=self.world.now(),
         )
+        twin = self.ledger.twin(self.intent) if self.outcome.resumable and not self.ask.again else None
+        if twin:
+            raise self.already_open(twin)
+
+    def begin(self, target: Target) -> Target:
+        """Write the intent down, and answer the target with the run's name. Raises as `intend` does."""
+        self.intent = changed(self.intent, at=self.world.now())
         notes = self.new_notes()
         twin = notes.begin(self.intent, self.ask.again)
         if twin:
@@ -196,7 +203,7 @@ class Job(Work):
             raise self.already_open(twin)
         self.notes = notes
         self.outcome.submitted = True
-        if is_task and notes.kept:
+        if self.intent.is_task and notes.kept:
             self.outcome.way_on = ("--resume",)
         return changed(target, run=self.intent.id)
 
@@ -245,7 +252,8 @@ class Job(Work):
         from . import lost
 
         if self.notes and self.notes.kept:
-            found = lost.look_soon_for(service, self.ledger, self.intent, self.world.now())
+            explained = {run.task_id for run in self.ledger.runs()}
+            found = lost.look_soon_for(service, explained, self.intent, self.world.now())
             lost.offer(found, self.intent, self.outcome, self.notes, error)
 
     def receive(self, service: Session, call: wire.Call, target: Target) -> None:

@@ -11,13 +11,13 @@ import errno
 import json
 import os
 import re
-import stat
 import time
 from contextlib import contextmanager
 
 from . import locks, strict_json
 from .record import changed, fields_of, record
 from .redact import each_text
+from .regular_files import open_regular
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class Run:
     program: image.py or video.py.  base: the API's URL.  request: fingerprint, equal for identical requests.
     is_task: it has, or will have, a task id.  folder, stem, suffix: where its results go.  at: epoch seconds.
     offered: tasks that may be this one, when its submission was not answered.  body: the answer of a request that is
-    no task.  files: by the index of the result.  told: why it ended.
+    no task.  files: by the index of the result.  told: why it ended, at the moment `ended` (0: it has not).
     """
 
     id: str
@@ -79,6 +79,7 @@ class Run:
     files: Mapping[int, Kept] = {}
     state: str = SUBMITTING
     told: str = ""
+    ended: float = 0.0
 
 
 _TEXTS = ("program", "model", "mode", "region", "base", "request", "folder", "stem", "suffix")
@@ -103,11 +104,15 @@ def _absolute(path: str) -> str:
 
 
 class Ledger:
-    """The ledger in a folder, which is made when the first line is written. now: epoch seconds."""
+    """The ledger in a folder, which is made when the first line is written.
+
+    now: epoch seconds.  trouble: why a part of it could not be read.
+    """
 
     def __init__(self, folder: str, now: Callable[[], float] = time.time) -> None:
         self.folder = folder
-        self._now = now
+        self.trouble = ""
+        self.now = now
 
     def begin(self, run: Run, again: bool = False) -> Run | None:
         """Write the line before a submission; or, when an identical request is open, write nothing and answer its run.
@@ -116,11 +121,15 @@ class Ledger:
         """
         fields = {name: value for name, value in fields_of(run).items() if name in _TEXTS or name == "is_task"}
         with self._alone():
-            twins = [] if again else [twin for twin in self.runs(having=run.request) if twin.request == run.request]
-            twin = next((twin for twin in reversed(twins) if self.state(twin) in OPEN), None)
+            twin = None if again else self.twin(run)
             if twin is None:
                 self._write(run.id, "begin", at=float(run.at), **fields)
         return twin
+
+    def twin(self, run: Run) -> Run | None:
+        """The newest open run of an identical request."""
+        runs = [twin for twin in self.runs(having=run.request) if twin.request == run.request]
+        return next((twin for twin in reversed(runs) if self.state(twin) in OPEN), None)
 
     def add(self, run_id: str, event: str, **fields: Any) -> None:
         """Append a line and wait until the disk has it. Raises OSError when that cannot be done."""
@@ -128,16 +137,19 @@ class Ledger:
             self._write(run_id, event, **fields)
 
     def _write(self, run_id: str, event: str, **fields: Any) -> None:
-        now = self._now()
+        now = self.now()
         stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now))
         head = {"v": VERSION, "run": run_id, "time": stamp, "event": event}
         line = json.dumps({**head, **fields}).encode("ascii") + b"\n"
         if len(line) > LONGEST_LINE:
             raise OSError(errno.EMSGSIZE, "the line is too long to be found again")
         try:
-            with open(self._path(now), "a+b", buffering=0, opener=_open_regular) as stream:
+            with open(self._path(now), "a+b", buffering=0, opener=open_regular) as stream:
+                is_new = stream.seek(0, os.SEEK_END) == 0
                 _append(stream, line)
                 os.fsync(stream.fileno())
+            if is_new:
+                _fsync_folder(self.folder)
         except ValueError as error:  # a NUL in the path
             raise OSError(errno.EINVAL, f"the path cannot be used: {error}") from error
 
@@ -166,12 +178,13 @@ class Ledger:
         """What has become of a run by now. One that died while it was submitting has an unknown outcome."""
         if run.state not in OPEN:
             return run.state
-        if self._now() - run.at > OPEN_SECONDS:
+        if self.now() - run.at > OPEN_SECONDS:
             return EXPIRED
         return UNKNOWN if run.state == SUBMITTING and not locks.is_held(self._claim(run.id)) else run.state
 
     def claim(self, run_id: str) -> locks.Lock | None:
         """The sign that a living process works on a run; None when another one does. Raises OSError."""
+        os.makedirs(self.folder, 0o700, exist_ok=True)
         os.makedirs(os.path.join(self.folder, RUNNING_NAME), 0o700, exist_ok=True)
         return locks.take(self._claim(run_id))
 
@@ -201,26 +214,33 @@ class Ledger:
 
     def _lines(self) -> Iterator[tuple[str, bytes]]:
         """(run id, line) of every line that looks like one of ours, in the order of writing."""
-        now = self._now()
+        now = self.now()
         month_before = now - (time.gmtime(now).tm_mday + 1) * 86400
         for path in (self._path(month_before), self._path(now)):
             try:
-                with open(path, "rb", opener=_open_regular) as stream:
+                with open(path, "rb", opener=open_regular) as stream:
                     for line in _pieces(stream):
                         head = _HEAD.match(line)
                         if head:
                             yield head[1].decode("ascii"), line
-            except (OSError, ValueError):  # ValueError: a NUL in the path
+            except FileNotFoundError:
                 continue
+            except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+                self.trouble = f"{path}: {getattr(error, 'strerror', None) or error}"
 
 
-def _open_regular(path: str, flags: int) -> int:
-    """Opens a regular file and nothing else, without waiting at a pipe. A new file is for its owner alone."""
-    descriptor = os.open(path, flags | getattr(os, "O_NONBLOCK", 0), 0o600)
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+def _fsync_folder(folder: str) -> None:
+    """A new file's name is on the disk only when its folder is. Windows opens no folders."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except OSError:
+        return
+    try:
+        os.fsync(descriptor)
+    except OSError:
+        pass  # a disk that cannot do this does it by itself
+    finally:
         os.close(descriptor)
-        raise OSError(errno.EINVAL, "is no regular file", path)
-    return descriptor
 
 
 def _append(stream: BinaryIO, line: bytes) -> None:
@@ -285,7 +305,7 @@ def _kept(run: Run, fields: Fields) -> Run:
 def _ended(run: Run, fields: Fields) -> Run:
     if fields["state"] not in _STATES:
         raise ValueError
-    return changed(run, state=fields["state"], told=_text(fields.get("told", "")))
+    return changed(run, state=fields["state"], told=_text(fields.get("told", "")), ended=float(fields.get("at", 0)))
 
 
 _STEPS: Mapping[str, Callable[[Run, Fields], Run]] = {
@@ -322,7 +342,7 @@ class Notes:
         return self._try(lambda ledger: ledger.begin(Run(**cleaned), again))
 
     def claim(self, run_id: str) -> bool:
-        """Take up a run; False when another process is at work on it."""
+        """Take up a run; False when another process is at work on it. Where there are no locks nobody can tell."""
         self.run_id = run_id
         try:
             self._lock = self._ledger.claim(run_id) if self._ledger else None
@@ -345,7 +365,7 @@ class Notes:
         self._add("file", index=index, path=path, sha256=sha256)
 
     def end(self, state: str, told: str = "") -> None:
-        self._add("end", state=state, told=told)
+        self._add("end", state=state, told=told, at=self._ledger.now() if self._ledger else 0)
 
     def close(self) -> None:
         if self._lock:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 
@@ -10,6 +11,7 @@ if TYPE_CHECKING:
     from typing import Callable
 
 PAUSE_SECONDS = 0.01
+MOST_TRIES = 100
 
 
 class Lock:
@@ -36,7 +38,7 @@ def take(path: str, lasting: bool = False) -> Lock | None:
 
     lasting: the file stays when the lock is released.
     """
-    while True:
+    for _ in range(MOST_TRIES):
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NONBLOCK", 0), 0o600)
         try:
             if not _try_to_lock(descriptor):
@@ -48,6 +50,7 @@ def take(path: str, lasting: bool = False) -> Lock | None:
             os.close(descriptor)
             raise
         os.close(descriptor)  # the last holder removed the file between our opening and our locking it
+    raise OSError(errno.ENOLCK, "no lock is to be had here", path)
 
 
 def is_held(path: str) -> bool:

@@ -14,6 +14,7 @@ import unicodedata
 from . import media
 from .errors import OutputError, UsageError
 from .record import changed, record
+from .regular_files import open_regular
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -131,7 +132,7 @@ def sweep(target: Target) -> None:
 
     try:
         names = os.listdir(target.folder)
-    except OSError:
+    except (OSError, ValueError):
         return
     for name in names:
         if target.run and fnmatch(name, _draft_name(target, "*")):
@@ -198,13 +199,19 @@ class Draft:
             return True
         except FileExistsError:
             return False
+        except FileNotFoundError:
+            raise  # the draft itself is gone
         except (OSError, NotImplementedError, AttributeError):
             pass
         try:
             os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
         except FileExistsError:
             return False
-        os.replace(self._path, path)
+        try:
+            os.replace(self._path, path)
+        except BaseException:
+            _remove(path)
+            raise
         return True
 
 
@@ -241,7 +248,7 @@ def saved_before(path: str, sha256: str) -> Saved | None:
 
     digest, size = hashlib.sha256(), 0
     try:
-        with open(path, "rb") as stream:
+        with open(path, "rb", opener=open_regular) as stream:
             while block := stream.read(READ_BYTES):
                 digest.update(block)
                 size += len(block)

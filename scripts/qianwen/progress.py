@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import threading
+import _thread  # its whole wrapper is not needed for a lock, and start-up is a feature
 
 from .redact import safe
 
@@ -23,7 +23,7 @@ class Progress:
         self.quiet = quiet
         self.secrets: tuple[str, ...] = ()
         self._stream = stream
-        self._lock = threading.Lock()
+        self._lock = _thread.allocate_lock()
         self._last_state = ""
         self._last_seconds = 0.0
 

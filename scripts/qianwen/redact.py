@@ -18,29 +18,33 @@ SHORTEST_SECRET = 16  # a shorter "key" is an ordinary word to the stand-in, and
 # A key begins where a word does, or after an escape that hides its beginning: \n, %3D, \u0022.
 _BEGINS = r"(?:(?<![A-Za-z0-9{also}])|(?<=\\[nrtbf])|(?<=%[0-9A-Fa-f]{{2}})|(?<=\\u[0-9A-Fa-f]{{4}}))"
 _NOT_IN_A_NAME, _NOT_IN_A_WORD = _BEGINS.format(also="-"), _BEGINS.format(also="")
-_KEYS = re.compile(
-    rf"{_NOT_IN_A_NAME}(?:sk|st)-(?=[A-Za-z._-]*\d)[A-Za-z0-9._-]{{12,}}|{_NOT_IN_A_WORD}(?:LTAI|STS\.)[A-Za-z0-9]{{8,}}"
+_KEYS = rf"{_NOT_IN_A_NAME}(?:sk|st)-(?=[A-Za-z._-]*\d)[A-Za-z0-9._-]{{12,}}"
+_CLOUD_KEYS = rf"{_NOT_IN_A_WORD}(?:LTAI|STS\.)[A-Za-z0-9]{{8,}}"
+_HEADERS = (
+    r"(?i)(Bearer(?:\s|%20|\+)+|Authorization[\"']?\s*[:=]\s*[\"']?(?:Basic|Digest|OSS[\w-]*)\s+)(?!\[hidden\])\S+"
 )
-_HEADERS = re.compile(
-    r"(Bearer(?:\s|%20|\+)+|Authorization[\"']?\s*[:=]\s*[\"']?(?:Basic|Digest|OSS[\w-]*)\s+)(?!\[hidden\])\S+",
-    re.IGNORECASE,
+_SIGNED = (
+    r"(?i)((?:(?:x[-_]oss[-_])?(?:signature|credential|security[-_]?token)"
+    r"|(?:OSS[-_]?)?Access[-_]?Key[-_]?(?:Id|Secret)|Expires)"
+    r"(?:=|%(?:25)*3D|\\u003d|\\?[\"']\s*[:=]\s*\\?[\"'])|x-oss-(?:signature|credential|security-token)\s*:\s*)"
+    r"(?:(?!%(?:25)*26)[^&\s\"'<>\\])+"
 )
-_SIGNED = re.compile(
-    r"((?:(?:x[-_]oss[-_])?(?:signature|credential|security[-_]?token)|(?:OSS[-_]?)?Access[-_]?Key[-_]?(?:Id|Secret)"
-    r"|Expires)(?:=|%(?:25)*3D|\\u003d|\\?[\"']\s*[:=]\s*\\?[\"'])"
-    r"|x-oss-(?:signature|credential|security-token)\s*:\s*)"
-    r"(?:(?!%(?:25)*26)[^&\s\"'<>\\])+",
-    re.IGNORECASE,
+_ELEMENTS = r"(?i)<((?:StringToSign|CanonicalRequest|Signature|SecurityToken|(?:OSS)?AccessKey)\w*)>[^<]+"
+_USER_INFO = r"(?<!\w)(\w{1,20}://)[^/?#\s]+@"
+
+# What to look for, what to put in its place, and words without one of which, in lower case, it cannot be there: most
+# lines have none of them, and a pattern that is not needed need not be compiled.
+_RULES = (
+    (("bearer", "authorization"), _HEADERS, rf"\1{HIDDEN}"),
+    (("sk-", "st-"), _KEYS, HIDDEN),
+    (("ltai", "sts."), _CLOUD_KEYS, HIDDEN),
+    (("signature", "credential", "token", "access", "expires"), _SIGNED, rf"\1{HIDDEN}"),
+    (("<",), _ELEMENTS, rf"<\1>{HIDDEN}"),
+    (("@",), _USER_INFO, rf"\1{HIDDEN}@"),
 )
-_ELEMENTS = re.compile(
-    r"<((?:StringToSign|CanonicalRequest|Signature|SecurityToken|(?:OSS)?AccessKey)\w*)>[^<]+", re.IGNORECASE
-)
-_USER_INFO = re.compile(r"(?<!\w)(\w{1,20}://)[^/?#\s]+@")
 # Commands to a terminal, what reverses or hides text, and what other programs take for the end of a line.
-_CONTROLS = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\U000e0000-\U000e007f]"
-)
-_NEXT_LINE = re.compile(r"\n(?![ \t])")
+_CONTROLS = "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\U000e0000-\U000e007f]"
+_NEXT_LINE = r"\n(?![ \t])"
 
 
 def safe(text: str, secrets: tuple[str, ...] = ()) -> str:
@@ -49,12 +53,13 @@ def safe(text: str, secrets: tuple[str, ...] = ()) -> str:
     Every line but the first is indented, so that a text of the service cannot pass for a line of ours.
     """
     text = literal(text, secrets)
-    text = _HEADERS.sub(rf"\1{HIDDEN}", text)
-    text = _KEYS.sub(HIDDEN, text)
-    text = _SIGNED.sub(rf"\1{HIDDEN}", text)
-    text = _ELEMENTS.sub(rf"<\1>{HIDDEN}", text)
-    text = _USER_INFO.sub(rf"\1{HIDDEN}@", text)
-    return _NEXT_LINE.sub("\n  ", _CONTROLS.sub("\ufffd", text))
+    lowered = text.casefold()
+    for words, pattern, replacement in _RULES:
+        if any(word in lowered for word in words):
+            text = re.sub(pattern, replacement, text)
+    if not text.isprintable():
+        text = re.sub(_NEXT_LINE, "\n  ", re.sub(_CONTROLS, "\ufffd", text))
+    return text
 
 
 def literal(text: str, secrets: tuple[str, ...]) -> str:
@@ -62,7 +67,8 @@ def literal(text: str, secrets: tuple[str, ...]) -> str:
     for secret in secrets:
         if len(secret) >= SHORTEST_SECRET:
             for form in _forms(secret):
-                text = re.sub(re.escape(form), HIDDEN, text, flags=re.IGNORECASE)
+                if form.casefold() in text.casefold():
+                    text = re.sub(re.escape(form), HIDDEN, text, flags=re.IGNORECASE)
     return text
 
 

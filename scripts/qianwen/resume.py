@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from . import envelope, history, lost
 from .arguments import Ask
 from .collect import Collect
-from .errors import AuthError, OutputError, QianwenError, StillRunning, UnknownOutcome, UsageError
+from .errors import AuthError, InternalError, OutputError, QianwenError, StillRunning, UnknownOutcome, UsageError
 from .ledger import OPEN
 from .models import wire
 from .models.catalog import Catalog
@@ -26,7 +26,7 @@ from .world import World
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, Collection
 
     from .ledger import Run
     from .outputs import Target
@@ -54,14 +54,17 @@ class Resume(Work):
             if recoveries:
                 self.recover(recoveries)
         finally:
+            now_known = {run.id: run for run in ledger.runs()} if recoveries else {}
             for recovery in recoveries:
-                recovery.close()
+                recovery.known = now_known.get(recovery.known.id, recovery.known)
             self.outcome.tasks = [recovery.report() for recovery in recoveries]
             self.outcome.way_on = self.way_on(recoveries)
+            if ledger.trouble:
+                self.warn(f"a part of the ledger could not be read: {ledger.trouble}")
         self.progress.say(f"{len(recoveries)} open, {sum(not each.error for each in recoveries)} of them finished")
         left = [each for each in recoveries if each.error and each.is_promising]
         if left:
-            decisive = min(left, key=lambda each: URGENCY.index(each.error.kind) if each.error else 0)
+            decisive = min(left, key=lambda each: each.urgency)
             assert decisive.error
             decisive.error.billed = envelope.billed(decisive.error, decisive.outcome)
             decisive.error.retryable = envelope.is_retryable(decisive.error, decisive.outcome)
@@ -69,7 +72,7 @@ class Resume(Work):
 
     def way_on(self, recoveries: list[Recovery]) -> tuple[str, ...]:
         """The same once more while anything is open; of a single lost submission, the task that was found for it."""
-        still = [each for each in recoveries if self.ledger.state(each.read_again()) in OPEN]
+        still = [each for each in recoveries if each.is_worth_another_try and self.ledger.state(each.known) in OPEN]
         if len(still) == 1 and still[0].known.program == self.catalog.program and still[0].outcome.way_on:
             return still[0].outcome.way_on
         return ("--resume",) if still else ()
@@ -78,9 +81,11 @@ class Resume(Work):
         with ExitStack() as stack:
             sessions: dict[str, Session] = {}
             within_reach = [recovery for recovery in recoveries if recovery.is_within_reach()]
+            explained = {run.task_id for run in self.ledger.runs()}
             for recovery in within_reach:
                 if recovery.region not in sessions:
                     sessions[recovery.region] = stack.enter_context(self.session(recovery.region))
+                recovery.explained = explained
                 recovery.attempt(sessions[recovery.region], patient=False)
             for recovery in within_reach:
                 if isinstance(recovery.error, StillRunning) and not self.ask.poll_once:
@@ -93,8 +98,11 @@ class Resume(Work):
 class Recovery(Collect):
     """One open run. `error` says why it is not finished.
 
-    is_promising: the caller can do something about it, so that it counts for the exit code.
+    is_promising: the caller can do something about it, so that it counts for the exit code.  explained: the tasks that
+    this machine knows.
     """
+
+    explained: Collection[str] = ()
 
     def __init__(self, catalog: Catalog, ask: Ask, world: World, progress: Progress, known: Run) -> None:
         script = os.path.join(os.path.dirname(world.script), known.program)
@@ -114,7 +122,7 @@ class Recovery(Collect):
     def attempt(self, service: Session, patient: bool) -> None:
         """Finish the run if that can be done; waiting for its task only if `patient`."""
         try:
-            if self.notes or self.take_up(service):
+            if self.take_up(service):
                 self.go_on(service, patient)
                 self.settle(None)
             self.error = None
@@ -123,7 +131,12 @@ class Recovery(Collect):
             if isinstance(error, AuthError):
                 service.explain(error)
             self.settle(error)
-            self.progress.say(f"{self.known.program} {self.known.task_id or self.known.id}: {error.message}")
+        except Exception as error:  # one odd run must not end the others
+            self.error = InternalError(f"a bug in this program: {type(error).__name__}: {error}")
+        finally:
+            self.close()
+        if self.error:
+            self.progress.say(f"{self.known.program} {self.known.task_id or self.known.id}: {self.error.message}")
 
     def is_within_reach(self) -> bool:
         """Whether DashScope can know of the run; what went through DesireCore cannot be asked for again."""
@@ -174,7 +187,7 @@ class Recovery(Collect):
             self.is_promising = False
             raise UnknownOutcome(f"{told}; an answer that was lost cannot be asked for again")
         error = UnknownOutcome(told)
-        found = lost.look_for(service, self.ledger, self.known, self.world.now())
+        found = lost.look_for(service, self.explained, self.known, self.world.now())
         if self.notes:
             lost.offer(found, self.known, self.outcome, self.notes, error)
         raise error
@@ -187,13 +200,24 @@ class Recovery(Collect):
             hint = "collect it with --task-id, and --output for another folder"
             raise OutputError(error.message, hint=hint) from error
 
+    @property
+    def urgency(self) -> int:
+        kind = self.error.kind if self.error else ""
+        return URGENCY.index(kind) if kind in URGENCY else 0
+
+    @property
+    def is_worth_another_try(self) -> bool:
+        """Whether a later --resume may find more. What the service does not know any more it will not know again."""
+        return self.is_promising and not (self.error and self.error.code == "UNKNOWN")
+
     def close(self) -> None:
         if self.notes:
             self.notes.close()
+            self.notes = None
 
     def report(self) -> JSON:
         """The run's place in the ledger, and the answer that it would have given by itself."""
-        row = history.row(self.ledger, self.read_again(), self.world.now())
+        row = history.row(self.ledger, self.known, self.world.now())
         if self.error is None:
             answer = envelope.success(self.outcome, self.ask, self.world)
         else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 from . import outputs
 from .errors import LinkExpired, OutputError, QianwenError, Refused
@@ -69,7 +70,10 @@ class Saver:
 
         errors = list(filter(None, self.service.side_by_side(save_one, range(len(result.urls)))))
         if any(item["type"] == "text" for item in result.content):
-            self._save_markdown(result)
+            try:
+                self._save_markdown(result)
+            except OutputError as trouble:
+                errors.append(trouble)
         for error in errors[1:]:
             self.warn(error.message)
         if errors:
@@ -93,6 +97,8 @@ class Saver:
         saved = outputs.saved_before(kept.path, kept.sha256) if kept else None
         if saved:
             self.outcome.saved[index] = File(saved, urls[index])
+            if self.keeps_replies and not os.path.lexists(os.path.splitext(saved.path)[0] + ".json"):
+                self._keep_reply(saved)
         return saved is not None
 
     def _save_one(self, index: int, urls: Sequence[str]) -> None:
@@ -113,10 +119,13 @@ class Saver:
             self.notes.file(index, saved.path, saved.sha256)
         self.progress.say(f"Saved {saved.path}")
         if self.keeps_replies:
-            try:
-                self._save_reply(saved)
-            except OutputError as error:  # the video itself is there
-                self.warn(f"the reply could not be saved beside it: {error.message}")
+            self._keep_reply(saved)
+
+    def _keep_reply(self, saved: Saved) -> None:
+        try:
+            self._save_reply(saved)
+        except OutputError as error:  # the video itself is there
+            self.warn(f"the reply could not be saved beside it: {error.message}")
 
     def _fresh_url(self, index: int) -> str:
         """The link of a picture as the task names it now. Raises LinkExpired when no task can be asked."""
@@ -132,7 +141,6 @@ class Saver:
 
     def _save_reply(self, saved: Saved) -> None:
         """The service's whole last answer, under the stem of the file that came of it. It repeats the prompt."""
-
         body = each_text(self.outcome.body, lambda text: literal(text, self.progress.secrets))
         text = json.dumps(body, ensure_ascii=False, indent=2) + "\n"
         self.outcome.reply_path = outputs.save_text(
@@ -141,7 +149,6 @@ class Saver:
         self.progress.say(f"Saved {self.outcome.reply_path}")
 
     def _save_markdown(self, result: wire.Result) -> None:
-
         paths = {file.url: file.saved.path for file in self.outcome.files}
         text = literal(outputs.markdown(result.content, paths, self.target.folder), self.progress.secrets)
         self.outcome.markdown_path = outputs.save_text(self.target, ".md", text, self.warn)

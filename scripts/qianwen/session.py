@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from .cassette import Player, Recorder
     from .service.bucket import Bucket
-    from .service.exchange import Send
+    from .service.exchange import Request, Response, Send
 
     JSON = dict[str, Any]
     Given = TypeVar("Given")
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 
 SANDBOX_KEY = "sandbox"
+TOLERABLE_SKEW_SECONDS = 20.0
 REPLAY_KEY = "replayed-without-a-key"
 
 
@@ -109,13 +110,28 @@ class Session:
                 raise
 
     def listed(self, model: str, since: float, until: float) -> list[tasks.Listed]:
-        """The tasks of a model that the account submitted between two moments, epoch seconds."""
+        """The tasks of a model that the account submitted between two moments, epoch seconds of this machine's clock.
 
-        def fetch(page: int) -> JSON:
-            path = api.list_path(model, since, until, page)
-            return api.answer(self._send, api.request_for(self.endpoint, "GET", path))
+        Those without a date are among them. A clock that the service's answers show to be wrong is allowed for.
+        """
+        ahead = 0.0  # the service's clock, against ours
 
-        return [task for task in tasks.listed(fetch) if not task.created or since <= task.created <= until]
+        def send(request: Request) -> Response:
+            nonlocal ahead
+            response = self._send(request)
+            ahead = retry.ahead(response, self._now())
+            return response
+
+        def ask(shift: float) -> list[tasks.Listed]:
+            def fetch(page: int) -> JSON:
+                path = api.list_path(model, since + shift, until + shift, page)
+                return api.answer(send, api.request_for(self.endpoint, "GET", path))
+
+            listed = [task for task in tasks.listed(fetch) if task.model in ("", model)]
+            return [task for task in listed if not task.created or since <= task.created - shift <= until]
+
+        found = ask(0.0)
+        return ask(ahead) if abs(ahead) > TOLERABLE_SKEW_SECONDS else found
 
     def pause(self, seconds: float) -> bool:
         """Wait, and say whether there is still time for anything after it."""

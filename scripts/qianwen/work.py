@@ -71,6 +71,8 @@ class Work:
 
         A task that the service does not know may be known to it in another region, or to another key.
         """
+        if self.notes is None:
+            return
         from . import ledger
 
         if error is None:

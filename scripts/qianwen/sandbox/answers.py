@@ -1,20 +1,21 @@
-"""What a finished order answers: how many pictures of which size, and the layout of each model family's reply."""
+"""What a finished order answers: the layout of each model family's reply."""
 
 from __future__ import annotations
 
-import math
+import re
 from typing import Any, Callable, Iterator, Mapping
 
-from ..media import Facts
-from ..models.catalog import Size
-from ..models.sizes import pixels_of
 from ..models.wire import SHAPES
 from ..record import record
+from . import measures
+from .measures import Clip, Seconds, Seen
 from .rules import Order
 
 JSON = dict[str, Any]
 Publish = Callable[[int, int, str, int, int], str]
 """(width, height, model id, index, count) → the URL of a picture that now exists."""
+Film = Callable[[Clip], str]
+"""The same for a video."""
 
 STEPS = (
     "Prepare the materials.",
@@ -27,42 +28,22 @@ STEPS = (
 
 @record
 class Made:
+    """What exists now: pictures of one size, or one clip."""
+
     urls: list[str]
     width: int
     height: int
-    input_seconds: float = 0
+    clip: Clip | None = None
 
 
-def make(order: Order, facts: Facts | None, publish: Publish) -> Made:
-    """The pictures of an order. `facts` are those of its last input picture, whose ratio may decide the size."""
+def make(order: Order, seen: Seen, publish: Publish, film: Film) -> Made:
+    """The pictures or the video of an order."""
     if order.mode.bills == "duration":
-        clip = order.mode.bills_clips and facts and facts.seconds
-        return Made([publish(0, 0, order.model_id, 0, 1)], 0, 0, float(facts.seconds) if clip and facts else 0)
-    width, height = size_of(order, facts)
+        clip = measures.clip(order, seen)
+        return Made([film(clip)], clip.width, clip.height, clip)
+    width, height = measures.picture_size(order, seen)
     count = _count(order)
-    urls = [publish(width, height, order.model_id, index, count) for index in range(count)]
-    return Made(urls, width, height)
-
-
-def size_of(order: Order, facts: Facts | None) -> tuple[int, int]:
-    """The output size in pixels: as asked, by the shorthand, or after the last input picture."""
-    param = order.mode.param("size")
-    rule = param.size if param and param.size else Size(default="1024*1024", follows=1024 * 1024)
-    asked = order.fields.get("size")
-    if asked and asked not in rule.tiers:
-        width, height = pixels_of(asked)
-        return (_snap(width, rule.snap), _snap(height, rule.snap)) if rule.snap > 1 else (width, height)
-    tier = asked or rule.default
-    follows = rule.follows and facts and facts.width
-    area = rule.tiers.get(tier) or (rule.follows if follows else None)
-    if area is None:
-        return pixels_of(rule.default)
-    shape = facts.width / facts.height if follows and facts else 1.0
-    return _snap(math.sqrt(area * shape), 16), _snap(math.sqrt(area / shape), 16)
-
-
-def _snap(side: float, step: int) -> int:
-    return max(round(side / step), 1) * step
+    return Made([publish(width, height, order.model_id, index, count) for index in range(count)], width, height)
 
 
 def _count(order: Order) -> int:
@@ -78,8 +59,8 @@ def _count(order: Order) -> int:
 
 def body(order: Order, made: Made) -> JSON:
     """`output` and `usage` of the final answer."""
-    if order.mode.bills == "duration":
-        return _video(order, made)
+    if made.clip:
+        return _video(order, made.urls[0], made.clip)
     if order.is_task and not SHAPES[order.mode.task].takes_messages:
         return _results(order, made)
     if order.mode.interleaved:
@@ -184,32 +165,46 @@ def _results(order: Order, made: Made) -> JSON:
     return {"output": {"results": results, "task_metrics": metrics}, "usage": {"image_count": len(results)}}
 
 
-def _video(order: Order, made: Made) -> JSON:
-    """One clip; what `usage` says differs by generation."""
-    fields = order.fields
-    output: JSON = {"video_url": made.urls[0], "orig_prompt": fields.get("prompt", "")}
-    seconds = fields.get("duration") or 5
-    tier = str(fields.get("resolution", "720P")).rstrip("P")
-    newer: JSON = {
-        "duration": made.input_seconds + seconds,
-        "input_video_duration": made.input_seconds,
-        "output_video_duration": seconds,
+def _video(order: Order, url: str, clip: Clip) -> JSON:
+    """One clip. The older models show the prompt that they made of the user's."""
+    fields, newer = order.fields, order.family in NEWER
+    output: JSON = {"video_url": url, "orig_prompt": fields.get("prompt", "")}
+    if not newer and fields.get("prompt") and fields.get("prompt_extend") is not False:
+        output["actual_prompt"] = f"{fields['prompt']}, in soft light, slow camera"
+    size = f"{clip.width}*{clip.height}"
+    usage: JSON = {
+        "duration": _rounded(clip.input_seconds + clip.seconds),
+        "input_video_duration": _rounded(clip.input_seconds),
+        "output_video_duration": _rounded(clip.seconds),
+        "video_duration": _rounded(clip.seconds),
         "video_count": 1,
-        "SR": int(tier) if tier.isdigit() else 720,
+        "SR": int(measures.tier(order)[:-1]),
+        "ratio": fields.get("ratio", "16:9"),
+        "size": size,
+        "video_ratio": size if order.mode.name == "t2v" else "standard",
+        "audio": clip.sound,
     }
-    if order.family in ("wan2.7", "wan3.0", "happyhorse"):
-        usage = {**newer, "ratio": fields.get("ratio", "16:9")} if order.mode.param("ratio") else newer
-    elif order.family == "wan2.6":
-        usage = {**newer, "size": fields.get("size", "1920*1080")} if order.mode.param("size") else newer
-        usage = {**usage, "audio": fields.get("audio", True)} if order.mode.param("audio") else usage
-    elif order.mode.param("size") and order.mode.name == "t2v":
-        usage = {"video_duration": seconds, "video_ratio": fields.get("size", "1920*1080"), "video_count": 1}
-    elif order.mode.name == "i2v" and not order.family.endswith("2.1"):
-        usage = {"duration": seconds, "SR": newer["SR"], "video_count": 1}
-    else:
-        usage = {"video_duration": seconds, "video_ratio": "standard", "video_count": 1}
-    return {"output": output, "usage": usage}
+    key = f"{order.model_id} {order.mode.name}"
+    names = next(names for pattern, names in VIDEO_USAGE if re.match(pattern, key))
+    return {"output": output, "usage": {name: usage[name] for name in names.split()}}
 
+
+def _rounded(seconds: Seconds) -> Seconds:
+    return seconds if isinstance(seconds, int) else round(seconds, 2)
+
+
+NEWER = ("wan2.6", "wan2.7", "wan3.0", "happyhorse")
+_LENGTHS = "duration input_video_duration output_video_duration video_count SR"
+VIDEO_USAGE = (
+    (r"wan2\.7.* (t2v|r2v)|happyhorse.* (t2v|r2v)", _LENGTHS + " ratio"),
+    (r"wan2\.6-i2v-flash", _LENGTHS + " audio"),
+    (r"wan2\.6.* (t2v|r2v)", _LENGTHS + " size"),
+    (r"wan2\.[67]|wan3|happyhorse", _LENGTHS),
+    (r"wan2\.[25].* i2v", "duration video_count SR"),
+    (r"wan2\.2.* kf2v", "video_duration video_count SR"),
+    (r"", "video_duration video_count video_ratio"),
+)
+"""Which fields `usage` has: pattern of "model mode", the first that fits. They differ by generation."""
 
 _MESSAGES: Mapping[str, Callable[[Order, Made], JSON]] = {
     "wan2.7": _wan27,
@@ -230,3 +225,12 @@ def lose_last(answer: JSON, code: str, message: str) -> None:
         output["choices"].pop()
     else:
         output["choices"][0]["message"]["content"].pop()
+
+
+def metrics(order: Order) -> JSON:
+    """What a failed task adds in the older task family."""
+    shape = SHAPES[order.mode.task]
+    if order.mode.bills == "duration" or shape.takes_messages:
+        return {}
+    count = _count(order)
+    return {"task_metrics": {"TOTAL": count, "SUCCEEDED": 0, "FAILED": count}}

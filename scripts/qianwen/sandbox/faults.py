@@ -1,10 +1,10 @@
 """Trouble on demand: `ROUTE=ACTION[*TIMES]`, for rehearsals of what a caller does when the service fails.
 
-Routes: sync, stream, submit, poll, list, cancel, policy, upload, result, and task (how the next task ends).
+Routes: sync, stream, submit, poll, list, cancel, policy, upload, result, and task (how the next task or stream ends).
 Actions on a route: an HTTP status with an optional code and message (`429:Throttling.RateQuota`), `drop` (hang up
 before acting), `lose` (act, then hang up without an answer), `cut` (answer half and hang up), `stall:SECONDS` (act,
-then keep silent). Ends of a task: `fail[:CODE[:MESSAGE]]`, `partial[:CODE[:MESSAGE]]` (without its last picture),
-`unknown`.
+then keep silent). Ends of a task: `fail[:CODE[:MESSAGE]]` (a stream fails on its way), `partial[:CODE[:MESSAGE]]`
+(a task without its last picture), `unknown`.
 """
 
 from __future__ import annotations

@@ -1,14 +1,15 @@
-"""Pictures that say what they are: real PNG files of any size, drawn with nothing but zlib.
+"""Pictures and clips that say what they are: real files of any size, drawn with nothing but zlib and `movie`.
 
 Four colors, two bits a pixel, and rows that repeat: the largest size costs a few milliseconds and a few kilobytes.
 """
 
 from __future__ import annotations
 
-import os
 import struct
 import zlib
 from typing import Iterator, Sequence
+
+from . import movie
 
 # Five by seven pixels, one number a row, its highest of five bits on the left.
 _GLYPHS = {
@@ -55,6 +56,7 @@ _GLYPHS = {
     "/": (0, 1, 2, 4, 8, 16, 0),
     " ": (0, 0, 0, 0, 0, 0, 0),
 }
+_TITLE = ("SAND", "BOX")
 _PAPER, _HATCH, _FRAME, _INK = range(4)
 _PALETTES = (
     ((238, 242, 247), (222, 230, 240), (148, 163, 184), (30, 41, 59)),
@@ -64,10 +66,23 @@ _PALETTES = (
 )
 
 
-def clip() -> bytes:
-    """An MP4 of five seconds (H.264 and a silent track, 1280 * 720, 24 pictures a second), always the same."""
-    with open(os.path.join(os.path.dirname(__file__), "placeholder.mp4"), "rb") as stream:
-        return stream.read()
+def clip(width: int = 1280, height: int = 720, seconds: float = 5.0, sound: bool = True) -> bytes:
+    """An MP4 of exactly this size and length (H.264, 24 pictures a second, a silent track): one still picture."""
+    columns, rows = width // movie.BLOCK, height // movie.BLOCK
+    left, top = (columns - 6 * max(map(len, _TITLE)) + 1) // 2, (rows - 8 * len(_TITLE) + 1) // 2
+    ink = {
+        (left + 6 * place + column, top + 8 * line + row)
+        for line, word in enumerate(_TITLE)
+        for place, letter in enumerate(word)
+        for row, bits in enumerate(_GLYPHS[letter])
+        for column in range(5)
+        if bits & 16 >> column
+    }
+
+    def shade(column: int, row: int) -> int:
+        return 40 if (column, row) in ink else 224 if (column + row) % 8 else 208
+
+    return movie.mp4(width, height, seconds, shade, sound)
 
 
 def png(width: int, height: int, title: str, lines: Sequence[str], palette: int = 0) -> bytes:

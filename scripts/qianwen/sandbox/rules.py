@@ -80,6 +80,8 @@ def accept(
     if (mode.task if is_task else mode.sync) not in shapes:
         raise invalid("url error, please check url！")
     known = {name: value for name, value in fields.items() if mode.param(name)}
+    if "reference_images" in fields and not any(param.media for param in mode.params):
+        raise invalid("the parameters must conform to the specification: messages takes no image.")
     order = Order(found.id, found.model.family, mode, known, is_task)
     try:
         _check_forms(mode, known)
@@ -231,9 +233,20 @@ def _media_fields(fields: JSON, mode: Mode) -> JSON:
     return unpacked.fields
 
 
+MEDIA_SPEC = "the parameters must conform to the specification: media."
+
+
 def _video_words(problem: Problem, field: str, mode: Mode) -> Refusal:
     """A video task is accepted with most mistakes and fails later."""
     param = mode.param(field)
+    if (
+        problem.reason == "missing"
+        and wire.SHAPES[mode.task] is wire.SHAPES["video media"]
+        and field in media_items.FLAT
+    ):
+        return invalid(
+            "Only first frame provided is not allowed" if field == media_items.REFERENCES else MEDIA_SPEC, late=True
+        )
     if problem.reason == "missing":
         return invalid(f"Field required: input.{field}")
     if field == "obj_or_bg":
@@ -243,8 +256,9 @@ def _video_words(problem: Problem, field: str, mode: Mode) -> Refusal:
         return invalid(f"size must be in {','.join(sizes)}", late=True)
     if field == "duration" and param and param.choices == (5,):
         return invalid("duration customization is not supported", late=True)
-    if field == "duration" and param and param.low is not None:
-        return invalid(f"Duration should be between {param.low:g} and {param.high:g}", late=True)
+    bounds = re.match(r"(\d+) to (\d+)", problem.allowed)
+    if field == "duration" and bounds:
+        return invalid(f"Duration should be between {bounds[1]} and {bounds[2]}", late=True)
     if param and param.choices:
         return invalid("Input should be " + " or ".join(f"'{choice}'" for choice in param.choices), late=True)
     return invalid(f"the parameters must conform to the specification: {problem.path}.", late=True)

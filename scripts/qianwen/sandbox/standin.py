@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO, Callable, Iterator, Mapping, Union
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from ..media import Facts, probe_data_url
+from ..media import Facts, probe_bytes, probe_data_url
 from ..models.catalog import Source
 from ..models.image_models import IMAGES
 from ..models.video_models import VIDEOS
@@ -20,8 +20,9 @@ from ..models.wire import SHAPES
 from ..record import record
 from . import answers, placeholder, rules
 from .faults import Fault, Faults
+from .measures import Clip
 from .rules import Order, Refusal
-from .storage import Storage, StorageError, object_headers
+from .storage import Storage, StorageError
 
 JSON = dict[str, Any]
 PREFIX = "/api/v1"
@@ -56,7 +57,7 @@ class Task:
     id: str
     order: Order
     created: float
-    facts: Facts | None
+    seen: Mapping[str, Facts]
     fault: Fault | None
     request_id: str
     canceled: bool = False
@@ -84,8 +85,12 @@ class StandIn:
         self._clock = clock
         self._sleep = sleep
         self._lock = threading.Lock()
-        self.storage = Storage(self._token, clock)
+        self.storage = Storage(self._token, clock, repeats=seed is not None)
         self.tasks: dict[str, Task] = {}
+
+    def now(self) -> float:
+        """Its time, epoch seconds."""
+        return self._clock()
 
     def route(self, incoming: Incoming) -> str:
         """The name of what a request asks for, as `faults` knows it; "" for nothing that is here."""
@@ -123,52 +128,57 @@ class StandIn:
         if len(body) > MOST_BODY_BYTES:
             raise rules.invalid("Exceeded limit on max bytes to request body")
         path = urlsplit(incoming.target).path[len(PREFIX) :]
-        inspect = _Inspector(self.storage, incoming.headers, _model_of(body))
+        inspect = _Inspector(self.storage, self.origin, incoming.headers, _model_of(body))
         order = rules.accept(CATALOGS, path, incoming.headers, body, inspect)
         if order.is_task:
-            return self._submit(order, inspect.last)
+            return self._submit(order, inspect.seen)
         if SHAPES[order.mode.sync].is_stream:
-            return self._stream(order, inspect.last)
+            return self._stream(order, inspect.seen)
         self._sleep(self.delay)
-        return self._json({**answers.body(order, self._make(order, inspect.last)), "request_id": self._uuid()})
+        return self._json({**answers.body(order, self._make(order, inspect.seen)), "request_id": self._uuid()})
 
-    def _submit(self, order: Order, facts: Facts | None) -> Reply:
-        task = Task(self._uuid(), order, self._clock(), facts, self.faults.take("task"), self._uuid())
+    def _submit(self, order: Order, seen: Mapping[str, Facts]) -> Reply:
+        task = Task(self._uuid(), order, self._clock(), seen, self.faults.take("task"), self._uuid())
         with self._lock:
             self.tasks[task.id] = task
         output = {"task_status": "PENDING", "task_id": task.id}
         return self._json({"output": output, "request_id": task.request_id})
 
-    def _stream(self, order: Order, facts: Facts | None) -> Reply:
-        made = self._make(order, facts)
+    def _stream(self, order: Order, seen: Mapping[str, Facts]) -> Reply:
+        frames = list(answers.frames(order, self._make(order, seen)))
+        fault = self.faults.take("task")
+        events = [("result", 200, frame) for frame in frames]
+        if fault and fault.kind == "fail":
+            events[len(events) // 2 :] = [("error", 400, {"code": fault.code, "message": fault.message})]
         request_id = self._uuid()
 
-        def events() -> Iterator[bytes]:
-            frames = list(answers.frames(order, made))
-            for number, frame in enumerate(frames, 1):
+        def lines() -> Iterator[bytes]:
+            for number, (kind, status, frame) in enumerate(events, 1):
                 self._sleep(self.delay / len(frames))
                 data = json.dumps({**frame, "request_id": request_id}, ensure_ascii=False, separators=(",", ":"))
-                yield f"id:{number}\nevent:result\n:HTTP_STATUS/200\ndata:{data}\n\n".encode()
+                yield f"id:{number}\nevent:{kind}\n:HTTP_STATUS/{status}\ndata:{data}\n\n".encode()
 
-        return Reply(200, {"Content-Type": "text/event-stream;charset=UTF-8"}, events())
+        return Reply(200, {"Content-Type": "text/event-stream;charset=UTF-8"}, lines())
 
-    def _make(self, order: Order, facts: Facts | None) -> answers.Made:
+    def _make(self, order: Order, seen: Mapping[str, Facts]) -> answers.Made:
         palette = sum(str(order.fields.get("prompt", "")).encode())
 
         def publish(width: int, height: int, model_id: str, index: int, count: int) -> str:
-            if not width:
-                return self.origin + self.storage.publish(placeholder.clip(), "video/mp4", ".mp4")
             lines = ("placeholder - not made by a model", model_id, f"{width}*{height}  {index + 1} / {count}")
             data = placeholder.png(width, height, "Sandbox", lines, palette + index)
             return self.origin + self.storage.publish(data, "image/png", ".png")
 
-        return answers.make(order, facts, publish)
+        def film(clip: Clip) -> str:
+            data = placeholder.clip(clip.width, clip.height, clip.seconds, clip.sound)
+            return self.origin + self.storage.publish(data, "video/mp4", ".mp4")
+
+        return answers.make(order, seen, publish, film)
 
     # Tasks -------------------------------------------------------------------------------------------------
 
     def poll(self, incoming: Incoming) -> Reply:
         self._authorize(incoming)
-        task_id = unquote(urlsplit(incoming.target).path.rpartition("/")[2])
+        task_id = _task_id(incoming)
         with self._lock:
             task = self.tasks.get(task_id)
         if task is None or self._clock() - task.created > TASK_SECONDS or _ends_as(task, "unknown"):
@@ -177,17 +187,21 @@ class StandIn:
 
     def cancel(self, incoming: Incoming) -> Reply:
         self._authorize(incoming)
-        task = self.tasks.get(unquote(urlsplit(incoming.target).path.split("/")[-2]))
-        if task is None or self._state(task) != "PENDING":
-            words = "Failed to cancel the task, please confirm if the task is in PENDING status."
-            raise Refusal(400, "UnsupportedOperation", words)
-        task.canceled = True
+        task_id = _task_id(incoming)
+        with self._lock:
+            task = self.tasks.get(task_id)
+            if task is None or self._state(task) != "PENDING":
+                words = "Failed to cancel the task, please confirm if the task is in PENDING status."
+                raise Refusal(400, "UnsupportedOperation", words)
+            task.canceled = True
         return self._json({"request_id": self._uuid()})
 
     def list(self, incoming: Incoming) -> Reply:
         self._authorize(incoming)
         query = dict(parse_qsl(urlsplit(incoming.target).query))
-        found = [self._entry(task) for task in sorted(self.tasks.values(), key=lambda task: -task.created)]
+        with self._lock:
+            tasks = sorted(self.tasks.values(), key=lambda task: -task.created)
+        found = [self._entry(task) for task in tasks]
         found = [entry for entry in found if _wanted(entry, query)]
         page, size = _whole(query.get("page_no"), 1), _whole(query.get("page_size"), 10)
         return self._json(
@@ -212,18 +226,22 @@ class StandIn:
     def _report(self, task: Task) -> JSON:
         """`output` and `usage` of a poll."""
         state = self._state(task)
-        output: JSON = {"task_id": task.id, "task_status": state, "submit_time": _china_time(task.created)}
-        if state != "PENDING":
-            output["scheduled_time"] = _china_time(task.created + self.delay * PENDING_SHARE)
-        if state in ("PENDING", "RUNNING"):
+        output: JSON = {"task_id": task.id, "task_status": state}
+        if state == "PENDING":
+            return {"output": output}
+        output["submit_time"] = _china_time(task.created)
+        output["scheduled_time"] = _china_time(task.created + self.delay * PENDING_SHARE)
+        if state == "RUNNING":
             return {"output": output}
         output["end_time"] = _china_time(task.created + self.delay)
         if state != "SUCCEEDED":
-            why = task.order.late or task.fault
-            return {"output": {**output, "code": why.code, "message": why.message} if why else output}
+            why = None if task.canceled else task.order.late or task.fault
+            if why:
+                output.update(code=why.code, message=why.message, **answers.metrics(task.order))
+            return {"output": output}
         with self._lock:
             if task.made is None:
-                task.made = answers.body(task.order, self._make(task.order, task.facts))
+                task.made = answers.body(task.order, self._make(task.order, task.seen))
                 if task.fault and task.fault.kind == "partial":
                     answers.lose_last(task.made, task.fault.code, task.fault.message)
         return {**task.made, "output": {**output, **task.made["output"]}}
@@ -241,7 +259,9 @@ class StandIn:
             "request_id": task.request_id,
             "status": state,
             "task_id": task.id,
-            "user_api_unique_key": f"apikey:v1:aigc:sandbox:{task.order.model_id}",
+            "user_api_unique_key": ":".join(
+                ("apikey:v1", *SHAPES[task.order.mode.task].path.split("/")[2:], task.order.model_id)
+            ),
         }
         if state not in ("PENDING", "RUNNING"):
             entry["end_time"] = int((task.created + self.delay) * 1000)
@@ -266,7 +286,7 @@ class StandIn:
         _refuse_key(incoming)
         parts = urlsplit(incoming.target)
         found = self.storage.fetch(parts.path.rpartition("/")[2], dict(parse_qsl(parts.query)))
-        headers = object_headers(found)
+        headers = dict(found.headers)
         if incoming.headers.get("if-match", headers["ETag"]) != headers["ETag"]:
             raise StorageError(412, "PreconditionFailed", "At least one of the pre-conditions did not hold.")
         wanted = re.fullmatch(r"bytes=(\d+)-(\d*)", incoming.headers.get("range", ""))
@@ -304,44 +324,59 @@ class StandIn:
 
 
 class _Inspector:
-    """Looks at a media URL as the service would; remembers the facts of the last one."""
+    """Looks at a media URL as the service would, and remembers what it saw. The web it does not enter."""
 
-    def __init__(self, storage: Storage, headers: Mapping[str, str], model: str) -> None:
+    def __init__(self, storage: Storage, origin: str, headers: Mapping[str, str], model: str) -> None:
         self._storage = storage
+        self._results = origin + "/results/"
         self._resolves = headers.get("x-dashscope-ossresourceresolve", "").lower() == "enable"
         self._model = model
-        self.last: Facts | None = None
+        self.seen: dict[str, Facts] = {}
 
     def __call__(self, text: str) -> Source:
         scheme = text.partition(":")[0].lower()
         if scheme == "data":
             return self._look_into(text)
-        if scheme != "oss":
-            self.last = None
-            return Source(text, scheme, fault="" if scheme in ("http", "https") else "is no URL")
-        if not self._resolves:
-            raise Refusal(
-                400,
-                "invalid_parameter_error",
-                "InternalError.Algo.InvalidParameter: The provided URL does not appear to be valid. "
-                "Ensure it is correctly formatted.",
-            )
-        kept = self._storage.uploads.get(text[len("oss://") :])
-        if kept is None or kept.model != self._model:
-            raise Refusal(
-                400,
-                "InvalidParameter.DataInspection",
-                "Unable to download the media resource during the data inspection process.",
-            )
-        self.last = kept.facts
-        return Source(text, "file", bytes=kept.bytes, facts=kept.facts)
+        if scheme == "oss":
+            return self._uploaded(text)
+        if text.startswith(self._results):
+            return self._own_result(text)
+        return Source(text, scheme, fault="" if scheme in ("http", "https") else "is no URL")
 
     def _look_into(self, text: str) -> Source:
         try:
-            size, self.last = probe_data_url(text)
+            size, facts = probe_data_url(text)
         except ValueError as error:
             return Source(text, "data", fault=str(error))
-        return Source(text, "data", bytes=size, facts=self.last)
+        return self._opened(Source(text, "data", bytes=size, facts=facts))
+
+    def _uploaded(self, text: str) -> Source:
+        if not self._resolves:
+            raise Refusal(400, "invalid_parameter_error", UNRESOLVED)
+        kept = self._storage.uploads.get(text[len("oss://") :])
+        if kept is None or kept.model != self._model:
+            raise Refusal(400, "InvalidParameter.DataInspection", UNREACHABLE)
+        return self._opened(Source(text, "file", bytes=kept.bytes, facts=kept.facts))
+
+    def _own_result(self, text: str) -> Source:
+        parts = urlsplit(text)
+        try:
+            found = self._storage.fetch(parts.path.rpartition("/")[2], dict(parse_qsl(parts.query)))
+        except StorageError:
+            raise Refusal(400, "InvalidParameter.DataInspection", UNREACHABLE) from None
+        return self._opened(Source(text, "file", bytes=len(found.data), facts=probe_bytes(found.data)))
+
+    def _opened(self, source: Source) -> Source:
+        if source.facts:
+            self.seen[source.text] = source.facts
+        return source
+
+
+UNRESOLVED = (
+    "InternalError.Algo.InvalidParameter: The provided URL does not appear to be valid. "
+    "Ensure it is correctly formatted."
+)
+UNREACHABLE = "Unable to download the media resource during the data inspection process."
 
 
 def _model_of(body: bytes) -> str:
@@ -355,6 +390,11 @@ def _refuse_key(incoming: Incoming) -> None:
     """Storage has its own signatures; an API key has no business there, and the real one refuses two at once."""
     if "authorization" in incoming.headers:
         raise StorageError(400, "InvalidArgument", "Only one auth mechanism allowed.")
+
+
+def _task_id(incoming: Incoming) -> str:
+    match = re.match(_TASK, urlsplit(incoming.target).path)
+    return unquote(match[1]) if match else ""
 
 
 def _ends_as(task: Task, kind: str) -> bool:
@@ -379,12 +419,12 @@ def _china_time(moment: float) -> str:
     return time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(moment + CHINA)) + f".{int(moment * 1000) % 1000:03d}"
 
 
-_TASK = re.escape(PREFIX) + r"/tasks/[^/]+"
+_TASK = re.escape(PREFIX) + r"/tasks/([^/]+)"
 ROUTES = (
     ("POST", re.escape(PREFIX) + r"/services/aigc/multimodal-generation/generation", "sync"),
     ("POST", re.escape(PREFIX) + r"/services/aigc/[a-z0-9-]+/[a-z0-9-]+", "submit"),
-    ("GET", _TASK, "poll"),
-    ("POST", _TASK + "/cancel", "cancel"),
+    ("GET", _TASK + "/?", "poll"),
+    ("POST", _TASK + "/cancel/?", "cancel"),
     ("GET", re.escape(PREFIX) + r"/tasks/?", "list"),
     ("GET", re.escape(PREFIX) + r"/uploads", "policy"),
     ("POST", r"/?", "upload"),

@@ -15,6 +15,7 @@ from ..record import record
 
 POLICY_SECONDS = 300
 LINK_SECONDS = 86400
+FIXED_EXPIRES = 4102444800  # the year 2100
 MOST_BYTES = 100 * 2**20
 BLOCK_BYTES = 256 * 1024
 
@@ -47,17 +48,29 @@ class Kept:
 
 @record
 class Object:
+    """A result, and what is said about it, whole or in part.
+
+    expires: when its link ends, in seconds of the stand-in's time; `named_expires` is what the link says.
+    """
+
     data: bytes
-    media_type: str
+    headers: Mapping[str, str]
     expires: int
+    named_expires: int
     signature: str
 
 
 class Storage:
-    """Keeps what tasks need to know of uploads, and the bytes of results. Safe to use from several threads."""
+    """Keeps what tasks need to know of uploads, and the bytes of results. Safe to use from several threads.
 
-    def __init__(self, token: Callable[[int], str], clock: Callable[[], float] = time.time) -> None:
+    repeats: links name a fixed date as their end, so that two runs give the same; they end after a day all the same.
+    """
+
+    def __init__(
+        self, token: Callable[[int], str], clock: Callable[[], float] = time.time, repeats: bool = False
+    ) -> None:
         self._token = token
+        self._repeats = repeats
         self._clock = clock
         self._lock = threading.Lock()
         self._policies: dict[str, tuple[str, str, float]] = {}
@@ -127,10 +140,12 @@ class Storage:
         """Keep a result; its path with the signed query."""
         name = f"{self._token(32)}{suffix}"
         expires = int(self._clock()) + LINK_SECONDS
+        named = FIXED_EXPIRES if self._repeats else expires
         signature = self._token(28)
+        kept = Object(data, _headers(data, media_type), expires, named, signature)
         with self._lock:
-            self.results[name] = Object(data, media_type, expires, signature)
-        return f"/results/{name}?Expires={expires}&OSSAccessKeyId=LTAISANDBOX&Signature={signature}"
+            self.results[name] = kept
+        return f"/results/{name}?Expires={named}&OSSAccessKeyId=LTAISANDBOX&Signature={signature}"
 
     def fetch(self, name: str, query: Mapping[str, str]) -> Object:
         """A result by its signed link. Raises StorageError."""
@@ -138,21 +153,20 @@ class Storage:
             found = self.results.get(name)
         if found is None:
             raise StorageError(404, "NoSuchKey", "The specified key does not exist.")
-        if query.get("Signature") != found.signature or query.get("Expires") != str(found.expires):
+        if query.get("Signature") != found.signature or query.get("Expires") != str(found.named_expires):
             raise StorageError(403, "SignatureDoesNotMatch", "The request signature we calculated does not match.")
         if self._clock() > found.expires:
             raise StorageError(403, "AccessDenied", "Request has expired.", "0002-00000069")
         return found
 
 
-def object_headers(found: Object) -> dict[str, str]:
-    """What storage says about an object, whole or in part."""
-    digest = hashlib.md5(found.data, usedforsecurity=False).digest()
+def _headers(data: bytes, media_type: str) -> dict[str, str]:
+    digest = hashlib.md5(data, usedforsecurity=False).digest()
     return {
-        "Content-Type": found.media_type,
+        "Content-Type": media_type,
         "ETag": f'"{digest.hex().upper()}"',
         "Content-MD5": base64.b64encode(digest).decode(),
-        "x-oss-hash-crc64ecma": str(crc64(found.data)),
+        "x-oss-hash-crc64ecma": str(crc64(data)),
         "x-oss-object-type": "Normal",
         "x-oss-storage-class": "Standard",
         "x-oss-request-id": "SANDBOX",

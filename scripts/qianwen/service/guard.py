@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 def guarding(send: Send, base: str, key: str) -> Send:
     """`send`, which raises Fault for a request that holds the key and does not go to the API at `base`.
 
-    Of a body that is streamed only the first block is looked at: the form's own fields, not the user's file.
+    Of a body that is streamed only the first block is looked at: the fields of a form, or how a user's file begins.
     """
 
     def guarded(request: Request) -> Response:
         if not request.url.startswith(f"{base}/") and any(literal(text, (key,)) != text for text in _texts(request)):
-            told = "the service named an address or a form that holds the API key"
+            told = "an address, a form or a file holds the API key"
             raise Fault(told, sent=False, permanent=True, hint="nothing was sent there; make a new key and report this")
         return send(request)
 

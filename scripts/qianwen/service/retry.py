@@ -81,6 +81,16 @@ def _retry_after(response: Response, now: float) -> float | None:
     return seconds if seconds >= 0 else None
 
 
+def ahead(response: Response, now: float) -> float:
+    """How far the server's clock is ahead of ours by its `Date`, in seconds; 0 when it does not tell."""
+    from email.utils import parsedate_to_datetime
+
+    try:
+        return parsedate_to_datetime(response.headers.get("date", "")).timestamp() - now
+    except (TypeError, ValueError, IndexError, OverflowError):
+        return 0.0
+
+
 def retrying(
     send: Send,
     sleep: Callable[[float], None],

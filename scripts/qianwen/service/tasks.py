@@ -56,21 +56,34 @@ class Listed:
     task_id: str
     word: str
     created: float
+    model: str = ""
 
 
 def listed(fetch: Callable[[int], JSON]) -> Iterator[Listed]:
-    """Every task of a list. fetch: the answer for a page, from 1."""
+    """Every task of a list, once. fetch: the answer for a page, from 1. Raises Unavailable for what is no list."""
+    seen: set[str] = set()
     for page in range(1, MOST_PAGES + 1):
         answer = fetch(page)
         entries = answer.get("data")
-        for entry in entries if isinstance(entries, list) else ():
-            if isinstance(entry, dict) and entry.get("task_id") and isinstance(entry["task_id"], str):
-                created = entry.get("gmt_create")
-                seconds = created / 1000 if isinstance(created, (int, float)) else 0.0
-                yield Listed(entry["task_id"], str(entry.get("status") or ""), seconds)
-        pages = answer.get("total_page")
-        if not entries or not isinstance(pages, int) or page >= pages:
+        if not isinstance(entries, list):
+            raise Unavailable("the service answered something that is no list of tasks")
+        for entry in entries:
+            task = _listed(entry)
+            if task and task.task_id not in seen:
+                seen.add(task.task_id)
+                yield task
+        pages = str(answer.get("total_page"))
+        if not entries or (pages.isdigit() and page >= int(pages)):
             return
+
+
+def _listed(entry: object) -> Listed | None:
+    task_id = entry.get("task_id") if isinstance(entry, dict) else None
+    if not (isinstance(entry, dict) and isinstance(task_id, str) and task_id):
+        return None
+    created = entry.get("gmt_create")
+    seconds = created / 1000 if isinstance(created, (int, float)) and not isinstance(created, bool) else 0.0
+    return Listed(task_id, str(entry.get("status") or ""), seconds, str(entry.get("model_name") or ""))
 
 
 def look(body: JSON) -> Seen:

@@ -1,0 +1,131 @@
+"""How large and how long a finished order is: as asked, by a tier, or after the files that were sent with it."""
+
+from __future__ import annotations
+
+import math
+from typing import Mapping, Union
+
+from ..media import Facts
+from ..models.catalog import Size
+from ..models.media_items import VIDEO, as_list, type_of
+from ..models.sizes import pixels_of
+from ..record import record
+from .rules import Order
+
+Seen = Mapping[str, Facts]
+"""What was found out about the order's files, by the address under which they came."""
+Seconds = Union[int, float]
+
+TIER_AREA = {"480P": 832 * 480, "720P": 1280 * 720, "1080P": 1920 * 1080}
+STEP = 16  # pixels, to which sides are rounded that follow a picture
+UNSEEN_SECONDS = 5  # what a clip is taken to last that is somewhere on the web: nothing is fetched from there
+PICTURES = ("reference_images", "base_image_url", "ref_img")
+LEADERS = ("video_url", "first_clip_url", "first_frame_url", "img_url", "last_frame_url", "last_clip_url")
+"""Fields whose file decides the shape of a video, the strongest first."""
+SILENT = ("wan2.2", "wan2.1", "wanx2.1")
+
+
+@record
+class Clip:
+    """input_seconds: of the clips that were sent and are billed too."""
+
+    width: int
+    height: int
+    seconds: Seconds
+    input_seconds: Seconds
+    sound: bool
+
+
+def picture_size(order: Order, seen: Seen) -> tuple[int, int]:
+    """The pixels of a picture: as asked, by the shorthand, or after the last input picture."""
+    param = order.mode.param("size")
+    rule = param.size if param and param.size else Size(default="1024*1024", follows=1024 * 1024)
+    asked = order.fields.get("size")
+    if asked and asked not in rule.tiers:
+        width, height = pixels_of(asked)
+        return (_snap(width, rule.snap), _snap(height, rule.snap)) if rule.snap > 1 else (width, height)
+    leader = _leader(order, seen, PICTURES) if rule.follows else None
+    area = rule.tiers.get(asked or rule.default) or (rule.follows if leader else None)
+    return _shaped(area, leader.width / leader.height if leader else 1.0) if area else pixels_of(rule.default)
+
+
+def clip(order: Order, seen: Seen) -> Clip:
+    """What the video of an order is like."""
+    seconds = _seconds(order, seen)
+    sound = order.family not in SILENT and order.fields.get("audio") is not False
+    width, height = _clip_size(order, _leader(order, seen, LEADERS))
+    return Clip(width, height, seconds, _input_seconds(order, seen, seconds), sound)
+
+
+def tier(order: Order) -> str:
+    """The tier that a video is billed by: as asked, that of its size, or the service's default."""
+    size = order.mode.param("size")
+    asked = order.fields.get("size") or (size.default if size else None)
+    for name, sizes in order.mode.pixels.items():
+        if asked in sizes.values():
+            return name
+    resolution = order.mode.param("resolution")
+    return str(order.fields.get("resolution") or (resolution.default if resolution else None) or "720P")
+
+
+def is_edit(order: Order) -> bool:
+    """Whether the result is as long as the clip that was sent."""
+    param = order.mode.param("video_url")
+    return param is not None and param.required
+
+
+def _leader(order: Order, seen: Seen, names: tuple[str, ...]) -> Facts | None:
+    """The facts of the file that decides the shape; of several in one field the last."""
+    for name in names:
+        value = order.fields.get(name)
+        facts = seen.get(value[-1] if isinstance(value, list) and value else str(value))
+        if facts and facts.width and facts.height:
+            return facts
+    return None
+
+
+def _clip_size(order: Order, leader: Facts | None) -> tuple[int, int]:
+    size = order.mode.param("size")
+    if size:
+        return pixels_of(order.fields.get("size") or str(size.default))
+    name, ratio = tier(order), order.fields.get("ratio")
+    if leader is None or (ratio and is_edit(order)):
+        exact = order.mode.pixels.get(name, {}).get(ratio or "16:9")
+        across, _, down = (ratio or "16:9").partition(":")
+        return pixels_of(exact) if exact else _shaped(TIER_AREA[name], int(across) / int(down))
+    area = TIER_AREA[name] if order.mode.param("resolution") else min(TIER_AREA[name], leader.width * leader.height)
+    return _shaped(area, leader.width / leader.height)
+
+
+def _shaped(area: int, shape: float) -> tuple[int, int]:
+    return _snap(math.sqrt(area * shape), STEP), _snap(math.sqrt(area / shape), STEP)
+
+
+def _snap(side: float, step: int) -> int:
+    return max(round(side / step), 1) * step
+
+
+def _seconds(order: Order, seen: Seen) -> Seconds:
+    asked = order.fields.get("duration")
+    source = order.mode.param("video_url")
+    if source is None or not source.required:
+        return asked or UNSEEN_SECONDS
+    facts = seen.get(str(order.fields.get("video_url")))
+    length = facts.seconds if facts and facts.seconds else float(UNSEEN_SECONDS)
+    return min(length, asked or source.media[0].used_seconds or order.mode.most)
+
+
+def _input_seconds(order: Order, seen: Seen, seconds: Seconds) -> Seconds:
+    if not order.mode.bills_clips:
+        return 0
+    if is_edit(order):
+        return seconds
+    types = as_list(order.fields.get("reference_types"))
+    total: Seconds = 0
+    for index, url in enumerate(as_list(order.fields.get("reference_urls"))):
+        facts, named = seen.get(url), types[index] if index < len(types) else None
+        if facts is not None:
+            total += facts.seconds if facts.type.startswith("video/") else 0
+        elif (named or type_of(url)) == VIDEO:
+            total += UNSEEN_SECONDS
+    return total
