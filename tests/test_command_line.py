@@ -84,7 +84,7 @@ class SecondOpinion(unittest.TestCase):
     def test_whatever_argparse_accepts_is_read_alike(self) -> None:
         generator = random.Random(20261121)
         agreed = 0
-        for _ in range(4000):
+        for _ in range(1000):
             catalog = generator.choice((IMAGES, VIDEOS))
             rows = [flag for _, flags in groups(catalog) for flag in flags if flag.name not in ("--help", "--version")]
             parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
@@ -109,4 +109,4 @@ class SecondOpinion(unittest.TestCase):
                     found = vars(read(catalog, argv))
                     self.assertEqual({name: found[name] for name in expected}, expected)
                     agreed += 1
-        self.assertGreater(agreed, 500)
+        self.assertGreater(agreed, 200)
