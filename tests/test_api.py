@@ -7,11 +7,11 @@ from typing import Any, Union
 
 from qianwen.errors import AuthError, ContentRefused, QianwenError, Refused, Unavailable, UnknownOutcome
 from qianwen.service import api
-from qianwen.service.exchange import Fault, Response
+from qianwen.service.exchange import Endpoint, Fault, Response
 
 from .support import KEY, Script, answer
 
-ENDPOINT = api.Endpoint("https://dashscope.aliyuncs.com/api/v1", KEY)
+ENDPOINT = Endpoint("https://dashscope.aliyuncs.com/api/v1", KEY)
 BODY = {"model": "m", "input": {"prompt": "猫"}}
 PAID = api.request_for(ENDPOINT, "POST", "/services/x", BODY)
 FREE = api.request_for(ENDPOINT, "GET", "/tasks/t")

@@ -92,7 +92,7 @@ class Kept(unittest.TestCase):
         for scenario in scenarios():
             with self.subTest(scenario.name), cut_off():
                 self.assertEqual(self.replayed(scenario), "")
-        self.assertLess(time.process_time() - began, 3)
+        self.assertLess(time.process_time() - began, 9 if sys.gettrace() else 3)  # a tracer is slow
 
     def test_each_is_what_is_recorded_now_and_both_runs_tell_the_same(self) -> None:
         """Whatever ids, ports and names the stand-in gives this time."""

@@ -8,13 +8,13 @@ import unittest
 from typing import Any
 
 from qianwen.errors import AuthError, QianwenError, Refused, Unavailable, UsageError
-from qianwen.service import api, uploads
-from qianwen.service.exchange import Fault, Stream
+from qianwen.service import uploads
+from qianwen.service.exchange import Endpoint, Fault, Stream
 from qianwen.service.uploads import Upload
 
 from .support import KEY, PHOTO, Case, Clock, Script, answer
 
-ENDPOINT = api.Endpoint("https://dashscope.aliyuncs.com/api/v1", KEY)
+ENDPOINT = Endpoint("https://dashscope.aliyuncs.com/api/v1", KEY)
 POLICY: dict[str, Any] = {
     "policy": "cG9saWN5",
     "signature": "c2lnbg==",
@@ -186,5 +186,5 @@ class Files(Case):
             with self.subTest(file), self.standin(), self.assertRaises(UsageError):
                 from qianwen.service.transport import Transport
 
-                endpoint = api.Endpoint(self.env["DASHSCOPE_HTTP_BASE_URL"], KEY)
+                endpoint = Endpoint(self.env["DASHSCOPE_HTTP_BASE_URL"], KEY)
                 uploads.upload(Transport().send, self.clock.sleep, endpoint, "wan2.7-image", file)

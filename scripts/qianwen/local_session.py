@@ -13,8 +13,9 @@ from contextlib import contextmanager
 from .errors import OutputError
 from .models import compatible
 from .progress import Progress
-from .service import api, desirecore, retry
+from .service import desirecore, retry
 from .service.downloads import Fetched
+from .service.exchange import Endpoint
 from .service.transport import Transport
 from .service.uploads import Upload
 from .session import Session
@@ -67,7 +68,7 @@ def opened(world: World, progress: Progress, deadline: float) -> Iterator[LocalS
     sleep = world.sleep or transport.pause
     door = desirecore.at_home(world.send or transport.send, base)
     send = retry.retrying(door, sleep, world.clock, deadline, random.random, tell=progress.say)
-    endpoint = api.Endpoint(desirecore.IN_THE_LEDGER, key="")
+    endpoint = Endpoint(desirecore.IN_THE_LEDGER, key="")
     session = LocalSession(send, sleep, transport.close, endpoint, world.clock, deadline, world.now)
     session.base = base
     try:

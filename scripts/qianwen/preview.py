@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 def preview(catalog: Catalog, checked: Checked, base: str, own: Bucket | None) -> JSON:
     """The request with words in the place of what an upload would answer, and of the bytes of files."""
     from .service import api
+    from .service.exchange import Endpoint
 
     files = checked.local_files
     call = with_words_for_files(
@@ -29,7 +30,7 @@ def preview(catalog: Catalog, checked: Checked, base: str, own: Bucket | None) -
         lambda source: f"data:(bytes of {inputs.named(source)})",
         {path: source.shown for path, source in checked.sources.items()},
     )
-    endpoint = api.Endpoint(base, HIDDEN)
+    endpoint = Endpoint(base, HIDDEN)
     request = api.request_for(endpoint, "POST", call.path, call.body, task=call.is_task, stream=call.is_stream)
     return {
         "request": {"method": "POST", "url": request.url, "headers": dict(request.headers), "body": call.body},

@@ -13,6 +13,7 @@ from . import parallel
 from .errors import AuthError, QianwenError, Refused
 from .progress import Progress
 from .service import api, codes, downloads, guard, retry, settings, tasks, uploads
+from .service.exchange import Endpoint
 from .service.transport import Transport
 from .world import World
 
@@ -47,7 +48,7 @@ class Session:
         send: Send,
         sleep: Callable[[float], None],
         cut: Callable[[], None],
-        endpoint: api.Endpoint,
+        endpoint: Endpoint,
         clock: Callable[[], float],
         deadline: float,
         now: Callable[[], float],
@@ -216,13 +217,13 @@ def opened(
 @contextmanager
 def _endpoint(
     world: World, progress: Progress, region: str, sandbox: bool, tape: Recorder | Player | None
-) -> Iterator[tuple[api.Endpoint, str]]:
+) -> Iterator[tuple[Endpoint, str]]:
     if not sandbox:
         place = settings.Place(world.env, world.cwd, world.home)
         region = settings.region(place, region)
         if tape and tape.base:
             progress.say(f"Replay: {tape.path} answers; nothing is sent out or billed")
-            yield api.Endpoint(tape.base, REPLAY_KEY), "made up for the replay"
+            yield Endpoint(tape.base, REPLAY_KEY), "made up for the replay"
         else:
             yield settings.endpoint(place, region)
         return
@@ -230,4 +231,4 @@ def _endpoint(
 
     progress.say("Sandbox: a local stand-in answers with placeholders; nothing is sent out or billed")
     with running() as base:
-        yield api.Endpoint(base, SANDBOX_KEY), "the sandbox's own"
+        yield Endpoint(base, SANDBOX_KEY), "the sandbox's own"

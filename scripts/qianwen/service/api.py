@@ -8,13 +8,11 @@ from __future__ import annotations
 import json
 import re
 import time
-from urllib.parse import quote, urlencode
 
 from .. import strict_json
 from ..errors import AuthError, ContentRefused, QianwenError, Refused, Unavailable, UnknownOutcome
-from ..record import record
 from .codes import meaning
-from .exchange import Fault, Request, Response
+from .exchange import Endpoint, Fault, Request, Response
 from .retry import error_of
 
 TYPE_CHECKING = False
@@ -39,14 +37,6 @@ KINDS: Mapping[str, type[QianwenError]] = {
     "failed": Refused,
     "unavailable": Unavailable,
 }
-
-
-@record
-class Endpoint:
-    """Where the API is and the key for it. `base` ends in /api/v1 or what stands for it behind a proxy."""
-
-    base: str
-    key: str
 
 
 def request_for(
@@ -100,15 +90,21 @@ def events(send: Send, request: Request) -> Iterator[JSON]:
 
 
 def policy_path(model: str) -> str:
+    from urllib.parse import urlencode
+
     return "/uploads?" + urlencode({"action": "getPolicy", "model": model})
 
 
 def task_path(task_id: str) -> str:
+    from urllib.parse import quote
+
     return "/tasks/" + quote(task_id, safe="", errors="replace")
 
 
 def list_path(model: str, since: float, until: float, page: int) -> str:
     """The tasks of a model; the moments, epoch seconds, are told in China's time and at most a day apart."""
+
+    from urllib.parse import urlencode
 
     def told(moment: float) -> str:
         return time.strftime("%Y%m%d%H%M%S", time.gmtime(moment + CHINA_SECONDS))

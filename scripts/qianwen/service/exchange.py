@@ -16,6 +16,14 @@ if TYPE_CHECKING:
 
 
 @record
+class Endpoint:
+    """Where the API is and the key for it. `base` ends in /api/v1 or what stands for it behind a proxy."""
+
+    base: str
+    key: str
+
+
+@record
 class Stream:
     """A request body that is too large for memory: `length` bytes, made anew by each call of `blocks`."""
 

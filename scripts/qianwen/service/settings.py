@@ -9,17 +9,17 @@ from __future__ import annotations
 import itertools
 import os
 import re
-from urllib.parse import urlsplit
 
 from ..errors import AuthError, UsageError
 from ..record import record
 from ..redact import KEY_NAMES
 from ..spelling import nearest
-from .api import Endpoint
+from .exchange import Endpoint
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Iterator, Mapping
+    from urllib.parse import SplitResult
 
 BASE_NAMES = ("DASHSCOPE_HTTP_BASE_URL", "QWEN_BASE_URL")
 REGION_NAMES = ("QWEN_REGION", "DASHSCOPE_API_REGION", "DASHSCOPE_REGION")
@@ -40,23 +40,23 @@ STORAGE_HOSTS = ".aliyuncs.com"  # uploads and results; no key is ever sent to t
 ENV_FILE_CHARACTERS = 1_000_000
 LONGEST_PLACEHOLDER = 60
 
-_WORKSPACE_HOST = re.compile(
+# Patterns are compiled where they are first used: a dry run needs none of them.
+_WORKSPACE_HOST = (
     r"[a-z0-9-]+\.(cn-beijing|ap-southeast-1|ap-northeast-1|eu-central-1|us-east-1|cn-hongkong)\.maas\.aliyuncs\.com"
 )
-_PLAN_HOST = re.compile(r"token-plan\.[a-z0-9-]+\.maas\.aliyuncs\.com")
-_TRIAL_HOST = re.compile(r"trial\.[a-z0-9-]+\.maas\.aliyuncs\.com")
+_PLAN_HOST = r"token-plan\.[a-z0-9-]+\.maas\.aliyuncs\.com"
+_TRIAL_HOST = r"trial\.[a-z0-9-]+\.maas\.aliyuncs\.com"
 _CODING_HOSTS = ("coding.dashscope.aliyuncs.com", "coding-intl.dashscope.aliyuncs.com")
-_HOST = re.compile(r"[a-z0-9._-]+|[0-9a-f:.]+")  # a name as it goes on the wire, or an IPv6 address
+_HOST = r"[a-z0-9._-]+|[0-9a-f:.]+"  # a name as it goes on the wire, or an IPv6 address
 
 # What templates leave where a key belongs. Always the whole value and never a digit, so that no real key is taken for
 # one; "dummy" or "test" are no placeholders, because people give them to stand-ins and proxies on purpose.
-_PLACEHOLDER = re.compile(
-    r"<.*>|\[.*\]|\{.*\}|\$\{?\w+\}?|%\w+%"
+_PLACEHOLDER = (
+    r"(?i)<.*>|\[.*\]|\{.*\}|\$\{?\w+\}?|%\w+%"
     r"|(sk-|st-)?([x*•._-]{3,}|…+)"
     r"|[a-z_ -]*(?<![a-z])(your|my|insert|paste|enter|put|add)[a-z_ -]*(key|token)[a-z_ -]*|[^\d]*[你您][^\d]*"
     r"|(sk-)?(change|replace|fill)[-_ ]?(me|this|in)|(sk-)?(your|key|put)[a-z_ -]*here"
-    r"|(dashscope[-_]|qwen[-_])?api[-_ ]?key|todo|placeholder|undefined|null|none",
-    re.IGNORECASE,
+    r"|(dashscope[-_]|qwen[-_])?api[-_ ]?key|todo|placeholder|undefined|null|none"
 )
 
 NO_KEY_HINT = (
@@ -100,7 +100,7 @@ def _settings(place: Place, names: tuple[str, ...]) -> Iterator[Setting]:
 
 def is_placeholder(value: str) -> bool:
     """Whether a key is what a template left, such as sk-your-key-here, <your key> or ${DASHSCOPE_API_KEY}."""
-    return len(value) <= LONGEST_PLACEHOLDER and _PLACEHOLDER.fullmatch(value) is not None
+    return len(value) <= LONGEST_PLACEHOLDER and re.fullmatch(_PLACEHOLDER, value) is not None
 
 
 def region(place: Place, flag: str) -> str:
@@ -128,8 +128,8 @@ def key(place: Place, base: str) -> Setting:
     found = _found_key(place)
     if not re.fullmatch(r"[\x21-\x7e]+", found.value):
         raise AuthError(f"the key from {found.source} holds spaces or characters that no key has")
-    host = urlsplit(base).hostname or ""
-    if found.value.startswith("sk-sp-") and not _PLAN_HOST.fullmatch(host):
+    host = _split(base).hostname or ""
+    if found.value.startswith("sk-sp-") and not re.fullmatch(_PLAN_HOST, host):
         raise AuthError(
             f"the key from {found.source} is a Token Plan or Coding Plan key (sk-sp-), which this host does not take",
             hint="use a pay-as-you-go key, or set DASHSCOPE_HTTP_BASE_URL to your plan's own host",
@@ -164,13 +164,13 @@ def _checked_base(found: Setting) -> str:
         return AuthError(f"the base URL from {found.source} {why}, so no key is sent there", hint=_BASE_HINT)
 
     try:
-        parts = urlsplit(found.value)
+        parts = _split(found.value)
         host, port = (parts.hostname or "").lower(), parts.port
     except ValueError:
         raise refuse("cannot be read") from None
     if parts.scheme not in ("https", "http") or "@" in parts.netloc or parts.query or parts.fragment:
         raise refuse("is no plain https URL")
-    if not _HOST.fullmatch(host):
+    if not re.fullmatch(_HOST, host):
         raise refuse("names no host in plain ASCII letters, digits, dots and hyphens")
     if parts.scheme == "http" and not is_loopback(host):
         raise refuse("is not encrypted (http)")
@@ -236,7 +236,7 @@ ADVICE: tuple[tuple[str, str, str], ...] = (
 
 def advice(base: str, key: str, source: str) -> str:
     """What to do when the host of `base` refuses a key itself (401). Nothing of the key is in it but its source."""
-    host = (urlsplit(base).hostname or "").lower()
+    host = (_split(base).hostname or "").lower()
     host_kind, region_name = _kind_of_host(host)
     key_kind = "plan" if key.startswith("sk-sp-") else "temporary" if key.startswith("st-") else "usual"
     words = next(words for hosts, keys, words in ADVICE if hosts in (host_kind, ANY) and keys in (key_kind, ANY))
@@ -251,9 +251,9 @@ def _kind_of_host(host: str) -> tuple[str, str]:
     for name, shared in HOSTS.items():
         if host == shared:
             return "shared", name
-    match = _WORKSPACE_HOST.fullmatch(host)
+    match = re.fullmatch(_WORKSPACE_HOST, host)
     if match:
-        is_plan, is_trial = _PLAN_HOST.fullmatch(host), _TRIAL_HOST.fullmatch(host)
+        is_plan, is_trial = re.fullmatch(_PLAN_HOST, host), re.fullmatch(_TRIAL_HOST, host)
         return "plan" if is_plan else "trial" if is_trial else "workspace", match[1]
     return "here" if is_loopback(host) else "foreign", ""
 
@@ -264,20 +264,26 @@ _BASE_HINT = (
 )
 
 
+def _split(url: str) -> SplitResult:
+    from urllib.parse import urlsplit
+
+    return urlsplit(url)
+
+
 def is_loopback(host: str) -> bool:
     return host in ("localhost", "::1") or re.fullmatch(r"127(\.\d{1,3}){3}", host) is not None
 
 
 def is_loopback_url(url: str) -> bool:
     try:
-        return is_loopback(urlsplit(url).hostname or "")
+        return is_loopback(_split(url).hostname or "")
     except ValueError:
         return False
 
 
 def is_dashscope(host: str) -> bool:
     """Whether a host is one of the service's own, to which a key may go wherever the base URL was found."""
-    return host in HOSTS.values() or _WORKSPACE_HOST.fullmatch(host) is not None
+    return host in HOSTS.values() or re.fullmatch(_WORKSPACE_HOST, host) is not None
 
 
 def read_env_file(path: str) -> dict[str, str]:

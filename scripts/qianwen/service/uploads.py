@@ -14,7 +14,7 @@ from ..errors import QianwenError, Refused, Unavailable, UsageError
 from ..media import SUFFIXES
 from ..record import record
 from . import api
-from .exchange import Fault, Request, Stream
+from .exchange import Endpoint, Fault, Request, Stream
 from .settings import STORAGE_HOSTS, is_dashscope, is_loopback
 
 TYPE_CHECKING = False
@@ -46,7 +46,7 @@ class Upload:
     bytes: int
 
 
-def upload(send: Send, pause: Callable[[float], None], endpoint: api.Endpoint, model: str, file: Upload) -> str:
+def upload(send: Send, pause: Callable[[float], None], endpoint: Endpoint, model: str, file: Upload) -> str:
     """The `oss://` URL of a file put into temporary storage for `model`.
 
     pause: sleeps for some seconds before another try.
@@ -77,7 +77,7 @@ def object_name(path: str, media_type: str) -> str:
     return f"{os.urandom(8).hex()}_{stem or 'file'}{SUFFIXES.get(media_type, '')}"
 
 
-def _policy(send: Send, endpoint: api.Endpoint, model: str) -> Mapping[str, object]:
+def _policy(send: Send, endpoint: Endpoint, model: str) -> Mapping[str, object]:
     answer = api.answer(send, api.request_for(endpoint, "GET", api.policy_path(model)))
     policy = answer.get("data")
     wanted = ("upload_dir", "upload_host", *(source for _, source in FORM_FIELDS))
@@ -87,7 +87,7 @@ def _policy(send: Send, endpoint: api.Endpoint, model: str) -> Mapping[str, obje
     return policy
 
 
-def _check_host(host: str, endpoint: api.Endpoint) -> None:
+def _check_host(host: str, endpoint: Endpoint) -> None:
     """Storage is reached by https, and is Alibaba Cloud's where the API is; a stand-in on this machine has its own."""
     try:
         name, api_host = urlsplit(host).hostname or "", urlsplit(endpoint.base).hostname or ""
