@@ -19,7 +19,7 @@ from unittest import mock
 
 from qianwen.service import opening
 from qianwen.service.exchange import Fault, Request
-from qianwen.service.proxies import Proxy, is_exempt, is_loopback, proxy_for
+from qianwen.service.proxies import Proxy, is_exempt, proxy_for, stays_here
 from qianwen.service.transport import Transport
 
 from . import SCRIPTS
@@ -126,7 +126,7 @@ class Choosing(unittest.TestCase):
             ("notlocalhost", False),
         ):
             with self.subTest(host):
-                self.assertIs(is_loopback(host), loopback)
+                self.assertIs(stays_here(host), loopback)
                 self.assertIs(proxy_for("https", host, 443, {"HTTPS_PROXY": "proxy.corp"}) is None, loopback)
 
     def test_how_a_proxy_is_written(self) -> None:

@@ -15,7 +15,7 @@ import time
 
 from .exchange import Fault
 from .foreign import fault_of
-from .proxies import authority, is_loopback, proxy_for
+from .proxies import authority, proxy_for, stays_here
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ class Opener:
             hint = f"check {proxy.variable}: is there a proxy of that name and port?"
         elif isinstance(error, socket.gaierror):
             hint += "; behind a proxy, set HTTPS_PROXY"
-        if self._env.get("CODEX_SANDBOX_NETWORK_DISABLED") == "1" and not is_loopback(host):
+        if self._env.get("CODEX_SANDBOX_NETWORK_DISABLED") == "1" and not stays_here(host):
             return Fault(f"{_NO_NETWORK}: {reason}", sent=False, permanent=True, hint=_ASK_FOR_NETWORK)
         return Fault(reason, sent=False, hint=hint)
 

@@ -49,7 +49,7 @@ def proxy_for(scheme: str, host: str, port: int, env: Mapping[str, str]) -> Prox
     Raises Fault, permanent and not sent, when the variable that counts names no http proxy; its value is never shown.
     """
     variable = _first_set(_variables(scheme, env), env)
-    if not variable or is_loopback(host):
+    if not variable or stays_here(host):
         return None
     if is_exempt(host, port, env.get(_first_set(("no_proxy", "NO_PROXY"), env), "")):
         return None
@@ -67,7 +67,9 @@ def _first_set(names: Sequence[str], env: Mapping[str, str]) -> str:
     return next((name for name in names if env.get(name, "").strip()), "")
 
 
-def is_loopback(host: str) -> bool:
+def stays_here(host: str) -> bool:
+    """Whether a host is this machine in any spelling: no proxy can serve it. Whether a key may go there in plain http is
+    a stricter question, which `settings.is_loopback` answers."""
     name = host.lower().rstrip(".")
     address = _address(name)
     return address.is_loopback if address else name == "localhost" or name.endswith(".localhost")

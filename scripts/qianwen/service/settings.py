@@ -271,6 +271,7 @@ def _split(url: str) -> SplitResult:
 
 
 def is_loopback(host: str) -> bool:
+    """Whether a host is this machine beyond doubt, so that a key may go there unencrypted."""
     return host in ("localhost", "::1") or re.fullmatch(r"127(\.\d{1,3}){3}", host) is not None
 
 
