@@ -11,6 +11,7 @@ from . import flags
 from . import world as surroundings
 from .errors import OK, InternalError, Interrupted, QianwenError, UnknownOutcome
 from .models.catalog import Catalog
+from .record import changed
 from .world import World
 
 TYPE_CHECKING = False
@@ -34,8 +35,6 @@ def main(catalog: Catalog, argv: list[str], world: World | None = None) -> int:
         return OK
     from . import arguments
 
-    if is_real:
-        _end_politely()
     try:
         ask = arguments.parse(catalog, argv, world.stdin, world.cwd, world.env)
     except BaseException as error:
@@ -57,8 +56,8 @@ class _Run:
         from .redact import KEY_NAMES
 
         self.ask = ask
-        self.world = world
-        self.is_real = is_real
+        self.is_polite = False
+        self.world = world = changed(world, before_sending=self._end_politely) if is_real else world
         self.progress = Progress(world.stderr, ask.quiet)
         self.progress.secrets = tuple(filter(None, map(world.env.get, KEY_NAMES)))
         self.work = _kind_of_work(ask)(catalog, ask, world, self.progress)
@@ -73,16 +72,26 @@ class _Run:
             return self.fail(_expected(error))
         return OK
 
+    def _end_politely(self) -> None:
+        """From now on SIGTERM, by which shells of agents end a command, is told as Ctrl-C is: with JSON and `next`.
+
+        Not before: a request that is refused has nothing to tell, and should not wait for the import.
+        """
+        import signal
+
+        try:
+            signal.signal(signal.SIGTERM, signal.default_int_handler)
+            self.is_polite = True
+        except ValueError:
+            pass  # not the main thread: somebody else's program
+
     def _let_nobody_interrupt(self) -> None:
         """A second Ctrl-C, or a signal to the whole group after one to us, must not cost the JSON."""
-        if self.is_real:
+        if self.is_polite:
             import signal
 
-            for number in (signal.SIGINT, signal.SIGTERM):
-                try:
-                    signal.signal(number, signal.SIG_IGN)
-                except ValueError:
-                    pass  # not the main thread
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
     def fail(self, error: QianwenError) -> int:
         from . import envelope
@@ -158,16 +167,6 @@ def _kind_of_work(ask: Ask) -> type[Work]:
     from .job import Job
 
     return Job
-
-
-def _end_politely() -> None:
-    """Let SIGTERM, by which shells of agents end a long command, be told as Ctrl-C is: with JSON and the way on."""
-    import signal
-
-    try:
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
-    except ValueError:
-        pass  # not the main thread: somebody else's program
 
 
 def _expected(error: BaseException) -> QianwenError:

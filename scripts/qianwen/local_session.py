@@ -62,6 +62,7 @@ class LocalSession(Session):
 @contextmanager
 def opened(world: World, progress: Progress, deadline: float) -> Iterator[LocalSession]:
     """A session with the service that runs on this machine. Raises Unavailable when it does not."""
+    world.before_sending()
     port = desirecore.port(world.env, world.home)
     base = f"https://{desirecore.HOST}:{port}"
     transport = Transport(deadline, world.clock, world.env, self_signed=port)

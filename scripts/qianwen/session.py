@@ -194,6 +194,7 @@ def opened(
     Raises AuthError when there is no key or no base to trust, UsageError for the region, and when the run is not the
     one that was recorded.
     """
+    world.before_sending()
     with tape or nullcontext(), _endpoint(world, progress, region, sandbox, tape) as (endpoint, source):
         progress.secrets += (endpoint.key, *(own.secrets if own else ()))
         transport = Transport(deadline, world.clock, world.env)

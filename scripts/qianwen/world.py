@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 class World:
     """env: variables.  cwd, home: folders.  script: absolute path of the program.  clock: monotonic seconds.
 
-    now: epoch seconds.  send, sleep: replace the network and the waiting.
+    now: epoch seconds.  send, sleep: replace the network and the waiting.  before_sending: called when a session opens.
     """
 
     env: Mapping[str, str]
@@ -33,6 +33,7 @@ class World:
     now: Callable[[], float] = time.time
     send: Send | None = None
     sleep: Callable[[float], None] | None = None
+    before_sending: Callable[[], None] = lambda: None
 
 
 def real(script: str) -> World:
