@@ -20,11 +20,11 @@ from .settings import STORAGE_HOSTS, is_loopback
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import BinaryIO, Callable
+    from typing import Any, BinaryIO, Callable
 
     from .exchange import Send
 
-BLOCK_BYTES = 256 * 1024
+BLOCK_BYTES = 1024 * 1024
 PATIENCE = 60.0
 BREAKS = 5  # how often a download is taken up again without a byte that is new
 REDIRECTS = 3
@@ -104,8 +104,8 @@ class _Whole:
     def restart(self) -> None:
         self.size = 0
         self.sha256 = hashlib.sha256()
-        self.md5 = hashlib.md5(usedforsecurity=False)
-        self.crc64 = Crc64()
+        self.md5: Any = None
+        self.crc64: Crc64 | None = None
         self.total: int | None = None
         self.etag = ""
         self.expected_md5 = ""
@@ -121,15 +121,17 @@ class _Whole:
         self.etag = response.headers.get("etag", "")
         self.expected_md5 = response.headers.get("content-md5", "")
         self.expected_crc = response.headers.get("x-oss-hash-crc64ecma", "")
+        self.md5 = hashlib.md5(usedforsecurity=False) if self.expected_md5 else None
+        self.crc64 = Crc64() if _NUMBER.fullmatch(self.expected_crc) else None
 
     def receive(self, response: Response) -> None:
         while block := response.read(BLOCK_BYTES):
             self.stream.write(block)
             self.size += len(block)
             self.sha256.update(block)
-            if self.expected_md5:
+            if self.md5:
                 self.md5.update(block)
-            if self.expected_crc:
+            if self.crc64:
                 self.crc64.update(block)
 
     @property
@@ -142,8 +144,8 @@ class _Whole:
             return f"{self.size} of {self.total} bytes came"
         if self.size == 0:
             return "it is empty"
-        md5_fits = self.expected_md5 in ("", base64.b64encode(self.md5.digest()).decode())
-        crc_fits = not _NUMBER.fullmatch(self.expected_crc) or self.crc64.matches(int(self.expected_crc) % 2**64)
+        md5_fits = not self.md5 or self.expected_md5 == base64.b64encode(self.md5.digest()).decode()
+        crc_fits = not self.crc64 or self.crc64.matches(int(self.expected_crc) % 2**64)
         if not (md5_fits and crc_fits):
             self.restart()
             return "the bytes do not match their checksum"

@@ -1,0 +1,350 @@
+#!/usr/bin/env python3
+"""What the client adds to the service's own time, as ratios to named references: `python3 tests/bench/run.py`.
+
+A Markdown table on stdout, progress on stderr; one to three minutes, 2.5 GB of disk for that time, POSIX only. All
+children run on the interpreter that runs this; the official SDK is measured when it can import `dashscope`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import compileall
+import os
+import platform
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import Callable, Iterator, NamedTuple
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+sys.path[0] = str(ROOT)
+
+from tests.bench import server  # noqa: E402
+from tests.bench.measure import Command, Cost, interleaved, run  # noqa: E402
+
+BARE, CURL, CLIENT, SDK, SDK_CLI = "bare interpreter", "curl", "http.client script", "dashscope", "dashscope CLI"
+GIB = 1 << 30
+UPLOAD_BYTES = 300 * 10**6
+TASK_SECONDS = (2.2, 3.3, 4.4, 5.5, 6.6, 7.7, 8.8, 9.9)  # spread, so that no rhythm of looks is favored
+DELAY_SECONDS = 0.3
+TARGET_START = 1.35
+TARGET_STREAM = 1.3
+TARGET_MIB = 40.0
+
+
+class Row(NamedTuple):
+    """unit: ms, s, MiB or "" for a count.  target: what the ratio, or `ours` in MiB, must not exceed; 0 for none."""
+
+    what: str
+    ours: float
+    reference: str
+    theirs: float
+    unit: str
+    target: float = 0.0
+
+    def __str__(self) -> str:
+        ratio = f"{self.ours / self.theirs:.2f}" if self.theirs else ""
+        held = ""
+        if self.target:
+            held = (
+                "yes"
+                if (self.ours if self.unit == "MiB" and self.reference == "target" else self.ours / self.theirs)
+                <= self.target
+                else "NO"
+            )
+        told = f" (≤ {self.target:g})" if self.target else ""
+        return f"| {self.what} | {_told(self.ours, self.unit)} | {self.reference} | {_told(self.theirs, self.unit)} | {ratio}{told} | {held} |"
+
+
+def _told(value: float, unit: str) -> str:
+    if unit == "ms":
+        return f"{value * 1000:.0f} ms"
+    return f"{value:.2f} s" if unit == "s" else f"{value:.0f} {unit}".strip()
+
+
+class Bench:
+    """The programs with warm bytecode, the references, and a server; `folder` holds whatever is written."""
+
+    def __init__(self, folder: Path, loopback: server.Loopback, quick: bool) -> None:
+        self.loopback = loopback
+        self.folder = folder
+        self.rounds = 3 if quick else 11
+        self.python = sys.executable
+        self.scripts = folder / "scripts"
+        shutil.copytree(ROOT / "scripts", self.scripts, ignore=shutil.ignore_patterns("__pycache__"))
+        compileall.compile_dir(str(self.scripts), quiet=1)
+        self.curl = shutil.which("curl")
+        home = folder / "home"
+        home.mkdir()
+        self.env = {"HOME": str(home), "PATH": os.environ["PATH"], "LANG": "C.UTF-8", "PYTHONDONTWRITEBYTECODE": "1"}
+        self.env.update(
+            DASHSCOPE_API_KEY=server.KEY, DASHSCOPE_HTTP_BASE_URL=loopback.base, BENCH_SCRIPTS=str(self.scripts)
+        )
+        self.has_sdk = subprocess.run([self.python, "-c", "import dashscope"], capture_output=True).returncode == 0
+
+    def ours(self, program: str, *argv: str, code: int = 0) -> Command:
+        return Command([self.python, str(self.scripts / program), *argv], code)
+
+    def theirs(self, script: str, *argv: str) -> Command:
+        return Command([self.python, str(HERE / f"with_{script}.py"), *argv])
+
+    def measured(self, commands: dict[str, Command], rounds: int = 0) -> dict[str, Cost]:
+        return interleaved(commands, rounds or self.rounds, self.env, str(self.folder))
+
+    # One method a section --------------------------------------------------------------------------------------
+
+    def start_up(self) -> Iterator[Row]:
+        refused = {"image.py": ("x", "--size", "1"), "video.py": ("x", "--duration", "99")}
+        commands = {BARE: Command([self.python, "-c", "import argparse, json"])}
+        for program, argv in refused.items():
+            commands[f"{program} --help"] = self.ours(program, "--help")
+            commands[f"{program}, refused"] = self.ours(program, *argv, code=3)
+            commands[f"{program} --dry-run"] = self.ours(program, "a cat", "--dry-run")
+        slow = {}
+        if self.has_sdk:
+            slow = {SDK: Command([self.python, "-c", "import dashscope"])}
+            slow[SDK_CLI] = Command([self.python, "-m", "dashscope.cli", "--help"])
+        costs = {**self.measured(commands, self.rounds * 2), **self.measured(slow, 3)}
+        for name in list(commands)[1:]:
+            yield Row(f"start-up CPU, {name}", costs[name].cpu, BARE, costs[BARE].cpu, "ms", TARGET_START)
+        for name, why in ((SDK, "import dashscope"), (SDK_CLI, "dashscope --help")):
+            if name in costs:
+                yield Row("start-up CPU, image.py --help", costs["image.py --help"].cpu, why, costs[name].cpu, "ms", 1)
+
+    def picture(self) -> Iterator[Row]:
+        base, out = self.loopback.base, str(self.folder / "picture.png")
+        commands = {
+            "image.py": self.ours("image.py", "a cat", "--model", "wan2.6-t2i", "--overwrite", "--output", out),
+            CLIENT: self.theirs("http_client", "picture", base, "a cat", out),
+        }
+        if self.has_sdk:
+            commands[SDK] = self.theirs("dashscope", "picture", base, "a cat", out)
+            cli = ["image-generation", "create", "--model", "wan2.6-t2i", "--text", "a cat"]
+            commands[SDK_CLI] = Command([self.python, "-m", "dashscope.cli", *cli])
+        costs = self.measured(commands, self.rounds if not self.has_sdk else max(self.rounds // 2, 3))
+        for name in list(commands)[1:]:
+            told = f"{name} (no download)" if name == SDK_CLI else name
+            target = 1.0 if name in (SDK, SDK_CLI) else 0.0
+            yield Row("a picture, CPU", costs["image.py"].cpu, told, costs[name].cpu, "ms", target)
+            yield Row("a picture, seconds", costs["image.py"].seconds, told, costs[name].seconds, "ms", target)
+            yield Row("a picture, memory", costs["image.py"].resident, told, costs[name].resident, "MiB", target)
+
+    def connections(self) -> Iterator[Row]:
+        """A task of a few seconds with a reference that is uploaded first; then the same of the references."""
+        from qianwen.sandbox import placeholder
+
+        photo, out = self.folder / "photo.png", str(self.folder / "one.mp4")
+        photo.write_bytes(placeholder.png(640, 480, "bench", []))
+        base, prompt = self.loopback.base, "seconds=4"
+        ours = self.ours("video.py", prompt, "--image", str(photo), "--overwrite", "--output", out)
+        commands = {CLIENT: self.theirs("http_client", "video", base, prompt, out)}
+        if self.has_sdk:
+            commands[SDK] = self.theirs("dashscope", "video", base, prompt, out)
+        api, storage, polls, cpu = self._counted(ours)
+        for name, command in commands.items():
+            their_api, their_storage, their_polls, their_cpu = self._counted(command)
+            yield Row("a task of 4 s (ours with an upload): connections to the API", api, name, their_api, "")
+            yield Row("… to storage", storage, name, their_storage, "")
+            yield Row("… polls", polls, name, their_polls, "")
+            yield Row("… CPU of the run", cpu, name, their_cpu, "ms", 1.0 if name == SDK else 0.0)
+
+    def _counted(self, command: Command) -> tuple[int, int, int, float]:
+        self.loopback.forget()
+        cost = run(command, self.env, str(self.folder))
+        counted = self.loopback.connections
+        return counted["api"], counted["storage"], len(self.loopback.of("poll")), cost.cpu
+
+    def waiting(self) -> Iterator[Row]:
+        """Several tasks at once, each client in its own process: what is measured is mostly sleep."""
+        lags = self._lags("ours", lambda prompt, out: self.ours("video.py", prompt, "--overwrite", "--output", out))
+        what = f"finished → saved, tasks of {TASK_SECONDS[0]:g} to {TASK_SECONDS[-1]:g} s, mean"
+        if not self.has_sdk:
+            yield Row(what, statistics.mean(lags), "", 0.0, "s")
+            return
+        base = self.loopback.base
+        theirs = self._lags("sdk", lambda prompt, out: self.theirs("dashscope", "video", base, prompt, out))
+        yield Row(what, statistics.mean(lags), SDK, statistics.mean(theirs), "s", 1)
+        yield from self._beats()
+
+    def _lags(self, name: str, command: Callable[[str, str], Command]) -> list[float]:
+        first = len(self.loopback.tasks)
+        outs = [self.folder / f"{name}-{number}.mp4" for number in range(len(TASK_SECONDS))]
+        threads = []
+        for seconds, out in zip(TASK_SECONDS, outs):
+            made = command(f"seconds={seconds}", str(out))
+            folder = Path(tempfile.mkdtemp(dir=self.folder))
+            threads.append(threading.Thread(target=run, args=(made, self.env, str(folder))))
+            threads[-1].start()
+            while len(self.loopback.tasks) < first + len(threads) and threads[-1].is_alive():
+                time.sleep(0.01)  # the tasks are told apart by their order
+        for thread in threads:
+            thread.join()
+        finished = [self.loopback.tasks[f"task-{first + number}"].finished for number in range(len(outs))]
+        return [out.stat().st_ctime - moment for out, moment in zip(outs, finished)]
+
+    def _beats(self) -> Iterator[Row]:
+        """The two wait loops by themselves, in time that only counts: mean wait over every length of a task."""
+        import json
+
+        from qianwen.service.tasks import gaps
+
+        told = subprocess.run([*self.theirs("dashscope", "polls", "900").argv], capture_output=True, env=self.env)
+        sdk = json.loads(told.stdout)
+        beat = gaps(15.0)
+        ours = [next(beat)]
+        while ours[-1] < 900:
+            ours.append(ours[-1] + next(beat))
+        for low, high in ((0, 10), (10, 30), (30, 120), (120, 600)):
+            what = f"unnoticed after its end, tasks of {low} to {high} s, mean"
+            yield Row(what, _unnoticed(ours, low, high), f"{SDK} wait loop", _unnoticed(sdk, low, high), "s", 1)
+        for seconds in (30, 60, 600):
+            mine_count, its_count = (1 + sum(look < seconds for look in looks) for looks in (ours, sdk))
+            yield Row(f"polls for a task of {seconds} s", mine_count, f"{SDK} wait loop", its_count, "", 1)
+
+    def streams(self) -> Iterator[Row]:
+        yield from self._download("memory", "/dev/shm", flushed=False)
+        yield from self._download("disk", str(self.folder), flushed=True)
+        yield from self._upload()
+
+    def _download(self, medium: str, folder: str, flushed: bool) -> Iterator[Row]:
+        if not os.path.isdir(folder):
+            return
+        url = self.loopback.url("clip.mp4", GIB)
+        with tempfile.TemporaryDirectory(dir=folder) as place:
+            out = os.path.join(place, "clip.mp4")
+            commands = {"video.py": self.ours("video.py", "--task-id", f"done-{GIB}", "--output", out)}
+            commands.update(self._downloads(url, out, flushed))
+            for name, command in commands.items():
+                commands[name] = command._replace(before=lambda: _emptied(place))
+            costs = self.measured(commands, 3)
+        ours = costs.pop("video.py")
+        what = f"1 GiB down to {medium}"
+        for name, cost in costs.items():
+            target = TARGET_STREAM if name.startswith(CURL) else 1.0 if name == SDK else 0.0
+            yield Row(f"{what}, seconds", ours.seconds, name, cost.seconds, "s", target)
+            yield Row(f"{what}, CPU", ours.cpu, name, cost.cpu, "s")
+        yield Row(f"{what}, peak memory", ours.resident, "target", TARGET_MIB, "MiB", TARGET_MIB)
+        if SDK in costs:
+            yield Row(f"{what}, peak memory", ours.resident, SDK, costs[SDK].resident, "MiB", 1)
+
+    def _downloads(self, url: str, out: str, flushed: bool) -> dict[str, Command]:
+        commands = {}
+        if flushed:
+            if self.curl and shutil.which("sync"):
+                commands[f"{CURL}, then sync"] = Command(
+                    ["/bin/sh", "-c", f"curl -s -o '{out}' '{url}' && sync '{out}'"]
+                )
+            return commands
+        if self.curl:
+            commands[CURL] = Command([self.curl, "-s", "-o", out, url])
+        commands[CLIENT] = self.theirs("http_client", "download", url, out)
+        commands[f"{CLIENT} with SHA-256"] = self.theirs("http_client", "hashed", url, out)
+        if self.has_sdk:
+            commands[SDK] = self.theirs("dashscope", "download", self.loopback.base, f"done-{GIB}", out)
+        return commands
+
+    def _upload(self) -> Iterator[Row]:
+        big, base = self.folder / "big.mp4", self.loopback.base
+        with big.open("wb") as stream:
+            for _ in range(UPLOAD_BYTES // 10**6):
+                stream.write(os.urandom(10**6))
+        commands = {"uploads": self.theirs("parts", "upload", base, str(big))}
+        if self.curl:
+            form = ["-s", "-o", os.devnull, "-F", "key=bench/1/big.mp4", "-F", f"file=@{big}"]
+            commands[CURL] = Command([self.curl, *form, self.loopback.url("", 0)])
+        commands[CLIENT] = self.theirs("http_client", "upload", base, str(big))
+        if self.has_sdk:
+            commands[SDK] = self.theirs("dashscope", "upload", base, str(big))
+        costs = self.measured(commands, 3)
+        big.unlink()
+        ours = costs.pop("uploads")
+        for name, cost in costs.items():
+            target = TARGET_STREAM if name == CURL else 1.0 if name == SDK else 0.0
+            yield Row("300 MB up, seconds", ours.seconds, name, cost.seconds, "s", target)
+            yield Row("300 MB up, CPU", ours.cpu, name, cost.cpu, "s")
+        yield Row("300 MB up, peak memory", ours.resident, "target", TARGET_MIB, "MiB", TARGET_MIB)
+        if SDK in costs:
+            yield Row("300 MB up, peak memory", ours.resident, SDK, costs[SDK].resident, "MiB", 1)
+
+    def side_by_side(self) -> Iterator[Row]:
+        """One of them and four of them, with a server that lets each wait."""
+        from qianwen.sandbox import placeholder
+
+        out = str(self.folder / "side.png")
+        common = ("--overwrite", "--output", out)
+        photos = []
+        for number in range(4):
+            photo = self.folder / f"reference-{number}.png"
+            photo.write_bytes(placeholder.png(640, 480, "bench", [str(number)]))
+            photos += ["--image", str(photo)]
+        for route, one, four in (
+            ("result", ("x", "--model", "wan2.6-t2i"), ("x", "--model", "wan2.6-t2i", "-n", "4")),
+            ("upload", ("x", *photos[:2]), ("x", *photos)),
+        ):
+            self.loopback.delays = {route: DELAY_SECONDS}
+            commands = {"one": self.ours("image.py", *one, *common), "four": self.ours("image.py", *four, *common)}
+            costs = self.measured(commands, 3)
+            self.loopback.delays = {}
+            what = "downloads" if route == "result" else "uploads"
+            serial = costs["one"].seconds + 3 * DELAY_SECONDS
+            yield Row(
+                f"4 {what} of {DELAY_SECONDS} s each", costs["four"].seconds, "one after the other", serial, "s", 0.6
+            )
+
+
+def _unnoticed(looks: list[float], low: float, high: float) -> float:
+    """Mean seconds from a task's end to the next look, when every end between two moments is as likely."""
+    total = 0.0
+    for before, look in zip([0.0, *looks], looks):
+        first, last = max(before, low), min(look, high)
+        if first < last:
+            total += ((look - first) ** 2 - (look - last) ** 2) / 2
+    return total / (high - low)
+
+
+def _emptied(folder: str) -> None:
+    for name in os.listdir(folder):
+        os.unlink(os.path.join(folder, name))
+
+
+def _machine() -> str:
+    cpu = platform.processor() or platform.machine()
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        cpu = next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        pass  # not Linux
+    return f"{time.strftime('%Y-%m-%d')}, {platform.system()} {platform.machine()}, {os.cpu_count()} × {cpu}, Python {platform.python_version()}"
+
+
+SECTIONS = ("start_up", "picture", "connections", "waiting", "streams", "side_by_side")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0], allow_abbrev=False)
+    parser.add_argument("sections", nargs="*", metavar="SECTION", help=f"of {', '.join(SECTIONS)}; all unless named")
+    parser.add_argument("--quick", action="store_true", help="fewer rounds")
+    asked = parser.parse_args()
+    if set(asked.sections) - set(SECTIONS):
+        parser.error(f"the sections are {', '.join(SECTIONS)}")
+    print(
+        f"Measured {_machine()}.\n\n| Measured | ours | reference | theirs | ratio | held |\n|---|---:|---|---:|---:|---|",
+        flush=True,
+    )
+    with tempfile.TemporaryDirectory() as folder, server.Loopback().running() as loopback:
+        bench = Bench(Path(folder).resolve(), loopback, asked.quick)
+        for section in asked.sections or SECTIONS:
+            sys.stderr.write(f"{section} …\n")
+            for row in getattr(bench, section)():
+                print(row, flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,187 @@
+"""What the benchmark rests on and no machine changes: modules imported, connections, polls, buffers, and overlap.
+
+The times themselves are measured by tests/bench/run.py, which is no test.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import tracemalloc
+import unittest
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Iterator
+
+from qianwen.sandbox import placeholder
+from qianwen.service.opening import Opener
+from qianwen.service.tasks import SHARE_OF_ELAPSED, SHORT_GAP, gaps
+
+from . import SCRIPTS
+from .bench.server import HOST, KEY, Loopback
+from .support import Case
+
+MIB = 1 << 20
+LARGE_BYTES = 64 * MIB
+NETWORK = {"ssl", "_ssl", "socket", "_socket", "select", "selectors", "http.client", "urllib.request", "email"}
+HEAVY = NETWORK | {
+    *("hashlib", "_hashlib", "threading", "concurrent.futures", "queue", "multiprocessing", "asyncio", "subprocess"),
+    *("tempfile", "random", "lzma", "zlib", "argparse", "dataclasses", "inspect", "logging", "pathlib", "typing"),
+}
+OURS_ON_THE_WIRE = {
+    *("qianwen.session", "qianwen.saving", "qianwen.parallel", "qianwen.sandbox", "qianwen.cassette"),
+    *("qianwen.service.transport", "qianwen.service.opening", "qianwen.service.downloads", "qianwen.service.tasks"),
+}
+
+
+def imported(*argv: str, code: int = 0) -> set[str]:
+    """The modules that an interpreter imports for a command line; -S because site-packages may bring some along."""
+    command = [sys.executable, "-S", "-X", "importtime", *argv]
+    ran = subprocess.run(command, capture_output=True, text=True, encoding="utf-8")
+    if ran.returncode != code:
+        raise AssertionError(ran.stdout + ran.stderr)
+    return {line.rpartition("|")[2].strip() for line in ran.stderr.splitlines() if line.startswith("import time:")}
+
+
+class Imports(unittest.TestCase):
+    def test_what_a_help_imports(self) -> None:
+        bare = imported("-c", "import os, sys")
+        ours = {"qianwen", "qianwen.cli", "qianwen.errors", "qianwen.flags", "qianwen.record", "qianwen.world"}
+        ours |= {"qianwen.models", "qianwen.models.catalog"}
+        rows = {
+            "image.py": {"qianwen.models.image_models"},
+            "video.py": {"qianwen.models.video_models", "qianwen.models.video_rules", "qianwen.models.media_items"},
+        }
+        for program, tables in rows.items():
+            with self.subTest(program):
+                loaded = imported(str(SCRIPTS / program), "--help") - bare
+                self.assertEqual({name for name in loaded if name.startswith("qianwen")}, ours | tables)
+                self.assertLessEqual(loaded - ours - tables, {"__future__"})
+
+    def test_what_a_refused_request_and_a_dry_run_import(self) -> None:
+        bare = imported("-c", "import os, sys")
+        rows = (
+            ("image.py", ("x", "--size", "1"), 3),
+            ("image.py", ("x", "--dry-run"), 0),
+            ("video.py", ("x", "--duration", "99"), 3),
+            ("video.py", ("x", "--dry-run"), 0),
+        )
+        for program, argv, code in rows:
+            with self.subTest(program, argv=argv):
+                loaded = imported(str(SCRIPTS / program), *argv, code=code) - bare
+                self.assertEqual(loaded & (HEAVY | OURS_ON_THE_WIRE), set())
+
+
+class Runs(Case):
+    """Whole runs in-process, in time that only moves when somebody sleeps."""
+
+    @contextmanager
+    def loopback(self) -> Iterator[Loopback]:
+        with Loopback(self.clock).running() as server:
+            self.env = {"DASHSCOPE_HTTP_BASE_URL": server.base, "DASHSCOPE_API_KEY": KEY}
+            yield server
+
+    def test_one_connection_to_the_api_for_policy_submit_and_every_poll(self) -> None:
+        with self.loopback() as server:
+            self.video_json("seconds=60", "--image", str(self.picture("a.png")))
+        self.assertEqual(server.connections, {"api": 1, "storage": 1})
+        api = {seen.connection for route in ("policy", "submit", "poll") for seen in server.of(route)}
+        storage = {seen.connection for route in ("upload", "result") for seen in server.of(route)}
+        self.assertEqual((len(api), len(storage), api & storage), (1, 1, set()))
+        self.assertEqual(len(server.of("policy") + server.of("submit") + server.of("upload") + server.of("result")), 4)
+
+    def test_polls_of_a_task_and_how_soon_its_end_is_noticed(self) -> None:
+        for seconds, most in ((10, 4), (30, 11), (60, 18), (600, 58)):
+            with self.subTest(seconds=seconds), self.loopback() as server:
+                self.video_json(f"seconds={seconds}", "--timeout", "900")
+                moments = [seen.moment for seen in server.of("poll")]
+                (submitted,) = (seen.moment for seen in server.of("submit"))
+                late = moments[-1] - submitted - seconds
+                self.assertLessEqual(len(moments), most)
+                self.assertLessEqual(sum(moment - submitted <= 30 for moment in moments), 30 / SHORT_GAP)
+                self.assertTrue(0 <= late <= 0.1 * seconds, late)
+                self.assertLessEqual(late, 15)
+                self.assertEqual(server.connections["api"], 1)
+
+    def test_a_connection_that_the_server_closed_is_opened_again(self) -> None:
+        with self.loopback() as server:
+            server.hangs_up = {"submit", "poll"}
+            self.video_json("seconds=20")
+        polls = len(server.of("poll"))
+        self.assertGreater(polls, 3)
+        self.assertEqual((server.connections["api"], len(server.of("submit"))), (1 + polls, 1))
+
+    def test_what_is_paid_for_goes_once_over_a_connection_that_is_open(self) -> None:
+        with self.loopback() as server:
+            server.hangs_up = {"policy", "upload"}
+            self.json("x", "--image", str(self.picture("a.png")))
+        self.assertEqual((len(server.of("sync")), server.connections["api"]), (1, 2))
+
+    def test_large_files_pass_through_small_buffers(self) -> None:
+        clip = placeholder.clip()
+        path = self.cwd / "large.mp4"
+        with path.open("wb") as stream:
+            stream.write(clip + (LARGE_BYTES - len(clip)).to_bytes(4, "big") + b"free")
+            stream.truncate(LARGE_BYTES)
+        argv = ("x", "--mode", "videoedit", "--video", str(path), "--print-response")
+        with self.loopback() as server:
+            self.video(*argv)  # whatever is imported, compiled and kept is so by now
+            server.result_bytes = LARGE_BYTES
+            tracemalloc.start()
+            try:
+                ran = self.video(*argv)
+                _, peak = tracemalloc.get_traced_memory()
+            finally:
+                tracemalloc.stop()
+        self.assertEqual((ran.code, Path(ran.json["local_path"]).stat().st_size), (0, LARGE_BYTES), ran.stderr)
+        self.assertLess(peak, 8 * MIB)  # the server's three buffers of 1 MiB are among it
+
+    def test_downloads_overlap(self) -> None:
+        with self.loopback() as server:
+            server.delays = {"result": 0.15}
+            self.json("x", "--model", "wan2.6-t2i", "-n", "4")
+        self.assertEqual((len(server.of("result")), server.busiest), (4, 4))
+
+    def test_uploads_overlap(self) -> None:
+        photos = [word for name in "abcd" for word in ("--image", str(self.picture(f"{name}.png")))]
+        with self.loopback() as server:
+            server.delays = {"upload": 0.15}
+            self.json("x", *photos)
+        self.assertEqual((len(server.of("upload")), server.busiest), (4, 4))
+
+
+class Beat(unittest.TestCase):
+    def test_no_task_of_any_length_waits_longer_than_its_share(self) -> None:
+        looks, beat = [0.0], gaps(15.0)
+        while looks[-1] < 3600:
+            looks.append(looks[-1] + next(beat))
+        for before, after in zip(looks, looks[1:]):
+            self.assertLessEqual(after - before, min(max(SHORT_GAP, SHARE_OF_ELAPSED * before), 15.0) + 1e-9)
+        self.assertLessEqual(sum(0 < look <= 30 for look in looks), 10)
+        for number in range(1, 120):  # at no later moment has anybody looked more often than every 3 seconds
+            self.assertLessEqual(sum(0 < look <= 30 * number for look in looks), 10 * number)
+
+    def test_twenty_processes_stay_far_below_the_account_s_rate(self) -> None:
+        beat = gaps(15.0)
+        shortest = min(next(beat) for _ in range(200))
+        self.assertLessEqual(20 / shortest, 20 / 2)
+
+
+class Sockets(unittest.TestCase):
+    def test_small_requests_leave_at_once(self) -> None:
+        with socket.create_server((HOST, 0)) as listener:
+            sock, _ = Opener({}, lambda seconds: seconds).open(("http", HOST, listener.getsockname()[1]))
+            with sock:
+                self.assertNotEqual(sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY), 0)
+
+
+class Script(unittest.TestCase):
+    @unittest.skipIf(os.name == "nt", "the benchmark asks the system what a child has used, as POSIX does")
+    def test_the_benchmark_knows_its_sections(self) -> None:
+        command = [sys.executable, str(Path(__file__).parent / "bench" / "run.py")]
+        ran = subprocess.run([*command, "--help"], capture_output=True, text=True)
+        self.assertEqual((ran.returncode, ran.stderr), (0, ""))
+        self.assertIn("streams", ran.stdout)
+        self.assertEqual(subprocess.run([*command, "nonsense"], capture_output=True).returncode, 2)
