@@ -79,14 +79,19 @@ class _Run:
         """
         import signal
 
+        def interrupt(*_: object) -> None:
+            self._let_nobody_interrupt()
+            raise KeyboardInterrupt
+
         try:
-            signal.signal(signal.SIGTERM, signal.default_int_handler)
+            signal.signal(signal.SIGTERM, interrupt)
+            signal.signal(signal.SIGINT, interrupt)
             self.is_polite = True
         except ValueError:
             pass  # not the main thread: somebody else's program
 
     def _let_nobody_interrupt(self) -> None:
-        """A second Ctrl-C, or a signal to the whole group after one to us, must not cost the JSON."""
+        """From the first signal on, or the first word of the answer: a second Ctrl-C must not cost the JSON."""
         if self.is_polite:
             import signal
 
