@@ -95,8 +95,8 @@ class _Run:
         if self.is_polite:
             import signal
 
-            signal.signal(signal.SIGINT, signal.SIG_IGN)
-            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            for number in (signal.SIGINT, signal.SIGTERM):  # not SIG_IGN: Python complains of one that is pending
+                signal.signal(number, lambda *_: None)
 
     def fail(self, error: QianwenError) -> int:
         from . import envelope
