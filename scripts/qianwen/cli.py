@@ -80,7 +80,8 @@ class _Run:
         import signal
 
         def interrupt(*_: object) -> None:
-            self._let_nobody_interrupt()
+            for number in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(number, _do_nothing)
             raise KeyboardInterrupt
 
         try:
@@ -91,12 +92,13 @@ class _Run:
             pass  # not the main thread: somebody else's program
 
     def _let_nobody_interrupt(self) -> None:
-        """From the first signal on, or the first word of the answer: a second Ctrl-C must not cost the JSON."""
+        """A second Ctrl-C, or a signal to the whole group after one to us, must not cost the JSON."""
         if self.is_polite:
             import signal
 
-            for number in (signal.SIGINT, signal.SIGTERM):  # not SIG_IGN: Python complains of one that is pending
-                signal.signal(number, lambda *_: None)
+            for number in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(number, _do_nothing)  # takes one that is pending; Python complains if SIG_IGN finds it
+                signal.signal(number, signal.SIG_IGN)  # and this one lasts until the process has ended
 
     def fail(self, error: QianwenError) -> int:
         from . import envelope
@@ -138,6 +140,10 @@ class _Run:
             text = json.dumps(answer, indent=2)
         text = re.sub("[\x7f-\x9f]", lambda match: f"\\u{ord(match[0]):04x}", text)  # commands to a terminal
         _write(self.world.stdout, text + "\n")
+
+
+def _do_nothing(*_: object) -> None:
+    pass
 
 
 def _kind_of_work(ask: Ask) -> type[Work]:
