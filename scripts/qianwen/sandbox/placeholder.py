@@ -5,6 +5,7 @@ Four colors, two bits a pixel, and rows that repeat: the largest size costs a fe
 
 from __future__ import annotations
 
+import functools
 import struct
 import zlib
 from typing import Iterator, Sequence
@@ -66,6 +67,7 @@ _PALETTES = (
 )
 
 
+@functools.lru_cache(maxsize=8)
 def clip(width: int = 1280, height: int = 720, seconds: float = 5.0, sound: bool = True) -> bytes:
     """An MP4 of exactly this size and length (H.264, 24 pictures a second, a silent track): one still picture."""
     columns, rows = width // movie.BLOCK, height // movie.BLOCK
@@ -104,8 +106,9 @@ def _rows(width: int, height: int, title: str, lines: Sequence[str]) -> Iterator
     border = max(1, min(width, height) // 100)
     band = list(_band(width, height, border, title, lines))
     top = (height - len(band)) // 2
-    edge = _pack([_FRAME] * width)
-    grounds = [_framed([_HATCH if (x + y) % 16 < 2 else _PAPER for x in range(width)], border) for y in range(16)]
+    edge = _pack(bytearray([_FRAME]) * width)
+    hatch = bytes([_HATCH] * 2 + [_PAPER] * 14) * (width // 16 + 2)
+    grounds = [_framed(bytearray(hatch[y : y + width]), border) for y in range(16)]
     for y in range(height):
         if y < border or y >= height - border:
             yield edge
@@ -120,7 +123,7 @@ def _band(width: int, height: int, border: int, title: str, lines: Sequence[str]
     longest = max(map(len, lines), default=1)
     small = max(1, min(width * 4 // 5 // (6 * longest), height // (14 * (len(lines) + 2))))
     large = max(small, min(width * 3 // 5 // (6 * len(title)), height // 28))
-    plain = _framed([_PAPER] * width, border)
+    plain = _framed(bytearray([_PAPER]) * width, border)
     for text, scale in ((title, large), *((line, small) for line in lines)):
         yield from [plain] * (scale * 3)
         for bits in range(7):
@@ -128,24 +131,25 @@ def _band(width: int, height: int, border: int, title: str, lines: Sequence[str]
     yield from [plain] * (small * 6)
 
 
-def _text(line: str, bits: int, scale: int, width: int) -> list[int]:
+def _text(line: str, bits: int, scale: int, width: int) -> bytearray:
     """One row of pixels through a line of text, centered on plain paper."""
-    pixels: list[int] = []
+    pixels = bytearray()
     for character in line:
         row = _GLYPHS.get(character, _GLYPHS["*"])[bits]
         for place in (16, 8, 4, 2, 1, 0):
-            pixels += [_INK if row & place else _PAPER] * scale
+            pixels += bytes([_INK if row & place else _PAPER]) * scale
+    paper = bytearray([_PAPER])
     left = max((width - len(pixels)) // 2, 0)
-    return ([_PAPER] * left + pixels + [_PAPER] * width)[:width]
+    return (paper * left + pixels + paper * width)[:width]
 
 
-def _framed(pixels: list[int], border: int) -> bytes:
-    pixels[:border] = pixels[-border:] = [_FRAME] * border
+def _framed(pixels: bytearray, border: int) -> bytes:
+    pixels[:border] = pixels[-border:] = bytes([_FRAME]) * border
     return _pack(pixels)
 
 
-def _pack(pixels: Sequence[int]) -> bytes:
-    padded = [*pixels, 0, 0, 0]
-    return bytes(
-        padded[x] << 6 | padded[x + 1] << 4 | padded[x + 2] << 2 | padded[x + 3] for x in range(0, len(pixels), 4)
-    )
+def _pack(pixels: bytearray) -> bytes:
+    """Four pixels a byte, the first in its highest bits: every fourth pixel of a row is one long number."""
+    pixels += bytes(-len(pixels) % 4)
+    places = (int.from_bytes(pixels[place::4], "big") << 6 - 2 * place for place in range(4))
+    return sum(places).to_bytes(len(pixels) // 4, "big")

@@ -6,10 +6,12 @@ import argparse
 import io
 import os
 import re
+import socket
+import socketserver
 import sys
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import BinaryIO, Callable, Iterator, NoReturn, cast
 
@@ -31,7 +33,22 @@ class Server(ThreadingHTTPServer):
     def __init__(self, standin: StandIn, port: int = 0) -> None:
         super().__init__((HOST, port), Handler)
         self.standin = standin
+        self._is_ending = False
         standin.origin = f"http://{HOST}:{self.server_address[1]}"
+
+    def server_bind(self) -> None:
+        """Without what HTTPServer adds: it asks the name servers for the name of this machine."""
+        socketserver.TCPServer.server_bind(self)
+
+    def serve(self) -> None:
+        """Answer until `end` is called. `serve_forever` would see its end only when it looks for it, now and then."""
+        while not self._is_ending:
+            self.handle_request()
+
+    def end(self) -> None:
+        self._is_ending = True
+        with suppress(OSError):
+            socket.create_connection((HOST, self.server_address[1])).close()  # it wakes whoever waits for a client
 
     @property
     def base(self) -> str:
@@ -171,14 +188,14 @@ def _scaled_time(scale: float) -> tuple[Callable[[], float], Callable[[float], N
 def running(standin: StandIn | None = None) -> Iterator[str]:
     """A stand-in for the length of a block; yields its base URL."""
     server = Server(standin or StandIn())
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    thread = threading.Thread(target=server.serve, daemon=True)
     thread.start()
     try:
         yield server.base
     finally:
-        server.shutdown()
-        server.server_close()
+        server.end()
         thread.join()
+        server.server_close()
 
 
 def main(argv: list[str]) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import functools
 import hashlib
 import re
 import tempfile
@@ -187,8 +188,9 @@ def _table() -> tuple[int, ...]:
 _CRC_TABLE = _table()
 
 
+@functools.lru_cache(maxsize=8)
 def crc64(data: bytes) -> int:
-    """CRC-64/XZ, as storage reports it."""
+    """CRC-64/XZ, as storage reports it. It is slow, and the same few clips are asked for again and again."""
     crc = 0xFFFFFFFFFFFFFFFF
     for byte in data:
         crc = _CRC_TABLE[(crc ^ byte) & 0xFF] ^ crc >> 8
