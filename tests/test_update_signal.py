@@ -454,7 +454,7 @@ class Copied(Installed):
     def setUp(self) -> None:
         super().setUp()
         shutil.rmtree(self.scripts)
-        shutil.copytree(SCRIPTS, self.scripts, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(SCRIPTS, self.scripts, ignore=shutil.ignore_patterns("*.pyc.*"))  # with whatever is compiled
 
     def command(self, *argv: str, script: str = "image.py", flags: tuple[str, ...] = ()) -> list[str]:
         return [sys.executable, *flags, str(self.scripts / script), *argv]

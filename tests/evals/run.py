@@ -101,7 +101,7 @@ def _install(skill: Path, folder: Path) -> None:
     for name in SHIPPED:
         source = ROOT / name
         if source.is_dir():
-            shutil.copytree(source, skill / name, ignore=shutil.ignore_patterns("__pycache__"))
+            shutil.copytree(source, skill / name, ignore=shutil.ignore_patterns("*.pyc.*"))  # with whatever is compiled
         else:
             shutil.copy(source, skill)
     for name in LOGGED:

@@ -1,0 +1,155 @@
+"""`python3 -m unittest` on every processor: the classes of tests are shared out among a few processes.
+
+Tests that are named on the command line run one after the other in the process itself, as does everything on a
+machine that cannot fork.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import sys
+import unittest
+from multiprocessing.connection import Connection, wait
+from typing import Any, Iterator, NamedTuple, Sequence
+
+Group = Sequence[unittest.TestCase]
+
+
+def can_fork() -> bool:
+    """macOS has a fork, but what its libraries keep in memory does not survive it."""
+    return hasattr(os, "fork") and sys.platform != "darwin"
+
+
+class Told(Exception):
+    """What another process said of a failure, in words."""
+
+
+class Outcome(NamedTuple):
+    """name: of a test, or "" at the end of its group.  kinds: the lists of a TestResult, and the texts in them."""
+
+    group: int
+    name: str
+    kinds: dict[str, list[str]]
+
+
+class SideBySide(unittest.TestSuite):
+    """Tells the results as a plain suite would, in the order in which they come."""
+
+    def run(self, result: unittest.TestResult, debug: bool = False) -> unittest.TestResult:
+        groups = by_class(self)
+        tickets, office = os.pipe()
+        os.write(office, b"".join(number.to_bytes(2, "big") for number in range(len(groups))))
+        os.close(office)
+        fork = multiprocessing.get_context("fork")
+        lines, processes = [], []
+        for _ in range(2 * (os.cpu_count() or 1)):  # more than can compute: half of their time the tests wait
+            ours, theirs = fork.Pipe(duplex=False)
+            lines.append(ours)
+            processes.append(fork.Process(target=_work, args=(groups, tickets, theirs)))
+            processes[-1].start()
+            theirs.close()
+        os.close(tickets)
+        try:
+            _collect(lines, groups, result)
+        finally:
+            for process in processes:
+                process.terminate()
+                process.join()
+        return result
+
+
+def by_class(suite: unittest.TestSuite) -> list[Group]:
+    """The tests of each class together, for they share what the class sets up."""
+    groups: dict[type, list[unittest.TestCase]] = {}
+    for test in _flat(suite):
+        groups.setdefault(type(test), []).append(test)
+    return list(groups.values())
+
+
+def _flat(suite: unittest.TestSuite) -> Iterator[unittest.TestCase]:
+    for entry in suite:
+        if isinstance(entry, unittest.TestSuite):
+            yield from _flat(entry)
+        else:
+            yield entry
+
+
+def _work(groups: Sequence[Group], tickets: int, line: Connection) -> None:
+    """In a process of its own: run one group after the other, as long as there are any."""
+    while ticket := os.read(tickets, 2):
+        number = int.from_bytes(ticket, "big")
+        teller = _Teller(number, line)
+        unittest.TestSuite(groups[number]).run(teller)
+        teller.send("")
+
+
+class _Teller(unittest.TestResult):
+    """Sends what it has collected after each test."""
+
+    KINDS = ("errors", "failures", "skipped", "expectedFailures", "unexpectedSuccesses")
+
+    def __init__(self, group: int, line: Connection) -> None:
+        super().__init__()
+        self._group = group
+        self._line = line
+
+    def stopTest(self, test: unittest.TestCase) -> None:  # noqa: N802
+        super().stopTest(test)
+        self.send(test.id())
+
+    def send(self, name: str) -> None:
+        kinds = {}
+        for kind in self.KINDS:
+            entries: list[Any] = getattr(self, kind)
+            kinds[kind] = [f"{entry[0]}\n{entry[1]}" if isinstance(entry, tuple) else str(entry) for entry in entries]
+            entries.clear()
+        self._line.send(Outcome(self._group, name, kinds))
+
+
+def _collect(lines: list[Connection], groups: Sequence[Group], result: unittest.TestResult) -> None:
+    waiting = [{test.id(): test for test in group} for group in groups]
+    for outcome in _heard(lines):
+        _tell(outcome, waiting[outcome.group].pop(outcome.name, groups[outcome.group][0]), result)
+        if not outcome.name:
+            waiting[outcome.group].clear()  # what has not run by now was not meant to
+        if result.shouldStop:
+            return
+    for tests in waiting:
+        for test in tests.values():
+            result.addError(test, _told("the process that should have run it has died"))
+
+
+def _heard(lines: list[Connection]) -> Iterator[Outcome]:
+    """What the processes send, until the last of them has ended."""
+    while lines:
+        for line in wait(lines):
+            assert isinstance(line, Connection)
+            try:
+                yield line.recv()
+            except EOFError:
+                lines.remove(line)
+
+
+def _told(text: str) -> Any:
+    return Told, Told(text), None
+
+
+def _tell(outcome: Outcome, test: unittest.TestCase, result: unittest.TestResult) -> None:
+    kinds = outcome.kinds
+    if outcome.name:
+        result.startTest(test)
+        if not any(kinds.values()):
+            result.addSuccess(test)
+    for text in kinds["errors"]:
+        result.addError(test, _told(text))
+    for text in kinds["failures"]:
+        result.addFailure(test, _told(text))
+    for text in kinds["expectedFailures"]:
+        result.addExpectedFailure(test, _told(text))
+    for _ in kinds["unexpectedSuccesses"]:
+        result.addUnexpectedSuccess(test)
+    for text in kinds["skipped"]:
+        result.addSkip(test, text.partition("\n")[2])
+    if outcome.name:
+        result.stopTest(test)
