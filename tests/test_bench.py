@@ -13,17 +13,20 @@ import tracemalloc
 import unittest
 from contextlib import contextmanager
 from pathlib import Path
+from statistics import mean
 from typing import Iterator
 
 from qianwen.sandbox import placeholder
 from qianwen.service.opening import Opener
-from qianwen.service.tasks import SHARE_OF_ELAPSED, SHORT_GAP, gaps
+from qianwen.service.tasks import SHARE, SHORT_GAP, gaps
 
 from . import SCRIPTS
 from .bench.server import HOST, KEY, Loopback
 from .support import Case
 
 MIB = 1 << 20
+INTERVAL = 15.0  # the longest gap unless another is asked for
+BEAT_SECONDS = 3.0  # what the service advises for the first half minute
 LARGE_BYTES = 64 * MIB
 NETWORK = {"ssl", "_ssl", "socket", "_socket", "select", "selectors", "http.client", "urllib.request", "email"}
 HEAVY = NETWORK | {
@@ -93,14 +96,14 @@ class Runs(Case):
         self.assertEqual(len(server.of("policy") + server.of("submit") + server.of("upload") + server.of("result")), 4)
 
     def test_polls_of_a_task_and_how_soon_its_end_is_noticed(self) -> None:
-        for seconds, most in ((10, 4), (30, 11), (60, 18), (600, 58)):
+        for seconds, most in ((12, 7), (30, 11), (60, 19), (600, 58)):
             with self.subTest(seconds=seconds), self.loopback() as server:
                 self.video_json(f"seconds={seconds}", "--timeout", "900")
                 moments = [seen.moment for seen in server.of("poll")]
                 (submitted,) = (seen.moment for seen in server.of("submit"))
                 late = moments[-1] - submitted - seconds
                 self.assertLessEqual(len(moments), most)
-                self.assertLessEqual(sum(moment - submitted <= 30 for moment in moments), 30 / SHORT_GAP)
+                self.assertLessEqual(sum(moment - submitted <= 30 for moment in moments), 30 / BEAT_SECONDS)
                 self.assertTrue(0 <= late <= 0.1 * seconds, late)
                 self.assertLessEqual(late, 15)
                 self.assertEqual(server.connections["api"], 1)
@@ -153,19 +156,36 @@ class Runs(Case):
 
 
 class Beat(unittest.TestCase):
-    def test_no_task_of_any_length_waits_longer_than_its_share(self) -> None:
-        looks, beat = [0.0], gaps(15.0)
-        while looks[-1] < 3600:
-            looks.append(looks[-1] + next(beat))
-        for before, after in zip(looks, looks[1:]):
-            self.assertLessEqual(after - before, min(max(SHORT_GAP, SHARE_OF_ELAPSED * before), 15.0) + 1e-9)
-        self.assertLessEqual(sum(0 < look <= 30 for look in looks), 10)
-        for number in range(1, 120):  # at no later moment has anybody looked more often than every 3 seconds
-            self.assertLessEqual(sum(0 < look <= 30 * number for look in looks), 10 * number)
+    def setUp(self) -> None:
+        beat = gaps(INTERVAL)
+        self.looks = [0.0]
+        while self.looks[-1] < 3600:
+            self.looks.append(self.looks[-1] + next(beat))
+
+    def late(self, seconds: float) -> float:
+        """Seconds from the end of a task to the next look."""
+        return next(look for look in self.looks if look >= seconds) - seconds
+
+    def test_a_task_waits_for_a_look_for_a_tenth_of_its_length(self) -> None:
+        for seconds in range(1, 3600):
+            self.assertLessEqual(self.late(seconds), INTERVAL)
+            if seconds <= 10:
+                self.assertLessEqual(self.late(seconds), SHORT_GAP)
+            elif seconds > 30:
+                self.assertLessEqual(self.late(seconds), SHARE * seconds)
+        for before, after in zip(self.looks, self.looks[1:]):  # as ten looks in half a minute allow: on average
+            if before >= 9:
+                lengths = [before + (after - before) * number / 1000 for number in range(1, 1001)]
+                self.assertLessEqual(mean(self.late(seconds) / seconds for seconds in lengths), 0.1)
+
+    def test_it_looks_no_more_often_than_every_three_seconds(self) -> None:
+        for number in range(1, 120):
+            moment = 30 * number
+            self.assertLessEqual(sum(0 < look <= moment for look in self.looks), moment / BEAT_SECONDS)
+        self.assertTrue(all(after - before > BEAT_SECONDS for before, after in zip(self.looks[11:], self.looks[12:])))
 
     def test_twenty_processes_stay_far_below_the_account_s_rate(self) -> None:
-        beat = gaps(15.0)
-        shortest = min(next(beat) for _ in range(200))
+        shortest = min(after - before for before, after in zip(self.looks, self.looks[1:]))
         self.assertLessEqual(20 / shortest, 20 / 2)
 
 

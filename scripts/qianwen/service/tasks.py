@@ -28,9 +28,10 @@ CANCELED = frozenset({"CANCELED", "CANCELLED"})
 MOST_PAGES = 20
 YOUNG_SECONDS = 15.0  # a task that was just submitted may not be visible everywhere yet
 YOUNG_UNKNOWNS = 3
-FIRST_GAP = 2.0
-SHORT_GAP = 3.0
-SHARE_OF_ELAPSED = 0.1
+SHORT_GAP = 2.0
+EARLY_SECONDS = 30.0
+EARLY_SHARE = 0.201  # of the time that has passed: ten looks in half a minute, as many as every 3 seconds would make
+SHARE = 0.1
 LEAST_GAP = 1.0  # the account may look 20 times a second, with all its programs together
 LAST_LOOK_SECONDS = 2.0  # kept back from the deadline for one more look
 LOOKS_IN_VAIN = 5  # refusals in a row after which asking is given up; the task itself has not failed
@@ -94,16 +95,17 @@ def look(body: JSON) -> Seen:
 
 
 def gaps(interval: float) -> Iterator[float]:
-    """Seconds between looks: short ones first, then a tenth of the time that has passed, at most `interval`.
+    """Seconds between looks: a share of the time that has passed, at most `interval`.
 
-    The service advises 3 seconds in the first half minute and longer after; this makes no more looks than that.
+    So the end of a task of 10 to 30 seconds is noticed within a tenth of its length on average, and that of a longer
+    one always. The service advises 3 seconds in the first half minute and longer after; this makes no more looks.
     """
     interval = max(interval, LEAST_GAP)
-    gap = min(FIRST_GAP, interval)
-    elapsed = gap
+    elapsed = 0.0
     while True:
+        share = EARLY_SHARE if elapsed < EARLY_SECONDS else SHARE
+        gap = min(max(SHORT_GAP, elapsed * share), interval)
         yield gap
-        gap = min(max(SHORT_GAP, elapsed * SHARE_OF_ELAPSED), interval)
         elapsed += gap
 
 
