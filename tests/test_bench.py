@@ -21,7 +21,7 @@ from qianwen.service.opening import Opener
 from qianwen.service.tasks import SHARE, SHORT_GAP, gaps
 
 from . import SCRIPTS
-from .bench.server import HOST, KEY, Loopback
+from .bench.server import CERT, HOST, KEY, Loopback
 from .support import Case
 
 MIB = 1 << 20
@@ -94,6 +94,13 @@ class Runs(Case):
         storage = {seen.connection for route in ("upload", "result") for seen in server.of(route)}
         self.assertEqual((len(api), len(storage), api & storage), (1, 1, set()))
         self.assertEqual(len(server.of("policy") + server.of("submit") + server.of("upload") + server.of("result")), 4)
+
+    def test_one_handshake_with_each_host(self) -> None:
+        with Loopback(self.clock, is_secure=True).running() as server:
+            self.env = {"DASHSCOPE_HTTP_BASE_URL": server.base, "DASHSCOPE_API_KEY": KEY, "SSL_CERT_FILE": str(CERT)}
+            self.video_json("seconds=60", "--image", str(self.picture("a.png")))
+        self.assertEqual(server.connections, {"api": 1, "storage": 1})
+        self.assertGreater(len(server.of("poll")), 10)
 
     def test_polls_of_a_task_and_how_soon_its_end_is_noticed(self) -> None:
         for seconds, most in ((12, 7), (30, 11), (60, 19), (600, 58)):

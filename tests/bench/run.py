@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import compileall
+import copy
 import os
 import platform
 import shutil
@@ -118,6 +119,9 @@ class Bench:
                 yield Row("start-up CPU, image.py --help", costs["image.py --help"].cpu, why, costs[name].cpu, "ms", 1)
 
     def picture(self) -> Iterator[Row]:
+        yield from self._picture("a picture")
+
+    def _picture(self, what: str) -> Iterator[Row]:
         base, out = self.loopback.base, str(self.folder / "picture.png")
         commands = {
             "image.py": self.ours("image.py", "a cat", "--model", "wan2.6-t2i", "--overwrite", "--output", out),
@@ -131,11 +135,14 @@ class Bench:
         for name in list(commands)[1:]:
             told = f"{name} (no download)" if name == SDK_CLI else name
             target = 1.0 if name in (SDK, SDK_CLI) else 0.0
-            yield Row("a picture, CPU", costs["image.py"].cpu, told, costs[name].cpu, "ms", target)
-            yield Row("a picture, seconds", costs["image.py"].seconds, told, costs[name].seconds, "ms", target)
-            yield Row("a picture, memory", costs["image.py"].resident, told, costs[name].resident, "MiB", target)
+            yield Row(f"{what}, CPU", costs["image.py"].cpu, told, costs[name].cpu, "ms", target)
+            yield Row(f"{what}, seconds", costs["image.py"].seconds, told, costs[name].seconds, "ms", target)
+            yield Row(f"{what}, memory", costs["image.py"].resident, told, costs[name].resident, "MiB", target)
 
     def connections(self) -> Iterator[Row]:
+        yield from self._connections("a task of 4 s (ours with an upload): connections to the API")
+
+    def _connections(self, what: str) -> Iterator[Row]:
         """A task of a few seconds with a reference that is uploaded first; then the same of the references."""
         from qianwen.sandbox import placeholder
 
@@ -149,7 +156,7 @@ class Bench:
         api, storage, polls, cpu = self._counted(ours)
         for name, command in commands.items():
             their_api, their_storage, their_polls, their_cpu = self._counted(command)
-            yield Row("a task of 4 s (ours with an upload): connections to the API", api, name, their_api, "")
+            yield Row(what, api, name, their_api, "")
             yield Row("… to storage", storage, name, their_storage, "")
             yield Row("… polls", polls, name, their_polls, "")
             yield Row("… CPU of the run", cpu, name, their_cpu, "ms", 1.0 if name == SDK else 0.0)
@@ -159,6 +166,16 @@ class Bench:
         cost = run(command, self.env, str(self.folder))
         counted = self.loopback.connections
         return counted["api"], counted["storage"], len(self.loopback.of("poll")), cost.cpu
+
+    def tls(self) -> Iterator[Row]:
+        with server.Loopback(is_secure=True).running() as secure:
+            bench = copy.copy(self)
+            bench.loopback = secure
+            bench.env = {**self.env, "DASHSCOPE_HTTP_BASE_URL": secure.base, "REQUESTS_CA_BUNDLE": str(server.CERT)}
+            bench.env.update(SSL_CERT_FILE=str(server.CERT), CURL_CA_BUNDLE=str(server.CERT))
+            yield from bench._picture("a picture over TLS")
+            yield from bench._connections("a task of 4 s over TLS (ours with an upload): handshakes with the API")
+            yield from bench._download("memory over TLS", "/dev/shm", flushed=False)
 
     def waiting(self) -> Iterator[Row]:
         """Several tasks at once, each client in its own process: what is measured is mostly sleep."""
@@ -323,7 +340,7 @@ def _machine() -> str:
     return f"{time.strftime('%Y-%m-%d')}, {platform.system()} {platform.machine()}, {os.cpu_count()} × {cpu}, Python {platform.python_version()}"
 
 
-SECTIONS = ("start_up", "picture", "connections", "waiting", "streams", "side_by_side")
+SECTIONS = ("start_up", "picture", "connections", "tls", "waiting", "streams", "side_by_side")
 
 
 def main() -> int:

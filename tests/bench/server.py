@@ -10,11 +10,13 @@ import json
 import os
 import re
 import socket
+import ssl
 import struct
 import tempfile
 import threading
 import time
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, BinaryIO, Callable, Iterator, NamedTuple, cast
 
 from qianwen.sandbox import placeholder
@@ -23,6 +25,7 @@ JSON = dict[str, Any]
 
 HOST = "127.0.0.1"
 KEY = "sk-bench-0123456789abcdef0123456789abcdef"
+CERT = Path(__file__).resolve().parent.parent / "data" / "tls" / "cert.pem"  # for localhost, signed by itself
 BLOCK_BYTES = 1 << 20
 SMALL_BYTES = 1 << 18
 
@@ -43,11 +46,12 @@ class Task(NamedTuple):
 class Loopback:
     """delays: seconds by route before an answer.  hangs_up: routes after whose answer the connection is closed, unsaid.
 
-    Routes: sync, submit, poll, policy, upload, result.
+    Routes: sync, submit, poll, policy, upload, result.  is_secure: it speaks TLS, and a handshake is a connection.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, clock: Callable[[], float] = time.time, is_secure: bool = False) -> None:
         self.clock = clock
+        self._tls = _tls() if is_secure else None
         self.delays: dict[str, float] = {}
         self.hangs_up: set[str] = set()
         self.result_bytes = SMALL_BYTES
@@ -93,7 +97,8 @@ class Loopback:
                     listener.close()
 
     def _origin(self, kind: str) -> str:
-        return f"http://{HOST}:{self._listeners[kind].getsockname()[1]}"
+        port = self._listeners[kind].getsockname()[1]
+        return f"https://localhost:{port}" if self._tls else f"http://{HOST}:{port}"
 
     def _accept(self, kind: str) -> None:
         while True:
@@ -108,12 +113,13 @@ class Loopback:
 
     def _converse(self, connection: socket.socket, number: int) -> None:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        with connection, connection.makefile("rb", BLOCK_BYTES) as stream:
-            try:
-                while self._exchange(connection, cast(BinaryIO, stream), number):
+        try:
+            line = self._tls.wrap_socket(connection, server_side=True) if self._tls else connection
+            with line, line.makefile("rb", BLOCK_BYTES) as stream:
+                while self._exchange(line, cast(BinaryIO, stream), number):
                     pass
-            except OSError:
-                pass  # the client has gone away
+        except OSError:
+            pass  # the client has gone away
 
     def _exchange(self, connection: socket.socket, stream: BinaryIO, number: int) -> bool:
         """One request and its answer; whether another may follow."""
@@ -209,7 +215,17 @@ class Loopback:
             kind = "video/mp4" if suffix == "mp4" else "image/png"
             head = f"HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nContent-Length: {os.path.getsize(path)}\r\n\r\n"
             connection.sendall(head.encode())
-            connection.sendfile(stream)
+            if not self._tls:
+                connection.sendfile(stream)
+                return
+            while block := stream.read(BLOCK_BYTES):
+                connection.sendall(block)
+
+
+def _tls() -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(CERT, CERT.with_name("key.pem"))
+    return context
 
 
 def _make(path: str, size: int, media: bytes) -> None:

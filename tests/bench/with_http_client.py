@@ -16,11 +16,16 @@ KEY = "sk-bench-0123456789abcdef0123456789abcdef"
 BLOCK_BYTES = 256 * 1024
 
 
+def connected(url: str, blocksize: int = 8192) -> http.client.HTTPConnection:
+    parts = urlsplit(url)
+    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+    return kind(parts.netloc, blocksize=blocksize)
+
+
 class Api:
     def __init__(self, base: str) -> None:
-        parts = urlsplit(base)
-        self.path = parts.path
-        self.connection = http.client.HTTPConnection(parts.netloc)
+        self.path = urlsplit(base).path
+        self.connection = connected(base)
 
     def ask(self, method: str, path: str, body: object = None, **headers: str) -> Any:
         headers = {"Authorization": f"Bearer {KEY}", "Content-Type": "application/json", **headers}
@@ -29,9 +34,8 @@ class Api:
 
 
 def download(url: str, path: str, is_hashed: bool = False) -> None:
-    parts = urlsplit(url)
-    connection = http.client.HTTPConnection(parts.netloc)
-    connection.request("GET", parts.path)
+    connection = connected(url)
+    connection.request("GET", urlsplit(url).path)
     response = connection.getresponse()
     digest = None
     if is_hashed:
@@ -70,8 +74,7 @@ def upload(base: str, path: str) -> None:
     head = f'--b\r\nContent-Disposition: form-data; name="key"\r\n\r\n{policy["upload_dir"]}/x\r\n'
     head += '--b\r\nContent-Disposition: form-data; name="file"; filename="x"\r\n\r\n'
     tail = b"\r\n--b--\r\n"
-    parts = urlsplit(policy["upload_host"])
-    connection = http.client.HTTPConnection(parts.netloc, blocksize=BLOCK_BYTES)
+    connection = connected(policy["upload_host"], blocksize=BLOCK_BYTES)
     connection.putrequest("POST", "/")
     connection.putheader("Content-Type", "multipart/form-data; boundary=b")
     connection.putheader("Content-Length", str(len(head) + os.path.getsize(path) + len(tail)))
