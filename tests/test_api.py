@@ -6,15 +6,15 @@ import unittest
 from typing import Any, Union
 
 from qianwen.errors import AuthError, ContentRefused, QianwenError, Refused, Unavailable, UnknownOutcome
-from qianwen.service import api
+from qianwen.service import api, asking
 from qianwen.service.exchange import Endpoint, Fault, Response
 
 from .support import KEY, Script, answer
 
 ENDPOINT = Endpoint("https://dashscope.aliyuncs.com/api/v1", KEY)
 BODY = {"model": "m", "input": {"prompt": "猫"}}
-PAID = api.request_for(ENDPOINT, "POST", "/services/x", BODY)
-FREE = api.request_for(ENDPOINT, "GET", "/tasks/t")
+PAID = asking.request_for(ENDPOINT, "POST", "/services/x", BODY)
+FREE = asking.request_for(ENDPOINT, "GET", "/tasks/t")
 
 
 class Requests(unittest.TestCase):
@@ -23,20 +23,28 @@ class Requests(unittest.TestCase):
         for name, request, more in (
             ("look", FREE, set[str]()),
             ("call", PAID, {"Content-Type"}),
-            ("task", api.request_for(ENDPOINT, "POST", "/x", BODY, task=True), {"Content-Type", "X-DashScope-Async"}),
-            ("stream", api.request_for(ENDPOINT, "POST", "/x", BODY, stream=True), {"Content-Type", "X-DashScope-Sse"}),
+            (
+                "task",
+                asking.request_for(ENDPOINT, "POST", "/x", BODY, task=True),
+                {"Content-Type", "X-DashScope-Async"},
+            ),
+            (
+                "stream",
+                asking.request_for(ENDPOINT, "POST", "/x", BODY, stream=True),
+                {"Content-Type", "X-DashScope-Sse"},
+            ),
         ):
             with self.subTest(name):
                 self.assertEqual(set(request.headers), plain | more)
         self.assertEqual(PAID.headers["Authorization"], f"Bearer {KEY}")
         self.assertEqual(
-            api.request_for(ENDPOINT, "POST", "/x", BODY, stream=True).headers["Accept"], "text/event-stream"
+            asking.request_for(ENDPOINT, "POST", "/x", BODY, stream=True).headers["Accept"], "text/event-stream"
         )
 
     def test_what_costs_money_is_marked(self) -> None:
         self.assertTrue(PAID.billable)
         self.assertFalse(FREE.billable)
-        cancel = api.request_for(ENDPOINT, "POST", "/tasks/t/cancel")
+        cancel = asking.request_for(ENDPOINT, "POST", "/tasks/t/cancel")
         self.assertEqual((cancel.billable, cancel.body), (False, b""))
 
     def test_the_resolve_header_for_oss_anywhere(self) -> None:  # B18
@@ -47,15 +55,15 @@ class Requests(unittest.TestCase):
             ({"oss://x": "a"}, False),
         ):
             with self.subTest(value=value):
-                headers = api.request_for(ENDPOINT, "POST", "/x", {"input": value}).headers
+                headers = asking.request_for(ENDPOINT, "POST", "/x", {"input": value}).headers
                 self.assertEqual("X-DashScope-OssResourceResolve" in headers, there)
 
     def test_bodies_are_utf_8(self) -> None:
         self.assertIn("猫".encode(), PAID.body if isinstance(PAID.body, bytes) else b"")
 
     def test_ids_and_models_are_quoted_in_paths(self) -> None:
-        self.assertEqual(api.task_path("a/../b?c"), "/tasks/a%2F..%2Fb%3Fc")
-        self.assertEqual(api.policy_path("m&x=1"), "/uploads?action=getPolicy&model=m%26x%3D1")
+        self.assertEqual(asking.task_path("a/../b?c"), "/tasks/a%2F..%2Fb%3Fc")
+        self.assertEqual(asking.policy_path("m&x=1"), "/uploads?action=getPolicy&model=m%26x%3D1")
 
 
 class Errors(unittest.TestCase):
@@ -130,7 +138,7 @@ class Errors(unittest.TestCase):
         self.assertIn("spelling", caught.exception.hint)
 
 
-STREAM = api.request_for(ENDPOINT, "POST", "/services/x", BODY, stream=True)
+STREAM = asking.request_for(ENDPOINT, "POST", "/services/x", BODY, stream=True)
 
 
 def events(*blocks: bytes, content_type: str = "text/event-stream;charset=UTF-8") -> list[dict[str, Any]]:

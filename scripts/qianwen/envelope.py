@@ -7,7 +7,6 @@ On success it holds the service's own envelope (`request_id`, `output`, `usage`)
 from __future__ import annotations
 
 import os
-import shlex
 import sys
 
 from .arguments import Ask
@@ -117,6 +116,8 @@ def next_command(outcome: Outcome, ask: Ask, world: World) -> str | None:
         ("--quiet", ask.quiet),
     ):
         words += [flag] if given else []
+    import shlex
+
     return " ".join(map(shlex.quote, words))
 
 

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from typing import Any, Mapping
 
 UNTOUCHED = ("http", "https", "oss")
-_URL = re.compile(r"[A-Za-z]+://[^\s/\x00-\x1f\x7f][^\s\x00-\x1f\x7f]*")
-_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")  # two letters at least: "C:\\cat.png" is a path
+_URL = r"[A-Za-z]+://[^\s/\x00-\x1f\x7f][^\s\x00-\x1f\x7f]*"
+_SCHEME = r"([A-Za-z][A-Za-z0-9+.-]+):"  # two letters at least: "C:\\cat.png" is a path
 
 
 def inspect(text: str, cwd: str) -> Source:
@@ -26,12 +26,12 @@ def inspect(text: str, cwd: str) -> Source:
 
     cwd: the folder that relative paths start from.
     """
-    match = _SCHEME.match(text)
+    match = re.match(_SCHEME, text)
     scheme = match[1].lower() if match else "file"
     if scheme == "data":
         return _look_into(text)
     if scheme in UNTOUCHED:
-        return Source(text, scheme, fault="" if _URL.fullmatch(text) else "is no whole URL: a host, and no spaces")
+        return Source(text, scheme, fault="" if re.fullmatch(_URL, text) else "is no whole URL: a host, and no spaces")
     if scheme == "file":
         return _look(text, os.path.join(cwd, local_path(text)))
     if os.path.lexists(os.path.join(cwd, text)):

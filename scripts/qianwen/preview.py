@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def preview(catalog: Catalog, checked: Checked, base: str, own: Bucket | None) -> JSON:
     """The request with words in the place of what an upload would answer, and of the bytes of files."""
-    from .service import api
+    from .service import asking
     from .service.exchange import Endpoint
 
     files = checked.local_files
@@ -31,7 +31,7 @@ def preview(catalog: Catalog, checked: Checked, base: str, own: Bucket | None) -
         {path: source.shown for path, source in checked.sources.items()},
     )
     endpoint = Endpoint(base, HIDDEN)
-    request = api.request_for(endpoint, "POST", call.path, call.body, task=call.is_task, stream=call.is_stream)
+    request = asking.request_for(endpoint, "POST", call.path, call.body, task=call.is_task, stream=call.is_stream)
     return {
         "request": {"method": "POST", "url": request.url, "headers": dict(request.headers), "body": call.body},
         "uploads": [{"field": path, "path": source.path, "bytes": source.bytes} for path, source in files.items()],

@@ -23,11 +23,13 @@ else:
         """Make the annotated names of a class its fields, given by position or by name, in their order."""
         names = tuple(cls.__annotations__)
         defaults = {name: cls.__dict__[name] for name in names if name in cls.__dict__}
+        known = frozenset(names)
 
         def __init__(self, *values, **named):
-            given = dict(zip(names, values))
-            fields = {**defaults, **given, **named}
-            if len(values) > len(names) or given.keys() & named.keys() or fields.keys() != set(names):
+            fields = {**defaults, **named}
+            if values:
+                fields.update(zip(names, values))
+            if fields.keys() != known or len(values) > len(names) or not named.keys().isdisjoint(names[: len(values)]):
                 raise TypeError(f"{cls.__name__} has the fields {', '.join(names)}")
             self.__dict__.update(fields)
 

@@ -12,7 +12,7 @@ from contextlib import contextmanager, nullcontext
 from . import parallel
 from .errors import AuthError, QianwenError, Refused
 from .progress import Progress
-from .service import api, codes, downloads, guard, retry, settings, tasks, uploads
+from .service import api, asking, codes, downloads, guard, retry, settings, tasks, uploads
 from .service.exchange import Endpoint
 from .service.transport import Transport
 from .world import World
@@ -67,10 +67,10 @@ class Session:
 
     def post(self, path: str, body: JSON, is_task: bool) -> JSON:
         """Post a request that costs money. Raises UnknownOutcome when it may have been accepted without an answer."""
-        return api.answer(self._send, api.request_for(self.endpoint, "POST", path, body, task=is_task))
+        return api.answer(self._send, asking.request_for(self.endpoint, "POST", path, body, task=is_task))
 
     def stream(self, path: str, body: JSON) -> Iterator[JSON]:
-        return api.events(self._send, api.request_for(self.endpoint, "POST", path, body, stream=True))
+        return api.events(self._send, asking.request_for(self.endpoint, "POST", path, body, stream=True))
 
     def look(self, task_id: str) -> JSON:
         """The answer of one look at a task. Raises AuthError, or Unavailable for every other refusal."""
@@ -105,7 +105,7 @@ class Session:
     def cancel(self, task_id: str) -> None:
         """Cancel a task that is pending. Raises Refused for one that is not."""
         try:
-            api.answer(self._send, api.request_for(self.endpoint, "POST", api.task_path(task_id) + "/cancel"))
+            api.answer(self._send, asking.request_for(self.endpoint, "POST", asking.task_path(task_id) + "/cancel"))
         except Refused:
             if tasks.look(self._ask_for(task_id)).word.upper() not in tasks.CANCELED:  # by an answer that was lost
                 raise
@@ -125,8 +125,8 @@ class Session:
 
         def ask(shift: float) -> list[tasks.Listed]:
             def fetch(page: int) -> JSON:
-                path = api.list_path(model, since + shift, until + shift, page)
-                return api.answer(send, api.request_for(self.endpoint, "GET", path))
+                path = asking.list_path(model, since + shift, until + shift, page)
+                return api.answer(send, asking.request_for(self.endpoint, "GET", path))
 
             listed = [task for task in tasks.listed(fetch) if task.model in ("", model)]
             return [task for task in listed if not task.created or since <= task.created - shift <= until]
@@ -142,7 +142,7 @@ class Session:
         return True
 
     def _ask_for(self, task_id: str) -> JSON:
-        return api.answer(self._send, api.request_for(self.endpoint, "GET", api.task_path(task_id)))
+        return api.answer(self._send, asking.request_for(self.endpoint, "GET", asking.task_path(task_id)))
 
     def upload(self, files: Sequence[uploads.Upload], model: str) -> list[str]:
         """The URLs of local files, in their order: `oss://` of temporary storage, or presigned of the own bucket."""

@@ -276,11 +276,6 @@ def find(catalog: Catalog, model_id: str) -> Found | None:
 
     None when the id belongs to another program.
     """
-    import re
-    from fnmatch import fnmatchcase
-
-    from ..spelling import nearest
-
     rows = {model.id: model for model in catalog.models}
     names = {alias: model for model in catalog.models for alias in model.aliases}
     if model_id in rows:
@@ -288,6 +283,11 @@ def find(catalog: Catalog, model_id: str) -> Found | None:
     if model_id in names:
         model = names[model_id]
         return Found(model, model.id, f"{model_id} is spelled {model.id} in requests")
+    import re
+    from fnmatch import fnmatchcase
+
+    from ..spelling import nearest
+
     base = re.sub(SNAPSHOT, "", model_id)
     if base in rows:
         return Found(rows[base], model_id)

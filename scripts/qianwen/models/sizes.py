@@ -13,9 +13,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Iterator
 
-_PIXELS = re.compile(r"\s*(\d{1,6})\s*[xX×*]\s*(\d{1,6})\s*")
-_RATIO = re.compile(r"\s*(\d{1,4})\s*:\s*(\d{1,4})\s*")
-_TIER = re.compile(r"\s*(\d{1,3})\s*[kK]\s*")
+_PIXELS = r"\s*(\d{1,6})\s*[xX×*]\s*(\d{1,6})\s*"
+_RATIO = r"\s*(\d{1,4})\s*:\s*(\d{1,4})\s*"
+_TIER = r"\s*(\d{1,3})\s*[kK]\s*"
 _SLACK = 0.01  # areas and ratios this close to a bound are a warning: the service's own presets miss its bounds
 
 
@@ -34,10 +34,10 @@ def judge(text: str, rule: Size) -> Verdict:
     tier = text.strip().upper()
     if tier in rule.tiers:
         return Verdict(tier)
-    ratio = _RATIO.fullmatch(text)
+    ratio = re.fullmatch(_RATIO, text)
     if ratio and all(map(int, ratio.groups())):
         return _from_ratio(int(ratio[1]), int(ratio[2]), rule)
-    pixels = _PIXELS.fullmatch(text)
+    pixels = re.fullmatch(_PIXELS, text)
     if not pixels or not all(map(int, pixels.groups())):
         return Verdict(text, "is no size that this model knows", _nearest_name(text, rule))
     width, height = int(pixels[1]), int(pixels[2])
@@ -82,7 +82,7 @@ def nearest(rule: Size, width: int, height: int) -> str | None:
 
 
 def _nearest_name(text: str, rule: Size) -> str | None:
-    wanted = _TIER.fullmatch(text)
+    wanted = re.fullmatch(_TIER, text)
     if wanted and rule.tiers:
         return min(rule.tiers, key=lambda tier: abs(int(tier[:-1]) - int(wanted[1])))
     return next(_presets(rule), rule.default) or None

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 USUAL_RATIO = "16:9"
 FORMS = (
-    ("tier", re.compile(r"\s*(\d{3,4})\s*[pP]\s*"), "{}P"),
-    ("pixels", re.compile(r"\s*(\d{2,5})\s*[xX×*]\s*(\d{2,5})\s*"), "{}*{}"),
-    ("ratio", re.compile(r"\s*(\d{1,2})\s*[:：]\s*(\d{1,2})\s*"), "{}:{}"),
+    ("tier", r"\s*(\d{3,4})\s*[pP]\s*", "{}P"),
+    ("pixels", r"\s*(\d{2,5})\s*[xX×*]\s*(\d{2,5})\s*", "{}*{}"),
+    ("ratio", r"\s*(\d{1,2})\s*[:：]\s*(\d{1,2})\s*", "{}:{}"),
 )
 
 
@@ -54,7 +54,7 @@ def translate(mode: Mode, values: dict[str, Any], findings: Findings) -> None:
 def _read(value: object) -> tuple[str, str]:
     """Which form a text has, and its normal spelling: 720p → 720P, 1280x720 → 1280*720, 16：9 → 16:9."""
     for form, pattern, spelling in FORMS:
-        match = pattern.fullmatch(value) if isinstance(value, str) else None
+        match = re.fullmatch(pattern, value) if isinstance(value, str) else None
         if match:
             return form, spelling.format(*match.groups())
     return "", value if isinstance(value, str) else str(value)

@@ -1,18 +1,15 @@
-"""Calls to the service's API: how one looks in HTTP, how its answer is read, which of our errors a refusal becomes.
-
-The key goes into `Authorization` here, to the API host and nowhere else.
-"""
+"""Calls to the service's API: how an answer is read, and which of our errors a refusal becomes."""
 
 from __future__ import annotations
 
 import json
 import re
-import time
 
 from .. import strict_json
 from ..errors import AuthError, ContentRefused, QianwenError, Refused, Unavailable, UnknownOutcome
+from .asking import ANSWER_BYTES
 from .codes import meaning
-from .exchange import Endpoint, Fault, Request, Response
+from .exchange import Fault, Request, Response
 from .retry import error_of
 
 TYPE_CHECKING = False
@@ -23,13 +20,7 @@ if TYPE_CHECKING:
 
     JSON = dict[str, Any]
 
-AGENT = "qianwen-media-generation/1.0"
-ANSWER_BYTES = 16 * 2**20
 LINE_BYTES = 2**20
-SYNC_PATIENCE = 600.0  # the shared hosts answer or give up within this many seconds
-POLL_PATIENCE = 60.0
-CHINA_SECONDS = 8 * 3600
-LONGEST_SPAN_SECONDS = 86400 - 1
 
 KINDS: Mapping[str, type[QianwenError]] = {
     "auth": AuthError,
@@ -37,29 +28,6 @@ KINDS: Mapping[str, type[QianwenError]] = {
     "failed": Refused,
     "unavailable": Unavailable,
 }
-
-
-def request_for(
-    endpoint: Endpoint, method: str, path: str, body: JSON | None = None, *, task: bool = False, stream: bool = False
-) -> Request:
-    """The HTTP request of an API call. A POST with a body costs money when it is accepted."""
-    headers = {"Authorization": f"Bearer {endpoint.key}", "User-Agent": AGENT, "Accept": "application/json"}
-    headers["Accept-Encoding"] = "identity"
-    encoded = None
-    if method == "POST":
-        encoded = b"" if body is None else json.dumps(body, ensure_ascii=False).encode("utf-8")
-        headers["Content-Type"] = "application/json"
-    if task:
-        headers["X-DashScope-Async"] = "enable"
-    if stream:
-        headers["X-DashScope-Sse"] = "enable"
-        headers["Accept"] = "text/event-stream"
-    if body is not None and _mentions_oss(body):
-        headers["X-DashScope-OssResourceResolve"] = "enable"
-    patience = SYNC_PATIENCE if body is not None and not task else POLL_PATIENCE
-    paid = body is not None
-    longest = 0 if paid else ANSWER_BYTES
-    return Request(method, endpoint.base + path, headers, encoded, patience, billable=paid, once=paid, longest=longest)
 
 
 def answer(send: Send, request: Request) -> JSON:
@@ -87,31 +55,6 @@ def events(send: Send, request: Request) -> Iterator[JSON]:
                 yield frame
         except Fault as fault:
             raise _of_fault(fault, request) from fault
-
-
-def policy_path(model: str) -> str:
-    from urllib.parse import urlencode
-
-    return "/uploads?" + urlencode({"action": "getPolicy", "model": model})
-
-
-def task_path(task_id: str) -> str:
-    from urllib.parse import quote
-
-    return "/tasks/" + quote(task_id, safe="", errors="replace")
-
-
-def list_path(model: str, since: float, until: float, page: int) -> str:
-    """The tasks of a model; the moments, epoch seconds, are told in China's time and at most a day apart."""
-
-    from urllib.parse import urlencode
-
-    def told(moment: float) -> str:
-        return time.strftime("%Y%m%d%H%M%S", time.gmtime(moment + CHINA_SECONDS))
-
-    until = min(until, since + LONGEST_SPAN_SECONDS)
-    query = {"model_name": model, "start_time": told(since), "end_time": told(until), "page_no": page}
-    return "/tasks/?" + urlencode(query)
 
 
 def refused(answer: JSON, status: int, request: Request | None = None) -> QianwenError:
@@ -219,12 +162,3 @@ def _lines(response: Response) -> Iterator[bytes]:
             yield line.rstrip(b"\r")
     if rest:
         yield rest.rstrip(b"\r")
-
-
-def _mentions_oss(value: object) -> bool:
-    """Whether any string anywhere in a body is a temporary-storage URL."""
-    if isinstance(value, str):
-        return value[:6].lower() == "oss://"
-    if isinstance(value, dict):
-        return any(map(_mentions_oss, value.values()))
-    return isinstance(value, (list, tuple)) and any(map(_mentions_oss, value))

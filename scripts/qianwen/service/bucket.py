@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 from ..errors import AuthError, QianwenError, Refused, Unavailable, UsageError
 from ..record import record
 from ..redact import HIDDEN, shortened
-from . import api, oss_v4, settings, uploads
+from . import asking, oss_v4, settings, uploads
 from .crc64 import Crc64
 from .exchange import Fault, Request, Response, Stream
 from .oss_v4 import Operation, Secret, Signer
@@ -289,7 +289,7 @@ def _url(bucket: Bucket, key: str, moment: float) -> str:
 
 
 def _put(send: Send, bucket: Bucket, key: str, file: Upload, moment: float) -> _Tried:
-    headers = {"User-Agent": api.AGENT, "Content-Type": file.media_type, "x-oss-forbid-overwrite": "true"}
+    headers = {"User-Agent": asking.AGENT, "Content-Type": file.media_type, "x-oss-forbid-overwrite": "true"}
     operation = Operation("PUT", f"/{bucket.name}/{key}", headers)
     headers.update(oss_v4.authorization(bucket.signer, moment, operation))
     body = _Checked(file)
@@ -299,7 +299,7 @@ def _put(send: Send, bucket: Bucket, key: str, file: Upload, moment: float) -> _
         with send(request) as response:
             if response.status != 200:
                 return _refusal(response, bucket, file, headers["Authorization"])
-            response.read_all(api.ANSWER_BYTES)
+            response.read_all(asking.ANSWER_BYTES)
             if body.arrived_as(response.headers.get("x-oss-hash-crc64ecma", "")):
                 return _Tried()
             return _Tried(Unavailable(f"{_not_uploaded(file)}: storage received other bytes than were sent"), True)

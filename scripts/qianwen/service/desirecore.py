@@ -15,7 +15,7 @@ from .. import strict_json
 from ..errors import AuthError, OutputError, QianwenError, Refused, Unavailable, UnknownOutcome, UsageError
 from ..media import SUFFIXES
 from ..record import record
-from . import api
+from . import api, asking
 from .exchange import Fault, Request, Stream
 from .uploads import Upload, file_blocks
 
@@ -124,10 +124,10 @@ def envelope(endpoint: str, body: JSON) -> JSON:
 
 def proxied(base: str, endpoint: str, body: JSON) -> Request:
     """The request that makes pictures."""
-    headers = {"User-Agent": api.AGENT, "Accept": "application/json", "Accept-Encoding": "identity"}
+    headers = {"User-Agent": asking.AGENT, "Accept": "application/json", "Accept-Encoding": "identity"}
     headers["Content-Type"] = "application/json"
     encoded = json.dumps(envelope(endpoint, body), ensure_ascii=False).encode("utf-8")
-    return Request("POST", base + PROXY_PATH, headers, encoded, api.SYNC_PATIENCE, billable=True, once=True)
+    return Request("POST", base + PROXY_PATH, headers, encoded, asking.SYNC_PATIENCE, billable=True, once=True)
 
 
 def generate(send: Send, base: str, endpoint: str, body: JSON) -> JSON:
@@ -210,9 +210,9 @@ def store(send: Send, base: str, file: Upload) -> str:
         yield from file_blocks(file)
         yield closing
 
-    headers = {"User-Agent": api.AGENT, "Content-Type": f"multipart/form-data; boundary={boundary}"}
+    headers = {"User-Agent": asking.AGENT, "Content-Type": f"multipart/form-data; boundary={boundary}"}
     body = Stream(len(opening) + file.bytes + len(closing), blocks)
-    request = Request("POST", base + STORE_PATH, headers, body, STORE_PATIENCE, longest=api.ANSWER_BYTES)
+    request = Request("POST", base + STORE_PATH, headers, body, STORE_PATIENCE, longest=asking.ANSWER_BYTES)
     try:
         status, told = _exchanged(send, request)
     except Fault as fault:

@@ -13,7 +13,7 @@ from urllib.parse import urljoin, urlsplit
 
 from ..errors import LinkExpired, OutputError
 from ..record import record
-from .api import AGENT
+from .asking import AGENT
 from .crc64 import Crc64
 from .exchange import Fault, Request, Response
 from .settings import STORAGE_HOSTS, is_loopback

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from ..errors import QianwenError, Refused, Unavailable, UsageError
 from ..media import SUFFIXES
 from ..record import record
-from . import api
+from . import api, asking
 from .exchange import Endpoint, Fault, Request, Stream
 from .settings import STORAGE_HOSTS, is_dashscope, is_loopback
 
@@ -78,7 +78,7 @@ def object_name(path: str, media_type: str) -> str:
 
 
 def _policy(send: Send, endpoint: Endpoint, model: str) -> Mapping[str, object]:
-    answer = api.answer(send, api.request_for(endpoint, "GET", api.policy_path(model)))
+    answer = api.answer(send, asking.request_for(endpoint, "GET", asking.policy_path(model)))
     policy = answer.get("data")
     wanted = ("upload_dir", "upload_host", *(source for _, source in FORM_FIELDS))
     if not isinstance(policy, dict) or any(not policy.get(name) for name in wanted):
@@ -114,12 +114,12 @@ def _post_form(send: Send, policy: Mapping[str, object], key: str, file: Upload)
     )
     opening, closing = head.encode("utf-8"), f"\r\n--{boundary}--\r\n".encode("ascii")
     body = Stream(len(opening) + file.bytes + len(closing), _framed(opening, file, closing))
-    headers = {"User-Agent": api.AGENT, "Content-Type": f"multipart/form-data; boundary={boundary}"}
+    headers = {"User-Agent": asking.AGENT, "Content-Type": f"multipart/form-data; boundary={boundary}"}
     name = os.path.basename(file.path)
     try:
         with send(Request("POST", str(policy["upload_host"]), headers, body, UPLOAD_PATIENCE, once=True)) as response:
             if response.status in (200, 204):
-                response.read_all(api.ANSWER_BYTES)
+                response.read_all(asking.ANSWER_BYTES)
                 return None, False
             told = f"{name} could not be uploaded: {oss_error(response.refusal) or f'HTTP {response.status}'}"
             may_pass = response.status >= 500 or response.status in NEW_POLICY_HELPS
