@@ -28,7 +28,7 @@ from .breaker import Break, Breaker, breaks
 from .support import DATA, KEY, PHOTO, Case, Clock, Ran, Recording
 
 PAID = ("sync", "stream", "submit")
-TASK_SECONDS = 10.0
+TASK_SECONDS = 7.0  # the fourth look finds it done
 PATIENCE = "150"  # seconds of the shared clock, for the rows that outlast a run's patience
 SILENCE = 0.05  # seconds without a byte that show that nothing comes
 STALLED = "0.3"  # seconds that a run with a silent server may last: these are real ones

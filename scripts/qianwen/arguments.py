@@ -177,6 +177,8 @@ def _parse_object(text: str, source: str) -> dict[str, Any]:
 
 
 def _json_or_text(text: str) -> Any:
+    if text.isascii() and text.isdigit() and text[0] != "0" and len(text) < 16:
+        return int(text)  # most values: a request that is refused for one need not wait for the import
     from . import strict_json
 
     try:

@@ -9,7 +9,6 @@ import os
 import re
 import stat
 
-from . import media
 from .models.catalog import Source
 
 TYPE_CHECKING = False
@@ -50,6 +49,8 @@ def local_path(text: str) -> str:
 
 
 def _look(text: str, path: str) -> Source:
+    from . import media
+
     path = os.path.abspath(path)
     try:
         status = os.stat(path)
@@ -69,6 +70,8 @@ def _look(text: str, path: str) -> Source:
 
 def _look_into(text: str) -> Source:
     """A data: URL goes through untouched as well, but what it holds is known."""
+    from . import media
+
     try:
         size, facts = media.probe_data_url(text)
     except ValueError as error:
@@ -90,6 +93,8 @@ def replaced(values: Mapping[str, Any], urls: Mapping[str, str]) -> dict[str, An
 
 def named(source: Source) -> str:
     """The path of a local file for a preview: in Unicode, with a suffix that tells what its bytes are."""
+    from . import media
+
     path = source.path.encode("utf-8", "backslashreplace").decode()
     suffix = media.SUFFIXES.get(source.facts.type, "") if source.facts else ""
     return path if media.same_kind(os.path.splitext(path)[1], suffix) else f"{path} as {suffix}"

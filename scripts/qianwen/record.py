@@ -22,25 +22,27 @@ else:
     def record(cls):
         """Make the annotated names of a class its fields, given by position or by name, in their order."""
         names = tuple(cls.__annotations__)
-        defaults = {name: cls.__dict__[name] for name in names if name in cls.__dict__}
         known = frozenset(names)
+        defaults = known & cls.__dict__.keys()
+        required = known - defaults
+        for name in filter(lambda name: callable(cls.__dict__[name]), defaults):
+            setattr(cls, name, staticmethod(cls.__dict__[name]))  # else it would be taken for a method
 
         def __init__(self, *values, **named):
-            fields = {**defaults, **named}
-            if values:
-                fields.update(zip(names, values))
-            if fields.keys() != known or len(values) > len(names) or not named.keys().isdisjoint(names[: len(values)]):
+            own = self.__dict__  # what is not given is found in the class
+            own.update(zip(names, values))
+            own.update(named)
+            if len(own) != len(values) + len(named) or not required <= own.keys() <= known:
                 raise TypeError(f"{cls.__name__} has the fields {', '.join(names)}")
-            self.__dict__.update(fields)
 
         def __eq__(self, other):
-            return type(other) is cls and self.__dict__ == other.__dict__
+            return type(other) is cls and all(getattr(self, name) == getattr(other, name) for name in names)
 
         def __hash__(self):
-            return hash(tuple(self.__dict__[name] for name in names))
+            return hash(tuple(fields_of(self).values()))
 
         def __repr__(self):
-            return f"{cls.__name__}({', '.join(f'{name}={self.__dict__[name]!r}' for name in names)})"
+            return f"{cls.__name__}({', '.join(f'{name}={value!r}' for name, value in fields_of(self).items())})"
 
         def refuse(self, *_):
             raise AttributeError(f"{cls.__name__} is immutable")
@@ -52,8 +54,8 @@ else:
 
 
 def fields_of(value: object) -> dict[str, Any]:
-    """The fields of a record by name."""
-    return dict(vars(value))
+    """The fields of a record by name, in their order."""
+    return {name: getattr(value, name) for name in type(value).__annotations__}
 
 
 def changed(value: T, **changes: Any) -> T:

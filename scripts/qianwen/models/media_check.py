@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import math
 
-from ..media import SIZED_IN_HEADER, Facts
 from .catalog import MediaRule, Param, Source
 from .findings import Findings
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..media import Facts
 
 DATA_URL_ADVICE = 10_485_760  # encoded bytes; documented for the vision models, applied here as a warning
 ROUNDING_SECONDS = 0.1  # a clip "of ten seconds" often has a few frames more
@@ -124,6 +127,8 @@ def _judge_time(path: str, source: Source, facts: Facts, rule: MediaRule, findin
 
 
 def _judge_picture(path: str, source: Source, facts: Facts, rule: MediaRule, findings: Findings) -> None:
+    from ..media import SIZED_IN_HEADER
+
     if not (facts.width and facts.height) and facts.type in SIZED_IN_HEADER:
         findings.problem(path, source.shown, "format", "is damaged: its header names no size", "a whole picture")
         return

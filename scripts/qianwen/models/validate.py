@@ -211,30 +211,45 @@ def _known_fields(
     catalog: Catalog, found: Found, mode: Mode, given: dict[str, Any], findings: Findings
 ) -> dict[str, Any]:
     """The fields that this mode takes; the others are dropped, refused, or passed on for an unknown model."""
+    if all(map(mode.param, given)):
+        return dict(given)
     vocabulary = {name: param for param in _all_params(catalog) for name in (param.name, *param.also)}
-    values: dict[str, Any] = {}
-    for name, value in given.items():
-        known = vocabulary.get(name)
-        if mode.param(name):
-            values[name] = value
-        elif not says_something(value) and not (value is False and known and known.off_matters):
-            continue
-        elif known and (known.media or known.essential) and not _is_of(found.model, name):
-            message = f"is nothing that {found.id} takes; models that do: {_takers(catalog, name)}"
-            findings.problem(name, value, "not taken", message)
-        elif not found.exact:
-            values[name] = value
-            near = nearest_name(name, vocabulary)
-            hint = f"; the nearest known field is {near}" if near else ""
-            findings.warn(f"{name} is not known for {found.model.id} and is passed on as it is{hint}")
-        elif known is None:
-            findings.problem(name, value, "unknown", "is no field of a request", nearest=nearest_name(name, vocabulary))
-        elif _is_of(found.model, name):
-            chosen = f", which {' and '.join(mode.when)} chooses" if mode.when else ""
-            findings.warn(f"{name} has no effect in the {mode.name} mode of {found.id}{chosen}; it is left out")
-        else:
-            findings.warn(f"{found.id} takes no {name}; it is left out")
-    return values
+    return {
+        name: value
+        for name, value in given.items()
+        if mode.param(name) or _is_passed_on(catalog, found, mode, name, value, vocabulary, findings)
+    }
+
+
+def _is_passed_on(
+    catalog: Catalog,
+    found: Found,
+    mode: Mode,
+    name: str,
+    value: object,
+    vocabulary: Mapping[str, Param],
+    findings: Findings,
+) -> bool:
+    """Whether a field that the mode does not have goes on the wire all the same; what becomes of it is told."""
+    known = vocabulary.get(name)
+    if not says_something(value) and not (value is False and known and known.off_matters):
+        return False
+    if known and (known.media or known.essential) and not _is_of(found.model, name):
+        message = f"is nothing that {found.id} takes; models that do: {_takers(catalog, name)}"
+        findings.problem(name, value, "not taken", message)
+    elif not found.exact:
+        near = nearest_name(name, vocabulary)
+        hint = f"; the nearest known field is {near}" if near else ""
+        findings.warn(f"{name} is not known for {found.model.id} and is passed on as it is{hint}")
+        return True
+    elif known is None:
+        findings.problem(name, value, "unknown", "is no field of a request", nearest=nearest_name(name, vocabulary))
+    elif _is_of(found.model, name):
+        chosen = f", which {' and '.join(mode.when)} chooses" if mode.when else ""
+        findings.warn(f"{name} has no effect in the {mode.name} mode of {found.id}{chosen}; it is left out")
+    else:
+        findings.warn(f"{found.id} takes no {name}; it is left out")
+    return False
 
 
 def _is_of(model: Model, name: str) -> bool:
