@@ -93,9 +93,10 @@ ALLOWED: dict[str, set[str]] = {
         "errors",
         "redact",
     },
+    "service.beside": set(),
     "service.downloads": {
-        "service.api",
         "service.asking",
+        "service.beside",
         "service.exchange",
         "service.crc64",
         "service.settings",

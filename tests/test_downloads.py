@@ -5,12 +5,15 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
+import threading
 import unittest
 from typing import Union
+from unittest import mock
 
 from qianwen.errors import LinkExpired, OutputError
 from qianwen.sandbox.storage import crc64
 from qianwen.service import downloads
+from qianwen.service.beside import LARGE_BYTES, Beside
 from qianwen.service.crc64 import Crc64
 from qianwen.service.exchange import Fault, Response
 
@@ -151,6 +154,70 @@ class Fetch(unittest.TestCase):
         self.assertIn("http:", self.error(answer(b"", 302, location="http://other.example.com/")).message)
         self.assertIn("no URL", self.error(answer(b"", 302, location="https://[bad/")).message)
         self.assertIn("too often", self.error(*[answer(b"", 302, location=URL)] * 9).message)
+
+
+class InAnotherThread(unittest.TestCase):
+    LARGE = bytes(LARGE_BYTES)
+
+    def test_every_block_in_its_order_whatever_its_size(self) -> None:
+        blocks = [bytes([number]) * (LARGE_BYTES if number in (3, 4, 9) else number + 1) for number in range(40)]
+        done: list[bytes] = []
+        with Beside(done.append) as beside:
+            for block in blocks:
+                beside.hand_over(block)
+        self.assertEqual(done, blocks)
+
+    def test_small_blocks_need_no_thread(self) -> None:
+        places: list[int] = []
+        with Beside(lambda _: places.append(threading.get_ident())) as beside:
+            for block in (b"x", b"y", self.LARGE, b"z"):
+                beside.hand_over(block)
+        self.assertEqual([place == threading.get_ident() for place in places], [True, True, False, False])
+
+    def test_what_goes_wrong_there_is_raised_here(self) -> None:
+        def work(block: bytes) -> None:
+            raise ValueError("no")
+
+        for count in (1, 20):
+            with self.subTest(count), self.assertRaisesRegex(ValueError, "no"), Beside(work) as beside:
+                for _ in range(count):
+                    beside.hand_over(self.LARGE)
+
+    def test_what_goes_wrong_here_waits_for_what_is_done_there(self) -> None:
+        done: list[bytes] = []
+        with self.assertRaises(KeyboardInterrupt), Beside(done.append) as beside:
+            beside.hand_over(self.LARGE)
+            raise KeyboardInterrupt
+        self.assertEqual(len(done), 1)
+
+    def test_a_machine_without_a_thread_to_spare(self) -> None:
+        done: list[bytes] = []
+        with mock.patch.object(threading.Thread, "start", side_effect=RuntimeError), Beside(done.append) as beside:
+            beside.hand_over(self.LARGE)
+            beside.hand_over(b"x")
+        self.assertEqual(done, [self.LARGE, b"x"])
+
+    def test_a_large_download_is_hashed_and_continued(self) -> None:
+        data = bytes(range(256)) * 4096 * 3
+        cut = 2**20 + 7
+        blocks = [data[:cut], b""]
+        promise = {
+            "content_length": str(len(data)),
+            "etag": ETAG,
+            "content_md5": base64.b64encode(hashlib.md5(data).digest()).decode(),
+        }
+        first = answer(b"", 200, **promise)
+
+        def read(_: int) -> bytes:
+            block = blocks.pop(0)
+            if not block:
+                raise Fault("the connection broke", sent=True)
+            return block
+
+        send = Script(Response(200, first.headers, read), part(cut, len(data), data))
+        stream = io.BytesIO()
+        fetched = downloads.fetch(send, URL, stream)
+        self.assertEqual((stream.getvalue() == data, fetched.sha256), (True, hashlib.sha256(data).hexdigest()))
 
 
 class Urls(unittest.TestCase):

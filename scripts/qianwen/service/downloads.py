@@ -14,6 +14,7 @@ from urllib.parse import urljoin, urlsplit
 from ..errors import LinkExpired, OutputError
 from ..record import record
 from .asking import AGENT
+from .beside import Beside
 from .crc64 import Crc64
 from .exchange import Fault, Request, Response
 from .settings import STORAGE_HOSTS, is_loopback
@@ -125,14 +126,18 @@ class _Whole:
         self.crc64 = Crc64() if _NUMBER.fullmatch(self.expected_crc) else None
 
     def receive(self, response: Response) -> None:
-        while block := response.read(BLOCK_BYTES):
-            self.stream.write(block)
-            self.size += len(block)
-            self.sha256.update(block)
-            if self.md5:
-                self.md5.update(block)
-            if self.crc64:
-                self.crc64.update(block)
+        with Beside(self._digest) as digests:
+            while block := response.read(BLOCK_BYTES):
+                self.stream.write(block)
+                self.size += len(block)
+                digests.hand_over(block)
+
+    def _digest(self, block: bytes) -> None:
+        self.sha256.update(block)
+        if self.md5:
+            self.md5.update(block)
+        if self.crc64:
+            self.crc64.update(block)
 
     @property
     def is_proven(self) -> bool:

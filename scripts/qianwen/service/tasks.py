@@ -32,6 +32,8 @@ SHORT_GAP = 2.0
 EARLY_SECONDS = 30.0
 EARLY_SHARE = 0.201  # of the time that has passed: ten looks in half a minute, as many as every 3 seconds would make
 SHARE = 0.1
+STEADY_GAP = 4.0
+LATE_SHARE = 0.01
 LEAST_GAP = 1.0  # the account may look 20 times a second, with all its programs together
 LAST_LOOK_SECONDS = 2.0  # kept back from the deadline for one more look
 LOOKS_IN_VAIN = 5  # refusals in a row after which asking is given up; the task itself has not failed
@@ -97,14 +99,18 @@ def look(body: JSON) -> Seen:
 def gaps(interval: float) -> Iterator[float]:
     """Seconds between looks: a share of the time that has passed, at most `interval`.
 
-    So the end of a task of 10 to 30 seconds is noticed within a tenth of its length on average, and that of a longer
-    one always. The service advises 3 seconds in the first half minute and longer after; this makes no more looks.
+    So the end of a task of 10 to 30 seconds is noticed within a tenth of its length on average, that of a longer one
+    always, and within 4 seconds as long as somebody may be looking on. The service advises 3 seconds in the first half
+    minute and longer after; this makes no more looks than that.
     """
     interval = max(interval, LEAST_GAP)
     elapsed = 0.0
     while True:
-        share = EARLY_SHARE if elapsed < EARLY_SECONDS else SHARE
-        gap = min(max(SHORT_GAP, elapsed * share), interval)
+        if elapsed < EARLY_SECONDS:
+            gap = max(SHORT_GAP, elapsed * EARLY_SHARE)
+        else:
+            gap = min(elapsed * SHARE, max(STEADY_GAP, elapsed * LATE_SHARE))
+        gap = min(gap, interval)
         yield gap
         elapsed += gap
 

@@ -266,6 +266,7 @@ class _BoundedSocket:
         self._bound = bound
         self._readers = 0
         self._closed = False
+        self._trouble: OSError | None = None
         self.patience = 60.0
 
     def sendall(self, data: bytes) -> None:
@@ -274,7 +275,25 @@ class _BoundedSocket:
             view = view[self._wait_for(self._sock.send, view) :]
 
     def receive_into(self, buffer: memoryview) -> int:
-        return self._wait_for(self._sock.recv_into, buffer)
+        if self._trouble:
+            raise self._trouble
+        count = self._wait_for(self._sock.recv_into, buffer)
+        return count + self._records_at_hand(buffer[count:]) if count and hasattr(self._sock, "pending") else count
+
+    def _records_at_hand(self, buffer: memoryview) -> int:
+        """What has come already behind the first record of TLS, which holds 16 KiB at most: a call for each is slow."""
+        from ssl import SSLWantReadError
+
+        total = 0
+        self._sock.settimeout(0)
+        try:
+            while total < len(buffer) and (count := self._sock.recv_into(buffer[total:])):
+                total += count
+        except SSLWantReadError:
+            pass
+        except OSError as error:
+            self._trouble = error  # for the next call: what came before it counts
+        return total
 
     def _wait_for(self, operation: Callable[[memoryview], int], buffer: memoryview) -> int:
         self._sock.settimeout(self._bound(self.patience))
