@@ -6,10 +6,12 @@ import json
 import os
 import socket
 import ssl
+import struct
 import subprocess
 import sys
 import threading
 import time
+import unittest
 from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
@@ -18,7 +20,7 @@ from unittest import mock
 
 from qianwen.sandbox.server import Server
 from qianwen.service import opening
-from qianwen.service.exchange import Fault, Request
+from qianwen.service.exchange import Fault, Request, Response
 from qianwen.service.transport import Transport
 
 from . import SCRIPTS
@@ -162,6 +164,75 @@ class Tls(Case):
     def test_a_handshake_that_is_cut(self) -> None:
         with peer(hanging_up).listening() as url:
             self.assertFalse(self.fault(url.replace("http", "https")).permanent)
+
+
+class Records(unittest.TestCase):
+    """TLS hands out 16 KiB at most; what has come behind them is taken in the same call."""
+
+    BODY = bytes(range(256)) * 256
+
+    def ask(self, url: str) -> Response:
+        door = Transport(env={"SSL_CERT_FILE": str(CERT)})
+        self.addCleanup(door.close)
+        response = door.send(Request("GET", url.replace("http://127.0.0.1", "https://localhost")))
+        self.addCleanup(response.close)
+        return response
+
+    def test_what_is_at_hand_comes_in_one_piece(self) -> None:
+        with peer(saying(self.BODY, len(self.BODY), closing)).listening() as url:
+            response = self.ask(url)
+            blocks = [response.read(2**20)]
+            time.sleep(0.2)  # the rest arrives
+            while block := response.read(2**20):
+                blocks.append(block)
+        self.assertEqual(b"".join(blocks), self.BODY)
+        self.assertLessEqual(len(blocks), 3)
+
+    def test_what_came_before_a_break_counts(self) -> None:
+        for end in (closing, breaking, garbling):
+            with self.subTest(end.__name__), peer(saying(self.BODY, len(self.BODY) + 1, end)).listening() as url:
+                response = self.ask(url)
+                time.sleep(0.2)
+                came = b""
+                with self.assertRaises(Fault) as caught:
+                    while block := response.read(2**20):
+                        came += block
+                self.assertTrue(caught.exception.sent)
+                self.assertEqual(came, self.BODY)
+
+
+def closing(connection: ssl.SSLSocket) -> None:
+    pass
+
+
+def breaking(connection: ssl.SSLSocket) -> None:
+    """A reset instead of an end."""
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
+def garbling(connection: ssl.SSLSocket) -> None:
+    """Bytes that are no record."""
+    os.write(connection.fileno(), b"nothing of the kind")
+
+
+def saying(
+    body: bytes, length: int, end: Callable[[ssl.SSLSocket], object]
+) -> Callable[[Peer], Callable[[socket.socket], None]]:
+    """A server on https with an answer of `body` that promises `length` bytes, and how the connection ends."""
+
+    def make(there: Peer) -> Callable[[socket.socket], None]:
+        def handle(connection: socket.socket) -> None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(CERT, TLS / "key.pem")
+            with context.wrap_socket(connection, server_side=True) as secured:
+                secured.recv(65536)
+                secured.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % length + body)
+                time.sleep(0.1)
+                end(secured)
+
+        return handle
+
+    return make
 
 
 def hanging(there: Peer) -> Callable[[socket.socket], None]:
