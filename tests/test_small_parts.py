@@ -42,6 +42,13 @@ class Records(unittest.TestCase):
         self.assertNotEqual(Point(1), {"x": 1, "y": 0, "tags": ()})
         self.assertEqual(len({Point(1, 0), Point(y=0, x=1), Point(2)}), 2)
 
+    def test_a_function_may_be_a_default(self) -> None:
+        @record
+        class Caller:
+            call: Callable[[int], int] = lambda number: number + 1
+
+        self.assertEqual((Caller().call(1), changed(Caller(), call=abs).call(-7)), (2, 7))
+
     def test_a_changed_copy(self) -> None:
         first = Point(1)
         self.assertEqual((changed(first, y=5), first), (Point(1, 5), Point(1)))

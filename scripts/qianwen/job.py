@@ -81,12 +81,15 @@ class Job(Work):
         """The row of the model that was named, else of the default for what is given; and why, for the user."""
         model_id, why = self.ask.model, ""
         if not model_id:
-            from .models.default_size import making_the_size
             from .models.media_items import unpack
 
             ask = self.ask
             given = {**ask.fields, **unpack(ask.fields).fields, "mode": ask.kind}
-            default = making_the_size(self.catalog, validate.default_for(self.catalog, given), given)
+            default = validate.default_for(self.catalog, given)
+            if "size" in given:
+                from .models.default_size import making_the_size
+
+                default = making_the_size(self.catalog, default, given)
             model_id = default.regional.get(self.region, default.model) if default.regional else default.model
             why = ", the default"
             if default.when:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, TypeVar
+    from typing import Any, Iterator, TypeVar
 
     from typing_extensions import dataclass_transform
 
@@ -35,27 +35,33 @@ else:
             if len(own) != len(values) + len(named) or not required <= own.keys() <= known:
                 raise TypeError(f"{cls.__name__} has the fields {', '.join(names)}")
 
-        def __eq__(self, other):
-            return type(other) is cls and all(getattr(self, name) == getattr(other, name) for name in names)
-
-        def __hash__(self):
-            return hash(tuple(fields_of(self).values()))
-
-        def __repr__(self):
-            return f"{cls.__name__}({', '.join(f'{name}={value!r}' for name, value in fields_of(self).items())})"
-
-        def refuse(self, *_):
-            raise AttributeError(f"{cls.__name__} is immutable")
-
-        for method in (__init__, __eq__, __hash__, __repr__):
-            setattr(cls, method.__name__, method)
-        cls.__setattr__ = cls.__delattr__ = refuse
+        cls.__init__ = __init__
+        cls.__eq__ = _equals
+        cls.__hash__ = _hash
+        cls.__repr__ = _repr
+        cls.__setattr__ = cls.__delattr__ = _refuse
         return cls
+
+    def _equals(self, other):
+        return type(other) is type(self) and all(value == getattr(other, name) for name, value in _fields(self))
+
+    def _hash(self):
+        return hash(tuple(value for _, value in _fields(self)))
+
+    def _repr(self):
+        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in _fields(self))})"
+
+    def _refuse(self, *_):
+        raise AttributeError(f"{type(self).__name__} is immutable")
+
+
+def _fields(value: object) -> Iterator[tuple[str, Any]]:
+    return ((name, getattr(value, name)) for name in type(value).__annotations__)
 
 
 def fields_of(value: object) -> dict[str, Any]:
     """The fields of a record by name, in their order."""
-    return {name: getattr(value, name) for name in type(value).__annotations__}
+    return dict(_fields(value))
 
 
 def changed(value: T, **changes: Any) -> T:

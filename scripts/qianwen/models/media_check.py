@@ -12,6 +12,8 @@ from .findings import Findings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Callable, Mapping
+
     from ..media import Facts
 
 DATA_URL_ADVICE = 10_485_760  # encoded bytes; documented for the vision models, applied here as a warning
@@ -165,3 +167,10 @@ def _rescaled(facts: Facts, rule: MediaRule) -> str | None:
     else:
         width, height = (math.floor(side * high / longer) for side in (facts.width, facts.height))
     return f"{width}*{height}" if low <= min(width, height) and max(width, height) <= high else None
+
+
+CHECKS: Mapping[str, Callable[[Param, object, Findings], object]] = {
+    "media": media,
+    "media list": media_list,
+    "media items": media_items,
+}

@@ -6,16 +6,13 @@ problem, and all problems are raised together. A field is checked by the functio
 
 from __future__ import annotations
 
-import math
 import re
 
 from ..errors import InvalidRequest, Problem
 from ..record import changed, record
 from ..spelling import nearest
-from . import sizes
 from .catalog import Catalog, Default, Found, Mode, Model, Param, Source, meets, says_something
 from .findings import Findings
-from .media_check import ROUNDING_SECONDS, media, media_items, media_list
 from .media_items import FLAT, IMAGE, TYPES, is_picture, unpack
 from .tiers import translate
 
@@ -54,6 +51,10 @@ class Checked:
 
     def _clip_seconds(self, path: str) -> int:
         """The whole seconds of one input that is a clip; where only the service can see it, the most it may have."""
+        import math
+
+        from .media_check import ROUNDING_SECONDS
+
         source, param = self.sources[path], self.mode.param(path.partition("[")[0])
         rule = next((rule for rule in param.media if rule.types[0].startswith("video/")), None) if param else None
         if rule is None or rule.seconds is None or (source.facts and not source.facts.type.startswith("video/")):
@@ -328,6 +329,12 @@ def _check_field(param: Param, values: dict[str, Any], findings: Findings) -> No
     values[param.name] = CHECKS[param.kind](param, value, findings)
 
 
+def _media(param: Param, value: object, findings: Findings) -> object:
+    from .media_check import CHECKS
+
+    return CHECKS[param.kind](param, value, findings)
+
+
 def _text(param: Param, value: object, findings: Findings) -> object:
     if not isinstance(value, str):
         findings.problem(param.name, value, "type", "is no text", "a text")
@@ -347,6 +354,8 @@ def _text(param: Param, value: object, findings: Findings) -> object:
 
 def _tokens(text: str) -> int:
     """A rough count: one for each CJK character, one for each four others. The service's tokenizer is not public."""
+    import math
+
     wide = sum(1 for character in text if ord(character) >= 0x2E80)
     return wide + math.ceil((len(text) - wide) / 4)
 
@@ -465,6 +474,8 @@ def _size(param: Param, value: object, findings: Findings) -> object:
     if rule is None or not isinstance(value, str):
         findings.problem(param.name, value, "type", "is no text", "a text such as 1024*1024 or 16:9")
         return value
+    from . import sizes
+
     verdict = sizes.judge(value, rule)
     if verdict.fault:
         others = _other_modes(
@@ -523,9 +534,9 @@ CHECKS: Mapping[str, Callable[[Param, object, Findings], object]] = {
     "switch": _switch,
     "choice": _choice,
     "size": _size,
-    "media": media,
-    "media list": media_list,
-    "media items": media_items,
+    "media": _media,
+    "media list": _media,
+    "media items": _media,
     "types": _types,
     "structure": _structure,
 }
