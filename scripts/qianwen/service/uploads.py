@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from .exchange import Send
 
-BLOCK_BYTES = 256 * 1024
+BLOCK_BYTES = 1024 * 1024
 UPLOAD_PATIENCE = 120.0
 TRIES = 3
 NEW_POLICY_HELPS = (403, 408, 409, 429)  # expired, timed out, name taken by an earlier try, throttled
