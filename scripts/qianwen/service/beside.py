@@ -8,8 +8,8 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Callable
 
-LARGE_BYTES = 256 * 1024  # that much at once: the line is not what is waited for
-MOST_WAITING = 2
+LARGE_BYTES = 128 * 1024  # that much at once: the line is not what is waited for
+MOST_WAITING = 4
 
 
 class Beside:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from .exchange import Send
 
-BLOCK_BYTES = 1024 * 1024
+BLOCK_BYTES = 256 * 1024
 PATIENCE = 60.0
 BREAKS = 5  # how often a download is taken up again without a byte that is new
 REDIRECTS = 3
