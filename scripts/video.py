@@ -13,7 +13,7 @@ if sys.version_info < (3, 9):
     sys.stderr.write("Error: Python 3.9 or newer is needed; this is %d.%d\n" % sys.version_info[:2])
     raise SystemExit(3)
 
-gc.set_threshold(50_000)  # nothing that is made until a request leaves is garbage
+gc.set_threshold(50000)  # nothing that is made until a request leaves is garbage
 sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))  # python -P and -I leave it out
 
 try:

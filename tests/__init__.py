@@ -34,5 +34,5 @@ def load_tests(loader: unittest.TestLoader, standard: unittest.TestSuite, patter
     """What `python3 -m unittest` asks a package for."""
     from .side_by_side import SideBySide, can_fork
 
-    found = loader.discover(str(Path(__file__).parent), pattern or "test*.py")
+    found = loader.discover(str(Path(__file__).parent), pattern or "test*.py", str(ROOT))
     return SideBySide(found) if can_fork() else found

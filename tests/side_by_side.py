@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import sys
 import unittest
+from contextlib import suppress
 from multiprocessing.connection import Connection, wait
 from typing import Any, Iterator, NamedTuple, Sequence
 
@@ -43,16 +45,20 @@ class SideBySide(unittest.TestSuite):
         os.close(office)
         fork = multiprocessing.get_context("fork")
         lines, processes = [], []
-        for _ in range(2 * (os.cpu_count() or 1)):  # more than can compute: half of their time the tests wait
-            ours, theirs = fork.Pipe(duplex=False)
-            lines.append(ours)
-            processes.append(fork.Process(target=_work, args=(groups, tickets, theirs)))
-            processes[-1].start()
-            theirs.close()
-        os.close(tickets)
+        options = result.buffer, getattr(result, "tb_locals", False)
         try:
+            for _ in range(2 * (os.cpu_count() or 1)):  # more than can compute: half of their time the tests wait
+                ours, theirs = fork.Pipe(duplex=False)
+                lines.append(ours)
+                process = fork.Process(target=_work, args=(groups, tickets, theirs, options))
+                process.start()
+                processes.append(process)
+                theirs.close()
             _collect(lines, groups, result)
         finally:
+            os.close(tickets)
+            for line in lines:
+                line.close()
             for process in processes:
                 process.terminate()
                 process.join()
@@ -75,13 +81,25 @@ def _flat(suite: unittest.TestSuite) -> Iterator[unittest.TestCase]:
             yield entry
 
 
-def _work(groups: Sequence[Group], tickets: int, line: Connection) -> None:
-    """In a process of its own: run one group after the other, as long as there are any."""
-    while ticket := os.read(tickets, 2):
-        number = int.from_bytes(ticket, "big")
-        teller = _Teller(number, line)
-        unittest.TestSuite(groups[number]).run(teller)
-        teller.send("")
+def _work(groups: Sequence[Group], tickets: int, line: Connection, options: tuple[bool, bool]) -> None:
+    """In a process of its own: run one group after the other, as long as there are any.
+
+    options: whether the output of tests is kept for those that fail, and whether tracebacks show variables.
+    """
+    teller = _Teller(line)
+    teller.buffer, teller.tb_locals = options
+
+    def end(*_: object) -> None:
+        if not teller.shouldStop:
+            teller.stop()
+            raise SystemExit  # no KeyboardInterrupt: that one would keep a test from cleaning up
+
+    signal.signal(signal.SIGTERM, end)
+    with suppress(BrokenPipeError, KeyboardInterrupt):  # nobody listens any more; it is told where it all began
+        while not teller.shouldStop and (ticket := os.read(tickets, 2)):
+            teller.group = int.from_bytes(ticket, "big")
+            unittest.TestSuite(groups[teller.group]).run(teller)
+            teller.send("")
 
 
 class _Teller(unittest.TestResult):
@@ -89,9 +107,10 @@ class _Teller(unittest.TestResult):
 
     KINDS = ("errors", "failures", "skipped", "expectedFailures", "unexpectedSuccesses")
 
-    def __init__(self, group: int, line: Connection) -> None:
+    group = 0
+
+    def __init__(self, line: Connection) -> None:
         super().__init__()
-        self._group = group
         self._line = line
 
     def stopTest(self, test: unittest.TestCase) -> None:  # noqa: N802
@@ -104,7 +123,7 @@ class _Teller(unittest.TestResult):
             entries: list[Any] = getattr(self, kind)
             kinds[kind] = [f"{entry[0]}\n{entry[1]}" if isinstance(entry, tuple) else str(entry) for entry in entries]
             entries.clear()
-        self._line.send(Outcome(self._group, name, kinds))
+        self._line.send(Outcome(self.group, name, kinds))
 
 
 def _collect(lines: list[Connection], groups: Sequence[Group], result: unittest.TestResult) -> None:
@@ -127,7 +146,7 @@ def _heard(lines: list[Connection]) -> Iterator[Outcome]:
             assert isinstance(line, Connection)
             try:
                 yield line.recv()
-            except EOFError:
+            except (EOFError, OSError):  # OSError: it died in the middle of a word
                 lines.remove(line)
 
 

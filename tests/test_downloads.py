@@ -183,6 +183,14 @@ class InAnotherThread(unittest.TestCase):
                 for _ in range(count):
                     beside.hand_over(self.LARGE)
 
+    def test_what_goes_wrong_in_both_places_is_not_taken_for_a_break_of_the_line(self) -> None:
+        def work(block: bytes) -> None:
+            raise MemoryError
+
+        with self.assertRaises(MemoryError), Beside(work) as beside:
+            beside.hand_over(self.LARGE)
+            raise Fault("the connection broke", sent=True)
+
     def test_what_goes_wrong_here_waits_for_what_is_done_there(self) -> None:
         done: list[bytes] = []
         with self.assertRaises(KeyboardInterrupt), Beside(done.append) as beside:

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import os
+import tempfile
+import time
 import unittest
+from multiprocessing.context import ForkProcess as Process
+from pathlib import Path
+from unittest import mock
 
 from .side_by_side import SideBySide, can_fork
 
@@ -45,6 +50,20 @@ class Examples:
         def test_never_runs(self) -> None:
             pass
 
+    class Waits(unittest.TestCase):
+        folder = Path()
+
+        def test_waits(self) -> None:
+            self.addCleanup((self.folder / "began").rename, self.folder / "cleaned up")
+            (self.folder / "began").touch()
+            time.sleep(60)
+
+    class FailsLater(unittest.TestCase):
+        def test_fails(self) -> None:
+            while not (Examples.Waits.folder / "began").exists():
+                time.sleep(0.01)
+            self.fail()
+
     class Dies(unittest.TestCase):
         def test_1_passes(self) -> None:
             pass
@@ -85,6 +104,26 @@ class Told(unittest.TestCase):
         result = run(Examples.Dies, Examples.Outcomes)
         died = sorted(test.id().rpartition(".")[2] for test, text in result.errors if "has died" in text)
         self.assertEqual(died, ["test_2_dies", "test_3_never_runs"])
+
+    def test_a_machine_that_cannot_begin_another_process(self) -> None:
+        start = Process.start
+        with mock.patch.object(Process, "start", autospec=True, side_effect=[None, OSError("no more")]) as begun:
+            begun.side_effect = lambda process: start(process) if begun.call_count == 1 else self.refuse()
+            with self.assertRaisesRegex(OSError, "no more"):
+                run(Examples.Outcomes)
+        self.assertEqual(begun.call_count, 2)
+
+    def refuse(self) -> None:
+        raise OSError("no more")
+
+    def test_a_test_that_is_ended_cleans_up(self) -> None:
+        with tempfile.TemporaryDirectory() as name:
+            Examples.Waits.folder = Path(name)
+            result = unittest.TestResult()
+            result.failfast = True
+            load = unittest.defaultTestLoader.loadTestsFromTestCase
+            SideBySide(map(load, (Examples.Waits, Examples.FailsLater))).run(result)
+            self.assertEqual(os.listdir(name), ["cleaned up"])
 
     def test_one_failure_is_enough_when_asked(self) -> None:
         result = unittest.TestResult()

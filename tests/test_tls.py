@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 import unittest
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import MappingProxyType
 from typing import Callable, Iterator, Mapping
@@ -40,14 +40,14 @@ def secure(clock: Clock, certificate: Path = CERT) -> Iterator[Recording]:
     context.load_cert_chain(certificate, TLS / "key.pem")
     server.socket = context.wrap_socket(server.socket, server_side=True)
     standin.origin = standin.origin.replace("http://127.0.0.1", "https://localhost")
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+    thread = threading.Thread(target=server.serve, daemon=True)
     thread.start()
     try:
         yield standin
     finally:
-        server.shutdown()
-        server.server_close()
+        server.end()
         thread.join()
+        server.server_close()
 
 
 class Tls(Case):
@@ -188,6 +188,32 @@ class Records(unittest.TestCase):
         self.assertEqual(b"".join(blocks), self.BODY)
         self.assertLessEqual(len(blocks), 3)
 
+    def test_a_connection_that_the_server_has_ended_carries_nothing_that_is_paid_for(self) -> None:
+        """Its farewell came right behind the answer and is read already, but the connection itself is still open."""
+        there = peer(saying(b"first", 5, taking_leave), saying(b"second", 6, closing))
+        with there.listening() as plain:
+            url = plain.replace("http://127.0.0.1", "https://localhost")
+            door = Transport(env={"SSL_CERT_FILE": str(CERT)})
+            self.addCleanup(door.close)
+            with door.send(Request("GET", url)) as response:
+                time.sleep(0.3)
+                self.assertEqual(response.read_all(100), b"first")
+            with door.send(Request("POST", url, {}, b"{}", billable=True, once=True)) as response:
+                self.assertEqual(response.read_all(100), b"second")
+        self.assertEqual(there.connections, 2)
+
+    def test_a_server_that_reads_slowly_but_steadily_is_waited_for(self) -> None:
+        """TLS says nothing of a block before all of it is taken, so a block is smaller than what patience allows for."""
+        body = bytes(12 * 2**20)
+        with peer(reading_slowly).listening() as plain:
+            url = plain.replace("http://127.0.0.1", "https://localhost")
+            door = Transport(env={"SSL_CERT_FILE": str(CERT)})
+            self.addCleanup(door.close)
+            began = time.monotonic()
+            with door.send(Request("POST", url, {}, body, patience=1.0)) as response:
+                self.assertEqual(response.read_all(100), str(len(body)).encode())
+        self.assertGreater(time.monotonic() - began, 1.5)
+
     def test_what_came_before_a_break_counts(self) -> None:
         for end in (closing, breaking, garbling):
             with self.subTest(end.__name__), peer(saying(self.BODY, len(self.BODY) + 1, end)).listening() as url:
@@ -203,6 +229,34 @@ class Records(unittest.TestCase):
 
 def closing(connection: ssl.SSLSocket) -> None:
     pass
+
+
+def taking_leave(connection: ssl.SSLSocket) -> None:
+    """The end of TLS and not of the connection: no answer to it is waited for."""
+    connection.settimeout(0.05)
+    with suppress(OSError):
+        connection.unwrap()
+    time.sleep(1)
+
+
+def reading_slowly(there: Peer) -> Callable[[socket.socket], None]:
+    def handle(connection: socket.socket) -> None:
+        with secured(connection) as line:
+            head, _, body = line.recv(65536).partition(b"\r\n\r\n")
+            length = int(head.lower().partition(b"content-length: ")[2].split()[0])
+            count = len(body)
+            while count < length:
+                count += len(line.recv(65536))
+                time.sleep(0.0025)
+            line.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%d" % (len(str(count)), count))
+
+    return handle
+
+
+def secured(connection: socket.socket) -> ssl.SSLSocket:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(CERT, TLS / "key.pem")
+    return context.wrap_socket(connection, server_side=True)
 
 
 def breaking(connection: ssl.SSLSocket) -> None:
@@ -222,13 +276,11 @@ def saying(
 
     def make(there: Peer) -> Callable[[socket.socket], None]:
         def handle(connection: socket.socket) -> None:
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            context.load_cert_chain(CERT, TLS / "key.pem")
-            with context.wrap_socket(connection, server_side=True) as secured:
-                secured.recv(65536)
-                secured.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % length + body)
+            with secured(connection) as line:
+                line.recv(65536)
+                line.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % length + body)
                 time.sleep(0.1)
-                end(secured)
+                end(line)
 
         return handle
 

@@ -35,6 +35,7 @@ else:
             if len(own) != len(values) + len(named) or not required <= own.keys() <= known:
                 raise TypeError(f"{cls.__name__} has the fields {', '.join(names)}")
 
+        cls._names = names
         cls.__init__ = __init__
         cls.__eq__ = _equals
         cls.__hash__ = _hash
@@ -55,8 +56,8 @@ else:
         raise AttributeError(f"{type(self).__name__} is immutable")
 
 
-def _fields(value: object) -> Iterator[tuple[str, Any]]:
-    return ((name, getattr(value, name)) for name in type(value).__annotations__)
+def _fields(value: Any) -> Iterator[tuple[str, Any]]:
+    return ((name, getattr(value, name)) for name in value._names)
 
 
 def fields_of(value: object) -> dict[str, Any]:

@@ -169,7 +169,7 @@ def _rescaled(facts: Facts, rule: MediaRule) -> str | None:
     return f"{width}*{height}" if low <= min(width, height) and max(width, height) <= high else None
 
 
-CHECKS: Mapping[str, Callable[[Param, object, Findings], object]] = {
+BY_KIND: Mapping[str, Callable[[Param, object, Findings], object]] = {
     "media": media,
     "media list": media_list,
     "media items": media_items,

@@ -212,7 +212,7 @@ def _known_fields(
     catalog: Catalog, found: Found, mode: Mode, given: dict[str, Any], findings: Findings
 ) -> dict[str, Any]:
     """The fields that this mode takes; the others are dropped, refused, or passed on for an unknown model."""
-    if all(map(mode.param, given)):
+    if all(map(mode.param, given)):  # most requests: there is nothing to look up among all models
         return dict(given)
     vocabulary = {name: param for param in _all_params(catalog) for name in (param.name, *param.also)}
     return {
@@ -330,9 +330,9 @@ def _check_field(param: Param, values: dict[str, Any], findings: Findings) -> No
 
 
 def _media(param: Param, value: object, findings: Findings) -> object:
-    from .media_check import CHECKS
+    from .media_check import BY_KIND
 
-    return CHECKS[param.kind](param, value, findings)
+    return BY_KIND[param.kind](param, value, findings)
 
 
 def _text(param: Param, value: object, findings: Findings) -> object:

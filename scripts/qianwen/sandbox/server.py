@@ -48,7 +48,7 @@ class Server(ThreadingHTTPServer):
     def end(self) -> None:
         self._is_ending = True
         with suppress(OSError):
-            socket.create_connection((HOST, self.server_address[1])).close()  # it wakes whoever waits for a client
+            socket.create_connection((HOST, self.server_address[1]), 1.0).close()  # wakes whoever waits for a client
 
     @property
     def base(self) -> str:
@@ -230,7 +230,7 @@ def main(argv: list[str]) -> int:
         parser.error(f"stdout cannot be written to: {error.strerror}")
     print("Set it, and any key as DASHSCOPE_API_KEY. Ctrl-C ends the stand-in and forgets its tasks.", file=sys.stderr)
     try:
-        server.serve_forever()
+        server.serve()
     except KeyboardInterrupt:
         pass
     finally:

@@ -68,5 +68,5 @@ class Beside:
         if self._queue is not None:
             self._queue.put(b"")
             self._queue.join()
-        if kind is None:
+        if kind is None or issubclass(kind, Exception):
             self._complain()

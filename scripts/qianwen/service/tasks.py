@@ -97,11 +97,11 @@ def look(body: JSON) -> Seen:
 
 
 def gaps(interval: float) -> Iterator[float]:
-    """Seconds between looks: a share of the time that has passed, at most `interval`.
+    """Seconds between looks: 2 at first, then shares of the time that has passed, at most `interval`.
 
-    So the end of a task of 10 to 30 seconds is noticed within a tenth of its length on average, that of a longer one
-    always, and within 4 seconds as long as somebody may be looking on. The service advises 3 seconds in the first half
-    minute and longer after; this makes no more looks than that.
+    The first half minute has ten looks, as the service's advice of 3 seconds would make, and all later time has fewer
+    than that, unless `interval` asks for more. The end of a task of 10 to 30 seconds is noticed within a tenth of its
+    length on average, that of a longer one always: after 30 seconds the gaps begin anew at a tenth.
     """
     interval = max(interval, LEAST_GAP)
     elapsed = 0.0

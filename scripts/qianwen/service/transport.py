@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 REFUSAL_BYTES = 65536
 _LEGAL_IN_A_TARGET = "%/:?#[]@!$&'()*+,;=~"
+TLS_SEND_BYTES = 64 * 1024
 _HEADER_LINE = re.compile(r"[\x20-\x7e]+")
 IDLE_SECONDS_FOR_PAID = 5.0  # a connection that rested longer may be half closed: not for a request that costs money
 
@@ -266,33 +267,38 @@ class _BoundedSocket:
         self._bound = bound
         self._readers = 0
         self._closed = False
+        self._is_tls = hasattr(sock, "pending")
+        self._is_over = False
         self._trouble: OSError | None = None
         self.patience = 60.0
 
     def sendall(self, data: bytes) -> None:
         view = memoryview(data)
         while view:
-            view = view[self._wait_for(self._sock.send, view) :]
+            piece = view[:TLS_SEND_BYTES] if self._is_tls else view  # TLS takes all of it, and all within one patience
+            view = view[self._wait_for(self._sock.send, piece) :]
 
     def receive_into(self, buffer: memoryview) -> int:
         if self._trouble:
             raise self._trouble
-        count = self._wait_for(self._sock.recv_into, buffer)
-        return count + self._records_at_hand(buffer[count:]) if count and hasattr(self._sock, "pending") else count
+        count = 0 if self._is_over else self._wait_for(self._sock.recv_into, buffer)
+        return count + self._records_at_hand(buffer[count:]) if count and self._is_tls else count
 
     def _records_at_hand(self, buffer: memoryview) -> int:
         """What has come already behind the first record of TLS, which holds 16 KiB at most: a call for each is slow."""
-        from ssl import SSLWantReadError
+        from ssl import SSLWantReadError, SSLWantWriteError
 
         total = 0
         self._sock.settimeout(0)
         try:
-            while total < len(buffer) and (count := self._sock.recv_into(buffer[total:])):
+            while total < len(buffer) and not self._is_over:
+                count = self._sock.recv_into(buffer[total:])
+                self._is_over = not count
                 total += count
-        except SSLWantReadError:
+        except (SSLWantReadError, SSLWantWriteError):
             pass
-        except OSError as error:
-            self._trouble = error  # for the next call: what came before it counts
+        except OSError as error:  # for the next call: what came before it counts
+            self._trouble = error.with_traceback(None)
         return total
 
     def _wait_for(self, operation: Callable[[memoryview], int], buffer: memoryview) -> int:
@@ -309,6 +315,8 @@ class _BoundedSocket:
 
     def is_quiet(self) -> bool:
         """True when the other side has neither sent nor closed: an idle connection fit for another request."""
+        if self._is_over or self._trouble or (self._is_tls and self._sock.pending()):  # type: ignore[attr-defined]
+            return False
         try:
             readable, _, _ = select.select([self._sock], [], [], 0)
             return not readable
