@@ -6,6 +6,7 @@ machine that cannot fork.
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 import signal
@@ -45,6 +46,7 @@ class SideBySide(unittest.TestSuite):
         os.close(office)
         fork = multiprocessing.get_context("fork")
         lines, processes = [], []
+        gc.freeze()  # what is here by now stays to the end: no collection need look at it, nor its pages be copied
         options = result.buffer, getattr(result, "tb_locals", False)
         try:
             for _ in range(2 * (os.cpu_count() or 1)):  # more than can compute: half of their time the tests wait

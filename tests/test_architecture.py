@@ -10,6 +10,7 @@ import sys
 import sysconfig
 import tempfile
 import unittest
+from functools import cache
 from pathlib import Path
 from typing import Iterator
 
@@ -319,8 +320,18 @@ class _AtRunTime(ast.NodeTransformer):
         return self.generic_visit(node)
 
 
+@cache
+def nodes(path: Path) -> tuple[ast.AST, ...]:
+    return tuple(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+
+
+@cache
+def nodes_at_run_time(path: Path) -> tuple[ast.AST, ...]:
+    return tuple(ast.walk(_AtRunTime().visit(ast.parse(path.read_text(encoding="utf-8")))))
+
+
 def absolute_imports(path: Path) -> Iterator[str]:
-    for node in ast.walk(_AtRunTime().visit(ast.parse(path.read_text(encoding="utf-8")))):
+    for node in nodes_at_run_time(path):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and not node.level:
@@ -330,7 +341,7 @@ def absolute_imports(path: Path) -> Iterator[str]:
 def imports(path: Path, name: str) -> Iterator[str]:
     """Absolute names of everything that a module imports, wherever in it the import stands."""
     yield from absolute_imports(path)
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in nodes(path):
         if isinstance(node, ast.ImportFrom) and node.level:
             package = ["qianwen", *name.split(".")][: -node.level]
             base = ".".join([*package, *([node.module] if node.module else [])])
@@ -382,6 +393,7 @@ class Imports(unittest.TestCase):
                     self.assertTrue(_is_standard(root))
 
 
+@cache
 def _is_standard(root: str) -> bool:
     names = getattr(sys, "stdlib_module_names", None)  # 3.10 and later
     if names is not None:

@@ -12,7 +12,6 @@ import json
 import os
 import shlex
 import socket
-import sys
 import threading
 import unittest
 from contextlib import contextmanager
@@ -138,18 +137,13 @@ class Broken(Case):
 
     @classmethod
     def setUpClass(cls) -> None:
-        """One server for all rows; each has its own stand-in behind it.
-
-        Client, instrument and stand-in take turns often: a row is mostly their waiting for each other.
-        """
+        """One server for all rows; each has its own stand-in behind it."""
         cls.server = Server(StandIn())
-        thread = threading.Thread(target=cls.server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+        thread = threading.Thread(target=cls.server.serve, daemon=True)
         thread.start()
-        cls.addClassCleanup(thread.join)
         cls.addClassCleanup(cls.server.server_close)
-        cls.addClassCleanup(cls.server.shutdown)
-        cls.addClassCleanup(sys.setswitchinterval, sys.getswitchinterval())
-        sys.setswitchinterval(0.0005)
+        cls.addClassCleanup(thread.join)
+        cls.addClassCleanup(cls.server.end)
 
     @contextmanager
     def wire(self, scenario: Scenario, plan: list[Break]) -> Iterator[Breaker]:
