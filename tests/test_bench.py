@@ -6,6 +6,7 @@ The times themselves are measured by tests/bench/run.py, which is no test.
 from __future__ import annotations
 
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -20,7 +21,7 @@ from qianwen.sandbox import placeholder
 from qianwen.service.opening import Opener
 from qianwen.service.tasks import SHARE, SHORT_GAP, gaps
 
-from . import SCRIPTS
+from . import ROOT, SCRIPTS
 from .bench.server import CERT, HOST, KEY, Loopback
 from .support import Case
 
@@ -204,6 +205,30 @@ class Sockets(unittest.TestCase):
             sock, _ = Opener({}, lambda seconds: seconds).open(("http", HOST, listener.getsockname()[1]))
             with sock:
                 self.assertNotEqual(sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY), 0)
+
+
+class Table(unittest.TestCase):
+    """What the README shows was printed by the benchmark, and says of itself what holds."""
+
+    HEADER = "| Measured | ours | compared with | held |"
+
+    def test_the_readme_has_the_table(self) -> None:
+        text = (ROOT / "README.md").read_text(encoding="utf-8")
+        self.assertIn(self.HEADER, (ROOT / "tests" / "bench" / "run.py").read_text(encoding="utf-8"))
+        before, _, after = text.partition(self.HEADER)
+        self.assertRegex(before.rstrip().rpartition("\n")[2], r"^Measured 20\d\d-\d\d-\d\d, .+, Python 3\.\d+\.\d+\.$")
+        rows = [line.strip("|").split("|") for line in after.partition("\n\n")[0].splitlines() if line][1:]
+        self.assertGreater(len(rows), 40)
+        failed = []
+        for what, ours, compared, held in (map(str.strip, row) for row in rows):
+            with self.subTest(what):
+                bounds = re.findall(r"\((\d+\.\d+), at most (\d+(?:\.\d+)?)\)", compared)
+                limit = re.fullmatch(r"at most (\d+) MiB.*", compared)
+                shares = [float(share) <= float(bound) for share, bound in bounds]
+                shares += [float(ours.split()[0]) <= float(limit[1])] if limit else []
+                self.assertEqual(held, "" if not shares else "yes" if all(shares) else "NO")
+                failed += [what] if held == "NO" else []
+        self.assertEqual(failed, ["1 GiB down to memory over TLS, seconds"])  # as the text above the table says
 
 
 class Script(unittest.TestCase):
