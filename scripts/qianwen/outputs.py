@@ -94,7 +94,7 @@ def _try_out(folder: str, longest_name: str) -> None:
     """Raises OSError or ValueError when a file cannot be made here, or not under such a name."""
     probe = os.path.join(folder, f".{os.urandom(8).hex()}.probe")
     try:
-        with open(probe, "xb") as stream:
+        with open(probe, "xb", opener=_without_a_name) as stream:
             _remove(probe)  # at once, where the system allows it: a process that is killed now leaves nothing
             stream.write(bytes(PROBE_BYTES))
             stream.flush()
@@ -105,6 +105,16 @@ def _try_out(folder: str, longest_name: str) -> None:
         os.lstat(os.path.join(folder, longest_name))
     except FileNotFoundError:
         pass
+
+
+def _without_a_name(path: str, flags: int) -> int:
+    """Opens a file that ends with its process; as asked, where the system or the disk knows of no such thing."""
+    if hasattr(os, "O_TMPFILE"):
+        try:
+            return os.open(os.path.dirname(path), os.O_TMPFILE | os.O_WRONLY, 0o600)
+        except OSError:
+            pass
+    return os.open(path, flags, 0o600)
 
 
 def _remove(path: str) -> None:
