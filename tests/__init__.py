@@ -18,12 +18,13 @@ MEMORY = "/dev/shm"
 
 
 def has_room(folder: str, size: int) -> bool:
-    """Whether programs can be run from files in a folder and `size` bytes fit in."""
+    """Whether we may write to a folder, programs can be run from files in it, and `size` bytes fit in."""
     try:
         found = os.statvfs(folder)
+        may_run = not found.f_flag & os.ST_NOEXEC
     except (OSError, AttributeError):
         return False
-    return not found.f_flag & os.ST_NOEXEC and found.f_bavail * found.f_frsize >= size
+    return may_run and os.access(folder, os.W_OK) and found.f_bavail * found.f_frsize >= size
 
 
 if "TMPDIR" not in os.environ and has_room(MEMORY, 2**31):
