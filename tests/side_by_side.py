@@ -17,6 +17,7 @@ from multiprocessing.connection import Connection, wait
 from typing import Any, Iterator, NamedTuple, Sequence
 
 Group = Sequence[unittest.TestCase]
+MOST_TESTS = 60  # in a group: nobody waits long for the last one
 
 
 def can_fork() -> bool:
@@ -68,11 +69,13 @@ class SideBySide(unittest.TestSuite):
 
 
 def by_class(suite: unittest.TestSuite) -> list[Group]:
-    """The tests of each class together, for they share what the class sets up."""
+    """The tests of each class together, for they share what the class sets up; a large class in several parts."""
     groups: dict[type, list[unittest.TestCase]] = {}
     for test in _flat(suite):
         groups.setdefault(type(test), []).append(test)
-    return list(groups.values())
+    return [
+        tests[start : start + MOST_TESTS] for tests in groups.values() for start in range(0, len(tests), MOST_TESTS)
+    ]
 
 
 def _flat(suite: unittest.TestSuite) -> Iterator[unittest.TestCase]:
@@ -88,8 +91,7 @@ def _work(groups: Sequence[Group], tickets: int, line: Connection, options: tupl
 
     options: whether the output of tests is kept for those that fail, and whether tracebacks show variables.
     """
-    teller = _Teller(line)
-    teller.buffer, teller.tb_locals = options
+    teller = _Teller(0, line)
 
     def end(*_: object) -> None:
         if not teller.shouldStop:
@@ -99,8 +101,10 @@ def _work(groups: Sequence[Group], tickets: int, line: Connection, options: tupl
     signal.signal(signal.SIGTERM, end)
     with suppress(BrokenPipeError, KeyboardInterrupt):  # nobody listens any more; it is told where it all began
         while not teller.shouldStop and (ticket := os.read(tickets, 2)):
-            teller.group = int.from_bytes(ticket, "big")
-            unittest.TestSuite(groups[teller.group]).run(teller)
+            number = int.from_bytes(ticket, "big")
+            teller = _Teller(number, line)
+            teller.buffer, teller.tb_locals = options
+            unittest.TestSuite(groups[number]).run(teller)
             teller.send("")
 
 
@@ -109,10 +113,9 @@ class _Teller(unittest.TestResult):
 
     KINDS = ("errors", "failures", "skipped", "expectedFailures", "unexpectedSuccesses")
 
-    group = 0
-
-    def __init__(self, line: Connection) -> None:
+    def __init__(self, group: int, line: Connection) -> None:
         super().__init__()
+        self._group = group
         self._line = line
 
     def stopTest(self, test: unittest.TestCase) -> None:  # noqa: N802
@@ -125,7 +128,7 @@ class _Teller(unittest.TestResult):
             entries: list[Any] = getattr(self, kind)
             kinds[kind] = [f"{entry[0]}\n{entry[1]}" if isinstance(entry, tuple) else str(entry) for entry in entries]
             entries.clear()
-        self._line.send(Outcome(self.group, name, kinds))
+        self._line.send(Outcome(self._group, name, kinds))
 
 
 def _collect(lines: list[Connection], groups: Sequence[Group], result: unittest.TestResult) -> None:
