@@ -210,11 +210,27 @@ class Warned(unittest.TestCase):
                 self.assertTrue(any(words in warning for warning in checked.warnings), checked.warnings)
                 self.assertEqual(set(checked.values) - {"prompt", "n"}, set(sent) - {"n"})
 
-    def test_saying_nothing_is_not_worth_a_warning(self) -> None:
-        checked = check(
-            "wan2.7-image", prompt="x", negative_prompt="", prompt_extend=False, reference_images=[], seed=None
-        )
-        self.assertEqual(checked.warnings, ())
+    def test_saying_nothing_is_not_worth_a_warning_where_the_model_has_the_field(self) -> None:
+        self.assertEqual(check("wan2.7-image", prompt="x", reference_images=[], seed=None).warnings, ())
+        self.assertEqual(check("wan2.6-image", prompt="x", reference_images=[URL], stream=False).warnings, ())
+
+    def test_whatever_is_said_of_a_field_that_the_model_lacks_is_told(self) -> None:
+        nothing: tuple[Any, ...] = (False, 0, "", None, [], {})
+        for value in nothing:
+            for name in ("negative_prompt", "prompt_extend", "function", "base_image_url"):
+                with self.subTest(name=name, value=value):
+                    checked = check("wan2.7-image", prompt="x", **{name: value})
+                    self.assertEqual([*checked.warnings], [f"wan2.7-image takes no {name}; it is left out"])
+                    self.assertNotIn(name, checked.values)
+
+    def test_a_name_that_no_model_has_is_refused_whatever_is_said_of_it(self) -> None:
+        anything: tuple[Any, ...] = (False, True, 0, 1, "", "x", None, [], {})
+        for value in anything:
+            for name in ("waternark", "foo"):
+                with self.subTest(name=name, value=value):
+                    self.assertEqual(
+                        [problem.path for problem in problems("wan2.6-t2i", prompt="x", **{name: value})], [name]
+                    )
 
     def test_asking_for_a_task_where_there_is_none(self) -> None:  # B19
         checked = check("qwen-image-2.0", task=True, prompt="x")

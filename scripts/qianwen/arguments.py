@@ -68,7 +68,8 @@ def parse(catalog: Catalog, argv: list[str], stdin: TextIO, cwd: str, env: Mappi
     model = fields.pop("model", None) or ""
     if not isinstance(model, str):
         problems.append(Problem("model", model, "is no text", "a model id"))
-    kind = (fields.pop("mode", None) or "") if catalog.kinds else ""
+    is_ours = catalog.kinds and not ("mode" in fields and _is_a_field(catalog, fields["mode"], flags.model or model))
+    kind = (fields.pop("mode", None) or "") if is_ours else ""
     if kind and kind not in catalog.kinds:
         near = next(iter(nearest(str(kind), catalog.kinds)), None)
         problems.append(Problem("mode", kind, "is no mode", ", ".join(catalog.kinds), near, "choice"))
@@ -110,6 +111,16 @@ def parse(catalog: Catalog, argv: list[str], stdin: TextIO, cwd: str, env: Mappi
         timeout=flags.timeout if flags.timeout is not None else timeout,
         interval=flags.poll_interval if flags.poll_interval is not None else interval,
     )
+
+
+def _is_a_field(catalog: Catalog, kind: object, model: object) -> bool:
+    """Whether `mode` is a field of the model's own: one without a row may have it, a way of working is only ours."""
+    from .models.catalog import find
+
+    if not isinstance(model, str) or not model or ("/" not in model and kind in catalog.kinds):
+        return False
+    found = find(catalog, model)
+    return found is not None and not found.exact
 
 
 # The request ----------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from itertools import zip_longest
 from .errors import UsageError
 from .flags import WIDTH, entry
 from .models import specimens, words
-from .models.catalog import GIVEN, Found, find
+from .models.catalog import GIVEN, Found, find, why_not
 from .models.specimens import flags_of
 from .spelling import nearest
 from .work import Work
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from .models.catalog import Catalog, Mode, Model, Param
 
 LIST_WIDTH = 110
+MAKERS_HINT = "its maker's page has its fields; they are passed on as they are (references/models.md)"
 NEAREST = 3
 LIKENESS = 0.4  # a guess is only a hint here, so it may be a bold one
 
@@ -62,9 +63,11 @@ def resolve(catalog: Catalog, model_id: str) -> Found:
     """The row for an id, as a request would find it. Raises UsageError for one that is of no family."""
     found = find(catalog, model_id)
     if found is None:
+        message, hint = why_not(catalog, model_id)
         program, _ = catalog.elsewhere
-        hint = f"{program} --describe {shlex.quote(model_id)}"
-        raise UsageError(f"the model {model_id} makes another kind of media", hint=hint)
+        raise UsageError(message, hint=f"{program} --describe {shlex.quote(model_id)}" if program in hint else hint)
+    if catalog.makers and found.model is catalog.makers[0]:
+        raise UsageError(f"of {model_id} nothing is known here", hint=MAKERS_HINT)
     of_a_family = any(fnmatchcase(model_id, pattern) for pattern, _ in catalog.families if pattern != "*")
     if found.exact or of_a_family:
         return found

@@ -217,8 +217,6 @@ def _preview_lines(preview: JSON) -> list[str]:
         f"{name}: {value}" for name, value in request["headers"].items()
     ]
     files = [f"# uploads first: {upload['path']} ({upload['bytes']} bytes)" for upload in preview["uploads"]]
-    bills = preview["bills"]
-    plural = "" if bills["at_most"] == 1 else "s"
     body = json.dumps(request["body"], ensure_ascii=False, indent=2)
     return [
         *head,
@@ -226,5 +224,14 @@ def _preview_lines(preview: JSON) -> list[str]:
         body,
         "",
         *files,
-        f"# bills at most {bills['at_most']} {bills['unit']}{plural}; nothing was sent",
+        f"# {_bill(preview['bills'])}; nothing was sent",
     ]
+
+
+def _bill(bills: JSON) -> str:
+    if bills["at_most"] is None:
+        return "what it bills is not known"
+    plural = "" if bills["at_most"] == 1 else "s"
+    by = bills.get("by_the_rules_of")
+    doubt = f" by the rules of {by}, which may not be those of this model" if by else ""
+    return f"bills at most {bills['at_most']} {bills['unit']}{plural}{doubt}"

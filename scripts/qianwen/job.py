@@ -12,7 +12,7 @@ import time
 from . import inputs
 from .errors import InvalidRequest, Problem, QianwenError, UnknownOutcome, UsageError
 from .models import validate, wire
-from .models.catalog import GIVEN, Found, Source, find
+from .models.catalog import GIVEN, Found, Source, find, why_not
 from .record import changed
 from .work import Work
 
@@ -96,12 +96,12 @@ class Job(Work):
                 said = (name if wanted == GIVEN else f"{name} {wanted}" for name, wanted in default.when.items())
                 why += f" with {' and '.join(said)}"
         if not (model_id.isascii() and model_id.isprintable()) or " " in model_id:
-            allowed = "letters, digits, dots and hyphens"
+            allowed = "letters, digits, dots and hyphens; a maker's name and a slash before it"
             raise InvalidRequest([Problem("model", ascii(model_id), "is no model id", allowed)])
         found = find(self.catalog, model_id)
         if found is None:
-            program, _ = self.catalog.elsewhere
-            raise UsageError(f"the model {model_id} makes another kind of media", hint=f"use {program} for it")
+            message, hint = why_not(self.catalog, model_id)
+            raise UsageError(message, hint=hint)
         return found, why
 
     def own_bucket(self) -> Bucket | None:
@@ -129,9 +129,17 @@ class Job(Work):
 
         region = self.region
         chosen_by_region = not self.ask.sandbox and settings.find(self.place, settings.BASE_NAMES) is None
-        if chosen_by_region and region not in checked.model.regions:
+        has_regions = checked.is_known or checked.mode.as_given  # a relative's say nothing
+        if chosen_by_region and has_regions and region not in checked.model.regions:
             offered = " and ".join(checked.model.regions)
-            self.warn(f"{checked.model.id} is documented for {offered}, not for {region}")
+            twin = self.twin_of(checked)
+            self.warn(f"{checked.id} is documented for {offered}, not for {region}" + (f"; {twin}" if twin else ""))
+
+    def twin_of(self, checked: Checked) -> str:
+        """How the model is spelled in the region of this run, or where that is not known, in every other."""
+        twins = checked.model.twins
+        here = {region: spelled for region, spelled in twins.items() if region == self.region} or twins
+        return "; ".join(f"in {region} it is {spelled}" for region, spelled in here.items())
 
     def prepare(self, target: Target) -> None:
         from . import outputs
@@ -227,6 +235,8 @@ class Job(Work):
 
     def submit(self, service: Session, call: wire.Call, checked: Checked) -> JSON:
         """Post the request that costs money; for a task, note and announce its id before anything else."""
+        from .service import codes
+
         self.progress.say("Submitting the task" if call.is_task else "Waiting for the answer")
         try:
             body = self.outcome.body = service.post(call.path, call.body, call.is_task)
@@ -236,8 +246,11 @@ class Job(Work):
             if call.is_task:
                 self.look_for_it(service, error)
             raise
-        except QianwenError:
+        except QianwenError as error:
             self.outcome.way_on = ()
+            twin = self.twin_of(checked)
+            if twin and checked.is_known and codes.blames_the_model(error.code, error.message, error.http_status):
+                error.hint = f"{twin}; {error.hint}"
             raise
         return body
 

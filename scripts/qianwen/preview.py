@@ -35,8 +35,14 @@ def preview(catalog: Catalog, checked: Checked, base: str, own: Bucket | None) -
     return {
         "request": {"method": "POST", "url": request.url, "headers": dict(request.headers), "body": call.body},
         "uploads": [{"field": path, "path": source.path, "bytes": source.bytes} for path, source in files.items()],
-        "bills": {"unit": catalog.unit, "at_most": checked.units},
+        "bills": bills(catalog, checked),
     }
+
+
+def bills(catalog: Catalog, checked: Checked) -> JSON:
+    """What is billed at most, null where nothing tells; for a model without a row by whose rules that is said."""
+    by = {} if checked.is_known else {"by_the_rules_of": None if checked.mode.as_given else checked.model.id}
+    return {"unit": catalog.unit, "at_most": checked.units, **by}
 
 
 def _uploaded(named: str, own: Bucket | None) -> str:

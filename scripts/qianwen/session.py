@@ -229,7 +229,8 @@ def _endpoint(
             yield settings.endpoint(place, region)
         return
     from .sandbox.server import running
+    from .sandbox.standin import StandIn
 
     progress.say("Sandbox: a local stand-in answers with placeholders; nothing is sent out or billed")
-    with running() as base:
+    with running(StandIn(takes_new=True)) as base:
         yield Endpoint(base, SANDBOX_KEY), "the sandbox's own"

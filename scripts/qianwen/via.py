@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from .errors import InvalidRequest, Unavailable, UsageError
+from .errors import InvalidRequest, Problem, Unavailable, UsageError
 from .job import Job
 from .models import compatible
 from .models.catalog import Catalog, Found
@@ -40,7 +40,8 @@ class ViaDesireCore(Job):
     region = ""
 
     def __init__(self, catalog: Catalog, ask: Ask, world: World, progress: Progress) -> None:
-        super().__init__(changed(catalog, defaults=(compatible.DEFAULT,)), ask, world, progress)
+        ours = changed(catalog, defaults=(compatible.DEFAULT,), closed=tuple, makers=None)  # others are a provider's
+        super().__init__(ours, ask, world, progress)
         self.description = "picture"
 
     # Before anything is sent ------------------------------------------------------------------------------
@@ -53,6 +54,8 @@ class ViaDesireCore(Job):
             checked = super().check()
         except InvalidRequest as error:
             raise InvalidRequest([*problems, *error.problems], hint=error.hint) from None
+        if "prompt" not in checked.values:
+            problems.append(Problem("prompt", None, "is missing: only text travels this way", reason="missing"))
         if problems:
             raise InvalidRequest(problems)
         for warning in warnings:
@@ -75,6 +78,7 @@ class ViaDesireCore(Job):
         return compatible.encode(self.found, checked.values, size.size if size else None)
 
     def preview(self, checked: Checked, own: Bucket | None) -> JSON:
+        from .preview import bills
         from .service import desirecore
 
         try:
@@ -88,7 +92,7 @@ class ViaDesireCore(Job):
         return {
             "request": {"method": "POST", "url": request.url, "headers": dict(request.headers), "body": body},
             "uploads": [],
-            "bills": {"unit": self.catalog.unit, "at_most": checked.units},
+            "bills": bills(self.catalog, checked),
         }
 
     # With the service ---------------------------------------------------------------------------------------

@@ -109,7 +109,6 @@ class Param:
     media: one rule for each sort of file that the field takes.  gaps: entries of the list may be empty.
     default: what the service takes when the field is left out.  send: what we send then (None: nothing), and
     `remark` is the warning given then.  on_wire: False when the field is checked but is none of the API's.
-    off_matters: false asks for something, so that a model that lacks the field says so.
     empty: a value that says the same as leaving the field out, and is left out.
     also: other names under which users know the field.  essential: without it the result is another product, so that
     a model that lacks it refuses it instead of leaving it out.
@@ -134,7 +133,6 @@ class Param:
     empty: object = None
     also: tuple[str, ...] = ()
     essential: bool = False
-    off_matters: bool = False
 
 
 @record
@@ -147,7 +145,7 @@ class Mode:
     the field is not given and has no default.  is_ceiling: the model may make fewer.  bills_clips: the seconds of the
     clips that are sent are paid for too.  interleaved: the answer is texts and pictures in turn.
     pixels: tier → ratio → the size in pixels that they make, for translating between the two ways to say it.
-    usual: how long a task takes, in words.
+    usual: how long a task takes, in words.  as_given: nothing is checked and nothing of ours is added.
     """
 
     name: str
@@ -164,6 +162,7 @@ class Mode:
     interleaved: bool = False
     pixels: Mapping[str, Mapping[str, str]] = {}
     usual: str = ""
+    as_given: bool = False
 
     def param(self, name: str) -> Param | None:
         return next((param for param in self.params if param.name == name), None)
@@ -174,6 +173,7 @@ class Model:
     """A row: what is documented about one model id. `checked` is the date (YYYY-MM-DD) of the last look at `source`.
 
     kinds: the ways of working by which users choose (t2v, i2v, …), where a program has several; the first is its own.
+    twins: region → the spelling of the same model there, for regions that do not know this one.
     """
 
     id: str
@@ -185,6 +185,7 @@ class Model:
     checked: str
     aliases: tuple[str, ...] = ()
     kinds: tuple[str, ...] = ()
+    twins: Mapping[str, str] = {}
 
 
 @record
@@ -235,6 +236,8 @@ class Catalog:
     noun: what it makes.  unit: what is billed.  folder: where results go by default.
     families: glob of ids → id of the row whose rules an unknown id takes; the first match counts.
     elsewhere: the program that makes another kind of media, and globs of its ids.
+    closed: gives globs of ids that no request of ours can reach, each with what such a model is.
+    makers: the row for an id with its maker's name before a slash, and globs of those that are the other program's.
     defaults: the first whose condition is met counts; the last one has none.
     kinds: what `--mode` may say, where a program has several ways of working.  keeps_replies: the service's whole
     answer is saved beside each result.
@@ -253,6 +256,8 @@ class Catalog:
     defaults: tuple[Default, ...]
     kinds: tuple[str, ...] = ()
     keeps_replies: bool = False
+    closed: Callable[[], tuple[tuple[str, str], ...]] = tuple
+    makers: tuple[Model, tuple[str, ...]] | None = None
 
 
 def says_something(value: object) -> bool:
@@ -272,9 +277,9 @@ SNAPSHOT = r"-20\d\d-\d\d-\d\d$"
 
 
 def find(catalog: Catalog, model_id: str) -> Found | None:
-    """The row for an id: by name, by alias, as a dated snapshot of a name, else by its nearest family.
+    """The row for an id: by name, by alias, as a dated snapshot of a name, else by its maker or its nearest family.
 
-    None when the id belongs to another program.
+    None when no request of this program can reach the model; `why_not` says why.
     """
     rows = {model.id: model for model in catalog.models}
     names = {alias: model for model in catalog.models for alias in model.aliases}
@@ -284,20 +289,53 @@ def find(catalog: Catalog, model_id: str) -> Found | None:
         model = names[model_id]
         return Found(model, model.id, f"{model_id} is spelled {model.id} in requests")
     import re
-    from fnmatch import fnmatchcase
 
     from ..spelling import nearest
 
     base = re.sub(SNAPSHOT, "", model_id)
     if base in rows:
         return Found(rows[base], model_id)
-    _, foreign = catalog.elsewhere
-    if any(fnmatchcase(model_id, pattern) for pattern in foreign):
+    if any(why_not(catalog, model_id)):
         return None
-    for pattern, row in catalog.families:
-        if fnmatchcase(model_id, pattern):
-            note = f"unknown model id {model_id!r}: passed on as it is, checked by the rules of {row}"
-            near = nearest(model_id.lower(), [*rows, *names])
-            note += f"; the nearest known id is {near[0]}" if near else ""
-            return Found(rows[row], model_id, note, exact=False)
-    return None
+    if "/" in model_id and catalog.makers:
+        note = f"{model_id} is its maker's own model: the request is passed on as it is, and its bill cannot be told"
+        return Found(catalog.makers[0], model_id, note, exact=False)
+    row = rows[_family(catalog, model_id)[1]]
+    note = f"unknown model id {model_id!r}: all that is given is sent as it is, with warnings by the rules of {row.id}"
+    near = nearest(model_id.lower(), [*rows, *names])
+    note += f"; the nearest known id is {near[0]}" if near else ""
+    return Found(row, model_id, note, exact=False)
+
+
+def why_not(catalog: Catalog, model_id: str) -> tuple[str, str]:
+    """Why an id without a row cannot be asked for here, and what to do instead; two empty texts when it can be.
+
+    Of a family and a closed glob that both fit, the one that says more letters of the id counts.
+    """
+    program, foreign = catalog.elsewhere
+    another = (f"the model {model_id} makes another kind of media", f"use {program} for it")
+    if "/" in model_id and catalog.makers:
+        return another if _matches(model_id, catalog.makers[1]) else NOTHING
+    family = _letters(_family(catalog, model_id)[0])
+    for pattern, sentence in catalog.closed():
+        if _letters(pattern) > family and _matches(model_id, (pattern,)):
+            return f"{model_id} cannot be asked for here: {sentence}", f"{catalog.program} --list-models shows what can"
+    return another if _matches(model_id, foreign) else NOTHING
+
+
+NOTHING = ("", "")
+
+
+def _family(catalog: Catalog, model_id: str) -> tuple[str, str]:
+    """The glob and the row of the family of an id; the last family takes every id."""
+    return next(family for family in catalog.families if _matches(model_id, family[:1]))
+
+
+def _matches(model_id: str, patterns: Iterable[str]) -> bool:
+    from fnmatch import fnmatchcase
+
+    return any(fnmatchcase(model_id, pattern) for pattern in patterns)
+
+
+def _letters(pattern: str) -> int:
+    return len(pattern.replace("*", ""))

@@ -46,7 +46,7 @@ def sorted_out(catalog: Catalog, fields: Values) -> tuple[dict[str, Any], list[P
         elif says_something(value) and (param.media or param.essential):
             message = "does not travel through DesireCore; leave --via out to send it to DashScope itself"
             problems.append(Problem(name, value, message, ", ".join(FIELDS), reason="not taken"))
-        elif says_something(value):
+        else:
             warnings.append(f"DesireCore passes no {name} on; it is left out")
     return kept, problems, warnings
 

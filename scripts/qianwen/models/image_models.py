@@ -704,6 +704,24 @@ FAMILIES = (
     ("*", "qwen-image-2.0"),
 )
 
+MAKERS = Model(
+    "maker/…",
+    "maker",
+    "a picture model of another maker, passed through",
+    (Mode("as given", (), task=MESSAGES_TASK, as_given=True),),
+    (BEIJING,),
+    "the maker's page in the Model Studio reference",
+    CHECKED,
+)
+MAKERS_ELSEWHERE = ("*video*", "*t2v*", "*i2v*", "*kf2v*", "*r2v*")
+
+
+def closed() -> tuple[tuple[str, str], ...]:
+    from .closed_models import CLOSED
+
+    return CLOSED
+
+
 ELSEWHERE = ("happyhorse*", "*t2v*", "*i2v*", "*kf2v*", "*r2v*", "*vace*", "*video*")
 
 FLAGS = (
@@ -732,6 +750,8 @@ IMAGES = Catalog(
     models=MODELS,
     families=FAMILIES,
     elsewhere=("video.py", ELSEWHERE),
+    closed=closed,
+    makers=(MAKERS, MAKERS_ELSEWHERE),
     defaults=(
         Default("wanx2.1-imageedit", {"function": GIVEN}),
         Default("wan2.6-image", {"enable_interleave": GIVEN}),

@@ -104,15 +104,15 @@ def _add_reference(
         names.setdefault(VOICES, f"{path}.reference_voice")
 
 
-def pack(values: Values) -> list[dict[str, Any]]:
-    """The `media` array of the wire; as it was given where the model takes it so."""
-    given = values.get("media")
-    if isinstance(given, list):
+def pack(values: Values) -> Any:
+    """The `media` array of the wire. What was given as an array stands first, as it is; what is none is alone."""
+    given = values.get("media", [])
+    if not isinstance(given, list):
         return given
     kinds = {name: kind for kind, name in SINGLE.items()}
-    items = [{"type": kinds[name], "url": url} for name, url in values.items() if name in kinds]
-    types, voices = as_list(values.get(TYPES)), as_list(values.get(VOICES))
-    for index, url in enumerate(as_list(values.get(REFERENCES))):
+    items = [*given, *({"type": kinds[name], "url": url} for name, url in values.items() if name in kinds)]
+    types, voices = listed(values, TYPES), listed(values, VOICES)
+    for index, url in enumerate(listed(values, REFERENCES)):
         kind = types[index] if index < len(types) and types[index] else type_of(url)
         item = {"type": kind, "url": url}
         if index < len(voices) and voices[index]:
@@ -134,6 +134,12 @@ def is_picture(url: object) -> bool:
 
 def _path(url: object) -> str:
     return str(url).partition("?")[0].lower().rstrip(")")
+
+
+def listed(values: Values, name: str) -> list[Any]:
+    """The entries of a field; a single value is one entry, and no value is none."""
+    value = values.get(name)
+    return list(value) if isinstance(value, (list, tuple)) else [] if value is None else [value]
 
 
 def as_list(value: object) -> list[Any]:

@@ -10,14 +10,14 @@ import json
 from ..errors import InvalidRequest
 from ..record import record
 from . import words
-from .catalog import GIVEN, Source
+from .catalog import GIVEN, Found, Source
 from .validate import check
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Iterator, Mapping
 
-    from .catalog import Catalog, Flag, Found, Mode, Param
+    from .catalog import Catalog, Flag, Mode, Param
     from .validate import Checked
 
 PLACE = "https://example.com/"
@@ -62,7 +62,7 @@ def _longer(catalog: Catalog, found: Found, mode: Mode, least: dict[str, Any]) -
 
 def _specimen(catalog: Catalog, found: Found, mode: Mode, fields: dict[str, Any]) -> Specimen:
     checked = _checked(catalog, found, mode, fields)
-    return Specimen(_argv(catalog, found, mode, fields), checked.units if checked else 0)
+    return Specimen(_argv(catalog, found, mode, fields), checked.units or 0 if checked else 0)
 
 
 def _least(catalog: Catalog, found: Found, mode: Mode) -> dict[str, Any]:
@@ -119,7 +119,8 @@ def _checked(catalog: Catalog, found: Found, mode: Mode, fields: dict[str, Any])
         return Source(text, "https")
 
     try:
-        checked = check(catalog, found, fields, inspect, wants_task="async" in mode.when)
+        row = Found(found.model, found.id)  # an example keeps to the rules, also for an id that only borrows them
+        checked = check(catalog, row, fields, inspect, wants_task="async" in mode.when)
     except InvalidRequest:
         return None
     return checked if checked.mode == mode else None

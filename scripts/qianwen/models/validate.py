@@ -13,7 +13,8 @@ from ..record import changed, record
 from ..spelling import nearest
 from .catalog import Catalog, Default, Found, Mode, Model, Param, Source, meets, says_something
 from .findings import Findings
-from .media_items import FLAT, IMAGE, TYPES, is_picture, unpack
+from .meanings import meant
+from .media_items import FLAT, IMAGE, TYPES, is_picture, listed, unpack
 from .tiers import translate
 
 TYPE_CHECKING = False
@@ -40,12 +41,20 @@ class Checked:
     values: dict[str, Any]
     sources: dict[str, Source]
     warnings: tuple[str, ...]
+    is_known: bool = True
 
     @property
-    def units(self) -> int:
-        """How many units at most will be billed."""
+    def units(self) -> int | None:
+        """How many units at most will be billed; None where nothing tells, for a model without a row."""
         param = self.mode.param(self.mode.bills)
-        most = self.values.get(self.mode.bills) or (param.default if param else None) or self.mode.most
+        given = self.values.get(self.mode.bills)
+        most = given or (param.default if param else None) or self.mode.most
+        if not self.is_known:
+            whole = self.values.get("parameters")
+            given = whole.get(self.mode.bills) if given is None and isinstance(whole, dict) else given
+            most = most if given is None else given
+            if self.mode.as_given or type(most) is not int or most < 1:
+                return None
         own = most if isinstance(most, int) else 1
         return own + (sum(map(self._clip_seconds, self.sources)) if self.mode.bills_clips else 0)
 
@@ -59,7 +68,7 @@ class Checked:
         rule = next((rule for rule in param.media if rule.types[0].startswith("video/")), None) if param else None
         if rule is None or rule.seconds is None or (source.facts and not source.facts.type.startswith("video/")):
             return 0
-        types = dict(enumerate(self.values.get(TYPES) or ()))
+        types = dict(enumerate(listed(self.values, TYPES)))
         named = types.get(int(path.rstrip("]").partition("[")[2] or 0))
         if not source.facts and param and len(param.media) > 1 and (named == IMAGE or is_picture(source.text)):
             return 0
@@ -91,7 +100,7 @@ class Checked:
     @property
     def promised(self) -> int:
         """How many units the service owes us; none where the number is only a ceiling and the model decides."""
-        return 0 if self.mode.is_ceiling else self.units
+        return 0 if self.mode.is_ceiling else self.units or 0
 
 
 def check(
@@ -107,8 +116,14 @@ def check(
 
     fields: the user's, by name.  inspect: looks at one media value.  wants_task: the user prefers a task;
     needs_task: nothing else will do.  kind: the way of working that was asked for.
-    Raises InvalidRequest with every problem.
+    Raises InvalidRequest with every problem. For a model without a row `unknown` says what is sent.
     """
+    if not found.exact:
+        from . import unknown
+
+        findings = Findings(found.model, inspect)
+        sent = unknown.check(catalog, found, fields, findings, CHECKS, wants_task, needs_task, kind)
+        return Checked(found.model, found.id, *sent, findings.sources, tuple(findings.warnings), is_known=False)
     findings = Findings(found.model, inspect)
     if found.note:
         findings.warn(found.note)
@@ -124,7 +139,8 @@ def check(
         mode = changed(mode, rules=(), params=tuple(param for param in mode.params if param.name in given))
     findings.mode = mode
     translate(mode, given, findings)
-    values = _known_fields(catalog, found, mode, given, findings)
+    nulls = {name: None for name, value in fields.items() if value is None and not _takes(found.model, name)}
+    values = _known_fields(catalog, found, mode, {**given, **nulls}, findings)
     for param in mode.params:
         _check_field(param, values, findings)
     _check_characters(values, findings)
@@ -211,18 +227,16 @@ def _undecided(model: Model, values: Values) -> Problem:
 def _known_fields(
     catalog: Catalog, found: Found, mode: Mode, given: dict[str, Any], findings: Findings
 ) -> dict[str, Any]:
-    """The fields that this mode takes; the others are dropped, refused, or passed on for an unknown model."""
-    if all(map(mode.param, given)):  # most requests: there is nothing to look up among all models
-        return dict(given)
-    vocabulary = {name: param for param in _all_params(catalog) for name in (param.name, *param.also)}
-    return {
-        name: value
-        for name, value in given.items()
-        if mode.param(name) or _is_passed_on(catalog, found, mode, name, value, vocabulary, findings)
-    }
+    """The fields that this mode takes; the others are left out with a warning, or refused."""
+    others = [name for name in given if not mode.param(name)]
+    if others:  # most requests have none, and there is nothing to look up among all models
+        vocabulary = {name: param for param in _all_params(catalog) for name in (param.name, *param.also)}
+        for name in others:
+            _leave_out(catalog, found, mode, name, given[name], vocabulary, findings)
+    return {name: value for name, value in given.items() if name not in others}
 
 
-def _is_passed_on(
+def _leave_out(
     catalog: Catalog,
     found: Found,
     mode: Mode,
@@ -230,27 +244,20 @@ def _is_passed_on(
     value: object,
     vocabulary: Mapping[str, Param],
     findings: Findings,
-) -> bool:
-    """Whether a field that the mode does not have goes on the wire all the same; what becomes of it is told."""
-    known = vocabulary.get(name)
-    if not says_something(value) and not (value is False and known and known.off_matters):
-        return False
-    if known and (known.media or known.essential) and not _is_of(found.model, name):
+) -> None:
+    """Say what becomes of a field that the mode does not have. Whether its name is known never depends on its value."""
+    known, wanted = vocabulary.get(name), says_something(value) and value != 0
+    if known is None and name != "media":
+        own = {param.name for each in found.model.modes for param in each.params}
+        findings.problem(name, value, "unknown", "is no field of a request", nearest=meant(name, own))
+    elif wanted and not _is_of(found.model, name) and (known is None or known.media or known.essential):
         message = f"is nothing that {found.id} takes; models that do: {_takers(catalog, name)}"
         findings.problem(name, value, "not taken", message)
-    elif not found.exact:
-        near = nearest_name(name, vocabulary)
-        hint = f"; the nearest known field is {near}" if near else ""
-        findings.warn(f"{name} is not known for {found.model.id} and is passed on as it is{hint}")
-        return True
-    elif known is None:
-        findings.problem(name, value, "unknown", "is no field of a request", nearest=nearest_name(name, vocabulary))
-    elif _is_of(found.model, name):
+    elif not _is_of(found.model, name):
+        findings.warn(f"{found.id} takes no {name}; it is left out")
+    elif wanted or not any(name in each.when for each in found.model.modes):  # else it has chosen the mode
         chosen = f", which {' and '.join(mode.when)} chooses" if mode.when else ""
         findings.warn(f"{name} has no effect in the {mode.name} mode of {found.id}{chosen}; it is left out")
-    else:
-        findings.warn(f"{found.id} takes no {name}; it is left out")
-    return False
 
 
 def _is_of(model: Model, name: str) -> bool:

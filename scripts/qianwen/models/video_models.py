@@ -43,6 +43,7 @@ VIRGINIA = "us-east-1"
 PLAIN = "video"
 MEDIA = "video media"
 FRAMES = "video frames"
+AS_GIVEN = "video as given"
 
 
 # Fields ---------------------------------------------------------------------------------------------------
@@ -87,7 +88,7 @@ WATERMARK = Param("watermark", "switch", "a visible mark", default=False)
 CLEAN = changed(WATERMARK, default=True, send=False)
 SEED = Param("seed", "integer", "makes results similar, never identical", low=0, high=2147483647)
 SHOTS = Param("shot_type", "choice", "one shot or several", choices=("single", "multi"), default="single")
-SOUND = Param("audio", "switch", "false makes a silent video, which costs less", default=True, off_matters=True)
+SOUND = Param("audio", "switch", "false makes a silent video, which costs less", default=True)
 TEMPLATE = Param("template", "text", "name of an effect; it takes the place of the prompt")
 TYPES = Param(
     "reference_types",
@@ -464,8 +465,17 @@ def _row(
     id: str, kind: str, summary: str, modes: tuple[Mode, ...], source: str, regions: tuple[str, ...] = _BOTH
 ) -> Model:
     kinds = tuple(kind.split())
-    return Model(id, id.partition("-")[0], summary, modes, regions, source, CHECKED, kinds=kinds)
+    twins = TWINS.get(id, {})
+    return Model(id, id.partition("-")[0], summary, modes, regions, source, CHECKED, kinds=kinds, twins=twins)
 
+
+_OLDER = ("t2v-turbo", "t2v-plus", "i2v-turbo", "i2v-plus", "kf2v-plus", "vace-plus")
+TWINS: Mapping[str, Mapping[str, str]] = {
+    **{f"wanx2.1-{name}": {SINGAPORE: f"wan2.1-{name}"} for name in _OLDER},
+    **{f"wan2.1-{name}": {BEIJING: f"wanx2.1-{name}"} for name in _OLDER},
+    **{f"wan2.6-{name}-us": dict.fromkeys(_BOTH, f"wan2.6-{name}") for name in ("t2v", "i2v")},
+}
+"""Id → region → the spelling of the same model there. Source: the lists of models of the regions."""
 
 _T2V_26 = (audio(SOUND_FROM_3), seconds(2, 15), SHOTS)
 _I2V_26 = (audio(SOUND_FROM_3), seconds(2, 15), SHOTS)
@@ -654,6 +664,24 @@ FAMILIES = (
     ("*", "wan2.7-t2v"),
 )
 
+MAKERS = Model(
+    "maker/…",
+    "maker",
+    "a video model of another maker, passed through",
+    (Mode("as given", (), task=AS_GIVEN, as_given=True, bills="duration", most=5, is_ceiling=True),),
+    (BEIJING,),
+    "the maker's page in the Model Studio reference",
+    CHECKED,
+)
+MAKERS_ELSEWHERE = ("*-image-*",)
+
+
+def closed() -> tuple[tuple[str, str], ...]:
+    from .closed_models import CLOSED
+
+    return CLOSED
+
+
 ELSEWHERE = ("*t2i*", "*-i2i*", "*image*", "wanx-v*")
 
 FLAGS = (
@@ -730,6 +758,8 @@ VIDEOS = Catalog(
     models=MODELS,
     families=FAMILIES,
     elsewhere=("image.py", ELSEWHERE),
+    closed=closed,
+    makers=(MAKERS, MAKERS_ELSEWHERE),
     defaults=DEFAULTS,
     kinds=("t2v", "i2v", "kf2v", "r2v", "vace", "videoedit"),
     keeps_replies=True,

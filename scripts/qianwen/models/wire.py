@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from ..record import record
-from .media_items import FLAT, as_list, pack
+from .media_items import FLAT, REFERENCES, TYPES, VOICES, as_list, listed, pack
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,7 +32,10 @@ class Call:
 
 @record
 class Shape:
-    """always_parameters: the envelope of the page has them, so an empty object is sent rather than none."""
+    """always_parameters: the envelope of the page has them, so an empty object is sent rather than none.
+
+    entries: fields whose entries are placed one by one.
+    """
 
     path: str
     input: Callable[[Values, bool], JSON]
@@ -40,10 +43,15 @@ class Shape:
     is_task: bool = False
     is_stream: bool = False
     always_parameters: bool = False
+    entries: frozenset[str] = frozenset()
 
     @property
     def takes_messages(self) -> bool:
         return self.input is _message
+
+    @property
+    def packs_media(self) -> bool:
+        return self.input is _video_media
 
 
 @record
@@ -75,10 +83,11 @@ FUNCTION_FIELDS = frozenset({"function", "prompt", "base_image_url", "mask_image
 
 
 def _message(values: Values, text_first: bool) -> JSON:
-    text = [{"text": values["prompt"]}]
-    pictures = [{"image": url} for url in as_list(values.get("reference_images"))]
+    """One message; none where there is nothing to say, which only a model without a row may ask for."""
+    text = [{"text": values["prompt"]}] if "prompt" in values else []
+    pictures = [{"image": url} for url in listed(values, "reference_images")]
     content = text + pictures if text_first else pictures + text
-    return {"messages": [{"role": "user", "content": content}]}
+    return {"messages": [{"role": "user", "content": content}]} if content else {}
 
 
 def _flat(names: frozenset[str]) -> Callable[[Values, bool], JSON]:
@@ -87,11 +96,12 @@ def _flat(names: frozenset[str]) -> Callable[[Values, bool], JSON]:
 
 def _prompt_and_images(values: Values, text_first: bool) -> JSON:
     fields = _flat(PROMPT_FIELDS)(values, text_first)
-    return {**fields, "images": as_list(values.get("reference_images"))}
+    return {**fields, "images": listed(values, "reference_images")}
 
 
 def _video_media(values: Values, text_first: bool) -> JSON:
-    return {**_flat(VIDEO_FIELDS - FLAT)(values, text_first), "media": pack(values)}
+    fields, media = _flat(VIDEO_FIELDS - FLAT)(values, text_first), pack(values)
+    return {**fields, "media": media} if media != [] or "media" in values else fields
 
 
 VIDEO_FIELDS = frozenset(
@@ -101,23 +111,44 @@ VIDEO_FIELDS = frozenset(
         *("ref_images_url", "mask_image_url", "mask_video_url", "mask_frame_id"),
     )
 )
+AS_GIVEN_FIELDS = frozenset({"prompt", "media"})
+WHOLE = ("input", "parameters")
+"""The two objects of a body. They may be given whole for a model without a row; a field of its own wins over them."""
+
+PICTURES = frozenset({"reference_images"})
 
 GENERATION = "/services/aigc/multimodal-generation/generation"
 
 VIDEO_GENERATION = "/services/aigc/video-generation/video-synthesis"
 
 SHAPES: Mapping[str, Shape] = {
-    "messages": Shape(GENERATION, _message, MESSAGE_FIELDS),
-    "messages stream": Shape(GENERATION, _message, MESSAGE_FIELDS, is_stream=True),
-    "messages task": Shape("/services/aigc/image-generation/generation", _message, MESSAGE_FIELDS, is_task=True),
+    "messages": Shape(GENERATION, _message, MESSAGE_FIELDS, entries=PICTURES),
+    "messages stream": Shape(GENERATION, _message, MESSAGE_FIELDS, is_stream=True, entries=PICTURES),
+    "messages task": Shape(
+        "/services/aigc/image-generation/generation", _message, MESSAGE_FIELDS, is_task=True, entries=PICTURES
+    ),
     "text2image": Shape("/services/aigc/text2image/image-synthesis", _flat(PROMPT_FIELDS), PROMPT_FIELDS, is_task=True),
-    "image2image": Shape("/services/aigc/image2image/image-synthesis", _prompt_and_images, IMAGES_FIELDS, is_task=True),
+    "image2image": Shape(
+        "/services/aigc/image2image/image-synthesis", _prompt_and_images, IMAGES_FIELDS, is_task=True, entries=PICTURES
+    ),
     "image2image function": Shape(
         "/services/aigc/image2image/image-synthesis", _flat(FUNCTION_FIELDS), FUNCTION_FIELDS, is_task=True
     ),
-    "video": Shape(VIDEO_GENERATION, _flat(VIDEO_FIELDS), VIDEO_FIELDS, is_task=True, always_parameters=True),
+    "video": Shape(
+        VIDEO_GENERATION,
+        _flat(VIDEO_FIELDS | {"media"}),
+        VIDEO_FIELDS | {"media"},
+        is_task=True,
+        always_parameters=True,
+    ),
+    "video as given": Shape(VIDEO_GENERATION, _flat(AS_GIVEN_FIELDS), AS_GIVEN_FIELDS, is_task=True),
     "video media": Shape(
-        VIDEO_GENERATION, _video_media, VIDEO_FIELDS | FLAT | {"media"}, is_task=True, always_parameters=True
+        VIDEO_GENERATION,
+        _video_media,
+        VIDEO_FIELDS | FLAT | {"media"},
+        is_task=True,
+        always_parameters=True,
+        entries=frozenset({REFERENCES, VOICES, TYPES}),
     ),
     "video frames": Shape(
         "/services/aigc/image2video/video-synthesis",
@@ -132,8 +163,11 @@ SHAPES: Mapping[str, Shape] = {
 def encode(shape: str, model_id: str, values: Values, text_first: bool = False) -> Call:
     """The call for checked values. Fields that the shape does not place in `input` go to `parameters`."""
     how = SHAPES[shape]
-    body: JSON = {"model": model_id, "input": how.input(values, text_first)}
-    parameters = {name: value for name, value in values.items() if name not in how.in_input}
+    whole = {name: value for name in WHOLE if isinstance(value := values.get(name), dict)}
+    fields = {name: value for name, value in values.items() if name not in whole}
+    body: JSON = {"model": model_id, "input": {**whole.get("input", {}), **how.input(fields, text_first)}}
+    parameters = {name: value for name, value in fields.items() if name not in how.in_input}
+    parameters = {**whole.get("parameters", {}), **parameters}
     if parameters or how.always_parameters:
         body["parameters"] = parameters
     return Call(how.path, body, how.is_task, how.is_stream)

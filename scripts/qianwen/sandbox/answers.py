@@ -65,7 +65,7 @@ def body(order: Order, made: Made) -> JSON:
         return _results(order, made)
     if order.mode.interleaved:
         return _wan(order, made, [_interleaved(made.urls)])
-    return _MESSAGES[order.family](order, made)
+    return _MESSAGES.get(order.family, _wan26)(order, made)
 
 
 def frames(order: Order, made: Made) -> Iterator[JSON]:
@@ -141,7 +141,7 @@ def _qwen(order: Order, made: Made) -> JSON:
 def _z_image(order: Order, made: Made) -> JSON:
     """The prompt comes back as a text item; rewriting it costs tokens and leaves its reasons."""
     extended = order.fields.get("prompt_extend") is True
-    prompt = order.fields["prompt"]
+    prompt = order.fields.get("prompt", "")
     text = f"{prompt}, in soft light, wide shot" if extended else prompt
     content: list[JSON] = [{"image": made.urls[0]}, {"text": text}]
     tokens = 120 if extended else 0

@@ -15,6 +15,8 @@ from ..errors import InvalidRequest, Problem
 from ..models import catalog as rows
 from ..models import media_items, validate, wire
 from ..models.catalog import Catalog, Mode, Source
+from ..models.findings import Findings
+from ..models.media_items import as_list
 from ..record import changed, record
 
 JSON = dict[str, Any]
@@ -52,18 +54,26 @@ def invalid(message: str, late: bool = False) -> Refusal:
 
 
 def accept(
-    catalogs: tuple[Catalog, ...], path: str, headers: Mapping[str, str], body: bytes, inspect: Inspect
+    catalogs: tuple[Catalog, ...],
+    path: str,
+    headers: Mapping[str, str],
+    body: bytes,
+    inspect: Inspect,
+    takes_new: bool = False,
 ) -> Order:
     """The order that a POST to a generation route makes. Raises Refusal.
 
-    headers: lower-case names.  inspect: looks at a media URL as the service would.
+    headers: lower-case names.  inspect: looks at a media URL as the service would.  takes_new: a model without a row is
+    played by its nearest relative, else there is no such model.
     """
     is_task = headers.get("x-dashscope-async", "").lower() == "enable"
     is_stream = headers.get("x-dashscope-sse", "").lower() == "enable"
     _check_pairing(path, is_task)
     request = _envelope(body)
-    catalog, found = _model(catalogs, request["model"])
     shapes = {name for name, shape in wire.SHAPES.items() if shape.path == path}
+    catalog, found = _model(catalogs, request["model"], shapes, takes_new)
+    if not found.exact:
+        return _played(found, request, path, is_task, is_stream, inspect)
     if not any(mode.sync in shapes or mode.task in shapes for mode in found.model.modes):
         raise invalid("url error, please check url！")
     fields = _fields(request, path)
@@ -129,12 +139,58 @@ def _envelope(body: bytes) -> JSON:
     return request
 
 
-def _model(catalogs: tuple[Catalog, ...], model_id: str) -> tuple[Catalog, rows.Found]:
-    for catalog in catalogs:
-        found = rows.find(catalog, model_id)
-        if found and found.exact and found.id == model_id:
-            return catalog, found
+def _model(
+    catalogs: tuple[Catalog, ...], model_id: str, shapes: set[str], takes_new: bool
+) -> tuple[Catalog, rows.Found]:
+    """The row for an id; for one without a row that of a relative, one that is asked in such shapes if there is any."""
+
+    def worse(one: tuple[Catalog, rows.Found]) -> tuple[bool, bool]:
+        return not one[1].exact, not any({mode.sync, mode.task} & shapes for mode in one[1].model.modes)
+
+    found = [(catalog, rows.find(catalog, model_id)) for catalog in catalogs]
+    named = [(catalog, each) for catalog, each in found if each and each.id == model_id]
+    for catalog, each in sorted(named, key=worse):
+        if each.exact or takes_new:
+            return catalog, each
     raise invalid("Model not exist.")
+
+
+# Models without a row ---------------------------------------------------------------------------------------
+
+
+def _played(found: rows.Found, request: JSON, path: str, is_task: bool, is_stream: bool, inspect: Inspect) -> Order:
+    """The order of a model that nobody knows: whatever it asks for is accepted, and the relative makes what it can."""
+    given, parameters = request["input"], request.get("parameters") or {}
+    fields = {**parameters, **given}
+    if "messages" in given:
+        content = [item for message in as_list(given["messages"]) for item in as_list(_dict(message).get("content"))]
+        fields["reference_images"] = [item["image"] for item in map(_dict, content) if "image" in item]
+        fields["prompt"] = next((item["text"] for item in map(_dict, content) if "text" in item), "")
+    if "images" in given:
+        fields["reference_images"] = as_list(given["images"])
+    if isinstance(given.get("media"), list):
+        fields = media_items.unpack(fields).fields
+    way = (path, is_task, is_stream)
+    same = [name for name, shape in wire.SHAPES.items() if (shape.path, shape.is_task, shape.is_stream) == way]
+    mode = validate.choose_mode(found.model, {**fields, "async": is_task}) or found.model.modes[0]
+    if not same:
+        raise invalid("url error, please check url！")
+    if not {mode.task, mode.sync} & set(same):
+        mode = changed(mode, **{"task" if is_task else "sync": same[0]})
+    findings = Findings(found.model, inspect)
+    for param in mode.params:
+        if fields.get(param.name) is None:
+            continue
+        told = len(findings.problems)
+        value = validate.CHECKS[param.kind](param, fields[param.name], findings)
+        near = [problem.nearest for problem in findings.problems[told:]]
+        fields[param.name] = near[0] if near and not param.media else value if not near else None
+    known = {param.name: fields[param.name] for param in mode.params if fields.get(param.name) is not None}
+    return Order(found.id, found.model.family, mode, known, is_task)
+
+
+def _dict(value: object) -> JSON:
+    return value if isinstance(value, dict) else {}
 
 
 VIDEO_INPUT = frozenset(

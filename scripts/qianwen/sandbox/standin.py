@@ -67,6 +67,7 @@ class Task:
 class StandIn:
     """delay: seconds that a picture takes.  seed: makes ids repeatable.  clock, sleep: its time, in seconds.
 
+    takes_new: it plays models without a row too; the service knows none of them, but may tomorrow.
     origin: the URL of its own socket, set by whoever opens one.
     """
 
@@ -77,8 +78,10 @@ class StandIn:
         seed: int | None = None,
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], None] = time.sleep,
+        takes_new: bool = False,
     ) -> None:
         self.origin = ""
+        self.takes_new = takes_new
         self.delay = delay
         self.faults = faults or Faults()
         self._random = random.Random(seed)  # noqa: S311 - ids of placeholders, repeatable on purpose
@@ -129,7 +132,7 @@ class StandIn:
             raise rules.invalid("Exceeded limit on max bytes to request body")
         path = urlsplit(incoming.target).path[len(PREFIX) :]
         inspect = _Inspector(self.storage, self.origin, incoming.headers, _model_of(body))
-        order = rules.accept(CATALOGS, path, incoming.headers, body, inspect)
+        order = rules.accept(CATALOGS, path, incoming.headers, body, inspect, self.takes_new)
         if order.is_task:
             return self._submit(order, inspect.seen)
         if SHAPES[order.mode.sync].is_stream:
