@@ -354,39 +354,10 @@ Read this to choose a model, to see where one runs, or when the service says tha
 - Regions: Beijing is `--region cn-beijing` (the default), Singapore `ap-southeast-1` or `intl`, Virginia `us-east-1` or `us`. A key belongs to one region.
 - The 2.1 models are spelled wanx2.1 in Beijing and wan2.1 in Singapore. "Model not exist" often means the wrong spelling or region.
 - A dated snapshot (an id with -2026-04-25 behind it) takes the rules of its model.
-- The programs never swap a model that was named. [Models without a row](#models-without-a-row) are asked for as well.
+- The programs never swap a model that was named. A model that has no row here can be asked for as well: [execution-guide](execution-guide.md#models-without-a-row).
 
 Contents: [videos](#videos) · [videos by default](#videos-the-model-that-is-taken-when-none-is-named) · [pictures](#pictures) ·
-[pictures by default](#pictures-the-model-that-is-taken-when-none-is-named) · [models without a row](#models-without-a-row)
-"""
-
-UNKNOWN = """\
-## Models without a row
-
-A model may be newer than these tables, so what you give counts more than our rules.
-
-| Id | What happens |
-|---|---|
-| of a known family, such as `wan4.0-t2v` | everything that is given is sent as it is, `false`, `0`, `""` and `null` too; what the nearest relative would refuse is a warning |
-| with its maker's name before a slash, such as `kling/kling-v3-video-generation` | passed through: no checks, and nothing of ours is added; Beijing only, and the model must be opened in the console first |
-| with an API of its own, or taken off, such as `videoretalk` | refused before anything is sent, with a sentence that says what it is |
-
-Of a known family:
-
-- The relative's way of asking is taken: where the prompt and the files go, and whether there is a task. `--async` works where the family has tasks; else a warning says that it does not.
-- Fields of which nothing is known go to `parameters`. `input` and `parameters` may also be given whole, as in the maker's page: `--set 'input={"new_field": 1}'`. A field of its own, a flag or the prompt wins over them.
-- Sizes are not translated: `16:9` is sent as `16:9`. A warning says what the relative would take.
-- What sets the price and is not given, or is `null`, is sent as for the relative (`n` 1, 720P, 5 seconds), unless it would contradict a size that is given; then a warning says that the service chooses. `bills` names the relative in `by_the_rules_of`, and `at_most` is null where nothing tells.
-- Local files are uploaded from every field that takes files in some row, if they are pictures, clips or sounds. Refused are a file that is not there, what JSON cannot say, and `--submit-only` without a task.
-- With `--sandbox` the relative plays the model and makes what it can. `sandbox.py` knows only the models of the tables, as the service does, and says "Model not exist."
-
-Of another maker:
-
-- Videos: the prompt goes to `input.prompt`, a `media` list to `input.media`, and everything else to `parameters`, `mode` too. Pictures: the prompt and `--image` become a message in `input.messages`.
-- `input` and `parameters` may be given whole and stand as they are. The bill cannot be told: `bills.at_most` is null.
-- The makers take their files in `media`, with types of their own: `--set 'media=[{"type": "first_frame", "url": "https://example.com/a.png"}]'`. Flags such as `--first-frame` only set `parameters`, with a warning. Links of http(s) are safest; a local file in `media` is uploaded to temporary storage, of which the makers' pages do not speak.
-
-A field on a model of the tables is another matter: a name that no model has is refused, whatever its value, and a field that this model lacks is left out with a warning, or refused.
+[pictures by default](#pictures-the-model-that-is-taken-when-none-is-named)
 """
 
 
@@ -397,7 +368,7 @@ def models() -> str:
     lines += default_lines(VIDEOS)
     lines += ["## Pictures", "", *table(IMAGE_HEAD, map(image_row, IMAGES.models))]
     lines += ["## Pictures: the model that is taken when none is named", "", "The first line that applies counts.", ""]
-    return "\n".join([*lines, *default_lines(IMAGES), UNKNOWN]).rstrip() + "\n"
+    return "\n".join([*lines, *default_lines(IMAGES)]).rstrip() + "\n"
 
 
 VIDEO_HEAD = "Model | Mode | What it does | Resolution | Seconds | Sound | Regions | Checked"

@@ -341,6 +341,19 @@ class Makers(Case):
                 body = self.video_json("x", "--model", model, "--dry-run")["request"]["body"]
                 self.assertEqual(body, {"model": model, "input": {"prompt": "x"}})
 
+    def test_mode_is_a_field_of_theirs_whatever_its_value(self) -> None:
+        for argv, sent in (
+            (["--mode", "pro"], {"mode": "pro"}),
+            (["--set", "mode=false"], {"mode": False}),
+            (["--set", "mode=null"], {"mode": None}),
+            (["--set", "mode=i2v"], {"mode": "i2v"}),
+        ):
+            reply = self.video_json("x", "--model", "kling/kling-v3-video-generation", *argv, "--dry-run")
+            self.assertEqual(reply["request"]["body"]["parameters"], sent)
+        reply = self.video_json("x", "--model", "wan4.0-t2v", "--set", "mode=fast", "--dry-run")
+        self.assertEqual(reply["request"]["body"]["parameters"]["mode"], "fast")
+        self.assertEqual(self.video("x", "--model", "wan2.7-t2v", "--set", "mode=fast", "--dry-run").code, 3)
+
     def test_pictures_go_as_messages(self) -> None:
         request = {"model": "kling/kling-v3-image-generation", "prompt": "x", "reference_image": A, "n": 3}
         reply = self.json("--request", json.dumps(request), "--dry-run")

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from .models.catalog import Catalog, Mode, Model, Param
 
 LIST_WIDTH = 110
-MAKERS_HINT = "its maker's page has its fields; they are passed on as they are (references/models.md)"
+MAKERS_HINT = "its maker's page has its fields; they are passed on as they are (references/execution-guide.md)"
 NEAREST = 3
 LIKENESS = 0.4  # a guess is only a hint here, so it may be a bold one
 

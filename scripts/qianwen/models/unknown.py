@@ -186,7 +186,7 @@ def _tell_the_rest(catalog: Catalog, found: Found, mode: Mode, values: Values, f
     if rest:
         named = ", ".join(rest[:MOST_NAMED]) + (f" and {len(rest) - MOST_NAMED} more" if rest[MOST_NAMED:] else "")
         findings.warn(f"{found.model.id} takes no {named}; sent to {found.id} all the same")
-    for name in rest:
+    for name in rest[:MOST_NAMED]:
         near = meant(name, known)
         if near and near != name:
             findings.warn(f"was {near} meant by {name}?")
@@ -249,7 +249,8 @@ def _add_defaults(mode: Mode, values: dict[str, Any], said: Values, findings: Fi
             )
             continue
         if param.name in said:
-            findings.warn(f"{param.name} null would leave the price to the service; {value} is sent")
+            shown = str(value).lower() if isinstance(value, bool) else value
+            findings.warn(f"{param.name} null would leave the choice and its price to the service; {shown} is sent")
         for whole in wire.WHOLE:  # where it may stand as null as well
             if isinstance(values.get(whole), dict) and param.name in values[whole]:
                 values[whole] = {name: entry for name, entry in values[whole].items() if name != param.name}

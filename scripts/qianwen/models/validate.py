@@ -13,7 +13,6 @@ from ..record import changed, record
 from ..spelling import nearest
 from .catalog import Catalog, Default, Found, Mode, Model, Param, Source, meets, says_something
 from .findings import Findings
-from .meanings import meant
 from .media_items import FLAT, IMAGE, TYPES, is_picture, listed, unpack
 from .tiers import translate
 
@@ -248,6 +247,8 @@ def _leave_out(
     """Say what becomes of a field that the mode does not have. Whether its name is known never depends on its value."""
     known, wanted = vocabulary.get(name), says_something(value) and value != 0
     if known is None and name != "media":
+        from .meanings import meant
+
         own = {param.name for each in found.model.modes for param in each.params}
         findings.problem(name, value, "unknown", "is no field of a request", nearest=meant(name, own))
     elif wanted and not _is_of(found.model, name) and (known is None or known.media or known.essential):
