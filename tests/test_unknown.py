@@ -227,6 +227,12 @@ class Arrives(Case):
         body = self.ask("video", "wan4.0-t2v", {**fields, "size": "2*2"})["request"]["body"]
         self.assertEqual(body["input"], {"element_list": [1], "prompt": "x"})
         self.assertEqual(body["parameters"], {"n": 4, "seed": None, "size": "2*2", "duration": 5})
+        reply = self.ask("video", "wan4.0-i2v", {"input": {"media": [{"type": "new"}]}, "first_frame_url": A})
+        items = [{"type": "new"}, {"type": "first_frame", "url": A}]
+        self.assertEqual(reply["request"]["body"]["input"]["media"], items)
+        reply = self.ask("image", "wan4.0-t2i", {"parameters": {"n": 4}, "n": 2})
+        self.assertEqual(reply["request"]["body"]["parameters"]["n"], 2)
+        self.assertIn("n: given in parameters and beside it", " ".join(reply["warnings"]))
         body = self.ask("image", "qwen-image-4.0", {"input": 5, "parameters": [1]})["request"]["body"]
         self.assertEqual((body["parameters"]["input"], body["parameters"]["parameters"]), (5, [1]))
 

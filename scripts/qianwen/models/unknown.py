@@ -51,6 +51,9 @@ def check(
     shape = _route(catalog, found, mode, wants_task, needs_task, findings)
     refused = list(findings.problems)
     findings.problems.clear()
+    items = whole.get("input", {}).get("media")
+    if wire.SHAPES[shape].packs_media and isinstance(items, list) and "media" not in given:
+        given["media"] = items  # the flat fields are added to it
     values = _renamed(catalog, model, given, wire.SHAPES[shape])
     refused += _unsendable(values, wire.SHAPES[shape], mode)
     if not mode.as_given:
@@ -67,6 +70,7 @@ def check(
     if refused:
         raise InvalidRequest(refused)
     _tell_the_rest(catalog, found, mode, values, findings)
+    _tell_what_is_not_sent(values, wire.SHAPES[shape], findings)
     if not mode.as_given:
         _add_defaults(mode, values, said, findings)
     return mode, shape, values
@@ -97,29 +101,33 @@ def _task_of_the_family(catalog: Catalog, model: Model, mode: Mode) -> str:
 
 def _renamed(catalog: Catalog, model: Model, given: dict[str, Any], shape: wire.Shape) -> dict[str, Any]:
     """The fields under the names by which the shape finds them. A name that is taken already stays as it is."""
-    in_input = shape.in_input
     own = [param for mode in model.modes for param in mode.params]
-    places = {param.name for param in own} | in_input
-    others = [param for param in _all_params(catalog) if param.name in in_input]
+    places = {param.name for param in own} | shape.in_input
+    params = [*own, *(param for param in _all_params(catalog) if param.name in shape.in_input)]
     values: dict[str, Any] = {}
     for name, value in given.items():
-        new = name if name in places else _place(name, value, [*own, *others])
-        values[name if new in given or new in values else new] = value
-    for param in own:
-        value = values.get(param.name)
-        if param.kind == "media" and isinstance(value, list) and len(value) == 1:
-            values[param.name] = value[0]
-    lists = {param.name for param in own if param.kind == "media list"} | shape.entries
-    for name in lists & set(values):
+        place = None if name in places else _place(name, value, params)
+        if place and place.name not in given and place.name not in values:
+            values[place.name] = _formed(place, value)
+        else:
+            values[name] = value
+    for name in shape.entries & set(values):
         values[name] = [values[name]] if isinstance(values[name], str) else values[name]
     return values
 
 
-def _place(name: str, value: object, params: Iterable[Param]) -> str:
+def _place(name: str, value: object, params: Iterable[Param]) -> Param | None:
     """The field for which a name is a synonym, one that takes several where several are given."""
     found = [param for param in params if name in param.also]
-    fitting = [param for param in found if param.kind == "media list"] if isinstance(value, list) else found
-    return fitting[0].name if fitting else name
+    several = isinstance(value, list) and len(value) != 1
+    return next((param for param in found if param.kind == "media list" or not several), None)
+
+
+def _formed(param: Param, value: object) -> object:
+    """A value that was given under a synonym: one file where one is taken, a list where several are."""
+    if param.kind == "media list":
+        return [value] if isinstance(value, str) else value
+    return value[0] if isinstance(value, list) and len(value) == 1 else value
 
 
 # What the relative would say --------------------------------------------------------------------------------
@@ -173,23 +181,35 @@ def _tell_the_rest(catalog: Catalog, found: Found, mode: Mode, values: Values, f
     """The fields of which nothing is known, and for a maker's model those that hardly reach it."""
     if mode.as_given:
         media = _media_names(catalog) - wire.SHAPES[mode.task].in_input
-        for name in values:
-            if name in media:
-                findings.warn(f"{name} goes to `parameters`; the makers' models take their files in `media`")
+        for name in media & set(values):
+            findings.warn(f"{name} goes to `parameters`; the makers' models take their files in `media`")
         return
-    shape = wire.SHAPES[mode.task or mode.sync]
-    for name in shape.entries & set(values):
-        if not listed(values, name):
-            findings.warn(f"{name} holds nothing, so nothing of it is sent")
     known = {param.name for each in found.model.modes for param in each.params}
     rest = [name for name in values if not mode.param(name) and name not in wire.WHOLE]
     if rest:
-        named = ", ".join(rest[:MOST_NAMED]) + (f" and {len(rest) - MOST_NAMED} more" if rest[MOST_NAMED:] else "")
-        findings.warn(f"{found.model.id} takes no {named}; sent to {found.id} all the same")
+        findings.warn(f"{found.model.id} takes no {_listed(rest)}; sent to {found.id} all the same")
     for name in rest[:MOST_NAMED]:
         near = meant(name, known)
         if near and near != name:
             findings.warn(f"was {near} meant by {name}?")
+
+
+def _tell_what_is_not_sent(values: Values, shape: wire.Shape, findings: Findings) -> None:
+    """A list without entries, and what stands in a whole object as well as beside it."""
+    for name in shape.entries & set(values):
+        if not listed(values, name):
+            findings.warn(f"{name} holds nothing, so nothing of it is sent")
+    for whole in wire.WHOLE:
+        inside = values.get(whole)
+        entries = inside.items() if isinstance(inside, dict) else ()
+        twice = [name for name, entry in entries if values.get(name, entry) != entry]
+        if twice:
+            findings.warn(f"{_listed(twice)}: given in {whole} and beside it; what stands beside it is sent")
+
+
+def _listed(names: list[str]) -> str:
+    more = f" and {len(names) - MOST_NAMED} more" if names[MOST_NAMED:] else ""
+    return ", ".join(names[:MOST_NAMED]) + more
 
 
 # Files ------------------------------------------------------------------------------------------------------

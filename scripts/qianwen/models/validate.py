@@ -68,7 +68,7 @@ class Checked:
         if rule is None or rule.seconds is None or (source.facts and not source.facts.type.startswith("video/")):
             return 0
         types = dict(enumerate(listed(self.values, TYPES)))
-        named = types.get(int(path.rstrip("]").partition("[")[2] or 0))
+        named = types.get(int(path.partition("[")[2].partition("]")[0] or 0))
         if not source.facts and param and len(param.media) > 1 and (named == IMAGE or is_picture(source.text)):
             return 0
         most = rule.used_seconds or rule.seconds[1]
