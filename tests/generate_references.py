@@ -28,6 +28,7 @@ from qianwen.models.words import (  # noqa: E402
     condition,
     count_of,
     default_of,
+    ending,
     has_functions,
     must,
     regions_of,
@@ -56,7 +57,8 @@ IMAGE_SECTIONS = (
     ("Wan 2.2 and older, from text", ("wan2.2-t2i*", "wanx2.?-t2i*")),
     ("wanx-v1", ("wanx-v*",)),
     ("wanx2.1-imageedit", ("wanx2.1-imageedit",)),
-    ("Qwen-Image", ("qwen-image*",)),
+    ("Qwen-Image 3.0 and 2.1", ("qwen-image-3*", "qwen-image-2.1*")),
+    ("Qwen-Image 2.0 and older", ("qwen-image-2.0*", "qwen-image-edit*", "qwen-image-[mp]*", "qwen-image")),
     ("Z-Image", ("z-image*",)),
 )
 VIDEO_SECTIONS = (*((f"{kind}: {words}", (kind,)) for kind, words in KINDS.items()), ("Wan 3.0: passed on", ()))
@@ -351,7 +353,8 @@ MODELS_HEAD = """\
 Read this to choose a model, to see where one runs, or when the service says that a model does not exist.
 [request-fields](request-fields.md) lists the fields of each.
 
-- Regions: Beijing is `--region cn-beijing` (the default), Singapore `ap-southeast-1` or `intl`, Virginia `us-east-1` or `us`. A key belongs to one region.
+- Regions: Beijing is `--region cn-beijing` (the default), Singapore `ap-southeast-1` or `intl`, Virginia `us-east-1` or `us`. Hong Kong is `cn-hongkong`, Frankfurt `eu-central-1`, Tokyo `ap-northeast-1`; they have hosts of workspaces. A key belongs to one region.
+- Frankfurt answers the Wan 2.6 pictures as a task only (`--async`).
 - The 2.1 models are spelled wanx2.1 in Beijing and wan2.1 in Singapore. "Model not exist" often means the wrong spelling or region.
 - A dated snapshot (an id with -2026-04-25 behind it) takes the rules of its model. An unknown id is sent as it is, checked by the rules of its nearest family, with a warning.
 - The programs never swap a model that was named.
@@ -409,7 +412,7 @@ def image_row(model: Model) -> list[str]:
     counts = {mode.name: span(*count_of(mode)) for mode in model.modes}
     return [
         name,
-        model.summary,
+        "; ".join(filter(None, (model.summary, ending(model)))),
         by_mode(model, size_in_short),
         next(iter(counts.values()))
         if len(set(counts.values())) == 1
