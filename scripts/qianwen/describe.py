@@ -89,7 +89,7 @@ def list_lines(catalog: Catalog) -> Iterator[str]:
             yield from ("", f"{group}:")
         yield from _table_row(columns, (model.id, *_facts(catalog, model)))
     yield ""
-    yield f"Regions: {'; '.join(_legend(catalog))}."
+    yield from textwrap.wrap(f"Regions: {'; '.join(_legend(catalog))}.", LIST_WIDTH)
     if any(_how(model) == EITHER for model in catalog.models):
         yield "Answers: either is at once, or as a task with --async."
     yield f"{catalog.program} --describe MODEL tells all of one. Dated snapshots and newer ids are passed on."

@@ -179,7 +179,10 @@ def _largest(rule: Size, across: int, down: int) -> str | None:
 
 
 def _fitted(rule: Size, width: int, height: int) -> Iterator[str]:
-    """The size moved inside the bounds, and its neighbours on the grid of 16 pixels, as far as they are legal."""
+    """The size moved inside the bounds, and its neighbours on the grid of 16 pixels, as far as they are legal.
+
+    Two steps down, because in a corner of area and ratio the nearest ones are just outside.
+    """
     shape = width / height
     if rule.ratio:
         shape = min(max(shape, 1 / rule.ratio), float(rule.ratio))
@@ -190,9 +193,10 @@ def _fitted(rule: Size, width: int, height: int) -> Iterator[str]:
     steps = []
     for side in (math.sqrt(area * shape) * shrink, math.sqrt(area / shape) * shrink):
         inside = max(side, shortest)
-        steps.append((math.floor(inside / 16) * 16, math.ceil(inside / 16) * 16))
+        below = math.floor(inside / 16) * 16
+        steps.append((below - 32, below - 16, below, math.ceil(inside / 16) * 16))
     for near_width, near_height in product(*steps):
-        if near_width and near_height and _measure(rule, near_width, near_height) == ([], ()):
+        if near_width > 0 and near_height > 0 and _measure(rule, near_width, near_height) == ([], ()):
             yield f"{near_width}*{near_height}"
 
 
