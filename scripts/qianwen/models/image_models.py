@@ -758,7 +758,7 @@ MODELS = (
     _row(
         "qwen-image-2.1-pro",
         "qwen-image-2.1",
-        "text to picture, fusion of up to 10; a transparent background when the prompt asks for one",
+        "text to picture, fusion of up to 10 pictures, transparent backgrounds by prompt",
         _QWEN21_PRO_MODES,
         _QWEN21_PAGE,
     ),
