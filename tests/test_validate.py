@@ -279,7 +279,7 @@ class Accepted(unittest.TestCase):
 
     def test_an_end_is_told_once_and_of_no_other_id(self) -> None:
         for model in MODELS:
-            given = {"reference_image": URL} if "edit" in model.id else {}
+            given: dict[str, Any] = {"reference_image": URL} if "edit" in model.id else {}
             if model.id.startswith("qwen-image"):
                 warnings = check(model.id, prompt="x", **given).warnings
                 self.assertEqual(sum("announced" in warning for warning in warnings), int(bool(model.ends)), model.id)
