@@ -250,6 +250,7 @@ ALLOWED: dict[str, set[str]] = {
     },
     "job": {
         "errors",
+        "service.codes",
         "inputs",
         "ledger",
         "lost",
@@ -261,7 +262,6 @@ ALLOWED: dict[str, set[str]] = {
         "outputs",
         "preview",
         "service.bucket",
-        "service.codes",
         "service.settings",
         "service.uploads",
         "session",

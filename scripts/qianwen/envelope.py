@@ -229,9 +229,17 @@ def _preview_lines(preview: JSON) -> list[str]:
 
 
 def _bill(bills: JSON) -> str:
+    """What will be paid for, in words."""
     if bills["at_most"] is None:
         return "what it bills is not known"
-    plural = "" if bills["at_most"] == 1 else "s"
+    text = f"bills at most {_counted(bills['at_most'], bills['unit'])}"
+    if "tier" in bills:
+        text += f" (price tier: {bills['tier']})"
+    if bills.get("input_images"):
+        text += f" and {_counted(bills['input_images'], 'input image')}"
     by = bills.get("by_the_rules_of")
-    doubt = f" by the rules of {by}, which may not be those of this model" if by else ""
-    return f"bills at most {bills['at_most']} {bills['unit']}{plural}{doubt}"
+    return f"{text} by the rules of {by}, which may not be those of this model" if by else text
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" + "s" * (number != 1)

@@ -30,7 +30,14 @@ if TYPE_CHECKING:  # at run time these are imported only where they are needed, 
 
 
 class Job(Work):
-    """A new request."""
+    """A new request.
+
+    ending: what the service announced about the model's last day, if anything.  twin: how the model is spelled in the
+    region of this run, where it has another name there.
+    """
+
+    ending = ""
+    twin = ""
 
     def work(self) -> None:
         checked = self.check()
@@ -69,6 +76,8 @@ class Job(Work):
             return inputs.inspect(text, self.world.cwd)
 
         ask = self.ask
+        self.ending = found.ending
+        self.twin = self.twin_of(found)
         checked = validate.check(self.catalog, found, ask.fields, inspect, ask.wants_task, ask.submit_only, ask.kind)
         self.outcome.model = checked.id
         self.outcome.seed = checked.values.get("seed")
@@ -132,12 +141,15 @@ class Job(Work):
         has_regions = checked.is_known or checked.mode.as_given  # a relative's say nothing
         if chosen_by_region and has_regions and region not in checked.model.regions:
             offered = " and ".join(checked.model.regions)
-            twin = self.twin_of(checked)
-            self.warn(f"{checked.id} is documented for {offered}, not for {region}" + (f"; {twin}" if twin else ""))
+            self.warn(
+                "; ".join(filter(None, (f"{checked.id} is documented for {offered}, not for {region}", self.twin)))
+            )
 
-    def twin_of(self, checked: Checked) -> str:
-        """How the model is spelled in the region of this run, or where that is not known, in every other."""
-        twins = checked.model.twins
+    def twin_of(self, found: Found) -> str:
+        """How a model is spelled in the region of this run, or in all others, where this one has it or is a guess."""
+        twins = found.model.twins if found.exact else {}
+        if not twins:
+            return ""
         here = {region: spelled for region, spelled in twins.items() if region == self.region} or twins
         return "; ".join(f"in {region} it is {spelled}" for region, spelled in here.items())
 
@@ -169,6 +181,11 @@ class Job(Work):
 
     def settle(self, error: QianwenError | None) -> None:
         """As elsewhere; and a submission without an answer, and one that was refused, are told apart here."""
+        if error and (self.ending or self.twin):
+            from .service import codes
+
+            if codes.blames_the_model(error.code, error.message, error.http_status):
+                error.hint = "; ".join(filter(None, (self.ending, self.twin, error.hint)))
         if self.notes is None:
             return
         from . import ledger
@@ -235,8 +252,6 @@ class Job(Work):
 
     def submit(self, service: Session, call: wire.Call, checked: Checked) -> JSON:
         """Post the request that costs money; for a task, note and announce its id before anything else."""
-        from .service import codes
-
         self.progress.say("Submitting the task" if call.is_task else "Waiting for the answer")
         try:
             body = self.outcome.body = service.post(call.path, call.body, call.is_task)
@@ -246,11 +261,8 @@ class Job(Work):
             if call.is_task:
                 self.look_for_it(service, error)
             raise
-        except QianwenError as error:
+        except QianwenError:
             self.outcome.way_on = ()
-            twin = self.twin_of(checked)
-            if twin and checked.is_known and codes.blames_the_model(error.code, error.message, error.http_status):
-                error.hint = f"{twin}; {error.hint}"
             raise
         return body
 

@@ -41,8 +41,11 @@ def preview(catalog: Catalog, checked: Checked, base: str, own: Bucket | None) -
 
 def bills(catalog: Catalog, checked: Checked) -> JSON:
     """What is billed at most, null where nothing tells; for a model without a row by whose rules that is said."""
-    by = {} if checked.is_known else {"by_the_rules_of": None if checked.mode.as_given else checked.model.id}
-    return {"unit": catalog.unit, "at_most": checked.units, **by}
+    if not checked.is_known:
+        by = None if checked.mode.as_given else checked.model.id
+        return {"unit": catalog.unit, "at_most": checked.units, "by_the_rules_of": by}
+    by_area = {"tier": checked.tier, "input_images": checked.billed_inputs} if checked.tier else {}
+    return {"unit": catalog.unit, "at_most": checked.units, **by_area}
 
 
 def _uploaded(named: str, own: Bucket | None) -> str:

@@ -107,7 +107,7 @@ def meaning(code: str, message: str, status: int) -> Meaning:
 
 
 def blames_the_model(code: str, message: str, status: int | None) -> bool:
-    """Whether the service does not know the model, or not there."""
+    """Whether the service does not know the model, or does not let this key use it."""
     return meaning(code, message, status or 0) in (_MODEL, _PERMISSION)
 
 
