@@ -197,12 +197,13 @@ class Arrives(Case):
             with self.subTest(model=model, fields=fields):
                 self.assertEqual(self.ask(program, model, dict(fields))["bills"]["at_most"], most)
         lines = self.image("x", "--model", "qwen-image-4.0", "--dry-run").stdout
-        self.assertIn("# bills at most 1 image by the rules of qwen-image-2.0, which may not be", lines)
+        self.assertIn("# bills at most 1 image by the rules of qwen-image-3.0, which may not be", lines)
 
     def test_a_task_is_submitted_where_the_family_has_one(self) -> None:
         for model, path, words in (
             ("wan4.0-image", "image-generation/generation", ""),
             ("wan4.0-t2i", "image-generation/generation", ""),
+            ("qwen-image-4.0-edit", "image-generation/generation", ""),
             ("z-image-pro", "multimodal-generation/generation", "no task is known"),
         ):
             with self.subTest(model):

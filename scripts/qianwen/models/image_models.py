@@ -836,6 +836,8 @@ FAMILIES = (
     ("qwen-image-edit-*", "qwen-image-edit-plus"),
     ("qwen-image-max*", "qwen-image-max"),
     ("qwen-image-plus*", "qwen-image-plus-2026-01-09"),
+    ("qwen-image-[4-9]*-pro*", "qwen-image-3.0-pro"),
+    ("qwen-image-[4-9]*", "qwen-image-3.0"),
     ("qwen-image-3*-pro*", "qwen-image-3.0-pro"),
     ("qwen-image-3*", "qwen-image-3.0"),
     ("qwen-image-2.1-pro*", "qwen-image-2.1-pro"),
