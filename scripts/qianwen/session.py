@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 from contextlib import contextmanager, nullcontext
 
-from . import parallel
+from . import parallel, regions
 from .errors import AuthError, QianwenError, Refused
 from .progress import Progress
 from .service import api, asking, codes, downloads, guard, retry, settings, tasks, uploads
@@ -171,7 +171,7 @@ class Session:
     @property
     def on_this_machine(self) -> bool:
         """Whether the API is a loopback address, whose results may be plain http."""
-        return settings.is_loopback_url(self.endpoint.base)
+        return regions.is_loopback_url(self.endpoint.base)
 
     def side_by_side(self, work: Callable[[Given], Made], items: Sequence[Given]) -> list[Made]:
         """`work` on every item, several at once; see `parallel`."""
@@ -187,15 +187,18 @@ def opened(
     sandbox: bool,
     own: Bucket | None = None,
     tape: Recorder | Player | None = None,
+    remembered: str = "",
 ) -> Iterator[Session]:
     """A session that ends by `deadline`, a moment of the world's clock.
 
     own: the user's bucket for local files.  tape: records the session, or plays a recorded one.
+    remembered: the base that took the task which the session is about.
     Raises AuthError when there is no key or no base to trust, UsageError for the region, and when the run is not the
     one that was recorded.
     """
     world.before_sending()
-    with tape or nullcontext(), _endpoint(world, progress, region, sandbox, tape) as (endpoint, source):
+    with tape or nullcontext(), _endpoint(world, progress, region, sandbox, tape, remembered) as found:
+        endpoint, source = found
         progress.secrets += (endpoint.key, *(own.secrets if own else ()))
         transport = Transport(deadline, world.clock, world.env)
         send, sleep, clock = world.send or transport.send, world.sleep or transport.pause, world.clock
@@ -217,7 +220,7 @@ def opened(
 
 @contextmanager
 def _endpoint(
-    world: World, progress: Progress, region: str, sandbox: bool, tape: Recorder | Player | None
+    world: World, progress: Progress, region: str, sandbox: bool, tape: Recorder | Player | None, remembered: str
 ) -> Iterator[tuple[Endpoint, str]]:
     if not sandbox:
         place = settings.Place(world.env, world.cwd, world.home)
@@ -226,7 +229,7 @@ def _endpoint(
             progress.say(f"Replay: {tape.path} answers; nothing is sent out or billed")
             yield Endpoint(tape.base, REPLAY_KEY), "made up for the replay"
         else:
-            yield settings.endpoint(place, region)
+            yield settings.endpoint(place, region, remembered)
         return
     from .sandbox.server import running
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from ..errors import Problem
 from ..record import changed
+from ..regions import BEIJING, SINGAPORE, VIRGINIA
 from .catalog import GIVEN, Catalog, Default, Flag, MediaRule, Mode, Model, Param, Size
 
 TYPE_CHECKING = False
@@ -18,10 +19,6 @@ if TYPE_CHECKING:
     from .catalog import Finding, Values
 
 CHECKED = "2026-11-20"
-
-BEIJING = "cn-beijing"
-SINGAPORE = "ap-southeast-1"
-VIRGINIA = "us-east-1"
 
 # Wire shapes, by their keys in `wire`.
 MESSAGES = "messages"
