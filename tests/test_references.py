@@ -324,7 +324,7 @@ class ErrorsGuide(unittest.TestCase):
             for statuses, names, message, _ in self.codes()
             for status in statuses
             for name in names
-            for row in [first_row(name, message, status)]
+            for row in [codes.row_of(name, message, status)]
         }
         for row in codes.ROWS:
             with self.subTest(row):
@@ -364,17 +364,6 @@ class ErrorsGuide(unittest.TestCase):
             for name in re.findall(r"`([^`]+)`", names):
                 is_content = codes.meaning(name, message, 400).kind == "content"
                 self.assertEqual(action.startswith("content"), is_content, name)
-
-
-def first_row(code: str, message: str, status: int) -> codes.Row | None:
-    for row in codes.ROWS:
-        if (
-            (not row.code or re.fullmatch(row.code, code))
-            and (not row.message or re.search(row.message, message))
-            and (not row.status or row.status == status)
-        ):
-            return row
-    return None
 
 
 class ApiGuide(Case):

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from .session import Session
 
 SHOWN_SECONDS = 60.0  # after its submission every part of the service knows a task
-NOT_PENDING_HINT = "only a task that has not begun can be canceled; this one goes on and is billed when it succeeds"
 
 
 class Collect(Work):
@@ -105,9 +104,7 @@ class Cancel(Collect):
             try:
                 service.cancel(task_id)
             except Refused as error:
-                error.hint = error.hint or NOT_PENDING_HINT
-                error.billed = "unknown"
-                self.outcome.way_on = ("--task-id", task_id)
+                self.outcome.way_on = ("--task-id", task_id) if error.billed != "no" else ()
                 raise
         self.adopt(known)
         self.outcome.canceled = True

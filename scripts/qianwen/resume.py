@@ -13,7 +13,7 @@ from .arguments import Ask
 from .collect import Collect
 from .errors import AuthError, InternalError, OutputError, QianwenError, StillRunning, UnknownOutcome, UsageError
 from .ledger import OPEN
-from .models import wire
+from .models import results, wire
 from .models.catalog import Catalog
 from .models.image_models import IMAGES
 from .models.video_models import VIDEOS
@@ -184,6 +184,8 @@ class Recovery(Collect):
 
     def save_again(self, service: Session) -> None:
         """The answer of a request that is no task, from the ledger, as long as its links are good."""
+        if any(map(results.is_inline, self.known.urls)):
+            self.is_promising = False  # what stood inside an answer went with it
         body = dict(self.known.body) or {"output": {"results": [{"url": url} for url in self.known.urls]}}
         self.saver(service, self.where(self.known)).save(body, wire.has_texts(body), self.known.files)
 

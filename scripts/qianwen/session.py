@@ -12,7 +12,7 @@ from contextlib import contextmanager, nullcontext
 from . import parallel, regions
 from .errors import AuthError, QianwenError, Refused
 from .progress import Progress
-from .service import api, asking, codes, downloads, guard, retry, settings, tasks, uploads
+from .service import api, asking, codes, downloads, guard, retry, settings, tasks, unpacked, uploads
 from .service.exchange import Endpoint
 from .service.transport import Transport
 from .world import World
@@ -103,12 +103,24 @@ class Session:
         )
 
     def cancel(self, task_id: str) -> None:
-        """Cancel a task that is pending. Raises Refused for one that is not."""
+        """Cancel a task that is pending. Raises Refused for one that is not; its hint says what became of it."""
         try:
             api.answer(self._send, asking.request_for(self.endpoint, "POST", asking.task_path(task_id) + "/cancel"))
-        except Refused:
-            if tasks.look(self._ask_for(task_id)).word.upper() not in tasks.CANCELED:  # by an answer that was lost
-                raise
+        except Refused as refusal:
+            refusal.billed = "unknown"
+            seen = self._seen(task_id)
+            if seen and seen.word.upper() in tasks.CANCELED:  # by an answer that was lost
+                return
+            if seen:
+                refusal.hint, refusal.billed = tasks.NOT_CANCELED[seen.meaning]
+            raise
+
+    def _seen(self, task_id: str) -> tasks.Seen | None:
+        """One look; None when it says nothing about the task."""
+        try:
+            return tasks.look(self._ask_for(task_id))
+        except QianwenError:
+            return None
 
     def listed(self, model: str, since: float, until: float) -> list[tasks.Listed]:
         """The tasks of a model that the account submitted between two moments, epoch seconds of this machine's clock.
@@ -142,7 +154,7 @@ class Session:
         return True
 
     def _ask_for(self, task_id: str) -> JSON:
-        return api.answer(self._send, asking.request_for(self.endpoint, "GET", asking.task_path(task_id)))
+        return api.answer(self._send, asking.request_for(self.endpoint, "GET", asking.task_path(task_id)), is_look=True)
 
     def upload(self, files: Sequence[uploads.Upload], model: str) -> list[str]:
         """The URLs of local files, in their order: `oss://` of temporary storage, or presigned of the own bucket."""
@@ -201,7 +213,8 @@ def opened(
         endpoint, source = found
         progress.secrets += (endpoint.key, *(own.secrets if own else ()))
         transport = Transport(deadline, world.clock, world.env)
-        send, sleep, clock = world.send or transport.send, world.sleep or transport.pause, world.clock
+        sleep, clock = world.sleep or transport.pause, world.clock
+        send = unpacked.unpacking(world.send or transport.send, endpoint.base)
         if tape:
             send, sleep, clock = tape.line(send, sleep, endpoint.base, progress.secrets)
         door = guard.guarding(send, endpoint.base, endpoint.key)

@@ -139,7 +139,7 @@ def _host(place: Place, region_name: str) -> str:
     if not regions.is_workspace_id(workspace.value):
         raise AuthError(
             f"{workspace.source} is no workspace id, so no host can be made of it",
-            hint="an id has letters, digits and hyphens, as in ws-0123abcd or llm-0123abcd; it is neither a URL nor a key. "
+            hint="an id has letters, digits and hyphens, as in ws-0123abcd or llm-0123; it is neither a URL nor a key. "
             "The console shows it with the workspace; without the variable the region's shared host is used",
         )
     return regions.workspace_host(workspace.value, region.id)
