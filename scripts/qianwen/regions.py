@@ -6,8 +6,6 @@ model-api-reference, 2026-10).
 
 from __future__ import annotations
 
-import re
-
 from .record import record
 
 TYPE_CHECKING = False
@@ -82,6 +80,8 @@ def in_words() -> str:
 
 def is_workspace_id(text: str) -> bool:
     """Whether a text can be the first label of a workspace host: letters, digits and hyphens, at most 63."""
+    import re  # here and below: --help needs the table and no patterns
+
     return re.fullmatch(_WORKSPACE_ID, text) is not None
 
 
@@ -94,6 +94,8 @@ def kind_of(host: str) -> tuple[str, str]:
 
     host: in lower case, as it goes on the wire.
     """
+    import re
+
     for region in TABLE:
         if region.host and host == region.host:
             return SHARED, region.id
@@ -117,6 +119,8 @@ def is_public(host: str) -> bool:
 
 def is_loopback(host: str) -> bool:
     """Whether a host is this machine beyond doubt, so that a key may go there unencrypted."""
+    import re
+
     return host in ("localhost", "::1") or re.fullmatch(r"127(\.\d{1,3}){3}", host) is not None
 
 

@@ -69,7 +69,7 @@ class _Apart:
 
 
 def _is_picture(text: str, key: str) -> bool:
-    if text.startswith(f"{INLINE}("):
+    if is_inline(text):
         return False  # it was set apart before
     if key == "b64_json":
         return bool(text)
@@ -78,7 +78,7 @@ def _is_picture(text: str, key: str) -> bool:
 
 def is_inline(url: str) -> bool:
     """Whether a result has no address, because it came inside an answer."""
-    return url.startswith(INLINE)
+    return url.startswith(f"{INLINE}(")
 
 
 def decoded(encoded: str) -> bytes:
@@ -100,7 +100,7 @@ def link_in(fields: Mapping[str, Any]) -> str:
 def elsewhere(value: object, path: str = "", depth: int = 0) -> Iterator[tuple[str, str]]:
     """(path, URL) of the links to pictures and videos anywhere in an answer, but for what repeats the request."""
     if isinstance(value, str):
-        if re.fullmatch(_MEDIA_LINK, value) or value.startswith(f"{INLINE}("):
+        if re.fullmatch(_MEDIA_LINK, value) or is_inline(value):
             yield path, value
     elif depth < DEEPEST and isinstance(value, dict):
         for name, entry in value.items():
