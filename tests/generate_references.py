@@ -21,7 +21,6 @@ from qianwen.models.sizes import judge  # noqa: E402
 from qianwen.models.video_models import SIZES, VIDEOS, WAN27_PIXELS  # noqa: E402
 from qianwen.models.words import (  # noqa: E402
     KINDS,
-    REGIONS,
     REQUIRED,
     RULES,
     answers,
@@ -42,6 +41,7 @@ from qianwen.models.words import (  # noqa: E402
     span,
     values_of,
 )
+from qianwen.regions import DEFAULT, PLACES, TABLE, Region  # noqa: E402
 
 if TYPE_CHECKING:
     from qianwen.models.catalog import Catalog, Mode, Model, Param
@@ -352,13 +352,26 @@ def video_size_lines() -> list[str]:
 
 # Models ---------------------------------------------------------------------------------------------------
 
+
+def _regions() -> str:
+    """Every region with what --region takes for it."""
+
+    def told(region: Region) -> str:
+        spelled = " or ".join(f"`{name}`" for name in (region.id, region.alias) if name)
+        return f"{region.place} {spelled}" + (" (the default)" if region.id == DEFAULT else "")
+
+    shared = ", ".join(told(region) for region in TABLE if region.host)
+    others = ", ".join(told(region) for region in TABLE if region.needs_workspace)
+    return f"`--region` takes {shared}; with a workspace also {others}"
+
+
 MODELS_HEAD = """\
 # Models
 
 Read this to choose a model, to see where one runs, or when the service says that a model does not exist.
 [request-fields](request-fields.md) lists the fields of each.
 
-- Regions: Beijing is `--region cn-beijing` (the default), Singapore `ap-southeast-1` or `intl`, Virginia `us-east-1` or `us`. Hong Kong is `cn-hongkong`, Frankfurt `eu-central-1`, Tokyo `ap-northeast-1`; they have hosts of workspaces. A key belongs to one region.
+- Regions: $REGIONS. A key belongs to one region.
 - Frankfurt answers the Wan 2.6 pictures as a task only (`--async`).
 - The 2.1 models are spelled wanx2.1 in Beijing and wan2.1 in Singapore. "Model not exist" often means the wrong spelling or region.
 - A dated snapshot (an id with -2026-04-25 behind it) takes the rules of its model.
@@ -370,7 +383,7 @@ Contents: [videos](#videos) · [videos by default](#videos-the-model-that-is-tak
 
 
 def models() -> str:
-    lines = [MARKER, "", MODELS_HEAD]
+    lines = [MARKER, "", MODELS_HEAD.replace("$REGIONS", _regions())]
     lines += ["## Videos", "", *table(VIDEO_HEAD, map(video_row, VIDEOS.models))]
     lines += ["## Videos: the model that is taken when none is named", "", "The first line that applies counts.", ""]
     lines += default_lines(VIDEOS)
@@ -387,7 +400,7 @@ def default_lines(catalog: Catalog) -> list[str]:
     rows: list[tuple[str, list[str]]] = []
     for default in catalog.defaults:
         name = code(default.model)
-        name += "".join(f" ({code(model)} in {REGIONS[region]})" for region, model in default.regional.items())
+        name += "".join(f" ({code(model)} in {PLACES[region]})" for region, model in default.regional.items())
         said = (f"`{key}`" if wanted is GIVEN else f"`--{key} {wanted}`" for key, wanted in default.when.items())
         condition = " and ".join(said) or "nothing of these"
         if rows and rows[-1][0] == name:

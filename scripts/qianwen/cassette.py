@@ -24,8 +24,8 @@ from . import cassette_file
 from .errors import UsageError
 from .mismatch import mismatch
 from .placeholders import Placeholders
+from .regions import is_loopback, is_public
 from .service.exchange import Fault, Request, Response
-from .service.settings import HOSTS, is_loopback
 from .taped import body_of, taped_fault, taped_request, taped_response
 
 TYPE_CHECKING = False
@@ -103,7 +103,7 @@ class Recorder:
         if is_loopback(parts.hostname or ""):
             self._names.learn("loopback", parts.netloc)
             return "recorded against a stand-in on this machine"
-        if parts.hostname not in HOSTS.values():
+        if not is_public(parts.hostname or ""):
             self._names.learn("host", parts.netloc)
         return f"recorded against {self._names.hide(base)}"
 

@@ -55,8 +55,9 @@ class Outcome:
         self.models: list[JSON] | None = None
 
     def note(self, body: JSON, interleaved: bool) -> wire.Result:
-        """Keep the last whole answer and what it holds."""
-        self.body, self.result = body, wire.decode(body, interleaved)
+        """Keep the last whole answer, in the native layout, and what it holds."""
+        self.result = wire.decode(body, interleaved)
+        self.body = dict(self.result.body)
         return self.result
 
     @property

@@ -97,7 +97,7 @@ class ViaDesireCore(Job):
 
     # With the service ---------------------------------------------------------------------------------------
 
-    def session(self, known_region: str = "", own: Bucket | None = None) -> Any:
+    def session(self, known: Run | None = None, own: Bucket | None = None) -> Any:
         from . import local_session
 
         return local_session.opened(self.world, self.progress, self.deadline)

@@ -8,6 +8,7 @@ functions of VACE are its modes.
 from __future__ import annotations
 
 from ..record import changed
+from ..regions import BEIJING, SINGAPORE, VIRGINIA
 from .catalog import GIVEN, Catalog, Default, Flag, MediaRule, Mode, Model, Param, Size
 from .video_rules import (
     counts_by_kind,
@@ -34,10 +35,6 @@ if TYPE_CHECKING:
     from .catalog import Rule
 
 CHECKED = "2026-11-21"
-
-BEIJING = "cn-beijing"
-SINGAPORE = "ap-southeast-1"
-VIRGINIA = "us-east-1"
 
 # Wire shapes, by their keys in `wire`.
 PLAIN = "video"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 
 from ..record import record
+from . import results
 from .media_items import FLAT, REFERENCES, TYPES, VOICES, as_list, listed, pack
 
 TYPE_CHECKING = False
@@ -65,13 +66,20 @@ class Failure:
 
 @record
 class Result:
-    """What a final answer holds. `content` keeps texts and pictures in their order when they were interleaved."""
+    """What a final answer holds. `content` keeps texts and pictures in their order when they were interleaved.
+
+    urls: of pictures that came inside the answer there is a name instead.  inline: their base64, by that name.
+    body: the answer in the native layout, without the base64.  odd_places: where links stood that no page documents.
+    """
 
     urls: tuple[str, ...]
     failures: tuple[Failure, ...] = ()
     content: tuple[JSON, ...] = ()
     width: int | None = None
     height: int | None = None
+    inline: Mapping[str, str] = {}
+    body: Mapping[str, Any] = {}
+    odd_places: tuple[str, ...] = ()
 
 
 # Encoders -------------------------------------------------------------------------------------------------
@@ -196,11 +204,14 @@ def decode(body: JSON, interleaved: bool = False) -> Result:
 
     `interleaved` says that text items are content; otherwise they are the service's remarks (a rewritten prompt).
     """
+    body, inline = results.native(body)
     output = _dict(body.get("output"))
     urls: list[str] = []
     failures: list[Failure] = []
     content: list[JSON] = []
     for layout, read in LAYOUTS.items():
+        if urls and layout in ALONE:
+            continue
         for item in read(output.get(layout)):
             if isinstance(item, Failure):
                 failures.append(item)
@@ -211,8 +222,20 @@ def decode(body: JSON, interleaved: bool = False) -> Result:
                 content.append({"type": "image", "image": item["image"]})
             else:
                 content.append({"type": "text", "text": item["text"]})
+    odd = {} if urls or failures else dict(_odd(body))
+    content += [{"type": "image", "image": url} for url in odd]
     width, height = _pixels(_dict(body.get("usage")))
-    return Result(tuple(urls), tuple(failures), tuple(content) if interleaved else (), width, height)
+    shown = tuple(content) if interleaved else ()
+    return Result((*urls, *odd), tuple(failures), shown, width, height, inline, body, tuple(odd.values()))
+
+
+def _odd(body: JSON) -> Iterable[tuple[str, str]]:
+    """URL and place of every link in a place that is not documented, each URL once."""
+    places: dict[str, str] = {}
+    for path, url in results.elsewhere(body):
+        if len(places) < results.MOST_LINKS:
+            places.setdefault(url, path)
+    return places.items()
 
 
 def _from_choices(choices: object) -> Iterable[JSON | Failure]:
@@ -225,25 +248,32 @@ def _from_choices(choices: object) -> Iterable[JSON | Failure]:
                 yield {"text": item["text"]}
 
 
-def _from_results(results: object) -> Iterable[JSON | Failure]:
-    for number, item in enumerate(as_list(results), 1):
+def _from_results(entries: object) -> Iterable[JSON | Failure]:
+    """A list of results, or the one object that the animating models answer (page wan-animate-move-api)."""
+    for number, item in enumerate([entries] if isinstance(entries, dict) else as_list(entries), 1):
         fields = _dict(item)
-        if isinstance(fields.get("url"), str):
-            yield {"image": fields["url"]}
+        link = results.link_in(fields)
+        if link:
+            yield {"image": link}
         elif "code" in fields or "message" in fields:
             yield Failure(number, str(fields.get("code", "")), str(fields.get("message", "")))
 
 
-def _from_video(url: object) -> Iterable[JSON | Failure]:
+def _from_link(url: object) -> Iterable[JSON | Failure]:
     if isinstance(url, str) and url:
         yield {"image": url}
 
 
+# `image_url` is that of qwen-mt-image, the two last are those of the older tools (pages of the same names).
 LAYOUTS: Mapping[str, Callable[[object], Iterable[JSON | Failure]]] = {
-    "video_url": _from_video,
+    "video_url": _from_link,
     "choices": _from_choices,
     "results": _from_results,
+    "output_video_url": _from_link,
+    "output_image_url": _from_link,
+    "image_url": _from_link,
 }
+ALONE = ("output_video_url", "output_image_url", "image_url")  # beside another result they may repeat the request
 
 
 def _pixels(usage: JSON) -> tuple[int | None, int | None]:

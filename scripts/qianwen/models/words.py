@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from fnmatch import fnmatchcase
 
+from ..regions import PLACES
 from . import sizes
 from .catalog import GIVEN
 from .video_rules import LEGAL_MEDIA
@@ -20,14 +21,6 @@ if TYPE_CHECKING:
 
 REQUIRED = "**required**; "
 
-REGIONS = {
-    "cn-beijing": "Beijing",
-    "ap-southeast-1": "Singapore",
-    "us-east-1": "Virginia",
-    "cn-hongkong": "Hong Kong",
-    "eu-central-1": "Frankfurt",
-    "ap-northeast-1": "Tokyo",
-}
 KINDS = {
     "t2v": "from text",
     "i2v": "from a picture, or a clip that goes on",
@@ -267,7 +260,7 @@ SAME = "the same"
 
 
 def regions_of(model: Model) -> str:
-    return ", ".join(REGIONS[region] for region in model.regions)
+    return ", ".join(PLACES[region] for region in model.regions)
 
 
 def answers(*modes: Mode) -> str:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 AGENT = "qianwen-media-generation/1.0"
 ANSWER_BYTES = 16 * 2**20
+RESULT_BYTES = 64 * 2**20  # of an answer that may hold pictures, as some gateways answer them
 SYNC_PATIENCE = 600.0  # the shared hosts answer or give up within this many seconds
 POLL_PATIENCE = 60.0
 CHINA_SECONDS = 8 * 3600
@@ -43,7 +44,7 @@ def request_for(
         headers["X-DashScope-OssResourceResolve"] = "enable"
     patience = SYNC_PATIENCE if body is not None and not task else POLL_PATIENCE
     paid = body is not None
-    longest = 0 if paid else ANSWER_BYTES
+    longest = 0 if paid else RESULT_BYTES
     return Request(method, endpoint.base + path, headers, encoded, patience, billable=paid, once=paid, longest=longest)
 
 

@@ -15,6 +15,7 @@ import re
 import time
 from urllib.parse import urlsplit
 
+from .. import regions
 from ..errors import AuthError, QianwenError, Refused, Unavailable, UsageError
 from ..record import record
 from ..redact import HIDDEN, shortened
@@ -207,7 +208,7 @@ def _bases(found: Setting | None, bucket: str, region: str) -> tuple[str, str]:
 
 def _is_addressed_by_path(host: str) -> bool:
     """Whether the bucket stands in the path: an address of numbers has no subdomains."""
-    return _NUMERIC_HOST.fullmatch(host) is not None or settings.is_loopback(host)
+    return _NUMERIC_HOST.fullmatch(host) is not None or regions.is_loopback(host)
 
 
 def _endpoint(found: Setting) -> tuple[str, str, int | None]:
@@ -222,7 +223,7 @@ def _endpoint(found: Setting) -> tuple[str, str, int | None]:
     is_host = re.fullmatch(r"[a-z0-9-]+(\.[a-z0-9-]+)+", host) or _is_addressed_by_path(host)
     if parts.scheme not in ("https", "http") or extra or not is_host:
         raise _wrong(found, "is no host", _ENDPOINTS)
-    if parts.scheme == "http" and not settings.is_loopback(host):
+    if parts.scheme == "http" and not regions.is_loopback(host):
         raise _wrong(found, "is not encrypted (http)", _ENDPOINTS)
     is_oss = _OSS_HOST.fullmatch(host)
     if host.endswith(".aliyuncs.com") and not is_oss:

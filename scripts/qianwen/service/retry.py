@@ -10,7 +10,7 @@ import json
 import re
 import time
 
-from .codes import meaning
+from .codes import meaning, words_of
 from .exchange import Fault, Request, Response
 
 TYPE_CHECKING = False
@@ -55,11 +55,7 @@ def error_of(body: bytes) -> tuple[str, str]:
         answer = json.loads(body)
     except (ValueError, RecursionError):
         return "", ""
-    if isinstance(answer, dict) and isinstance(answer.get("error"), dict):
-        answer = answer["error"]
-    if not isinstance(answer, dict):
-        return "", ""
-    return str(answer.get("code") or ""), str(answer.get("message") or answer.get("msg") or "")
+    return words_of(answer) if isinstance(answer, dict) else ("", "")
 
 
 def _reason(outcome: Outcome) -> str:

@@ -13,9 +13,9 @@ from urllib.parse import urlsplit
 from ..errors import QianwenError, Refused, Unavailable, UsageError
 from ..media import SUFFIXES
 from ..record import record
+from ..regions import STORAGE_HOSTS, is_dashscope, is_loopback
 from . import api, asking
 from .exchange import Endpoint, Fault, Request, Stream
-from .settings import STORAGE_HOSTS, is_dashscope, is_loopback
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
