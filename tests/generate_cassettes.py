@@ -103,6 +103,17 @@ PICTURES = (
     image("t2i-sync", "A paper boat on a pond", *_SMALL, expects={"model": "wan2.6-t2i", "image_count": 1}),
     image("t2i-async", "一只在窗台上的猫", "--async", *_SMALL, delay=DELAY, expects={"image_count": 1}),
     image("t2i-task-only", "A cat", "--model", "wan2.2-t2i-flash", "-n", "2", delay=DELAY, expects={"image_count": 2}),
+    image(
+        "t2i-qwen3",
+        *("A sign that says OPEN", "--model", "qwen-image-3.0-pro", "--size", "3:2", "-n", "2"),
+        expects={"image_count": 2, "width": 1824, "height": 1216, "usage.output_image_count": 2},
+    ),
+    image(
+        "edit-qwen3-task",
+        *("The sign says CLOSED", "--image", "photo.jpg", "--model", "qwen-image-3.0", "--async"),
+        delay=DELAY,
+        expects={"image_count": 1, "width": 1024, "output.rewrite_status": "not_use"},
+    ),
     image("t2i-qwen", "A sign that says OPEN", "--model", "qwen-image-max", expects={"image_count": 1}),
     image(
         "edit-local-references",
@@ -309,6 +320,22 @@ _TOKENS: Mapping[str, Any] = {"input_tokens": 0, "output_tokens": 0, "total_toke
 _PAGE = "transcribed from the official page {} (answers as printed there, ids made up, media replaced by placeholders)"
 
 
+_QWEN3_USAGE = {
+    "output_height": 1024,
+    "output_width": 1024,
+    "input_image_count": 0,
+    "input_image_type": "qima_input_1k",
+    "output_image_count": 1,
+    "output_image_type": "qima_output_1k",
+}
+
+
+def _qwen3_output(link: Mapping[str, str]) -> dict[str, Any]:
+    choice = {"finish_reason": "stop", "message": {"role": "assistant", "content": [link]}}
+    times = {"submit_time": "2026-08-07 15:50:14.837", "scheduled_time": "2026-08-07 15:50:14.884"}
+    return {**times, "end_time": "2026-08-07 15:50:33.607", "rewrite_status": "not_use", "choices": [choice]}
+
+
 def _frames() -> list[dict[str, Any]]:
     pictures = [{"type": "image", "image": f"{_RESULTS}/{number}.png?Expires=xxxx"} for number in (1, 2)]
     texts = [{"type": "text", "text": text} for text in ("Fold", " a square.", "Then crease it.")]
@@ -325,6 +352,7 @@ def _png(words: str) -> bytes:
 def transcribed() -> tuple[Scenario, ...]:
     """Scenarios of the documentation. Answers can be read once, so they are made anew for each use."""
     picture, *pictures = (answer(_png(words), content_type="image/png") for words in ("placeholder", "1 / 2", "2 / 2"))
+    shop = answer(placeholder.png(1024, 1024, "Sandbox", ["placeholder"]), content_type="image/png")
     clip = answer(placeholder.clip(), content_type="video/mp4")
     moments = {"submit_time": "2026-01-10 14:18:52.331", "scheduled_time": "2026-01-10 14:18:59.290"}
     made = {**moments, "end_time": "2026-01-10 14:23:39.407", "orig_prompt": "A paper boat"}
@@ -345,6 +373,24 @@ def transcribed() -> tuple[Scenario, ...]:
             expects={"image_count": 2, "interleaved_content.0.text": "Fold a square."},
             source=_PAGE.format("万相-图像生成与编辑2.6 API参考"),
             answers=(_streamed(_frames()), *pictures),
+        ),
+        image(
+            "documented-qwen3-task",
+            *("A shop front", "--model", "qwen-image-3.0-pro", "--async", "--set", "prompt_extend=true"),
+            expects={"image_count": 1, "width": 1024, "height": 1024, "output.rewrite_status": "not_use"},
+            source=_PAGE.format("千问-图像生成与编辑3.0 API参考"),
+            answers=(_task("PENDING"), {**_task("SUCCEEDED", **_qwen3_output(link)), "usage": _QWEN3_USAGE}, shop),
+        ),
+        image(
+            "documented-qwen3-failed",
+            *("A shop front", "--model", "qwen-image-3.0-pro", "--async"),
+            code=1,
+            expects=_failure("failed", "no", code="InternalError"),
+            source=_PAGE.format("千问-图像生成与编辑3.0 API参考"),
+            answers=(
+                _task("PENDING"),
+                _task("FAILED", code="InternalError", message="An internal error has occurred."),
+            ),
         ),
         video(
             "documented-t2v",

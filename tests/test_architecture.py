@@ -229,6 +229,7 @@ ALLOWED: dict[str, set[str]] = {
     },
     "job": {
         "errors",
+        "service.codes",
         "inputs",
         "ledger",
         "lost",

@@ -10,6 +10,7 @@ from qianwen.models.catalog import GIVEN, Mode, Model, Param, find
 from qianwen.models.image_models import IMAGES
 from qianwen.models.validate import CHECKS
 from qianwen.models.video_models import VIDEOS
+from qianwen.sandbox import answers
 
 CATALOGS = (IMAGES, VIDEOS)
 MODELS = (*IMAGES.models, *VIDEOS.models)
@@ -29,6 +30,10 @@ IMAGE_IDS = [
     "wanx-v1",
     "wanx2.1-imageedit",
     "z-image-turbo",
+    "qwen-image-3.0-pro",
+    "qwen-image-3.0",
+    "qwen-image-2.1-pro",
+    "qwen-image-2.1-turbo",
     "qwen-image-2.0-pro",
     "qwen-image-2.0",
     "qwen-image-edit-max",
@@ -134,7 +139,8 @@ class Rows(unittest.TestCase):
             if param.size is None:
                 continue
             with self.subTest(model=model.id, mode=mode.name):
-                self.assertFalse(sizes.judge(param.size.default, param.size).fault)
+                if param.size.default:  # else the model chooses
+                    self.assertFalse(sizes.judge(param.size.default, param.size).fault)
                 for ratio, presets in param.size.presets.items():
                     self.assertEqual(sizes.judge(ratio, param.size).size, presets[0])
                     across, down = map(int, ratio.split(":"))
@@ -143,6 +149,26 @@ class Rows(unittest.TestCase):
                         self.assertEqual((verdict.size, verdict.fault, verdict.notes), (preset, "", ()))
                         width, height = sizes.pixels_of(preset)
                         self.assertAlmostEqual(width / height / (across / down), 1, delta=0.05)
+
+    def test_an_end_has_a_day_and_a_replacement_that_goes_on(self) -> None:
+        rows = {model.id: model for model in MODELS}
+        ending = {model.id for model in MODELS if model.ends}
+        self.assertEqual(
+            ending,
+            {f"qwen-image{rest}" for rest in ("", "-plus", "-max", "-edit", "-edit-plus", "-edit-max")}
+            | {"qwen-image-plus-2026-01-09"},
+        )
+        for model in MODELS:
+            with self.subTest(model.id):
+                self.assertEqual(bool(model.ends), bool(model.replacement))
+                if model.ends:
+                    self.assertRegex(model.ends, r"^\d{4}-\d\d-\d\d$")
+                    self.assertEqual(rows[model.replacement].ends, "")
+
+    def test_how_it_answers_is_known_to_the_stand_in(self) -> None:
+        for model in MODELS:
+            for mode in model.modes:
+                self.assertIn(mode.answer, answers.LAYOUTS, model.id)
 
     def test_families_and_defaults_name_rows(self) -> None:
         for catalog in CATALOGS:
@@ -166,7 +192,13 @@ class Find(unittest.TestCase):
         ("qwen-image-2.0-pro-2026-06-22", "qwen-image-2.0-pro", "qwen-image-2.0-pro-2026-06-22", True),
         ("qwen-image-plus-2026-01-09", "qwen-image-plus-2026-01-09", "qwen-image-plus-2026-01-09", True),
         ("wan2.7-image-2027-01-01", "wan2.7-image", "wan2.7-image-2027-01-01", True),
-        ("qwen-image-3.0", "qwen-image-2.0", "qwen-image-3.0", False),
+        ("qwen-image-3.0", "qwen-image-3.0", "qwen-image-3.0", True),
+        ("qwen-image-3.0-pro-2026-07-20", "qwen-image-3.0-pro", "qwen-image-3.0-pro-2026-07-20", True),
+        ("qwen-image-3.5", "qwen-image-3.0", "qwen-image-3.5", False),
+        ("qwen-image-3.1-pro", "qwen-image-3.0-pro", "qwen-image-3.1-pro", False),
+        ("qwen-image-2.1", "qwen-image-2.1-turbo", "qwen-image-2.1", False),
+        ("qwen-image-2.1-pro-fast", "qwen-image-2.1-pro", "qwen-image-2.1-pro-fast", False),
+        ("qwen-image-2.5", "qwen-image-2.0", "qwen-image-2.5", False),
         ("qwen-image-edit-ultra", "qwen-image-edit-plus", "qwen-image-edit-ultra", False),
         ("wan3.0-image", "wan2.7-image", "wan3.0-image", False),
         ("wan3.0-image-pro", "wan2.7-image-pro", "wan3.0-image-pro", False),

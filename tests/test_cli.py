@@ -222,6 +222,21 @@ class Output(Case):
         self.assertIn("dashscope-intl", reply["request"]["url"])
         self.assertEqual(list(self.cwd.iterdir()), [])
 
+    def test_dry_run_tells_the_price_tier_where_the_size_sets_the_price(self) -> None:
+        pictures = ("--image", "https://example.com/a.png", "--image", "https://example.com/b.png")
+        for argv, tier, said in (
+            ((), "up to 2K", "1 image (price tier: up to 2K)"),
+            (("--size", "16:9", "-n", "2"), "1K", "2 images (price tier: 1K)"),
+            (("--size", "2048*1152"), "2K", "1 image (price tier: 2K)"),
+            (("--size", "1K", *pictures[:2]), "1K", "1 image (price tier: 1K) and 1 input image"),
+            (pictures, "up to 2K", "1 image (price tier: up to 2K) and 2 input images"),
+        ):
+            command = ("x", "--model", "qwen-image-3.0-pro", *argv, "--dry-run")
+            with self.subTest(argv):
+                self.assertIn(f"# bills at most {said}; nothing was sent", self.image(*command).stdout)
+                bills = self.json(*command)["bills"]
+                self.assertEqual((bills["tier"], bills["input_images"]), (tier, argv.count("--image")))
+
     def test_a_region_that_does_not_have_the_model(self) -> None:
         refused = {"code": "InvalidParameter", "message": "Model not exist."}
         for model, region, warned in (("wanx-v1", "intl", True), ("wanx-v1", "cn", False), ("wan2.6-t2i", "us", False)):

@@ -20,7 +20,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from qianwen.media import probe_bytes
-from qianwen.sandbox import faults, placeholder
+from qianwen.models.catalog import GIVEN
+from qianwen.models.image_models import IMAGES
+from qianwen.models.video_models import VIDEOS
+from qianwen.models.wire import decode
+from qianwen.sandbox import answers, faults, placeholder
+from qianwen.sandbox.rules import Order
 from qianwen.sandbox.server import running
 from qianwen.sandbox.storage import LINK_SECONDS, POLICY_SECONDS
 
@@ -471,6 +476,26 @@ class Storage(Http):
             self.assertEqual(
                 (status, b"Request has expired" in body, self.headers["x-oss-ec"]), (403, True, "0002-00000069")
             )
+
+
+def _address(_width: int, _height: int, _model: str, index: int, _count: int) -> str:
+    return f"http://a/{index}.png"
+
+
+class Layouts(unittest.TestCase):
+    def test_a_family_that_is_named_nowhere_is_answered(self) -> None:
+        """A new row needs no table in the stand-in: its modes say how they answer."""
+        for catalog in (IMAGES, VIDEOS):
+            for model in catalog.models:
+                for mode in model.modes:
+                    for is_task in {not mode.sync, bool(mode.task)}:
+                        fields = {"prompt": "x", **{name: value for name, value in mode.when.items() if value != GIVEN}}
+                        order = Order("never-seen-9", "never seen", mode, fields, is_task)
+                        with self.subTest(model=model.id, mode=mode.name, is_task=is_task):
+                            made = answers.make(order, {}, _address, lambda _: "http://a/b.mp4")
+                            body = answers.body(order, made)
+                            urls = decode(body, mode.interleaved).urls
+                            self.assertEqual(list(urls), made.urls)
 
 
 class Pictures(unittest.TestCase):

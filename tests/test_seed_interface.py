@@ -14,6 +14,11 @@ MODELS = ("qwen-image-max", "qwen-image-plus-2026-01-09")
 OTHER_KEY = "sk-other-0123456789abcdef0123456789abcde"
 
 
+def ending(model: str) -> str:
+    """The service has announced the end of both models since the page was written."""
+    return f"{model} was announced to end on 2026-10-10; its replacement is qwen-image-2.0"
+
+
 class Promised(Case):
     def request(self, code: int = 0, **fields: Any) -> Any:
         return self.json("--request", json.dumps(fields), "--overwrite", code=code)
@@ -60,7 +65,7 @@ class Promised(Case):
                     call.json["parameters"], {"negative_prompt": "blurry", "size": "1328*1328", "seed": 7, "n": 1}
                 )
                 self.assertEqual((reply["model"], reply["width"], reply["height"]), (model, 1328, 1328))
-                self.assertEqual((reply["seed"], reply["warnings"]), (7, []))
+                self.assertEqual((reply["seed"], reply["warnings"]), (7, [ending(model)]))
 
     def test_the_sizes_of_the_page_are_none_of_these_models(self) -> None:
         for model in MODELS:
@@ -80,7 +85,7 @@ class Promised(Case):
             with self.subTest(model), self.standin() as standin:
                 reply = self.request(model=model, prompt="x", style="watercolor")
                 self.assertNotIn("style", json.dumps(standin.of("sync")[0].json))
-                self.assertEqual(reply["warnings"], [f"{model} takes no style; it is left out"])
+                self.assertEqual(reply["warnings"], [ending(model), f"{model} takes no style; it is left out"])
         with self.standin() as standin:
             self.request(model="wanx-v1", prompt="x", style="<watercolor>")
             self.assertEqual(standin.of("submit")[0].json["parameters"]["style"], "<watercolor>")

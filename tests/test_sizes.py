@@ -11,6 +11,7 @@ from qianwen.models.image_models import (
     FREE_SIDES,
     MODELS,
     QWEN2_SIZE,
+    QWEN3_SIZE,
     QWEN_EDIT_SIZE,
     QWEN_FIVE_SIZES,
     STYLE_SIZE,
@@ -49,6 +50,11 @@ class Vectors(unittest.TestCase):
         ("empty", "", FREE_SIDES, "1024*1024"),
         ("a ratio outside the enum", "4:3", STYLE_SIZE, "1024*1024"),
         ("a ratio outside the bounds", "9:1", WAN27_SIZE, "3408*432"),
+        ("a tier that there is not", "4K", QWEN3_SIZE, "2K"),
+        ("an area above 2048²", "2560*2560", QWEN3_SIZE, "2048*2048"),
+        ("an area below 512²", "256*256", QWEN3_SIZE, "512*512"),
+        ("longer than 8 to 1 without a preset", "6000*600", QWEN3_SIZE, "5376*672"),
+        ("no tier dearer than asked for", "1021:1000", QWEN3_SIZE, "1504*1472"),
     )
 
     def test_accepted(self) -> None:
@@ -81,6 +87,14 @@ class Forms(unittest.TestCase):
             ("16:9", FREE_SIDES, "1440*810"),
             ("7:5", WAN26_EDIT_SIZE, "2352*1680"),
             ("2:1", QWEN_EDIT_SIZE, "2048*1024"),
+            ("16:9", QWEN3_SIZE, "1920*1080"),
+            ("9:16", QWEN3_SIZE, "1080*1920"),
+            ("4:3", QWEN3_SIZE, "1728*1296"),
+            ("3:2", QWEN3_SIZE, "1824*1216"),
+            ("1:1", QWEN3_SIZE, "1496*1496"),
+            ("1K", QWEN3_SIZE, "1496*1496"),
+            ("2k", QWEN3_SIZE, "2048*2048"),
+            ("8:1", QWEN3_SIZE, "4224*528"),
         )
         for text, rule, size in table:
             with self.subTest(text=text, size=size):

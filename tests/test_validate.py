@@ -126,6 +126,36 @@ REFUSED: tuple[tuple[str, str, dict[str, Any], str, str | None, Any], ...] = (
     ("a scale as text", "wanx2.1-imageedit", {"prompt": "x", "function": "expand", "base_image_url": URL, "top_scale": "1.5"}, "top_scale", "1.0 to 2.0", None),
     ("a factor of five", "wanx2.1-imageedit", {"prompt": "x", "function": "super_resolution", "base_image_url": URL, "upscale_factor": 5}, "upscale_factor", "1 to 4", 4),
     ("two base pictures", "wanx2.1-imageedit", {"prompt": "x", "function": "doodle", "reference_images": [URL, URL]}, "reference_images", "one path", None),
+    ("n of qwen 3.0", "qwen-image-3.0-pro", {"prompt": "x", "n": 7}, "n", "1 to 6", 6),
+    ("n of qwen 3.0 while editing", "qwen-image-3.0", {"prompt": "x", "n": 0, "reference_image": URL}, "n", "1 to 6", 1),
+    ("n of qwen 3.0 as text", "qwen-image-3.0-pro", {"prompt": "x", "n": "3"}, "n", "1 to 6", 3),
+    ("n of qwen 2.1", "qwen-image-2.1-pro", {"prompt": "x", "n": 9}, "n", "1 to 6", 6),
+    ("n of qwen 2.1 turbo", "qwen-image-2.1-turbo", {"prompt": "x", "n": -1}, "n", "1 to 6", 1),
+    ("agent with a picture", "qwen-image-3.0-pro", {"prompt": "x", "reference_image": URL, "prompt_extend_mode": "agent"},
+     "prompt_extend_mode", "direct", "direct"),
+    ("agent with pictures on 2.1", "qwen-image-2.1-pro", {"prompt": "x", "reference_images": [URL] * 9, "prompt_extend_mode": "agent"},
+     "prompt_extend_mode", "direct", "direct"),
+    ("no such way to rewrite", "qwen-image-3.0", {"prompt": "x", "prompt_extend_mode": "agnet"}, "prompt_extend_mode", "direct, agent", "agent"),
+    ("a way to rewrite that is a switch", "qwen-image-3.0", {"prompt": "x", "prompt_extend_mode": True}, "prompt_extend_mode", "direct, agent", None),
+    ("thinking as text", "qwen-image-3.0-pro", {"prompt": "x", "enable_thinking": "false"}, "enable_thinking", "true or false", False),
+    ("thinking as a number", "qwen-image-2.1-turbo", {"prompt": "x", "enable_thinking": 1}, "enable_thinking", "true or false", True),
+    ("four pictures for 3.0", "qwen-image-3.0-pro", {"prompt": "x", "reference_images": [URL] * 4}, "reference_images", "0 to 3", None),
+    ("eleven pictures for 2.1", "qwen-image-2.1-pro", {"prompt": "x", "reference_images": [URL] * 11}, "reference_images", "0 to 10", None),
+    ("eleven pictures for 2.1 turbo", "qwen-image-2.1-turbo", {"prompt": "x", "reference_images": [URL] * 11}, "reference_images", "0 to 10", None),
+    ("4K of 3.0", "qwen-image-3.0-pro", {"prompt": "x", "size": "4K"}, "size", "1K, 2K or W*H", "2K"),
+    ("3.0 above its area", "qwen-image-3.0-pro", {"prompt": "x", "size": "4096*4096"}, "size", "4,194,304", "2048*2048"),
+    ("3.0 above its area while editing", "qwen-image-3.0", {"prompt": "x", "size": "3000*2000", "reference_image": URL}, "size", "4,194,304", "2496*1664"),
+    ("3.0 below its area", "qwen-image-3.0", {"prompt": "x", "size": "400*400"}, "size", "262,144", "512*512"),
+    ("3.0 longer than 8 to 1", "qwen-image-3.0-pro", {"prompt": "x", "size": "4000*400"}, "size", "1:8 to 8:1", "3584*448"),
+    ("3.0 with a ratio of 9 to 1", "qwen-image-3.0-pro", {"prompt": "x", "size": "9:1"}, "size", "1:8 to 8:1", "3408*432"),
+    ("2.1 above its area", "qwen-image-2.1-turbo", {"prompt": "x", "size": "2100*2100"}, "size", "4,194,304", "2048*2048"),
+    ("3.0 with a size of words", "qwen-image-3.0", {"prompt": "x", "size": "auto"}, "size", "1K, 2K", None),
+    ("3.0 without words", "qwen-image-3.0-pro", {"reference_image": URL}, "prompt", None, None),
+    ("2.1 without words", "qwen-image-2.1-pro", {"prompt": "\n", "reference_image": URL}, "prompt", None, None),
+    ("seed of 3.0", "qwen-image-3.0", {"prompt": "x", "seed": 2**31}, "seed", "2147483647", 2147483647),
+    ("watermark of 3.0", "qwen-image-3.0", {"prompt": "x", "watermark": "off"}, "watermark", "true or false", False),
+    ("a set on 3.0", "qwen-image-3.0-pro", {"prompt": "x", "enable_sequential": True}, "enable_sequential", None, None),
+    ("boxes on 2.1", "qwen-image-2.1-pro", {"prompt": "x", "reference_image": URL, "bbox_list": [[]]}, "bbox_list", None, None),
     ("a mistyped field", "wan2.6-t2i", {"prompt": "x", "negitive_prompt": "y"}, "negitive_prompt", None, "negative_prompt"),
     ("an invented field", "wan2.6-t2i", {"prompt": "x", "zzzzzz": 1}, "zzzzzz", None, None),
 )  # fmt: skip
@@ -195,6 +225,20 @@ WARNED: tuple[tuple[str, str, dict[str, Any], str, tuple[str, ...]], ...] = (
     ("a long prompt", "wan2.2-t2i-flash", {"prompt": "猫" * 501}, "after 500", ()),
     ("a long negative prompt", "wan2.6-t2i", {"negative_prompt": "a" * 501}, "after 500", ("negative_prompt",)),
     ("a prompt of many tokens", "qwen-image-max", {"prompt": "猫" * 801}, "about 801 tokens", ()),
+    ("a prompt of more tokens than advised", "qwen-image-3.0-pro", {"prompt": "猫" * 4501}, "at most 4500 are advised", ()),
+    ("a negative prompt of 3.0", "qwen-image-3.0", {"negative_prompt": "a" * 501}, "at most 500 are advised", ("negative_prompt",)),
+    ("a negative prompt of 2.1 pro", "qwen-image-2.1-pro", {"negative_prompt": "people"}, "takes no negative_prompt", ()),
+    ("a negative prompt of 2.1 turbo", "qwen-image-2.1-turbo", {"negative_prompt": "a" * 501}, "at most 500 are advised", ("negative_prompt",)),
+    ("thinking without rewriting", "qwen-image-3.0-pro", {"enable_thinking": True, "prompt_extend": False}, "only while prompt_extend",
+     ("enable_thinking", "prompt_extend")),
+    ("an agent without rewriting", "qwen-image-2.1-pro", {"prompt_extend_mode": "agent", "prompt_extend": False}, "only while prompt_extend",
+     ("prompt_extend_mode", "prompt_extend")),
+    ("a ratio of 3.0", "qwen-image-3.0-pro", {"size": "16:9"}, "1K tier 1920*1080", ("size",)),
+    ("a tier of 3.0", "qwen-image-3.0-pro", {"size": "2K"}, "sent as 2048*2048", ("size",)),
+    ("thinking that a model has not", "qwen-image-2.0", {"enable_thinking": False}, "takes no enable_thinking", ()),
+    ("an end that was announced", "qwen-image-plus", {}, "announced to end on 2026-10-10; its replacement is qwen-image-2.0", ()),
+    ("an end of a snapshot", "qwen-image-edit-max-2026-01-16", {"reference_image": URL}, "qwen-image-edit-max-2026-01-16 was announced",
+     ("reference_images",)),
     ("an alias", "wan2.1-t2i-turbo", {}, "wanx2.1-t2i-turbo", ()),
     ("an unknown id", "qwen-image-9", {"new_thing": 1}, "unknown model id", ("new_thing",)),
     ("data above ten megabytes", "qwen-image-2.0", {"reference_image": data_url(400, 400, 8 * 2**20)}, "10 MB",
@@ -223,6 +267,43 @@ class Warned(unittest.TestCase):
 
 
 class Accepted(unittest.TestCase):
+    def test_what_is_off_is_sent_where_it_is_on_without_it(self) -> None:
+        for model in ("qwen-image-3.0-pro", "qwen-image-3.0", "qwen-image-2.1-pro", "qwen-image-2.1-turbo"):
+            with self.subTest(model):
+                checked = check(model, prompt="x", enable_thinking=False, prompt_extend=False, watermark=False)
+                self.assertEqual(checked.warnings, ())
+                body = wire.encode(checked.shape, checked.id, checked.values).body
+                self.assertEqual(
+                    body["parameters"], {"enable_thinking": False, "prompt_extend": False, "watermark": False, "n": 1}
+                )
+
+    def test_an_end_is_told_once_and_of_no_other_id(self) -> None:
+        for model in MODELS:
+            given: dict[str, Any] = {"reference_image": URL} if "edit" in model.id else {}
+            if model.id.startswith("qwen-image"):
+                warnings = check(model.id, prompt="x", **given).warnings
+                self.assertEqual(sum("announced" in warning for warning in warnings), int(bool(model.ends)), model.id)
+        for unknown in ("qwen-image-max-ultra", "qwen-image-edit-ultra"):  # by the rules of a row that ends
+            warnings = check(unknown, prompt="x", reference_image=URL if "edit" in unknown else None).warnings
+            self.assertFalse([warning for warning in warnings if "announced" in warning])
+
+    def test_price_tiers(self) -> None:
+        for tier, size, model in (
+            ("up to 2K", None, "qwen-image-3.0-pro"),
+            ("1K", "1500*1500", "qwen-image-3.0-pro"),
+            ("2K", "1500*1501", "qwen-image-3.0"),
+            ("1K", "1K", "qwen-image-3.0"),
+            ("2K", "2K", "qwen-image-3.0"),
+            ("1K", "21:9", "qwen-image-3.0"),
+            ("2K", "2060*2048", "qwen-image-3.0"),  # just outside the documented area
+            ("", "2K", "qwen-image-2.1-pro"),
+            ("", None, "qwen-image-2.0"),
+        ):
+            with self.subTest(size=size, model=model):
+                checked = check(model, prompt="x", size=size, reference_images=[URL, URL])
+                self.assertEqual(checked.tier, tier)
+                self.assertEqual(checked.billed_inputs, 2 if tier else 0)
+
     def test_palette_is_added_in_decimals(self) -> None:  # B11
         self.assertEqual(check("wan2.7-image", prompt="x", color_palette=PALETTE).values["color_palette"], PALETTE)
 
@@ -319,6 +400,8 @@ class Pictures(Case):
             ("TIFF", "wan2.6-image", Facts("image/tiff", 500, 500), 1, "is image/tiff"),
             ("no picture", "qwen-image-2.0", None, 1, "no known picture format"),
             ("heavy", "wan2.6-image", Facts("image/png", 500, 500), 11 * 2**20, "has 11.0 MB; allowed: up to 10 MB"),
+            ("heavy for 3.0", "qwen-image-3.0", Facts("image/png", 500, 500), 11 * 2**20, "allowed: up to 10 MB"),
+            ("no picture for 3.0", "qwen-image-3.0-pro", None, 1, "no known picture format"),
             ("legacy", "wanx2.1-imageedit", Facts("image/png", 500, 600), 1, "function"),
         ):
             with self.subTest(name):
@@ -328,6 +411,9 @@ class Pictures(Case):
     def test_soft_limits_warn(self) -> None:
         for name, model, facts, words in (
             ("advice", "qwen-image-2.0", Facts("image/png", 100, 100), "384 to 3072 are advised"),
+            ("small for 3.0", "qwen-image-3.0-pro", Facts("image/png", 383, 500), "384 to 2048 are advised"),
+            ("large for 3.0", "qwen-image-3.0", Facts("image/gif", 2049, 500), "384 to 2048 are advised"),
+            ("large for 2.1", "qwen-image-2.1-pro", Facts("image/tiff", 5000, 500), "384 to 2048 are advised"),
             ("alpha", "wan2.7-image", Facts("image/png", 500, 500, True), "transparency"),
             ("unreadable", "wan2.7-image", Facts("image/jpeg"), "could not be read"),
         ):

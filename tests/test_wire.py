@@ -26,9 +26,12 @@ class Decode(unittest.TestCase):
         self.assertEqual(result.urls, ("https://a/1",))
         self.assertEqual(result.failures, (Failure(2, "InternalError.Timeout", "late"),))
 
-    def test_sizes_from_both_spellings_of_usage(self) -> None:
+    def test_sizes_from_every_spelling_of_usage(self) -> None:
         for usage, size in (
             ({"width": 1664, "height": 928}, (1664, 928)),
+            ({"output_width": 1920, "output_height": 1080, "output_image_count": 1}, (1920, 1080)),
+            ({"output_width": "1920", "output_height": 1080}, (None, None)),
+            ({"width": None, "output_width": 5, "height": 6}, (5, 6)),
             ({"size": "1376*768"}, (1376, 768)),
             ({"size": "0*0"}, (None, None)),
             ({"size": "1K"}, (None, None)),

@@ -89,13 +89,13 @@ def list_lines(catalog: Catalog) -> Iterator[str]:
             yield from ("", f"{group}:")
         yield from _table_row(columns, (model.id, *_facts(catalog, model)))
     yield ""
-    yield f"Regions: {'; '.join(_legend(catalog))}."
+    yield from textwrap.wrap(f"Regions: {'; '.join(_legend(catalog))}.", LIST_WIDTH)
     if any(_how(model) == EITHER for model in catalog.models):
         yield "Answers: either is at once, or as a task with --async."
     yield f"{catalog.program} --describe MODEL tells all of one. Dated snapshots and newer ids are passed on."
 
 
-IMAGE_COLUMNS = {"MODEL": 26, "WHAT IT DOES": 30, "SIZES": 18, "A CALL": 7, "ANSWERS": 7, "REGIONS": 10}
+IMAGE_COLUMNS = {"MODEL": 26, "WHAT IT DOES": 28, "SIZES": 18, "A CALL": 7, "ANSWERS": 7, "REGIONS": 12}
 VIDEO_COLUMNS = {"MODEL": 25, "WHAT IT DOES": 30, "RESOLUTION": 18, "SECONDS": 8, "ANSWERS": 7, "REGIONS": 10}
 """Head of a column → its width in characters; two stand between columns."""
 
@@ -123,7 +123,8 @@ def _facts(catalog: Catalog, model: Model) -> tuple[str, ...]:
         )
     counts = [words.count_of(mode) for mode in model.modes]
     most = max(high for _, high in counts)
-    return model.summary, words.size_in_short(model.modes[-1]), words.span(1, most), how, names
+    what = "; ".join(filter(None, (model.summary, words.ending(model))))
+    return what, words.size_in_short(model.modes[-1]), words.span(1, most), how, names
 
 
 EITHER = "either"
@@ -212,6 +213,8 @@ def _head(catalog: Catalog, found: Found) -> Iterator[tuple[str, str]]:
     yield "regions", ", ".join(f"{short} ({region})" for short, region in shorts)
     if len(model.modes) == 1:
         yield from _of_mode(catalog, model.modes[0])
+    if found.ending:
+        yield "ends", words.ending(model)
     yield "source", f"Model Studio, page {model.source}; checked {model.checked}"
 
 

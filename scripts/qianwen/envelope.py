@@ -218,7 +218,6 @@ def _preview_lines(preview: JSON) -> list[str]:
     ]
     files = [f"# uploads first: {upload['path']} ({upload['bytes']} bytes)" for upload in preview["uploads"]]
     bills = preview["bills"]
-    plural = "" if bills["at_most"] == 1 else "s"
     body = json.dumps(request["body"], ensure_ascii=False, indent=2)
     return [
         *head,
@@ -226,5 +225,19 @@ def _preview_lines(preview: JSON) -> list[str]:
         body,
         "",
         *files,
-        f"# bills at most {bills['at_most']} {bills['unit']}{plural}; nothing was sent",
+        f"# bills at most {_bill(bills)}; nothing was sent",
     ]
+
+
+def _bill(bills: JSON) -> str:
+    """What will be paid for, in words."""
+    text = _counted(bills["at_most"], bills["unit"])
+    if "tier" in bills:
+        text += f" (price tier: {bills['tier']})"
+    if bills.get("input_images"):
+        text += f" and {_counted(bills['input_images'], 'input image')}"
+    return text
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" + "s" * (number != 1)

@@ -30,7 +30,9 @@ if TYPE_CHECKING:  # at run time these are imported only where they are needed, 
 
 
 class Job(Work):
-    """A new request."""
+    """A new request. ending: what the service announced about the model's last day, if anything."""
+
+    ending = ""
 
     def work(self) -> None:
         checked = self.check()
@@ -69,6 +71,7 @@ class Job(Work):
             return inputs.inspect(text, self.world.cwd)
 
         ask = self.ask
+        self.ending = found.ending
         checked = validate.check(self.catalog, found, ask.fields, inspect, ask.wants_task, ask.submit_only, ask.kind)
         self.outcome.model = checked.id
         self.outcome.seed = checked.values.get("seed")
@@ -161,6 +164,11 @@ class Job(Work):
 
     def settle(self, error: QianwenError | None) -> None:
         """As elsewhere; and a submission without an answer, and one that was refused, are told apart here."""
+        if error and self.ending:
+            from .service import codes
+
+            if codes.blames_the_model(error.code, error.message, error.http_status):
+                error.hint = "; ".join(filter(None, (self.ending, error.hint)))
         if self.notes is None:
             return
         from . import ledger

@@ -35,7 +35,11 @@ def preview(catalog: Catalog, checked: Checked, base: str, own: Bucket | None) -
     return {
         "request": {"method": "POST", "url": request.url, "headers": dict(request.headers), "body": call.body},
         "uploads": [{"field": path, "path": source.path, "bytes": source.bytes} for path, source in files.items()],
-        "bills": {"unit": catalog.unit, "at_most": checked.units},
+        "bills": {
+            "unit": catalog.unit,
+            "at_most": checked.units,
+            **({"tier": checked.tier, "input_images": checked.billed_inputs} if checked.tier else {}),
+        },
     }
 
 

@@ -35,7 +35,9 @@ class Size:
     fixed: only the presets are legal.  area, side: inclusive bounds of width × height and of each side.
     advised_area: outside it is a warning only.  ratio: the long side is at most this many times the short one.
     snap: the service rounds both sides to multiples of it.  tiers: shorthand → its area in pixels.
-    default: what the service takes when nothing is sent.
+    areas: names of price tiers that the API itself does not know → the largest area of each in pixels, the smallest
+    first. Such a name means the largest square of its tier, a ratio alone the largest size of the first one.
+    default: what the service takes when nothing is sent; empty where the model chooses.
     follows: area in pixels that the service aims at when it takes the ratio of the last input picture.
     """
 
@@ -47,6 +49,7 @@ class Size:
     ratio: int = 0
     snap: int = 1
     tiers: Mapping[str, int] = {}
+    areas: Mapping[str, int] = {}
     default: str = ""
     follows: int = 0
 
@@ -105,7 +108,8 @@ class Param:
 
     kind: "text", "integer", "number", "switch", "choice", "size", "media", "media list", "media items" (the API's own
     array) or "structure".
-    low, high: inclusive bounds of a number, or of the count of a list.  longest: of a text, in `unit`s.
+    low, high: inclusive bounds of a number, or of the count of a list.  longest: of a text, in `unit`s; a longer one is
+    cut by the service, or is only advised against (`longest_is_advice`).
     media: one rule for each sort of file that the field takes.  gaps: entries of the list may be empty.
     default: what the service takes when the field is left out.  send: what we send then (None: nothing), and
     `remark` is the warning given then.  on_wire: False when the field is checked but is none of the API's.
@@ -122,6 +126,7 @@ class Param:
     low: float | None = None
     high: float | None = None
     longest: int = 0
+    longest_is_advice: bool = False
     unit: str = "characters"
     choices: tuple[str | int, ...] = ()
     size: Size | None = None
@@ -145,7 +150,9 @@ class Mode:
     when: field → value (or GIVEN) that puts a request into this mode.  text_first: the prompt stands before
     the pictures on the wire.  bills: the field that bounds how many units are paid for; `most` is that bound where
     the field is not given and has no default.  is_ceiling: the model may make fewer.  bills_clips: the seconds of the
-    clips that are sent are paid for too.  interleaved: the answer is texts and pictures in turn.
+    clips that are sent are paid for too.  bills_by_area: a picture's price goes by the `areas` of its size, and the
+    pictures that are sent are paid for too.  interleaved: the answer is texts and pictures in turn.
+    answer: how the final answer is laid out, where its wire shape has several layouts; empty for the plain one.
     pixels: tier → ratio → the size in pixels that they make, for translating between the two ways to say it.
     usual: how long a task takes, in words.
     """
@@ -161,7 +168,9 @@ class Mode:
     most: int = 1
     is_ceiling: bool = False
     bills_clips: bool = False
+    bills_by_area: bool = False
     interleaved: bool = False
+    answer: str = ""
     pixels: Mapping[str, Mapping[str, str]] = {}
     usual: str = ""
 
@@ -174,6 +183,7 @@ class Model:
     """A row: what is documented about one model id. `checked` is the date (YYYY-MM-DD) of the last look at `source`.
 
     kinds: the ways of working by which users choose (t2v, i2v, …), where a program has several; the first is its own.
+    ends: the day (YYYY-MM-DD) that the service announced as the model's last.  replacement: what it names instead.
     """
 
     id: str
@@ -185,6 +195,8 @@ class Model:
     checked: str
     aliases: tuple[str, ...] = ()
     kinds: tuple[str, ...] = ()
+    ends: str = ""
+    replacement: str = ""
 
 
 @record
@@ -204,6 +216,14 @@ class Found:
     id: str
     note: str = ""
     exact: bool = True
+
+    @property
+    def ending(self) -> str:
+        """The announced end of the model and what comes after it, "" when none is known for this very id."""
+        model = self.model
+        if not (self.exact and model.ends):
+            return ""
+        return f"{self.id} was announced to end on {model.ends}; its replacement is {model.replacement}"
 
 
 @record

@@ -17,11 +17,14 @@ if TYPE_CHECKING:
     from ..media import Facts
     from .catalog import Finding, Values
 
-CHECKED = "2026-11-20"
+CHECKED = "2026-11-26"
 
 BEIJING = "cn-beijing"
 SINGAPORE = "ap-southeast-1"
 VIRGINIA = "us-east-1"
+HONG_KONG = "cn-hongkong"
+FRANKFURT = "eu-central-1"
+TOKYO = "ap-northeast-1"
 
 # Wire shapes, by their keys in `wire`.
 MESSAGES = "messages"
@@ -31,11 +34,18 @@ TEXT_TO_IMAGE = "text2image"
 IMAGE_TO_IMAGE = "image2image"
 IMAGE_FUNCTION = "image2image function"
 
+# Layouts of the final answer on the routes of messages; a mode that names none answers as Qwen-Image 2.0 does.
+EACH_A_CHOICE = "a choice for each picture"
+ONE_CHOICE = "one choice with all pictures"
+COUNTED = "counted"
+BY_TIER = "by price tier"
+WITH_PROMPT = "with the prompt"
+
 
 # Fields ---------------------------------------------------------------------------------------------------
 
 
-def prompt(longest: int, unit: str = "characters") -> Param:
+def prompt(longest: int = 0, unit: str = "characters") -> Param:
     return Param("prompt", "text", "what the picture shows", required=True, longest=longest, unit=unit)
 
 
@@ -62,10 +72,21 @@ def size(rule: Size) -> Param:
 SEED = Param("seed", "integer", "makes results similar, never identical", low=0, high=2147483647)
 NEGATIVE = Param("negative_prompt", "text", "what to keep out of the picture", longest=500)
 EXTEND = Param("prompt_extend", "switch", "let the service rewrite the prompt; adds 3 to 4 seconds", default=True)
+EXTEND_SLOW = changed(EXTEND, meaning="let the service rewrite the prompt")
+EXTEND_MODE = Param(
+    "prompt_extend_mode",
+    "choice",
+    "how the prompt is rewritten: at once, or by an agent in more detail",
+    choices=("direct", "agent"),
+    default="direct",
+)
 EXTEND_PRICED = changed(EXTEND, meaning="let the service rewrite the prompt; doubles the price", default=False)
 WATERMARK = Param("watermark", "switch", "a visible mark at the bottom right", default=False)
 SEQUENTIAL = Param("enable_sequential", "switch", "one coherent set of pictures", default=False, essential=True)
 THINKING = Param("thinking_mode", "switch", "think longer for a better picture", default=True)
+ENABLE_THINKING = Param(
+    "enable_thinking", "switch", "think longer about the prompt for a better picture", default=True, off_matters=True
+)
 INTERLEAVE = Param(
     "enable_interleave", "switch", "an answer of texts and pictures in turn", default=False, essential=True
 )
@@ -112,6 +133,7 @@ WAN27_PICTURE = MediaRule(_COMMON, side=(240, 8000), megabytes=20, ratio=8, alph
 WAN26_PICTURE = MediaRule(_COMMON, side=(240, 8000), megabytes=10, alpha=False)
 WAN25_PICTURE = MediaRule(_COMMON, side=(384, 5000), megabytes=10, alpha=False)
 QWEN_PICTURE = MediaRule((*_AND_TIFF, "image/gif"), side=(384, 3072), megabytes=10, side_is_advice=True)
+QWEN3_PICTURE = changed(QWEN_PICTURE, side=(384, 2048))
 EDIT_BASE = MediaRule(_AND_TIFF, side=(512, 4096), megabytes=10, ascii_url=True)
 STYLE_SOURCE = MediaRule(_AND_TIFF, side=(256, 4096), megabytes=10, ascii_url=True)
 
@@ -228,6 +250,7 @@ QWEN2_SIZE = Size(
     area=(_512, _2048),
     default="2048*2048",
 )
+QWEN3_SIZE = Size(area=(_512, _2048), ratio=8, areas={"1K": 2_250_000, "2K": _2048})
 QWEN2_EDIT_SIZE = Size(presets=_QWEN_EDIT_PRESETS, area=(_512, _2048), snap=16, default="1024*1024", follows=_1024)
 QWEN_EDIT_SIZE = Size(presets=_QWEN_EDIT_PRESETS, side=(512, 2048), snap=16, default="1024*1024", follows=_1024)
 QWEN_FIVE_SIZES = Size(
@@ -334,6 +357,22 @@ def _as_ratio(value: object) -> str | None:
         return None
 
 
+def agent_works_from_text(values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:
+    """`prompt_extend_mode` agent is refused by the service when pictures are given."""
+    if values.get("prompt_extend_mode") == "agent":
+        yield Problem(
+            "prompt_extend_mode", "agent", "works from text alone, not with pictures", "direct", "direct", "choice"
+        )
+
+
+def thinks_while_rewriting(values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:
+    """The service thinks, and has a way to rewrite, only while it rewrites the prompt."""
+    if values.get("prompt_extend") is False:
+        for name in ("enable_thinking", "prompt_extend_mode"):
+            if values.get(name):
+                yield f"{name} works only while prompt_extend is true"
+
+
 def mask_matches_the_base(values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:
     base, mask = facts.get("base_image_url"), facts.get("mask_image_url")
     if base and mask and base.width and mask.width and (base.width, base.height) != (mask.width, mask.height):
@@ -354,6 +393,7 @@ def _wan27_modes(t2i_size: Size) -> tuple[Mode, ...]:
         sync=MESSAGES,
         task=MESSAGES_TASK,
         rules=(boxes_fit_the_pictures, palette_adds_up),
+        answer=EACH_A_CHOICE,
     )
     edit = changed(t2i, name="edit", params=(*fields, count(4), size(WAN27_SIZE), PALETTE), when=_EDITING)
     sequential = changed(
@@ -363,6 +403,7 @@ def _wan27_modes(t2i_size: Size) -> tuple[Mode, ...]:
         when={"enable_sequential": True},
         rules=(boxes_fit_the_pictures, boxes_in_a_set),
         is_ceiling=True,
+        answer=ONE_CHOICE,
     )
     return sequential, edit, t2i
 
@@ -396,6 +437,39 @@ def _task_t2i(longest: int, sizes: Size) -> Mode:
     return Mode("t2i", fields, task=TEXT_TO_IMAGE)
 
 
+def _newer_qwen_modes(text: Param, most_pictures: int, task: str, *own: Param, by_area: bool) -> tuple[Mode, ...]:
+    """Text to picture and editing of Qwen-Image 2.1 and 3.0: both take the same fields."""
+    fields = (
+        text,
+        references(0, most_pictures, QWEN3_PICTURE),
+        count(6),
+        size(QWEN3_SIZE),
+        *own,
+        EXTEND_SLOW,
+        EXTEND_MODE,
+        ENABLE_THINKING,
+        WATERMARK,
+        SEED,
+    )
+    t2i = Mode(
+        "t2i",
+        fields,
+        sync=MESSAGES,
+        task=task,
+        rules=(thinks_while_rewriting,),
+        bills_by_area=by_area,
+        answer=BY_TIER,
+    )
+    return changed(t2i, name="edit", when=_EDITING, rules=(agent_works_from_text, thinks_while_rewriting)), t2i
+
+
+_NEGATIVE_ADVISED = changed(NEGATIVE, longest_is_advice=True)  # no page of the newer models names a limit
+_QWEN3_PROMPT = changed(prompt(4500, "tokens"), longest_is_advice=True)
+_QWEN3_MODES = _newer_qwen_modes(_QWEN3_PROMPT, 3, MESSAGES_TASK, _NEGATIVE_ADVISED, by_area=True)
+# Of 2.1 no reference page was seen: the length of a prompt, a task form and prices are not documented.
+_QWEN21_PRO_MODES = _newer_qwen_modes(prompt(), 10, "", by_area=False)
+_QWEN21_TURBO_MODES = _newer_qwen_modes(prompt(), 10, "", _NEGATIVE_ADVISED, by_area=False)
+
 _QWEN_FIELDS = (NEGATIVE, EXTEND, WATERMARK, SEED)
 _QWEN_T2I_FIELDS = (prompt(800, "tokens"), ONE_PICTURE, size(QWEN_FIVE_SIZES), *_QWEN_FIELDS)
 _QWEN2_MODES = (
@@ -418,7 +492,7 @@ _QWEN_EDIT_MODES = (
         sync=MESSAGES,
     ),
 )
-_QWEN_T2I_CALL = Mode("t2i", _QWEN_T2I_FIELDS, sync=MESSAGES)
+_QWEN_T2I_CALL = Mode("t2i", _QWEN_T2I_FIELDS, sync=MESSAGES, answer=COUNTED)
 _QWEN_T2I_TASK = Mode("t2i task", (prompt(800), *_QWEN_T2I_FIELDS[1:]), task=TEXT_TO_IMAGE, when={"async": True})
 
 
@@ -491,12 +565,16 @@ _WANX_V1_FIELDS = (
 # The rows -------------------------------------------------------------------------------------------------
 
 _BOTH = (BEIJING, SINGAPORE)
+_WAN26_REGIONS = (*_BOTH, VIRGINIA, FRANKFURT)
+_QWEN3_REGIONS = (*_BOTH, VIRGINIA, FRANKFURT, TOKYO, HONG_KONG)
 _WAN27_PAGE = "wan-image-generation-and-editing-api-reference"
 _WAN26_PAGE = "wan-image-generation-api-reference"
 _T2I_V2_PAGE = "text-to-image-v2-api-reference"
 _T2I_V1_PAGE = "text-to-image-api-reference"
 _WAN25_EDIT_PAGE = "wan2-5-image-edit-api-reference"
 _WANX_EDIT_PAGE = "wanx-image-edit-api-reference"
+_QWEN3_PAGE = "qwen-image-generation-and-editing-api-reference"
+_QWEN21_PAGE = "qwen-image-2-1-pro"
 _QWEN_PAGE = "qwen-image-api"
 _QWEN_EDIT_PAGE = "qwen-image-edit-api"
 _Z_PAGE = "z-image-api-reference"
@@ -514,6 +592,11 @@ def _row(
     return Model(id, family, summary, modes, regions, source, CHECKED, aliases)
 
 
+def _ending(row: Model) -> Model:
+    """A row of notice 118434 of 2026-07-10. Whether the day was kept, and where, is not confirmed."""
+    return changed(row, ends="2026-10-10", replacement="qwen-image-2.0")
+
+
 MODELS = (
     _row(
         "wan2.7-image-pro",
@@ -528,6 +611,7 @@ MODELS = (
         "the same, faster, up to 2K",
         _wan27_modes(changed(WAN27_SIZE, follows=0)),
         _WAN27_PAGE,
+        (*_BOTH, TOKYO),
     ),
     _row(
         "wan2.6-t2i",
@@ -539,10 +623,11 @@ MODELS = (
                 (prompt(2100), count(4, default=4), size(WAN26_T2I_SIZE), NEGATIVE, EXTEND, WATERMARK, SEED),
                 sync=MESSAGES,
                 task=MESSAGES_TASK,
+                answer=EACH_A_CHOICE,
             ),
         ),
         _T2I_V2_PAGE,
-        (*_BOTH, VIRGINIA),
+        _WAN26_REGIONS,
     ),
     _row(
         "wan2.6-image",
@@ -569,10 +654,17 @@ MODELS = (
                 is_ceiling=True,
                 interleaved=True,
             ),
-            Mode("edit", _WAN26_EDIT_FIELDS, sync=MESSAGES, task=MESSAGES_TASK, text_first=True),
+            Mode(
+                "edit",
+                _WAN26_EDIT_FIELDS,
+                sync=MESSAGES,
+                task=MESSAGES_TASK,
+                text_first=True,
+                answer=EACH_A_CHOICE,
+            ),
         ),
         _WAN26_PAGE,
-        (*_BOTH, VIRGINIA),
+        _WAN26_REGIONS,
     ),
     _row(
         "wan2.5-i2i-preview",
@@ -616,7 +708,12 @@ MODELS = (
         aliases=("wan2.1-t2i-plus",),
     ),
     _row(
-        "wanx2.0-t2i-turbo", "wanx2.0", "text to picture, older and cheap", (_task_t2i(800, FREE_SIDES),), _T2I_V2_PAGE
+        "wanx2.0-t2i-turbo",
+        "wanx2.0",
+        "text to picture, older and cheap",
+        (_task_t2i(800, FREE_SIDES),),
+        _T2I_V2_PAGE,
+        (BEIJING,),
     ),
     _row(
         "wanx-v1",
@@ -644,41 +741,84 @@ MODELS = (
                 "t2i",
                 (prompt(800), size(Z_IMAGE_SIZE), EXTEND_PRICED, SEED, NO_COUNT),
                 sync=MESSAGES,
+                answer=WITH_PROMPT,
             ),
         ),
         _Z_PAGE,
     ),
     _row(
+        "qwen-image-3.0-pro",
+        "qwen-image-3.0",
+        "text to picture, editing and fusion; best for text in pictures, posters, precise edits",
+        _QWEN3_MODES,
+        _QWEN3_PAGE,
+        _QWEN3_REGIONS,
+    ),
+    _row("qwen-image-3.0", "qwen-image-3.0", "the same, faster", _QWEN3_MODES, _QWEN3_PAGE, _QWEN3_REGIONS),
+    _row(
+        "qwen-image-2.1-pro",
+        "qwen-image-2.1",
+        "text to picture, fusion of up to 10 pictures, transparent backgrounds by prompt",
+        _QWEN21_PRO_MODES,
+        _QWEN21_PAGE,
+    ),
+    _row(
+        "qwen-image-2.1-turbo",
+        "qwen-image-2.1",
+        "the same, faster, with a negative prompt",
+        _QWEN21_TURBO_MODES,
+        _QWEN21_PAGE,
+        (BEIJING,),
+    ),
+    _row(
         "qwen-image-2.0-pro", "qwen-image", "text to picture, editing, text in pictures", _QWEN2_MODES, _QWEN_EDIT_PAGE
     ),
     _row("qwen-image-2.0", "qwen-image", "the same, faster", _QWEN2_MODES, _QWEN_EDIT_PAGE),
-    _row("qwen-image-edit-max", "qwen-image", "editing and fusion, best quality", _QWEN_EDIT_MODES, _QWEN_EDIT_PAGE),
-    _row("qwen-image-edit-plus", "qwen-image", "editing and fusion", _QWEN_EDIT_MODES, _QWEN_EDIT_PAGE),
-    _row(
-        "qwen-image-edit",
-        "qwen-image",
-        "editing, one picture a call, size follows the input",
-        (
-            Mode(
-                "edit",
-                (prompt(800, "tokens"), references(1, 3, QWEN_PICTURE), ONE_PICTURE, NEGATIVE, WATERMARK, SEED),
-                sync=MESSAGES,
+    _ending(
+        _row("qwen-image-edit-max", "qwen-image", "editing and fusion, best quality", _QWEN_EDIT_MODES, _QWEN_EDIT_PAGE)
+    ),
+    _ending(_row("qwen-image-edit-plus", "qwen-image", "editing and fusion", _QWEN_EDIT_MODES, _QWEN_EDIT_PAGE)),
+    _ending(
+        _row(
+            "qwen-image-edit",
+            "qwen-image",
+            "editing, one picture a call, size follows the input",
+            (
+                Mode(
+                    "edit",
+                    (prompt(800, "tokens"), references(1, 3, QWEN_PICTURE), ONE_PICTURE, NEGATIVE, WATERMARK, SEED),
+                    sync=MESSAGES,
+                ),
             ),
-        ),
-        _QWEN_EDIT_PAGE,
+            _QWEN_EDIT_PAGE,
+        )
     ),
-    _row("qwen-image-max", "qwen-image", "text to picture in five sizes, best quality", (_QWEN_T2I_CALL,), _QWEN_PAGE),
-    _row(
-        "qwen-image-plus", "qwen-image", "text to picture in five sizes", (_QWEN_T2I_TASK, _QWEN_T2I_CALL), _QWEN_PAGE
+    _ending(
+        _row(
+            "qwen-image-max", "qwen-image", "text to picture in five sizes, best quality", (_QWEN_T2I_CALL,), _QWEN_PAGE
+        )
     ),
-    _row(
-        "qwen-image-plus-2026-01-09",
-        "qwen-image",
-        "text to picture in five sizes; a task form is not documented",
-        (_QWEN_T2I_CALL,),
-        _QWEN_PAGE,
+    _ending(
+        _row(
+            "qwen-image-plus",
+            "qwen-image",
+            "text to picture in five sizes",
+            (_QWEN_T2I_TASK, _QWEN_T2I_CALL),
+            _QWEN_PAGE,
+        )
     ),
-    _row("qwen-image", "qwen-image", "text to picture in five sizes", (_QWEN_T2I_TASK, _QWEN_T2I_CALL), _QWEN_PAGE),
+    _ending(
+        _row(
+            "qwen-image-plus-2026-01-09",
+            "qwen-image",
+            "text to picture in five sizes; a task form is not documented",
+            (_QWEN_T2I_CALL,),
+            _QWEN_PAGE,
+        )
+    ),
+    _ending(
+        _row("qwen-image", "qwen-image", "text to picture in five sizes", (_QWEN_T2I_TASK, _QWEN_T2I_CALL), _QWEN_PAGE)
+    ),
 )
 
 FAMILIES = (
@@ -698,6 +838,10 @@ FAMILIES = (
     ("qwen-image-edit-*", "qwen-image-edit-plus"),
     ("qwen-image-max*", "qwen-image-max"),
     ("qwen-image-plus*", "qwen-image-plus-2026-01-09"),
+    ("qwen-image-3*-pro*", "qwen-image-3.0-pro"),
+    ("qwen-image-3*", "qwen-image-3.0"),
+    ("qwen-image-2.1-pro*", "qwen-image-2.1-pro"),
+    ("qwen-image-2.1*", "qwen-image-2.1-turbo"),
     ("qwen-image*", "qwen-image-2.0"),
     ("z-image*", "z-image-turbo"),
     ("wan*", "wan2.7-image"),

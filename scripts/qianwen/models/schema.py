@@ -46,6 +46,7 @@ def of_model(catalog: Catalog, found: Found, with_examples: bool = True) -> JSON
         "regions": list(model.regions),
         "source": model.source,
         "checked": model.checked,
+        **({"ends": model.ends, "replacement": model.replacement} if found.ending else {}),
         "modes": [of_mode(catalog, found, mode, with_examples) for mode in model.modes],
     }
 
@@ -68,6 +69,7 @@ def of_mode(catalog: Catalog, found: Found, mode: Mode, with_examples: bool) -> 
             "field": param.name if param else None,
             "at_most": words.usual_units(mode),
             "input_clips": mode.bills_clips,
+            "by_area": mode.bills_by_area,
         },
         **_said(usual=mode.usual, interleaved=mode.interleaved),
         "fields": [of_param(catalog, param) for param in mode.params],
@@ -95,6 +97,7 @@ def of_param(catalog: Catalog, param: Param) -> JSON:
             count=bounds if counts else None,
             range=None if counts else bounds,
             longest=[param.longest, param.unit] if param.longest else None,
+            longest_is_advice=param.longest_is_advice,
             choices=list(param.choices),
             size=of_size(param.size) if param.size else None,
             files=[of_files(rule) for rule in param.media],
@@ -114,6 +117,7 @@ def of_size(rule: Size) -> JSON:
         **_lists(rule),
         "presets": {ratio: list(texts) for ratio, texts in rule.presets.items()},
         "tiers": dict(rule.tiers),
+        "areas": dict(rule.areas),
         "snap": rule.snap if rule.snap > 1 else None,
         "default": None,  # the field says it
     }

@@ -6,7 +6,7 @@ import math
 import re
 from itertools import product
 
-from ..record import record
+from ..record import changed, record
 from .catalog import Size
 
 TYPE_CHECKING = False
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 _PIXELS = r"\s*(\d{1,6})\s*[xX×*]\s*(\d{1,6})\s*"
 _RATIO = r"\s*(\d{1,4})\s*:\s*(\d{1,4})\s*"
 _TIER = r"\s*(\d{1,3})\s*[kK]\s*"
+_GRID = 8  # pixels: sides of the sizes that we choose where the service lists none
 _SLACK = 0.01  # areas and ratios this close to a bound are a warning: the service's own presets miss its bounds
 
 
@@ -34,6 +35,9 @@ def judge(text: str, rule: Size) -> Verdict:
     tier = text.strip().upper()
     if tier in rule.tiers:
         return Verdict(tier)
+    if tier in rule.areas:
+        square = _largest(_within(rule, tier), 1, 1)
+        return Verdict(square or tier, notes=(f"is sent as {square}",))
     ratio = re.fullmatch(_RATIO, text)
     if ratio and all(map(int, ratio.groups())):
         return _from_ratio(int(ratio[1]), int(ratio[2]), rule)
@@ -55,8 +59,8 @@ def judge(text: str, rule: Size) -> Verdict:
 def allowed(rule: Size) -> str:
     """The rule in words, for messages and documents."""
     words = []
-    if rule.tiers:
-        words.append(", ".join(rule.tiers))
+    if rule.tiers or rule.areas:
+        words.append(", ".join((*rule.tiers, *rule.areas)))
     if rule.fixed:
         words.append(", ".join(_presets(rule)))
     if rule.area:
@@ -82,10 +86,24 @@ def nearest(rule: Size, width: int, height: int) -> str | None:
 
 
 def _nearest_name(text: str, rule: Size) -> str | None:
-    wanted = re.fullmatch(_TIER, text)
-    if wanted and rule.tiers:
-        return min(rule.tiers, key=lambda tier: abs(int(tier[:-1]) - int(wanted[1])))
+    wanted, names = re.fullmatch(_TIER, text), (*rule.tiers, *rule.areas)
+    if wanted and names:
+        return min(names, key=lambda tier: abs(int(tier[:-1]) - int(wanted[1])))
     return next(_presets(rule), rule.default) or None
+
+
+def area_tier(size: str | None, rule: Size) -> str:
+    """The price tier that a size falls into; the most that it can be where the model chooses the size."""
+    if not size:
+        return f"up to {list(rule.areas)[-1]}"
+    width, height = pixels_of(size)
+    return next((name for name, most in rule.areas.items() if width * height <= most), list(rule.areas)[-1])
+
+
+def _within(rule: Size, tier: str) -> Size:
+    """The rule inside one of its price tiers, on our grid."""
+    low = rule.area[0] if rule.area else 1
+    return changed(rule, area=(low, rule.areas[tier]), snap=_GRID)
 
 
 def pixels_of(size: str) -> tuple[int, int]:
@@ -133,13 +151,17 @@ def _from_ratio(across: int, down: int, rule: Size) -> Verdict:
         if left * down == right * across:
             return Verdict(sizes[0], notes=(f"takes the documented size {sizes[0]}",))
     written = f"{across}:{down}"
+    cheapest = next(iter(rule.areas), "")  # nothing dearer unless it is asked for
+    if cheapest:
+        rule = _within(rule, cheapest)
     if rule.fixed:
         return Verdict(written, "is not one of the ratios", nearest(rule, across * 400, down * 400))
     size = _largest(rule, across, down)
     if size is None:
         return Verdict(written, "is a ratio that no legal size has", nearest(rule, across * 400, down * 400))
     _, notes = _measure(rule, *pixels_of(size))
-    return Verdict(size, notes=(f"takes the largest legal size {size}", *notes))
+    what = f"size of the {cheapest} tier" if cheapest else "legal size"
+    return Verdict(size, notes=(f"takes the largest {what} {size}", *notes))
 
 
 def _largest(rule: Size, across: int, down: int) -> str | None:
@@ -157,7 +179,10 @@ def _largest(rule: Size, across: int, down: int) -> str | None:
 
 
 def _fitted(rule: Size, width: int, height: int) -> Iterator[str]:
-    """The size moved inside the bounds, and its neighbours on the grid of 16 pixels, as far as they are legal."""
+    """The size moved inside the bounds, and its neighbours on the grid of 16 pixels, as far as they are legal.
+
+    Two steps down, because in a corner of area and ratio the nearest ones are just outside.
+    """
     shape = width / height
     if rule.ratio:
         shape = min(max(shape, 1 / rule.ratio), float(rule.ratio))
@@ -168,9 +193,10 @@ def _fitted(rule: Size, width: int, height: int) -> Iterator[str]:
     steps = []
     for side in (math.sqrt(area * shape) * shrink, math.sqrt(area / shape) * shrink):
         inside = max(side, shortest)
-        steps.append((math.floor(inside / 16) * 16, math.ceil(inside / 16) * 16))
+        below = math.floor(inside / 16) * 16
+        steps.append((below - 32, below - 16, below, math.ceil(inside / 16) * 16))
     for near_width, near_height in product(*steps):
-        if near_width and near_height and _measure(rule, near_width, near_height) == ([], ()):
+        if near_width > 0 and near_height > 0 and _measure(rule, near_width, near_height) == ([], ()):
             yield f"{near_width}*{near_height}"
 
 

@@ -49,6 +49,21 @@ class Checked:
         own = most if isinstance(most, int) else 1
         return own + (sum(map(self._clip_seconds, self.sources)) if self.mode.bills_clips else 0)
 
+    @property
+    def tier(self) -> str:
+        """The price tier of the pictures ("1K", or "up to 2K" where the model chooses the size); "" without tiers."""
+        param = self.mode.param("size") if self.mode.bills_by_area else None
+        if param is None or param.size is None:
+            return ""
+        from . import sizes
+
+        return sizes.area_tier(self.values.get("size"), param.size)
+
+    @property
+    def billed_inputs(self) -> int:
+        """How many of the pictures that are sent are paid for too."""
+        return len(self.sources) if self.mode.bills_by_area else 0
+
     def _clip_seconds(self, path: str) -> int:
         """The whole seconds of one input that is a clip; where only the service can see it, the most it may have."""
         import math
@@ -110,8 +125,8 @@ def check(
     Raises InvalidRequest with every problem.
     """
     findings = Findings(found.model, inspect)
-    if found.note:
-        findings.warn(found.note)
+    for note in filter(None, (found.note, found.ending)):
+        findings.warn(note)
     does = found.model.kinds
     if kind and does and kind not in does:
         findings.problem("mode", kind, "choice", f"is not what {found.id} does", ", ".join(does), does[0])
@@ -346,9 +361,8 @@ def _text(param: Param, value: object, findings: Findings) -> object:
     length = LENGTHS.get(param.unit, len)(value)
     if param.longest and length > param.longest:
         about = "about " if param.unit == "tokens" else ""
-        findings.warn(
-            f"{param.name} has {about}{length} {param.unit}; the service silently cuts it after {param.longest}"
-        )
+        advice, limit = f"at most {param.longest} are advised", f"the service silently cuts it after {param.longest}"
+        findings.warn(f"{param.name} has {about}{length} {param.unit}; {advice if param.longest_is_advice else limit}")
     return value
 
 

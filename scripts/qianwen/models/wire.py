@@ -213,7 +213,7 @@ LAYOUTS: Mapping[str, Callable[[object], Iterable[JSON | Failure]]] = {
 
 
 def _pixels(usage: JSON) -> tuple[int | None, int | None]:
-    width, height = usage.get("width"), usage.get("height")
+    width, height = (usage.get(side) or usage.get(f"output_{side}") for side in ("width", "height"))
     if type(width) is int and type(height) is int:
         return width, height
     sides = re.fullmatch(r"([1-9][0-9]{0,5})\*([1-9][0-9]{0,5})", str(usage.get("size", "")))

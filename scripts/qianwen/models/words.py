@@ -20,7 +20,14 @@ if TYPE_CHECKING:
 
 REQUIRED = "**required**; "
 
-REGIONS = {"cn-beijing": "Beijing", "ap-southeast-1": "Singapore", "us-east-1": "Virginia", "cn-hongkong": "Hong Kong"}
+REGIONS = {
+    "cn-beijing": "Beijing",
+    "ap-southeast-1": "Singapore",
+    "us-east-1": "Virginia",
+    "cn-hongkong": "Hong Kong",
+    "eu-central-1": "Frankfurt",
+    "ap-northeast-1": "Tokyo",
+}
 KINDS = {
     "t2v": "from text",
     "i2v": "from a picture, or a clip that goes on",
@@ -42,6 +49,11 @@ RULES: Mapping[str, str] = {
     "boxes_fit_the_pictures": "`bbox_list` has one list for each picture, `[]` for none, each with at most two boxes.",
     "boxes_in_a_set": "`bbox_list` together with `enable_sequential` may be refused by the service.",
     "palette_adds_up": 'In `color_palette` every ratio is a text such as "25.00%"; they add up to exactly 100.00%.',
+    "agent_works_from_text": "`prompt_extend_mode` agent works from text alone; with pictures it is direct.",
+    "thinks_while_rewriting": (
+        "`enable_thinking` and `prompt_extend_mode` work only while `prompt_extend` is true (its default); "
+        "else a warning."
+    ),
     "mask_matches_the_base": "`mask_image_url` has exactly the pixels of `base_image_url`.",
     "names_its_references": "The prompt calls the references {example}; else a warning.",
     "legal_combination": "Media, one of: {legal}.",
@@ -143,7 +155,9 @@ def files_words(param: Param) -> str:
 
 
 VALUES: Mapping[str, Callable[[Param, Mode], str]] = {
-    "text": lambda param, mode: f"text, {param.longest} {param.unit}" if param.longest else "text",
+    "text": lambda param, mode: (
+        f"text, {param.longest} {param.unit}" + " advised" * param.longest_is_advice if param.longest else "text"
+    ),
     "integer": lambda param, mode: f"integer {span(param.low, param.high)}",
     "number": lambda param, mode: f"number {span(param.low, param.high)}",
     "switch": lambda param, mode: "true or false",
@@ -198,7 +212,16 @@ def bill_words(mode: Mode, unit: str) -> str:
         text = f"{usual} {unit}" + "s" * (usual != 1)
     else:
         text = f"every {unit} made, at most `{param.name}` ({usual} unless given)"
+    if mode.bills_by_area:
+        text += f", at the price of its size ({price_tiers(mode)}), and every picture that is sent"
     return text + (f", and every {unit} of the clips that are sent" if mode.bills_clips else "")
+
+
+def price_tiers(mode: Mode) -> str:
+    """The price tiers of a mode's sizes, with the largest area of each."""
+    param = mode.param("size")
+    areas = param.size.areas if param and param.size else {}
+    return ", ".join(f"{name} up to {most:,} pixels" for name, most in areas.items())
 
 
 def rules_of(model: Model, mode: Mode) -> list[str]:
@@ -233,6 +256,11 @@ def summary(catalog: Catalog, model: Model) -> str:
     if base is None or not model.summary.startswith(SAME):
         return model.summary
     return f"as {base.id} ({base.summary}): {model.summary}"
+
+
+def ending(model: Model) -> str:
+    """When the service means to stop a model, and what it names instead; "" for the others."""
+    return f"announced to end on {model.ends}; replacement {model.replacement}" if model.ends else ""
 
 
 SAME = "the same"
@@ -296,13 +324,20 @@ def _size_in_short(rule: Size) -> str:
     if rule.area:
         low, high = map(math.isqrt, rule.area)
         area = f"area {low}² to {high}²"
-        return ", ".join([*rule.tiers, area])
+        return ", ".join([*rule.tiers, *rule.areas, area])
     return f"sides {span(*rule.side)}" if rule.side else "free"
 
 
 def size_notes(rule: Size) -> list[str]:
     """What else is known of the sizes of a mode."""
     notes = [f"{tier} is about {math.isqrt(area)}² pixels" for tier, area in rule.tiers.items()]
+    for tier in rule.areas:
+        notes.append(f"{tier} is the square {sizes.judge(tier, rule).size}")
+    if rule.areas:
+        tier, most = next(iter(rule.areas.items()))
+        notes.append(f"a ratio alone takes its largest size of the {tier} tier (up to {most:,} pixels)")
+    if not rule.default:
+        notes.append("without it the model chooses")
     if rule.advised_area:
         low, high = map(math.isqrt, rule.advised_area)
         notes.append(f"an area of {low}² to {high}² is advised")

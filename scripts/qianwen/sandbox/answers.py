@@ -17,6 +17,7 @@ Publish = Callable[[int, int, str, int, int], str]
 Film = Callable[[Clip], str]
 """The same for a video."""
 
+MOST_OF_1K = 2_250_000  # pixels
 STEPS = (
     "Prepare the materials.",
     "Work on the first part.",
@@ -65,7 +66,7 @@ def body(order: Order, made: Made) -> JSON:
         return _results(order, made)
     if order.mode.interleaved:
         return _wan(order, made, [_interleaved(made.urls)])
-    return _MESSAGES[order.family](order, made)
+    return LAYOUTS[order.mode.answer](order, made)
 
 
 def frames(order: Order, made: Made) -> Iterator[JSON]:
@@ -117,25 +118,40 @@ def _wan_usage(count: int, size: str, tokens: int) -> JSON:
     return {"image_count": count, "size": size, "input_tokens": tokens, "output_tokens": 0, "total_tokens": tokens}
 
 
-def _wan26(order: Order, made: Made) -> JSON:
-    """One choice for each picture."""
+def _each_a_choice(order: Order, made: Made) -> JSON:
     return _wan(order, made, [[item] for item in _typed(made.urls)])
 
 
-def _wan27(order: Order, made: Made) -> JSON:
-    """A set is one choice with all its pictures."""
-    if order.mode.name == "sequential":
-        return _wan(order, made, [_typed(made.urls)])
-    return _wan26(order, made)
+def _one_choice(order: Order, made: Made) -> JSON:
+    return _wan(order, made, [_typed(made.urls)])
 
 
-def _qwen(order: Order, made: Made) -> JSON:
-    """One choice with untyped items; the series of five sizes also counts what succeeded."""
+def _plain(order: Order, made: Made) -> JSON:
+    """One choice with untyped items."""
     output: JSON = {"choices": [_choice([{"image": url} for url in made.urls])]}
-    param = order.mode.param("size")
-    if param and param.size and param.size.fixed:
-        output["task_metric"] = {"TOTAL": len(made.urls), "SUCCEEDED": len(made.urls), "FAILED": 0}
     return {"output": output, "usage": {"height": made.height, "image_count": len(made.urls), "width": made.width}}
+
+
+def _counted(order: Order, made: Made) -> JSON:
+    """The series of five sizes also counts what succeeded."""
+    answer = _plain(order, made)
+    answer["output"]["task_metric"] = {"TOTAL": len(made.urls), "SUCCEEDED": len(made.urls), "FAILED": 0}
+    return answer
+
+
+def _by_tier(order: Order, made: Made) -> JSON:
+    """Items have a type in a task alone; what is billed goes by the tier of the area, of the pictures sent as well."""
+    items = _typed(made.urls) if order.is_task else [{"image": url} for url in made.urls]
+    tier = "1k" if made.width * made.height <= MOST_OF_1K else "2k"
+    usage = {
+        "output_height": made.height,
+        "output_width": made.width,
+        "input_image_count": len(order.fields.get("reference_images", ())),
+        "input_image_type": f"qima_input_{tier}",
+        "output_image_count": len(made.urls),
+        "output_image_type": f"qima_output_{tier}",
+    }
+    return {"output": {"rewrite_status": "not_use", "choices": [_choice(items)]}, "usage": usage}
 
 
 def _z_image(order: Order, made: Made) -> JSON:
@@ -206,18 +222,21 @@ VIDEO_USAGE = (
 )
 """Which fields `usage` has: pattern of "model mode", the first that fits. They differ by generation."""
 
-_MESSAGES: Mapping[str, Callable[[Order, Made], JSON]] = {
-    "wan2.7": _wan27,
-    "wan2.6": _wan26,
-    "qwen-image": _qwen,
-    "z-image": _z_image,
+LAYOUTS: Mapping[str, Callable[[Order, Made], JSON]] = {
+    "": _plain,
+    "a choice for each picture": _each_a_choice,
+    "one choice with all pictures": _one_choice,
+    "counted": _counted,
+    "by price tier": _by_tier,
+    "with the prompt": _z_image,
 }
+"""`answer` of a mode → how its final answer is laid out on the routes of messages."""
 
 
 def lose_last(answer: JSON, code: str, message: str) -> None:
     """Turn a whole answer into a partial one: its last picture failed."""
     output, usage = answer["output"], answer["usage"]
-    usage["image_count"] -= 1
+    usage["image_count" if "image_count" in usage else "output_image_count"] -= 1
     if "results" in output:
         output["results"][-1] = {"code": code, "message": message}
         output["task_metrics"].update(SUCCEEDED=usage["image_count"], FAILED=1)

@@ -17,6 +17,7 @@ Seen = Mapping[str, Facts]
 Seconds = Union[int, float]
 
 TIER_AREA = {"480P": 832 * 480, "720P": 1280 * 720, "1080P": 1920 * 1080}
+CHOSEN = "1024*1024"  # by a model that chooses the size itself
 STEP = 16  # pixels, to which sides are rounded that follow a picture
 UNSEEN_SECONDS = 5  # what a clip is taken to last that is somewhere on the web: nothing is fetched from there
 PICTURES = ("reference_images", "base_image_url", "ref_img")
@@ -46,7 +47,9 @@ def picture_size(order: Order, seen: Seen) -> tuple[int, int]:
         return (_snap(width, rule.snap), _snap(height, rule.snap)) if rule.snap > 1 else (width, height)
     leader = _leader(order, seen, PICTURES) if rule.follows else None
     area = rule.tiers.get(asked or rule.default) or (rule.follows if leader else None)
-    return _shaped(area, leader.width / leader.height if leader else 1.0) if area else pixels_of(rule.default)
+    if area:
+        return _shaped(area, leader.width / leader.height if leader else 1.0)
+    return pixels_of(rule.default or CHOSEN)
 
 
 def clip(order: Order, seen: Seen) -> Clip:

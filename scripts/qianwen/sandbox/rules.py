@@ -208,8 +208,9 @@ def _check_stream(mode: Mode, shapes: set[str], fields: JSON, is_stream: bool) -
 
 def _check_forms(mode: Mode, fields: JSON) -> None:
     """The API takes W*H with an asterisk or a shorthand, tiers and ratios to the letter; the rest is convenience."""
-    size = fields.get("size")
-    if isinstance(size, str) and not re.fullmatch(r"\d+\*\d+|[124]K", size):
+    size, sizes = fields.get("size"), mode.param("size")
+    names = sizes.size.tiers if sizes and sizes.size else ()
+    if isinstance(size, str) and size not in names and not re.fullmatch(r"\d+\*\d+", size):
         if mode.bills == "duration":
             raise _words(Problem("size", size, ""), mode)
         raise invalid("the parameters must conform to the specification: size.")

@@ -106,6 +106,11 @@ def meaning(code: str, message: str, status: int) -> Meaning:
     return _SERVER if status >= 500 else Meaning("failed")
 
 
+def blames_the_model(code: str, message: str, status: int | None) -> bool:
+    """Whether the service does not know the model, or does not let this key use it."""
+    return meaning(code, message, status or 0) in (_MODEL, _PERMISSION)
+
+
 def blames_the_key(code: str, message: str, status: int | None) -> bool:
     """Whether the key itself was refused, and not what it asked for, a quota or the account."""
     return meaning(code, message, status or 0) is KEY
