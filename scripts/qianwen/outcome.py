@@ -25,7 +25,8 @@ class File:
 
 
 class Outcome:
-    """noun: what the run makes.  submitted: a request that costs money is on its way.  body: the last whole answer.
+    """noun: what the run makes.  submitted: a request that costs money is on its way.  accepted: the service
+    took that request: it answered with a result, a task, or the beginning of a stream.  body: the last whole answer.
 
     result: what it holds.  saved: the files by the index of their picture.  resumable: another run can go on.
     way_on: the flags with which it does, when there is more to say than the task's id.  candidates: tasks that may be
@@ -39,6 +40,7 @@ class Outcome:
         self.model = ""
         self.seed: object = None
         self.submitted = False
+        self.accepted = False
         self.task_id = ""
         self.body: JSON = {}
         self.result: wire.Result | None = None

@@ -181,11 +181,6 @@ def encode(shape: str, model_id: str, values: Values, text_first: bool = False) 
     return Call(how.path, body, how.is_task, how.is_stream)
 
 
-def is_finished(body: JSON) -> bool:
-    """Whether a joined stream was complete."""
-    return _dict(body.get("output")).get("finished") is True
-
-
 def has_texts(body: JSON) -> bool:
     return any(item["type"] == "text" for item in decode(body, interleaved=True).content)
 
@@ -291,27 +286,43 @@ def _dict(value: object) -> JSON:
 # Streams --------------------------------------------------------------------------------------------------
 
 
-def join(frames: Iterable[JSON]) -> JSON:
-    """One final answer out of the frames of a stream: text increments joined, pictures in place, last usage."""
-    items: list[JSON] = []
-    answer: JSON = {}
-    finish = None
-    for frame in frames:
-        answer = {**answer, **{key: frame[key] for key in ("request_id", "usage") if key in frame}}
-        for choice in as_list(_dict(frame.get("output")).get("choices")):
-            finish = _dict(choice).get("finish_reason") or finish
-        for piece in _from_choices(_dict(frame.get("output")).get("choices")):
-            if isinstance(piece, dict):
-                _append(items, piece)
-    message = {"role": "assistant", "content": items}
-    answer["output"] = {"choices": [{"finish_reason": finish, "message": message}], "finished": finish == "stop"}
-    return answer
+class StreamedAnswer:
+    """The answer of a stream, put together frame by frame: text increments joined, pictures in place, last usage.
 
+    A frame costs time in proportion to its own length, however many came before it.
+    """
 
-def _append(items: list[JSON], piece: JSON) -> None:
-    if "image" in piece:
-        items.append({"type": "image", "image": piece["image"]})
-    elif items and items[-1]["type"] == "text":
-        items[-1]["text"] += piece["text"]
-    else:
-        items.append({"type": "text", "text": piece["text"]})
+    def __init__(self) -> None:
+        self._fields: JSON = {}
+        self._finish_reason: object = None
+        self._content: list[tuple[str, list[str]]] = []  # ("text", its increments) or ("image", [its link])
+
+    def add(self, frame: JSON) -> list[str]:
+        """Take the next frame; returns the links of the pictures in it."""
+        self._fields.update((key, frame[key]) for key in ("request_id", "usage") if key in frame)
+        choices = _dict(frame.get("output")).get("choices")
+        for choice in as_list(choices):
+            self._finish_reason = _dict(choice).get("finish_reason") or self._finish_reason
+        new = []
+        for piece in _from_choices(choices):
+            if isinstance(piece, Failure):
+                continue
+            if "image" in piece:
+                self._content.append(("image", [piece["image"]]))
+                new.append(piece["image"])
+            elif self._content and self._content[-1][0] == "text":
+                self._content[-1][1].append(piece["text"])
+            else:
+                self._content.append(("text", [piece["text"]]))
+        return new
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the service said that the answer is complete. `output.finished` is true in frames before that."""
+        return self._finish_reason == "stop"
+
+    def body(self) -> JSON:
+        """What has come so far, as one answer in the layout of `choices`. Takes time in proportion to all of it."""
+        content = [{"type": kind, kind: "".join(parts)} for kind, parts in self._content]
+        choice = {"finish_reason": self._finish_reason, "message": {"role": "assistant", "content": content}}
+        return {**self._fields, "output": {"choices": [choice], "finished": self.is_finished}}

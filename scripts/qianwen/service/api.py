@@ -145,28 +145,31 @@ def _load(text: bytes) -> object:
 
 def _frames(response: Response) -> Iterator[tuple[str, bytes]]:
     """(event, data) of each server-sent event. Comments and unknown lines are heartbeats; `[DONE]` is no data."""
-    event, data = "result", b""
+    event, data = "result", bytearray()
     for line in _lines(response):
         if not line:
             if data and data != b"[DONE]":
-                yield event, data
-            event, data = "result", b""
+                yield event, bytes(data)
+            event, data = "result", bytearray()
         elif line.startswith(b"event:"):
             event = line[6:].strip().decode("ascii", "replace")
         elif line.startswith(b"data:"):
             data += line[5:].strip()
     if data and data != b"[DONE]":
-        yield event, data
+        yield event, bytes(data)
 
 
 def _lines(response: Response) -> Iterator[bytes]:
-    rest, total = b"", 0
+    """The lines of a streamed answer. Raises Fault when it, or a line of it, is too long."""
+    rest, total = bytearray(), 0  # `rest` is a line that is not complete, in however many blocks it comes
     while block := response.read(65536):
         total += len(block)
         if total > RESULT_BYTES or len(rest) > LINE_BYTES:
             raise Fault("the answer is longer than any answer should be", sent=True, permanent=True)
-        *lines, rest = (rest + block).split(b"\n")
+        end, *lines = block.split(b"\n")
+        rest += end
         for line in lines:
-            yield line.rstrip(b"\r")
+            yield bytes(rest).rstrip(b"\r")
+            rest = bytearray(line)
     if rest:
-        yield rest.rstrip(b"\r")
+        yield bytes(rest).rstrip(b"\r")
