@@ -463,7 +463,7 @@ FILES = (
     ),
     *(
         Attack(f"a workspace that is none: {text!r}", [dotenv(f"DASHSCOPE_WORKSPACE={text}")], NOW, [4])
-        for text in ("evil.example/", "x@evil.example", "x.evil.example#", "http://{evil}", "{evil}", "x\\@evil.example")
+        for text in ("evil.example/", "x@evil.example", "x.evil.example#", "http://{evil}", "{evil}", "x\\@evil.example", "{key}")
     ),
     Attack("a region that is none", [dotenv("QWEN_REGION=evil.example")], NOW, [3]),
     Attack("an output folder that is none", [dotenv("OUTPUT_DIR=\0")], NOW, [3]),

@@ -152,6 +152,29 @@ class Layouts(Through):
                 self.assertEqual(reply["error"]["billed"], billed)
                 self.assertEqual(reply["output"]["task_id"], "t-1")
 
+    def test_the_answer_of_a_paid_request_is_kept_when_nothing_in_it_can_be_read(self) -> None:
+        with self.gateway(sync={"output": {"page": "https://example.com/result?token=1"}}):
+            ran = self.image("x", "--output", "o/x.png")
+        self.assertEqual(ran.code, 1)
+        (kept,) = (self.cwd / "o").iterdir()
+        self.assertIn(f"the whole answer is in {kept}", ran.stderr)
+        self.assertEqual(json.loads(kept.read_text())["output"]["page"], "https://example.com/result?token=1")
+
+    def test_a_stream_with_pictures_inside(self) -> None:
+        def event(finish: str, **item: str) -> str:
+            choice = {"message": {"content": [item]}, "finish_reason": finish}
+            return f"data:{json.dumps({'output': {'choices': [choice]}})}\n\n"
+
+        other = "data:image/png;base64," + base64.b64encode(OTHER).decode()
+        text = (
+            event("null", text="one") + event("null", image=f"data:image/png;base64,{B64}") + event("stop", image=other)
+        )
+        argv = ("x", "--set", "enable_interleave=true", "--set", "stream=true", "--set", "max_images=2")
+        with self.gateway(stream=Reply(200, {"Content-Type": "text/event-stream"}, text.encode())):
+            reply = self.json(*argv, "--output", "o/")
+        self.assertEqual(self.saved(reply), [PNG, OTHER])
+        self.assertNotIn(B64[:60], json.dumps(reply) + Path(reply["markdown_path"]).read_text())
+
     def test_an_answer_that_is_gone_is_not_asked_for_for_ever(self) -> None:
         with self.gateway(sync={"data": [{"b64_json": B64}]}) as gateway:
             (self.cwd / "o").write_text("")

@@ -198,6 +198,14 @@ class Resume(ResumeCase):
                     self.assertEqual(urlsplit(looked.requests[0].url).hostname, host)
                     self.assertEqual(len(looked.requests), 1)
 
+    def test_files_go_where_the_workspace_keeps_them(self) -> None:
+        self.picture("a.png")
+        self.env = {"DASHSCOPE_API_KEY": KEY, "DASHSCOPE_WORKSPACE": "ws-1"}
+        script = Script(Fault("no", sent=False, permanent=True))
+        self.assertEqual(self.image("x", "--image", "a.png", "--region", "jp", send=script).code, 5)
+        (request,) = script.requests
+        self.assertTrue(request.url.startswith("https://ws-1.ap-northeast-1.maas.aliyuncs.com/api/v1/uploads?"))
+
     def test_a_run_whose_host_cannot_be_named_disturbs_nobody(self) -> None:
         self.env = {"DASHSCOPE_API_KEY": KEY}
         for number, base in enumerate(

@@ -238,7 +238,7 @@ class Settings(Case):
     )
     NO_WORKSPACES = (
         "ws_1", "ws 1", "ws.1", "ws-1.cn-beijing", "https://ws-1.cn-beijing.maas.aliyuncs.com", "-ws", "ws-", "é", "ｗｓ", "a/b", "a@b",
-        "a" * 64, "a" * 100_000, "ws\n1", "ws%2e1",
+        "sk-0123456789abcdef0123456789abcdef", "SK-ws-1", "st-0123456789", "LTAI5tAbCdEfGhIj", "the-key-itself", "a" * 64, "a" * 100_000, "ws\n1", "ws%2e1",
     )  # fmt: skip
 
     def test_a_workspace_makes_the_host_of_its_region(self) -> None:
@@ -254,7 +254,9 @@ class Settings(Case):
     def test_what_is_no_workspace_is_said_so_and_not_shown(self) -> None:
         for value in self.NO_WORKSPACES:
             with self.subTest(value[:40]), self.assertRaises(AuthError) as caught:
-                settings.base_url(self.place(DASHSCOPE_WORKSPACE=value), "cn-beijing")
+                settings.base_url(
+                    self.place(DASHSCOPE_WORKSPACE=value, DASHSCOPE_API_KEY="the-key-itself"), "cn-beijing"
+                )
             self.assertIn("DASHSCOPE_WORKSPACE in the environment is no workspace id", caught.exception.message)
             self.assertNotIn(value, caught.exception.message)
             self.assertIn("letters, digits and hyphens", caught.exception.hint)

@@ -98,8 +98,17 @@ class Saver:
         output = body.get("output")
         words = output.get("message") if isinstance(output, dict) else None
         told += f": {' '.join(words.split())}" if isinstance(words, str) and words.strip() else ""
-        hint = "--print-response shows the whole answer" + (" of the task" if self.outcome.task_id else "")
-        return Refused(told, hint=hint, billed="unknown")
+        return Refused(told, hint=self._kept_reply(), billed="unknown")
+
+    def _kept_reply(self) -> str:
+        """Where the answer is kept that holds nothing we can read: it may have been paid for."""
+        try:
+            self.outcome.reply_path = outputs.save_text(
+                self.target, ".json", self._reply_text(), self.warn, private=True
+            )
+        except OutputError as error:
+            return f"the answer could not be kept ({error.message}); --print-response shows it"
+        return f"the whole answer is in {self.outcome.reply_path}: look whether there is a result in it"
 
     def _note(self, result: wire.Result) -> None:
         """The links go into the ledger; of what is no task the whole answer, which nobody can be asked for again."""
@@ -139,7 +148,7 @@ class Saver:
 
     def _unpacked(self, name: str, stream: BinaryIO) -> tuple[int, str, bool]:
         """Write a picture that came inside the answer: how many bytes, their SHA-256, and that they are all."""
-        encoded = self.outcome.result.inline.get(name, "") if self.outcome.result else ""
+        encoded = self.outcome.inline.get(name, "")
         if not encoded:
             raise OutputError(f"the {self.outcome.noun} came inside an answer that is gone, and has no link", hint=GONE)
         try:
@@ -169,12 +178,14 @@ class Saver:
 
     def _save_reply(self, saved: Saved) -> None:
         """The service's whole last answer, under the stem of the file that came of it. It repeats the prompt."""
-        body = each_text(self.outcome.body, lambda text: literal(text, self.progress.secrets))
-        text = json.dumps(body, ensure_ascii=False, indent=2) + "\n"
         self.outcome.reply_path = outputs.save_text(
-            outputs.beside(saved, self.target.overwrite), ".json", text, self.warn, private=True
+            outputs.beside(saved, self.target.overwrite), ".json", self._reply_text(), self.warn, private=True
         )
         self.progress.say(f"Saved {self.outcome.reply_path}")
+
+    def _reply_text(self) -> str:
+        body = each_text(self.outcome.body, lambda text: literal(text, self.progress.secrets))
+        return json.dumps(body, ensure_ascii=False, indent=2) + "\n"
 
     def _save_markdown(self, result: wire.Result) -> None:
         paths = {file.url: file.saved.path for file in self.outcome.files}

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 UNTAPED_HEADERS = frozenset({"user-agent"})
 TAPED_HEADERS = frozenset(  # what the program looks at; the others are noise, and some of them tell who we are
     {
+        "content-encoding",
         "content-length",
         "content-md5",
         "content-range",

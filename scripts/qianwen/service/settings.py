@@ -31,6 +31,7 @@ FROM_FILE = frozenset({*KEY_NAMES, *BASE_NAMES, *REGION_NAMES, *WORKSPACE_NAMES,
 
 ENV_FILE_CHARACTERS = 1_000_000
 LONGEST_PLACEHOLDER = 60
+KEY_BEGINNINGS = r"(?i)sk-|st-|ltai"
 
 # Patterns are compiled where they are first used: a dry run needs none of them.
 _HOST = r"[a-z0-9._-]+|[0-9a-f:.]+"  # a name as it goes on the wire, or an IPv6 address
@@ -136,7 +137,9 @@ def _host(place: Place, region_name: str) -> str:
         )
     if workspace is None:
         return region.host
-    if not regions.is_workspace_id(workspace.value):
+    keys = {found.value for found in _settings(place, KEY_NAMES)}
+    looks_like_a_key = re.match(KEY_BEGINNINGS, workspace.value) is not None or workspace.value in keys
+    if looks_like_a_key or not regions.is_workspace_id(workspace.value):  # a key in a host's name is told to everybody
         raise AuthError(
             f"{workspace.source} is no workspace id, so no host can be made of it",
             hint="an id has letters, digits and hyphens, as in ws-0123abcd or llm-0123; it is neither a URL nor a key. "
