@@ -126,7 +126,7 @@ ALLOWED: dict[str, set[str]] = {
     "sandbox.server": {"sandbox.faults", "sandbox.standin", "errors"},
     "inputs": {"media", "models.catalog"},
     "mismatch": set(),
-    "placeholders": set(),
+    "placeholders": {"redact"},
     "cassette_file": {"errors", "placeholders"},
     "taped": {"placeholders", "service.exchange", "strict_json"},
     "cassette": {

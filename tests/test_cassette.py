@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Callable, Iterator
 from unittest import mock
 
-from qianwen import cassette, cassette_file
+from qianwen import cassette, cassette_file, redact
 from qianwen.cassette import INLINE_BYTES, Player, Recorder, Unplayable
 from qianwen.cassette_file import FORMAT, folder_beside
 from qianwen.errors import UsageError
@@ -30,13 +30,35 @@ from qianwen.record import changed
 from qianwen.sandbox import placeholder
 from qianwen.service import downloads
 from qianwen.service.exchange import Fault, Request, Response, Stream
-from qianwen.taped import TAPED_HEADERS
+from qianwen.taped import TAPED_HEADERS, taped_response
 
 from . import ROOT, SCRIPTS
 from .generate_cassettes import FOLDER, SEED, Place, Scenario, at, complaint, record, replay, scenarios
 from .support import KEY, PHOTO, Case, Clock, Script, answer
 
 MEDIA_PROOFS = ("etag", "content-md5", "x-oss-hash-crc64ecma", "content-length", "content-range")
+
+
+# A text, and the part of it that nobody may read.
+SECRETS = (
+    (f"Incorrect API key {KEY}", KEY),
+    ("st-0123456789abcdef.", "0123456789"),
+    ("MY_sk-0123456789abcdef=", "0123456789"),
+    (r"no\nsk-0123456789abcdef", "0123456789"),
+    ("key%3Dsk-0123456789abcdef%26x", "0123456789"),
+    ("id LTAI0123456789abcd", "0123456789"),
+    ("STS.NUgYrLnoC37mZZCNnAbez8Qxz", "NUgYrLno"),
+    ("Authorization: Bearer abc.def", "abc.def"),
+    ("Authorization: Basic dXNlcjpwYXNz", "dXNlcjpwYXNz"),
+    ("https://user:passed@proxy/x", "passed"),
+    ("https://h/x.png?Expires=17&OSSAccessKeyId=AB&Signature=a%2Bb=", "a%2Bb"),
+    ("x-oss-security-token: abcdef", "abcdef"),
+    ("https%3A%2F%2Fh%3FSignature%3Da%252Bb%26n%3D1", "a%252Bb"),
+    ("https://h/x?access_token=abcdef", "abcdef"),
+    ('"security_token": "abcdefgh', "abcdefgh"),
+    ("<SecurityToken>abcdef</SecurityToken>", "abcdef"),
+    ("<StringToSign>abcdef", "abcdef"),
+)
 
 
 @contextmanager
@@ -816,6 +838,54 @@ class Names(unittest.TestCase):
                 names = Placeholders()
                 names.learn_received(value)
                 self.assertEqual(names.hide_received(value), hidden)
+
+    def test_what_is_shaped_like_a_secret_is_in_no_message_and_in_no_cassette(self) -> None:
+        for shape in (shape for _, shape in redact._SHAPES):
+            self.assertTrue(any(re.search(shape, text) for text, _ in SECRETS), shape)
+        for text, secret in SECRETS:
+            names = Placeholders()
+            for value in (text, {"message": text}, [{"a": [f"{text} {text}"]}], {text: 1}):
+                names.learn_received(value)
+                names.learn_sent(value)
+                told = json.dumps([names.hide_received(value), names.hide_sent(value)])
+                with self.subTest(value=value):
+                    self.assertNotIn(secret, told)
+            with self.subTest(text):
+                self.assertNotIn(secret, names.hide_header("Location", text))
+                self.assertNotIn(secret, redact.safe(text))
+
+    def test_a_long_answer_takes_no_time(self) -> None:
+        for part in (
+            "sk-.",
+            "http://a?",
+            "http://",
+            "data:\n",
+            '"task_id": "',
+            "://127.1.1.1:",
+            "<RequestId",
+            "0385dc79-",
+        ):
+            text = part * (2**19 // len(part))
+            began = time.thread_time()
+            taped_response(Response(200, {}, lambda _: b""), text.encode(), None, None, Placeholders())
+            self.assertLess(time.thread_time() - began, 5, part)
+        began = time.thread_time()
+        for part in ("/0123456789abcdef_a", "/tasks/", "sk-."):
+            names = Placeholders()
+            names.learn_url("https://x/" + part * 2**15)
+            names.hide_url("https://x/" + part * 2**15)
+        self.assertLess(time.thread_time() - began, 5)
+
+    def test_an_answer_that_names_too_much_is_not_written_down(self) -> None:
+        """Each value would slow down all that follows; a page of the task list is nowhere near."""
+        ids = [f"{number:08x}-0000-4000-8000-000000000000" for number in range(2**14)]
+        for value in ({"ids": ids}, [{"task_id": text} for text in ids], " ".join(ids)):
+            names = Placeholders()
+            began = time.thread_time()
+            with self.assertRaisesRegex(ValueError, "more than 1000 ids"):
+                names.learn_received(value)
+            self.assertLess(time.thread_time() - began, 2)
+            names.learn("key", "another-key-0123456789")
 
     def test_what_is_made_up_is_distinct_and_long_enough_to_be_known_again(self) -> None:
         made = [make(number) for make in MADE_UP.values() for number in (1, 2, 11)]

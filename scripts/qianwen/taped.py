@@ -152,7 +152,9 @@ def _taped_body(data: bytes, names: Placeholders) -> JSON:
         names.learn_received(value)
         return {"json": names.hide_received(value)}
     if re.search("^data:", text, re.MULTILINE):
-        return {"lines": [_taped_line(line, names) for line in text.split("\n")]}
+        lines = [_line_value(line) for line in text.split("\n")]
+        names.learn_received(lines)
+        return {"lines": [_taped_line(line, names) for line in lines]}
     names.learn_received(text)
     return {"text": names.hide_received(text)}
 
@@ -161,14 +163,15 @@ def _taped_bytes(data: bytes) -> JSON:
     return {"bytes": len(data), "sha256": digest(data), "base64": base64.b64encode(data).decode("ascii")}
 
 
-def _taped_line(line: str, names: Placeholders) -> object:
-    """A line of an event stream; that of data as JSON when it is some."""
+def _line_value(line: str) -> object:
+    """A line of an event stream; the value of a `data:` line when it is JSON."""
     value = _json(line[len("data:") :]) if line.startswith("data:") else None
-    if value is None:
-        names.learn_received(line)
-        return names.hide_received(line)
-    names.learn_received(value)
-    return {"data": names.hide_received(value)}
+    return line if value is None else value
+
+
+def _taped_line(line: object, names: Placeholders) -> object:
+    hidden = names.hide_received(line)
+    return hidden if isinstance(line, str) else {"data": hidden}
 
 
 def _json(text: str) -> object:
