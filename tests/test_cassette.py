@@ -19,11 +19,11 @@ from pathlib import Path
 from typing import Any, Callable, Iterator
 from unittest import mock
 
-from qianwen import cassette, cassette_file, redact
+from qianwen import cassette, redact
 from qianwen.cassette import INLINE_BYTES, Player, Recorder, Unplayable
 from qianwen.cassette_file import FORMAT, folder_beside
+from qianwen.difference import difference
 from qianwen.errors import UsageError
-from qianwen.mismatch import mismatch
 from qianwen.models import wire
 from qianwen.placeholders import MADE_UP, SHORTEST, Placeholders
 from qianwen.record import changed
@@ -390,8 +390,8 @@ class Misses(Case):
         def request(**body: object) -> dict[str, Any]:
             return {"method": "POST", "url": "https://x/y", "headers": {}, "body": {"json": body}}
 
-        self.assertEqual(mismatch(request(a=1), [request(a=1)], 0), "")
-        self.assertEqual(mismatch(request(a=1, b=2), [request(b=2, a=1)], 0), "", "order is none of a JSON object's")
+        self.assertEqual(difference(request(a=1), [request(a=1)], 0), "")
+        self.assertEqual(difference(request(a=1, b=2), [request(b=2, a=1)], 0), "", "order is none of a JSON object's")
         for sent, recorded, shown in (
             (request(a=[]), request(a={}), "sent:     []"),
             (request(a=[1, 2]), request(a=[2, 1]), "body.json.a[1]"),
@@ -400,8 +400,8 @@ class Misses(Case):
             (request(a="line\nbreak"), request(a="line break"), r"line\nbreak"),
             (request(**{f"f{n}": 1 for n in range(9)}), request(), "and 4 more differences"),
         ):
-            self.assertIn(shown, mismatch(sent, [recorded], 0))
-        long = mismatch(request(a="x" * 5000), [request(a="y" * 5000)], 0)
+            self.assertIn(shown, difference(sent, [recorded], 0))
+        long = difference(request(a="x" * 5000), [request(a="y" * 5000)], 0)
         self.assertLess(len(long), 600)
 
 
@@ -464,11 +464,13 @@ class Damaged(Case):
             (lambda tape: first(tape)["response"].update(headers={"a": 1}), "a header is no text"),
             (lambda tape: first(tape)["response"].update(body=[]), "the body is no object"),
             (lambda tape: first(tape)["response"].update(body={"text": 1}), "the text of the body"),
-            (lambda tape: first(tape)["response"].update(body={"lines": [1]}), "exchange 1 lacks"),
+            (lambda tape: first(tape)["response"].update(body={"lines": [1]}), "a line is neither"),
+            (lambda tape: first(tape)["response"].update(body={"lines": [["data"]]}), "a line is neither"),
+            (lambda tape: first(tape)["response"].update(body={"lines": 1}), "exchange 1 lacks response.body.lines"),
             (lambda tape: first(tape)["response"].update(broke={"reason": "x"}), "exchange 1 lacks"),
             (lambda tape: last(tape)["body"].update(base64="!"), "no base64"),
             (lambda tape: last(tape)["body"].update(base64="QUJD"), "not those of its digest"),
-            (lambda tape: last(tape)["body"].update(sha256="../../etc/passwd"), "the digest of the body is none"),
+            (lambda tape: last(tape)["body"].update(sha256="../../etc/passwd"), "the digest of the body is not one"),
         ):
             with self.subTest(words):
                 self.assertIn(words, self.altered(change))
@@ -577,7 +579,7 @@ class Recording(Case):
 
     def test_a_disk_that_takes_no_more_costs_the_recording_and_not_the_run(self) -> None:
         full = OSError(28, "No space left on device")
-        with self.standin(), mock.patch.object(cassette_file, "write", side_effect=full):
+        with self.standin(), mock.patch.object(cassette, "write_whole", side_effect=full):
             reply = self.video_json("x", "--record", "a.json", "--output", "x.mp4")
         told = [warning for warning in reply["warnings"] if "No space left" in warning]
         self.assertEqual(len(told), 1, reply["warnings"])
@@ -665,8 +667,8 @@ class Bodies(Case):
         request = request or Request("GET", url)
         warnings: list[str] = []
         with Recorder(str(path), True, self.clock, self.clock, warnings.append) as recorder:
-            send, _, _ = recorder.line(lambda _: response, self.clock.sleep, self.base, ())
-            with send(request) as taped:
+            recorder.connect(lambda _: response, self.clock.sleep, self.base, ())
+            with recorder.send(request) as taped:
                 while taped.status < 300 and taped.read(1000):
                     pass
         self.assertEqual(warnings, [])
@@ -714,8 +716,8 @@ class Bodies(Case):
         path = self.cwd / "tape.json"
         request = Request("GET", "https://x.aliyuncs.com/y")
         with Recorder(str(path), True, self.clock, self.clock, print) as recorder:
-            send, _, _ = recorder.line(lambda _: Response(200, {}, read_or_break), self.clock.sleep, self.base, ())
-            with send(request) as response, self.assertRaises(Fault):
+            recorder.connect(lambda _: Response(200, {}, read_or_break), self.clock.sleep, self.base, ())
+            with recorder.send(request) as response, self.assertRaises(Fault):
                 response.read_all(10**6)
         played = Player(str(path), self.clock, self.clock).send(request)
         self.addCleanup(played.close)
@@ -784,8 +786,8 @@ class Bodies(Case):
         tracemalloc.start()
         try:
             with Recorder(path, True, self.clock, self.clock, print) as recorder:
-                send, _, _ = recorder.line(respond, self.clock.sleep, self.base, ())
-                with send(request) as response:
+                recorder.connect(respond, self.clock.sleep, self.base, ())
+                with recorder.send(request) as response:
                     while response.read(downloads.BLOCK_BYTES):
                         pass
             with Player(path, self.clock, self.clock).send(request) as response:

@@ -200,7 +200,8 @@ def opened(
         transport = Transport(deadline, world.clock, world.env)
         send, sleep, clock = world.send or transport.send, world.sleep or transport.pause, world.clock
         if tape:
-            send, sleep, clock = tape.line(send, sleep, endpoint.base, progress.secrets)
+            tape.connect(send, sleep, endpoint.base, progress.secrets)
+            send, sleep, clock = tape.send, tape.sleep, tape.clock
         door = guard.guarding(send, endpoint.base, endpoint.key)
         send = retry.retrying(door, sleep, clock, deadline, random.random, tell=progress.say)
         session = Session(send, sleep, transport.close, endpoint, clock, deadline, world.now, own, source)
