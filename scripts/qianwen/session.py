@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from typing import Any, BinaryIO, Callable, Iterator, Sequence, TypeVar
 
     from .cassette import Player, Recorder
-    from .service.bucket import Bucket
+    from .service.bucket_settings import Bucket
     from .service.exchange import Request, Response, Send
 
     JSON = dict[str, Any]
