@@ -26,8 +26,8 @@ from qianwen.errors import AuthError, QianwenError, Refused, Unavailable, UsageE
 from qianwen.service import bucket, bucket_settings, settings
 from qianwen.service.bucket_settings import Bucket
 from qianwen.service.exchange import Fault, Request, Response, Stream
+from qianwen.service.forms import Upload
 from qianwen.service.transport import Transport
-from qianwen.service.uploads import Upload
 
 from . import ROOT
 from .support import PHOTO, Case, Clock, Script, answer

@@ -142,7 +142,7 @@ class Job(Work):
 
     def encode(self, service: Session, checked: Checked) -> wire.Call:
         """The call with every local file uploaded; a file that stands in several fields is sent once."""
-        from .service.uploads import Upload
+        from .service.forms import Upload
 
         files = {
             path: Upload(source.path, source.facts.type if source.facts else "application/octet-stream", source.bytes)

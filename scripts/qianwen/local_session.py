@@ -16,8 +16,8 @@ from .progress import Progress
 from .service import desirecore, retry
 from .service.downloads import Fetched
 from .service.exchange import Endpoint
+from .service.forms import Upload
 from .service.transport import Transport
-from .service.uploads import Upload
 from .session import Session
 from .world import World
 

@@ -17,6 +17,7 @@ import time
 from urllib.parse import urlsplit
 
 from . import redact
+from .service.asking import china_time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 SHORTEST = 8  # a shorter value identifies nobody, and replacing it would spoil words
 LONGEST_DATA = 256  # characters of a data: URL that are worth reading
 MOST_VALUES = 1000  # of one answer; a full page of the task list has about 300, and each one slows every later step
-CHINA_SECONDS = 8 * 3600
 NAME = "name"
 
 # Kind → what is made up for it, by its number. Ids, names and hosts must look real to the code that reads them.
@@ -208,7 +208,7 @@ class Placeholders:
         if number and kind in MADE_UP:
             return self._values.get(found[0]) or self._bind(kind, int(number), MADE_UP[kind](int(number)))
         if found[0] == TIME:
-            return time.strftime("%Y-%m-%d %H:%M:%S.000", time.gmtime(self._now() + CHINA_SECONDS))
+            return china_time("%Y-%m-%d %H:%M:%S.000", self._now())
         return "replayed" if found[0] in (ACCOUNT, HIDDEN) else found[0]
 
 

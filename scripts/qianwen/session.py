@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from .cassette import Player, Recorder
     from .service.bucket_settings import Bucket
     from .service.exchange import Request, Response, Send
+    from .service.forms import Upload
 
     JSON = dict[str, Any]
     Given = TypeVar("Given")
@@ -144,10 +145,10 @@ class Session:
     def _ask_for(self, task_id: str) -> JSON:
         return api.answer(self._send, asking.request_for(self.endpoint, "GET", asking.task_path(task_id)))
 
-    def upload(self, files: Sequence[uploads.Upload], model: str) -> list[str]:
+    def upload(self, files: Sequence[Upload], model: str) -> list[str]:
         """The URLs of local files, in their order: `oss://` of temporary storage, or presigned of the own bucket."""
 
-        def upload(file: uploads.Upload) -> str:
+        def upload(file: Upload) -> str:
             if self._own is None:
                 return uploads.upload(self._send, self._sleep, self.endpoint, model, file)
             from .service import bucket

@@ -16,7 +16,8 @@ from ..record import record
 from ..redact import HIDDEN, shortened
 from . import asking, oss_v4, uploads
 from .crc64 import Crc64
-from .exchange import Fault, Request, Response, Stream
+from .exchange import Fault, Request, Response, Stream, moment_of
+from .forms import file_blocks
 from .oss_v4 import Operation
 
 TYPE_CHECKING = False
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
     from .bucket_settings import Bucket
     from .exchange import Send
-    from .uploads import Upload
+    from .forms import Upload
 
 LARGEST_OBJECT_BYTES = 5 * 2**30
 TRIES = 3
@@ -118,7 +119,7 @@ class _Checked:
 
     def blocks(self) -> Iterator[bytes]:
         crc = self._crc = Crc64()
-        for block in uploads.file_blocks(self._file):
+        for block in file_blocks(self._file):
             crc.update(block)
             yield block
 
@@ -176,7 +177,7 @@ def _refusal(response: Response, bucket: Bucket, file: Upload, authorization: st
         http_status=status,
         request_id=response.headers.get("x-oss-request-id", ""),
     )
-    server_time = _server_time(response) if code == "RequestTimeTooSkewed" else None
+    server_time = moment_of(response.headers.get("date", "")) if code == "RequestTimeTooSkewed" else None
     return _Tried(error, passing or code == "FileAlreadyExists", server_time)
 
 
@@ -189,15 +190,6 @@ def _denied(body: bytes, bucket: Bucket) -> str:
             f"the bucket is in another region: set QWEN_TMP_OSS_REGION, and the endpoint if set, to that of {endpoint}"
         )
     return f"the key needs oss:PutObject and oss:GetObject on {bucket.name}/{bucket.prefix}/*"
-
-
-def _server_time(response: Response) -> float | None:
-    from email.utils import parsedate_to_datetime
-
-    try:
-        return parsedate_to_datetime(response.headers.get("date", "")).timestamp()
-    except (TypeError, ValueError, IndexError, OverflowError):
-        return None
 
 
 def _not_uploaded(file: Upload) -> str:
