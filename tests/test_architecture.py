@@ -145,6 +145,7 @@ ALLOWED: dict[str, set[str]] = {
         "difference",
         "errors",
         "placeholders",
+        "redact",
         "regular_files",
         "service.exchange",
         "service.settings",

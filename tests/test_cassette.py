@@ -428,17 +428,17 @@ class Damaged(Case):
 
     def test_what_is_no_cassette(self) -> None:
         for content, words in (
-            ("", "it is no JSON"),
-            ("{", "it is no JSON"),
-            ("[" * 100_000, "it is no JSON"),
-            ("[]", "is no recording of this program"),
-            ('{"format": "vcr"}', "is no recording of this program"),
+            ("", "it is not valid JSON"),
+            ("{", "it is not valid JSON"),
+            ("[" * 100_000, "it is not valid JSON"),
+            ("[]", "is not a recording of this program"),
+            ('{"format": "vcr"}', "is not a recording of this program"),
             ({"format": FORMAT}, "has version null"),
             ({**self.tape, "version": 2}, "has version 2 of the format; this program reads 1"),
             ({**self.tape, "version": "1"}, 'has version "1"'),
             ({**self.tape, "version": True}, "has version true"),
-            ({**self.tape, "base": 5}, "base is no URL"),
-            ({**self.tape, "exchanges": {}}, "exchanges is no list"),
+            ({**self.tape, "base": 5}, "base is not a URL"),
+            ({**self.tape, "exchanges": {}}, "exchanges is not a list"),
             ({**self.tape, "exchanges": [5]}, "exchange 1 lacks"),
         ):
             with self.subTest(content=str(content)[:40]):
@@ -457,18 +457,18 @@ class Damaged(Case):
             (lambda tape: first(tape).update(fault={"reason": "x", "sent": True}), "exchange 1: it needs one of"),
             (lambda tape: first(tape)["request"].update(url=None), "the request has no URL"),
             (lambda tape: first(tape)["request"].update(headers=[]), "the request is not whole"),
-            (lambda tape: first(tape).update(seconds=-1), "seconds is no number"),
-            (lambda tape: first(tape).update(seconds="1"), "seconds is no number"),
-            (lambda tape: first(tape)["response"].update(status="200"), "the status is none"),
-            (lambda tape: first(tape)["response"].update(status=20), "the status is none"),
-            (lambda tape: first(tape)["response"].update(headers={"a": 1}), "a header is no text"),
-            (lambda tape: first(tape)["response"].update(body=[]), "the body is no object"),
+            (lambda tape: first(tape).update(seconds=-1), "seconds is not a number"),
+            (lambda tape: first(tape).update(seconds="1"), "seconds is not a number"),
+            (lambda tape: first(tape)["response"].update(status="200"), "the status is not one"),
+            (lambda tape: first(tape)["response"].update(status=20), "the status is not one"),
+            (lambda tape: first(tape)["response"].update(headers={"a": 1}), "a header is not a text"),
+            (lambda tape: first(tape)["response"].update(body=[]), "the body is not an object"),
             (lambda tape: first(tape)["response"].update(body={"text": 1}), "the text of the body"),
             (lambda tape: first(tape)["response"].update(body={"lines": [1]}), "a line is neither"),
             (lambda tape: first(tape)["response"].update(body={"lines": [["data"]]}), "a line is neither"),
             (lambda tape: first(tape)["response"].update(body={"lines": 1}), "exchange 1 lacks response.body.lines"),
             (lambda tape: first(tape)["response"].update(broke={"reason": "x"}), "exchange 1 lacks"),
-            (lambda tape: last(tape)["body"].update(base64="!"), "no base64"),
+            (lambda tape: last(tape)["body"].update(base64="!"), "not base64"),
             (lambda tape: last(tape)["body"].update(base64="QUJD"), "not those of its digest"),
             (lambda tape: last(tape)["body"].update(sha256="../../etc/passwd"), "the digest of the body is not one"),
         ):
@@ -646,6 +646,19 @@ class Recording(Case):
         self.env = base
         self.assertEqual(len(self.ledger.runs()), 1)
         self.assertEqual(reply["task_id"], MADE_UP["task"](1))
+
+    def test_a_recording_of_an_earlier_version_still_plays(self) -> None:
+        """Which left some shapes of a secret in a prompt as they were."""
+        prompt = "a sign that reads token=FREE at https://me:pass@example.com, Bearer of LTAI0123456789abcd, sk-0123456789abcdef"
+        with self.standin():
+            self.json(prompt, "--record", "tape.json")
+        text = (self.cwd / "tape.json").read_text()
+        hidden = "token={{hidden}} at https://{{hidden}}@example.com, Bearer {{hidden}} {{secret-1}}, {{secret-2}}"
+        self.assertIn(hidden, text)
+        earlier = "token=FREE at https://me:pass@example.com, Bearer of {{secret-1}}, {{secret-2}}"
+        (self.cwd / "tape.json").write_text(text.replace(hidden, earlier))
+        with cut_off():
+            self.json(prompt, "--replay", "tape.json")
 
     def test_a_slow_answer_counts_for_the_time_of_a_replay(self) -> None:
         with self.standin(delay=100):

@@ -22,7 +22,8 @@ from urllib.parse import urlsplit
 from . import cassette_file
 from .difference import difference
 from .errors import UsageError
-from .placeholders import Placeholders
+from .placeholders import Placeholders, unlike_secrets
+from .redact import each_text
 from .regular_files import Draft, write_whole
 from .service.exchange import Fault, Request, Response
 from .service.settings import HOSTS, is_loopback
@@ -298,6 +299,7 @@ class Player:
         self._names = Placeholders(now)
         self._cassette = cassette_file.load(path)
         self._exchanges: list[JSON] = self._cassette["exchanges"]
+        self._requests: Any = [each_text(exchange["request"], unlike_secrets) for exchange in self._exchanges]
         self._next = 0
         self.base = self._names.fill(self._cassette["base"])
 
@@ -310,7 +312,7 @@ class Player:
     def send(self, request: Request) -> Response:
         """Raises Unplayable for a request that is not the next of the cassette, and Fault where one was recorded."""
         asked = taped_request(request, self._names)
-        found = difference(asked, [exchange["request"] for exchange in self._exchanges], self._next)
+        found = difference(asked, self._requests, self._next)
         if found:
             raise Unplayable(f"this run does not match the recording {self.path}: {found}")
         exchange = self._exchanges[self._next]
@@ -334,7 +336,7 @@ class Player:
         if isinstance(error, Unplayable):
             raise UsageError(str(error), hint=_MISMATCH_HINT) from None
         if error is None and left:
-            due = self._exchanges[self._next]["request"]
+            due = self._requests[self._next]
             raise UsageError(
                 f"this run does not match the recording {self.path}: the run is over, and the recorded one made "
                 f"{left} more request{'s' if left > 1 else ''}, the next a {due['method']} {due['url']}",

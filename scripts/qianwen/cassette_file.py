@@ -83,10 +83,10 @@ def load(path: str) -> JSON:
         with open(path, encoding="utf-8-sig") as stream:
             cassette = json.load(stream)
     except (OSError, ValueError, RecursionError) as error:
-        reason = getattr(error, "strerror", None) or f"it is no JSON: {error}"
+        reason = getattr(error, "strerror", None) or f"it is not valid JSON: {error}"
         raise UsageError(f"the recording {path} cannot be read: {reason}", hint=_HINT) from error
     if not isinstance(cassette, dict) or cassette.get("format") != FORMAT:
-        raise UsageError(f"{path} is no recording of this program", hint=_HINT)
+        raise UsageError(f"{path} is not a recording of this program", hint=_HINT)
     version = cassette.get("version")
     if version != VERSION or type(version) is not int:
         raise UsageError(
@@ -154,23 +154,23 @@ def _is_base64(text: str) -> bool:
 
 # A part, what it must be, and what to say when it is not. A name with a question mark may be missing.
 _CASSETTE: Form = (
-    ("base", lambda base: isinstance(base, str) and "://" in base, "base is no URL"),
-    ("exchanges", _is(list), "exchanges is no list"),
+    ("base", lambda base: isinstance(base, str) and "://" in base, "base is not a URL"),
+    ("exchanges", _is(list), "exchanges is not a list"),
 )
 _EXCHANGE: Form = (
     ("request.url", _is(str), "the request has no URL"),
     ("request.method", _is(str), "the request has no method"),
     ("request.headers", _is(dict), "the request is not whole"),
     ("request.body", _is(dict), "the request is not whole"),
-    ("seconds?", lambda value: type(value) in (int, float) and 0 <= value < 1e9, "seconds is no number of seconds"),
+    ("seconds?", lambda value: type(value) in (int, float) and 0 <= value < 1e9, "seconds is not a number of seconds"),
     ("fault?", _is_fault, "a fault needs a reason and whether the request was sent"),
-    ("response?.status", lambda value: type(value) is int and 100 <= value < 600, "the status is none of HTTP"),
-    ("response?.headers", lambda value: all(map(_is(str), value.values())), "a header is no text"),
-    ("response?.body", _is(dict), "the body is no object"),
-    ("response?.body.text?", _is(str), "the text of the body is no text"),
+    ("response?.status", lambda value: type(value) is int and 100 <= value < 600, "the status is not one of HTTP's"),
+    ("response?.headers", lambda value: all(map(_is(str), value.values())), "a header is not a text"),
+    ("response?.body", _is(dict), "the body is not an object"),
+    ("response?.body.text?", _is(str), "the text of the body is not a text"),
     ("response?.body.lines?", lambda lines: all(map(_is_line, lines)), "a line is neither a text nor data"),
     ("response?.body.sha256?", lambda text: DIGEST.fullmatch(text) is not None, "the digest of the body is not one"),
-    ("response?.body.base64?", _is_base64, "the bytes of the body are no base64"),
+    ("response?.body.base64?", _is_base64, "the bytes of the body are not base64"),
     ("response?.body", _holds_its_digest, "the bytes of the body are not those of its digest"),
     ("response?.broke?", _is_fault, "a fault needs a reason and whether the request was sent"),
 )  # fmt: skip

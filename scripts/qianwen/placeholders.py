@@ -153,7 +153,7 @@ class Placeholders:
 
     def hide(self, text: str) -> str:
         """A text with a placeholder for everything that was learned, and nothing left that looks like a secret."""
-        return redact.without_secrets(self._with_placeholders(text), HIDDEN)
+        return unlike_secrets(self._with_placeholders(text))
 
     def _with_placeholders(self, text: str) -> str:
         if self._placeholders:
@@ -210,6 +210,11 @@ class Placeholders:
         if found[0] == TIME:
             return china_time("%Y-%m-%d %H:%M:%S.000", self._now())
         return "replayed" if found[0] in (ACCOUNT, HIDDEN) else found[0]
+
+
+def unlike_secrets(text: str) -> str:
+    """A text of a cassette without what looks like a secret. An older recording may hold some, in a prompt."""
+    return redact.without_secrets(text, HIDDEN)
 
 
 def digest(data: bytes) -> str:

@@ -91,8 +91,9 @@ def _is_key(text: str) -> bool:
 
 
 def keys(text: str) -> list[str]:
-    """Every API key and AccessKey id in a text, or what looks like one."""
-    return [found[0] for shape in (_API_KEY, _CLOUD_KEY) for found in re.finditer(shape, text) if _is_key(found[0])]
+    """Every API key and AccessKey id in a text, or what looks like one, in order."""
+    found = sorted((match.start(), match[0]) for shape in (_API_KEY, _CLOUD_KEY) for match in re.finditer(shape, text))
+    return [key for _, key in found if _is_key(key)]
 
 
 def signed_links(text: str) -> list[tuple[str, str]]:

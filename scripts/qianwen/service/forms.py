@@ -29,6 +29,7 @@ def form(fields: Iterable[tuple[str, str]], file_name: str, file: Upload) -> tup
 
     fields: (name, text) in their order; neither may hold a line break or a quote.
     file_name: what the receiver is to call the file.
+    The first block of the body is everything that comes before the file's own bytes.
     """
     boundary = os.urandom(16).hex()
     head = "".join(
