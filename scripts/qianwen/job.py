@@ -23,7 +23,7 @@ if TYPE_CHECKING:  # at run time these are imported only where they are needed, 
     from .ledger import Run
     from .models.validate import Checked
     from .outputs import Target
-    from .service.bucket import Bucket
+    from .service.bucket_settings import Bucket
     from .session import Session
 
     JSON = dict[str, Any]
@@ -119,9 +119,9 @@ class Job(Work):
 
         if settings.find(self.place, settings.BUCKET_NAMES[:1]) is None:
             return None
-        from .service import bucket
+        from .service import bucket_settings
 
-        own = bucket.configured(self.place)
+        own = bucket_settings.configured(self.place)
         if own:
             self.progress.say(f"Local files go to the bucket {own.name} ({own.source})")
         return own
@@ -162,7 +162,7 @@ class Job(Work):
 
     def encode(self, service: Session, checked: Checked) -> wire.Call:
         """The call with every local file uploaded; a file that stands in several fields is sent once."""
-        from .service.uploads import Upload
+        from .service.forms import Upload
 
         files = {
             path: Upload(source.path, source.facts.type if source.facts else "application/octet-stream", source.bytes)

@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from .progress import Progress
 from .service import desirecore, retry, unpacked
 from .service.exchange import Endpoint
+from .service.forms import Upload
 from .service.transport import Transport
-from .service.uploads import Upload
 from .session import Session
 from .world import World
 

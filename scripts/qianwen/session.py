@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from typing import Any, BinaryIO, Callable, Iterator, Sequence, TypeVar
 
     from .cassette import Player, Recorder
-    from .service.bucket import Bucket
+    from .service.bucket_settings import Bucket
     from .service.exchange import Request, Response, Send
+    from .service.forms import Upload
 
     JSON = dict[str, Any]
     Given = TypeVar("Given")
@@ -156,10 +157,10 @@ class Session:
     def _ask_for(self, task_id: str) -> JSON:
         return api.answer(self._send, asking.request_for(self.endpoint, "GET", asking.task_path(task_id)), is_look=True)
 
-    def upload(self, files: Sequence[uploads.Upload], model: str) -> list[str]:
+    def upload(self, files: Sequence[Upload], model: str) -> list[str]:
         """The URLs of local files, in their order: `oss://` of temporary storage, or presigned of the own bucket."""
 
-        def upload(file: uploads.Upload) -> str:
+        def upload(file: Upload) -> str:
             if self._own is None:
                 return uploads.upload(self._send, self._sleep, self.endpoint, model, file)
             from .service import bucket
@@ -216,7 +217,8 @@ def opened(
         sleep, clock = world.sleep or transport.pause, world.clock
         send = unpacked.unpacking(world.send or transport.send, endpoint.base)
         if tape:
-            send, sleep, clock = tape.line(send, sleep, endpoint.base, progress.secrets)
+            tape.connect(send, sleep, endpoint.base, progress.secrets)
+            send, sleep, clock = tape.send, tape.sleep, tape.clock
         door = guard.guarding(send, endpoint.base, endpoint.key)
         send = retry.retrying(door, sleep, clock, deadline, random.random, tell=progress.say)
         session = Session(send, sleep, transport.close, endpoint, clock, deadline, world.now, own, source)

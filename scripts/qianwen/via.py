@@ -25,7 +25,7 @@ if TYPE_CHECKING:  # at run time these are imported only where they are needed, 
     from .outputs import Target
     from .progress import Progress
     from .saving import Saver
-    from .service.bucket import Bucket
+    from .service.bucket_settings import Bucket
     from .session import Session
     from .world import World
 

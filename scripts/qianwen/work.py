@@ -22,7 +22,7 @@ if TYPE_CHECKING:  # at run time these are imported only where they are needed, 
     from .ledger import Ledger, Notes, Run
     from .outputs import Target
     from .saving import Saver
-    from .service.bucket import Bucket
+    from .service.bucket_settings import Bucket
     from .service.settings import Place
     from .service.tasks import Seen
     from .session import Session

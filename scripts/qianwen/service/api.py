@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import re
 
-from .. import strict_json
 from ..errors import AuthError, ContentRefused, QianwenError, Refused, Unavailable, UnknownOutcome
+from ..strict_json import load_object
 from .asking import RESULT_BYTES
 from .codes import meaning, words_of
 from .exchange import Fault, Request, Response
@@ -128,19 +128,16 @@ def _parse(body: bytes) -> JSON | None:
     if answer is None:
         framed = re.search(rb"^data:(.*)$", body, re.MULTILINE)
         answer = _load(framed[1]) if framed else None
-    return answer if isinstance(answer, dict) else None
+    return answer
 
 
-def _load(text: bytes) -> object:
-    """What a JSON text says, without halves of characters. None for what is no JSON."""
-    try:
-        answer: object = strict_json.load(text, tolerant=True)
-        if b"\\ud" in text.lower():  # halves of characters cannot be printed, saved or sent
-            whole = json.dumps(answer, ensure_ascii=False)
-            answer = json.loads(whole.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
-        return answer
-    except ValueError:
-        return None
+def _load(text: bytes) -> JSON | None:
+    """A JSON object without halves of characters, which cannot be printed, saved or sent. None for anything else."""
+    answer = load_object(text)
+    if answer and b"\\ud" in text.lower():
+        whole = json.dumps(answer, ensure_ascii=False)
+        answer = json.loads(whole.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
+    return answer
 
 
 def _frames(response: Response) -> Iterator[tuple[str, bytes]]:
