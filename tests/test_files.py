@@ -64,9 +64,9 @@ NAMED = (
     ("AMR", b"#!AMR\n", "audio/amr", "AMR"),
     ("AU", b".snd\0\0\0\x18", "audio/basic", "AU"),
     ("CAF", b"caff\0\x01", "audio/x-caf", "CAF"),
-    ("W64", W64 + bytes(20), "audio/x-w64", "Wave64, no plain WAV"),
-    ("RF64", b"RF64\xff\xff\xff\xffWAVEds64", "audio/x-rf64", "RF64, no plain WAV"),
-    ("BW64", b"BW64\xff\xff\xff\xffWAVEds64", "audio/x-rf64", "RF64, no plain WAV"),
+    ("W64", W64 + bytes(20), "audio/x-w64", "Wave64 (W64)"),
+    ("RF64", b"RF64\xff\xff\xff\xffWAVEds64", "audio/x-rf64", "RF64, a WAV for more than 4 GB"),
+    ("BW64", b"BW64\xff\xff\xff\xffWAVEds64", "audio/x-rf64", "RF64, a WAV for more than 4 GB"),
 )  # fmt: skip
 
 # (media type, sort, platform, path, the line)

@@ -36,8 +36,8 @@ NAMES: Mapping[str, str] = {
     "audio/aac": "bare AAC",
     "audio/basic": "AU",
     "audio/x-caf": "CAF",
-    "audio/x-w64": "Wave64, no plain WAV",
-    "audio/x-rf64": "RF64, no plain WAV",
+    "audio/x-w64": "Wave64 (W64)",
+    "audio/x-rf64": "RF64, a WAV for more than 4 GB",
     "text/html": "a web page, perhaps an error that was saved under this name",
     "text/x-git-lfs": "a pointer of Git LFS, not the file itself",
 }
