@@ -84,8 +84,9 @@ class MediaRule:
 class Source:
     """What a media field names.
 
-    scheme: "http", "https", "oss", "data", or "file", of which `path`, `bytes` and `facts` say more.
-    facts: None when the file is of no known format.  fault: why it cannot be used at all.
+    scheme: "http", "https", "oss", "data", or "file", of which `path`, `bytes` and `facts` say more; "base64" is a
+    data: URL without its head.
+    facts: None when the file is of no known format.  fault: why it cannot be used at all.  nearest: what was meant.
     """
 
     text: str
@@ -94,10 +95,13 @@ class Source:
     bytes: int = 0
     facts: Facts | None = None
     fault: str = ""
+    nearest: str | None = None
 
     @property
     def shown(self) -> str:
         """The text for people: the bytes of a data: URL are only counted."""
+        if self.scheme == "base64":
+            return f"{self.text[:16]}…({len(self.text)} characters)"
         head, comma, encoded = self.text.partition(",")
         return f"{head},({len(encoded)} characters)" if comma and self.scheme == "data" else self.text
 

@@ -277,8 +277,14 @@ def boxes_fit_the_pictures(values: Values, facts: Mapping[str, Facts]) -> Iterab
         if not isinstance(of_picture, list) or len(of_picture) > 2:
             yield Problem(path, of_picture, "is no list of at most two boxes", "0 to 2 boxes")
             continue
+        picture = facts.get(f"reference_images[{index}]")
+        if of_picture and picture and picture.turn != 1:
+            yield (
+                f"{path}: the picture is stored turned or mirrored (EXIF orientation {picture.turn}), and the service"
+                " may count pixels as they are stored; save it upright before you give boxes"
+            )
         for number, box in enumerate(of_picture):
-            yield from _box_problems(f"{path}[{number}]", box, facts.get(f"reference_images[{index}]"))
+            yield from _box_problems(f"{path}[{number}]", box, picture)
 
 
 def _box_problems(path: str, box: object, picture: Facts | None) -> Iterable[Problem]:

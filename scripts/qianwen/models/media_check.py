@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 
+from .. import conversions
 from .catalog import MediaRule, Param, Source
 from .findings import Findings
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 DATA_URL_ADVICE = 10_485_760  # encoded bytes; documented for the vision models, applied here as a warning
 ROUNDING_SECONDS = 0.1  # a clip "of ten seconds" often has a few frames more
 ROUNDING_FPS = 0.5
+SORTS = ("image", "video", "audio")
 
 
 def media_list(param: Param, value: object, findings: Findings) -> object:
@@ -70,7 +72,7 @@ def _one(param: Param, path: str, value: object, findings: Findings) -> object:
     source = findings.inspect(value)
     findings.sources[path] = source
     if source.fault:
-        findings.problem(path, source.shown, "file", source.fault)
+        findings.problem(path, source.shown, "file", source.fault, nearest=source.nearest)
     elif source.scheme in ("file", "data"):
         _judge(param, path, source, findings)
     elif not source.text.isascii() and any(rule.ascii_url for rule in param.media):
@@ -80,16 +82,51 @@ def _one(param: Param, path: str, value: object, findings: Findings) -> object:
 
 def _judge(param: Param, path: str, source: Source, findings: Findings) -> None:
     kinds = [kind for rule in param.media for kind in rule.types]
-    if not param.media and source.facts:
-        return  # passed on: any picture, clip or sound
     kind = source.facts.type if source.facts else ""
     rule = next((rule for rule in param.media if kind in rule.types), None)
+    if not param.media and kind.partition("/")[0] in SORTS:
+        _judge_what_is_passed_on(path, source, kind, findings)
+        return
     if source.facts is None or rule is None:
-        said = f"is {kind}" if kind else f"is of no known {_sorts(param)} format"
-        findings.problem(path, source.shown, "format", said, ", ".join(dict.fromkeys(map(_spoken, kinds))))
+        said = f"is {_named(kind, kinds, source)}" if kind else f"is of no known {_sorts(param)} format"
+        findings.problem(path, source.shown, "format", said, ", ".join(dict.fromkeys(map(conversions.name, kinds))))
         return
     if source.facts.cut:
         findings.problem(path, source.shown, "format", "is cut off: it says that it is longer", "a whole file")
+    if source.facts.fault:
+        findings.problem(path, source.shown, "format", source.facts.fault, "a whole file with pictures")
+    if source.facts.cut or source.facts.fault:
+        return  # what else its header says is of no use
+    _judge_the_rest(path, source, source.facts, rule, findings)
+
+
+def _judge_what_is_passed_on(path: str, source: Source, kind: str, findings: Findings) -> None:
+    """Into a field without rules any picture, clip or sound may go."""
+    from ..media import TAKEN
+
+    if kind not in TAKEN:
+        said = _named(kind, [f"{kind.partition('/')[0]}/"], source)
+        findings.warn(f"{path}: it is {said}; no model is known to take that")
+
+
+def _named(kind: str, wanted: list[str], source: Source) -> str:
+    """What a file is, and the command that makes something of it that the field takes."""
+    name = conversions.name(kind)
+    if source.facts and source.facts.fault:
+        return f"{name} and {source.facts.fault}"
+    own_sort_first = sorted(
+        {one.partition("/")[0] for one in wanted}, key=lambda sort: (not kind.startswith(sort), sort)
+    )
+    lines = (conversions.command(kind, sort, source.path) for sort in own_sort_first)
+    line = next(filter(None, lines), "")
+    return name + (f"; convert it: {line}" if line else "")
+
+
+def _judge_the_rest(path: str, source: Source, facts: Facts, rule: MediaRule, findings: Findings) -> None:
+    if facts.ends_early:
+        findings.warn(f"{path}: it seems to be cut off: its end is missing")
+    if facts.many:
+        findings.warn(f"{path}: it holds several pictures (frames or pages), and the service may use only one")
     if source.scheme == "data" and not rule.data_url:
         findings.problem(path, source.shown, "format", "is a data: URL, which is not taken here", "a file or a URL")
     if source.bytes > rule.megabytes * 2**20:
@@ -97,15 +134,9 @@ def _judge(param: Param, path: str, source: Source, findings: Findings) -> None:
         findings.problem(path, source.shown, "weight", held, f"up to {rule.megabytes} MB", f"{rule.megabytes} MB")
     if source.scheme == "data" and len(source.text) > DATA_URL_ADVICE:
         findings.warn(f"{path}: a data: URL above 10 MB may be refused; give the file itself and it is uploaded")
-    _judge_time(path, source, source.facts, rule, findings)
+    _judge_time(path, source, facts, rule, findings)
     if rule.side:
-        _judge_picture(path, source, source.facts, rule, findings)
-
-
-def _spoken(kind: str) -> str:
-    """A media type as people know it."""
-    names = {"video/quicktime": "MOV", "audio/mpeg": "MP3"}
-    return names.get(kind, kind.partition("/")[2].upper())
+        _judge_picture(path, source, facts, rule, findings)
 
 
 def _judge_time(path: str, source: Source, facts: Facts, rule: MediaRule, findings: Findings) -> None:
@@ -114,6 +145,11 @@ def _judge_time(path: str, source: Source, facts: Facts, rule: MediaRule, findin
     if not facts.seconds:
         findings.warn(f"{path}: its length could not be read from the header")
         return
+    if facts.other_seconds:
+        told = f"{facts.seconds:.1f} s by its pictures, {facts.other_seconds:.1f} s by its clock"
+        findings.warn(
+            f"{path}: its header contradicts itself ({told}); write it anew: ffmpeg -i IN.mp4 -c copy OUT.mp4"
+        )
     low, high = rule.seconds
     if not low - ROUNDING_SECONDS <= facts.seconds <= high + ROUNDING_SECONDS:
         held = f"lasts {facts.seconds:.1f} s"
