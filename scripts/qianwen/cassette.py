@@ -64,14 +64,7 @@ class Recorder:
 
     base = ""  # the API's URL is that of the service
 
-    def __init__(
-        self,
-        path: str,
-        overwrite: bool,
-        clock: Clock,
-        now: Clock,
-        warn: Callable[[str], None],
-    ) -> None:
+    def __init__(self, path: str, overwrite: bool, clock: Clock, now: Clock, warn: Callable[[str], None]) -> None:
         self.path = path
         self.clock = clock
         self._now = now
@@ -110,7 +103,12 @@ class Recorder:
         return self
 
     def __exit__(self, *exc: object) -> None:
-        self.close()
+        """Write down what was still being listened to, and forget the bodies of an earlier recording."""
+        for tee in tuple(self._open):
+            tee.end(STOPPED)
+        bodies = (exchange.get("response", {}).get("body", {}) for exchange in self._exchanges)
+        if self._exchanges:
+            cassette_file.forget_bodies(self.path, {body["sha256"] for body in bodies if "sha256" in body})
 
     def send(self, request: Request) -> Response:
         """As the `send` of `connect`, and raises what it raises."""
@@ -162,18 +160,6 @@ class Recorder:
             self._warn(f"the recording {self.path} is not whole: {why}; the run goes on")
         self._is_lost = True
 
-    def close(self) -> None:
-        """Write down what was still being listened to, and forget the bodies of an earlier recording."""
-        for tee in tuple(self._open):
-            tee.end(STOPPED)
-        wanted = {
-            exchange["response"]["body"]["sha256"]
-            for exchange in self._exchanges
-            if "sha256" in exchange.get("response", {}).get("body", {})
-        }
-        if self._exchanges:
-            cassette_file.forget_bodies(self.path, wanted)
-
 
 class _Tee:
     """Lets the body of an answer through and keeps it: in memory while it is small, then in a file of `folder`.
@@ -189,9 +175,7 @@ class _Tee:
         self._draft: Draft | None = None
         self._sha256 = hashlib.sha256()
         self._bytes = 0
-        self._fault: Fault | None = None
-        self._reason = ""
-        self._lost = ""
+        self._broke: Fault | None = None
         self._is_over = False
         self.finish: Callable[[], None] = lambda: None
 
@@ -199,7 +183,7 @@ class _Tee:
         try:
             block = self._response.read(size)
         except Fault as fault:
-            self._fault = fault
+            self._broke = fault
             self.end()
             raise
         if block:
@@ -210,45 +194,45 @@ class _Tee:
 
     def close(self) -> None:
         self._response.close()
-        self.end(STOPPED if self._is_unread else "")
-
-    @property
-    def _is_unread(self) -> bool:
         length = self._response.headers.get("content-length", "")
-        return not (length.isdigit() and int(length) == self._bytes)
+        is_whole = length.isdigit() and int(length) == self._bytes
+        self.end("" if is_whole else STOPPED)
 
     def end(self, reason: str = "") -> None:
         """Nothing more comes. reason: why, when that is not the end of the body."""
         if not self._is_over:
             self._is_over = True
-            self._reason = reason
+            if reason:
+                self._break(reason)
             self.finish()
+
+    def _break(self, reason: str) -> None:
+        self._broke = self._broke or Fault(reason, sent=True, permanent=True)
 
     def _keep(self, block: bytes) -> None:
         self._bytes += len(block)
         self._sha256.update(block)
-        if self._lost:
-            return
+        if self._broke:
+            return  # the disk has taken no more
         if self._folder is None or self._bytes <= INLINE_BYTES:
             self._kept += block
             return
         try:
             if self._draft is None:
                 self._draft = self._begin(self._folder)
+                self._draft.stream.write(self._kept)
+                self._kept.clear()
             self._draft.stream.write(block)
         except OSError as error:
             self._lose(error)
 
     def _begin(self, folder: str) -> Draft:
         os.makedirs(folder, 0o700, exist_ok=True)
-        draft = Draft(folder)
-        draft.stream.write(self._kept)
-        self._kept.clear()
-        return draft
+        return Draft(folder)
 
     def _lose(self, error: OSError) -> None:
         """A disk that takes no more costs the recording this body, and the run nothing."""
-        self._lost = f"the recording has no more of it: {error.strerror or error}"
+        self._break(f"the recording has no more of it: {error.strerror or error}")
         self._kept.clear()
         if self._draft:
             try:
@@ -275,10 +259,7 @@ class _Tee:
         beside = self._body_beside()
         data = self._response.refusal or bytes(self._kept)
         self._kept.clear()
-        fault = self._fault
-        if fault is None and (self._lost or self._reason):
-            fault = Fault(self._lost or self._reason, sent=True, permanent=True)
-        return taped_response(self._response, data, beside, fault, names)
+        return taped_response(self._response, data, beside, self._broke, names)
 
 
 # Replaying --------------------------------------------------------------------------------------------------
