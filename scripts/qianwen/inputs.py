@@ -49,7 +49,7 @@ def local_path(text: str) -> str:
 
 
 def _look(text: str, path: str) -> Source:
-    from . import media
+    from . import documents, media
 
     path = os.path.abspath(path)
     try:
@@ -60,12 +60,14 @@ def _look(text: str, path: str) -> Source:
             return Source(text, "file", path, fault="is an empty file")
         with open(path, "rb") as stream:
             facts = media.probe(stream)
+            stream.seek(0)
+            head = stream.read(documents.HEAD_BYTES)
     except FileNotFoundError:
         return Source(text, "file", fault=f"is not there (looked for {path})")
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         reason = getattr(error, "strerror", None) or str(error)
         return Source(text, "file", fault=f"cannot be read: {reason}")
-    return Source(text, "file", path, status.st_size, facts)
+    return Source(text, "file", path, status.st_size, facts, head=head)
 
 
 def _look_into(text: str) -> Source:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import struct
 
+from . import documents
 from .record import changed, record
 
 TYPE_CHECKING = False
@@ -56,6 +57,7 @@ SUFFIXES = {
     "audio/mp4": ".m4a",
     "audio/wav": ".wav",
     "audio/mpeg": ".mp3",
+    **documents.SUFFIXES,
 }
 
 
