@@ -6,14 +6,22 @@ Rows follow the pages of the models, not the tables of the program. What is sent
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Any
 
 from qianwen.documents import DOCUMENTS, OLE, PDF, TEXT, ZIP, inside
+from qianwen.media import probe_bytes
 
 from .support import Case, Script
 from .test_video_refused import CLIP, FRAME, LAST, MEGA, SOUND, Fields, item, mp4, wav
 
-W, PRIME, MOVE, MIX, TALK = "wan3.0-video", "wan3.0-video-prime", "wan2.2-animate-move", "wan2.2-animate-mix", "wan2.2-s2v"
+W, PRIME, MOVE, MIX, TALK = (
+    "wan3.0-video",
+    "wan3.0-video-prime",
+    "wan2.2-animate-move",
+    "wan2.2-animate-mix",
+    "wan2.2-s2v",
+)
 PAGE, DECK = "https://example.com/article", "https://example.com/deck.pptx"
 FRAMES = {"first_frame_url": FRAME, "last_frame_url": LAST}
 PERSON = {"prompt": None, "image_url": FRAME, "video_url": CLIP}
@@ -235,6 +243,44 @@ class Newer(Fields):
         self.assertIn("# bills at most 13 seconds, of which up to 8 are of the clips that are sent", told)
 
 
+# (name, model, argv, width, height, seconds, usage that is told)
+MADE: tuple[tuple[str, str, list[str], int, int, float, dict[str, Any]], ...] = (
+    ("text", W, ["x"], 1280, 720, 5, {"ratio": "16:9", "SR": 720, "fps": 30, "duration": 5}),
+    ("480P upright", W, ["x", "--size", "480*832", "--duration", "2"], 480, 832, 2, {"ratio": "9:16", "SR": 480}),
+    ("its own length", W, ["x", "--duration", "-1"], 1280, 720, 8, {"duration": 8}),
+    ("adaptive follows a frame", W, ["x", "--image", "tall.png", "--ratio", "adaptive"], 720, 1280, 5, {"ratio": "9:16"}),
+    ("so does no ratio", W, ["x", "--image", "tall.png"], 720, 1280, 5, {"ratio": "9:16"}),
+    ("a ratio wins over a frame", W, ["x", "--image", "tall.png", "--ratio", "1:1"], 960, 960, 5, {"ratio": "1:1"}),
+    ("adaptive follows a reference", W, ["Image 1", "--reference", "tall.png", "--voice", "v.wav"], 720, 1280, 5, {"ratio": "9:16"}),
+    ("a clip is billed too", W, ["Video 1", "--reference", "clip.mp4", "--duration", "3"], 1280, 720, 3, {"duration": 8, "input_video_duration": 5}),
+    ("an edit", W, ["Make it snow", "--video", "clip.mp4"], 1280, 720, 5, {"duration": 10, "output_video_duration": 5}),
+    ("a person", MOVE, ["--image", "tall.png", "--video", "clip.mp4"], 1280, 720, 5, {"video_duration": 5, "video_ratio": "standard"}),
+    ("a talking head", TALK, ["--image", "tall.png", "--audio", "v.wav"], 720, 1280, 3, {"duration": 3, "size": "720*1280", "fps": 16, "SR": 720}),
+)  # fmt: skip
+
+
+class Placeholders(Case):
+    def test_they_have_the_size_and_the_length_that_was_asked_for(self) -> None:
+        self.picture("tall.png", 720, 1280)
+        self.sound("v.wav", 3)
+        self.clip("clip.mp4")
+        for name, model, argv, width, height, seconds, usage in MADE:
+            with self.subTest(name), self.standin():
+                reply = self.video_json(*argv, "--model", model)
+                (file,) = reply["files"]
+                self.assertEqual((file["width"], file["height"]), (width, height))
+                facts = probe_bytes(Path(reply["local_path"]).read_bytes())
+                assert facts
+                self.assertAlmostEqual(facts.seconds, seconds, delta=0.1)
+                self.assertEqual({key: reply["usage"][key] for key in usage}, usage)
+
+    def test_a_silent_one_has_no_sound(self) -> None:
+        for value, has_sound in (("true", True), ("false", False)):
+            with self.standin():
+                path = self.video_json("x", "--model", W, "--set", f"audio={value}")["local_path"]
+            self.assertEqual(b"mp4a" in Path(path).read_bytes(), has_sound)
+
+
 class Documents(Case):
     def test_a_document_keeps_its_suffix_and_its_bytes(self) -> None:
         data = b"PK\x03\x04" + bytes(range(256))
@@ -299,12 +345,15 @@ class Waiting(Case):
 
     def test_a_task_that_waits_a_day_and_runs_eight_hours_is_not_given_up(self) -> None:
         """The service lets wan3.0 wait 1,440 minutes and run 480, and keeps the result for a day after that."""
-        for model, hours, state in ((W, 33, "waiting"), (W, 55, "waiting"), (W, 57, "expired"), ("wan2.6-t2v", 25, "expired")):
+        for model, hours, state in (
+            (W, 33, "waiting"),
+            (W, 55, "waiting"),
+            (W, 57, "expired"),
+            ("wan2.6-t2v", 25, "expired"),
+        ):
             with self.subTest(model=model, hours=hours), self.standin(delay=1e6):
                 self.env["QIANWEN_STATE_DIR"] = str(self.folder / f"state-{model}-{hours}")
                 self.video_json("x", "--model", model, "--submit-only")
                 self.clock.sleep(hours * 3600)
                 (run,) = self.video_json("--tasks")["tasks"]
                 self.assertEqual(run["state"], state)
-
-

@@ -58,7 +58,8 @@ class Run:
     program: image.py or video.py.  base: the API's URL.  request: fingerprint, equal for identical requests.
     is_task: it has, or will have, a task id.  folder, stem, suffix: where its results go.  at: epoch seconds.
     offered: tasks that may be this one, when its submission was not answered.  body: the answer of a request that is
-    no task.  patience: minutes that the service lets it wait and run.  files: by the index of the result.  told: why it ended, at the moment `ended` (0: it has not).
+    no task.  files: by the index of the result.  told: why it ended, at the moment `ended` (0: it has not).
+    patience: minutes that the service lets the task wait and run.
     """
 
     id: str

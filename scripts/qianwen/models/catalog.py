@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ..errors import Problem
     from ..media import Facts
 
+    Bytes = bytes
     Values = Mapping[str, object]
     Finding = Union[Problem, str]
     """What a rule answers: a problem refuses the request, a text is a warning."""
@@ -94,7 +95,7 @@ class Source:
     bytes: int = 0
     facts: Facts | None = None
     fault: str = ""
-    head: bytes = b""
+    head: Bytes = b""
 
     @property
     def shown(self) -> str:
@@ -157,19 +158,23 @@ class Mode:
     """One way to use a model.
 
     sync, task: the wire shapes it can go by, answered in one exchange or submitted and waited for.
-    when: field → value (or GIVEN) that puts a request into this mode.  when_any: fields of which one must be given for
-    it as well.  excludes: fields of other modes that cannot be given together with what chooses this one.  text_first: the prompt stands before
-    the pictures on the wire.  bills: the field that bounds how many units are paid for; `most` is that bound where
-    the field is not given and has no default.  is_ceiling: the model may make fewer.  bills_clips: the seconds of the
-    clips that are sent are paid for too.  most_of_clips, most_in_all: seconds of those clips together, and with the result, at
-    most (0: no such limit).  lasts: the field whose file is as long as the result.  bills_by_area: a picture's price goes by the `areas` of its size, and the
-    pictures that are sent are paid for too.  interleaved: the answer is texts and pictures in turn.
+    when: field → value (or GIVEN) that puts a request into this mode.
+    when_any: fields of which one must be given for it as well.
+    excludes: fields of other modes that cannot be given together with what chooses this one.
+    text_first: the prompt stands before the pictures on the wire.
+    bills: the field that bounds how many units are paid for; `most` is that bound where the field is not given and has
+    no default.  is_ceiling: the model may make fewer.  lasts: the field whose file is as long as the result.
+    bills_clips: the seconds of the clips that are sent are paid for too.  most_of_clips, most_in_all: seconds of those
+    clips together, and with the result, at most (0: no such limit).
+    bills_by_area: a picture's price goes by the `areas` of its size, and the pictures that are sent are paid for too.
+    interleaved: the answer is texts and pictures in turn.
     answer: how the final answer is laid out, where its wire shape has several layouts; empty for the plain one.
-    usage: the fields of `usage` in the answer about a video, with spaces between.  fps: frames a second of the result,
-    where the answer tells them.
+    usage: the fields of `usage` in the answer about a video, with spaces between.
+    fps: frames a second of the result, where the answer tells them.
     pixels: tier → ratio → the size in pixels that they make, for translating between the two ways to say it.
-    usual: how long a task takes, in words.  patience: minutes of waiting and running together after which the service
-    gives a task up.  as_given: nothing is checked and nothing of ours is added.
+    usual: how long a task takes, in words.
+    patience: minutes of waiting and running together after which the service gives a task up.
+    as_given: nothing is checked and nothing of ours is added.
     """
 
     name: str
@@ -213,7 +218,8 @@ class Model:
     """A row: what is documented about one model id. `checked` is the date (YYYY-MM-DD) of the last look at `source`.
 
     kinds: the ways of working by which users choose (t2v, i2v, …), where a program has several; the first is its own.
-    sound: whether its videos have sound.  tells_rewriting: its answers show the prompt that the service made of the user's.
+    sound: whether its videos have sound.
+    tells_rewriting: its answers show the prompt that the service made of the user's.
     instead: field that it lacks → how to ask for the same of this model.
     twins: region → the spelling of the same model there, for regions that do not know this one.
     ends: the day (YYYY-MM-DD) that the service announced as the model's last.  replacement: what it names instead.

@@ -1,4 +1,4 @@
-"""Whether a document may be sent: by its suffix, its weight and its first bytes. What else is in it is not looked at."""
+"""Whether a document may be sent: by its suffix, its weight and its first bytes. It is not opened further."""
 
 from __future__ import annotations
 

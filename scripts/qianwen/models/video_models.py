@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
     from .catalog import Rule
 
-CHECKED = "2026-11-21"
+CHECKED = "2026-11-26"
 
 BEIJING = "cn-beijing"
 SINGAPORE = "ap-southeast-1"
@@ -457,7 +457,12 @@ _HORSE_R2V = _horse(
     _HORSE_TIERS,
     ratio(*HORSE_RATIOS),
     seconds(3, 15),
-    rules=(names_its_references(r"image\s*\d|图\s*\d", "[Image 1], [Image 2], …"), types_are_true, no_sounds, pictures_alone),
+    rules=(
+        names_its_references(r"image\s*\d|图\s*\d", "[Image 1], [Image 2], …"),
+        types_are_true,
+        no_sounds,
+        pictures_alone,
+    ),
 )
 _HORSE_EDIT = _horse(
     "videoedit",
@@ -482,7 +487,9 @@ WAN3_TOGETHER, WAN3_CLIPS = 30, 15  # seconds of clips and result, and of the cl
 _WAN3_LENGTH = changed(seconds(2, 30), meaning="seconds, each billed; -1: the model chooses", beside=(-1,))
 _WAN3_FREE_LENGTH = changed(_WAN3_LENGTH, default=None, send=None)
 _WAN3_SOUND = Param("audio", "switch", "false makes a silent video at the same price", default=True)
-_WAN3_THINKING = Param("enable_thinking", "switch", "of the newest official SDK; what it does here is documented nowhere")
+_WAN3_THINKING = Param(
+    "enable_thinking", "switch", "of the newest official SDK; what it does here is documented nowhere"
+)
 _WAN3_SEED = changed(SEED, low=-1)
 _WAN3_TAIL = (_WAN3_SOUND, EXTEND, _WAN3_THINKING, WATERMARK, _WAN3_SEED)
 _WAN3_DOCUMENT = Param("file", "document", "a document to make the video from, 50 pages at most", essential=True)
@@ -511,9 +518,7 @@ _WAN3_REFERENCE_FIELDS = ("reference_urls", "reference_voices", "file", "link")
 _WAN3_FIRST = media("first_frame_url", "the first picture", WAN3_PICTURE, required=True, also=("img_url",))
 
 
-def _wan3(
-    name: str, *params: Param, length: Param = _WAN3_LENGTH, rules: tuple[Rule, ...] = (), **more: Any
-) -> Mode:
+def _wan3(name: str, *params: Param, length: Param = _WAN3_LENGTH, rules: tuple[Rule, ...] = (), **more: Any) -> Mode:
     shape = (tier("480P", "720P", "1080P", default="1080P"), ratio(*WAN3_RATIOS), length)
     fields = (prompt(20000, required=name == "t2v"), *params, *shape, *_WAN3_TAIL)
     mode = _mode(name, REFERENCES, *fields, rules=(*rules, ratio_in_one_copy), pixels=WAN3_PIXELS, **more)
@@ -723,7 +728,9 @@ MODELS = (
         instead=_WAN3_INSTEAD,
     ),
     _row("wan3.0-video-prime", _WAN3_KINDS, "the same, faster", _WAN3, _WAN3_PAGE, _SIX, instead=_WAN3_INSTEAD),
-    _row("wan2.7-t2v", "t2v", "text to video with sound, 720P or 1080P, 2 to 15 s", (_WAN27_T2V,), _T2V_PAGE, _WITH_TOKYO),
+    _row(
+        "wan2.7-t2v", "t2v", "text to video with sound, 720P or 1080P, 2 to 15 s", (_WAN27_T2V,), _T2V_PAGE, _WITH_TOKYO
+    ),
     _row(
         "wan2.6-t2v",
         "t2v",
@@ -764,7 +771,12 @@ MODELS = (
     _row("wanx2.1-t2v-plus", "t2v", _OLD + "Beijing, 720P, 5 s", (_PLUS,), _T2V_PAGE, (BEIJING,)),
     _row("wan2.1-t2v-plus", "t2v", _OLD + "Singapore", (_PLUS,), _T2V_PAGE, (SINGAPORE,)),
     _row(
-        "happyhorse-1.0-t2v", "t2v", "text to video with sound, nine ratios, 3 to 15 s", _HORSE_T2V, _HORSE_PAGE, _WITH_FRANKFURT
+        "happyhorse-1.0-t2v",
+        "t2v",
+        "text to video with sound, nine ratios, 3 to 15 s",
+        _HORSE_T2V,
+        _HORSE_PAGE,
+        _WITH_FRANKFURT,
     ),
     _row("happyhorse-1.1-t2v", "t2v", "the same, newer", _HORSE_T2V, _HORSE_PAGE, _FIVE),
     _row(
@@ -844,7 +856,14 @@ MODELS = (
     _row("wan2.1-i2v-turbo", "i2v", _OLD + "Singapore", _I2V_TURBO, _I2V_PAGE, (SINGAPORE,)),
     _row("wanx2.1-i2v-plus", "i2v", _OLD + "Beijing, 720P, 5 s", _I2V_PLUS, _I2V_PAGE, (BEIJING,)),
     _row("wan2.1-i2v-plus", "i2v", _OLD + "Singapore", _I2V_PLUS, _I2V_PAGE, (SINGAPORE,)),
-    _row("happyhorse-1.0-i2v", "i2v", "a picture comes alive, with sound, 3 to 15 s", _HORSE_I2V, _HORSE_PAGE, _WITH_FRANKFURT),
+    _row(
+        "happyhorse-1.0-i2v",
+        "i2v",
+        "a picture comes alive, with sound, 3 to 15 s",
+        _HORSE_I2V,
+        _HORSE_PAGE,
+        _WITH_FRANKFURT,
+    ),
     _row("happyhorse-1.1-i2v", "i2v", "the same, newer", _HORSE_I2V, _HORSE_PAGE, _FIVE),
     _row(
         "wan2.2-kf2v-flash",
@@ -978,7 +997,7 @@ FLAGS = (
         many=True,
     ),
     Flag("--voice", "PATH|URL", "the voice of the reference in the same place; repeat", "reference_voices", many=True),
-    Flag("--document", "PATH|URL", "a document to make a video from (wan3.0-video): pdf, docx, pptx, xlsx, md, …", "file"),
+    Flag("--document", "PATH|URL", "a document to make a video from (wan3.0-video): pdf, docx, pptx, md, …", "file"),
     Flag("--link", "URL", "a public web page to make a video from (wan3.0-video)", "link"),
     Flag("--size", "SIZE", "1280*720, a ratio such as 9:16, or 720P, in the words of any model", "size"),
     Flag("--resolution", "TIER", "480P, 720P or 1080P; 720P unless given, where the model has it", "resolution"),

@@ -214,7 +214,7 @@ def document_or_page(values: Values, facts: Mapping[str, Facts]) -> Iterable[Fin
 
 def voices_are_references(values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:
     if any(as_list(values.get("reference_voices"))):
-        yield "the voices are sent as sounds of their own, behind the references; the prompt says whose each is (Audio 1)"
+        yield "the voices are sent as sounds of their own, behind the references; say in the prompt whose Audio 1 is"
 
 
 def ratio_in_one_copy(values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:

@@ -127,7 +127,6 @@ GENERATION = "/services/aigc/multimodal-generation/generation"
 VIDEO_GENERATION = "/services/aigc/video-generation/video-synthesis"
 
 
-
 def _with_items(*types: str) -> Shape:
     return Shape(
         VIDEO_GENERATION,

@@ -308,8 +308,7 @@ def _media_fields(fields: JSON, model: Model, mode: Mode) -> JSON:
 
 
 EXCLUSIVE = (
-    "The two modes are mutually exclusive. "
-    "Do not pass reference_xx and first_frame/last_frame at the same time."
+    "The two modes are mutually exclusive. Do not pass reference_xx and first_frame/last_frame at the same time."
 )
 MEDIA_SPEC = "the parameters must conform to the specification: media."
 
