@@ -344,6 +344,20 @@ def _frames() -> list[dict[str, Any]]:
     return [*frames[:-1], _printed(items[-1], image_count=2, size="1280*1280", input_tokens=28, output_tokens=232)]
 
 
+_WAN3_USAGE = {
+    "video_count": 1,
+    "duration": 5.0,
+    "input_video_duration": 0.0,
+    "output_video_duration": 5.0,
+    "fps": 30,
+    "SR": 720,
+    "ratio": "16:9",
+}
+_EXCLUSIVE = (
+    "The two modes are mutually exclusive. Do not pass reference_xx and first_frame/last_frame at the same time."
+)
+
+
 @functools.cache
 def _png(words: str) -> bytes:
     return placeholder.png(1280, 1280, "Sandbox", [words])
@@ -353,7 +367,7 @@ def transcribed() -> tuple[Scenario, ...]:
     """Scenarios of the documentation. Answers can be read once, so they are made anew for each use."""
     picture, *pictures = (answer(_png(words), content_type="image/png") for words in ("placeholder", "1 / 2", "2 / 2"))
     shop = answer(placeholder.png(1024, 1024, "Sandbox", ["placeholder"]), content_type="image/png")
-    clip = answer(placeholder.clip(), content_type="video/mp4")
+    clip, wan3_clip, animated = (answer(placeholder.clip(), content_type="video/mp4") for _ in range(3))
     moments = {"submit_time": "2026-01-10 14:18:52.331", "scheduled_time": "2026-01-10 14:18:59.290"}
     made = {**moments, "end_time": "2026-01-10 14:23:39.407", "orig_prompt": "A paper boat"}
     made["video_url"] = "https://dashscope-result-sh.oss-accelerate.aliyuncs.com/x.mp4?Expires=xxx"
@@ -414,6 +428,41 @@ def transcribed() -> tuple[Scenario, ...]:
             answers=(
                 _task("PENDING"),
                 _task("FAILED", code="InvalidParameter", message="The size is not match xxxxxx"),
+            ),
+        ),
+        video(
+            "documented-wan3",
+            *("A paper boat", "--model", "wan3.0-video", "--ratio", "adaptive", "--set", "prompt_extend=true"),
+            expects={**_VIDEO, "usage.output_video_duration": 5.0, "usage.fps": 30},
+            source=_PAGE.format("万相3.0-视频生成API参考"),
+            answers=(
+                _task("PENDING"),
+                _task("RUNNING", **moments),
+                {**_task("SUCCEEDED", **made), "usage": _WAN3_USAGE},
+                wan3_clip,
+            ),
+        ),
+        video(
+            "documented-wan3-failed",
+            *("A paper boat", "--model", "wan3.0-video"),
+            code=1,
+            expects=_failure("failed", "no", code="InvalidParameter"),
+            source=_PAGE.format("万相3.0-视频生成API参考"),
+            answers=(_task("PENDING"), _task("FAILED", code="InvalidParameter", message=_EXCLUSIVE)),
+        ),
+        video(
+            "documented-animate",
+            *("--model", "wan2.2-animate-move", "--image", "https://example.com/anna.jpeg"),
+            *("--video", "https://example.com/dance.mp4"),
+            expects={"usage.video_ratio": "standard", "files.0.media_type": "video/mp4"},
+            source=_PAGE.format("万相-图生动作API参考"),
+            answers=(
+                _task("PENDING"),
+                {
+                    **_task("SUCCEEDED", **moments, results={"video_url": made["video_url"]}),
+                    "usage": {"video_duration": 5.2, "video_ratio": "standard"},
+                },
+                animated,
             ),
         ),
     )

@@ -19,7 +19,7 @@ from qianwen.conversions import name as name_of_kind  # noqa: E402
 from qianwen.media import SUFFIXES, TAKEN  # noqa: E402
 from qianwen.models.catalog import GIVEN  # noqa: E402
 from qianwen.models.image_models import IMAGES  # noqa: E402
-from qianwen.models.media_items import IMAGE, SINGLE, VIDEO  # noqa: E402
+from qianwen.models.media_items import AUDIO, IMAGE, SINGLE, VIDEO  # noqa: E402
 from qianwen.models.sizes import judge  # noqa: E402
 from qianwen.models.video_models import SIZES, VIDEOS, WAN27_PIXELS  # noqa: E402
 from qianwen.models.words import (  # noqa: E402
@@ -33,6 +33,7 @@ from qianwen.models.words import (  # noqa: E402
     default_of,
     ending,
     has_functions,
+    has_own_way,
     must,
     regions_of,
     resolutions,
@@ -66,7 +67,10 @@ IMAGE_SECTIONS = (
     ("Qwen-Image 2.0 and older", ("qwen-image-2.0*", "qwen-image-edit*", "qwen-image-[mp]*", "qwen-image")),
     ("Z-Image", ("z-image*",)),
 )
-VIDEO_SECTIONS = (*((f"{kind}: {words}", (kind,)) for kind, words in KINDS.items()), ("Wan 3.0: passed on", ()))
+VIDEO_SECTIONS = (
+    ("Wan 3.0: several ways, by what is given", ()),
+    *((f"{kind}: {words}", (kind,)) for kind, words in KINDS.items()),
+)
 
 
 class Unit(NamedTuple):
@@ -249,7 +253,8 @@ def sections_of_images() -> list[tuple[str, list[Model]]]:
 
 
 def sections_of_videos() -> list[tuple[str, list[Model]]]:
-    found = [(title, [model for model in VIDEOS.models if model.kinds[:1] == kinds]) for title, kinds in VIDEO_SECTIONS]
+    own = {model.id: model.kinds[:1] if has_own_way(model) else () for model in VIDEOS.models}
+    found = [(title, [model for model in VIDEOS.models if own[model.id] == kinds]) for title, kinds in VIDEO_SECTIONS]
     assert sum(len(models) for _, models in found) == len(VIDEOS.models), "a model is in no section"
     return found
 
@@ -371,8 +376,10 @@ def first_way(kind: str, sort: str) -> Way:
 def media_array_lines() -> list[str]:
     single = ", ".join(f"{kind} = `{field}`" for kind, field in SINGLE.items())
     return [
-        f"A native `media` array is taken apart into flat fields: {single}; {IMAGE} and {VIDEO} = `reference_urls`, with",
-        "`reference_voice` of an item in `reference_voices`. Both ways may be mixed; a flat field must not say the same thing twice.",
+        f"A native `media` array is taken apart into flat fields: {single}; {IMAGE}, {VIDEO} and {AUDIO} = `reference_urls`,",
+        "with `reference_voice` of an item in `reference_voices`. Both ways may be mixed; a flat field must not say the same thing twice.",
+        "Wan 3.0 has no item for a clip to edit or for a voice: `video_url` goes as the first reference_video (Video 1), and",
+        "`reference_voices` go as reference_audio behind the other references.",
         "",
     ]
 

@@ -145,12 +145,14 @@ class Rehearsal(Case):
     def make_files(self, argv: list[str]) -> None:
         """The local files that a command names, each of its kind."""
         said = " ".join(argv)
-        for name in set(re.findall(r"(?<![\w/-])[\w-]+\.(?:png|mp4|wav|json)\b", said)):
+        for name in set(re.findall(r"(?<![\w/-])[\w-]+\.(?:png|mp4|wav|json|pptx|pdf)\b", said)):
             path = self.cwd / name
             if path.exists():
                 continue
             if name.endswith(".png"):
                 self.picture(name, 1280, 720)
+            elif name.endswith((".pptx", ".pdf")):
+                (self.cwd / name).write_bytes(b"PK\x03\x04" if name.endswith(".pptx") else b"%PDF-1.7\n")
             elif name.endswith(".mp4"):
                 self.clip(name)
             elif name.endswith(".wav"):
@@ -234,7 +236,7 @@ class Guides(Rehearsal):
 
     def test_every_row_of_the_mode_guide_is_one_command(self) -> None:
         rows = table_rows(text(SKILL), "Which mode for a video")
-        self.assertEqual(len(rows), 9)
+        self.assertEqual(len(rows), 14)
         for want, give, chosen in rows:
             with self.subTest(want):
                 mode, model = re.findall(r"^(\w+): (?:`([\w.-]+)`)?", chosen)[0]
@@ -277,7 +279,7 @@ class Names(unittest.TestCase):
 
     def test_every_model_in_a_document_exists(self) -> None:
         known = {name for model in MODELS for name in (model.id, *model.aliases)}
-        families = {"qwen-image", "qwen-image-edit"}
+        families = {"qwen-image", "qwen-image-edit", "wan-std", "wan-pro"}  # the last two are values of `mode`
         for path in DOCUMENTS:
             for model in set(re.findall(r"`((?:wan|qwen-image|z-image|happyhorse)[a-z0-9.-]*)`", text(path))):
                 with self.subTest(path=path.name, model=model):

@@ -48,7 +48,7 @@ class Examples(Http):
         sources = " ".join(case["source"] for _, case in cases("documented"))
         image = [f"3.{number}" for number in range(1, 12)] + ["1.3", "1.4", "4.4", "6.3"]
         video = ["0.3", "0.5", "0.6"] + [f"2.{number}" for number in range(1, 9)]
-        sheets = (("image", image), ("video", video), ("transport", ["4.1", "5.1", "5.2"]), ("newer", ["1"]))
+        sheets = (("image", image), ("video", video), ("transport", ["4.1", "5.1", "5.2"]), ("newer", ["1", "2", "2a"]))
         for sheet, sections in sheets:
             for section in sections:
                 self.assertRegex(sources, rf"{sheet}\.md (\d\.\d+ (to|and) )*{re.escape(section)}\b")

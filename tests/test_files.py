@@ -379,13 +379,6 @@ class Told(Case):
         self.picture("odd\\name.png")
         self.json("x", "--image", "odd\\name.png", "--dry-run")
 
-    def test_into_a_field_without_rules_anything_goes_that_is_media(self) -> None:
-        item = '{"media": [{"type": "first_frame", "url": "%s"}]}'
-        argv = ("--model", "wan3.0-video", "--request")
-        self.assertIn("no model is known", self.warned(*argv, item % self.file("a.heic", NAMED[0][1]), video=True))
-        self.assertNotIn("no model", self.warned(*argv, item % self.picture("a.png").name, video=True))
-        self.assertIn("is PDF", self.refused(*argv, item % self.file("a.pdf", b"%PDF-1.7\n"), video=True))
-
 
 class Hostile(unittest.TestCase):
     """Any byte may be wrong: nothing raises, hangs, or takes memory by what a header says."""

@@ -7,6 +7,7 @@ import random
 import struct
 import unittest
 
+from qianwen import documents
 from qianwen.media import FORMATS, SUFFIXES, TAKEN, Facts, probe, probe_bytes
 from qianwen.sandbox import placeholder
 
@@ -129,4 +130,4 @@ class Probe(unittest.TestCase):
             self.assertLess(stream.tell(), 100_000)
 
     def test_every_format_has_a_suffix(self) -> None:
-        self.assertEqual(set(SUFFIXES), {row[2] for row in FORMATS} | BY_READERS)
+        self.assertEqual(set(SUFFIXES), {row[2] for row in FORMATS} | BY_READERS | set(documents.SUFFIXES))

@@ -24,6 +24,7 @@ from qianwen.models.catalog import GIVEN
 from qianwen.models.image_models import IMAGES
 from qianwen.models.video_models import VIDEOS
 from qianwen.models.wire import decode
+from qianwen.record import changed
 from qianwen.sandbox import answers, faults, placeholder
 from qianwen.sandbox.rules import Order
 from qianwen.sandbox.server import running
@@ -490,7 +491,13 @@ class Layouts(unittest.TestCase):
                 for mode in model.modes:
                     for is_task in {not mode.sync, bool(mode.task)}:
                         fields = {"prompt": "x", **{name: value for name, value in mode.when.items() if value != GIVEN}}
-                        order = Order("never-seen-9", "never seen", mode, fields, is_task)
+                        order = Order(
+                            "never-seen-9",
+                            changed(model, id="never-seen-9", family="never seen"),
+                            mode,
+                            fields,
+                            is_task,
+                        )
                         with self.subTest(model=model.id, mode=mode.name, is_task=is_task):
                             made = answers.make(order, {}, _address, lambda _: "http://a/b.mp4")
                             body = answers.body(order, made)

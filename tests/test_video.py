@@ -134,7 +134,7 @@ class Files(Case):
         media = [{"type": "anything", "url": "cat.png", "more": 1}]
         with self.standin():
             shown = self.video_json(
-                "--request", json.dumps({"model": "wan3.0-video", "prompt": "x", "media": media}), "--dry-run"
+                "--request", json.dumps({"model": "wan3.5-video", "prompt": "x", "media": media}), "--dry-run"
             )
         self.assertEqual(shown["uploads"][0]["field"], "media[0].url")
         self.assertEqual(shown["request"]["body"]["input"]["media"][0]["more"], 1)

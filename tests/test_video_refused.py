@@ -160,7 +160,7 @@ REFUSED: tuple[tuple[str, str, dict[str, Any], str, str], ...] = (
     ("vace 4 s", VACE, {**PAINT, "control_condition": "depth", "duration": 4}, "duration", "5"),
     ("videoedit 1 s", EDIT, {"video_url": CLIP, "duration": 1}, "duration", "2"),
     ("videoedit 11 s", EDIT, {"video_url": CLIP, "duration": 11}, "duration", "10"),
-    ("wan3.0 31 s", "wan3.0-video", {"media": [item("first_frame")], "duration": 31}, "duration", "30"),
+    ("wan3.0 31 s", "wan3.0-video", {"media": [item("first_frame")], "duration": 31}, "duration", "2 to 30, or -1"),
     # sizes, tiers, ratios
     ("a size between", T26, {"size": "1280*721"}, "size", "1280*720"),
     ("480P of wan2.6", T26, {"size": "832*480"}, "size", "1280*720"),
@@ -225,7 +225,7 @@ REFUSED: tuple[tuple[str, str, dict[str, Any], str, str], ...] = (
     ("no clip, videoedit", EDIT, {}, "video_url", "missing"),
     ("no last frame", KF, {"first_frame_url": FRAME}, "last_frame_url", "missing"),
     ("no first frame", KF, {"last_frame_url": FRAME}, "first_frame_url", "missing"),
-    ("no media for wan3.0", "wan3.0-video", {}, "media", "missing"),
+    ("neither words nor media for wan3.0", "wan3.0-video", {"prompt": None}, "prompt", "missing"),
     # references
     ("a first frame alone", REF, {"first_frame_url": FRAME}, "reference_urls", "1 to 5"),
     ("six references, wan2.7", REF, {"reference_urls": [FRAME] * 6}, "reference_urls", "1 to 5"),

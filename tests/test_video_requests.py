@@ -31,11 +31,13 @@ def _base(argv: list[str]) -> str:
     return f"https://dashscope{HOSTS.get(region, '')}.aliyuncs.com/api/v1"
 
 
-def _row(body: dict[str, Any]) -> tuple[Found, Mode]:
-    """The row and the mode that a body is for."""
+def _row(case: dict[str, Any]) -> tuple[Found, Mode]:
+    """The row and the mode that a case is for; it names the mode where its body does not tell."""
+    body = case["body"]
     found = find(VIDEOS, body["model"])
     assert found
-    mode = choose_mode(found.model, body["input"])
+    named = [mode for mode in found.model.modes if mode.name == case.get("mode")]
+    mode = named[0] if named else choose_mode(found.model, body["input"])
     assert mode
     return found, mode
 
@@ -56,6 +58,13 @@ class Requests(Case):
                 self.assertEqual(protocol(request["headers"]), case["headers"])
                 self.assertEqual(request["body"], elided(case["body"]))
                 self.assertNotIn("test", request["headers"]["Authorization"])
+
+    def test_the_mode_that_a_case_names_is_the_one_that_is_told(self) -> None:
+        for name, case in CASES:
+            if "mode" in case:
+                with self.subTest(name):
+                    ran = self.video(*case["argv"], "--dry-run")
+                    self.assertIn(f"Model: {case['body']['model']} ({case['mode']}", ran.stderr)
 
     def test_the_sandbox_receives_it_and_a_video_and_its_reply_are_saved(self) -> None:
         for name, case in CASES:
@@ -89,7 +98,7 @@ class Coverage(Case):
     def test_every_model_id_and_every_mode_has_a_golden_request(self) -> None:
         modes: dict[str, set[str]] = {}
         for _, case in CASES:
-            found, mode = _row(case["body"])
+            found, mode = _row(case)
             modes.setdefault(found.model.id, set()).add(mode.name)
         for model in video_models.MODELS:
             with self.subTest(model.id):
@@ -105,7 +114,7 @@ class Coverage(Case):
         """What a row takes and no golden request shows would be checked by nobody."""
         sent: dict[tuple[str, ...], set[str]] = {}
         for _, case in CASES:
-            found, mode = _row(case["body"])
+            found, mode = _row(case)
             plain = next(other for other in found.model.modes if other.name == mode.name.partition(" ")[0])
             fields = {*case["body"]["input"], *case["body"]["parameters"]}
             for item in case["body"]["input"].get("media", ()):
@@ -114,7 +123,10 @@ class Coverage(Case):
         wire = {
             "reference_urls": ("reference_urls", "reference_image_url"),
             "reference_types": ("type",),
-            "reference_voices": ("reference_voice",),
+            "reference_voices": ("reference_voice", "reference_audio_url"),
+            "video_url": ("video_url", "reference_video_url"),
+            "file": ("file_url",),
+            "link": ("link_url",),
         }
         for (task, *params), fields in sent.items():
             with self.subTest(task, params=params):

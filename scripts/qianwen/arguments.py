@@ -114,13 +114,16 @@ def parse(catalog: Catalog, argv: list[str], stdin: TextIO, cwd: str, env: Mappi
 
 
 def _is_a_field(catalog: Catalog, kind: object, model: object) -> bool:
-    """Whether `mode` is a field of the model's own: one without a row may have it, a way of working is only ours."""
+    """Whether `mode` is a field of the model's own: of some rows, and perhaps of a model without one.
+
+    A way of working (t2v, i2v, …) is only ours.
+    """
     from .models.catalog import find
 
     if not isinstance(model, str) or not model or ("/" not in model and kind in catalog.kinds):
         return False
     found = find(catalog, model)
-    return found is not None and not found.exact
+    return found is not None and (not found.exact or any(mode.param("mode") for mode in found.model.modes))
 
 
 # The request ----------------------------------------------------------------------------------------------

@@ -143,17 +143,18 @@ def _how(model: Model) -> str:
 def _groups(catalog: Catalog) -> list[str]:
     """The heads of the list, in their order."""
     if catalog.kinds:
-        return [*(f"{kind}: {words.KINDS[kind]}" for kind in catalog.kinds), PASSED_ON]
+        return [ANY_WAY, *(f"{kind}: {words.KINDS[kind]}" for kind in catalog.kinds)]
     return [FROM_TEXT, FROM_BOTH, FROM_PICTURES]
 
 
-PASSED_ON = "passed on as they are"
+ANY_WAY = "several ways, by what is given"
 FROM_TEXT, FROM_BOTH, FROM_PICTURES = "from text", "from text, with or without pictures", "from pictures"
 
 
 def _group(catalog: Catalog, model: Model) -> str:
     if catalog.kinds:
-        return next((head for head in _groups(catalog) if head.partition(":")[0] in model.kinds[:1]), PASSED_ON)
+        own = model.kinds[:1] if words.has_own_way(model) else ()
+        return next((head for head in _groups(catalog) if head.partition(":")[0] in own), ANY_WAY)
     usual = model.modes[-1].params
     if any(param.media and words.must(param) for param in usual):
         return FROM_PICTURES
@@ -223,7 +224,8 @@ def _head(catalog: Catalog, found: Found) -> Iterator[tuple[str, str]]:
 def _of_mode(catalog: Catalog, mode: Mode) -> Iterator[tuple[str, str]]:
     either = " (--async)" if mode.sync and mode.task else ""
     usual = f"; usually takes {mode.usual}" if mode.usual else ""
-    yield "answers", words.answers(mode) + either + usual
+    patience = f"; {words.giving_up(mode)}" if words.giving_up(mode) else ""
+    yield "answers", words.answers(mode) + either + usual + patience
     yield "bills", words.bill_words(mode, catalog.unit)
 
 

@@ -237,6 +237,8 @@ def _bill(bills: JSON) -> str:
         text += f" (price tier: {bills['tier']})"
     if bills.get("input_images"):
         text += f" and {_counted(bills['input_images'], 'input image')}"
+    if bills.get("input_clips"):
+        text += f", of which up to {bills['input_clips']} are of the clips that are sent"
     by = bills.get("by_the_rules_of")
     return f"{text} by the rules of {by}, which may not be those of this model" if by else text
 

@@ -49,7 +49,7 @@ def local_path(text: str) -> str:
 
 
 def _look(text: str, path: str) -> Source:
-    from . import media
+    from . import documents, media
 
     path = os.path.abspath(path)
     try:
@@ -60,9 +60,11 @@ def _look(text: str, path: str) -> Source:
             return Source(text, "file", path, fault="is an empty file")
         with open(path, "rb") as stream:
             facts = media.examine(stream)
+            stream.seek(0)
+            head = stream.read(documents.HEAD_BYTES)
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         return _unreadable(text, path, error)
-    return Source(text, "file", path, status.st_size, facts)
+    return Source(text, "file", path, status.st_size, facts, head=head)
 
 
 def _unreadable(text: str, path: str, error: OSError | ValueError) -> Source:

@@ -216,6 +216,7 @@ class Job(Work):
             stem=target.stem,
             suffix=target.suffix,
             at=self.world.now(),
+            patience=checked.mode.patience,
         )
         twin = self.ledger.twin(self.intent) if self.outcome.resumable and not self.ask.again else None
         if twin:

@@ -34,6 +34,7 @@ VERSION = 1
 LONGEST_LINE = 256 * 1024
 LOCK_SECONDS = 2.0  # a process that was stopped in the middle of a line must not stop the others
 OPEN_SECONDS = 86400.0  # the service forgets a task and its results after a day
+PATIENCE = 180  # minutes after which it gives up a task of most models; where it is longer, the day begins behind it
 
 SUBMITTING, WAITING, MADE = "submitting", "waiting", "made"
 DONE, FAILED, CANCELED, REFUSED, UNKNOWN, EXPIRED = "done", "failed", "canceled", "refused", "unknown", "expired"
@@ -58,6 +59,7 @@ class Run:
     is_task: it has, or will have, a task id.  folder, stem, suffix: where its results go.  at: epoch seconds.
     offered: tasks that may be this one, when its submission was not answered.  body: the answer of a request that is
     no task.  files: by the index of the result.  told: why it ended, at the moment `ended` (0: it has not).
+    patience: minutes that the service lets the task wait and run.
     """
 
     id: str
@@ -80,6 +82,7 @@ class Run:
     state: str = SUBMITTING
     told: str = ""
     ended: float = 0.0
+    patience: int = PATIENCE
 
 
 _TEXTS = ("program", "model", "mode", "region", "base", "request", "folder", "stem", "suffix")
@@ -123,7 +126,8 @@ class Ledger:
         with self._alone():
             twin = None if again else self.twin(run)
             if twin is None:
-                self._write(run.id, "begin", at=float(run.at), **fields)
+                longer = {"patience": run.patience} if run.patience != PATIENCE else {}
+                self._write(run.id, "begin", at=float(run.at), **fields, **longer)
         return twin
 
     def twin(self, run: Run) -> Run | None:
@@ -178,7 +182,7 @@ class Ledger:
         """What has become of a run by now. One that died while it was submitting has an unknown outcome."""
         if run.state not in OPEN:
             return run.state
-        if self.now() - run.at > OPEN_SECONDS:
+        if self.now() - run.at > OPEN_SECONDS + (60 * run.patience if run.patience > PATIENCE else 0):
             return EXPIRED
         return UNKNOWN if run.state == SUBMITTING and not locks.is_held(self._claim(run.id)) else run.state
 
@@ -278,7 +282,9 @@ def _after(run: Run | None, run_id: str, line: bytes) -> Run | None:
         fields = strict_json.load(line)
         if fields["event"] == "begin":
             texts: dict[str, Any] = {name: _text(fields[name]) for name in _TEXTS}
-            return Run(id=run_id, is_task=fields["is_task"] is True, at=float(fields["at"]), **texts)
+            patience = fields.get("patience", PATIENCE)
+            whole = patience if type(patience) is int else PATIENCE
+            return Run(id=run_id, is_task=fields["is_task"] is True, at=float(fields["at"]), patience=whole, **texts)
         return _STEPS[fields["event"]](run, fields) if run else None
     except (KeyError, TypeError, ValueError, OverflowError):
         return run

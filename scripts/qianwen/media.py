@@ -11,6 +11,7 @@ from __future__ import annotations
 import io
 import struct
 
+from . import documents
 from .record import changed, record
 
 TYPE_CHECKING = False
@@ -106,6 +107,7 @@ SUFFIXES = {
     "application/pdf": ".pdf",
     "text/html": ".html",
     "text/x-git-lfs": ".txt",
+    **documents.SUFFIXES,
 }
 
 

@@ -44,8 +44,9 @@ def bills(catalog: Catalog, checked: Checked) -> JSON:
     if not checked.is_known:
         by = None if checked.mode.as_given else checked.model.id
         return {"unit": catalog.unit, "at_most": checked.units, "by_the_rules_of": by}
+    clips = {"input_clips": checked.clip_seconds} if checked.mode.most_in_all and checked.clip_seconds else {}
     by_area = {"tier": checked.tier, "input_images": checked.billed_inputs} if checked.tier else {}
-    return {"unit": catalog.unit, "at_most": checked.units, **by_area}
+    return {"unit": catalog.unit, "at_most": checked.units, **by_area, **clips}
 
 
 def _uploaded(named: str, own: Bucket | None) -> str:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ..errors import Problem
     from ..media import Facts
 
+    Bytes = bytes
     Values = Mapping[str, object]
     Finding = Union[Problem, str]
     """What a rule answers: a problem refuses the request, a text is a warning."""
@@ -87,6 +88,7 @@ class Source:
     scheme: "http", "https", "oss", "data", or "file", of which `path`, `bytes` and `facts` say more; "base64" is a
     data: URL without its head.
     facts: None when the file is of no known format.  fault: why it cannot be used at all.  nearest: what was meant.
+    head: the first bytes of a file.
     """
 
     text: str
@@ -96,6 +98,7 @@ class Source:
     facts: Facts | None = None
     fault: str = ""
     nearest: str | None = None
+    head: Bytes = b""
 
     @property
     def shown(self) -> str:
@@ -110,9 +113,10 @@ class Source:
 class Param:
     """One request field.
 
-    kind: "text", "integer", "number", "switch", "choice", "size", "media", "media list", "media items" (the API's own
-    array) or "structure".
-    low, high: inclusive bounds of a number, or of the count of a list.  longest: of a text, in `unit`s; a longer one is
+    kind: "text", "integer", "number", "switch", "choice", "size", "media", "media list", "document" (one file
+    that is no media), "link" (a web page, never touched by us) or "structure".
+    low, high: inclusive bounds of a number, or of the count of a list.  beside: numbers outside of them that are legal
+    too.  longest: of a text, in `unit`s; a longer one is
     cut by the service, or is only advised against (`longest_is_advice`).
     media: one rule for each sort of file that the field takes.  gaps: entries of the list may be empty.
     default: what the service takes when the field is left out.  send: what we send then (None: nothing), and
@@ -128,6 +132,7 @@ class Param:
     required: bool = False
     low: float | None = None
     high: float | None = None
+    beside: tuple[int, ...] = ()
     longest: int = 0
     longest_is_advice: bool = False
     unit: str = "characters"
@@ -143,20 +148,38 @@ class Param:
     also: tuple[str, ...] = ()
     essential: bool = False
 
+    @property
+    def takes_files(self) -> bool:
+        """Whether its value may be a local file, which is then uploaded."""
+        return bool(self.media) or self.kind == "document"
+
+
+PATIENCE = 180
+"""Minutes after which the service gives a task up, unless the row says otherwise."""
+
 
 @record
 class Mode:
     """One way to use a model.
 
     sync, task: the wire shapes it can go by, answered in one exchange or submitted and waited for.
-    when: field → value (or GIVEN) that puts a request into this mode.  text_first: the prompt stands before
-    the pictures on the wire.  bills: the field that bounds how many units are paid for; `most` is that bound where
-    the field is not given and has no default.  is_ceiling: the model may make fewer.  bills_clips: the seconds of the
-    clips that are sent are paid for too.  bills_by_area: a picture's price goes by the `areas` of its size, and the
-    pictures that are sent are paid for too.  interleaved: the answer is texts and pictures in turn.
+    when: field → value (or GIVEN) that puts a request into this mode.
+    when_any: fields of which one must be given for it as well.
+    excludes: fields of other modes that cannot be given together with what chooses this one.
+    text_first: the prompt stands before the pictures on the wire.
+    bills: the field that bounds how many units are paid for; `most` is that bound where the field is not given and has
+    no default.  is_ceiling: the model may make fewer.  lasts: the field whose file is as long as the result.
+    bills_clips: the seconds of the clips that are sent are paid for too.  most_of_clips, most_in_all: seconds of those
+    clips together, and with the result, at most (0: no such limit).
+    bills_by_area: a picture's price goes by the `areas` of its size, and the pictures that are sent are paid for too.
+    interleaved: the answer is texts and pictures in turn.
     answer: how the final answer is laid out, where its wire shape has several layouts; empty for the plain one.
+    usage: the fields of `usage` in the answer about a video, with spaces between.
+    fps: frames a second of the result, where the answer tells them.
     pixels: tier → ratio → the size in pixels that they make, for translating between the two ways to say it.
-    usual: how long a task takes, in words.  as_given: nothing is checked and nothing of ours is added.
+    usual: how long a task takes, in words.
+    patience: minutes of waiting and running together after which the service gives a task up.
+    as_given: nothing is checked and nothing of ours is added.
     """
 
     name: str
@@ -164,21 +187,35 @@ class Mode:
     sync: str = ""
     task: str = ""
     when: Mapping[str, object] = {}
+    when_any: tuple[str, ...] = ()
+    excludes: tuple[str, ...] = ()
     rules: tuple[Rule, ...] = ()
     text_first: bool = False
     bills: str = "n"
     most: int = 1
     is_ceiling: bool = False
     bills_clips: bool = False
+    most_of_clips: int = 0
+    most_in_all: int = 0
+    lasts: str = ""
     bills_by_area: bool = False
     interleaved: bool = False
     answer: str = ""
+    usage: str = ""
+    fps: int = 0
     pixels: Mapping[str, Mapping[str, str]] = {}
     usual: str = ""
+    patience: int = PATIENCE
     as_given: bool = False
 
     def param(self, name: str) -> Param | None:
         return next((param for param in self.params if param.name == name), None)
+
+    def is_for(self, values: Values) -> bool:
+        """Whether a request with these values is in this mode, unless an earlier one of its model takes it."""
+        if not meets(self.when, values):
+            return False
+        return not self.when_any or any(says_something(values.get(name)) for name in self.when_any)
 
 
 @record
@@ -186,6 +223,9 @@ class Model:
     """A row: what is documented about one model id. `checked` is the date (YYYY-MM-DD) of the last look at `source`.
 
     kinds: the ways of working by which users choose (t2v, i2v, …), where a program has several; the first is its own.
+    sound: whether its videos have sound.
+    tells_rewriting: its answers show the prompt that the service made of the user's.
+    instead: field that it lacks → how to ask for the same of this model.
     twins: region → the spelling of the same model there, for regions that do not know this one.
     ends: the day (YYYY-MM-DD) that the service announced as the model's last.  replacement: what it names instead.
     """
@@ -199,6 +239,9 @@ class Model:
     checked: str
     aliases: tuple[str, ...] = ()
     kinds: tuple[str, ...] = ()
+    sound: str = "yes"
+    tells_rewriting: bool = False
+    instead: Mapping[str, str] = {}
     twins: Mapping[str, str] = {}
     ends: str = ""
     replacement: str = ""

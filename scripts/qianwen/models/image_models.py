@@ -866,7 +866,7 @@ def closed() -> tuple[tuple[str, str], ...]:
     return CLOSED
 
 
-ELSEWHERE = ("happyhorse*", "*t2v*", "*i2v*", "*kf2v*", "*r2v*", "*vace*", "*video*")
+ELSEWHERE = ("happyhorse*", "*s2v*", "*t2v*", "*i2v*", "*kf2v*", "*r2v*", "*vace*", "*video*")
 
 FLAGS = (
     Flag("--image", "PATH|URL", "a picture to edit or to follow; repeat for several", "reference_images", many=True),

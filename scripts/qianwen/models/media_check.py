@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 DATA_URL_ADVICE = 10_485_760  # encoded bytes; documented for the vision models, applied here as a warning
 ROUNDING_SECONDS = 0.1  # a clip "of ten seconds" often has a few frames more
 ROUNDING_FPS = 0.5
-SORTS = ("image", "video", "audio")
 
 
 def media_list(param: Param, value: object, findings: Findings) -> object:
@@ -40,22 +39,6 @@ def media_list(param: Param, value: object, findings: Findings) -> object:
 
 def media(param: Param, value: object, findings: Findings) -> object:
     return _one(param, param.name, value, findings)
-
-
-def media_items(param: Param, value: object, findings: Findings) -> object:
-    """The API's own array, passed on: every address in it may be a local file."""
-    if not isinstance(value, list) or not value:
-        findings.problem(param.name, value, "type", "is no list of items", 'a list of {"type": …, "url": …}')
-        return value
-    for index, item in enumerate(value):
-        path = f"{param.name}[{index}]"
-        if not isinstance(item, dict) or not isinstance(item.get("type"), str):
-            findings.problem(path, item, "type", "is no item", '{"type": …, "url": …}')
-            continue
-        for name in ("url", "reference_voice"):
-            if name == "url" or name in item:
-                _one(param, f"{path}.{name}", item.get(name), findings)
-    return value
 
 
 def _sorts(param: Param) -> str:
@@ -84,12 +67,12 @@ def _judge(param: Param, path: str, source: Source, findings: Findings) -> None:
     kinds = [kind for rule in param.media for kind in rule.types]
     kind = source.facts.type if source.facts else ""
     rule = next((rule for rule in param.media if kind in rule.types), None)
-    if not param.media and kind.partition("/")[0] in SORTS:
-        _judge_what_is_passed_on(path, source, kind, findings)
-        return
     if source.facts is None or rule is None:
         said = f"is {_named(kind, kinds, source)}" if kind else f"is of no known {_sorts(param)} format"
         findings.problem(path, source.shown, "format", said, ", ".join(dict.fromkeys(map(conversions.name, kinds))))
+        return
+    if source.scheme == "data" and not rule.data_url:
+        findings.problem(path, source.shown, "format", "is a data: URL, which is not taken here", "a file or a URL")
         return
     if source.facts.cut:
         findings.problem(path, source.shown, "format", "is cut off: it says that it is longer", "a whole file")
@@ -98,15 +81,6 @@ def _judge(param: Param, path: str, source: Source, findings: Findings) -> None:
     if source.facts.cut or source.facts.fault:
         return  # what else its header says is of no use
     _judge_the_rest(path, source, source.facts, rule, findings)
-
-
-def _judge_what_is_passed_on(path: str, source: Source, kind: str, findings: Findings) -> None:
-    """Into a field without rules any picture, clip or sound may go."""
-    from ..media import TAKEN
-
-    if kind not in TAKEN:
-        said = _named(kind, [f"{kind.partition('/')[0]}/"], source)
-        findings.warn(f"{path}: it is {said}; no model is known to take that")
 
 
 def _named(kind: str, wanted: list[str], source: Source) -> str:
@@ -127,8 +101,6 @@ def _judge_the_rest(path: str, source: Source, facts: Facts, rule: MediaRule, fi
         findings.warn(f"{path}: it seems to be cut off: its end is missing")
     if facts.many:
         findings.warn(f"{path}: it holds several pictures (frames or pages), and the service may use only one")
-    if source.scheme == "data" and not rule.data_url:
-        findings.problem(path, source.shown, "format", "is a data: URL, which is not taken here", "a file or a URL")
     if source.bytes > rule.megabytes * 2**20:
         held = f"has {source.bytes / 2**20:.1f} MB"
         findings.problem(path, source.shown, "weight", held, f"up to {rule.megabytes} MB", f"{rule.megabytes} MB")
@@ -208,5 +180,4 @@ def _rescaled(facts: Facts, rule: MediaRule) -> str | None:
 BY_KIND: Mapping[str, Callable[[Param, object, Findings], object]] = {
     "media": media,
     "media list": media_list,
-    "media items": media_items,
 }

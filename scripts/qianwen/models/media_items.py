@@ -1,7 +1,7 @@
 """The API's `media` array: its types of items, and the flat fields under which the same things are asked for.
 
 Inside the client a request is flat, whichever way it was written: `unpack` takes an array apart, `pack` puts the array
-of the wire together. Source: the wan2.7 and HappyHorse API references.
+of the wire together. Source: the API references of Wan 2.7, Wan 3.0 and HappyHorse.
 """
 
 from __future__ import annotations
@@ -21,14 +21,18 @@ SINGLE: Mapping[str, str] = {
     "first_clip": "first_clip_url",
     "driving_audio": "driving_audio_url",
     "video": "video_url",
+    "file": "file",
+    "link": "link",
 }
 """Type of an item that may stand once → its flat field."""
-IMAGE, VIDEO = "reference_image", "reference_video"
+IMAGE, VIDEO, AUDIO = "reference_image", "reference_video", "reference_audio"
+KINDS = (IMAGE, VIDEO, AUDIO)
 REFERENCES, VOICES, TYPES = "reference_urls", "reference_voices", "reference_types"
 """The lists that stand for the reference items: addresses, voices (with gaps), and types where they were named."""
 FLAT = frozenset({*SINGLE.values(), REFERENCES, VOICES, TYPES})
 PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 CLIPS = (".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v")
+SOUNDS = (".mp3", ".wav", ".m4a", ".aac", ".flac", ".ogg")
 
 
 @record
@@ -40,8 +44,11 @@ class Unpacked:
     problems: tuple[Problem, ...]
 
 
-def unpack(fields: Values) -> Unpacked:
-    """The request with its `media` array as flat fields. An item that is none, or that stands twice, is a problem."""
+def unpack(fields: Values, kinds: tuple[str, ...] = KINDS) -> Unpacked:
+    """The request with its `media` array as flat fields. An item that is none, or that stands twice, is a problem.
+
+    kinds: the types of references that there are.
+    """
     flat = {name: value for name, value in fields.items() if name != "media"}
     names: dict[str, str] = {}
     problems: list[Problem] = []
@@ -52,7 +59,7 @@ def unpack(fields: Values) -> Unpacked:
         return Unpacked(flat, names, (Problem("media", items, "is no list", 'a list of {"type": …, "url": …}'),))
     for index, item in enumerate(items):
         path = f"media[{index}]"
-        problem = _fault(path, item, flat)
+        problem = _fault(path, item, flat, kinds)
         if problem:
             problems.append(problem)
         elif item["type"] in SINGLE:
@@ -63,14 +70,14 @@ def unpack(fields: Values) -> Unpacked:
     return Unpacked(flat, names, tuple(problems))
 
 
-def _fault(path: str, item: object, flat: Mapping[str, Any]) -> Problem | None:
-    types = ", ".join([*SINGLE, IMAGE, VIDEO])
+def _fault(path: str, item: object, flat: Mapping[str, Any], kinds: tuple[str, ...]) -> Problem | None:
+    types = (*SINGLE, *kinds)
     if not isinstance(item, dict) or "url" not in item:
         return Problem(path, item, "is no item", '{"type": …, "url": …}', reason="type")
     if not isinstance(item["url"], str) or not item["url"].strip():
         return Problem(f"{path}.url", item["url"], "is no file and no URL", "one path or one URL", reason="type")
-    if item.get("type") not in (*SINGLE, IMAGE, VIDEO):
-        return Problem(f"{path}.type", item.get("type"), "is no type of an item", types, reason="choice")
+    if item.get("type") not in types:
+        return Problem(f"{path}.type", item.get("type"), "is no type of an item", ", ".join(types), reason="choice")
     if SINGLE.get(item["type"]) in flat:
         return Problem(f"{path}.type", item["type"], "is given twice", "each type once", reason="count")
     unknown = sorted(set(item) - {"type", "url", "reference_voice"})
@@ -99,31 +106,40 @@ def _add_reference(
         entries[place] = item[key]
     names[f"{REFERENCES}[{place}]"] = f"{path}.url"
     names.setdefault(REFERENCES, path)
+    names[f"{TYPES}[{place}]"] = f"{path}.type"
     if "reference_voice" in item:
         names[f"{VOICES}[{place}]"] = f"{path}.reference_voice"
         names.setdefault(VOICES, f"{path}.reference_voice")
 
 
-def pack(values: Values) -> Any:
-    """The `media` array of the wire. What was given as an array stands first, as it is; what is none is alone."""
+def pack(values: Values, types: tuple[str, ...]) -> Any:
+    """The `media` array of the wire. What was given as an array stands first, as it is; what is none is alone.
+
+    types: of the items that the API has. Where it has no `video`, a clip to edit is the first of the reference clips;
+    where a voice is no part of a reference, it is a reference of its own behind them.
+    """
     given = values.get("media", [])
     if not isinstance(given, list):
         return given
-    kinds = {name: kind for kind, name in SINGLE.items()}
+    kinds = {name: VIDEO if kind == "video" and kind not in types else kind for kind, name in SINGLE.items()}
     items = [*given, *({"type": kinds[name], "url": url} for name, url in values.items() if name in kinds)]
-    types, voices = listed(values, TYPES), listed(values, VOICES)
+    named, voices = listed(values, TYPES), listed(values, VOICES)
     for index, url in enumerate(listed(values, REFERENCES)):
-        kind = types[index] if index < len(types) and types[index] else type_of(url)
+        kind = named[index] if index < len(named) and named[index] else type_of(url)
         item = {"type": kind, "url": url}
-        if index < len(voices) and voices[index]:
+        if AUDIO not in types and index < len(voices) and voices[index]:
             item["reference_voice"] = voices[index]
         items.append(item)
+    if AUDIO in types:
+        items += [{"type": AUDIO, "url": url} for url in voices if url]
     return items
 
 
 def type_of(url: object) -> str:
     """What a reference is, by the ending of its address."""
     path = _path(url)
+    if path.endswith(SOUNDS) or path.startswith("data:audio/"):
+        return AUDIO
     return VIDEO if path.endswith(CLIPS) or path.startswith("data:video/") else IMAGE
 
 

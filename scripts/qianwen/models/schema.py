@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from ..record import fields_of
 from . import specimens, words
-from .catalog import says_something
+from .catalog import PATIENCE, says_something
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,7 +25,8 @@ TYPES: Mapping[str, str] = {
     "number": "number",
     "switch": "boolean",
     "media list": "array",
-    "media items": "array",
+    "document": "string",
+    "link": "string",
     "types": "array",
     "structure": "array",
 }
@@ -52,7 +53,7 @@ def of_model(catalog: Catalog, found: Found, with_examples: bool = True) -> JSON
 
 
 def of_mode(catalog: Catalog, found: Found, mode: Mode, with_examples: bool) -> JSON:
-    """A mode. `when`: what of a request chooses it; the first mode whose conditions are met counts.
+    """A mode. `when`: what of a request chooses it, with one of `when_any`; the first mode that fits counts.
 
     `sync`, `task`: whether it can be answered at once, and as a task.  `bills.at_most`: of a request without the field.
     """
@@ -62,6 +63,7 @@ def of_mode(catalog: Catalog, found: Found, mode: Mode, with_examples: bool) -> 
     return {
         "name": mode.name,
         "when": dict(mode.when),
+        **_said(when_any=list(mode.when_any), excludes=list(mode.excludes)),
         "sync": bool(mode.sync),
         "task": bool(mode.task),
         "bills": {
@@ -69,8 +71,10 @@ def of_mode(catalog: Catalog, found: Found, mode: Mode, with_examples: bool) -> 
             "field": param.name if param else None,
             "at_most": words.usual_units(mode),
             "input_clips": mode.bills_clips,
+            **_said(most_in_all=mode.most_in_all, as_long_as=mode.lasts),
             "by_area": mode.bills_by_area,
         },
+        **_said(gives_up_after_minutes=mode.patience if mode.patience != PATIENCE else 0),
         **_said(usual=mode.usual, interleaved=mode.interleaved),
         "fields": [of_param(catalog, param) for param in mode.params],
         **_said(
@@ -96,6 +100,7 @@ def of_param(catalog: Catalog, param: Param) -> JSON:
             flags=[flag.name for flag in specimens.flags_of(catalog, param)],
             count=bounds if counts else None,
             range=None if counts else bounds,
+            beside=list(param.beside),
             longest=[param.longest, param.unit] if param.longest else None,
             longest_is_advice=param.longest_is_advice,
             choices=list(param.choices),

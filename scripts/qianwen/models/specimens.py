@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 PLACE = "https://example.com/"
 SUFFIXES = {"image": "png", "video": "mp4", "audio": "wav"}
+PAGES = {"document": "slides.pptx", "link": "article"}
 EFFECT = "flying"
 MORE: Mapping[str, object] = {"size": "9:16", "ratio": "9:16", "n": 2, "seed": 7}
 """Fields that the longer example sets, where the mode has them and takes the value."""
@@ -41,8 +42,21 @@ def of_mode(catalog: Catalog, found: Found, mode: Mode) -> list[Specimen]:
     For the mode that a model is in without more also the same with a shape, a length and a number.
     """
     least = _least(catalog, found, mode)
-    requests = [least] if mode is not found.model.modes[-1] else [least, _longer(catalog, found, mode, least)]
+    requests = [least, *(_chosen_by(catalog, found, mode, least, name) for name in mode.when_any[1:])]
+    if mode is found.model.modes[-1]:
+        requests.append(_longer(catalog, found, mode, least))
     return [_specimen(catalog, found, mode, fields) for fields in requests if fields]
+
+
+def _chosen_by(catalog: Catalog, found: Found, mode: Mode, least: dict[str, Any], name: str) -> dict[str, Any]:
+    """The least request with another of the fields that choose the mode; nothing when that is no request."""
+    param = mode.param(name)
+    fields = {field: value for field, value in least.items() if field not in mode.when_any}
+    return _legal(catalog, found, mode, {**fields, name: _sample(param, GIVEN)}) if param else {}
+
+
+def _legal(catalog: Catalog, found: Found, mode: Mode, fields: dict[str, Any]) -> dict[str, Any]:
+    return fields if _checked(catalog, found, mode, fields) else {}
 
 
 def flags_of(catalog: Catalog, param: Param) -> list[Flag]:
@@ -72,7 +86,7 @@ def _least(catalog: Catalog, found: Found, mode: Mode) -> dict[str, Any]:
 
 def _attempts(mode: Mode) -> Iterator[dict[str, Any]]:
     """What the fields say is needed; then the same with one file more, for rules that want one of several."""
-    needed = {param.name for param in mode.params if words.must(param)} | set(mode.when)
+    needed = {param.name for param in mode.params if words.must(param)} | set(mode.when) | set(mode.when_any[:1])
     others = [{param.name} for param in mode.params if param.media and param.name not in needed]
     for more in (set[str](), *others):
         chosen = [param for param in mode.params if param.name in needed | more]
@@ -103,8 +117,8 @@ def _sample(param: Param, wanted: object) -> object:
     """A legal value of a field that is needed: the one that chooses the mode, if any."""
     if wanted is not GIVEN:
         return wanted
-    if param.kind == "media items":
-        return [{"type": "first_frame", "url": f"{PLACE}first_frame.png"}]
+    if param.kind in PAGES:
+        return PLACE + PAGES[param.kind]
     if param.media:
         stem = param.name.replace("_urls", "").replace("_url", "")
         url = f"{PLACE}{stem}.{SUFFIXES[param.media[0].types[0].partition('/')[0]]}"

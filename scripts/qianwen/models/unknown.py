@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import math
 
+from ..documents import DOCUMENTS, suffix_of
 from ..errors import InvalidRequest, Problem
+from ..media import Facts
+from ..record import changed
 from . import wire
-from .catalog import Catalog, Found, Mode, Model, meets
+from .catalog import Catalog, Found, Mode, Model
 from .findings import Findings
 from .meanings import meant
 from .media_items import FLAT, REFERENCES, TYPES, VOICES, listed
@@ -47,7 +50,7 @@ def check(
     whole = {name: value for name in wire.WHOLE if isinstance(value := given.get(name), dict)}
     said = {**whole.get("input", {}), **whole.get("parameters", {}), **given}
     chosen = {**said, "async": wants_task or needs_task}
-    mode = findings.mode = next((each for each in model.modes if meets(each.when, chosen)), model.modes[0])
+    mode = findings.mode = next((each for each in model.modes if each.is_for(chosen)), model.modes[0])
     shape = _route(catalog, found, mode, wants_task, needs_task, findings)
     refused = list(findings.problems)
     findings.problems.clear()
@@ -225,7 +228,10 @@ def _look_at_files(catalog: Catalog, values: Values, findings: Findings) -> None
                     if source.fault:
                         findings.problem(path, source.shown, "file", source.fault)
     for path, source in findings.sources.items():
-        if source.scheme == "file" and not source.fault and source.facts is None:
+        suffix = suffix_of(source.path) if path == "file" else ""
+        if suffix and source.facts is None:
+            findings.sources[path] = changed(source, facts=Facts(DOCUMENTS[suffix][0]))
+        elif source.scheme == "file" and not source.fault and source.facts is None:
             findings.problem(path, source.shown, "file", "is no picture, clip or sound, and nothing else is uploaded")
 
 
@@ -245,7 +251,7 @@ ITEM = ("url", "reference_voice")
 
 
 def _media_names(catalog: Catalog) -> set[str]:
-    params = (param for param in _all_params(catalog) if param.media)
+    params = (param for param in _all_params(catalog) if param.takes_files)
     return {name for param in params for name in (param.name, *param.also)} | ({"media"} if catalog.kinds else set())
 
 

@@ -13,7 +13,7 @@ from ..record import changed, record
 from ..spelling import nearest
 from .catalog import Catalog, Default, Found, Mode, Model, Param, Source, meets, says_something
 from .findings import Findings
-from .media_items import FLAT, IMAGE, TYPES, is_picture, listed, unpack
+from .media_items import AUDIO, FLAT, IMAGE, KINDS, TYPES, VIDEO, is_picture, listed, type_of, unpack
 from .tiers import translate
 
 TYPE_CHECKING = False
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 
 MOST_NAMED = 6
+PAGE = r"https?://[^\s/?#\x00-\x1f\x7f@]+[^\s\x00-\x1f\x7f]*"
 LARGEST = 1e300  # a larger number is none that any field means
 
 
@@ -54,8 +55,24 @@ class Checked:
             most = most if given is None else given
             if self.mode.as_given or type(most) is not int or most < 1:
                 return None
-        own = most if isinstance(most, int) else 1
-        return own + (sum(map(self._clip_seconds, self.sources)) if self.mode.bills_clips else 0)
+        own = self._as_long_as_its_file(most if isinstance(most, int) else 1)
+        if not self.mode.most_in_all:
+            return own + self.clip_seconds
+        if own < 1:  # the model chooses
+            return self.mode.most_in_all
+        return min(own + self.clip_seconds, self.mode.most_in_all)
+
+    @property
+    def clip_seconds(self) -> int:
+        """The seconds of clips that are sent and paid for."""
+        total = sum(map(self._clip_seconds, self.sources)) if self.mode.bills_clips else 0
+        return min(total, self.mode.most_of_clips or total)
+
+    def _as_long_as_its_file(self, most: int) -> int:
+        """The seconds of the result, where it is as long as a file of which the length is known."""
+        source = self.sources.get(self.mode.lasts)
+        known = source.facts.seconds if source and source.facts else 0.0
+        return min(most, _whole_seconds(known)) if known else most
 
     @property
     def tier(self) -> str:
@@ -74,21 +91,18 @@ class Checked:
 
     def _clip_seconds(self, path: str) -> int:
         """The whole seconds of one input that is a clip; where only the service can see it, the most it may have."""
-        import math
-
-        from .media_check import ROUNDING_SECONDS
-
         source, param = self.sources[path], self.mode.param(path.partition("[")[0])
         rule = next((rule for rule in param.media if rule.types[0].startswith("video/")), None) if param else None
         if rule is None or rule.seconds is None or (source.facts and not source.facts.type.startswith("video/")):
             return 0
         types = dict(enumerate(listed(self.values, TYPES)))
         named = types.get(int(path.partition("[")[2].partition("]")[0] or 0))
-        if not source.facts and param and len(param.media) > 1 and (named == IMAGE or is_picture(source.text)):
+        is_no_clip = named in (IMAGE, AUDIO) or is_picture(source.text) or type_of(source.text) == AUDIO
+        if not source.facts and param and len(param.media) > 1 and is_no_clip:
             return 0
         most = rule.used_seconds or rule.seconds[1]
         known = source.facts.seconds if source.facts else 0.0
-        return math.ceil(min(known - ROUNDING_SECONDS / 2, most)) if known else int(most)
+        return min(_whole_seconds(known), int(most)) if known else int(most)
 
     @property
     def local_files(self) -> dict[str, Source]:
@@ -115,6 +129,15 @@ class Checked:
     def promised(self) -> int:
         """How many units the service owes us; none where the number is only a ceiling and the model decides."""
         return 0 if self.mode.is_ceiling else self.units or 0
+
+
+def _whole_seconds(known: float) -> int:
+    """The seconds that are paid for something of a known length, which often is a few frames longer than it says."""
+    import math
+
+    from .media_check import ROUNDING_SECONDS
+
+    return max(math.ceil(known - ROUNDING_SECONDS / 2), 1)
 
 
 def check(
@@ -152,6 +175,8 @@ def check(
         mode = findings.mode  # what is given is checked as well, so that all problems are told at once
         mode = changed(mode, rules=(), params=tuple(param for param in mode.params if param.name in given))
     findings.mode = mode
+    _check_the_way(found, mode, kind, findings)
+    given = _without_excluded(mode, given, findings)
     translate(mode, given, findings)
     nulls = {name: None for name, value in fields.items() if value is None and not _takes(found.model, name)}
     values = _known_fields(catalog, found, mode, {**given, **nulls}, findings)
@@ -167,6 +192,24 @@ def check(
     return Checked(found.model, found.id, mode, shape, on_wire, findings.sources, tuple(findings.warnings))
 
 
+def _check_the_way(found: Found, mode: Mode, kind: str, findings: Findings) -> None:
+    """A model with several ways of working takes the one that its files decide, and --mode must not say another."""
+    ways = {each.name.partition(" ")[0] for each in found.model.modes}
+    own = mode.name.partition(" ")[0]
+    if kind in ways and len(ways) > 1 and kind != own:
+        findings.problem("mode", kind, "choice", f"is not what is given: the fields make it {own}", own, own)
+
+
+def _without_excluded(mode: Mode, given: dict[str, Any], findings: Findings) -> dict[str, Any]:
+    """The fields without those that cannot stand beside what has chosen the mode; each is a problem."""
+    excluded = [name for name in mode.excludes if says_something(given.get(name))]
+    chosen = " and ".join(findings.names.get(name, name) for name in mode.when)
+    for name in excluded:
+        message = f"cannot be given together with {chosen}: frames and references exclude each other"
+        findings.problem(name, given[name], "excluded", message, f"{name} or {chosen}, one of them")
+    return {name: value for name, value in given.items() if name not in excluded}
+
+
 def default_for(catalog: Catalog, fields: Values) -> Default:
     """The model that is taken when none is named."""
     return next(default for default in catalog.defaults if meets(default.when, fields))
@@ -174,7 +217,7 @@ def default_for(catalog: Catalog, fields: Values) -> Default:
 
 def choose_mode(model: Model, values: Values) -> Mode | None:
     """The first mode whose conditions the values meet; None when a deciding field is missing or wrong."""
-    return next((mode for mode in model.modes if meets(mode.when, values)), None)
+    return next((mode for mode in model.modes if mode.is_for(values)), None)
 
 
 def nearest_name(name: str, known: Iterable[str]) -> str | None:
@@ -194,11 +237,12 @@ def _unpacked(model: Model, given: dict[str, Any], findings: Findings) -> dict[s
         return {name: value for name, value in given.items() if name != "media"}
     if not described:
         return given
-    unpacked = unpack(given)
+    named = [param for mode in model.modes for param in mode.params if param.name == TYPES]
+    kinds = tuple(kind for kind in KINDS if any(kind in param.choices for param in named)) or (IMAGE, VIDEO)
+    unpacked = unpack(given, kinds)
     findings.names.update(unpacked.names)
     findings.problems.extend(unpacked.problems)
-    needs_types = any(mode.param(TYPES) for mode in model.modes)
-    return {name: value for name, value in unpacked.fields.items() if needs_types or name != TYPES}
+    return {name: value for name, value in unpacked.fields.items() if named or name != TYPES}
 
 
 def _renamed(model: Model, given: dict[str, Any], findings: Findings) -> dict[str, Any]:
@@ -215,7 +259,7 @@ def _renamed(model: Model, given: dict[str, Any], findings: Findings) -> dict[st
                 findings.warn(f"{synonym} is left out because {param.name} is given")
             else:
                 values[param.name] = value
-                if param.kind == "media":
+                if param.kind in ("media", "document"):
                     findings.names[param.name] = findings.names.get(synonym, synonym)
         if param.kind == "media list" and isinstance(values.get(param.name), str):
             values[param.name] = [values[param.name]]
@@ -268,7 +312,7 @@ def _leave_out(
         findings.problem(name, value, "unknown", "is no field of a request", nearest=meant(name, own))
     elif wanted and not _is_of(found.model, name) and (known is None or known.media or known.essential):
         message = f"is nothing that {found.id} takes; models that do: {_takers(catalog, name)}"
-        findings.problem(name, value, "not taken", message)
+        findings.problem(name, value, "not taken", message, found.model.instead.get(name, ""))
     elif not _is_of(found.model, name):
         findings.warn(f"{found.id} takes no {name}; it is left out")
     elif wanted or not any(name in each.when for each in found.model.modes):  # else it has chosen the mode
@@ -409,7 +453,7 @@ def _number(param: Param, value: object, findings: Findings) -> object:
 
 def _bounded(param: Param, value: float, findings: Findings) -> object:
     fitting = _clamp(param, value)
-    if fitting != value:
+    if fitting != value and value not in param.beside:
         allowed = _range(param)
         others = _other_modes(param, findings, lambda other: _clamp(other, value) == value)
         allowed += f" ({value} is for the {others} mode)" if others else ""
@@ -441,7 +485,8 @@ def _as_integer(param: Param, value: object) -> object:
 def _range(param: Param) -> str:
     if param.low is None or param.high is None:
         return "a number"
-    return str(param.low) if param.low == param.high else f"{param.low} to {param.high}"
+    text = str(param.low) if param.low == param.high else f"{param.low} to {param.high}"
+    return text + "".join(f", or {number}" for number in param.beside)
 
 
 def _switch(param: Param, value: object, findings: Findings) -> object:
@@ -510,6 +555,20 @@ def _size(param: Param, value: object, findings: Findings) -> object:
     return verdict.size
 
 
+def _document(param: Param, value: object, findings: Findings) -> object:
+    from . import document_check
+
+    return document_check.check(param, value, findings)
+
+
+def _link(param: Param, value: object, findings: Findings) -> object:
+    """The address of a web page. It is never opened or uploaded, so that nothing but its form can be judged."""
+    if not (isinstance(value, str) and re.fullmatch(PAGE, value, re.IGNORECASE)):
+        allowed = "http:// or https:// and the address of a page that anybody can read"
+        findings.problem(param.name, value, "format", "is no address of a web page", allowed)
+    return value
+
+
 def _structure(param: Param, value: object, findings: Findings) -> object:
     return value  # its shape is the business of the mode's rules
 
@@ -558,7 +617,8 @@ CHECKS: Mapping[str, Callable[[Param, object, Findings], object]] = {
     "size": _size,
     "media": _media,
     "media list": _media,
-    "media items": _media,
+    "document": _document,
+    "link": _link,
     "types": _types,
     "structure": _structure,
 }

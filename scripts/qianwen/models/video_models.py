@@ -8,23 +8,30 @@ functions of VACE are its modes.
 from __future__ import annotations
 
 from ..record import changed
-from ..regions import BEIJING, SINGAPORE, VIRGINIA
+from ..regions import BEIJING, FRANKFURT, HONG_KONG, SINGAPORE, TOKYO, VIRGINIA
 from .catalog import GIVEN, Catalog, Default, Flag, MediaRule, Mode, Model, Param, Size
 from .video_rules import (
+    at_most_of_each,
     counts_by_kind,
+    document_or_page,
     legal_combination,
     longer_than_the_clip,
     mask_fits_the_clip,
     names_its_references,
+    no_sounds,
     one_kind_for_each_picture,
     one_mask,
     pictures_alone,
+    ratio_in_one_copy,
     ratio_of_the_first_frame,
+    room_for_the_clips,
+    short_together,
     shorter_with_a_clip,
     shots_need_rewriting,
     silence_or_a_track,
     something_to_extend,
     types_are_true,
+    voices_are_references,
     voices_have_owners,
 )
 
@@ -34,11 +41,13 @@ if TYPE_CHECKING:
 
     from .catalog import Rule
 
-CHECKED = "2026-11-21"
+CHECKED = "2026-11-26"
 
 # Wire shapes, by their keys in `wire`.
 PLAIN = "video"
 MEDIA = "video media"
+REFERENCES = "video references"
+ANIMATE = "video animate"
 FRAMES = "video frames"
 AS_GIVEN = "video as given"
 
@@ -183,17 +192,28 @@ _USUAL = "1 to 3 minutes for 5 s, up to 10 for 15 s"
 _HORSE_USUAL = "1 to 5 minutes"
 
 
+_LENGTHS = "duration input_video_duration output_video_duration video_count SR"
+_SHORT_USAGE = "duration video_count SR"
+_OLD_USAGE = "video_duration video_count video_ratio"
+"""The fields of `usage` in an answer; they differ by generation."""
+
+
 def _mode(name: str, task: str, *params: Param, rules: tuple[Rule, ...] = (), usual: str = _USUAL, **more: Any) -> Mode:
     mode = Mode(name, params, task=task, rules=rules, usual=usual, bills="duration", most=5, is_ceiling=True)
     return changed(mode, **more) if more else mode
 
 
 def _flat_t2v(
-    pixels: Mapping[str, Mapping[str, str]], default: str, send: str, *params: Param, longest: int = 1500
+    pixels: Mapping[str, Mapping[str, str]],
+    default: str,
+    send: str,
+    *params: Param,
+    longest: int = 1500,
+    usage: str = _OLD_USAGE,
 ) -> Mode:
     rules = (shots_need_rewriting,) if SHOTS in params else ()
     fields = (prompt(longest, required=True), NEGATIVE, size(pixels, default, send), *params, *_WAN_TAIL)
-    return _mode("t2v", PLAIN, *fields, rules=rules, pixels=pixels)
+    return _mode("t2v", PLAIN, *fields, rules=rules, pixels=pixels, usage=usage)
 
 
 def _with_effects(mode: Mode, *left_out: str) -> tuple[Mode, ...]:
@@ -203,10 +223,12 @@ def _with_effects(mode: Mode, *left_out: str) -> tuple[Mode, ...]:
     return effect, mode
 
 
-def _flat_i2v(rule: MediaRule, resolution: Param, *params: Param, longest: int = 1500) -> tuple[Mode, ...]:
+def _flat_i2v(
+    rule: MediaRule, resolution: Param, *params: Param, longest: int = 1500, usage: str = _OLD_USAGE
+) -> tuple[Mode, ...]:
     rules = (*((shots_need_rewriting,) if SHOTS in params else ()), *((silence_or_a_track,) if SOUND in params else ()))
     fields = (image(rule), prompt(longest), NEGATIVE, resolution, *params, *_WAN_TAIL)
-    return _with_effects(_mode("i2v", PLAIN, *fields, rules=rules, pixels=NO_PIXELS), "prompt")
+    return _with_effects(_mode("i2v", PLAIN, *fields, rules=rules, pixels=NO_PIXELS, usage=usage), "prompt")
 
 
 _WAN27_T2V = _mode(
@@ -220,6 +242,7 @@ _WAN27_T2V = _mode(
     seconds(2, 15),
     *_WAN_TAIL,
     pixels=WAN27_PIXELS,
+    usage=_LENGTHS + " ratio",
     usual="2 to 12 minutes",
 )
 _WAN27_I2V = _mode(
@@ -236,6 +259,7 @@ _WAN27_I2V = _mode(
     *_WAN_TAIL,
     rules=(legal_combination, longer_than_the_clip),
     pixels=NO_PIXELS,
+    usage=_LENGTHS,
 )
 _WAN27_R2V = _mode(
     "r2v",
@@ -257,10 +281,12 @@ _WAN27_R2V = _mode(
         shorter_with_a_clip,
         voices_have_owners,
         types_are_true,
+        no_sounds,
         ratio_of_the_first_frame,
     ),
     pixels=WAN27_PIXELS,
     bills_clips=True,
+    usage=_LENGTHS + " ratio",
     usual="2 to 10 minutes",
 )
 _WAN27_EDIT = _mode(
@@ -282,10 +308,11 @@ _WAN27_EDIT = _mode(
     ),
     KEEP_SOUND,
     *_WAN_TAIL,
-    rules=(types_are_true, pictures_alone),
+    rules=(types_are_true, no_sounds, pictures_alone),
     pixels=WAN27_PIXELS,
     bills_clips=True,
     most=10,
+    usage=_LENGTHS,
     usual="1 to 8 minutes",
 )
 
@@ -310,23 +337,27 @@ def _wan26_r2v(*params: Param) -> tuple[Mode, ...]:
             ),
             pixels=_sizes("720P", "1080P"),
             bills_clips=True,
+            usage=_LENGTHS + " size",
             usual="2 to 5 minutes",
         ),
     )
 
 
-def _kf2v(resolution: Param) -> tuple[Mode, ...]:
+def _kf2v(resolution: Param, usage: str = _OLD_USAGE) -> tuple[Mode, ...]:
     first = media("first_frame_url", "the first picture", WAN22_PICTURE, required=True, also=("img_url", *IMAGE_URL))
     last = media("last_frame_url", "the last picture", WAN22_PICTURE, required=True)
     fields = (first, last, prompt(800), NEGATIVE, resolution, FIVE, *_WAN_TAIL)
-    mode = _mode("kf2v", FRAMES, *fields, pixels=NO_PIXELS, usual="1 to 8 minutes")
+    mode = _mode("kf2v", FRAMES, *fields, pixels=NO_PIXELS, usage=usage, usual="1 to 8 minutes")
     return _with_effects(mode, "prompt", "negative_prompt", "last_frame_url")
 
 
 def _vace(name: str, meaning: str, *params: Param, rules: tuple[Rule, ...] = (), **more: Any) -> Mode:
     function = Param("function", "text", meaning)
     fields = (function, prompt(800, required=True), *params, FIVE, *_WAN_TAIL)
-    return _mode(name, PLAIN, *fields, rules=rules, when={"function": name}, usual="5 to 10 minutes", **more)
+    return changed(
+        _mode(name, PLAIN, *fields, rules=rules, when={"function": name}, usual="5 to 10 minutes", **more),
+        usage=_OLD_USAGE,
+    )
 
 
 def _control(*choices: str, required: bool = False) -> Param:
@@ -400,7 +431,9 @@ _VACE = (
 def _horse(name: str, *params: Param, needs_prompt: bool = True, **more: Any) -> tuple[Mode, ...]:
     text = prompt(5000, needs_prompt, _HORSE_LENGTH)
     shape = MEDIA if name != "t2v" else PLAIN
-    return (_mode(name, shape, text, *params, CLEAN, SEED, pixels=NO_PIXELS, usual=_HORSE_USUAL, **more),)
+    usage = _LENGTHS + " ratio" * any(param.name == "ratio" for param in params)
+    mode = _mode(name, shape, text, *params, CLEAN, SEED, pixels=NO_PIXELS, usual=_HORSE_USUAL, usage=usage, **more)
+    return (mode,)
 
 
 _HORSE_T2V = _horse("t2v", _HORSE_TIERS, ratio(*HORSE_RATIOS), seconds(3, 15))
@@ -418,7 +451,12 @@ _HORSE_R2V = _horse(
     _HORSE_TIERS,
     ratio(*HORSE_RATIOS),
     seconds(3, 15),
-    rules=(names_its_references(r"image\s*\d|图\s*\d", "[Image 1], [Image 2], …"), types_are_true, pictures_alone),
+    rules=(
+        names_its_references(r"image\s*\d|图\s*\d", "[Image 1], [Image 2], …"),
+        types_are_true,
+        no_sounds,
+        pictures_alone,
+    ),
 )
 _HORSE_EDIT = _horse(
     "videoedit",
@@ -427,20 +465,184 @@ _HORSE_EDIT = _horse(
     TYPES,
     tier("720P", "1080P", default="1080P"),
     KEEP_SOUND,
-    rules=(types_are_true, pictures_alone),
+    rules=(types_are_true, no_sounds, pictures_alone),
     bills_clips=True,
     most=15,
 )
-_ANY_MEDIA = _mode(
+
+# Wan 3.0: one row, five ways of working ---------------------------------------------------------------------
+
+WAN3_PICTURE = WAN27_PICTURE
+WAN3_CLIP = MediaRule(_CLIPS, 100, side=(240, 4096), ratio=8, seconds=(1, 15), fps=(16, 0), data_url=False)
+WAN3_SOUND = MediaRule(_SOUNDS, 15, seconds=(1, 15), data_url=False)
+WAN3_RATIOS = ("adaptive", "16:9", "4:3", "1:1", "3:4", "9:16", "21:9")
+WAN3_PIXELS = {"480P": _480, **WAN27_PIXELS}
+WAN3_TOGETHER, WAN3_CLIPS = 30, 15  # seconds of clips and result, and of the clips alone
+_WAN3_LENGTH = changed(seconds(2, 30), meaning="seconds, each billed; -1: the model chooses", beside=(-1,))
+_WAN3_FREE_LENGTH = changed(_WAN3_LENGTH, default=None, send=None)
+_WAN3_SOUND = Param("audio", "switch", "false makes a silent video at the same price", default=True)
+_WAN3_THINKING = Param(
+    "enable_thinking", "switch", "of the newest official SDK; what it does here is documented nowhere"
+)
+_WAN3_SEED = changed(SEED, low=-1)
+_WAN3_TAIL = (_WAN3_SOUND, EXTEND, _WAN3_THINKING, WATERMARK, _WAN3_SEED)
+_WAN3_DOCUMENT = Param("file", "document", "a document to make the video from, 50 pages at most", essential=True)
+_WAN3_LINK = Param("link", "link", "a public web page to make the video from; never uploaded", essential=True)
+_WAN3_REFERENCES = (
+    references(0, 20, WAN3_PICTURE, WAN3_CLIP, WAN3_SOUND, also=("reference_images", "reference_image")),
+    changed(
+        TYPES,
+        meaning="reference_image, reference_video or reference_audio for each reference",
+        choices=("reference_image", "reference_video", "reference_audio"),
+    ),
+    Param(
+        "reference_voices",
+        "media list",
+        "sounds, sent as references behind the others",
+        low=0,
+        high=5,
+        media=(WAN3_SOUND,),
+        gaps=True,
+        also=("reference_voice",),
+    ),
+    _WAN3_DOCUMENT,
+    _WAN3_LINK,
+)
+_WAN3_REFERENCE_FIELDS = ("reference_urls", "reference_voices", "file", "link")
+_WAN3_FIRST = media("first_frame_url", "the first picture", WAN3_PICTURE, required=True, also=("img_url",))
+
+
+def _wan3(name: str, *params: Param, length: Param = _WAN3_LENGTH, rules: tuple[Rule, ...] = (), **more: Any) -> Mode:
+    shape = (tier("480P", "720P", "1080P", default="1080P"), ratio(*WAN3_RATIOS), length)
+    fields = (prompt(20000, required=name == "t2v"), *params, *shape, *_WAN3_TAIL)
+    mode = _mode(name, REFERENCES, *fields, rules=(*rules, ratio_in_one_copy), pixels=WAN3_PIXELS, **more)
+    return changed(
+        mode,
+        usual="1 to 5 minutes, at times 15 and more",
+        patience=1440 + 480,
+        usage="video_count duration input_video_duration output_video_duration fps SR ratio",
+        fps=30,
+        most_of_clips=WAN3_CLIPS,
+        most_in_all=WAN3_TOGETHER,
+    )
+
+
+_WAN3_RULES = (
+    types_are_true,
+    at_most_of_each(10, 5, 5),
+    short_together(WAN3_CLIPS),
+    room_for_the_clips(WAN3_TOGETHER),
+    voices_are_references,
+    document_or_page,
+)
+_WAN3 = (
+    _wan3(
+        "kf2v",
+        changed(_WAN3_FIRST, meaning="the first picture; a last one alone is documented nowhere and refused"),
+        media("last_frame_url", "the last picture", WAN3_PICTURE, required=True),
+        when={"last_frame_url": GIVEN},
+        excludes=(*_WAN3_REFERENCE_FIELDS, "video_url"),
+    ),
+    _wan3(
+        "i2v",
+        _WAN3_FIRST,
+        when={"first_frame_url": GIVEN},
+        excludes=(*_WAN3_REFERENCE_FIELDS, "video_url"),
+    ),
+    _wan3(
+        "videoedit",
+        media("video_url", "the clip to edit, Video 1 in the prompt", WAN3_CLIP, required=True),
+        *_WAN3_REFERENCES,
+        length=_WAN3_FREE_LENGTH,
+        rules=_WAN3_RULES,
+        when={"video_url": GIVEN},
+        bills_clips=True,
+        most=WAN3_CLIPS,
+    ),
+    _wan3(
+        "r2v",
+        *_WAN3_REFERENCES,
+        rules=(
+            names_its_references(
+                r"(image|video|audio)\s*\d|(图|视频|音频)\s*\d|参考", "Image 1, Video 1, Audio 1 (图1, 视频1, 音频1)"
+            ),
+            *_WAN3_RULES,
+        ),
+        when_any=_WAN3_REFERENCE_FIELDS,
+        bills_clips=True,
+    ),
+    _wan3("t2v"),
+)
+_WAN3_KINDS = "t2v i2v kf2v r2v videoedit"
+_WAN3_INSTEAD = {
+    **dict.fromkeys(("audio_url", "driving_audio_url"), "a sound is a reference: --reference song.mp3"),
+    "first_clip_url": "a clip that grows is a reference: --reference clip.mp4 --ratio adaptive",
+    "last_clip_url": "a clip that grows is a reference: --reference clip.mp4 --ratio adaptive",
+}
+
+
+# A person moved by a clip, or by a voice ---------------------------------------------------------------------
+
+ANIMATE_PICTURE = MediaRule(_PICTURES, 5, side=(200, 4096), ratio=3, ascii_url=True, data_url=False)
+ANIMATE_CLIP = MediaRule(
+    (*_CLIPS, "video/x-msvideo"), 200, side=(200, 2048), ratio=3, seconds=(2, 30), ascii_url=True, data_url=False
+)
+SPEAKER = MediaRule(_PICTURES, 20, side=(400, 7000), data_url=False)
+SPEECH = MediaRule(_SOUNDS, 15, seconds=(0, 20), data_url=False)
+_PERSON = Param(
+    "image_url",
     "media",
-    MEDIA,
-    prompt(20000),
-    NEGATIVE,
-    Param("media", "media items", "the array of the API, passed on as it is", required=True, essential=True),
-    tier("480P", "720P", "1080P", default="1080P"),
-    seconds(2, 30),
-    *_WAN_TAIL,
-    pixels=NO_PIXELS,
+    "one person who faces the camera",
+    required=True,
+    media=(ANIMATE_PICTURE,),
+    also=("img_url", "first_frame_url", *IMAGE_URL),
+)
+_QUALITY = Param(
+    "mode",
+    "choice",
+    "quality, which sets the price; the service has no default, so the cheaper one is sent",
+    choices=("wan-std", "wan-pro"),
+    send="wan-std",
+    essential=True,
+)
+_CHECK_IMAGE = Param("check_image", "switch", "look at the picture before the video is made", default=True)
+
+
+def _animate(name: str, clip: str) -> tuple[Mode, ...]:
+    return (
+        _mode(
+            name,
+            ANIMATE,
+            _PERSON,
+            media("video_url", clip, ANIMATE_CLIP, required=True),
+            WATERMARK,
+            _QUALITY,
+            _CHECK_IMAGE,
+            usual="2 to 10 minutes",
+            most=30,
+            lasts="video_url",
+            answer="in results",
+            usage="video_duration video_ratio",
+        ),
+    )
+
+
+_S2V = (
+    _mode(
+        "i2v",
+        ANIMATE,
+        changed(_PERSON, meaning="who speaks or sings", media=(SPEAKER,)),
+        media("audio_url", "a clear voice; the video is as long", SPEECH, required=True, also=("driving_audio_url",)),
+        tier("480P", "720P", default="480P"),
+        Param("style", "text", "an older word for the scene, speech or another; no longer on the page"),
+        usual="5 to 10 minutes",
+        most=20,
+        lasts="audio_url",
+        answer="in results",
+        usage="duration size fps video_count SR",
+        fps=16,
+        pixels=NO_PIXELS,
+    ),
 )
 
 
@@ -448,22 +650,46 @@ _ANY_MEDIA = _mode(
 
 _BOTH = (BEIJING, SINGAPORE)
 _THREE = (*_BOTH, VIRGINIA)
+_WITH_TOKYO = (*_BOTH, TOKYO)
+_WITH_FRANKFURT = (*_THREE, FRANKFURT)
+_FIVE = (*_WITH_FRANKFURT, TOKYO)
+_SIX = (*_FIVE, HONG_KONG)
+_WAN3_PAGE = "wan3-video-generation-api-reference"
 _T2V_PAGE = "text-to-video-api-reference"
 _I2V_PAGE = "image-to-video-api-reference"
 _I2V_27_PAGE = "image-to-video-general-api-reference"
 _KF2V_PAGE = "image-to-video-by-first-and-last-frame-api-reference"
 _R2V_PAGE = "wan-video-to-video-api-reference"
 _EDIT_PAGE = "wan-video-editing-api-reference"
+_MOVE_PAGE = "wan-animate-move-api"
+_MIX_PAGE = "wan-animate-mix-api"
+_S2V_PAGE = "wan-s2v-api"
 _VACE_PAGE = "wanx-vace-api-reference"
 _HORSE_PAGE = "happyhorse-api-reference"
 
 
 def _row(
-    id: str, kind: str, summary: str, modes: tuple[Mode, ...], source: str, regions: tuple[str, ...] = _BOTH
+    id: str,
+    kind: str,
+    summary: str,
+    modes: tuple[Mode, ...],
+    source: str,
+    regions: tuple[str, ...] = _BOTH,
+    sound: str = "yes",
+    instead: Mapping[str, str] = {},
 ) -> Model:
-    kinds = tuple(kind.split())
-    twins = TWINS.get(id, {})
-    return Model(id, id.partition("-")[0], summary, modes, regions, source, CHECKED, kinds=kinds, twins=twins)
+    family = id.partition("-")[0]
+    return Model(
+        *(id, family, summary, modes, regions, source, CHECKED),
+        kinds=tuple(kind.split()),
+        sound="no" if family in _SILENT and sound == "yes" else sound,
+        tells_rewriting=family in (*_SILENT, "wan2.5"),
+        instead=instead,
+        twins=TWINS.get(id, {}),
+    )
+
+
+_SILENT = ("wan2.2", "wan2.1", "wanx2.1")
 
 
 _OLDER = ("t2v-turbo", "t2v-plus", "i2v-turbo", "i2v-plus", "kf2v-plus", "vace-plus")
@@ -486,20 +712,37 @@ _KF2V_PLUS = _kf2v(tier("720P", default="720P"))
 _OLD = "older and silent; the spelling of "
 
 MODELS = (
-    _row("wan2.7-t2v", "t2v", "text to video with sound, 720P or 1080P, 2 to 15 s", (_WAN27_T2V,), _T2V_PAGE),
+    _row(
+        "wan3.0-video",
+        _WAN3_KINDS,
+        "one id for text, frames, references, documents, web pages and editing; 2 to 30 s, sound",
+        _WAN3,
+        _WAN3_PAGE,
+        _SIX,
+        instead=_WAN3_INSTEAD,
+    ),
+    _row("wan3.0-video-prime", _WAN3_KINDS, "the same, faster", _WAN3, _WAN3_PAGE, _SIX, instead=_WAN3_INSTEAD),
+    _row(
+        "wan2.7-t2v", "t2v", "text to video with sound, 720P or 1080P, 2 to 15 s", (_WAN27_T2V,), _T2V_PAGE, _WITH_TOKYO
+    ),
     _row(
         "wan2.6-t2v",
         "t2v",
         "text to video with sound, one shot or several, 2 to 15 s",
-        (_flat_t2v(_sizes("720P", "1080P"), "1920*1080", "1280*720", *_T2V_26),),
+        (_flat_t2v(_sizes("720P", "1080P"), "1920*1080", "1280*720", *_T2V_26, usage=_LENGTHS + " size"),),
         _T2V_PAGE,
-        _THREE,
+        _WITH_FRANKFURT,
     ),
     _row(
         "wan2.6-t2v-us",
         "t2v",
         "the same in Virginia, 5 or 10 s",
-        (_flat_t2v(_sizes("720P", "1080P"), "1920*1080", "1280*720", audio(SOUND_FROM_3), one_of(5, 10), SHOTS),),
+        (
+            _flat_t2v(
+                *(_sizes("720P", "1080P"), "1920*1080", "1280*720", audio(SOUND_FROM_3), one_of(5, 10), SHOTS),
+                usage=_LENGTHS + " size",
+            ),
+        ),
         _T2V_PAGE,
         (VIRGINIA,),
     ),
@@ -522,36 +765,42 @@ MODELS = (
     _row("wanx2.1-t2v-plus", "t2v", _OLD + "Beijing, 720P, 5 s", (_PLUS,), _T2V_PAGE, (BEIJING,)),
     _row("wan2.1-t2v-plus", "t2v", _OLD + "Singapore", (_PLUS,), _T2V_PAGE, (SINGAPORE,)),
     _row(
-        "happyhorse-1.0-t2v", "t2v", "text to video with sound, nine ratios, 3 to 15 s", _HORSE_T2V, _HORSE_PAGE, _THREE
+        "happyhorse-1.0-t2v",
+        "t2v",
+        "text to video with sound, nine ratios, 3 to 15 s",
+        _HORSE_T2V,
+        _HORSE_PAGE,
+        _WITH_FRANKFURT,
     ),
-    _row("happyhorse-1.1-t2v", "t2v", "the same, newer", _HORSE_T2V, _HORSE_PAGE),
+    _row("happyhorse-1.1-t2v", "t2v", "the same, newer", _HORSE_T2V, _HORSE_PAGE, _FIVE),
     _row(
         "wan2.7-i2v",
         "i2v kf2v",
         "first frame, first and last frame, lip sync, or a clip that goes on; 2 to 15 s with sound",
         (_WAN27_I2V,),
         _I2V_27_PAGE,
+        _WITH_TOKYO,
     ),
     _row(
         "wan2.6-i2v-flash",
         "i2v",
         "a picture comes alive, with sound or silent, 2 to 15 s",
-        _flat_i2v(WAN26_PICTURE, _WAN26_TIERS, *_I2V_26, SOUND),
+        _flat_i2v(WAN26_PICTURE, _WAN26_TIERS, *_I2V_26, SOUND, usage=_LENGTHS + " audio"),
         _I2V_PAGE,
     ),
     _row(
         "wan2.6-i2v",
         "i2v",
         "a picture comes alive, with sound, 2 to 15 s",
-        _flat_i2v(WAN26_PICTURE, _WAN26_TIERS, *_I2V_26),
+        _flat_i2v(WAN26_PICTURE, _WAN26_TIERS, *_I2V_26, usage=_LENGTHS),
         _I2V_PAGE,
-        _THREE,
+        _WITH_FRANKFURT,
     ),
     _row(
         "wan2.6-i2v-us",
         "i2v",
         "the same in Virginia, 5, 10 or 15 s",
-        _flat_i2v(WAN26_PICTURE, _WAN26_TIERS, audio(SOUND_FROM_3), one_of(5, 10, 15), SHOTS),
+        _flat_i2v(WAN26_PICTURE, _WAN26_TIERS, audio(SOUND_FROM_3), one_of(5, 10, 15), SHOTS, usage=_LENGTHS),
         _I2V_PAGE,
         (VIRGINIA,),
     ),
@@ -559,41 +808,74 @@ MODELS = (
         "wan2.5-i2v-preview",
         "i2v",
         "a picture comes alive, with sound, 480P to 1080P, 5 or 10 s",
-        _flat_i2v(WAN26_PICTURE, _ALL_TIERS, audio(SOUND_FROM_3), one_of(5, 10)),
+        _flat_i2v(WAN26_PICTURE, _ALL_TIERS, audio(SOUND_FROM_3), one_of(5, 10), usage=_SHORT_USAGE),
         _I2V_PAGE,
     ),
     _row(
         "wan2.2-i2v-flash",
         "i2v",
         "a picture comes alive, silent, 480P to 1080P, 5 s",
-        _flat_i2v(WAN22_PICTURE, changed(_ALL_TIERS, default="720P"), FIVE, longest=800),
+        _flat_i2v(WAN22_PICTURE, changed(_ALL_TIERS, default="720P"), FIVE, longest=800, usage=_SHORT_USAGE),
         _I2V_PAGE,
-        (BEIJING,),
     ),
     _row(
         "wan2.2-i2v-plus",
         "i2v",
         "a picture comes alive, silent, 480P or 1080P, 5 s",
-        _flat_i2v(WAN22_PICTURE, tier("480P", "1080P", default="1080P", send="1080P"), FIVE, longest=800),
+        _flat_i2v(
+            *(WAN22_PICTURE, tier("480P", "1080P", default="1080P", send="1080P"), FIVE),
+            longest=800,
+            usage=_SHORT_USAGE,
+        ),
         _I2V_PAGE,
+    ),
+    _row(
+        "wan2.2-animate-move",
+        "i2v",
+        "a pictured person moves as the one in a clip does; as long as the clip, 2 to 30 s",
+        _animate("i2v", "the clip whose motion is taken over"),
+        _MOVE_PAGE,
+        sound="not documented",
+    ),
+    _row(
+        "wan2.2-s2v",
+        "i2v",
+        "a pictured person speaks or sings a given sound, which may last 20 s",
+        _S2V,
+        _S2V_PAGE,
+        (BEIJING,),
+        sound="the given voice",
     ),
     _row("wanx2.1-i2v-turbo", "i2v", _OLD + "Beijing, 480P or 720P, 3 to 5 s", _I2V_TURBO, _I2V_PAGE, (BEIJING,)),
     _row("wan2.1-i2v-turbo", "i2v", _OLD + "Singapore", _I2V_TURBO, _I2V_PAGE, (SINGAPORE,)),
     _row("wanx2.1-i2v-plus", "i2v", _OLD + "Beijing, 720P, 5 s", _I2V_PLUS, _I2V_PAGE, (BEIJING,)),
     _row("wan2.1-i2v-plus", "i2v", _OLD + "Singapore", _I2V_PLUS, _I2V_PAGE, (SINGAPORE,)),
-    _row("happyhorse-1.0-i2v", "i2v", "a picture comes alive, with sound, 3 to 15 s", _HORSE_I2V, _HORSE_PAGE, _THREE),
-    _row("happyhorse-1.1-i2v", "i2v", "the same, newer", _HORSE_I2V, _HORSE_PAGE),
+    _row(
+        "happyhorse-1.0-i2v",
+        "i2v",
+        "a picture comes alive, with sound, 3 to 15 s",
+        _HORSE_I2V,
+        _HORSE_PAGE,
+        _WITH_FRANKFURT,
+    ),
+    _row("happyhorse-1.1-i2v", "i2v", "the same, newer", _HORSE_I2V, _HORSE_PAGE, _FIVE),
     _row(
         "wan2.2-kf2v-flash",
         "kf2v",
         "from a first to a last picture, silent, 480P to 1080P, 5 s",
-        _kf2v(changed(_ALL_TIERS, default="720P")),
+        _kf2v(changed(_ALL_TIERS, default="720P"), usage="video_duration video_count SR"),
         _KF2V_PAGE,
-        (BEIJING,),
     ),
     _row("wanx2.1-kf2v-plus", "kf2v", _OLD + "Beijing, 720P, 5 s", _KF2V_PLUS, _KF2V_PAGE, (BEIJING,)),
     _row("wan2.1-kf2v-plus", "kf2v", _OLD + "Singapore", _KF2V_PLUS, _KF2V_PAGE, (SINGAPORE,)),
-    _row("wan2.7-r2v", "r2v", "subjects from pictures and clips, with voices, 2 to 15 s", (_WAN27_R2V,), _R2V_PAGE),
+    _row(
+        "wan2.7-r2v",
+        "r2v",
+        "subjects from pictures and clips, with voices, 2 to 15 s",
+        (_WAN27_R2V,),
+        _R2V_PAGE,
+        _WITH_TOKYO,
+    ),
     _row(
         "wan2.6-r2v-flash",
         "r2v",
@@ -601,37 +883,44 @@ MODELS = (
         _wan26_r2v(SOUND),
         _R2V_PAGE,
     ),
-    _row("wan2.6-r2v", "r2v", "the same, steadier, always with sound", _wan26_r2v(), _R2V_PAGE, _THREE),
+    _row("wan2.6-r2v", "r2v", "the same, steadier, always with sound", _wan26_r2v(), _R2V_PAGE, _WITH_FRANKFURT),
     _row(
         "happyhorse-1.0-r2v",
         "r2v",
         "subjects from 1 to 9 pictures, with sound, 3 to 15 s",
         _HORSE_R2V,
         _HORSE_PAGE,
-        _THREE,
+        _WITH_FRANKFURT,
     ),
-    _row("happyhorse-1.1-r2v", "r2v", "the same, newer", _HORSE_R2V, _HORSE_PAGE),
+    _row("happyhorse-1.1-r2v", "r2v", "the same, newer", _HORSE_R2V, _HORSE_PAGE, _FIVE),
     _row(
         "wanx2.1-vace-plus", "vace", "five editing functions, silent, 720P, 5 s; Beijing", _VACE, _VACE_PAGE, (BEIJING,)
     ),
     _row("wan2.1-vace-plus", "vace", "the same in Singapore", _VACE, _VACE_PAGE, (SINGAPORE,)),
-    _row("wan2.7-videoedit", "videoedit", "edit a clip of 2 to 10 s by words and pictures", (_WAN27_EDIT,), _EDIT_PAGE),
+    _row(
+        "wan2.7-videoedit",
+        "videoedit",
+        "edit a clip of 2 to 10 s by words and pictures",
+        (_WAN27_EDIT,),
+        _EDIT_PAGE,
+        _WITH_TOKYO,
+    ),
+    _row(
+        "wan2.2-animate-mix",
+        "videoedit",
+        "the person in a clip becomes the pictured one; as long as the clip, 2 to 30 s",
+        _animate("videoedit", "the clip in which the person is replaced"),
+        _MIX_PAGE,
+        sound="not documented",
+    ),
     _row(
         "happyhorse-1.0-video-edit",
         "videoedit",
         "edit up to 15 s of a clip by words and pictures",
         _HORSE_EDIT,
         _HORSE_PAGE,
-        _THREE,
+        _FIVE,
     ),
-    _row(
-        "wan3.0-video",
-        "",
-        "passed on with your own media; its contract is not verified here",
-        (_ANY_MEDIA,),
-        _I2V_27_PAGE,
-    ),
-    _row("wan3.0-video-prime", "", "the same", (_ANY_MEDIA,), _I2V_27_PAGE),
 )
 
 FAMILIES = (
@@ -682,7 +971,13 @@ def closed() -> tuple[tuple[str, str], ...]:
 ELSEWHERE = ("*t2i*", "*-i2i*", "*image*", "wanx-v*")
 
 FLAGS = (
-    Flag("--mode", "MODE", "t2v, i2v, kf2v, r2v, vace or videoedit; without it the model or the fields decide", "mode"),
+    Flag(
+        "--mode",
+        "MODE",
+        "t2v, i2v, kf2v, r2v, vace or videoedit; without it the model or the fields decide. "
+        "For the animate models: wan-std or wan-pro",
+        "mode",
+    ),
     Flag("--image", "PATH|URL", "the picture that comes alive", "img_url"),
     Flag("--first-frame", "PATH|URL", "the first picture", "first_frame_url"),
     Flag("--last-frame", "PATH|URL", "the last picture", "last_frame_url"),
@@ -696,9 +991,11 @@ FLAGS = (
         many=True,
     ),
     Flag("--voice", "PATH|URL", "the voice of the reference in the same place; repeat", "reference_voices", many=True),
+    Flag("--document", "PATH|URL", "a document to make a video from (wan3.0-video): pdf, docx, pptx, md, …", "file"),
+    Flag("--link", "URL", "a public web page to make a video from (wan3.0-video)", "link"),
     Flag("--size", "SIZE", "1280*720, a ratio such as 9:16, or 720P, in the words of any model", "size"),
     Flag("--resolution", "TIER", "480P, 720P or 1080P; 720P unless given, where the model has it", "resolution"),
-    Flag("--ratio", "RATIO", "16:9, 9:16, 1:1, …", "ratio"),
+    Flag("--ratio", "RATIO", "16:9, 9:16, 1:1, …; adaptive (wan3.0-video) follows the input", "ratio"),
     Flag("--duration", "SECONDS", "length, each second billed; 5 unless given", "duration"),
     Flag("--seed", "NUMBER", "0 to 2147483647; the same seed gives similar videos", "seed"),
     Flag("--negative-prompt", "TEXT", "what to keep out of the video", "negative_prompt"),
@@ -706,6 +1003,8 @@ FLAGS = (
 
 _VACE_DEFAULT = Default("wanx2.1-vace-plus", {"mode": "vace"}, {SINGAPORE: "wan2.1-vace-plus"})
 DEFAULTS = (
+    Default("wan3.0-video", {"file": GIVEN}),
+    Default("wan3.0-video", {"link": GIVEN}),
     Default("wan2.6-t2v", {"mode": "t2v"}),
     *(
         Default("wan2.7-i2v", {"mode": "i2v", field: GIVEN})

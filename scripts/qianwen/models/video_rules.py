@@ -6,7 +6,7 @@ A rule answers problems, which refuse the request, and texts, which warn. Source
 from __future__ import annotations
 
 from ..errors import Problem
-from .media_items import VIDEO, as_list, type_of
+from .media_items import AUDIO, IMAGE, VIDEO, as_list, type_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
     from ..media import Facts
     from .catalog import Finding, Rule, Values
+
+
+ROUNDING_SECONDS = 0.1  # a clip "of fifteen seconds" often has a few frames more
 
 
 def names_its_references(pattern: str, example: str) -> Rule:
@@ -119,12 +122,105 @@ def voices_have_owners(values: Values, facts: Mapping[str, Facts]) -> Iterable[F
 
 def types_are_true(values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:
     """A type that was named is that of the file."""
-    starts = {"reference_image": "image/", "reference_video": "video/"}
+    starts = {IMAGE: "image/", VIDEO: "video/", AUDIO: "audio/"}
     for index, kind in enumerate(as_list(values.get("reference_types"))):
         path = f"reference_urls[{index}]"
         if isinstance(kind, str) and path in facts and not facts[path].type.startswith(starts[kind]):
             right = next((name for name, start in starts.items() if facts[path].type.startswith(start)), "")
             yield Problem(path, facts[path].type, f"is no {kind}", right, right, "format")
+
+
+def no_sounds(values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:
+    """References are pictures and clips; of a local file its bytes have told already."""
+    for index, url in enumerate(as_list(values.get("reference_urls"))):
+        if type_of(url) == AUDIO and f"reference_urls[{index}]" not in facts:
+            allowed = "a picture or a clip; a sound stands in reference_voices, beside the one who speaks so"
+            yield Problem(f"reference_urls[{index}]", url, "is a sound", allowed, reason="format")
+
+
+_NOUNS = {IMAGE: "picture", VIDEO: "clip", AUDIO: "sound"}
+
+
+def _kinds(values: Values, facts: Mapping[str, Facts]) -> list[tuple[str, str]]:
+    """(path, kind) of everything that is sent as a reference of Wan 3.0, in its order."""
+    types = as_list(values.get("reference_types"))
+    found = [("video_url", VIDEO)] if values.get("video_url") else []
+    starts = {"image": IMAGE, "video": VIDEO, "audio": AUDIO}
+    for index, url in enumerate(as_list(values.get("reference_urls"))):
+        path = f"reference_urls[{index}]"
+        named = types[index] if index < len(types) else None
+        known = starts.get(facts[path].type.partition("/")[0], "") if path in facts else ""
+        found.append((path, known or named or type_of(url)))
+    voices = enumerate(as_list(values.get("reference_voices")))
+    return found + [(f"reference_voices[{index}]", AUDIO) for index, voice in voices if voice]
+
+
+def at_most_of_each(pictures: int, clips: int, sounds: int) -> Rule:
+    """How many of each kind may be sent, whichever fields name them."""
+
+    def rule(values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:
+        kinds = [kind for _, kind in _kinds(values, facts)]
+        for kind, most in ((IMAGE, pictures), (VIDEO, clips), (AUDIO, sounds)):
+            if kinds.count(kind) > most:
+                noun = _NOUNS[kind] + "s"
+                count = kinds.count(kind)
+                yield Problem(
+                    "reference_urls", count, f"is too many {noun}", f"up to {most} {noun}", most, reason="count"
+                )
+
+    return rule
+
+
+def short_together(together: int) -> Rule:
+    """The clips together, and the sounds together, last no longer than this; each alone is checked with its file."""
+
+    def rule(values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:
+        for kind in (VIDEO, AUDIO):
+            paths = [path for path, own in _kinds(values, facts) if own == kind]
+            known = [facts[path].seconds for path in paths if path in facts]
+            if len(known) > 1 and sum(known) > together + ROUNDING_SECONDS * len(known):
+                noun = _NOUNS[kind] + "s"
+                path = next(path for path in reversed(paths) if path in facts)
+                allowed = f"{noun} of {together} s together"
+                yield Problem(path, f"{sum(known):.1f} s", f"makes the {noun} too long", allowed, reason="range")
+
+    return rule
+
+
+def room_for_the_clips(together: int) -> Rule:
+    """Clips and result together last no longer than this."""
+
+    def rule(values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:
+        paths = [path for path, kind in _kinds(values, facts) if kind == VIDEO]
+        known = [facts[path].seconds for path in paths if path in facts and facts[path].seconds]
+        duration = values.get("duration")
+        if type(duration) is int and known and duration + sum(known) > together + ROUNDING_SECONDS * len(known):
+            most = int(together - sum(known) + ROUNDING_SECONDS * len(known))
+            held = f"is too long beside clips of {sum(known):.1f} s"
+            allowed = f"2 to {most}, since clips and result last {together} s together at most"
+            yield Problem("duration", duration, held, allowed, most, "range")
+
+    return rule
+
+
+def document_or_page(values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:
+    """A document and a web page exclude each other, and either needs its prompt rewritten."""
+    given = [name for name in ("file", "link") if values.get(name)]
+    if len(given) > 1:
+        yield Problem("link", values["link"], "cannot be given together with file", "file or link", reason="excluded")
+    if given and values.get("prompt_extend") is False:
+        yield Problem("prompt_extend", False, f"must be true with {given[0]}", "true, or left out", True, "choice")
+
+
+def voices_are_references(values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:
+    if any(as_list(values.get("reference_voices"))):
+        yield "the voices are sent as sounds of their own, behind the references; say in the prompt whose Audio 1 is"
+
+
+def ratio_in_one_copy(values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:
+    """Only the newest copy of the page lists it, and clients that follow the page refuse it."""
+    if values.get("ratio") == "21:9":
+        yield "ratio 21:9 stands in one copy of the model's page only; the service may refuse it"
 
 
 def ratio_of_the_first_frame(values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:

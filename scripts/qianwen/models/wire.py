@@ -10,7 +10,7 @@ import re
 
 from ..record import record
 from . import results
-from .media_items import FLAT, REFERENCES, TYPES, VOICES, as_list, listed, pack
+from .media_items import FLAT, IMAGE, KINDS, REFERENCES, TYPES, VIDEO, VOICES, as_list, listed, pack
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class Call:
 class Shape:
     """always_parameters: the envelope of the page has them, so an empty object is sent rather than none.
 
-    entries: fields whose entries are placed one by one.
+    entries: fields whose entries are placed one by one.  items: the types of items of its `media` array, if it has one.
     """
 
     path: str
@@ -45,6 +45,7 @@ class Shape:
     is_stream: bool = False
     always_parameters: bool = False
     entries: frozenset[str] = frozenset()
+    items: tuple[str, ...] = ()
 
     @property
     def takes_messages(self) -> bool:
@@ -52,7 +53,7 @@ class Shape:
 
     @property
     def packs_media(self) -> bool:
-        return self.input is _video_media
+        return bool(self.items)
 
 
 @record
@@ -107,9 +108,12 @@ def _prompt_and_images(values: Values, text_first: bool) -> JSON:
     return {**fields, "images": listed(values, "reference_images")}
 
 
-def _video_media(values: Values, text_first: bool) -> JSON:
-    fields, media = _flat(VIDEO_FIELDS - FLAT)(values, text_first), pack(values)
-    return {**fields, "media": media} if media != [] or "media" in values else fields
+def _packed(types: tuple[str, ...]) -> Callable[[Values, bool], JSON]:
+    def encoder(values: Values, text_first: bool) -> JSON:
+        fields, media = _flat(VIDEO_FIELDS - FLAT)(values, text_first), pack(values, types)
+        return {**fields, "media": media} if media != [] or "media" in values else fields
+
+    return encoder
 
 
 VIDEO_FIELDS = frozenset(
@@ -119,6 +123,7 @@ VIDEO_FIELDS = frozenset(
         *("ref_images_url", "mask_image_url", "mask_video_url", "mask_frame_id"),
     )
 )
+ANIMATE_FIELDS = frozenset({"image_url", "video_url", "audio_url", "watermark"})
 AS_GIVEN_FIELDS = frozenset({"prompt", "media"})
 WHOLE = ("input", "parameters")
 """The two objects of a body. They may be given whole for a model without a row; a field of its own wins over them."""
@@ -128,6 +133,19 @@ PICTURES = frozenset({"reference_images"})
 GENERATION = "/services/aigc/multimodal-generation/generation"
 
 VIDEO_GENERATION = "/services/aigc/video-generation/video-synthesis"
+
+
+def _with_items(*types: str) -> Shape:
+    return Shape(
+        VIDEO_GENERATION,
+        _packed(types),
+        VIDEO_FIELDS | FLAT | {"media"},
+        is_task=True,
+        always_parameters=True,
+        entries=frozenset({REFERENCES, VOICES, TYPES}),
+        items=types,
+    )
+
 
 SHAPES: Mapping[str, Shape] = {
     "messages": Shape(GENERATION, _message, MESSAGE_FIELDS, entries=PICTURES),
@@ -150,13 +168,14 @@ SHAPES: Mapping[str, Shape] = {
         always_parameters=True,
     ),
     "video as given": Shape(VIDEO_GENERATION, _flat(AS_GIVEN_FIELDS), AS_GIVEN_FIELDS, is_task=True),
-    "video media": Shape(
-        VIDEO_GENERATION,
-        _video_media,
-        VIDEO_FIELDS | FLAT | {"media"},
+    "video media": _with_items("first_frame", "last_frame", "driving_audio", "first_clip", "video", IMAGE, VIDEO),
+    "video references": _with_items("first_frame", "last_frame", *KINDS, "file", "link"),
+    "video animate": Shape(
+        "/services/aigc/image2video/video-synthesis",
+        _flat(ANIMATE_FIELDS),
+        ANIMATE_FIELDS,
         is_task=True,
         always_parameters=True,
-        entries=frozenset({REFERENCES, VOICES, TYPES}),
     ),
     "video frames": Shape(
         "/services/aigc/image2video/video-synthesis",

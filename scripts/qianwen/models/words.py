@@ -6,11 +6,11 @@ Names and values stand in backticks and what matters most in bold, as in Markdow
 from __future__ import annotations
 
 import math
-from fnmatch import fnmatchcase
 
 from ..regions import PLACES
 from . import sizes
-from .catalog import GIVEN
+from .catalog import GIVEN, PATIENCE
+from .document_check import ALLOWED as DOCUMENT
 from .video_rules import LEGAL_MEDIA
 
 TYPE_CHECKING = False
@@ -36,7 +36,6 @@ SOUND = {
     "reference_voices": "own voices",
     "audio_setting": "the clip's can be kept",
 }
-SILENT = ("wan2.2*", "wan2.1*", "wanx2.1*")
 
 RULES: Mapping[str, str] = {
     "boxes_fit_the_pictures": "`bbox_list` has one list for each picture, `[]` for none, each with at most two boxes.",
@@ -58,6 +57,13 @@ RULES: Mapping[str, str] = {
     "types_are_true": (
         "`reference_types` is needed only where an address does not end in .mp4, .mov or a picture's suffix."
     ),
+    "no_sounds": "References are no sounds; a voice stands in `reference_voices`.",
+    "at_most_of_each": "At most {pictures} pictures, {clips} clips and {sounds} sounds in all.",
+    "short_together": "The clips last {together} s together at most, and so do the sounds.",
+    "room_for_the_clips": "Clips and result last {together} s together at most; with -1 the model keeps to that.",
+    "document_or_page": "`file` and `link` exclude each other, and with either `prompt_extend` must be true.",
+    "voices_are_references": "`reference_voices` are sent as sounds of their own, behind `reference_urls`; a warning.",
+    "ratio_in_one_copy": "`ratio` 21:9 stands in one copy of the page only; a warning.",
     "silence_or_a_track": "With `audio` false the video is silent, whatever `audio_url` says.",
     "pictures_alone": "References are pictures; a clip is refused.",
     "ratio_of_the_first_frame": "The service ignores `ratio` when `first_frame_url` is given.",
@@ -86,6 +92,11 @@ def span(low: float | None, high: float | None) -> str:
     if low is None or high is None:
         return ""
     return f"{low:g}" if low == high else f"{low:g} to {high:.10g}"
+
+
+def beside(param: Param) -> str:
+    """The legal numbers outside of the bounds."""
+    return "".join(f" or {number}" for number in param.beside)
 
 
 def plain(value: object) -> str:
@@ -151,14 +162,15 @@ VALUES: Mapping[str, Callable[[Param, Mode], str]] = {
     "text": lambda param, mode: (
         f"text, {param.longest} {param.unit}" + " advised" * param.longest_is_advice if param.longest else "text"
     ),
-    "integer": lambda param, mode: f"integer {span(param.low, param.high)}",
+    "integer": lambda param, mode: f"integer {span(param.low, param.high)}" + beside(param),
     "number": lambda param, mode: f"number {span(param.low, param.high)}",
     "switch": lambda param, mode: "true or false",
     "choice": lambda param, mode: code(*param.choices),
     "size": size_words,
     "media": lambda param, mode: files_words(param),
     "media list": _list_words,
-    "media items": lambda param, mode: "list of objects",
+    "document": lambda param, mode: f"{DOCUMENT}, 100 MB, no data: URL",
+    "link": lambda param, mode: "http(s) address, not uploaded",
     "types": lambda param, mode: "a list of " + ", ".join(f"`{choice}`" for choice in param.choices) + " or null",
     "structure": lambda param, mode: "list",
 }
@@ -183,6 +195,7 @@ def condition(mode: Mode) -> str:
     """What puts a request into a mode."""
     said = [f"`{name}`" if wanted is GIVEN else f"`{name}` {plain(wanted)}" for name, wanted in mode.when.items()]
     said = ["`--async`" if name == "`async` true" else name for name in said]
+    said += [" or ".join(f"`{name}`" for name in mode.when_any)] if mode.when_any else []
     return "with " + " and ".join(said) if said else "otherwise"
 
 
@@ -215,6 +228,16 @@ def price_tiers(mode: Mode) -> str:
     param = mode.param("size")
     areas = param.size.areas if param and param.size else {}
     return ", ".join(f"{name} up to {most:,} pixels" for name, most in areas.items())
+
+
+def has_own_way(model: Model) -> bool:
+    """Whether all modes of a model are one way of working; else what is given chooses one of several."""
+    return len({mode.name.partition(" ")[0] for mode in model.modes}) == 1 or has_functions(model.modes)
+
+
+def giving_up(mode: Mode) -> str:
+    """When the service gives a task up, where that is not the usual."""
+    return f"given up by the service after {mode.patience // 60} hours" if mode.patience != PATIENCE else ""
 
 
 def rules_of(model: Model, mode: Mode) -> list[str]:
@@ -282,7 +305,7 @@ def seconds_of(mode: Mode) -> str:
     if param is None:
         return f"as the clip, up to {mode.most}"
     if param.kind == "integer":
-        return span(param.low, param.high)
+        return span(param.low, param.high) + "; as the clip unless given" * (param.default is None)
     numbers = [choice for choice in param.choices if isinstance(choice, int)]
     in_a_row = len(numbers) > 2 and numbers == list(range(numbers[0], numbers[-1] + 1))
     text = span(numbers[0], numbers[-1]) if in_a_row else " or ".join(map(str, numbers))
@@ -290,11 +313,9 @@ def seconds_of(mode: Mode) -> str:
 
 
 def sound(model: Model) -> str:
-    """Whether the video has sound, by its generation, and which of the fields change it."""
-    if not model.kinds:
-        return "not verified"
-    if any(fnmatchcase(model.id, glob) for glob in SILENT):
-        return "no"
+    """Whether the video has sound, and which of the fields change it."""
+    if model.sound != "yes":
+        return model.sound
     fields = {param.name for mode in model.modes for param in mode.params}
     return "; ".join(["yes", *(words for field, words in SOUND.items() if field in fields)])
 

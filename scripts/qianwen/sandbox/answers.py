@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any, Callable, Iterator, Mapping
 
 from ..models.wire import SHAPES
@@ -181,12 +180,26 @@ def _results(order: Order, made: Made) -> JSON:
     return {"output": {"results": results, "task_metrics": metrics}, "usage": {"image_count": len(results)}}
 
 
-def _video(order: Order, url: str, clip: Clip) -> JSON:
-    """One clip. The older models show the prompt that they made of the user's."""
-    fields, newer = order.fields, order.family in NEWER
+def _with_prompt(order: Order, url: str) -> JSON:
+    """The older models show the prompt that they made of the user's."""
+    fields = order.fields
     output: JSON = {"video_url": url, "orig_prompt": fields.get("prompt", "")}
-    if not newer and fields.get("prompt") and fields.get("prompt_extend") is not False:
+    if order.model.tells_rewriting and fields.get("prompt") and fields.get("prompt_extend") is not False:
         output["actual_prompt"] = f"{fields['prompt']}, in soft light, slow camera"
+    return output
+
+
+VIDEO_LAYOUTS: Mapping[str, Callable[[Order, str], JSON]] = {
+    "": _with_prompt,
+    "in results": lambda order, url: {"results": {"video_url": url}},
+}
+"""`answer` of a mode → `output` of the answer about a video."""
+
+
+def _video(order: Order, url: str, clip: Clip) -> JSON:
+    """One clip."""
+    fields = order.fields
+    output = VIDEO_LAYOUTS[order.mode.answer](order, url)
     size = f"{clip.width}*{clip.height}"
     usage: JSON = {
         "duration": _rounded(clip.input_seconds + clip.seconds),
@@ -195,32 +208,21 @@ def _video(order: Order, url: str, clip: Clip) -> JSON:
         "video_duration": _rounded(clip.seconds),
         "video_count": 1,
         "SR": int(measures.tier(order)[:-1]),
-        "ratio": fields.get("ratio", "16:9"),
+        "ratio": measures.ratio(order, clip),
         "size": size,
-        "video_ratio": size if order.mode.name == "t2v" else "standard",
+        "video_ratio": QUALITIES.get(fields.get("mode"), size if order.mode.name == "t2v" else "standard"),
         "audio": clip.sound,
+        "fps": order.mode.fps,
     }
-    key = f"{order.model_id} {order.mode.name}"
-    names = next(names for pattern, names in VIDEO_USAGE if re.match(pattern, key))
-    return {"output": output, "usage": {name: usage[name] for name in names.split()}}
+    return {"output": output, "usage": {name: usage[name] for name in order.mode.usage.split()}}
 
 
 def _rounded(seconds: Seconds) -> Seconds:
     return seconds if isinstance(seconds, int) else round(seconds, 2)
 
 
-NEWER = ("wan2.6", "wan2.7", "wan3.0", "happyhorse")
-_LENGTHS = "duration input_video_duration output_video_duration video_count SR"
-VIDEO_USAGE = (
-    (r"wan2\.7.* (t2v|r2v)|happyhorse.* (t2v|r2v)", _LENGTHS + " ratio"),
-    (r"wan2\.6-i2v-flash", _LENGTHS + " audio"),
-    (r"wan2\.6.* (t2v|r2v)", _LENGTHS + " size"),
-    (r"wan2\.[67]|wan3|happyhorse", _LENGTHS),
-    (r"wan2\.[25].* i2v", "duration video_count SR"),
-    (r"wan2\.2.* kf2v", "video_duration video_count SR"),
-    (r"", "video_duration video_count video_ratio"),
-)
-"""Which fields `usage` has: pattern of "model mode", the first that fits. They differ by generation."""
+QUALITIES: Mapping[object, str] = {"wan-std": "standard", "wan-pro": "pro"}
+"""`mode` of the animating models → what `usage` calls it."""
 
 LAYOUTS: Mapping[str, Callable[[Order, Made], JSON]] = {
     "": _plain,

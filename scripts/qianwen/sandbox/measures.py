@@ -21,9 +21,10 @@ CHOSEN = "1024*1024"  # by a model that chooses the size itself
 STEP = 16  # pixels, to which sides are rounded that follow a picture
 UNSEEN_SECONDS = 5  # what a clip is taken to last that is somewhere on the web: nothing is fetched from there
 PICTURES = ("reference_images", "base_image_url", "ref_img")
-LEADERS = ("video_url", "first_clip_url", "first_frame_url", "img_url", "last_frame_url", "last_clip_url")
+LEADERS = ("video_url", "first_clip_url", "first_frame_url", "img_url", "last_frame_url", "last_clip_url", "image_url")
 """Fields whose file decides the shape of a video, the strongest first."""
-SILENT = ("wan2.2", "wan2.1", "wanx2.1")
+ADAPTIVE = "adaptive"
+CHOSEN_SECONDS = 8  # by a model that chooses the length itself
 
 
 @record
@@ -55,8 +56,9 @@ def picture_size(order: Order, seen: Seen) -> tuple[int, int]:
 def clip(order: Order, seen: Seen) -> Clip:
     """What the video of an order is like."""
     seconds = _seconds(order, seen)
-    sound = order.family not in SILENT and order.fields.get("audio") is not False
-    width, height = _clip_size(order, _leader(order, seen, LEADERS))
+    sound = order.model.sound != "no" and order.fields.get("audio") is not False
+    leaders = (*LEADERS, "reference_urls") if _adapts(order) else LEADERS
+    width, height = _clip_size(order, _leader(order, seen, leaders))
     return Clip(width, height, seconds, _input_seconds(order, seen, seconds), sound)
 
 
@@ -81,9 +83,10 @@ def _leader(order: Order, seen: Seen, names: tuple[str, ...]) -> Facts | None:
     """The facts of the file that decides the shape; of several in one field the last."""
     for name in names:
         value = order.fields.get(name)
-        facts = seen.get(value[-1] if isinstance(value, list) and value else str(value))
-        if facts and facts.width and facts.height:
-            return facts
+        for address in reversed(value) if isinstance(value, list) else (value,):
+            facts = seen.get(str(address))
+            if facts and facts.width and facts.height:
+                return facts
     return None
 
 
@@ -92,12 +95,33 @@ def _clip_size(order: Order, leader: Facts | None) -> tuple[int, int]:
     if size:
         return pixels_of(order.fields.get("size") or str(size.default))
     name, ratio = tier(order), order.fields.get("ratio")
-    if leader is None or (ratio and is_edit(order)):
+    ratio = None if ratio == ADAPTIVE else ratio
+    if leader is None or (ratio and (is_edit(order) or _adapts(order))):
         exact = order.mode.pixels.get(name, {}).get(ratio or "16:9")
         across, _, down = (ratio or "16:9").partition(":")
         return pixels_of(exact) if exact else _shaped(TIER_AREA[name], int(across) / int(down))
     area = TIER_AREA[name] if order.mode.param("resolution") else min(TIER_AREA[name], leader.width * leader.height)
     return _shaped(area, leader.width / leader.height)
+
+
+def _adapts(order: Order) -> bool:
+    """Whether the shape follows what is given unless a ratio is named."""
+    param = order.mode.param("ratio")
+    return param is not None and ADAPTIVE in param.choices
+
+
+def ratio(order: Order, clip: Clip) -> str:
+    """The ratio that the answer names: as asked, else the named one that is nearest to what was made."""
+    param, asked = order.mode.param("ratio"), order.fields.get("ratio")
+    if not param or not _adapts(order) or asked not in (None, ADAPTIVE):
+        return str(asked or "16:9")
+    shapes = {str(choice): _shape(str(choice)) for choice in param.choices if choice != ADAPTIVE}
+    return min(shapes, key=lambda choice: abs(math.log(shapes[choice] / (clip.width / clip.height))))
+
+
+def _shape(ratio: str) -> float:
+    across, _, down = ratio.partition(":")
+    return int(across) / int(down)
 
 
 def _shaped(area: int, shape: float) -> tuple[int, int]:
@@ -110,10 +134,13 @@ def _snap(side: float, step: int) -> int:
 
 def _seconds(order: Order, seen: Seen) -> Seconds:
     asked = order.fields.get("duration")
-    source = order.mode.param("video_url")
+    if asked == -1:
+        return CHOSEN_SECONDS
+    leading = order.mode.lasts or "video_url"
+    source = order.mode.param(leading)
     if source is None or not source.required:
         return asked or UNSEEN_SECONDS
-    facts = seen.get(str(order.fields.get("video_url")))
+    facts = seen.get(str(order.fields.get(leading)))
     length = facts.seconds if facts and facts.seconds else float(UNSEEN_SECONDS)
     return min(length, asked or source.media[0].used_seconds or order.mode.most)
 

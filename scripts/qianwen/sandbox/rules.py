@@ -14,7 +14,7 @@ from typing import Any, Callable, Mapping
 from ..errors import InvalidRequest, Problem
 from ..models import catalog as rows
 from ..models import media_items, validate, wire
-from ..models.catalog import Catalog, Mode, Source
+from ..models.catalog import Catalog, Mode, Model, Source
 from ..models.findings import Findings
 from ..models.media_items import as_list
 from ..record import changed, record
@@ -36,13 +36,13 @@ class Refusal(Exception):
 
 @record
 class Order:
-    """A generation request that is accepted: the model id as sent, its mode, and the request fields.
+    """A generation request that is accepted: the model id as sent, its row and mode, and the request fields.
 
     late: why the task will fail although it was accepted.
     """
 
     model_id: str
-    family: str
+    model: Model
     mode: Mode
     fields: JSON
     is_task: bool
@@ -76,25 +76,27 @@ def accept(
         return _played(found, request, path, is_task, is_stream, inspect)
     if not any(mode.sync in shapes or mode.task in shapes for mode in found.model.modes):
         raise invalid("url error, please check url！")
-    fields = _fields(request, path)
+    fields = _fields(request, path, any(mode.task in WATERMARK_IN_INPUT for mode in found.model.modes))
     if is_stream and fields.get("enable_interleave") is True:
         fields.setdefault("stream", True)  # the page asks for header and parameter; the official SDK sends the header
     mode = validate.choose_mode(found.model, {**fields, "async": is_task})
     if mode is None:
         raise invalid("the parameters must conform to the specification: input.function")
     try:
-        fields = _media_fields(fields, mode)
+        fields = _media_fields(fields, found.model, mode)
     except Refusal as refusal:
-        return _late(Order(found.id, found.model.family, mode, {}, is_task), refusal)
+        return _late(Order(found.id, found.model, mode, {}, is_task), refusal)
+    mode = validate.choose_mode(found.model, {**fields, "async": is_task}) or mode
     _check_stream(mode, shapes, fields, is_stream)
     if (mode.task if is_task else mode.sync) not in shapes:
         raise invalid("url error, please check url！")
-    known = {name: value for name, value in fields.items() if mode.param(name)}
+    known = {name: value for name, value in fields.items() if mode.param(name) or name in mode.excludes}
     if "reference_images" in fields and not any(param.media for param in mode.params):
         raise invalid("the parameters must conform to the specification: messages takes no image.")
-    order = Order(found.id, found.model.family, mode, known, is_task)
+    order = Order(found.id, found.model, mode, known, is_task)
     try:
         _check_forms(mode, known)
+        _check_presence(mode, known)
         validate.check(catalog, found, known, inspect, wants_task=is_task)
     except InvalidRequest as error:
         return _late(order, _words(error.problems[0], mode))
@@ -186,7 +188,7 @@ def _played(found: rows.Found, request: JSON, path: str, is_task: bool, is_strea
         near = [problem.nearest for problem in findings.problems[told:]]
         fields[param.name] = near[0] if near and not param.media else value if not near else None
     known = {param.name: fields[param.name] for param in mode.params if fields.get(param.name) is not None}
-    return Order(found.id, found.model.family, mode, known, is_task)
+    return Order(found.id, found.model, mode, known, is_task)
 
 
 def _dict(value: object) -> JSON:
@@ -206,17 +208,20 @@ INPUT_FIELDS: Mapping[str, frozenset[str]] = {
         {"prompt", "negative_prompt", "images", "function", "base_image_url", "mask_image_url"}
     ),
     "/services/aigc/video-generation/video-synthesis": VIDEO_INPUT,
-    "/services/aigc/image2video/video-synthesis": VIDEO_INPUT,
+    "/services/aigc/image2video/video-synthesis": VIDEO_INPUT | {"image_url"},
 }
+WATERMARK_IN_INPUT = frozenset({"video animate"})  # shapes whose pages have it there, and not among the parameters
 """What is read from `input` on the routes that take no messages; the rest is read from `parameters`."""
 
 EITHER_PLACE = frozenset({"negative_prompt"})  # a page's table says `input`, its own sample `parameters`
 
 
-def _fields(request: JSON, path: str) -> JSON:
+def _fields(request: JSON, path: str, marks_input: bool = False) -> JSON:
     """The request fields in a body, read independently of the client's encoders."""
     given, parameters = request["input"], request.get("parameters") or {}
     names = INPUT_FIELDS.get(path)
+    if names is not None and marks_input:
+        names |= {"watermark"}
     if names is None:
         return {**_message_fields(given), **{name: value for name, value in parameters.items() if name not in MEDIA}}
     if "messages" in given:
@@ -276,31 +281,44 @@ def _check_forms(mode: Mode, fields: JSON) -> None:
             raise _words(Problem(name, fields[name], ""), mode)
 
 
-def _media_fields(fields: JSON, mode: Mode) -> JSON:
+def _check_presence(mode: Mode, fields: JSON) -> None:
+    """What the client always sends because the service has no default for it is required by the service."""
+    for param in mode.params:
+        if param.send is not None and param.default is None and param.choices and param.name not in fields:
+            raise invalid(f"Field required: parameters.{param.name}")
+
+
+def _media_fields(fields: JSON, model: Model, mode: Mode) -> JSON:
     """For the models that take their files as `input.media`: the array taken apart, and nothing else believed."""
-    if wire.SHAPES.get(mode.task) is not wire.SHAPES["video media"] or mode.param("media"):
+    types = wire.SHAPES[mode.task].items if mode.task in wire.SHAPES else ()
+    if not types or mode.param("media"):
         return fields
+    rest = {name: value for name, value in fields.items() if name == "media" or name not in media_items.FLAT}
+    if "media" not in fields and any(not any(param.media for param in each.params) for each in model.modes):
+        return rest  # text alone is a whole request
     if not isinstance(fields.get("media"), list) or not fields["media"]:
         raise invalid("Field required: input.media")
-    rest = {name: value for name, value in fields.items() if name == "media" or name not in media_items.FLAT}
     unpacked = media_items.unpack(rest)
-    if unpacked.problems:
-        kinds = "Input should be 'first_frame', 'last_frame', 'driving_audio' or 'first_clip'"
-        raise invalid(kinds, late=True)
+    strange = [item for item in fields["media"] if isinstance(item, dict) and item.get("type") not in types]
+    if unpacked.problems or strange:
+        names = {param.name for each in model.modes for param in each.params}
+        own = [f"'{kind}'" for kind in types if media_items.SINGLE.get(kind, media_items.REFERENCES) in names]
+        raise invalid(f"Input should be {', '.join(own[:-1])} or {own[-1]}", late=True)
     return unpacked.fields
 
 
+EXCLUSIVE = (
+    "The two modes are mutually exclusive. Do not pass reference_xx and first_frame/last_frame at the same time."
+)
 MEDIA_SPEC = "the parameters must conform to the specification: media."
 
 
 def _video_words(problem: Problem, field: str, mode: Mode) -> Refusal:
     """A video task is accepted with most mistakes and fails later."""
     param = mode.param(field)
-    if (
-        problem.reason == "missing"
-        and wire.SHAPES[mode.task] is wire.SHAPES["video media"]
-        and field in media_items.FLAT
-    ):
+    if problem.reason == "excluded":
+        return invalid(EXCLUSIVE, late=True)
+    if problem.reason == "missing" and wire.SHAPES[mode.task].packs_media and field in media_items.FLAT:
         return invalid(
             "Only first frame provided is not allowed" if field == media_items.REFERENCES else MEDIA_SPEC, late=True
         )
