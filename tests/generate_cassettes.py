@@ -26,18 +26,18 @@ for folder in (ROOT, ROOT / "scripts"):
         sys.path.insert(0, str(folder))
 
 from qianwen import cli  # noqa: E402
+from qianwen.environment import World  # noqa: E402
 from qianwen.models.image_models import IMAGES  # noqa: E402
 from qianwen.models.video_models import VIDEOS  # noqa: E402
 from qianwen.sandbox import placeholder  # noqa: E402
 from qianwen.sandbox.faults import Faults  # noqa: E402
 from qianwen.sandbox.server import running  # noqa: E402
 from qianwen.sandbox.standin import StandIn  # noqa: E402
-from qianwen.world import World  # noqa: E402
 
 from tests.support import DATA, KEY, PHOTO, Clock, Ran, Script, answer  # noqa: E402
 
 if TYPE_CHECKING:
-    from qianwen.service.exchange import Response, Send
+    from qianwen.http.messages import Response, Send
 
 FOLDER = DATA / "cassettes"
 SEED = 7

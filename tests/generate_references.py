@@ -14,15 +14,8 @@ from typing import TYPE_CHECKING, Callable, Iterable, Mapping, NamedTuple
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "scripts"))
 
-from qianwen.conversions import WAYS, Way  # noqa: E402
-from qianwen.conversions import name as name_of_kind  # noqa: E402
-from qianwen.media import SUFFIXES, TAKEN  # noqa: E402
-from qianwen.models.catalog import GIVEN  # noqa: E402
-from qianwen.models.image_models import IMAGES  # noqa: E402
-from qianwen.models.media_items import AUDIO, IMAGE, SINGLE, VIDEO  # noqa: E402
-from qianwen.models.sizes import judge  # noqa: E402
-from qianwen.models.video_models import SIZES, VIDEOS, WAN27_PIXELS  # noqa: E402
-from qianwen.models.words import (  # noqa: E402
+from qianwen.checks.sizes import judge  # noqa: E402
+from qianwen.describe.wording import (
     KINDS,
     REQUIRED,
     RULES,
@@ -45,6 +38,13 @@ from qianwen.models.words import (  # noqa: E402
     span,
     values_of,
 )
+from qianwen.files.conversions import WAYS, Way  # noqa: E402
+from qianwen.files.conversions import name as name_of_kind  # noqa: E402
+from qianwen.files.media import SUFFIXES, TAKEN  # noqa: E402
+from qianwen.models.catalog import GIVEN  # noqa: E402
+from qianwen.models.image_models import IMAGES  # noqa: E402
+from qianwen.models.media_items import AUDIO, IMAGE, SINGLE, VIDEO  # noqa: E402
+from qianwen.models.video_models import SIZES, VIDEOS, WAN27_PIXELS  # noqa: E402
 from qianwen.regions import DEFAULT, PLACES, TABLE, Region  # noqa: E402
 
 if TYPE_CHECKING:

@@ -16,20 +16,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Iterator, Mapping, NamedTuple, Sequence, cast
 
 from qianwen import cli
-from qianwen.ledger import Ledger, folder
+from qianwen.account.store import Ledger, folder
+from qianwen.environment import World
+from qianwen.http.messages import Fault, Request, Response
 from qianwen.models.image_models import IMAGES
 from qianwen.models.video_models import VIDEOS
-from qianwen.record import changed
+from qianwen.plain.record import changed
 from qianwen.sandbox import placeholder
 from qianwen.sandbox.faults import Faults
 from qianwen.sandbox.server import running
 from qianwen.sandbox.standin import Incoming, Reply, StandIn
-from qianwen.service.exchange import Fault, Request, Response
-from qianwen.world import World
 
 if TYPE_CHECKING:
+    from qianwen.http.messages import Send
     from qianwen.models.catalog import Catalog
-    from qianwen.service.exchange import Send
 
 DATA = Path(__file__).parent / "data"
 PHOTO = DATA / "photo.jpg"

@@ -6,15 +6,15 @@ import unittest
 from typing import Any, Union
 
 from qianwen.errors import AuthError, ContentRefused, QianwenError, Refused, Unavailable, UnknownOutcome
-from qianwen.service import api, asking
-from qianwen.service.exchange import Endpoint, Fault, Response
+from qianwen.http.messages import Endpoint, Fault, Response
+from qianwen.service import answers, requests
 
 from .support import KEY, Script, answer
 
 ENDPOINT = Endpoint("https://dashscope.aliyuncs.com/api/v1", KEY)
 BODY = {"model": "m", "input": {"prompt": "猫"}}
-PAID = asking.request_for(ENDPOINT, "POST", "/services/x", BODY)
-FREE = asking.request_for(ENDPOINT, "GET", "/tasks/t")
+PAID = requests.request_for(ENDPOINT, "POST", "/services/x", BODY)
+FREE = requests.request_for(ENDPOINT, "GET", "/tasks/t")
 
 
 class Requests(unittest.TestCase):
@@ -25,12 +25,12 @@ class Requests(unittest.TestCase):
             ("call", PAID, {"Content-Type"}),
             (
                 "task",
-                asking.request_for(ENDPOINT, "POST", "/x", BODY, task=True),
+                requests.request_for(ENDPOINT, "POST", "/x", BODY, task=True),
                 {"Content-Type", "X-DashScope-Async"},
             ),
             (
                 "stream",
-                asking.request_for(ENDPOINT, "POST", "/x", BODY, stream=True),
+                requests.request_for(ENDPOINT, "POST", "/x", BODY, stream=True),
                 {"Content-Type", "X-DashScope-Sse"},
             ),
         ):
@@ -38,13 +38,13 @@ class Requests(unittest.TestCase):
                 self.assertEqual(set(request.headers), plain | more)
         self.assertEqual(PAID.headers["Authorization"], f"Bearer {KEY}")
         self.assertEqual(
-            asking.request_for(ENDPOINT, "POST", "/x", BODY, stream=True).headers["Accept"], "text/event-stream"
+            requests.request_for(ENDPOINT, "POST", "/x", BODY, stream=True).headers["Accept"], "text/event-stream"
         )
 
     def test_what_costs_money_is_marked(self) -> None:
         self.assertTrue(PAID.billable)
         self.assertFalse(FREE.billable)
-        cancel = asking.request_for(ENDPOINT, "POST", "/tasks/t/cancel")
+        cancel = requests.request_for(ENDPOINT, "POST", "/tasks/t/cancel")
         self.assertEqual((cancel.billable, cancel.body), (False, b""))
 
     def test_the_resolve_header_for_oss_anywhere(self) -> None:  # B18
@@ -55,15 +55,15 @@ class Requests(unittest.TestCase):
             ({"oss://x": "a"}, False),
         ):
             with self.subTest(value=value):
-                headers = asking.request_for(ENDPOINT, "POST", "/x", {"input": value}).headers
+                headers = requests.request_for(ENDPOINT, "POST", "/x", {"input": value}).headers
                 self.assertEqual("X-DashScope-OssResourceResolve" in headers, there)
 
     def test_bodies_are_utf_8(self) -> None:
         self.assertIn("猫".encode(), PAID.body if isinstance(PAID.body, bytes) else b"")
 
     def test_ids_and_models_are_quoted_in_paths(self) -> None:
-        self.assertEqual(asking.task_path("a/../b?c"), "/tasks/a%2F..%2Fb%3Fc")
-        self.assertEqual(asking.policy_path("m&x=1"), "/uploads?action=getPolicy&model=m%26x%3D1")
+        self.assertEqual(requests.task_path("a/../b?c"), "/tasks/a%2F..%2Fb%3Fc")
+        self.assertEqual(requests.policy_path("m&x=1"), "/uploads?action=getPolicy&model=m%26x%3D1")
 
 
 class Errors(unittest.TestCase):
@@ -103,49 +103,49 @@ class Errors(unittest.TestCase):
         for name, outcome, paid, free in self.TABLE:
             for request, kind in ((PAID, paid), (FREE, free)):
                 with self.subTest(name, billable=request.billable), self.assertRaises(QianwenError) as caught:
-                    api.answer(Script(outcome if isinstance(outcome, Fault) else answer(*outcome)), request)
+                    answers.answer(Script(outcome if isinstance(outcome, Fault) else answer(*outcome)), request)
                 self.assertIs(type(caught.exception), kind)
                 self.assertEqual(caught.exception.billed, "unknown" if kind is UnknownOutcome else "no")
 
     def test_a_code_beside_an_output_is_a_remark(self) -> None:
         body = {"code": "200", "output": {"choices": []}}
-        self.assertEqual(api.answer(Script(body), PAID), body)
+        self.assertEqual(answers.answer(Script(body), PAID), body)
 
     def test_numbers_that_json_cannot_say_are_nothing(self) -> None:
-        body = api.answer(Script(answer(b'{"a": 1e999, "b": -1e999, "c": NaN, "d": Infinity, "e": 1.5}')), FREE)
+        body = answers.answer(Script(answer(b'{"a": 1e999, "b": -1e999, "c": NaN, "d": Infinity, "e": 1.5}')), FREE)
         self.assertEqual(body, {"a": None, "b": None, "c": None, "d": None, "e": 1.5})
 
     def test_frames_within_frames_are_no_json(self) -> None:
         with self.assertRaises(UnknownOutcome):
-            api.answer(Script(answer(b"data:" * 5000 + b"{}", 200)), PAID)
+            answers.answer(Script(answer(b"data:" * 5000 + b"{}", 200)), PAID)
 
     def test_halves_of_characters_are_replaced(self) -> None:
-        body = api.answer(Script(answer(b'{"a": "\\ud83d\\ude00 \\ud800 \\uDC00x"}')), FREE)
+        body = answers.answer(Script(answer(b'{"a": "\\ud83d\\ude00 \\ud800 \\uDC00x"}')), FREE)
         self.assertEqual(body["a"], "\N{GRINNING FACE} \ufffd \ufffdx")
 
     def test_the_service_is_quoted(self) -> None:
         body = {"code": "InvalidParameter", "message": "num_images_per_prompt must be 1", "request_id": "r-1"}
         with self.assertRaises(Refused) as caught:
-            api.answer(Script(answer(body, 400)), PAID)
+            answers.answer(Script(answer(body, 400)), PAID)
         error = caught.exception
         self.assertEqual(error.message, "InvalidParameter: num_images_per_prompt must be 1")
         self.assertEqual((error.code, error.http_status, error.request_id), ("InvalidParameter", 400, "r-1"))
 
     def test_an_unknown_model_comes_with_advice(self) -> None:
         with self.assertRaises(Refused) as caught:
-            api.answer(Script(answer({"code": "InvalidParameter", "message": "Model not exist."}, 400)), PAID)
+            answers.answer(Script(answer({"code": "InvalidParameter", "message": "Model not exist."}, 400)), PAID)
         self.assertIn("--region", caught.exception.hint)
         self.assertIn("spelling", caught.exception.hint)
 
 
-STREAM = asking.request_for(ENDPOINT, "POST", "/services/x", BODY, stream=True)
+STREAM = requests.request_for(ENDPOINT, "POST", "/services/x", BODY, stream=True)
 
 
 def events(*blocks: bytes, content_type: str = "text/event-stream;charset=UTF-8") -> list[dict[str, Any]]:
     """The frames of an answer that comes in these blocks."""
     left = list(blocks)
     response = Response(200, {"content-type": content_type}, lambda _: left.pop(0) if left else b"")
-    return list(api.events(Script(response), STREAM))
+    return list(answers.events(Script(response), STREAM))
 
 
 class Events(unittest.TestCase):
@@ -184,7 +184,7 @@ class Events(unittest.TestCase):
 
         left = [b'data:{"a":1}\n\n']
         response = Response(200, {"content-type": "text/event-stream"}, read)
-        frames = api.events(Script(response), STREAM)
+        frames = answers.events(Script(response), STREAM)
         self.assertEqual(next(frames), {"a": 1})
         with self.assertRaises(UnknownOutcome):
             next(frames)
@@ -192,4 +192,4 @@ class Events(unittest.TestCase):
     def test_a_stream_without_end_is_cut(self) -> None:
         response = Response(200, {"content-type": "text/event-stream"}, lambda _: b"x" * 65536)
         with self.assertRaises(UnknownOutcome):
-            list(api.events(Script(response), STREAM))
+            list(answers.events(Script(response), STREAM))

@@ -24,11 +24,11 @@ from unittest import mock
 from urllib.parse import quote, unquote
 
 from qianwen import regions
+from qianwen.http.key_guard import guarding
+from qianwen.http.messages import Fault, Request, Stream
 from qianwen.sandbox import placeholder
 from qianwen.sandbox.server import Server, running
 from qianwen.sandbox.standin import Incoming, Reply
-from qianwen.service.exchange import Fault, Request, Stream
-from qianwen.service.guard import guarding
 
 from . import SCRIPTS
 from .support import DATA, PHOTO, Case, Ran, Recording, Script, answer

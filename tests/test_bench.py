@@ -17,8 +17,8 @@ from pathlib import Path
 from statistics import mean
 from typing import Iterator
 
+from qianwen.http.connections import Opener
 from qianwen.sandbox import placeholder
-from qianwen.service.opening import Opener
 from qianwen.service.tasks import SHARE, SHORT_GAP, gaps
 
 from . import ROOT, SCRIPTS
@@ -34,10 +34,16 @@ HEAVY = NETWORK | {
     *("hashlib", "_hashlib", "threading", "concurrent.futures", "queue", "multiprocessing", "asyncio", "subprocess"),
     *("tempfile", "random", "lzma", "zlib", "argparse", "dataclasses", "inspect", "logging", "pathlib", "typing"),
 }
-FOR_FILES = {"qianwen.media", "qianwen.clips", "qianwen.models.media_check", "struct", "_struct"}
+FOR_FILES = {"qianwen.files.media", "qianwen.files.movies", "qianwen.checks.media_files", "struct", "_struct"}
 OURS_ON_THE_WIRE = {
-    *("qianwen.session", "qianwen.saving", "qianwen.parallel", "qianwen.sandbox", "qianwen.cassette"),
-    *("qianwen.service.transport", "qianwen.service.opening", "qianwen.service.downloads", "qianwen.service.tasks"),
+    *(
+        "qianwen.actions.session",
+        "qianwen.actions.saving",
+        "qianwen.plain.parallel",
+        "qianwen.sandbox",
+        "qianwen.cassettes.recorder",
+    ),
+    *("qianwen.http.transport", "qianwen.http.connections", "qianwen.storage.results", "qianwen.service.tasks"),
 }
 
 
@@ -53,9 +59,9 @@ def imported(*argv: str, code: int = 0) -> set[str]:
 class Imports(unittest.TestCase):
     def test_what_a_help_imports(self) -> None:
         bare = imported("-c", "import os, sys")
-        ours = {"qianwen", "qianwen.cli", "qianwen.errors", "qianwen.flags", "qianwen.record", "qianwen.regions"}
-        ours |= {"qianwen.world"}
-        ours |= {"qianwen.models", "qianwen.models.catalog"}
+        ours = {"qianwen", *(f"qianwen.{name}" for name in ("cli", "environment", "errors", "regions"))}
+        ours |= {"qianwen.command", "qianwen.command.flags", "qianwen.models", "qianwen.models.catalog"}
+        ours |= {"qianwen.plain", "qianwen.plain.record"}
         rows = {
             "image.py": {"qianwen.models.image_models"},
             "video.py": {"qianwen.models.video_models", "qianwen.models.video_rules", "qianwen.models.media_items"},

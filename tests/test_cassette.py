@@ -19,18 +19,19 @@ from pathlib import Path
 from typing import Any, Callable, Iterator
 from unittest import mock
 
-from qianwen import cassette, redact
-from qianwen.cassette import INLINE_BYTES, Player, Recorder, Unplayable
-from qianwen.cassette_file import FORMAT, folder_beside
-from qianwen.difference import difference
+from qianwen.cassettes import recorder as cassette
+from qianwen.cassettes.difference import difference
+from qianwen.cassettes.file import FORMAT, folder_beside
+from qianwen.cassettes.placeholders import MADE_UP, SHORTEST, Placeholders
+from qianwen.cassettes.recorder import INLINE_BYTES, Player, Recorder, Unplayable
+from qianwen.cassettes.serialize import TAPED_HEADERS, taped_response
 from qianwen.errors import UsageError
+from qianwen.http.messages import Fault, Request, Response, Stream
 from qianwen.models import wire
-from qianwen.placeholders import MADE_UP, SHORTEST, Placeholders
-from qianwen.record import changed
+from qianwen.plain import redact
+from qianwen.plain.record import changed
 from qianwen.sandbox import placeholder
-from qianwen.service import downloads
-from qianwen.service.exchange import Fault, Request, Response, Stream
-from qianwen.taped import TAPED_HEADERS, taped_response
+from qianwen.storage import results
 
 from . import ROOT, SCRIPTS
 from .generate_cassettes import FOLDER, SEED, Place, Scenario, at, complaint, record, replay, scenarios
@@ -776,8 +777,9 @@ class Bodies(Case):
 
     def test_every_header_that_the_program_looks_at_is_kept(self) -> None:
         looked_at = set()
-        for path in (SCRIPTS / "qianwen/service").glob("*.py"):
-            if path.stem not in ("desirecore", "proxies", "opening"):
+        wings = ("http", "service", "storage")
+        for path in (path for wing in wings for path in (SCRIPTS / "qianwen" / wing).glob("*.py")):
+            if path.stem not in ("proxies", "connections"):
                 looked_at |= set(re.findall(r"headers\.get\(\"([a-z0-9-]+)\"", path.read_text(encoding="utf-8")))
         self.assertGreater(len(looked_at), 6)
         self.assertLessEqual(looked_at, TAPED_HEADERS)
@@ -801,11 +803,11 @@ class Bodies(Case):
             with Recorder(path, True, self.clock, self.clock, print) as recorder:
                 recorder.connect(respond, self.clock.sleep, self.base, ())
                 with recorder.send(request) as response:
-                    while response.read(downloads.BLOCK_BYTES):
+                    while response.read(results.BLOCK_BYTES):
                         pass
             with Player(path, self.clock, self.clock).send(request) as response:
                 total = 0
-                while got := response.read(downloads.BLOCK_BYTES):
+                while got := response.read(results.BLOCK_BYTES):
                     total += len(got)
             peak = tracemalloc.get_traced_memory()[1]
         finally:

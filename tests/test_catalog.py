@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 import unittest
 
-from qianwen.models import image_models, sizes, video_models, wire
+from qianwen.checks import sizes
+from qianwen.checks.validate import CHECKS
+from qianwen.models import image_models, video_models, wire
 from qianwen.models.catalog import GIVEN, Mode, Model, Param, find
 from qianwen.models.image_models import IMAGES
-from qianwen.models.validate import CHECKS
 from qianwen.models.video_models import VIDEOS
 from qianwen.sandbox import answers
 

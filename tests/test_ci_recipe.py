@@ -11,7 +11,7 @@ import time
 import unittest
 from pathlib import Path
 
-from qianwen import media
+from qianwen.files import media
 from qianwen.sandbox.server import running
 
 from . import ROOT

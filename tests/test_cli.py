@@ -13,7 +13,7 @@ import unittest
 from pathlib import Path
 
 from qianwen import cli
-from qianwen.flags import EXIT_CODES
+from qianwen.command.flags import EXIT_CODES
 from qianwen.models.image_models import IMAGES
 
 from . import SCRIPTS
@@ -347,8 +347,9 @@ class Processes(Case):
         self.assertEqual(
             ours,
             {
-                *("qianwen", "qianwen.cli", "qianwen.errors", "qianwen.flags", "qianwen.record", "qianwen.world"),
-                *("qianwen.models", "qianwen.models.catalog", "qianwen.models.image_models", "qianwen.regions"),
+                *("qianwen", "qianwen.cli", "qianwen.environment", "qianwen.errors", "qianwen.regions"),
+                *("qianwen.command", "qianwen.command.flags", "qianwen.plain", "qianwen.plain.record"),
+                *("qianwen.models", "qianwen.models.catalog", "qianwen.models.image_models"),
             },
         )
 

@@ -11,9 +11,9 @@ import time
 import unittest
 import wave
 
-from qianwen import clips
-from qianwen.media import FORMATS, Facts, probe, probe_bytes
-from qianwen.record import changed
+from qianwen.files import movies
+from qianwen.files.media import FORMATS, Facts, probe, probe_bytes
+from qianwen.plain.record import changed
 
 from . import SCRIPTS
 from .support import DATA, PHOTO
@@ -79,7 +79,7 @@ AUDIO = track(b"soun", tkhd(0, 0, 0), clock(b"mdhd", 0, 44100, 441000), 431)
 CHAPTERS = track(b"vide", tkhd(0, 160, 120, flags=2), clock(b"mdhd", 0, 1000, 10000), 3)
 TEXT = track(b"text", tkhd(0, 0, 0), clock(b"mdhd", 0, 1000, 10000), 3)
 EDITED = tkhd(0, 320, 240) + box(b"edts", full(b"elst", 0, struct.pack(">IIiI", 1, 400, 0, 1 << 16)))
-UNFINISHED = Facts("video/mp4", fault=clips.NO_INDEX)
+UNFINISHED = Facts("video/mp4", fault=movies.NO_INDEX)
 MDAT = box(b"mdat", bytes(1000))
 USUAL = Facts("video/mp4", 320, 240, seconds=10.0, fps=25.0)
 MOV = Facts("video/quicktime", 320, 240, seconds=10.0, fps=25.0)
@@ -147,11 +147,11 @@ MOVIES = (
     ("more samples than are counted", fragmented() + fragment(2**31), Facts("video/mp4", 320, 240)),
     ("no moov", ftyp() + MDAT, UNFINISHED),
     ("no moov and half an mdat", ftyp() + MDAT[:99], changed(UNFINISHED, cut=True)),
-    ("no tracks", ftyp() + moov(), Facts("video/mp4", seconds=10.0, fault=clips.NO_PICTURES)),
+    ("no tracks", ftyp() + moov(), Facts("video/mp4", seconds=10.0, fault=movies.NO_PICTURES)),
     ("cut in its samples", ftyp() + moov(video()) + MDAT[:99], changed(USUAL, cut=True)),
     ("bytes of a camera behind the last box", ftyp() + MDAT + moov(video()) + b"&&&&\0\0\x10\0LIGOGPSINFO", USUAL),
     ("a sound with chapters", ftyp() + moov(AUDIO, TEXT), Facts("audio/mp4", seconds=10.0)),
-    ("words alone", ftyp() + moov(TEXT), Facts("video/mp4", seconds=10.0, fault=clips.NO_PICTURES)),
+    ("words alone", ftyp() + moov(TEXT), Facts("video/mp4", seconds=10.0, fault=movies.NO_PICTURES)),
     (
         "every frame with a duration of its own",
         ftyp()
@@ -173,9 +173,9 @@ MOVIES = (
     (
         "MOV with sound alone",
         ftyp(b"qt  ") + moov(AUDIO),
-        Facts("video/quicktime", seconds=10.0, fault=clips.NO_PICTURES),
+        Facts("video/quicktime", seconds=10.0, fault=movies.NO_PICTURES),
     ),
-    ("old MOV with sound alone", moov(AUDIO), Facts("video/quicktime", seconds=10.0, fault=clips.NO_PICTURES)),
+    ("old MOV with sound alone", moov(AUDIO), Facts("video/quicktime", seconds=10.0, fault=movies.NO_PICTURES)),
     ("old MOV, cut off", moov(video()) + MDAT[:99], changed(MOV, cut=True)),
     ("old MOV, mdat first", MDAT + moov(video()), MOV),
     ("old MOV, moov first", moov(video()) + MDAT, MOV),
@@ -211,7 +211,7 @@ DAMAGED = (
     ("a size of 64 bits below its own", ftyp() + struct.pack(">I4sQ", 1, b"moov", 15) + moov(video())),
     ("a size beyond everything", ftyp() + struct.pack(">I4sQ", 1, b"free", 2**64 - 1) + moov(video())),
     ("a size of 64 bits cut off", ftyp() + struct.pack(">I4sH", 1, b"free", 0)),
-    ("more boxes than there can be", ftyp() + box(b"free") * (clips.MOST_BOXES + 1) + moov(video())),
+    ("more boxes than there can be", ftyp() + box(b"free") * (movies.MOST_BOXES + 1) + moov(video())),
 )
 
 
@@ -303,7 +303,7 @@ WAVES = (
     ("no byte rate", WAVE[:28] + bytes(4) + WAVE[32:], 0.0),
     ("no data", WAVE[:36], 0.0),
     ("data before its format", WAVE[:12] + WAVE[36:] + WAVE[12:36], 0.0),
-    ("chunks without end", WAVE[:12] + LIST * (clips.MOST_CHUNKS + 1) + WAVE[12:], 0.0),
+    ("chunks without end", WAVE[:12] + LIST * (movies.MOST_CHUNKS + 1) + WAVE[12:], 0.0),
 )
 
 
@@ -358,7 +358,7 @@ SOUNDS = (
     ("ID3v2", id3(300) + CBR, 100 * FRAME),
     ("ID3v2.4 with a footer", id3(300, 4, 0x10) + CBR, 100 * FRAME),
     ("two ID3v2", id3(300) + id3(200, 4) + CBR, 100 * FRAME),
-    ("more ID3v2 than are looked at", id3(9) * (clips.MOST_TAGS + 1) + CBR, 100 * FRAME),
+    ("more ID3v2 than are looked at", id3(9) * (movies.MOST_TAGS + 1) + CBR, 100 * FRAME),
     ("ID3v2 and a gap", id3(300) + bytes(5000) + CBR, 100 * FRAME),
     ("a large ID3v2", id3(500_000) + CBR, 100 * FRAME),
     ("ID3v1", CBR + ID3V1, 100 * FRAME),
@@ -428,15 +428,15 @@ class Sounds(unittest.TestCase):
 
     def test_a_photograph_is_none(self) -> None:
         data = PHOTO.read_bytes()
-        self.assertIsNone(clips.mp3(data[:512], io.BytesIO(data)))
+        self.assertIsNone(movies.mp3(data[:512], io.BytesIO(data)))
         for at in range(len(data)):
             if data[at] == 0xFF:
                 part = data[at : at + 9000]
-                self.assertIsNone(clips.mp3(part[:512], io.BytesIO(part)))
+                self.assertIsNone(movies.mp3(part[:512], io.BytesIO(part)))
 
     def test_the_longest_take_no_time(self) -> None:
         smallest = frame(2, 3, 1, 1, size=24)  # 8 kbit/s, 24 kHz
-        for count in (15_000_000 // 24, clips.MOST_FRAMES * 2):
+        for count in (15_000_000 // 24, movies.MOST_FRAMES * 2):
             data = smallest * count
             started = time.thread_time()
             self.assertEqual(probe_bytes(data), Facts("audio/mpeg", seconds=round(count * 576 / 24000, 3)))
@@ -445,7 +445,7 @@ class Sounds(unittest.TestCase):
     def test_many_gaps_take_no_time(self) -> None:
         data = (F * 2 + b"\xff" * 60_000) * 250
         started = time.thread_time()
-        self.assertEqual(probe_bytes(data), Facts("audio/mpeg", seconds=round(2 * clips.MOST_GAPS * FRAME, 3)))
+        self.assertEqual(probe_bytes(data), Facts("audio/mpeg", seconds=round(2 * movies.MOST_GAPS * FRAME, 3)))
         self.assertLess(time.thread_time() - started, SOON)
 
     def test_cut_at_every_byte(self) -> None:
@@ -508,8 +508,8 @@ class Noise(unittest.TestCase):
 
     def test_pictures_do_not_import_the_readers_of_clips(self) -> None:
         code = (
-            f"import sys; sys.path.insert(0, {str(SCRIPTS)!r}); from qianwen import media\n"
-            f"media.probe(open({str(PHOTO)!r}, 'rb')); assert 'qianwen.clips' not in sys.modules\n"
-            f"media.probe(open({str(CLIP)!r}, 'rb')); assert 'qianwen.clips' in sys.modules"
+            f"import sys; sys.path.insert(0, {str(SCRIPTS)!r}); from qianwen.files import media\n"
+            f"media.probe(open({str(PHOTO)!r}, 'rb')); assert 'qianwen.files.movies' not in sys.modules\n"
+            f"media.probe(open({str(CLIP)!r}, 'rb')); assert 'qianwen.files.movies' in sys.modules"
         )
         subprocess.run([sys.executable, "-B", "-c", code], check=True)

@@ -7,9 +7,9 @@ import unittest
 from typing import Iterator
 
 from qianwen.errors import ContentRefused, Refused, Unavailable, UnknownOutcome
-from qianwen.service import api, asking, codes
+from qianwen.http.messages import Endpoint
+from qianwen.service import answers, codes, requests
 from qianwen.service.codes import blames_the_key, meaning, words_of
-from qianwen.service.exchange import Endpoint
 
 from .support import DATA, KEY
 
@@ -99,7 +99,7 @@ MEANINGS = {
     "route": codes.ROUTE, "model": codes.MODEL, "workspace": codes.WORKSPACE, "not there": codes.NOT_THERE,
 }  # fmt: skip
 STATUSES = (200, 400, 401, 403, 404, 408, 429, 500, 502, 503)
-PAID = asking.request_for(Endpoint("https://dashscope.aliyuncs.com/api/v1", KEY), "POST", "/x", {})
+PAID = requests.request_for(Endpoint("https://dashscope.aliyuncs.com/api/v1", KEY), "POST", "/x", {})
 
 
 def pairs() -> Iterator[tuple[int, str, str, str]]:
@@ -135,7 +135,7 @@ class RealPairs(unittest.TestCase):
     def test_what_a_paid_request_learns_of_its_bill(self) -> None:
         for status in (200, 400, 500, 503):
             for _, code, message, what in pairs():
-                error = api.refused({"code": code, "message": message}, status, PAID)
+                error = answers.refused({"code": code, "message": message}, status, PAID)
                 with self.subTest(status=status, code=code, message=message):
                     if what == "content":
                         self.assertIs(type(error), ContentRefused)
@@ -149,7 +149,7 @@ class RealPairs(unittest.TestCase):
 
     def test_in_a_failed_task_only_content_is_told_apart(self) -> None:
         for _, code, message, what in pairs():
-            error = api.refused({"code": code, "message": message}, 200)
+            error = answers.refused({"code": code, "message": message}, 200)
             self.assertIs(type(error), ContentRefused if what == "content" else Refused)
 
 

@@ -9,9 +9,9 @@ import random
 import unittest
 from typing import Any
 
-from qianwen.command_line import read
+from qianwen.command.argv import read
+from qianwen.command.flags import groups
 from qianwen.errors import UsageError
-from qianwen.flags import groups
 from qianwen.models.image_models import IMAGES
 from qianwen.models.video_models import VIDEOS
 

@@ -7,13 +7,12 @@ import shlex
 import unittest
 from typing import TYPE_CHECKING, Any, Iterator
 
-from qianwen import describe
-from qianwen.flags import WIDTH
-from qianwen.models import schema, specimens, words
+from qianwen.command.flags import WIDTH
+from qianwen.describe import examples, page, schema, wording
 from qianwen.models.catalog import GIVEN, find
 from qianwen.models.image_models import IMAGES
 from qianwen.models.video_models import VIDEOS
-from qianwen.spelling import nearest
+from qianwen.plain.spelling import nearest
 
 from . import SCRIPTS
 from .support import Case, Script, answer
@@ -62,7 +61,7 @@ class Lists(CatalogCase):
     def test_it_fits_a_terminal(self) -> None:
         for catalog in CATALOGS:
             lines = self.page(catalog, "--list-models")
-            self.assertLessEqual(max(map(len, lines)), describe.LIST_WIDTH)
+            self.assertLessEqual(max(map(len, lines)), page.LIST_WIDTH)
             self.assertFalse([line for line in lines if line != line.rstrip()])
 
     def test_groups_stand_in_order_and_hold_their_models(self) -> None:
@@ -77,7 +76,7 @@ class Lists(CatalogCase):
                 elif re.match(r"  \S", line):
                     found[line.split()[0]] = group
             heads = list(dict.fromkeys(found.values()))
-            self.assertEqual(heads, ["", *(head for head in describe._groups(catalog))])
+            self.assertEqual(heads, ["", *(head for head in page._groups(catalog))])
             for head, model in expected.items():
                 self.assertEqual(found[model], head)
 
@@ -111,7 +110,7 @@ class Pages(CatalogCase):
                 text = " ".join(" ".join(lines).split())
                 self.assertTrue(text.startswith(f"{model.id}: "))
                 for said in (
-                    words.summary(catalog, model),
+                    wording.summary(catalog, model),
                     model.source,
                     model.checked,
                     *model.regions,
@@ -119,7 +118,7 @@ class Pages(CatalogCase):
                 ):
                     self.assertIn(said, text)
                 for mode in model.modes:
-                    self.assertIn(words.bill_words(mode, catalog.unit).replace("`", ""), text)
+                    self.assertIn(wording.bill_words(mode, catalog.unit).replace("`", ""), text)
                     self.assertIn(mode.usual, text)
                     for param in mode.params:
                         self.check_field(lines, text, param)
@@ -165,7 +164,7 @@ class Pages(CatalogCase):
 
     def test_no_summary_leaves_the_reader_without_its_other_half(self) -> None:
         for catalog, model in ROWS:
-            self.assertFalse(words.summary(catalog, model).startswith(words.SAME), model.id)
+            self.assertFalse(wording.summary(catalog, model).startswith(wording.SAME), model.id)
 
 
 class Examples(CatalogCase):
@@ -198,7 +197,7 @@ class Examples(CatalogCase):
         for catalog, model in ROWS:
             found = find(catalog, model.id)
             assert found
-            least, *more = specimens.of_mode(catalog, found, model.modes[-1])
+            least, *more = examples.of_mode(catalog, found, model.modes[-1])
             for specimen in more:
                 self.assertGreater(len(specimen.argv), len(least.argv))
                 self.assertLessEqual(specimen.units, 2 * least.units)
@@ -206,10 +205,10 @@ class Examples(CatalogCase):
     def test_the_flag_of_the_same_name_comes_first(self) -> None:
         param = VIDEOS.models[0].modes[0].param("prompt")
         assert param
-        self.assertEqual(specimens.flags_of(VIDEOS, param), [])
+        self.assertEqual(examples.flags_of(VIDEOS, param), [])
         i2v = next(model for model in VIDEOS.models if model.id == "wan2.7-i2v").modes[0].param("first_frame_url")
         assert i2v
-        self.assertEqual([flag.name for flag in specimens.flags_of(VIDEOS, i2v)], ["--first-frame", "--image"])
+        self.assertEqual([flag.name for flag in examples.flags_of(VIDEOS, i2v)], ["--first-frame", "--image"])
 
 
 TYPES: dict[str, Any] = {"string": str, "integer": int, "number": (int, float), "boolean": bool, "array": list}
@@ -239,7 +238,7 @@ class Json(CatalogCase):
 
     def check_field(self, field: Any, param: Param) -> None:
         self.assertIn(field["type"], TYPES)
-        self.assertEqual(field.get("required", False), words.must(param))
+        self.assertEqual(field.get("required", False), wording.must(param))
         self.assertEqual(field.get("choices", []), list(param.choices))
         self.assertEqual(field.get("also", []), list(param.also))
         self.assertEqual(len(field.get("files", [])), len(param.media))
@@ -315,7 +314,7 @@ class Ids(CatalogCase):
         for catalog, model_id in ((IMAGES, "wan2.6-t2"), (VIDEOS, "wan2.9-i2v")):
             found = find(catalog, model_id)
             assert found
-            self.assertEqual(describe.resolve(catalog, model_id), found)
+            self.assertEqual(page.resolve(catalog, model_id), found)
 
 
 class Alone(CatalogCase):
@@ -348,7 +347,8 @@ class Alone(CatalogCase):
             for argv in (["--list-models"], ["--describe", IMAGES.models[0].id]):
                 loaded = imported(str(SCRIPTS / program), *argv) - bare
                 self.assertEqual(
-                    loaded & {"socket", "ssl", "http.client", "qianwen.service.transport", "qianwen.session"}, set()
+                    loaded & {"socket", "ssl", "http.client", "qianwen.http.transport", "qianwen.actions.session"},
+                    set(),
                 )
 
     def test_help_does_not_load_them(self) -> None:
@@ -400,14 +400,14 @@ class NearestNames(CatalogCase):
 class Words(unittest.TestCase):
     def test_marks_are_taken_away(self) -> None:
         self.assertEqual(
-            words.bare(f"{words.REQUIRED}{words.code('', 'a')}, **we send 1280*720**"),
+            wording.bare(f"{wording.REQUIRED}{wording.code('', 'a')}, **we send 1280*720**"),
             'required; "", a, we send 1280*720',
         )
 
     def test_a_rule_knows_what_it_was_made_with(self) -> None:
-        rules = {words.rule_name(rule): rule for _, model in ROWS for mode in model.modes for rule in mode.rules}
-        self.assertEqual(words.made_with(rules["counts_by_kind"]), {"most_pictures": 5, "most_clips": 3})
-        self.assertEqual(words.made_with(rules["one_mask"]), {})
+        rules = {wording.rule_name(rule): rule for _, model in ROWS for mode in model.modes for rule in mode.rules}
+        self.assertEqual(wording.made_with(rules["counts_by_kind"]), {"most_pictures": 5, "most_clips": 3})
+        self.assertEqual(wording.made_with(rules["one_mask"]), {})
 
     def test_bills(self) -> None:
         for catalog, model_id, expected in (
@@ -420,7 +420,7 @@ class Words(unittest.TestCase):
             with self.subTest(model_id):
                 found = find(catalog, model_id)
                 assert found
-                self.assertEqual(words.bill_words(found.model.modes[-1], catalog.unit), expected)
+                self.assertEqual(wording.bill_words(found.model.modes[-1], catalog.unit), expected)
 
 
 if __name__ == "__main__":

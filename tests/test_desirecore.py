@@ -11,10 +11,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Iterator
 
-from qianwen.service import desirecore
-from qianwen.service.exchange import Fault, Request
-from qianwen.service.transport import Transport
-from qianwen.via import description
+from qianwen.desirecore import agent_service
+from qianwen.desirecore.way import description
+from qianwen.http.messages import Fault, Request
+from qianwen.http.transport import Transport
 
 from . import SCRIPTS
 from .desirecore import AgentService
@@ -326,7 +326,7 @@ class Money(Through):
             reply = self.via("x", "-n", "2")
         self.assertEqual(self.events(), ["begin", "result", "file", "file", "end"])
         (run,) = self.ledger.runs()
-        self.assertEqual((run.state, run.is_task, run.base), ("done", False, desirecore.IN_THE_LEDGER))
+        self.assertEqual((run.state, run.is_task, run.base), ("done", False, agent_service.IN_THE_LEDGER))
         self.assertEqual(run.urls, tuple(reply["image_urls"]))
         self.assertEqual([run.files[index].path for index in (0, 1)], reply["local_paths"])
 

@@ -15,12 +15,12 @@ import unittest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Iterator, NamedTuple
 
-from qianwen import flags
-from qianwen.flags import EXIT_CODES
+from qianwen.command import flags
+from qianwen.command.flags import EXIT_CODES
 from qianwen.models.catalog import find
 from qianwen.models.image_models import IMAGES
 from qianwen.models.video_models import VIDEOS
-from qianwen.service.settings import BUCKET_NAMES
+from qianwen.service.endpoint import BUCKET_NAMES
 
 from . import ROOT
 from .support import Case

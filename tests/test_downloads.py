@@ -11,11 +11,11 @@ from typing import Union
 from unittest import mock
 
 from qianwen.errors import LinkExpired, OutputError
+from qianwen.http.messages import Fault, Response
 from qianwen.sandbox.storage import crc64
-from qianwen.service import downloads
-from qianwen.service.beside import LARGE_BYTES, Beside
-from qianwen.service.crc64 import Crc64
-from qianwen.service.exchange import Fault, Response
+from qianwen.storage import results
+from qianwen.storage.beside import LARGE_BYTES, Beside
+from qianwen.storage.checksums import Crc64
 
 from .support import Script, answer
 
@@ -51,7 +51,7 @@ class Fetch(unittest.TestCase):
         self.script = Script(*outcomes)
         self.warnings: list[str] = []
         stream = io.BytesIO()
-        fetched = downloads.fetch(self.script, url, stream, loopback, self.warnings.append)
+        fetched = results.fetch(self.script, url, stream, loopback, self.warnings.append)
         self.assertEqual(
             (fetched.bytes, fetched.sha256), (len(stream.getvalue()), hashlib.sha256(stream.getvalue()).hexdigest())
         )
@@ -100,7 +100,7 @@ class Fetch(unittest.TestCase):
         ):
             with self.subTest(name):
                 self.assertEqual(self.fetch(whole(DATA, **{name: value}), whole(content_md5=MD5)), DATA)
-                error = self.error(*[whole(DATA, **{name: value}) for _ in range(downloads.BREAKS + 1)])
+                error = self.error(*[whole(DATA, **{name: value}) for _ in range(results.BREAKS + 1)])
                 self.assertIn("checksum", error.message)
 
     def test_numbers_that_nobody_can_read_are_none(self) -> None:
@@ -113,7 +113,7 @@ class Fetch(unittest.TestCase):
         self.assertEqual(self.fetch(part(0, total=len(DATA)), whole()), DATA)
 
     def test_it_gives_up_after_so_many_breaks(self) -> None:
-        error = self.error(*[Fault("reset", sent=True)] * (downloads.BREAKS + 1))
+        error = self.error(*[Fault("reset", sent=True)] * (results.BREAKS + 1))
         self.assertEqual((error.exit_code, error.billed), (7, "yes"))
         self.assertIn("24 hours", error.hint)
 
@@ -124,7 +124,7 @@ class Fetch(unittest.TestCase):
             for start in range(size, len(DATA), size)
         ]
         first = answer(DATA[:size], 200, content_length=str(len(DATA)), etag=ETAG)
-        self.assertGreater(len(pieces), 2 * downloads.BREAKS)
+        self.assertGreater(len(pieces), 2 * results.BREAKS)
         self.assertEqual(self.fetch(first, *pieces), DATA)
 
     def test_the_same_bytes_again_and_again_are_given_up(self) -> None:
@@ -224,14 +224,14 @@ class InAnotherThread(unittest.TestCase):
 
         send = Script(Response(200, first.headers, read), part(cut, len(data), data))
         stream = io.BytesIO()
-        fetched = downloads.fetch(send, URL, stream)
+        fetched = results.fetch(send, URL, stream)
         self.assertEqual((stream.getvalue() == data, fetched.sha256), (True, hashlib.sha256(data).hexdigest()))
 
 
 class Urls(unittest.TestCase):
     def check(self, url: str, loopback: bool = False) -> list[str]:
         warnings: list[str] = []
-        self.assertEqual(downloads.fetchable(url, loopback, warnings.append), url)
+        self.assertEqual(results.fetchable(url, loopback, warnings.append), url)
         return warnings
 
     def test_storage_hosts_pass_and_others_are_named(self) -> None:
@@ -259,7 +259,7 @@ class Urls(unittest.TestCase):
 
     def test_http_to_storage_becomes_https(self) -> None:
         url = "http://result.oss-cn-beijing.aliyuncs.com/1.png?Signature=http://x"
-        self.assertEqual(downloads.fetchable(url, False), "https" + url[4:])
+        self.assertEqual(results.fetchable(url, False), "https" + url[4:])
 
     def test_loopback_only_beside_a_loopback_api(self) -> None:
         for url in ("http://127.0.0.1:8080/1.png", "http://localhost/1.png", "http://[::1]/1.png"):
@@ -268,7 +268,7 @@ class Urls(unittest.TestCase):
             self.check("http://127.0.0.1.evil.example/", loopback=True)
 
     def test_messages_lose_the_query(self) -> None:
-        self.assertEqual(downloads.shown(URL), "https://result.oss-cn-beijing.aliyuncs.com/1.png")
+        self.assertEqual(results.shown(URL), "https://result.oss-cn-beijing.aliyuncs.com/1.png")
 
 
 class Checksums(unittest.TestCase):

@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Iterator, NamedTuple
 
-from qianwen import ledger
+from qianwen.account import store
 from qianwen.sandbox.faults import ROUTES
 from qianwen.sandbox.server import Server
 from qianwen.sandbox.standin import Incoming, Reply, StandIn
@@ -195,7 +195,7 @@ class Broken(Case):
 
 def ledger_state(case: Broken) -> str:
     """The state of the run in the ledger of this machine; "none" when nothing stands there."""
-    book = ledger.Ledger(ledger.folder(case.env, str(case.home)), case.clock)
+    book = store.Ledger(store.folder(case.env, str(case.home)), case.clock)
     runs = book.runs()
     case.assertLessEqual(len(runs), 1, "one command line makes one run")
     return book.state(runs[0]) if runs else "none"
@@ -221,7 +221,7 @@ class Faults(Broken):
             self.check_answer(row, scenario, ran)
             self.check_continued(row, breaker)
             breaker.heal()
-            if row.ledger in ledger.OPEN:
+            if row.ledger in store.OPEN:
                 self.check_that_it_is_not_paid_twice(row, scenario)
                 self.check_that_nothing_is_lost(row, scenario, ran)
 

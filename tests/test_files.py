@@ -12,9 +12,9 @@ import tracemalloc
 import unittest
 import zlib
 
-from qianwen import conversions, media, tiff
-from qianwen.media import FORMATS, Facts, examine, probe, probe_bytes
-from qianwen.record import changed
+from qianwen.files import conversions, media, tiff
+from qianwen.files.media import FORMATS, Facts, examine, probe, probe_bytes
+from qianwen.plain.record import changed
 from qianwen.sandbox import placeholder
 
 from .support import Case

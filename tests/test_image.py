@@ -10,17 +10,17 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from qianwen.http import messages
+from qianwen.http.messages import Request, Response
 from qianwen.sandbox import placeholder
 from qianwen.sandbox.faults import Fault
 from qianwen.sandbox.server import running
 from qianwen.sandbox.standin import Incoming, Reply
-from qianwen.service import exchange
-from qianwen.service.exchange import Request, Response
 
 from .support import KEY, PHOTO, Case, Recording, Script, answer, data_url
 
 if TYPE_CHECKING:
-    from qianwen.service.exchange import Send
+    from qianwen.http.messages import Send
 
 
 class References(Case):
@@ -452,7 +452,7 @@ class LongStreams(Case):
                 raise AssertionError("the stream costs too much time")
             block = next(left, b"")
             if breaks and not block:
-                raise exchange.Fault("the connection broke", sent=True)
+                raise messages.Fault("the connection broke", sent=True)
             return block
 
         def send(request: Request) -> Response:

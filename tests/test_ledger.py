@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any, Mapping
 from unittest import mock
 
-from qianwen import ledger
-from qianwen.ledger import Kept, Ledger, Run
-from qianwen.record import changed
+from qianwen.account import store
+from qianwen.account.store import Kept, Ledger, Run
+from qianwen.plain.record import changed
 
 from . import SCRIPTS
 from .support import Case
@@ -56,7 +56,7 @@ BEGIN: Mapping[str, Any] = {
 WRITER = """
 import sys
 sys.path.insert(0, sys.argv[1])
-from qianwen.ledger import Ledger
+from qianwen.account.store import Ledger
 book = Ledger(sys.argv[2], lambda: 1.7e9)
 print("ready", flush=True)
 sys.stdin.read()
@@ -96,7 +96,7 @@ class Folder(Case):
             ("nt", {}, usual),
         ):
             with self.subTest(system, **env), mock.patch("os.name", system):
-                found = ledger.folder(env, str(self.home))
+                found = store.folder(env, str(self.home))
             self.assertEqual(found, expected)
         self.assertEqual((list(self.home.iterdir()), list(self.cwd.iterdir())), ([], []))
 
@@ -105,7 +105,7 @@ class Folder(Case):
         self.addCleanup(os.chdir, os.getcwd())
         os.chdir(self.cwd)
         self.cwd.rmdir()
-        book = Ledger(ledger.folder({"QIANWEN_STATE_DIR": "here"}, str(self.home)))
+        book = Ledger(store.folder({"QIANWEN_STATE_DIR": "here"}, str(self.home)))
         with self.assertRaises(OSError):
             book.begin(RUN)
         self.assertEqual(book.runs(), [])
@@ -335,7 +335,7 @@ class Damage(LedgerCase):
                 self.assertEqual(self.book.runs(), [RUN])
 
     def test_the_end_of_a_line_that_is_too_long_is_no_line(self) -> None:
-        for padding in range(ledger.LONGEST_LINE - 1, ledger.LONGEST_LINE + 2):
+        for padding in range(store.LONGEST_LINE - 1, store.LONGEST_LINE + 2):
             self.fill(b"x" * padding + written())
             self.assertEqual(self.book.runs(), [])
 

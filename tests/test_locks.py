@@ -9,7 +9,7 @@ import threading
 import unittest
 from unittest import mock
 
-from qianwen import locks
+from qianwen.files import locks
 
 from . import SCRIPTS
 from .support import Case
@@ -17,7 +17,7 @@ from .support import Case
 HOLDER = """
 import sys
 sys.path.insert(0, sys.argv[1])
-from qianwen import locks
+from qianwen.files import locks
 lock = locks.take(sys.argv[2])
 print(lock is not None, flush=True)
 sys.stdin.read()

@@ -7,8 +7,8 @@ import random
 import struct
 import unittest
 
-from qianwen import documents
-from qianwen.media import FORMATS, SUFFIXES, TAKEN, Facts, probe, probe_bytes
+from qianwen.files import documents
+from qianwen.files.media import FORMATS, SUFFIXES, TAKEN, Facts, probe, probe_bytes
 from qianwen.sandbox import placeholder
 
 from .support import PHOTO

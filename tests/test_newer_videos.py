@@ -9,8 +9,8 @@ import os
 from pathlib import Path
 from typing import Any
 
-from qianwen.documents import DOCUMENTS, OLE, PDF, TEXT, ZIP, inside
-from qianwen.media import probe_bytes
+from qianwen.files.documents import DOCUMENTS, OLE, PDF, TEXT, ZIP, inside
+from qianwen.files.media import probe_bytes
 
 from .support import Case, Script
 from .test_video_refused import CLIP, FRAME, LAST, MEGA, SOUND, Fields, item, mp4, wav

@@ -6,9 +6,9 @@ import hashlib
 import unittest
 from urllib.parse import parse_qsl
 
-from qianwen.record import changed
-from qianwen.service import oss_v4
-from qianwen.service.oss_v4 import Operation, Secret, Signer
+from qianwen.plain.record import changed
+from qianwen.storage import signature as oss_v4
+from qianwen.storage.signature import Operation, Secret, Signer
 
 SIGNER = Signer(Secret("ak"), Secret("sk"), "cn-hangzhou")
 WITH_TOKEN = changed(SIGNER, token=Secret("token"))

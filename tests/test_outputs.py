@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import BinaryIO
 from unittest import mock
 
-from qianwen import outputs
 from qianwen.errors import OutputError, UsageError
-from qianwen.outputs import Target
+from qianwen.files import outputs
+from qianwen.files.outputs import Target
 from qianwen.sandbox import placeholder
 
 from .support import PHOTO, Case

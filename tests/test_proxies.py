@@ -17,10 +17,10 @@ from contextlib import contextmanager
 from typing import Callable, Iterator
 from unittest import mock
 
-from qianwen.service import opening
-from qianwen.service.exchange import Fault, Request
-from qianwen.service.proxies import Proxy, is_exempt, proxy_for, stays_here
-from qianwen.service.transport import Transport
+from qianwen.http import connections as opening
+from qianwen.http.messages import Fault, Request
+from qianwen.http.proxies import Proxy, is_exempt, proxy_for, stays_here
+from qianwen.http.transport import Transport
 
 from . import SCRIPTS
 from .peer import Peer, answering, peer

@@ -13,13 +13,15 @@ import unittest
 from typing import TYPE_CHECKING, Any, Iterator, NamedTuple
 from urllib.parse import urlsplit
 
-from qianwen import errors, ledger, regions, strict_json
+from qianwen import errors, regions
+from qianwen.account import store
 from qianwen.models.catalog import find
 from qianwen.models.image_models import IMAGES
 from qianwen.models.video_models import VIDEOS
 from qianwen.models.wire import SHAPES
-from qianwen.service import codes, settings
-from qianwen.service.api import KINDS
+from qianwen.plain import strict_json
+from qianwen.service import codes, endpoint
+from qianwen.service.answers import KINDS
 
 from . import ROOT, generate_references
 from .support import KEY, Case
@@ -426,8 +428,8 @@ class ApiGuide(Case):
     def test_states_of_a_run_are_those_of_the_ledger(self) -> None:
         (states,) = re.findall(r"States of a run: (.*?)are over", self.GUIDE, re.DOTALL)
         is_open, is_over = (set(re.findall(r"`(\w+)`", part)) for part in states.split("are open"))
-        self.assertEqual(is_open, set(ledger.OPEN))
-        over = {ledger.DONE, ledger.FAILED, ledger.CANCELED, ledger.REFUSED, ledger.EXPIRED}
+        self.assertEqual(is_open, set(store.OPEN))
+        over = {store.DONE, store.FAILED, store.CANCELED, store.REFUSED, store.EXPIRED}
         self.assertEqual(is_over, over)
 
 
@@ -452,11 +454,11 @@ class Settings(unittest.TestCase):
     def test_what_a_file_may_set_is_marked(self) -> None:
         rows = table_rows(text(EXECUTION), "Settings")
         marked = {name for cell, _ in rows if "†" in cell for name in re.findall(r"`(\w+)`", cell)}
-        sisters = set(settings.BUCKET_NAMES[1:])
-        self.assertEqual(marked, set(settings.FROM_FILE) - sisters)
+        sisters = set(endpoint.BUCKET_NAMES[1:])
+        self.assertEqual(marked, set(endpoint.FROM_FILE) - sisters)
 
     def test_the_order_of_the_keys_is_that_of_the_code(self) -> None:
-        from qianwen.redact import KEY_NAMES
+        from qianwen.plain.redact import KEY_NAMES
 
         first = table_rows(text(EXECUTION), "Settings")[0][0]
         self.assertEqual(re.findall(r"`(\w+)`", first), list(KEY_NAMES))

@@ -16,13 +16,13 @@ from typing import Any
 from unittest import mock
 from urllib.parse import urlsplit
 
-from qianwen.ledger import Ledger, Run
-from qianwen.record import changed
+from qianwen.account.store import Ledger, Run
+from qianwen.desirecore.agent_service import IN_THE_LEDGER
+from qianwen.http.messages import Fault
+from qianwen.plain.record import changed
 from qianwen.sandbox.faults import Fault as Trouble
 from qianwen.sandbox.server import running
 from qianwen.sandbox.standin import Incoming, Reply, StandIn
-from qianwen.service.desirecore import IN_THE_LEDGER
-from qianwen.service.exchange import Fault
 
 from . import SCRIPTS
 from .support import KEY, Case, Ran, Recording, Script, answer
@@ -262,7 +262,7 @@ class Resume(ResumeCase):
         with self.standin() as standin:
             self.image(*ASYNC, "--submit-only")
             (run,) = self.ledger.runs()
-            held = mock.patch("qianwen.ledger.Ledger.state", side_effect=["waiting", *["done"] * 9])
+            held = mock.patch("qianwen.account.store.Ledger.state", side_effect=["waiting", *["done"] * 9])
             self.ledger.add(run.id, "end", state="done")
             with held:
                 reply = self.json("--resume")

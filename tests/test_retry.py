@@ -6,8 +6,8 @@ import unittest
 from email.utils import formatdate
 from typing import Union
 
-from qianwen.service import retry
-from qianwen.service.exchange import Fault, Request, Response
+from qianwen.http import retry
+from qianwen.http.messages import Fault, Request, Response
 
 from .support import Clock, Script, answer
 

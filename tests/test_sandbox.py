@@ -19,12 +19,12 @@ import zlib
 from typing import Any
 from urllib.parse import urlsplit
 
-from qianwen.media import probe_bytes
+from qianwen.files.media import probe_bytes
 from qianwen.models.catalog import GIVEN
 from qianwen.models.image_models import IMAGES
 from qianwen.models.video_models import VIDEOS
 from qianwen.models.wire import decode
-from qianwen.record import changed
+from qianwen.plain.record import changed
 from qianwen.sandbox import answers, faults, placeholder
 from qianwen.sandbox.rules import Order
 from qianwen.sandbox.server import running

@@ -8,7 +8,7 @@ import unittest
 from typing import Any, Iterator
 from urllib.parse import urlsplit
 
-from qianwen.media import Facts, probe_bytes
+from qianwen.files.media import Facts, probe_bytes
 from qianwen.sandbox import movie, placeholder
 
 from .support import data_url

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from qianwen import regions
 from qianwen.errors import AuthError, UsageError
-from qianwen.service import settings
-from qianwen.service.settings import Place
+from qianwen.service import endpoint
+from qianwen.service.endpoint import Place
 
 from .support import Case
 
@@ -29,7 +29,7 @@ class Settings(Case):
         return path
 
     def key(self, place: Place, base: str = BASE) -> tuple[str, str]:
-        found = settings.key(place, base)
+        found = endpoint.key(place, base)
         return found.value, found.source
 
     def test_the_order_of_names_in_the_environment(self) -> None:
@@ -82,7 +82,7 @@ class Settings(Case):
         path = self.dotenv(
             "PATH=/evil\nHTTPS_PROXY=http://evil\nSSL_CERT_FILE=x\nQIANWEN_STATE_DIR=/x\nOUTPUT_DIR=here"
         )
-        self.assertEqual(settings.read_env_file(str(path)), {"OUTPUT_DIR": "here"})
+        self.assertEqual(endpoint.read_env_file(str(path)), {"OUTPUT_DIR": "here"})
 
     PLACEHOLDERS = (
         "sk-your-key-here", "sk-xxxx", "SK-XXXXXXXX", "sk-xxxx-xxxx-xxxx", "xxxxxx", "sk-...", "sk-…", "sk-****", "your-api-key",
@@ -118,7 +118,7 @@ class Settings(Case):
         for text in self.KEYS:
             began = time.thread_time()
             with self.subTest(text[:40]):
-                self.assertFalse(settings.is_placeholder(text))
+                self.assertFalse(endpoint.is_placeholder(text))
                 self.assertLess(time.thread_time() - began, 0.1)
 
     def test_a_placeholder_in_any_place_hides_no_key_of_a_later_one(self) -> None:
@@ -139,9 +139,9 @@ class Settings(Case):
 
     def test_only_keys_have_placeholders(self) -> None:
         self.dotenv("OUTPUT_DIR=my-keyframes\nQWEN_REGION=us")
-        found = settings.find(self.place(), ("OUTPUT_DIR",))
+        found = endpoint.find(self.place(), ("OUTPUT_DIR",))
         self.assertEqual(found and found.value, "my-keyframes")
-        self.assertEqual(settings.region(self.place(QWEN_REGION="none"), ""), regions.DEFAULT)
+        self.assertEqual(endpoint.region(self.place(QWEN_REGION="none"), ""), regions.DEFAULT)
 
     # base, key, what the advice says
     ADVICE = (
@@ -168,7 +168,7 @@ class Settings(Case):
     def test_advice_when_a_key_is_refused(self) -> None:
         for base, key, *words in self.ADVICE:
             with self.subTest(base=base, key=key):
-                told = settings.advice(base, key, "QWEN_API_KEY in /x/.env")
+                told = endpoint.advice(base, key, "QWEN_API_KEY in /x/.env")
                 for word in [*words, "(the key is QWEN_API_KEY in /x/.env)"]:
                     self.assertIn(word, told)
                 self.assertNotIn("{", told)
@@ -177,8 +177,8 @@ class Settings(Case):
                     self.assertNotIn(key[-4:], told)
 
     def test_every_advice_is_given_somewhere(self) -> None:
-        told = {settings.advice(base, key, "") for base, key, *_ in self.ADVICE}
-        for *_, words in settings.ADVICE:
+        told = {endpoint.advice(base, key, "") for base, key, *_ in self.ADVICE}
+        for *_, words in endpoint.ADVICE:
             begin = words.partition("{host}")[2][:25] or words[:25]
             self.assertTrue([text for text in told if begin.split("{")[0] in text], words)
 
@@ -215,13 +215,13 @@ class Settings(Case):
             with self.subTest(flag):
                 place = self.place()
                 self.assertEqual(
-                    settings.base_url(place, settings.region(place, flag)), f"https://{host}.aliyuncs.com/api/v1"
+                    endpoint.base_url(place, endpoint.region(place, flag)), f"https://{host}.aliyuncs.com/api/v1"
                 )
-        self.assertEqual(settings.region(self.place(QWEN_REGION="ap-southeast-1"), ""), "ap-southeast-1")
+        self.assertEqual(endpoint.region(self.place(QWEN_REGION="ap-southeast-1"), ""), "ap-southeast-1")
         self.dotenv("QWEN_REGION=us")
-        self.assertEqual(settings.region(self.place(), ""), "us-east-1")
+        self.assertEqual(endpoint.region(self.place(), ""), "us-east-1")
         with self.assertRaises(UsageError) as caught:
-            settings.region(self.place(), "mars")
+            endpoint.region(self.place(), "mars")
         self.assertIn("cn-beijing", caught.exception.hint)
 
     # settings, region, host
@@ -247,14 +247,14 @@ class Settings(Case):
                 base = f"https://{host}.maas.aliyuncs.com/api/v1"
                 self.dotenv("")
                 place = self.place(**env)
-                self.assertEqual(settings.base_url(place, settings.region(place, flag)), base)
+                self.assertEqual(endpoint.base_url(place, endpoint.region(place, flag)), base)
                 self.dotenv("\n".join(f"{name}={value}" for name, value in env.items()))
-                self.assertEqual(settings.base_url(self.place(), settings.region(self.place(), flag)), base)
+                self.assertEqual(endpoint.base_url(self.place(), endpoint.region(self.place(), flag)), base)
 
     def test_what_is_no_workspace_is_said_so_and_not_shown(self) -> None:
         for value in self.NO_WORKSPACES:
             with self.subTest(value[:40]), self.assertRaises(AuthError) as caught:
-                settings.base_url(
+                endpoint.base_url(
                     self.place(DASHSCOPE_WORKSPACE=value, DASHSCOPE_API_KEY="the-key-itself"), "cn-beijing"
                 )
             self.assertIn("DASHSCOPE_WORKSPACE in the environment is no workspace id", caught.exception.message)
@@ -264,14 +264,14 @@ class Settings(Case):
     def test_regions_that_need_a_workspace_say_so(self) -> None:
         for flag, told in (("eu", "eu-central-1 (Frankfurt)"), ("jp", "ap-northeast-1 (Tokyo)")):
             with self.subTest(flag), self.assertRaises(AuthError) as caught:
-                settings.base_url(self.place(), settings.region(self.place(), flag))
+                endpoint.base_url(self.place(), endpoint.region(self.place(), flag))
             self.assertIn(told, caught.exception.message)
             self.assertIn("DASHSCOPE_WORKSPACE=", caught.exception.hint)
 
     def test_a_base_url_wins_over_a_workspace_and_over_what_is_remembered(self) -> None:
         place = self.place(QWEN_BASE_URL="https://dashscope-intl.aliyuncs.com", DASHSCOPE_WORKSPACE="not an id")
         for region in ("cn-beijing", "eu-central-1"):
-            base = settings.base_url(place, region, "https://ws-1.eu-central-1.maas.aliyuncs.com/api/v1")
+            base = endpoint.base_url(place, region, "https://ws-1.eu-central-1.maas.aliyuncs.com/api/v1")
             self.assertEqual(base, "https://dashscope-intl.aliyuncs.com/api/v1")
 
     def test_only_a_base_of_dashscope_is_gone_back_to(self) -> None:
@@ -290,7 +290,7 @@ class Settings(Case):
         ):
             with self.subTest(base):
                 here = "https://ws-1.cn-beijing.maas.aliyuncs.com/api/v1"
-                self.assertEqual(settings.base_url(place, "cn-beijing", base), base if is_own else here)
+                self.assertEqual(endpoint.base_url(place, "cn-beijing", base), base if is_own else here)
 
     TRUSTED = (
         ("https://dashscope.aliyuncs.com", BASE),
@@ -345,21 +345,21 @@ class Settings(Case):
     def test_bases_that_are_trusted_from_anywhere(self) -> None:
         for value, base in self.TRUSTED:
             with self.subTest(value):
-                self.assertEqual(settings.base_url(self.place(QWEN_BASE_URL=value), "cn-beijing"), base)
+                self.assertEqual(endpoint.base_url(self.place(QWEN_BASE_URL=value), "cn-beijing"), base)
                 self.dotenv(f"DASHSCOPE_HTTP_BASE_URL={value}")
-                self.assertEqual(settings.base_url(self.place(), "cn-beijing"), base)
+                self.assertEqual(endpoint.base_url(self.place(), "cn-beijing"), base)
 
     def test_other_hosts_only_from_the_real_environment(self) -> None:
         for value, base in self.ONLY_FROM_THE_ENVIRONMENT:
             with self.subTest(value):
                 self.dotenv(f"DASHSCOPE_HTTP_BASE_URL={value}")
                 with self.assertRaises(AuthError):
-                    settings.base_url(self.place(), "cn-beijing")
+                    endpoint.base_url(self.place(), "cn-beijing")
                 place = self.place(DASHSCOPE_HTTP_BASE_URL=value)
-                self.assertEqual(settings.base_url(place, "cn-beijing"), base)
+                self.assertEqual(endpoint.base_url(place, "cn-beijing"), base)
 
     def test_what_no_key_is_ever_sent_to(self) -> None:
         for value in self.NEVER:
             with self.subTest(value), self.assertRaises(AuthError) as caught:
-                settings.base_url(self.place(DASHSCOPE_HTTP_BASE_URL=value), "cn-beijing")
+                endpoint.base_url(self.place(DASHSCOPE_HTTP_BASE_URL=value), "cn-beijing")
             self.assertIn("DASHSCOPE_HTTP_BASE_URL", caught.exception.message)

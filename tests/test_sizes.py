@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import unittest
 
-from qianwen.models import sizes
+from qianwen.checks import sizes
 from qianwen.models.catalog import Size
 from qianwen.models.image_models import (
     FREE_SIDES,

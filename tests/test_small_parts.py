@@ -12,10 +12,11 @@ import unittest
 from typing import Any, Callable, cast
 from urllib.parse import quote
 
-from qianwen import inputs, parallel, redact, strict_json
+from qianwen.checks import sources
 from qianwen.models.catalog import Source
-from qianwen.progress import SPARSE_SECONDS, Progress
-from qianwen.record import changed, fields_of, record
+from qianwen.plain import parallel, redact, strict_json
+from qianwen.plain.progress import SPARSE_SECONDS, Progress
+from qianwen.plain.record import changed, fields_of, record
 
 from .support import KEY, PHOTO, Case
 
@@ -232,7 +233,7 @@ class Said(unittest.TestCase):
 
 class Inputs(Case):
     def look(self, text: str) -> Source:
-        return inputs.inspect(text, str(self.cwd))
+        return sources.inspect(text, str(self.cwd))
 
     def test_urls_are_not_looked_at(self) -> None:
         for text, scheme in (("https://a/b", "https"), ("HTTP://A/B", "http"), ("oss://k", "oss")):
@@ -254,7 +255,7 @@ class Inputs(Case):
                 self.assertEqual(source.facts and (source.facts.width, source.facts.height), (30, 20))
 
     def test_windows_paths_are_no_urls(self) -> None:
-        self.assertEqual(inputs.local_path("file:///C:/a%20b.png"), "C:/a b.png")
+        self.assertEqual(sources.local_path("file:///C:/a%20b.png"), "C:/a b.png")
         self.assertEqual(self.look(r"C:\cat.png").scheme, "file")
 
     def test_faults(self) -> None:
@@ -285,7 +286,7 @@ class Inputs(Case):
 
     def test_texts_are_replaced_in_a_copy(self) -> None:
         values = {"reference_images": ["a", "b"], "base_image_url": "c", "prompt": "a"}
-        found = inputs.replaced(values, {"reference_images[1]": "oss://b", "base_image_url": "oss://c"})
+        found = sources.replaced(values, {"reference_images[1]": "oss://b", "base_image_url": "oss://c"})
         self.assertEqual(found, {"reference_images": ["a", "oss://b"], "base_image_url": "oss://c", "prompt": "a"})
         self.assertEqual(values["reference_images"], ["a", "b"])
 

@@ -7,10 +7,10 @@ import random
 import socket
 from typing import Any, Callable
 
-from qianwen.flags import EXIT_CODES
+from qianwen.command.flags import EXIT_CODES
+from qianwen.http.messages import Fault, Request, Response
 from qianwen.models import image_models, video_models
 from qianwen.models.catalog import Model
-from qianwen.service.exchange import Fault, Request, Response
 
 from .peer import Peer, answering, peer
 from .support import PHOTO, Case, Ran, answer

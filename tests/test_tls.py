@@ -18,10 +18,10 @@ from types import MappingProxyType
 from typing import Callable, Iterator, Mapping
 from unittest import mock
 
+from qianwen.http import connections
+from qianwen.http.messages import Fault, Request, Response
+from qianwen.http.transport import Transport
 from qianwen.sandbox.server import Server
-from qianwen.service import opening
-from qianwen.service.exchange import Fault, Request, Response
-from qianwen.service.transport import Transport
 
 from . import SCRIPTS
 from .peer import Peer, peer
@@ -155,7 +155,7 @@ class Tls(Case):
         self.assertIn("--timeout", fault.reason)
 
     def test_a_handshake_that_drips_ends_without_a_deadline_too(self) -> None:
-        with mock.patch.object(opening, "CONNECT_SECONDS", 0.5), peer(dripping_handshake).listening() as url:
+        with mock.patch.object(connections, "CONNECT_SECONDS", 0.5), peer(dripping_handshake).listening() as url:
             began = time.monotonic()
             fault = self.fault(url.replace("http", "https"))
             self.assertLess(time.monotonic() - began, 3.0)

@@ -12,9 +12,9 @@ import unittest
 from typing import Callable
 from unittest import mock
 
-from qianwen.service import foreign, transport
-from qianwen.service.exchange import Fault, Request, Stream
-from qianwen.service.transport import Transport
+from qianwen.http import os_errors, transport
+from qianwen.http.messages import Fault, Request, Stream
+from qianwen.http.transport import Transport
 
 from .peer import OK, Peer, answering, peer
 
@@ -322,16 +322,16 @@ class Foreign(unittest.TestCase):
         ]
         for kind in lower:
             with self.subTest(kind.__name__):
-                self.assertTrue(any(issubclass(kind, row[0]) for row in foreign.FOREIGN))
+                self.assertTrue(any(issubclass(kind, row[0]) for row in os_errors.FOREIGN))
 
     def test_an_untrusted_certificate_is_hopeless_and_comes_with_advice(self) -> None:
-        fault = foreign.fault_of(ssl.SSLCertVerificationError("bad"), sent=False)
+        fault = os_errors.fault_of(ssl.SSLCertVerificationError("bad"), sent=False)
         self.assertTrue(fault.permanent)
         self.assertIn("SSL_CERT_FILE", fault.hint)
 
     def test_what_is_not_of_the_network_passes_through(self) -> None:
         with self.assertRaises(KeyError):
-            foreign.fault_of(KeyError("x"), sent=True)
+            os_errors.fault_of(KeyError("x"), sent=True)
 
     def test_every_verdict_on_a_certificate(self) -> None:
         for code, words, advice in (
@@ -346,7 +346,7 @@ class Foreign(unittest.TestCase):
                 with self.subTest(code, through=through):
                     error = ssl.SSLCertVerificationError("bad")
                     error.verify_code, error.verify_message = code, "why."
-                    fault = foreign.fault_of(error, sent=False, through=through)
+                    fault = os_errors.fault_of(error, sent=False, through=through)
                     self.assertEqual((fault.sent, fault.permanent), (False, True))
                     self.assertIn(words, fault.reason)
                     self.assertIn(advice, fault.hint)
@@ -354,5 +354,5 @@ class Foreign(unittest.TestCase):
                     self.assertIs("inspecting TLS" in fault.hint, through is not None)
 
     def test_a_deadline_is_nobodys_fault(self) -> None:
-        fault = foreign.fault_of(foreign.DeadlinePassed(), sent=True, through="the proxy of X (y:1)")
+        fault = os_errors.fault_of(os_errors.DeadlinePassed(), sent=True, through="the proxy of X (y:1)")
         self.assertEqual(fault.reason, "the time given by --timeout is over")

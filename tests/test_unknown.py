@@ -7,12 +7,12 @@ import re
 import unittest
 from typing import Any, Iterator
 
+from qianwen.checks.meanings import MEANINGS, meant
 from qianwen.models.catalog import find, why_not
 from qianwen.models.closed_models import CLOSED
 from qianwen.models.image_models import IMAGES
-from qianwen.models.meanings import MEANINGS, meant
 from qianwen.models.video_models import VIDEOS
-from qianwen.record import changed
+from qianwen.plain.record import changed
 
 from .support import KEY, Case, Script, answer
 
@@ -214,7 +214,7 @@ class Arrives(Case):
         self.assertIn("no task to submit", reply["problems"][0]["message"])
 
     def test_another_row_of_the_family_lends_its_task(self) -> None:
-        from qianwen.models import validate
+        from qianwen.checks import validate
 
         turbo, twin = (find(IMAGES, name).model for name in ("z-image-turbo", "wan2.6-t2i"))  # type: ignore[union-attr]
         family = changed(IMAGES, models=(*IMAGES.models, changed(twin, id="z-image-task", family=turbo.family)))

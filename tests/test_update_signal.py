@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Any, Callable, Mapping
 
 from qianwen import cli, update_signal
+from qianwen.environment import World
 from qianwen.errors import Interrupted, UsageError
 from qianwen.models.image_models import IMAGES
-from qianwen.record import changed
-from qianwen.world import World
+from qianwen.plain.record import changed
 
 from . import SCRIPTS
 from .support import KEY, Case

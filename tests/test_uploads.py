@@ -8,9 +8,9 @@ import unittest
 from typing import Any
 
 from qianwen.errors import AuthError, QianwenError, Refused, Unavailable, UsageError
-from qianwen.service import uploads
-from qianwen.service.exchange import Endpoint, Fault, Stream
-from qianwen.service.forms import Upload
+from qianwen.http.messages import Endpoint, Fault, Stream
+from qianwen.storage import temporary
+from qianwen.storage.forms import Upload
 
 from .support import KEY, PHOTO, Case, Clock, Script, answer
 
@@ -36,7 +36,7 @@ def policy(**changes: Any) -> dict[str, Any]:
 class Form(unittest.TestCase):
     def upload(self, *outcomes: Any, file: Upload = FILE) -> str:
         self.script = Script(*outcomes)
-        return uploads.upload(self.script, Clock().sleep, ENDPOINT, "wan2.7-image", file)
+        return temporary.upload(self.script, Clock().sleep, ENDPOINT, "wan2.7-image", file)
 
     def form(self, index: int = 1) -> tuple[list[tuple[bytes, bytes]], bytes, bytes]:
         """(name, value) of the text fields in their order, the head of the file part, and its bytes."""
@@ -123,7 +123,7 @@ class Form(unittest.TestCase):
     def test_it_gives_up_and_shows_no_signature(self) -> None:
         xml = b"<Error><Code>AccessDenied</Code><Message>Invalid</Message><StringToSign>SECRET</StringToSign></Error>"
         with self.assertRaises(Unavailable) as caught:
-            self.upload(*[policy(), answer(xml, 403)] * uploads.TRIES)
+            self.upload(*[policy(), answer(xml, 403)] * temporary.TRIES)
         self.assertIn("AccessDenied: Invalid", caught.exception.message)
         self.assertNotIn("SECRET", caught.exception.message)
 
@@ -154,7 +154,7 @@ class Files(Case):
         path = self.picture("x.png", 900, 900)
         size = path.stat().st_size
         script = Script(policy(), answer(b""))
-        uploads.upload(script, self.clock.sleep, ENDPOINT, "m", Upload(str(path), "image/png", size))
+        temporary.upload(script, self.clock.sleep, ENDPOINT, "m", Upload(str(path), "image/png", size))
         body = script.requests[1].body
         assert isinstance(body, Stream)
         blocks = body.blocks()
@@ -174,8 +174,10 @@ class Files(Case):
             ("/a/private.txt.png", "image/gif", r"[0-9a-f]{16}_private_txt\.gif"),
         ):
             with self.subTest(path):
-                self.assertRegex(uploads.object_name(path, kind), rf"^{shape}$")
-        self.assertNotEqual(uploads.object_name("/a/b.png", "image/png"), uploads.object_name("/a/b.png", "image/png"))
+                self.assertRegex(temporary.object_name(path, kind), rf"^{shape}$")
+        self.assertNotEqual(
+            temporary.object_name("/a/b.png", "image/png"), temporary.object_name("/a/b.png", "image/png")
+        )
 
     def test_a_file_that_changes_while_it_is_sent(self) -> None:
         path = self.picture("x.png")
@@ -184,7 +186,7 @@ class Files(Case):
         shorter = Upload(str(path), "image/png", path.stat().st_size - 10)
         for file in (gone, longer, shorter):
             with self.subTest(file), self.standin(), self.assertRaises(UsageError):
-                from qianwen.service.transport import Transport
+                from qianwen.http.transport import Transport
 
                 endpoint = Endpoint(self.env["DASHSCOPE_HTTP_BASE_URL"], KEY)
-                uploads.upload(Transport().send, self.clock.sleep, endpoint, "wan2.7-image", file)
+                temporary.upload(Transport().send, self.clock.sleep, endpoint, "wan2.7-image", file)

@@ -7,10 +7,10 @@ import random
 import unittest
 from typing import Any
 
-from qianwen import inputs
+from qianwen.checks import sources, validate
 from qianwen.errors import InvalidRequest, Problem
-from qianwen.media import Facts
-from qianwen.models import validate, wire
+from qianwen.files.media import Facts
+from qianwen.models import wire
 from qianwen.models.catalog import Param, Source, find
 from qianwen.models.image_models import IMAGES, MODELS
 
@@ -27,7 +27,7 @@ PALETTE = [
 def check(model: str, *, task: bool = False, needs: bool = False, **fields: Any) -> validate.Checked:
     found = find(IMAGES, model)
     assert found
-    return validate.check(IMAGES, found, fields, lambda text: inputs.inspect(text, os.getcwd()), task, needs)
+    return validate.check(IMAGES, found, fields, lambda text: sources.inspect(text, os.getcwd()), task, needs)
 
 
 def problems(model: str, **fields: Any) -> tuple[Problem, ...]:

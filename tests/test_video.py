@@ -12,7 +12,7 @@ from unittest import mock
 
 from qianwen.errors import OutputError
 from qianwen.models.video_models import VIDEOS
-from qianwen.record import changed
+from qianwen.plain.record import changed
 from qianwen.sandbox import placeholder
 
 from .support import KEY, Case, Script, answer
@@ -314,7 +314,7 @@ class Mended(Case):
         def refuse(*_: object, **__: object) -> str:
             raise OutputError("no room")
 
-        with self.standin(), mock.patch("qianwen.outputs.save_text", refuse):
+        with self.standin(), mock.patch("qianwen.files.outputs.save_text", refuse):
             reply = self.video_json("x", "--output", "x.mp4")
         self.assertTrue((self.cwd / "x.mp4").is_file())
         self.assertIn("no room", reply["warnings"][-1])

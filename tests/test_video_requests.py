@@ -11,11 +11,11 @@ import re
 from pathlib import Path
 from typing import Any
 
+from qianwen.checks.validate import choose_mode
+from qianwen.http.messages import Fault
 from qianwen.models import video_models
 from qianwen.models.catalog import SNAPSHOT, Found, Mode, find
-from qianwen.models.validate import choose_mode
 from qianwen.models.video_models import VIDEOS
-from qianwen.service.exchange import Fault
 
 from .support import Case, Script, answer, cases, elided, protocol
 

@@ -7,19 +7,19 @@ from __future__ import annotations
 
 import sys
 
-from . import flags
-from . import world as surroundings
+from . import environment as surroundings
+from .command import flags
+from .environment import World
 from .errors import OK, InternalError, Interrupted, QianwenError, UnknownOutcome
 from .models.catalog import Catalog
-from .record import changed
-from .world import World
+from .plain.record import changed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import TextIO
 
-    from .arguments import Ask
-    from .work import Work
+    from .actions.run import Work
+    from .command.parse import Ask
 
 
 def main(catalog: Catalog, argv: list[str], world: World | None = None) -> int:
@@ -33,12 +33,12 @@ def main(catalog: Catalog, argv: list[str], world: World | None = None) -> int:
     if "--version" in words:
         _write(world.stdout, f"{catalog.program} {flags.VERSION}\n")
         return OK
-    from . import arguments
+    from .command import parse
 
     try:
-        ask = arguments.parse(catalog, argv, world.stdin, world.cwd, world.env)
+        ask = parse.parse(catalog, argv, world.stdin, world.cwd, world.env)
     except BaseException as error:
-        ask = arguments.Ask({}, print_response="--print-response" in argv)
+        ask = parse.Ask({}, print_response="--print-response" in argv)
         return _Run(catalog, ask, world).fail(_expected(error))
     run = _Run(catalog, ask, world, is_real)
     if ask.dry_run or ask.tasks or ask.list_models or ask.describe or ask.replay:  # these only look
@@ -52,8 +52,8 @@ class _Run:
     """One run and what it tells the world about its end."""
 
     def __init__(self, catalog: Catalog, ask: Ask, world: World, is_real: bool = False) -> None:
-        from .progress import Progress
-        from .redact import KEY_NAMES
+        from .plain.progress import Progress
+        from .plain.redact import KEY_NAMES
 
         self.ask = ask
         self.is_polite = False
@@ -101,7 +101,7 @@ class _Run:
                 signal.signal(number, signal.SIG_IGN)  # and this one lasts until the process has ended
 
     def fail(self, error: QianwenError) -> int:
-        from . import envelope
+        from .command import answer as envelope
 
         outcome = self.work.outcome
         if isinstance(error, Interrupted) and outcome.submitted and not outcome.task_id and not outcome.result:
@@ -117,8 +117,8 @@ class _Run:
         return error.exit_code
 
     def _print_result(self) -> None:
-        from . import envelope
-        from .redact import literal
+        from .command import answer as envelope
+        from .plain.redact import literal
 
         if self.ask.print_response:
             self._print_json(envelope.success(self.work.outcome, self.ask, self.world))
@@ -130,7 +130,7 @@ class _Run:
         import json
         import re
 
-        from .redact import each_text, literal
+        from .plain.redact import each_text, literal
 
         answer = each_text(answer, lambda text: literal(text, self.progress.secrets))
         text = json.dumps(answer, ensure_ascii=False, indent=2)
@@ -148,34 +148,34 @@ def _do_nothing(*_: object) -> None:
 
 def _kind_of_work(ask: Ask) -> type[Work]:
     if ask.list_models:
-        from .describe import ListModels
+        from .describe.page import ListModels
 
         return ListModels
     if ask.describe:
-        from .describe import Describe
+        from .describe.page import Describe
 
         return Describe
     if ask.task_id:
-        from .collect import Collect
+        from .actions.collect import Collect
 
         return Collect
     if ask.cancel:
-        from .collect import Cancel
+        from .actions.collect import Cancel
 
         return Cancel
     if ask.resume:
-        from .resume import Resume
+        from .actions.resume import Resume
 
         return Resume
     if ask.tasks:
-        from .history import History
+        from .account.report import History
 
         return History
     if ask.via:
-        from .via import ViaDesireCore
+        from .desirecore.way import ViaDesireCore
 
         return ViaDesireCore
-    from .job import Job
+    from .actions.generate import Job
 
     return Job
 

@@ -20,7 +20,7 @@ all others, so every one of them may raise what stands here.
 
 from __future__ import annotations
 
-from .record import record
+from .plain.record import record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ class Problem:
 
 def _shown(value: object) -> str:
     """A value as a person would write it in JSON, made safe and then cut to a line."""
-    from .redact import safe
+    from .plain.redact import safe
 
     text = safe(str(value).lower() if isinstance(value, bool) else str(value) or '""')
     return text if len(text) <= 80 else text[:77] + "…"

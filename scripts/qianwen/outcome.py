@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from .models import wire
-from .record import record
+from .plain.record import record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from .outputs import Saved
+    from .files.outputs import Saved
 
     JSON = dict[str, Any]
 

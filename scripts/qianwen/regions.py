@@ -6,7 +6,7 @@ model-api-reference, 2026-10).
 
 from __future__ import annotations
 
-from .record import record
+from .plain.record import record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -9,16 +9,16 @@ from __future__ import annotations
 import os
 import sys
 
-from . import world as surroundings
+from . import environment as surroundings
 from .errors import OK, AuthError, Interrupted, OutputError, UsageError
-from .record import record
+from .plain.record import record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from subprocess import Popen
     from typing import Any, Callable, Mapping, TextIO
 
-    from .world import World
+    from .environment import World
 
     State = dict[str, Any]
     Lines = tuple[str, ...]
@@ -315,7 +315,7 @@ def _change(place: Place, edit: Callable[[State], State | None]) -> bool:
     """Replace the state while no other process of ours does. False: `edit` answered None. Raises OSError."""
     import time
 
-    from . import locks
+    from .files import locks
 
     end = time.monotonic() + LOCK_SECONDS
     lock = locks.take(place.state + ".lock")
@@ -368,7 +368,7 @@ def _read(path: str) -> bytes:
 
 def _object(text: bytes) -> State:
     """A JSON object; an empty one for any other text."""
-    from . import strict_json
+    from .plain import strict_json
 
     try:
         value = strict_json.load(text, tolerant=True)

@@ -11,13 +11,13 @@ import time
 
 sys.path.insert(0, os.environ["BENCH_SCRIPTS"])  # where the benchmark has put the program
 
-from qianwen.service import uploads
-from qianwen.service.exchange import Endpoint
-from qianwen.service.forms import Upload
-from qianwen.service.transport import Transport
+from qianwen.http.messages import Endpoint
+from qianwen.http.transport import Transport
+from qianwen.storage import temporary
+from qianwen.storage.forms import Upload
 
 _, _, base, path = sys.argv
 transport = Transport()
 file = Upload(path, "video/mp4", os.path.getsize(path))
-uploads.upload(transport.send, time.sleep, Endpoint(base, os.environ["DASHSCOPE_API_KEY"]), "wan2.6-t2v", file)
+temporary.upload(transport.send, time.sleep, Endpoint(base, os.environ["DASHSCOPE_API_KEY"]), "wan2.6-t2v", file)
 transport.close()

@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "scripts")]
 
-from qianwen import media  # noqa: E402
+from qianwen.files import media  # noqa: E402
 from qianwen.sandbox import placeholder  # noqa: E402
 from qianwen.sandbox.server import running  # noqa: E402
 

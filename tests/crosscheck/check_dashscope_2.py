@@ -28,7 +28,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "scripts")]
 for name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy", "ALL_PROXY", "all_proxy"):
     os.environ.pop(name, None)
 
-from qianwen import media  # noqa: E402
+from qianwen.files import media  # noqa: E402
 from qianwen.sandbox import placeholder  # noqa: E402
 from qianwen.sandbox.server import running  # noqa: E402
 

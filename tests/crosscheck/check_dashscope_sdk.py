@@ -28,7 +28,7 @@ sys.path.insert(0, str(SCRIPTS))
 for name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy", "ALL_PROXY", "all_proxy"):
     os.environ.pop(name, None)
 
-from qianwen import media  # noqa: E402
+from qianwen.files import media  # noqa: E402
 from qianwen.sandbox import placeholder  # noqa: E402
 
 # The SDK's own annotations are loose; what it does at run time is what is checked here.

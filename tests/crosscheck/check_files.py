@@ -29,8 +29,8 @@ ROOT = Path(__file__).resolve().parents[2]
 SCRIPTS = ROOT / "scripts"
 sys.path.insert(0, str(SCRIPTS))
 
-from qianwen import media  # noqa: E402
-from qianwen.media import Facts, examine  # noqa: E402
+from qianwen.files import media  # noqa: E402
+from qianwen.files.media import Facts, examine  # noqa: E402
 
 try:
     from PIL import Image, ImageOps

@@ -21,7 +21,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "scripts"))
 
-from qianwen import media  # noqa: E402
+from qianwen.files import media  # noqa: E402
 
 NAME = "qianwen-media-generation"
 MINORS = ("3.9", "3.10", "3.11", "3.12", "3.13", "3.14")

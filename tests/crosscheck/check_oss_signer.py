@@ -25,8 +25,9 @@ sys.path[:0] = [str(ROOT), str(ROOT / "scripts")]
 for name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy", "ALL_PROXY", "all_proxy"):
     os.environ.pop(name, None)
 
-from qianwen.service import bucket_settings, oss_v4, settings  # noqa: E402
-from qianwen.service.oss_v4 import Operation, Secret, Signer  # noqa: E402
+from qianwen.service import endpoint as settings  # noqa: E402
+from qianwen.storage import bucket_settings, signature
+from qianwen.storage.signature import Operation, Secret, Signer  # noqa: E402
 
 from tests.support import PHOTO, Clock  # noqa: E402
 from tests.test_bucket import KEY_ID, SECRET, TOKEN, Storage  # noqa: E402
@@ -109,7 +110,7 @@ class Signatures(unittest.TestCase):
             with self.subTest(index):
                 signer, operation = case.ours
                 theirs = case.signed_by_the_sdk(in_the_query=False).headers
-                for name, value in oss_v4.authorization(signer, case.moment, operation).items():
+                for name, value in signature.authorization(signer, case.moment, operation).items():
                     self.assertEqual(value, theirs[name], name)
 
     def test_in_the_query(self) -> None:
@@ -117,7 +118,7 @@ class Signatures(unittest.TestCase):
             with self.subTest(index):
                 signer, operation = case.ours
                 theirs = urlsplit(case.signed_by_the_sdk(in_the_query=True).url).query
-                ours = oss_v4.presigned(signer, case.moment, operation, case.expires)
+                ours = signature.presigned(signer, case.moment, operation, case.expires)
                 self.assertEqual(sorted(ours.split("&")), sorted(theirs.split("&")))
 
 
@@ -165,11 +166,11 @@ class Addresses(unittest.TestCase):
         query = parse_qs(expected.query)
         stamp = datetime.datetime.strptime(query["x-oss-date"][0], "%Y%m%dT%H%M%SZ")
         moment = stamp.replace(tzinfo=datetime.timezone.utc).timestamp()
-        signed = oss_v4.presigned(
+        signed = signature.presigned(
             ours.signer, moment, Operation("GET", f"/my-bucket/{key}"), int(query["x-oss-expires"][0])
         )
         base = f"{expected.scheme}://{expected.netloc}{expected.path}"
-        self.assertEqual(f"{ours.get_base}/{oss_v4.encoded_path(key)}", base)
+        self.assertEqual(f"{ours.get_base}/{signature.encoded_path(key)}", base)
         self.assertEqual(sorted(signed.split("&")), sorted(expected.query.split("&")))
 
 

@@ -19,7 +19,7 @@ from typing import Any, Callable, Iterator, NamedTuple, Sequence
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "scripts")]
 
-from qianwen import media  # noqa: E402
+from qianwen.files import media  # noqa: E402
 
 from tests.evals import run  # noqa: E402
 

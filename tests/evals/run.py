@@ -25,7 +25,7 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 sys.path.insert(0, str(ROOT / "scripts"))
 
-from qianwen.record import changed  # noqa: E402
+from qianwen.plain.record import changed  # noqa: E402
 from qianwen.sandbox.faults import Fault, Faults  # noqa: E402
 from qianwen.sandbox.server import running  # noqa: E402
 from qianwen.sandbox.standin import Incoming, Reply, StandIn  # noqa: E402

@@ -8,14 +8,14 @@ the encoder, the help, the documents and the sandbox all read these rows.
 
 from __future__ import annotations
 
-from ..record import record
+from ..plain.record import record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Callable, Iterable, Mapping, Union
 
     from ..errors import Problem
-    from ..media import Facts
+    from ..files.media import Facts
 
     Bytes = bytes
     Values = Mapping[str, object]
@@ -357,7 +357,7 @@ def find(catalog: Catalog, model_id: str) -> Found | None:
         return Found(model, model.id, f"{model_id} is spelled {model.id} in requests")
     import re
 
-    from ..spelling import nearest
+    from ..plain.spelling import nearest
 
     base = re.sub(SNAPSHOT, "", model_id)
     if base in rows:

@@ -7,7 +7,7 @@ newer API reference over guides and other clients. Sizes are `W*H` in pixels, th
 from __future__ import annotations
 
 from ..errors import Problem
-from ..record import changed
+from ..plain.record import changed
 from ..regions import BEIJING, FRANKFURT, HONG_KONG, SINGAPORE, TOKYO, VIRGINIA
 from .catalog import GIVEN, Catalog, Default, Flag, MediaRule, Mode, Model, Param, Size
 
@@ -15,7 +15,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Iterable, Mapping
 
-    from ..media import Facts
+    from ..files.media import Facts
     from .catalog import Finding, Values
 
 CHECKED = "2026-11-26"

@@ -7,7 +7,7 @@ of the wire together. Source: the API references of Wan 2.7, Wan 3.0 and HappyHo
 from __future__ import annotations
 
 from ..errors import Problem
-from ..record import record
+from ..plain.record import record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ functions of VACE are its modes.
 
 from __future__ import annotations
 
-from ..record import changed
+from ..plain.record import changed
 from ..regions import BEIJING, FRANKFURT, HONG_KONG, SINGAPORE, TOKYO, VIRGINIA
 from .catalog import GIVEN, Catalog, Default, Flag, MediaRule, Mode, Model, Param, Size
 from .video_rules import (

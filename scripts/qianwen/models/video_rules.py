@@ -12,7 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Iterable, Mapping
 
-    from ..media import Facts
+    from ..files.media import Facts
     from .catalog import Finding, Rule, Values
 
 

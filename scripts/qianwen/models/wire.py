@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from ..record import record
+from ..plain.record import record
 from . import results
 from .media_items import FLAT, IMAGE, KINDS, REFERENCES, TYPES, VIDEO, VOICES, as_list, listed, pack
 

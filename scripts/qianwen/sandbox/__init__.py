@@ -1,1 +1,1 @@
-"""A local stand-in for DashScope."""
+"""The stand-in for DashScope. May be imported by actions and scripts/sandbox.py."""

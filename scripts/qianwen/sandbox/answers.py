@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Callable, Iterator, Mapping
 
 from ..models.wire import SHAPES
-from ..record import record
+from ..plain.record import record
 from . import measures
 from .measures import Clip, Seconds, Seen
 from .rules import Order

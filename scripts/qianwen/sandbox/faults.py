@@ -13,7 +13,7 @@ import re
 import threading
 from typing import Iterable
 
-from ..record import record
+from ..plain.record import record
 
 ROUTES = ("sync", "stream", "submit", "poll", "list", "cancel", "policy", "upload", "result", "task")
 FOREVER = 10**9

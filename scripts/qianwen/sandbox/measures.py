@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from typing import Mapping, Union
 
-from ..media import Facts
+from ..checks.sizes import pixels_of
+from ..files.media import Facts
 from ..models.catalog import Size
 from ..models.media_items import VIDEO, as_list, type_of
-from ..models.sizes import pixels_of
-from ..record import record
+from ..plain.record import record
 from .rules import Order
 
 Seen = Mapping[str, Facts]

@@ -11,13 +11,14 @@ from __future__ import annotations
 import re
 from typing import Any, Callable, Mapping
 
+from ..checks import validate
+from ..checks.findings import Findings
 from ..errors import InvalidRequest, Problem
 from ..models import catalog as rows
-from ..models import media_items, validate, wire
+from ..models import media_items, wire
 from ..models.catalog import Catalog, Mode, Model, Source
-from ..models.findings import Findings
 from ..models.media_items import as_list
-from ..record import changed, record
+from ..plain.record import changed, record
 
 JSON = dict[str, Any]
 Inspect = Callable[[str], Source]

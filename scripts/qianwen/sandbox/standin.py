@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO, Callable, Iterator, Mapping, Union
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from ..media import Facts, probe_bytes, probe_data_url
+from ..files.media import Facts, probe_bytes, probe_data_url
 from ..models.catalog import Source
 from ..models.image_models import IMAGES
 from ..models.video_models import VIDEOS
 from ..models.wire import SHAPES
-from ..record import record
+from ..plain.record import record
 from . import answers, placeholder, rules
 from .faults import Fault, Faults
 from .measures import Clip

@@ -11,8 +11,8 @@ import threading
 import time
 from typing import BinaryIO, Callable, Mapping
 
-from .. import media
-from ..record import record
+from ..files import media
+from ..plain.record import record
 
 POLICY_SECONDS = 300
 LINK_SECONDS = 86400

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 
-from ..record import record
+from ..plain.record import record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from ..errors import AuthError, QianwenError, Refused, StillRunning, Unavailable
-from ..record import record
-from . import api, codes
+from ..plain.record import record
+from . import answers, codes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -109,11 +109,11 @@ def look(body: JSON) -> Seen:
     the asking: too many looks, a key, an account. Raises the error of those.
     """
     output = body.get("output")
-    if not output and api.complains(body):
+    if not output and answers.complains(body):
         means = codes.meaning(*codes.words_of(body), 200)
         if means.kind == "auth" or means is codes.THROTTLED:
-            error = api.refused(body, 200)
-            kind = api.KINDS[means.kind]
+            error = answers.refused(body, 200)
+            kind = answers.KINDS[means.kind]
             raise kind(error.message, hint=means.hint, code=error.code, http_status=200, request_id=error.request_id)
         return Seen("FAILED", FAILED, body)
     word = " ".join(str(output.get("task_status") or "").split()) if isinstance(output, dict) else ""
@@ -224,7 +224,7 @@ def _ending(seen: Seen, task_id: str) -> QianwenError:
         )
         error.code = "UNKNOWN"
     elif code or message:
-        error = api.refused(words, 200)
+        error = answers.refused(words, 200)
         error.code = error.code or seen.word
     else:
         error = Refused(f"task {task_id} ended as {seen.word}")

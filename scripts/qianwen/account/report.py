@@ -1,0 +1,51 @@
+"""`--tasks`: what the ledger knows of the last runs. Nothing is sent, and no key is needed."""
+
+from __future__ import annotations
+
+import time
+
+from ..actions.run import Work
+from .store import OPEN
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from .store import Ledger, Run
+
+    JSON = dict[str, Any]
+
+MOST_ROWS = 20
+
+
+class History(Work):
+    """The last runs of both programs, newest first, and every one that is open."""
+
+    def run(self) -> None:
+        ledger, now = self.ledger, self.world.now()
+        rows = [row(ledger, run, now) for run in reversed(ledger.runs())]
+        self.outcome.tasks = rows[:MOST_ROWS] + [task for task in rows[MOST_ROWS:] if task["state"] in OPEN]
+        if ledger.trouble:
+            self.warn(f"a part of the ledger could not be read: {ledger.trouble}")
+        if any(task["state"] in OPEN for task in self.outcome.tasks):
+            self.outcome.way_on = ("--resume",)
+
+
+def row(ledger: Ledger, run: Run, now: float) -> JSON:
+    """A run as `--tasks` and `--resume` tell it. age: seconds."""
+    return {
+        "run": run.id,
+        "state": ledger.state(run),
+        "submitted": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(run.at)),
+        "age": int(now - run.at),
+        "program": run.program,
+        "model": run.model,
+        "mode": run.mode,
+        "region": run.region,
+        "base": run.base,
+        "task_id": run.task_id or None,
+        "offered": list(run.offered),
+        "urls": list(run.urls),
+        "local_paths": [run.files[index].path for index in sorted(run.files)],
+        "told": run.told or None,
+    }

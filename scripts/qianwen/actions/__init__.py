@@ -1,0 +1,1 @@
+"""What a run does; read `generate` first. May be imported by cli."""

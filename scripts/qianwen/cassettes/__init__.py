@@ -1,0 +1,1 @@
+"""Recording a run's conversation and replaying it. May be imported by actions."""

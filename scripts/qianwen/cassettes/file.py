@@ -1,0 +1,176 @@
+"""A cassette on the disk: where it can be written, and what is checked before it is played."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import re
+
+from ..errors import UsageError
+from ..files.safe_open import Draft, remove
+from .placeholders import digest
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Callable
+
+    JSON = dict[str, Any]
+    Form = tuple[tuple[str, Callable[[Any], bool], str], ...]
+
+FORMAT, VERSION = "qianwen-cassette", 1
+DIGEST = re.compile("[0-9a-f]{64}")
+BLOCK_BYTES = 256 * 1024
+
+
+# Writing ----------------------------------------------------------------------------------------------------
+
+
+def prepare(path: str, overwrite: bool) -> None:
+    """Raises UsageError unless a cassette can be written there."""
+    try:
+        if _exists(path) and not overwrite:
+            hint = "--overwrite records anew; a cassette holds one run"
+            raise UsageError(f"the recording {path} exists already", hint=hint)
+        if os.path.isdir(path):
+            raise IsADirectoryError(21, "it is a folder")
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with Draft(os.path.dirname(path)) as draft:
+            draft.stream.write(b"x" * BLOCK_BYTES)  # a disk that is full still makes empty files
+            draft.stream.flush()
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        hint = "nothing was sent; name a file in a folder that can be written to"
+        raise UsageError(f"the recording {path} cannot be written: {reason}", hint=hint) from error
+
+
+def _exists(path: str) -> bool:
+    """Raises OSError or ValueError for a path that never can, because of its length or a NUL in it."""
+    try:
+        os.lstat(path)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def forget_bodies(path: str, wanted: set[str]) -> None:
+    """Remove the bodies beside a cassette that it does not name. wanted: their digests."""
+    folder = folder_beside(path)
+    try:
+        names = os.listdir(folder)
+    except OSError:
+        return  # there are none
+    for name in names:
+        if DIGEST.fullmatch(name) and name not in wanted:
+            remove(os.path.join(folder, name))
+
+
+def folder_beside(path: str) -> str:
+    """Where the large bodies of a cassette are, each under its digest."""
+    return f"{os.path.splitext(path)[0]}.files"
+
+
+# Reading ----------------------------------------------------------------------------------------------------
+
+_HINT = "nothing was sent; --record makes one"
+
+
+def load(path: str) -> JSON:
+    """The cassette at `path`, whose form has been checked whole. Raises UsageError."""
+    try:
+        if os.path.exists(path) and not os.path.isfile(path):
+            raise UsageError(f"the recording {path} is not a regular file", hint=_HINT)
+        with open(path, encoding="utf-8-sig") as stream:
+            cassette = json.load(stream)
+    except (OSError, ValueError, RecursionError) as error:
+        reason = getattr(error, "strerror", None) or f"it is not valid JSON: {error}"
+        raise UsageError(f"the recording {path} cannot be read: {reason}", hint=_HINT) from error
+    if not isinstance(cassette, dict) or cassette.get("format") != FORMAT:
+        raise UsageError(f"{path} is not a recording of this program", hint=_HINT)
+    version = cassette.get("version")
+    if version != VERSION or type(version) is not int:
+        raise UsageError(
+            f"the recording {path} has version {json.dumps(version)} of the format; this program reads {VERSION}",
+            hint="record it again with --record, or use the version of the program that made it",
+        )
+    try:
+        _check_cassette(cassette)
+    except _Damaged as damage:
+        raise UsageError(f"the recording {path} is damaged: {damage}", hint=_HINT) from None
+    return cassette
+
+
+class _Damaged(Exception):
+    pass
+
+
+def _check_cassette(cassette: JSON) -> None:
+    _check(cassette, _CASSETTE, "the file")
+    for number, exchange in enumerate(cassette["exchanges"], 1):
+        _check(exchange, _EXCHANGE, f"exchange {number}")
+        if len({"response", "fault", "unanswered"} & exchange.keys()) != 1:
+            raise _Damaged(f"exchange {number}: it needs one of response, fault and unanswered")
+
+
+def _check(value: JSON, form: Form, named: str) -> None:
+    """Raises _Damaged for the first part that is missing or wrong. named: the value, in words."""
+    for path, is_right, otherwise in form:
+        part: Any = value
+        try:
+            for name in path.split("."):
+                if name.endswith("?") and name[:-1] not in part:
+                    break
+                part = part[name.rstrip("?")]
+            else:
+                if not is_right(part):
+                    raise _Damaged(f"{named}: {otherwise}")
+        except (KeyError, TypeError, AttributeError):
+            raise _Damaged(f"{named} lacks {path.replace('?', '')}, or has it in another form") from None
+
+
+def _is(kind: type) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, kind)
+
+
+def _is_fault(fault: JSON) -> bool:
+    is_whole = isinstance(fault["reason"], str) and isinstance(fault["sent"], bool)
+    return is_whole and isinstance(fault.get("permanent", False), bool) and isinstance(fault.get("hint", ""), str)
+
+
+def _is_line(line: object) -> bool:
+    return isinstance(line, str) or (isinstance(line, dict) and "data" in line)
+
+
+def _holds_its_digest(body: JSON) -> bool:
+    return "base64" not in body or digest(base64.b64decode(body["base64"])) == body["sha256"]
+
+
+def _is_base64(text: str) -> bool:
+    try:
+        return base64.b64decode(text, validate=True) is not None
+    except ValueError:
+        return False
+
+
+# A part, what it must be, and what to say when it is not. A name with a question mark may be missing.
+_CASSETTE: Form = (
+    ("base", lambda base: isinstance(base, str) and "://" in base, "base is not a URL"),
+    ("exchanges", _is(list), "exchanges is not a list"),
+)
+_EXCHANGE: Form = (
+    ("request.url", _is(str), "the request has no URL"),
+    ("request.method", _is(str), "the request has no method"),
+    ("request.headers", _is(dict), "the request is not whole"),
+    ("request.body", _is(dict), "the request is not whole"),
+    ("seconds?", lambda value: type(value) in (int, float) and 0 <= value < 1e9, "seconds is not a number of seconds"),
+    ("fault?", _is_fault, "a fault needs a reason and whether the request was sent"),
+    ("response?.status", lambda value: type(value) is int and 100 <= value < 600, "the status is not one of HTTP's"),
+    ("response?.headers", lambda value: all(map(_is(str), value.values())), "a header is not a text"),
+    ("response?.body", _is(dict), "the body is not an object"),
+    ("response?.body.text?", _is(str), "the text of the body is not a text"),
+    ("response?.body.lines?", lambda lines: all(map(_is_line, lines)), "a line is neither a text nor data"),
+    ("response?.body.sha256?", lambda text: DIGEST.fullmatch(text) is not None, "the digest of the body is not one"),
+    ("response?.body.base64?", _is_base64, "the bytes of the body are not base64"),
+    ("response?.body", _holds_its_digest, "the bytes of the body are not those of its digest"),
+    ("response?.broke?", _is_fault, "a fault needs a reason and whether the request was sent"),
+)  # fmt: skip

@@ -1,0 +1,36 @@
+"""What one check of a request has found so far, and what its parts may need to know: the row and the mode."""
+
+from __future__ import annotations
+
+from ..errors import Problem
+from ..models.catalog import Model, Source
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Callable
+
+    Inspect = Callable[[str], Source]
+
+
+class Findings:
+    """sources: the media that were looked at, by path of the field.
+
+    names: path of a field → the path under which the user wrote it, where that is another.
+    """
+
+    def __init__(self, model: Model, inspect: Inspect) -> None:
+        self.model = model
+        self.mode = model.modes[0]
+        self.inspect = inspect
+        self.names: dict[str, str] = {}
+        self.problems: list[Problem] = []
+        self.warnings: list[str] = []
+        self.sources: dict[str, Source] = {}
+
+    def problem(
+        self, path: str, value: object, reason: str, message: str, allowed: str = "", nearest: object = None
+    ) -> None:
+        self.problems.append(Problem(self.names.get(path, path), value, message, allowed, nearest, reason))
+
+    def warn(self, message: str) -> None:
+        self.warnings.append(message)

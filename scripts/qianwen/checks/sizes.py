@@ -1,0 +1,207 @@
+"""Picture sizes: the forms that users write, whether a mode takes them, and the nearest size that it does take."""
+
+from __future__ import annotations
+
+import math
+import re
+from itertools import product
+
+from ..models.catalog import Size
+from ..plain.record import changed, record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Iterator
+
+_PIXELS = r"\s*(\d{1,6})\s*[xX×*]\s*(\d{1,6})\s*"
+_RATIO = r"\s*(\d{1,4})\s*:\s*(\d{1,4})\s*"
+_TIER = r"\s*(\d{1,3})\s*[kK]\s*"
+_GRID = 8  # pixels: sides of the sizes that we choose where the service lists none
+_SLACK = 0.01  # areas and ratios this close to a bound are a warning: the service's own presets miss its bounds
+
+
+@record
+class Verdict:
+    """What became of a size text: `size` is what to send; `fault` refuses it; `notes` are warnings."""
+
+    size: str
+    fault: str = ""
+    nearest: str | None = None
+    notes: tuple[str, ...] = ()
+
+
+def judge(text: str, rule: Size) -> Verdict:
+    """A size as the user wrote it, against a mode's rule. Presets are legal before any area or side is asked."""
+    tier = text.strip().upper()
+    if tier in rule.tiers:
+        return Verdict(tier)
+    if tier in rule.areas:
+        square = _largest(_within(rule, tier), 1, 1)
+        return Verdict(square or tier, notes=(f"is sent as {square}",))
+    ratio = re.fullmatch(_RATIO, text)
+    if ratio and all(map(int, ratio.groups())):
+        return _from_ratio(int(ratio[1]), int(ratio[2]), rule)
+    pixels = re.fullmatch(_PIXELS, text)
+    if not pixels or not all(map(int, pixels.groups())):
+        return Verdict(text, "is no size that this model knows", _nearest_name(text, rule))
+    width, height = int(pixels[1]), int(pixels[2])
+    written = f"{width}*{height}"
+    if written in _presets(rule):
+        return Verdict(written)
+    if rule.fixed:
+        return Verdict(written, "is not one of the sizes", nearest(rule, width, height))
+    faults, notes = _measure(rule, width, height)
+    if faults:
+        return Verdict(written, " and ".join(faults), nearest(rule, width, height))
+    return Verdict(written, notes=notes)
+
+
+def allowed(rule: Size) -> str:
+    """The rule in words, for messages and documents."""
+    words = []
+    if rule.tiers or rule.areas:
+        words.append(", ".join((*rule.tiers, *rule.areas)))
+    if rule.fixed:
+        words.append(", ".join(_presets(rule)))
+    if rule.area:
+        words.append("W*H with an area of {:,} to {:,} pixels".format(*rule.area))
+    if rule.side:
+        words.append("W*H with sides of {} to {}".format(*rule.side))
+    text = " or ".join(words)
+    if rule.ratio:
+        text += f", ratio 1:{rule.ratio} to {rule.ratio}:1"
+    return text
+
+
+def nearest(rule: Size, width: int, height: int) -> str | None:
+    """The legal size closest in shape and area; a preset where only presets are legal."""
+    candidates = list(_presets(rule)) if rule.fixed else [*_fitted(rule, width, height), *_presets(rule)]
+
+    def distance(size: str) -> float:
+        other_width, other_height = pixels_of(size)
+        shape = abs(math.log((other_width / other_height) / (width / height)))
+        return 4 * shape + abs(math.log(other_width * other_height / (width * height)))
+
+    return min(candidates, key=distance, default=None)
+
+
+def _nearest_name(text: str, rule: Size) -> str | None:
+    wanted, names = re.fullmatch(_TIER, text), (*rule.tiers, *rule.areas)
+    if wanted and names:
+        return min(names, key=lambda tier: abs(int(tier[:-1]) - int(wanted[1])))
+    return next(_presets(rule), rule.default) or None
+
+
+def area_tier(size: str | None, rule: Size) -> str:
+    """The price tier that a size falls into; the most that it can be where the model chooses the size."""
+    if not size:
+        return f"up to {list(rule.areas)[-1]}"
+    width, height = pixels_of(size)
+    return next((name for name, most in rule.areas.items() if width * height <= most), list(rule.areas)[-1])
+
+
+def _within(rule: Size, tier: str) -> Size:
+    """The rule inside one of its price tiers, on our grid."""
+    low = rule.area[0] if rule.area else 1
+    return changed(rule, area=(low, rule.areas[tier]), snap=_GRID)
+
+
+def pixels_of(size: str) -> tuple[int, int]:
+    width, height = size.split("*")
+    return int(width), int(height)
+
+
+def _presets(rule: Size) -> Iterator[str]:
+    for sizes in rule.presets.values():
+        yield from sizes
+
+
+def _measure(rule: Size, width: int, height: int) -> tuple[list[str], tuple[str, ...]]:
+    """What is wrong with a size, and what is only close to a bound."""
+    faults: list[str] = []
+    notes: list[str] = []
+
+    def add(fault: str, near: bool) -> None:
+        if near:
+            notes.append(f"{fault}, just outside the documented bounds")
+        else:
+            faults.append(fault)
+
+    area, long_to_short = width * height, max(width, height) / min(width, height)
+    if rule.area and not rule.area[0] <= area <= rule.area[1]:
+        near = rule.area[0] * (1 - _SLACK) <= area <= rule.area[1] * (1 + _SLACK)
+        add(f"has an area of {area:,} pixels", near)
+    if rule.side and not (rule.side[0] <= min(width, height) and max(width, height) <= rule.side[1]):
+        add(f"has a side outside {rule.side[0]} to {rule.side[1]}", near=False)
+    if rule.ratio and long_to_short > rule.ratio:
+        add(f"has a ratio of {long_to_short:.2f} to 1", near=long_to_short <= rule.ratio * (1 + _SLACK))
+    advice = rule.advised_area
+    if advice and not advice[0] <= area <= advice[1]:
+        notes.append("has an area outside the advised {:,} to {:,} pixels".format(*advice))
+    if rule.snap > 1 and (width % rule.snap or height % rule.snap):
+        notes.append(f"will be rounded by the service to multiples of {rule.snap}")
+    return faults, tuple(notes)
+
+
+def _from_ratio(across: int, down: int, rule: Size) -> Verdict:
+    shared = math.gcd(across, down)
+    across, down = across // shared, down // shared
+    for label, sizes in rule.presets.items():
+        left, right = map(int, label.split(":"))
+        if left * down == right * across:
+            return Verdict(sizes[0], notes=(f"takes the documented size {sizes[0]}",))
+    written = f"{across}:{down}"
+    cheapest = next(iter(rule.areas), "")  # nothing dearer unless it is asked for
+    if cheapest:
+        rule = _within(rule, cheapest)
+    if rule.fixed:
+        return Verdict(written, "is not one of the ratios", nearest(rule, across * 400, down * 400))
+    size = _largest(rule, across, down)
+    if size is None:
+        return Verdict(written, "is a ratio that no legal size has", nearest(rule, across * 400, down * 400))
+    _, notes = _measure(rule, *pixels_of(size))
+    what = f"size of the {cheapest} tier" if cheapest else "legal size"
+    return Verdict(size, notes=(f"takes the largest {what} {size}", *notes))
+
+
+def _largest(rule: Size, across: int, down: int) -> str | None:
+    """The largest legal size of exactly this ratio, both sides multiples of what the service rounds to."""
+    scale = math.isqrt(_area_bounds(rule)[1] // (across * down))
+    if rule.side:
+        scale = min(scale, rule.side[1] // max(across, down))
+    for times in range(scale, 0, -1):
+        width, height = across * times, down * times
+        if width % rule.snap or height % rule.snap:
+            continue
+        faults, _ = _measure(rule, width, height)
+        return None if faults else f"{width}*{height}"
+    return None
+
+
+def _fitted(rule: Size, width: int, height: int) -> Iterator[str]:
+    """The size moved inside the bounds, and its neighbours on the grid of 16 pixels, as far as they are legal.
+
+    Two steps down, because in a corner of area and ratio the nearest ones are just outside.
+    """
+    shape = width / height
+    if rule.ratio:
+        shape = min(max(shape, 1 / rule.ratio), float(rule.ratio))
+    low, high = _area_bounds(rule)
+    area = min(max(width * height, low), high)
+    shortest, longest = rule.side or (1, high)
+    shrink = min(1.0, longest / math.sqrt(area * max(shape, 1 / shape)))
+    steps = []
+    for side in (math.sqrt(area * shape) * shrink, math.sqrt(area / shape) * shrink):
+        inside = max(side, shortest)
+        below = math.floor(inside / 16) * 16
+        steps.append((below - 32, below - 16, below, math.ceil(inside / 16) * 16))
+    for near_width, near_height in product(*steps):
+        if near_width > 0 and near_height > 0 and _measure(rule, near_width, near_height) == ([], ()):
+            yield f"{near_width}*{near_height}"
+
+
+def _area_bounds(rule: Size) -> tuple[int, int]:
+    if rule.area:
+        return rule.area
+    low, high = rule.side or (1, 1)
+    return low * low, high * high

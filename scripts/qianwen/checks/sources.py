@@ -1,0 +1,153 @@
+"""What a media field names: a URL that goes through untouched, or a local file that is looked at before it is sent.
+
+Only strings that stand in a documented media field come here. A path that is not there is a fault, never a URL.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+
+from ..models.catalog import Source
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Mapping
+
+UNTOUCHED = ("http", "https", "oss")
+_URL = r"[A-Za-z]+://[^\s/\x00-\x1f\x7f][^\s\x00-\x1f\x7f]*"
+_SCHEME = r"([A-Za-z][A-Za-z0-9+.-]+):"  # two letters at least: "C:\\cat.png" is a path
+
+
+def inspect(text: str, cwd: str) -> Source:
+    """The source that `text` names, read as far as its header. Never raises: a fault is part of the answer.
+
+    cwd: the folder that relative paths start from.
+    """
+    match = re.match(_SCHEME, text)
+    scheme = match[1].lower() if match else "file"
+    if scheme == "data":
+        return _look_into(text)
+    if scheme in UNTOUCHED:
+        return Source(text, scheme, fault="" if re.fullmatch(_URL, text) else "is no whole URL: a host, and no spaces")
+    if scheme == "file":
+        return _look(text, os.path.join(cwd, local_path(text)))
+    if os.path.lexists(os.path.join(cwd, text)):
+        return _look(text, os.path.join(cwd, text))
+    return Source(text, scheme, fault=f"has the scheme {scheme}:, which the service does not fetch")
+
+
+def local_path(text: str) -> str:
+    """The path that a text names: plain, with ~, or as a file: URL."""
+    if text[:5].lower() == "file:":
+        from urllib.parse import unquote
+
+        text = unquote(re.sub(r"^file:(//(localhost(?=/))?)?", "", text, flags=re.IGNORECASE))
+        text = re.sub(r"^/(?=[A-Za-z]:)", "", text)  # file:///C:/cat.png
+    return os.path.expanduser(text)
+
+
+def _look(text: str, path: str) -> Source:
+    from ..files import documents, media
+
+    path = os.path.abspath(path)
+    try:
+        status = os.stat(path)
+        if not stat.S_ISREG(status.st_mode):
+            return Source(text, "file", path, fault="is no regular file")
+        if status.st_size == 0:
+            return Source(text, "file", path, fault="is an empty file")
+        with open(path, "rb") as stream:
+            facts = media.examine(stream)
+            stream.seek(0)
+            head = stream.read(documents.HEAD_BYTES)
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        return _unreadable(text, path, error)
+    return Source(text, "file", path, status.st_size, facts, head=head)
+
+
+def _unreadable(text: str, path: str, error: OSError | ValueError) -> Source:
+    """What leads to no file may be the file itself, or a path of another system."""
+    from ..files import media
+
+    kind = media.bare_base64(text)
+    if kind:
+        fault = f"is {kind} in base64: write data:{kind};base64, before it, or save it and give the file"
+        return Source(text, "base64", fault=fault)
+    if not isinstance(error, FileNotFoundError):
+        reason = getattr(error, "strerror", None) or str(error)
+        return Source(text, "file", fault=f"cannot be read: {reason}")
+    fault = f"is not there (looked for {path})"
+    if os.sep == "\\" or "\\" not in text:
+        return Source(text, "file", fault=fault)
+    fault += "; here / separates folders, and a backslash is part of a name"
+    return Source(text, "file", fault=fault, nearest=_in_this_spelling(text, path))
+
+
+def _in_this_spelling(text: str, path: str) -> str | None:
+    """The file that a path of Windows means on Linux and macOS, or one with backslashes that a shell left."""
+    drive = re.match(r"([A-Za-z]):\\", text)
+    if drive:
+        mounted = f"/mnt/{drive[1].lower()}/" + text[3:].replace("\\", "/")  # as WSL does
+        return mounted if os.path.isfile(mounted) else None
+    for spelled in (lambda name: name.replace("\\", "/"), lambda name: re.sub(r"\\(?=\W)", "", name)):
+        if os.path.isfile(spelled(path)):
+            return spelled(text)
+    return None
+
+
+def _look_into(text: str) -> Source:
+    """A data: URL goes through untouched as well, but what it holds is known."""
+    from ..files import media
+
+    try:
+        size, facts = media.probe_data_url(text)
+    except ValueError as error:
+        return Source(text, "data", fault=str(error))
+    return Source(text, "data", bytes=size, facts=facts)
+
+
+def replaced(values: Mapping[str, Any], urls: Mapping[str, str]) -> dict[str, Any]:
+    """A copy of the values with other texts at the given paths, such as `reference_images[0]` or `media[1].url`."""
+    copy: dict[str, Any] = _copied(dict(values))
+    for path, url in urls.items():
+        *outer, last = (int(step) if step.isdigit() else step for step in re.findall(r"[^\[\].]+", path))
+        place: Any = copy
+        for step in outer:
+            place = place[step]
+        place[last] = url
+    return copy
+
+
+def named(source: Source) -> str:
+    """The path of a local file for a preview: in Unicode, with a suffix that tells what its bytes are."""
+    from ..files import media
+
+    path = source.path.encode("utf-8", "backslashreplace").decode()
+    suffix = media.SUFFIXES.get(source.facts.type, "") if source.facts else ""
+    return path if media.same_kind(os.path.splitext(path)[1], suffix) else f"{path} as {suffix}"
+
+
+def identity(source: Source) -> str:
+    """What stands for a local file where requests are compared: another path, size or time is another file."""
+    try:
+        changed = os.stat(source.path).st_mtime_ns
+    except OSError:
+        changed = 0
+    return f"file:{named(source)}:{source.bytes}:{changed}"
+
+
+def inline(source: Source) -> str:
+    """A small local file as a data: URL. Raises OSError."""
+    import base64
+
+    with open(source.path, "rb") as stream:
+        data = base64.b64encode(stream.read(source.bytes)).decode("ascii")
+    return f"data:{source.facts.type if source.facts else 'application/octet-stream'};base64,{data}"
+
+
+def _copied(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _copied(entry) for name, entry in value.items()}
+    return [_copied(entry) for entry in value] if isinstance(value, list) else value

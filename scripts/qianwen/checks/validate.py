@@ -1,0 +1,624 @@
+"""One walk over a row: everything that can be known to be wrong with a request, found before a byte leaves.
+
+Nothing is coerced in silence: what a model does not take is dropped with a warning, what breaks a hard limit is a
+problem, and all problems are raised together. A field is checked by the function that `CHECKS` holds for its kind.
+"""
+
+from __future__ import annotations
+
+import re
+
+from ..errors import InvalidRequest, Problem
+from ..models.catalog import Catalog, Default, Found, Mode, Model, Param, Source, meets, says_something
+from ..models.media_items import AUDIO, FLAT, IMAGE, KINDS, TYPES, VIDEO, is_picture, listed, type_of, unpack
+from ..plain.record import changed, record
+from ..plain.spelling import nearest
+from .findings import Findings
+from .tiers import translate
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Callable, Iterable, Mapping
+
+    from ..files.media import Facts
+    from ..models.catalog import Values
+    from .findings import Inspect
+
+
+MOST_NAMED = 6
+PAGE = r"https?://[^\s/?#\x00-\x1f\x7f@]+[^\s\x00-\x1f\x7f]*"
+LARGEST = 1e300  # a larger number is none that any field means
+
+
+@record
+class Checked:
+    """A request that is proven allowed. `values` go on the wire; `sources` are its media by path of the field."""
+
+    model: Model
+    id: str
+    mode: Mode
+    shape: str
+    values: dict[str, Any]
+    sources: dict[str, Source]
+    warnings: tuple[str, ...]
+    is_known: bool = True
+
+    @property
+    def units(self) -> int | None:
+        """How many units at most will be billed; None where nothing tells, for a model without a row."""
+        param = self.mode.param(self.mode.bills)
+        given = self.values.get(self.mode.bills)
+        most = given or (param.default if param else None) or self.mode.most
+        if not self.is_known:
+            whole = self.values.get("parameters")
+            given = whole.get(self.mode.bills) if given is None and isinstance(whole, dict) else given
+            most = most if given is None else given
+            if self.mode.as_given or type(most) is not int or most < 1:
+                return None
+        own = self._as_long_as_its_file(most if isinstance(most, int) else 1)
+        if not self.mode.most_in_all:
+            return own + self.clip_seconds
+        if own < 1:  # the model chooses
+            return self.mode.most_in_all
+        return min(own + self.clip_seconds, self.mode.most_in_all)
+
+    @property
+    def clip_seconds(self) -> int:
+        """The seconds of clips that are sent and paid for."""
+        total = sum(map(self._clip_seconds, self.sources)) if self.mode.bills_clips else 0
+        return min(total, self.mode.most_of_clips or total)
+
+    def _as_long_as_its_file(self, most: int) -> int:
+        """The seconds of the result, where it is as long as a file of which the length is known."""
+        source = self.sources.get(self.mode.lasts)
+        known = source.facts.seconds if source and source.facts else 0.0
+        return min(most, _whole_seconds(known)) if known else most
+
+    @property
+    def tier(self) -> str:
+        """The price tier of the pictures ("1K", or "up to 2K" where the model chooses the size); "" without tiers."""
+        param = self.mode.param("size") if self.mode.bills_by_area else None
+        if param is None or param.size is None:
+            return ""
+        from . import sizes
+
+        return sizes.area_tier(self.values.get("size"), param.size)
+
+    @property
+    def billed_inputs(self) -> int:
+        """How many of the pictures that are sent are paid for too."""
+        return len(self.sources) if self.mode.bills_by_area else 0
+
+    def _clip_seconds(self, path: str) -> int:
+        """The whole seconds of one input that is a clip; where only the service can see it, the most it may have."""
+        source, param = self.sources[path], self.mode.param(path.partition("[")[0])
+        rule = next((rule for rule in param.media if rule.types[0].startswith("video/")), None) if param else None
+        if rule is None or rule.seconds is None or (source.facts and not source.facts.type.startswith("video/")):
+            return 0
+        types = dict(enumerate(listed(self.values, TYPES)))
+        named = types.get(int(path.partition("[")[2].partition("]")[0] or 0))
+        is_no_clip = named in (IMAGE, AUDIO) or is_picture(source.text) or type_of(source.text) == AUDIO
+        if not source.facts and param and len(param.media) > 1 and is_no_clip:
+            return 0
+        most = rule.used_seconds or rule.seconds[1]
+        known = source.facts.seconds if source.facts else 0.0
+        return min(_whole_seconds(known), int(most)) if known else int(most)
+
+    @property
+    def local_files(self) -> dict[str, Source]:
+        """The files that must be uploaded, by path of the field."""
+        local = {path: source for path, source in self.sources.items() if source.scheme == "file"}
+        return {path: source for path, source in local.items() if path not in self.inline_files}
+
+    @property
+    def inline_files(self) -> dict[str, Source]:
+        """The small files that go as data: URLs, because the model's page names no other way for them.
+
+        Together they stay below the limit too: the request is held in memory.
+        """
+        found: dict[str, Source] = {}
+        for path, source in self.sources.items():
+            param = self.mode.param(path.partition("[")[0])
+            most = max((rule.inline_megabytes for rule in param.media), default=0) if param else 0
+            together = sum(other.bytes for other in found.values()) + source.bytes
+            if source.scheme == "file" and most and together <= most * 2**20:
+                found[path] = source
+        return found
+
+    @property
+    def promised(self) -> int:
+        """How many units the service owes us; none where the number is only a ceiling and the model decides."""
+        return 0 if self.mode.is_ceiling else self.units or 0
+
+
+def _whole_seconds(known: float) -> int:
+    """The seconds that are paid for something of a known length, which often is a few frames longer than it says."""
+    import math
+
+    from .media_files import ROUNDING_SECONDS
+
+    return max(math.ceil(known - ROUNDING_SECONDS / 2), 1)
+
+
+def check(
+    catalog: Catalog,
+    found: Found,
+    fields: Values,
+    inspect: Inspect,
+    wants_task: bool = False,
+    needs_task: bool = False,
+    kind: str = "",
+) -> Checked:
+    """The request as it will be sent.
+
+    fields: the user's, by name.  inspect: looks at one media value.  wants_task: the user prefers a task;
+    needs_task: nothing else will do.  kind: the way of working that was asked for.
+    Raises InvalidRequest with every problem. For a model without a row `unknown` says what is sent.
+    """
+    if not found.exact:
+        from . import unknown
+
+        findings = Findings(found.model, inspect)
+        sent = unknown.check(catalog, found, fields, findings, CHECKS, wants_task, needs_task, kind)
+        return Checked(found.model, found.id, *sent, findings.sources, tuple(findings.warnings), is_known=False)
+    findings = Findings(found.model, inspect)
+    for note in filter(None, (found.note, found.ending)):
+        findings.warn(note)
+    does = found.model.kinds
+    if kind and does and kind not in does:
+        findings.problem("mode", kind, "choice", f"is not what {found.id} does", ", ".join(does), does[0])
+    given = _unpacked(found.model, {name: value for name, value in fields.items() if value is not None}, findings)
+    given = _renamed(found.model, given, findings)
+    mode = choose_mode(found.model, {**given, "async": wants_task or needs_task})
+    if mode is None:
+        findings.problems.append(_undecided(found.model, given))
+        mode = findings.mode  # what is given is checked as well, so that all problems are told at once
+        mode = changed(mode, rules=(), params=tuple(param for param in mode.params if param.name in given))
+    findings.mode = mode
+    _check_the_way(found, mode, kind, findings)
+    given = _without_excluded(mode, given, findings)
+    translate(mode, given, findings)
+    nulls = {name: None for name, value in fields.items() if value is None and not _takes(found.model, name)}
+    values = _known_fields(catalog, found, mode, {**given, **nulls}, findings)
+    for param in mode.params:
+        _check_field(param, values, findings)
+    _check_characters(values, findings)
+    facts = {path: source.facts for path, source in findings.sources.items() if source.facts}
+    _apply_rules(mode, values, facts, findings)
+    shape = _route(mode, found.id, wants_task, needs_task, findings)
+    if findings.problems:
+        raise InvalidRequest(findings.problems, hint=_hint(catalog, found.model, mode, findings.problems))
+    on_wire = {name: value for name, value in values.items() if _on_wire(mode.param(name))}
+    return Checked(found.model, found.id, mode, shape, on_wire, findings.sources, tuple(findings.warnings))
+
+
+def _check_the_way(found: Found, mode: Mode, kind: str, findings: Findings) -> None:
+    """A model with several ways of working takes the one that its files decide, and --mode must not say another."""
+    ways = {each.name.partition(" ")[0] for each in found.model.modes}
+    own = mode.name.partition(" ")[0]
+    if kind in ways and len(ways) > 1 and kind != own:
+        findings.problem("mode", kind, "choice", f"is not what is given: the fields make it {own}", own, own)
+
+
+def _without_excluded(mode: Mode, given: dict[str, Any], findings: Findings) -> dict[str, Any]:
+    """The fields without those that cannot stand beside what has chosen the mode; each is a problem."""
+    excluded = [name for name in mode.excludes if says_something(given.get(name))]
+    chosen = " and ".join(findings.names.get(name, name) for name in mode.when)
+    for name in excluded:
+        message = f"cannot be given together with {chosen}: frames and references exclude each other"
+        findings.problem(name, given[name], "excluded", message, f"{name} or {chosen}, one of them")
+    return {name: value for name, value in given.items() if name not in excluded}
+
+
+def default_for(catalog: Catalog, fields: Values) -> Default:
+    """The model that is taken when none is named."""
+    return next(default for default in catalog.defaults if meets(default.when, fields))
+
+
+def choose_mode(model: Model, values: Values) -> Mode | None:
+    """The first mode whose conditions the values meet; None when a deciding field is missing or wrong."""
+    return next((mode for mode in model.modes if mode.is_for(values)), None)
+
+
+def nearest_name(name: str, known: Iterable[str]) -> str | None:
+    return next(iter(nearest(name, known)), None)
+
+
+# Names ----------------------------------------------------------------------------------------------------
+
+
+def _unpacked(model: Model, given: dict[str, Any], findings: Findings) -> dict[str, Any]:
+    """The fields with the API's own `media` array taken apart, for a row that describes its parts."""
+    if "media" not in given:
+        return given
+    described = any(param.name in FLAT for mode in model.modes for param in mode.params)
+    if not isinstance(given["media"], list) or not (given["media"] or described):
+        findings.problem("media", given["media"], "type", "is no list of items", 'a list of {"type": …, "url": …}')
+        return {name: value for name, value in given.items() if name != "media"}
+    if not described:
+        return given
+    named = [param for mode in model.modes for param in mode.params if param.name == TYPES]
+    kinds = tuple(kind for kind in KINDS if any(kind in param.choices for param in named)) or (IMAGE, VIDEO)
+    unpacked = unpack(given, kinds)
+    findings.names.update(unpacked.names)
+    findings.problems.extend(unpacked.problems)
+    return {name: value for name, value in unpacked.fields.items() if named or name != TYPES}
+
+
+def _renamed(model: Model, given: dict[str, Any], findings: Findings) -> dict[str, Any]:
+    """The fields under the names of the row; a single picture becomes a list, or a list of one a single, as needed."""
+    values = dict(given)
+    for param in {param.name: param for mode in model.modes for param in mode.params}.values():
+        for synonym in param.also:
+            if synonym not in values:
+                continue
+            value = values.pop(synonym)
+            if param.name in values and param.media and _as_list(values[param.name]) != _as_list(value):
+                findings.problem(synonym, value, "count", f"says the same as {param.name}", "one of them")
+            elif param.name in values:
+                findings.warn(f"{synonym} is left out because {param.name} is given")
+            else:
+                values[param.name] = value
+                if param.kind in ("media", "document"):
+                    findings.names[param.name] = findings.names.get(synonym, synonym)
+        if param.kind == "media list" and isinstance(values.get(param.name), str):
+            values[param.name] = [values[param.name]]
+        elif param.kind == "media" and isinstance(values.get(param.name), list) and len(values[param.name]) == 1:
+            values[param.name] = values[param.name][0]
+    return values
+
+
+def _as_list(value: object) -> list[object]:
+    return value if isinstance(value, list) else [value]
+
+
+def _undecided(model: Model, values: Values) -> Problem:
+    """No mode fits: name the field that decides between them and its values."""
+    field = next(name for mode in model.modes for name in mode.when)
+    choices = [str(mode.when[field]) for mode in model.modes if field in mode.when]
+    value = values.get(field)
+    message = "is needed to choose what to do" if value is None else "is no such choice"
+    reason = "missing" if value is None else "choice"
+    return Problem(field, value, message, ", ".join(choices), nearest_name(str(value), choices), reason)
+
+
+def _known_fields(
+    catalog: Catalog, found: Found, mode: Mode, given: dict[str, Any], findings: Findings
+) -> dict[str, Any]:
+    """The fields that this mode takes; the others are left out with a warning, or refused."""
+    others = [name for name in given if not mode.param(name)]
+    if others:  # most requests have none, and there is nothing to look up among all models
+        vocabulary = {name: param for param in _all_params(catalog) for name in (param.name, *param.also)}
+        for name in others:
+            _leave_out(catalog, found, mode, name, given[name], vocabulary, findings)
+    return {name: value for name, value in given.items() if name not in others}
+
+
+def _leave_out(
+    catalog: Catalog,
+    found: Found,
+    mode: Mode,
+    name: str,
+    value: object,
+    vocabulary: Mapping[str, Param],
+    findings: Findings,
+) -> None:
+    """Say what becomes of a field that the mode does not have. Whether its name is known never depends on its value."""
+    known, wanted = vocabulary.get(name), says_something(value) and value != 0
+    if known is None and name != "media":
+        from .meanings import meant
+
+        own = {param.name for each in found.model.modes for param in each.params}
+        findings.problem(name, value, "unknown", "is no field of a request", nearest=meant(name, own))
+    elif wanted and not _is_of(found.model, name) and (known is None or known.media or known.essential):
+        message = f"is nothing that {found.id} takes; models that do: {_takers(catalog, name)}"
+        findings.problem(name, value, "not taken", message, found.model.instead.get(name, ""))
+    elif not _is_of(found.model, name):
+        findings.warn(f"{found.id} takes no {name}; it is left out")
+    elif wanted or not any(name in each.when for each in found.model.modes):  # else it has chosen the mode
+        chosen = f", which {' and '.join(mode.when)} chooses" if mode.when else ""
+        findings.warn(f"{name} has no effect in the {mode.name} mode of {found.id}{chosen}; it is left out")
+
+
+def _is_of(model: Model, name: str) -> bool:
+    return any(mode.param(name) for mode in model.modes)
+
+
+def _takes(model: Model, name: str) -> bool:
+    """Whether a model has a field, under its name or as a synonym."""
+    return any(name in (param.name, *param.also) for mode in model.modes for param in mode.params)
+
+
+def _all_params(catalog: Catalog) -> Iterable[Param]:
+    return (param for model in catalog.models for mode in model.modes for param in mode.params)
+
+
+def _takers(catalog: Catalog, name: str) -> str:
+    """Some models that take a field, under its name or as a synonym."""
+    wanted = FLAT if name == "media" else {name}
+    takers = [model.id for model in catalog.models if any(_takes(model, field) for field in wanted)]
+    return ", ".join(takers[:MOST_NAMED]) + (f" and {len(takers) - MOST_NAMED} more" if takers[MOST_NAMED:] else "")
+
+
+def _on_wire(param: Param | None) -> bool:
+    return param is None or param.on_wire
+
+
+def _apply_rules(mode: Mode, values: dict[str, Any], facts: Mapping[str, Facts], findings: Findings) -> None:
+    for rule in mode.rules:
+        for finding in rule(values, facts):
+            if isinstance(finding, Problem):
+                findings.problems.append(changed(finding, path=findings.names.get(finding.path, finding.path)))
+            else:
+                findings.warn(finding)
+
+
+def _route(mode: Mode, model_id: str, wants_task: bool, needs_task: bool, findings: Findings) -> str:
+    """The wire shape: a task when asked for or when there is nothing else, one exchange otherwise."""
+    if needs_task and not mode.task:
+        message = f"answers in one exchange in its {mode.name} mode; there is no task to submit"
+        findings.problem("model", model_id, "not taken", message)
+    elif wants_task and not mode.task:
+        findings.warn(f"{model_id} answers in one exchange in its {mode.name} mode; --async is left out")
+    return mode.task if mode.task and (wants_task or needs_task or not mode.sync) else mode.sync
+
+
+def _hint(catalog: Catalog, model: Model, mode: Mode, problems: Iterable[Problem]) -> str:
+    """The model to use instead, when pictures are missing or too many; switching is the user's decision."""
+    by_path = {problem.path: problem for problem in problems}
+    for param in mode.params:
+        if param.media and param.low and param.name in by_path and not by_path[param.name].value:
+            return f"to work from text alone, use --model {catalog.defaults[-1].model}"
+    for default in catalog.defaults:
+        fields = [field for field in default.when if field in by_path and not _takes(model, field)]
+        if fields and len(default.when) == 1 and default.model != model.id:
+            return f"to use {fields[0]}, take --model {default.model}"
+    return ""
+
+
+# Fields ---------------------------------------------------------------------------------------------------
+
+
+def _check_field(param: Param, values: dict[str, Any], findings: Findings) -> None:
+    """Check one field where it stands; the checked form (a normalized size) takes its place."""
+    value = values.get(param.name)
+    if value is None or value == [] or (param.empty is not None and value == param.empty):
+        values.pop(param.name, None)
+        if param.required or (param.media and param.low):
+            counted = f"{param.low:g} to {param.high:g}" if param.low and param.high else ""
+            allowed = counted or ", ".join(filter(None, map(str, param.choices)))
+            findings.problem(param.name, value, "missing", f"is missing: {param.meaning}", allowed)
+        if param.send is not None:
+            values[param.name] = param.send
+        if param.remark:
+            findings.warn(param.remark)
+        return
+    values[param.name] = CHECKS[param.kind](param, value, findings)
+
+
+def _media(param: Param, value: object, findings: Findings) -> object:
+    from .media_files import BY_KIND
+
+    return BY_KIND[param.kind](param, value, findings)
+
+
+def _text(param: Param, value: object, findings: Findings) -> object:
+    if not isinstance(value, str):
+        findings.problem(param.name, value, "type", "is no text", "a text")
+        return value
+    if not value.strip() and param.required:
+        findings.problem(param.name, value, "missing", f"is empty: {param.meaning}")
+    if not _is_unicode(value):
+        _no_unicode(param.name, value, findings)
+    length = LENGTHS.get(param.unit, len)(value)
+    if param.longest and length > param.longest:
+        about = "about " if param.unit == "tokens" else ""
+        advice, limit = f"at most {param.longest} are advised", f"the service silently cuts it after {param.longest}"
+        findings.warn(f"{param.name} has {about}{length} {param.unit}; {advice if param.longest_is_advice else limit}")
+    return value
+
+
+def _tokens(text: str) -> int:
+    """A rough count: one for each CJK character, one for each four others. The service's tokenizer is not public."""
+    import math
+
+    wide = sum(1 for character in text if ord(character) >= 0x2E80)
+    return wide + math.ceil((len(text) - wide) / 4)
+
+
+def _half_widths(text: str) -> int:
+    """Characters, those of CJK scripts counted twice."""
+    return sum(2 if ord(character) >= 0x2E80 else 1 for character in text)
+
+
+LENGTHS: Mapping[str, Callable[[str], int]] = {
+    "tokens": _tokens,
+    "characters (a Chinese one counts as two)": _half_widths,
+}
+
+
+def _integer(param: Param, value: object, findings: Findings) -> object:
+    if type(value) is not int:
+        findings.problem(param.name, value, "type", "is no whole number", _range(param), _as_integer(param, value))
+        return value
+    return _bounded(param, value, findings)
+
+
+def _number(param: Param, value: object, findings: Findings) -> object:
+    if type(value) not in (int, float) or not -LARGEST < value < LARGEST:  # type: ignore[operator]
+        findings.problem(param.name, value, "type", "is no number", _range(param))
+        return value
+    return _bounded(param, value, findings)  # type: ignore[arg-type]
+
+
+def _bounded(param: Param, value: float, findings: Findings) -> object:
+    fitting = _clamp(param, value)
+    if fitting != value and value not in param.beside:
+        allowed = _range(param)
+        others = _other_modes(param, findings, lambda other: _clamp(other, value) == value)
+        allowed += f" ({value} is for the {others} mode)" if others else ""
+        findings.problem(param.name, value, "range", "is out of range", allowed, fitting)
+    return value
+
+
+def _other_modes(param: Param, findings: Findings, fits: Callable[[Param], bool]) -> str:
+    """The modes of the same model in which a value would be right, for a message."""
+    found = ((mode.name, mode.param(param.name)) for mode in findings.model.modes if mode is not findings.mode)
+    return " or ".join(name for name, other in found if other and fits(other))
+
+
+def _clamp(param: Param, value: float) -> float:
+    if param.low is not None and value < param.low:
+        return param.low
+    if param.high is not None and value > param.high:
+        return param.high
+    return value
+
+
+def _as_integer(param: Param, value: object) -> object:
+    try:
+        return _clamp(param, int(float(str(value))))
+    except (ValueError, OverflowError):
+        return None
+
+
+def _range(param: Param) -> str:
+    if param.low is None or param.high is None:
+        return "a number"
+    text = str(param.low) if param.low == param.high else f"{param.low} to {param.high}"
+    return text + "".join(f", or {number}" for number in param.beside)
+
+
+def _switch(param: Param, value: object, findings: Findings) -> object:
+    if not isinstance(value, bool):
+        word = str(value).lower()
+        nearest = True if word in ("true", "1", "yes", "on") else False if word in ("false", "0", "no", "off") else None
+        findings.problem(param.name, value, "type", "is neither true nor false", "true or false", nearest)
+    return value
+
+
+def _choice(param: Param, value: object, findings: Findings) -> object:
+    found = next((choice for choice in param.choices if choice == value and not isinstance(value, bool)), None)
+    if found is None:
+        nearest = _nearest_choice(value, param.choices)
+        findings.problem(param.name, value, "choice", "is no such choice", ", ".join(map(str, param.choices)), nearest)
+    return value if found is None else found
+
+
+def _nearest_choice(value: object, choices: tuple[str | int, ...]) -> object:
+    """By amount where both are amounts (seconds, 720P), the smaller of two that are as near; else by name."""
+    amount = _amount(value)
+    amounts = [
+        (abs(other - amount), other, choice)
+        for choice in choices
+        for other in (_amount(choice),)
+        if amount >= 0 <= other
+    ]
+    if amounts:
+        return min(amounts)[2]
+    names = {str(choice): choice for choice in choices}
+    return names.get(nearest_name(str(value), names) or "")
+
+
+def _amount(value: object) -> float:
+    """What a number of seconds, the name of a tier or a ratio amounts to; -1 for anything else."""
+    match = re.fullmatch(r"([0-9]{1,5})(?::([1-9][0-9]{0,3})|[PKS])?", str(value).upper())
+    return int(match[1]) / int(match[2] or 1) if match else -1.0
+
+
+def _types(param: Param, value: object, findings: Findings) -> object:
+    """A word of the choices, or nothing, for each entry of a list."""
+    entries = value if isinstance(value, list) else [value]
+    for index, entry in enumerate(entries):
+        if entry is not None and entry not in param.choices:
+            allowed = ", ".join(map(str, param.choices))
+            findings.problem(f"{param.name}[{index}]", entry, "choice", "is no type of a reference", allowed)
+    return [entry if isinstance(entry, str) and entry in param.choices else None for entry in entries]
+
+
+def _size(param: Param, value: object, findings: Findings) -> object:
+    rule = param.size
+    if rule is None or not isinstance(value, str):
+        findings.problem(param.name, value, "type", "is no text", "a text such as 1024*1024 or 16:9")
+        return value
+    from . import sizes
+
+    verdict = sizes.judge(value, rule)
+    if verdict.fault:
+        others = _other_modes(
+            param, findings, lambda other: other.size is not None and not sizes.judge(value, other.size).fault
+        )
+        fault = f"is for the {others} mode of this model, not for {findings.mode.name}" if others else verdict.fault
+        findings.problem(param.name, value, "size", fault, sizes.allowed(rule), verdict.nearest)
+    for note in verdict.notes:
+        findings.warn(f"{param.name} {value} {note}")
+    return verdict.size
+
+
+def _document(param: Param, value: object, findings: Findings) -> object:
+    from . import documents
+
+    return documents.check(param, value, findings)
+
+
+def _link(param: Param, value: object, findings: Findings) -> object:
+    """The address of a web page. It is never opened or uploaded, so that nothing but its form can be judged."""
+    if not (isinstance(value, str) and re.fullmatch(PAGE, value, re.IGNORECASE)):
+        allowed = "http:// or https:// and the address of a page that anybody can read"
+        findings.problem(param.name, value, "format", "is no address of a web page", allowed)
+    return value
+
+
+def _structure(param: Param, value: object, findings: Findings) -> object:
+    return value  # its shape is the business of the mode's rules
+
+
+def _check_characters(values: Values, findings: Findings) -> None:
+    """Halves of characters cannot be sent. Local paths may hold them: they stand for bytes of a file's name."""
+    local = {source.text for source in findings.sources.values() if source.scheme == "file"}
+    for name, value in values.items():
+        param = findings.mode.param(name)
+        if param is None or param.kind != "text":
+            for text in _texts(value):
+                if text not in local and not _is_unicode(text):
+                    _no_unicode(name, text, findings)
+
+
+def _texts(value: object) -> Iterable[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, (list, tuple)):
+        for entry in value:
+            yield from _texts(entry)
+    elif isinstance(value, dict):
+        for name, entry in value.items():
+            yield name
+            yield from _texts(entry)
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode("utf-8")
+        return True
+    except UnicodeEncodeError:
+        return False
+
+
+def _no_unicode(path: str, text: str, findings: Findings) -> None:
+    findings.problem(path, ascii(text), "type", "holds characters that are no valid Unicode", "valid Unicode")
+
+
+CHECKS: Mapping[str, Callable[[Param, object, Findings], object]] = {
+    "text": _text,
+    "integer": _integer,
+    "number": _number,
+    "switch": _switch,
+    "choice": _choice,
+    "size": _size,
+    "media": _media,
+    "media list": _media,
+    "document": _document,
+    "link": _link,
+    "types": _types,
+    "structure": _structure,
+}

@@ -1,0 +1,247 @@
+"""The one JSON object that a run answers with, and the lines for people that say the same.
+
+On success it holds the service's own envelope (`request_id`, `output`, `usage`) and our fields beside it; on failure
+`error` says what happened and everything that was obtained is there too. URLs stay whole: they are the result.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from ..environment import World
+from ..errors import InvalidRequest, QianwenError
+from ..outcome import Outcome
+from ..plain.record import fields_of
+from ..plain.redact import each_text, safe, shortened
+from .flags import POLL_SECONDS, TIMEOUT_SECONDS
+from .parse import Ask
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    JSON = dict[str, Any]
+
+
+def success(outcome: Outcome, ask: Ask, world: World) -> JSON:
+    if outcome.preview is not None:
+        return {"ok": True, "dry_run": True, "model": outcome.model, **outcome.preview, "warnings": outcome.warnings}
+    if outcome.models is not None:
+        return {"ok": True, "models": outcome.models, "warnings": list(map(safe, outcome.warnings))}
+    if outcome.tasks is not None:
+        return {"ok": True, **_several(outcome, ask, world)}
+    if outcome.canceled:
+        return {"ok": True, "task_id": outcome.task_id, "canceled": True, "warnings": list(map(safe, outcome.warnings))}
+    answer = {"ok": True, **_obtained(outcome)}
+    if ask.submit_only:
+        answer["next"] = next_command(outcome, ask, world)
+    return answer
+
+
+def failure(error: QianwenError, outcome: Outcome, ask: Ask, world: World) -> JSON:
+    answer: JSON = {
+        "ok": False,
+        "error": {
+            "kind": error.kind,
+            "code": error.code or None,
+            "message": safe(error.message),
+            "hint": safe(error.hint) or None,
+            "http_status": error.http_status,
+            "request_id": error.request_id or None,
+            "task_id": error.task_id or outcome.task_id or None,
+            "retryable": is_retryable(error, outcome),
+            "billed": billed(error, outcome),
+        },
+    }
+    if isinstance(error, InvalidRequest):
+        answer["problems"] = [each_text(fields_of(problem), shortened) for problem in error.problems]
+    if outcome.candidates:
+        answer["candidates"] = outcome.candidates
+    if outcome.tasks is not None:
+        return {**answer, **_several(outcome, ask, world)}
+    command = next_command(outcome, ask, world) if goes_on(error, outcome) else None
+    if command:
+        answer["next"] = command
+    return {**answer, **_obtained(outcome)}
+
+
+def _several(outcome: Outcome, ask: Ask, world: World) -> JSON:
+    """What is told of several runs at once, and how to go on with those that are open."""
+    answer: JSON = {"tasks": outcome.tasks, "warnings": list(map(safe, outcome.warnings))}
+    if outcome.way_on:
+        answer["next"] = next_command(outcome, ask, world)
+    return answer
+
+
+def goes_on(error: QianwenError, outcome: Outcome) -> bool:
+    """Whether there is something that another run can take up."""
+    is_over = error.kind in ("failed", "content", "usage")
+    return outcome.resumable and bool(outcome.way_on or (outcome.task_id and not is_over))
+
+
+def is_retryable(error: QianwenError, outcome: Outcome) -> bool:
+    """Whether the same command may succeed later, and pays for nothing that was bought already."""
+    return error.retryable and not (outcome.submitted and billed(error, outcome) != "no")
+
+
+def billed(error: QianwenError, outcome: Outcome) -> str:
+    """no, yes or unknown: a task that we lost sight of may still succeed, and pictures that exist are paid for."""
+    if outcome.result and outcome.result.urls:
+        return "yes"
+    if outcome.task_id and error.kind not in ("failed", "content", "usage"):
+        return "unknown"
+    if outcome.submitted and error.kind in ("internal", "interrupted"):
+        return "unknown"
+    return error.billed
+
+
+def next_command(outcome: Outcome, ask: Ask, world: World) -> str | None:
+    """The exact command that goes on: that waits for the task and saves its result, or that looks for it."""
+    if not outcome.resumable:
+        return None
+    way_on = outcome.way_on or ("--task-id", outcome.task_id)
+    words = [sys.executable or "python3", world.script, *(way_on if len(way_on) == 1 else _flag(*way_on))]
+    collects = way_on[0] == "--task-id"
+    for flag, value, usual in (
+        ("--region", ask.region if way_on[0] != "--resume" else "", ""),
+        ("--output", _from_anywhere(ask.output, world) if collects and ask.output else "", ""),
+        ("--timeout", f"{ask.timeout:g}", f"{TIMEOUT_SECONDS:g}"),
+        ("--poll-interval", f"{ask.interval:g}", f"{POLL_SECONDS:g}"),
+    ):
+        words += _flag(flag, value) if value != usual else []
+    for flag, given in (
+        ("--overwrite", ask.overwrite),
+        ("--print-response", ask.print_response),
+        ("--quiet", ask.quiet),
+    ):
+        words += [flag] if given else []
+    import shlex
+
+    return " ".join(map(shlex.quote, words))
+
+
+def _from_anywhere(output: str, world: World) -> str:
+    """The same place, whatever folder the next command is run in."""
+    path = os.path.abspath(os.path.join(world.cwd, os.path.expanduser(output)))
+    return os.path.join(path, "") if output.endswith(("/", os.sep)) else path
+
+
+def _flag(name: str, value: str) -> list[str]:
+    return [f"{name}={value}"] if value.startswith("-") else [name, value]
+
+
+def lines(outcome: Outcome, ask: Ask) -> list[str]:
+    """What stdout gets without --print-response: the saved paths, what shows them elsewhere, or the bare task id."""
+    if outcome.preview is not None:
+        return _preview_lines(outcome.preview)
+    if outcome.page is not None:
+        return outcome.page
+    if ask.tasks:
+        return list(map(_row, outcome.tasks or ()))
+    if outcome.tasks is not None:
+        return [path for task in outcome.tasks for path in task["local_paths"]]
+    if ask.submit_only or outcome.canceled:
+        return [safe(outcome.task_id)]
+    shown = [file.markdown or file.saved.path for file in outcome.files]  # where there is a store, a path shows nothing
+    return shown + ([outcome.markdown_path] if outcome.markdown_path else [])
+
+
+def _row(task: JSON) -> str:
+    """A run for people: how old, what has become of it, who made what, and where it is."""
+    age = next((f"{task['age'] // size}{unit}" for unit, size in _AGES if task["age"] >= size), f"{task['age']}s")
+    where = " ".join(task["local_paths"]) or task["told"] or ""
+    fields = (f"{age:>4}", f"{task['state']:<10}", task["program"], task["model"], task["task_id"] or "-", where)
+    return " ".join(safe("  ".join(fields)).splitlines()).rstrip()
+
+
+_AGES = (("d", 86400), ("h", 3600), ("m", 60))
+
+
+def _obtained(outcome: Outcome) -> JSON:
+    answer: JSON = {name: outcome.body[name] for name in ("request_id", "output", "usage") if name in outcome.body}
+    answer["model"] = outcome.model or None
+    answer["task_id"] = outcome.task_id or None
+    answer["warnings"] = list(map(safe, outcome.warnings))
+    result = outcome.result
+    if result is None:
+        return answer
+    first = outcome.files[0].saved.facts if outcome.files else None
+    urls = [url for url in result.urls if _is_link(url)]
+    url = urls[0] if urls else None
+    width, height = (first.width, first.height) if first else (None, None)
+    answer.update(seed=outcome.seed, width=result.width or width, height=result.height or height)
+    if outcome.noun == "video":
+        answer.update(video_url=url, duration=(first.seconds or None) if first else None)
+        answer.update(response_path=outcome.reply_path or None)
+    else:
+        answer.update(image_url=url, image_urls=urls, image_count=len(result.urls))
+    answer.update(
+        files=[
+            {
+                "path": saved.path,
+                "bytes": saved.bytes,
+                "sha256": saved.sha256,
+                "media_type": saved.facts.type,
+                "width": saved.facts.width,
+                "height": saved.facts.height,
+                **({"duration": saved.facts.seconds} if saved.facts.seconds else {}),
+                "url": file.url if _is_link(file.url) else None,
+                **({"media_id": file.media_id, "markdown": file.markdown} if file.media_id else {}),
+            }
+            for saved, file in ((file.saved, file) for file in outcome.files)
+        ],
+        local_path=outcome.files[0].saved.path if outcome.files else None,
+        local_paths=[file.saved.path for file in outcome.files],
+        failures=[fields_of(failure) for failure in result.failures],
+    )
+    if result.content:
+        answer.update(interleaved_content=list(result.content), markdown_path=outcome.markdown_path or None)
+    stored = [file for file in outcome.files if file.media_id]
+    if stored:
+        answer.update(media_id=stored[0].media_id, media_ids=[file.media_id for file in stored])
+        answer.update(markdown="\n".join(file.markdown for file in stored))
+    return answer
+
+
+def _is_link(url: str) -> bool:
+    """Whether others can fetch it; a picture that came inside the answer only has words in the place of a URL."""
+    return not url.startswith("data:")
+
+
+def _preview_lines(preview: JSON) -> list[str]:
+    import json
+
+    request = preview["request"]
+    head = [f"{request['method']} {request['url']}"] + [
+        f"{name}: {value}" for name, value in request["headers"].items()
+    ]
+    files = [f"# uploads first: {upload['path']} ({upload['bytes']} bytes)" for upload in preview["uploads"]]
+    body = json.dumps(request["body"], ensure_ascii=False, indent=2)
+    return [
+        *head,
+        "",
+        body,
+        "",
+        *files,
+        f"# {_bill(preview['bills'])}; nothing was sent",
+    ]
+
+
+def _bill(bills: JSON) -> str:
+    """What will be paid for, in words."""
+    if bills["at_most"] is None:
+        return "what it bills is not known"
+    text = f"bills at most {_counted(bills['at_most'], bills['unit'])}"
+    if "tier" in bills:
+        text += f" (price tier: {bills['tier']})"
+    if bills.get("input_images"):
+        text += f" and {_counted(bills['input_images'], 'input image')}"
+    if bills.get("input_clips"):
+        text += f", of which up to {bills['input_clips']} are of the clips that are sent"
+    by = bills.get("by_the_rules_of")
+    return f"{text} by the rules of {by}, which may not be those of this model" if by else text
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" + "s" * (number != 1)

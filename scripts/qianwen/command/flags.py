@@ -1,0 +1,128 @@
+"""The flags of both programs, as a table, and the help that is drawn from it.
+
+The parser in `arguments` is built from the same rows. Help is written here and not by argparse, because it then costs
+no import of argparse and looks the same on every Python.
+"""
+
+from __future__ import annotations
+
+from .. import regions
+from ..models.catalog import GIVEN, Catalog, Flag
+
+VERSION = "1.0.0"
+TIMEOUT_SECONDS = 600.0
+POLL_SECONDS = 15.0
+
+WIDTH = 100
+HELP_COLUMN = 28
+
+REQUEST = (
+    Flag("--request", "JSON", "the request object; flags override its fields; - reads stdin"),
+    Flag("--file", "PATH", "the request object from a file; - reads stdin"),
+    Flag("--set", "FIELD=VALUE", "any request field, repeatable; VALUE is JSON or text", many=True),
+    Flag("--model", "ID", "the model; without it the default for what is given"),
+)
+RESULT = (
+    Flag("--output", "PATH", "file or folder; OUTPUT_DIR replaces the output of the default folder"),
+    Flag("--overwrite", "", "replace existing files instead of taking a free name"),
+    Flag("--print-response", "", "one JSON object on stdout, success or failure"),
+    Flag("--quiet", "", "no progress on stderr", short="-q"),
+)
+RUN = (
+    Flag("--dry-run", "", "print the exact request and what it bills; send nothing"),
+    Flag("--sandbox", "", "rehearse against a local stand-in: no key, no cost"),
+    Flag("--record", "FILE", "write the whole conversation into a cassette that --replay plays (or QIANWEN_RECORD)"),
+    Flag("--replay", "FILE", "play a cassette: no key, no network, no waiting, no cost (or QIANWEN_REPLAY)"),
+    Flag("--submit-only", "", "submit a task, print its id, do not wait"),
+    Flag("--task-id", "ID", "wait for a task that exists and save its result"),
+    Flag("--poll-once", "", "with --task-id or --resume: look once (exit 2: still running)"),
+    Flag("--resume", "", "finish everything that this machine paid for and has not saved yet"),
+    Flag("--tasks", "", "show the last runs of this machine: state, model, age, files; sends nothing"),
+    Flag("--cancel", "ID", "cancel a task that has not begun"),
+    Flag("--again", "", "submit although an identical request is open or its outcome unknown"),
+    Flag("--timeout", "S", f"longest run in seconds (default {TIMEOUT_SECONDS:g})", seconds=True),
+    Flag("--poll-interval", "S", f"longest gap between looks in seconds (default {POLL_SECONDS:g})", seconds=True),
+    Flag("--region", "NAME", regions.in_words()),
+    Flag("--version", "", "print the version"),
+    Flag("--help", "", "print this", short="-h"),
+)
+
+MODELS = (
+    Flag("--list-models", "", "every model: what it does, sizes or seconds, how it answers, regions"),
+    Flag("--describe", "MODEL", "one model in full: modes, fields and limits, sizes, what it bills, examples"),
+)
+ALONE = ("--list-models", "--describe")
+"""These tell of the catalogue. They need no key, send nothing, and take nothing beside them but --print-response."""
+
+EXIT_CODES = (
+    (0, "done; every reported file exists"),
+    (1, "refused or failed; nothing to wait for"),
+    (2, "the task still runs; `next` continues"),
+    (3, "bad flags or request; nothing was sent"),
+    (4, "key, region, permission or account"),
+    (5, "network or service trouble; nothing was bought, unless `next` names a task"),
+    (6, "a paid request may have been accepted; do not resend blindly"),
+    (7, "made, but a file could not be saved; the URLs are in the JSON"),
+    (70, "a bug here"),
+    (130, "interrupted; the task goes on"),
+)
+
+
+def groups(catalog: Catalog) -> tuple[tuple[str, tuple[Flag, ...]], ...]:
+    """All flags of a program, in the groups of its help."""
+    return ("the request", REQUEST + catalog.flags), ("the result", RESULT), ("the run", RUN), ("the models", MODELS)
+
+
+def help_text(catalog: Catalog) -> str:
+    """What --help prints."""
+    program = f"python3 {catalog.program}"
+    flags = "\n\n".join(f"{title}:\n" + "".join(map(_flag, rows)).rstrip() for title, rows in groups(catalog))
+    models = "\n".join(f"  {model.id:<{HELP_COLUMN}} {model.summary}" for model in catalog.models)
+    codes = "\n".join(f"  {code:>3}  {meaning}" for code, meaning in EXIT_CODES)
+    examples = "\n".join(f"  {program} {example}" for example in catalog.examples)
+    return f"""\
+usage: {catalog.program} [PROMPT] [--model ID] [--output PATH] [--print-response] [more flags]
+
+{catalog.purpose}
+PROMPT is what to make; - reads it from stdin. The saved paths go to stdout, one a line; everything for people
+goes to stderr. Files go to output/{catalog.folder}/ unless --output says otherwise.
+
+{flags}
+
+examples:
+{examples}
+
+models (dated snapshots and newer ids are passed on):
+{models}
+
+without --model:
+{_defaults(catalog)}
+
+exit codes:
+{codes}
+"""
+
+
+def _defaults(catalog: Catalog) -> str:
+    """Which model is taken for which fields, a line each."""
+    conditions: dict[str, list[str]] = {}
+    for default in catalog.defaults:
+        said = (f"--{name} {value}" if value != GIVEN else name for name, value in default.when.items())
+        conditions.setdefault(default.model, []).append(" and ".join(said) or "text alone")
+    return "\n".join(entry(model_id, f"with {', or '.join(said)}").rstrip() for model_id, said in conditions.items())
+
+
+def _flag(flag: Flag) -> str:
+    names = ", ".join(filter(None, (flag.short, flag.name))) + (f" {flag.metavar}" if flag.metavar else "")
+    return entry(names, flag.help)
+
+
+def entry(names: str, text: str) -> str:
+    """A name and what is said of it, wrapped at words; it ends its line."""
+    lines = [""]
+    for word in text.split():
+        if lines[-1] and HELP_COLUMN + len(lines[-1]) + len(word) >= WIDTH:
+            lines.append("")
+        lines[-1] += f" {word}" if lines[-1] else word
+    indent = " " * HELP_COLUMN
+    return f"  {names:<{HELP_COLUMN - 3}} " + f"\n{indent}".join(lines) + "\n"

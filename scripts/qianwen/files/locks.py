@@ -1,0 +1,114 @@
+"""Locks between processes. The system releases a lock when its holder exits, however it dies.
+
+The lock is the open file; that the file exists means nothing.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import time
+
+from .safe_open import remove
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Callable
+
+PAUSE_SECONDS = 0.01
+MOST_TRIES = 100
+
+
+class Lock:
+    """Held until `release` or the end of this process. path: removed on release, "" for a lasting one."""
+
+    def __init__(self, descriptor: int, path: str) -> None:
+        self._descriptor = descriptor
+        self._path = path
+
+    def release(self) -> None:
+        """Let go. Only the first call does anything."""
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor < 0:
+            return
+        if self._path and os.name != "nt":  # Windows removes no open file; whoever takes the lock next removes it
+            remove(self._path)
+        os.close(descriptor)
+        if self._path and os.name == "nt":
+            remove(self._path)
+
+
+def take(path: str, lasting: bool = False) -> Lock | None:
+    """The lock of this name, or None when somebody holds it. Raises OSError when there can be no such lock here.
+
+    lasting: the file stays when the lock is released.
+    """
+    for _ in range(MOST_TRIES):
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NONBLOCK", 0), 0o600)
+        try:
+            if not _try_to_lock(descriptor):
+                os.close(descriptor)
+                return None
+            if lasting or _is_still(path, descriptor):
+                return Lock(descriptor, "" if lasting else path)
+        except BaseException:
+            os.close(descriptor)
+            raise
+        os.close(descriptor)  # the last holder removed the file between our opening and our locking it
+    raise OSError(errno.ENOLCK, "no lock is to be had here", path)
+
+
+def is_held(path: str) -> bool:
+    """Whether a living process holds the lock. Leaves nothing behind."""
+    try:
+        if not os.path.exists(path):
+            return False
+        lock = take(path)
+    except OSError:
+        return False
+    if lock is None:
+        return True
+    lock.release()
+    return False
+
+
+def wait_for(path: str, seconds: float, clock: Callable[[], float] = time.monotonic) -> Lock | None:
+    """A lasting lock, waited for up to `seconds`; None when it is not to be had, for whatever reason."""
+    end = clock() + seconds
+    while True:
+        try:
+            lock = take(path, lasting=True)
+        except OSError:
+            return None
+        if lock or clock() >= end:
+            return lock
+        time.sleep(PAUSE_SECONDS)
+
+
+def _try_to_lock(descriptor: int) -> bool:
+    try:
+        import fcntl
+    except ImportError:
+        return _try_to_lock_on_windows(descriptor)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _try_to_lock_on_windows(descriptor: int) -> bool:
+    import msvcrt
+
+    try:
+        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
+    except OSError:
+        return False
+    return True
+
+
+def _is_still(path: str, descriptor: int) -> bool:
+    try:
+        return os.path.samestat(os.stat(path), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False

@@ -1,0 +1,258 @@
+"""Opening one connection: the proxy's address or the server's, a tunnel through the proxy, TLS to the server.
+
+Nothing of a request leaves here, so every `Fault` says that it was not sent. A proxy sees the server's name and port
+and its own user and password, never a header or a key of ours.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import ssl
+import threading
+import time
+
+from .messages import Fault
+from .os_errors import fault_of
+from .proxies import authority, proxy_for, stays_here
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Callable, Mapping, Sequence, Tuple
+
+    from .proxies import Proxy
+
+    Origin = Tuple[str, str, int]
+    _Address = Tuple[int, int, int, str, Any]
+
+CONNECT_SECONDS = 15.0
+THIS_MACHINE = "127.0.0.1"
+HEAD_BYTES = 16384
+_STATUS = re.compile(rb"HTTP/1\.[01] ([0-9]{3})[ \r\n]")
+_TARGET = re.compile(r"[A-Za-z0-9_.:%-]+")
+_SCHEME_OFFERED = re.compile(rb"^proxy-authenticate:[ \t]*([\w-]+)", re.IGNORECASE | re.MULTILINE)
+_NO_NETWORK = "this agent's sandbox has no network"
+_ASK_FOR_NETWORK = "run the command again with network permission, outside the sandbox; nothing was sent or billed"
+
+
+class Opener:
+    """Opens connections as the variables of `env` ask for it.
+
+    patience: seconds wished for → how long one wait may last now; raises DeadlinePassed.
+    self_signed: the one port of 127.0.0.1 where a certificate is not checked, 0 for none. It is a port and not a host,
+    so that no other machine can be meant.
+    """
+
+    def __init__(self, env: Mapping[str, str], patience: Callable[[float], float], self_signed: int = 0) -> None:
+        self._env = env
+        self._patience = patience
+        self._self_signed = self_signed
+        self._tls: ssl.SSLContext | None = None
+
+    def open(self, origin: Origin) -> tuple[socket.socket, Proxy | None]:
+        """A connection that is ready for a request, and the proxy that it goes through. Raises Fault."""
+        scheme, host, port = origin
+        proxy = proxy_for(scheme, host, port, self._env)
+        tls = self._tls_for(origin) if scheme == "https" else None
+        sock = self._reached(proxy.host, proxy.port, proxy) if proxy else self._reached(host, port, None)
+        try:
+            if proxy:
+                self._dig(sock, host, port, proxy)
+            if tls:
+                sock.settimeout(self._patience(CONNECT_SECONDS))  # a handshake counts it from beginning to end
+                sock = tls.wrap_socket(sock, server_hostname=host)
+        except Exception as error:
+            sock.close()
+            raise error if isinstance(error, Fault) else self._fault(error, proxy) from error
+        except BaseException:
+            sock.close()
+            raise
+        return sock, proxy
+
+    def _tls_for(self, origin: Origin) -> ssl.SSLContext:
+        if origin[1:] == (THIS_MACHINE, self._self_signed):
+            return _unchecked()
+        self._tls = self._tls or trust(self._env)
+        return self._tls
+
+    def _reached(self, host: str, port: int, proxy: Proxy | None) -> socket.socket:
+        try:
+            sock = self._connect(host, port)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            return sock
+        except Exception as error:
+            raise self._unreached(error, host, proxy) from error
+
+    def _unreached(self, error: Exception, host: str, proxy: Proxy | None) -> Fault:
+        fault = self._fault(error)
+        if fault.permanent:
+            return fault
+        reason, hint = fault.reason, fault.hint
+        if proxy:
+            reason = f"no connection to {proxy}: {reason}"
+            hint = f"check {proxy.variable}: is there a proxy of that name and port?"
+        elif isinstance(error, socket.gaierror):
+            hint += "; behind a proxy, set HTTPS_PROXY"
+        if self._env.get("CODEX_SANDBOX_NETWORK_DISABLED") == "1" and not stays_here(host):
+            return Fault(f"{_NO_NETWORK}: {reason}", sent=False, permanent=True, hint=_ASK_FOR_NETWORK)
+        return Fault(reason, sent=False, hint=hint)
+
+    def _connect(self, host: str, port: int) -> socket.socket:
+        """A TCP connection to the first address that takes one; each wait ends at the deadline."""
+        trouble: OSError = OSError("the host has no address")
+        for family, kind, protocol, _, address in _addresses(host, port, self._patience(CONNECT_SECONDS)):
+            patience = self._patience(CONNECT_SECONDS)
+            try:
+                sock = socket.socket(family, kind, protocol)
+            except OSError as error:  # a family that this machine does not have
+                trouble = error
+                continue
+            try:
+                sock.settimeout(patience)
+                sock.connect(address)
+                return sock
+            except OSError as error:
+                sock.close()
+                trouble = error
+        raise trouble
+
+    def _dig(self, sock: socket.socket, host: str, port: int, proxy: Proxy) -> None:
+        """Make the proxy pass everything that follows on to the server."""
+        if not _TARGET.fullmatch(host):
+            raise ValueError("a host name that would break the request to the proxy")
+        target = authority(host, port)
+        lines = [f"CONNECT {target} HTTP/1.1", f"Host: {target}"]
+        if proxy.authorization:
+            lines.append(f"Proxy-Authorization: {proxy.authorization}")
+        seconds = self._patience(CONNECT_SECONDS)
+        ends = time.monotonic() + seconds
+        sock.settimeout(seconds)
+        try:
+            sock.sendall("\r\n".join([*lines, "", ""]).encode("ascii"))
+            head = _answer(sock, ends, proxy)
+        except socket.timeout:
+            self._patience(0)  # says so when it was the deadline
+            raise Fault(f"{proxy} was silent for too long", sent=False) from None
+        status = _STATUS.match(head)
+        if not status:
+            raise _no_proxy(proxy)
+        if not 200 <= int(status[1]) < 300:
+            raise _refused(int(status[1]), head, target, proxy)
+
+    def _fault(self, error: BaseException, proxy: Proxy | None = None) -> Fault:
+        """What an exception means; a silence that lasted until the deadline is the deadline."""
+        if isinstance(error, (socket.timeout, TimeoutError)):
+            try:
+                self._patience(0)
+            except TimeoutError as passed:
+                error = passed
+        return fault_of(error, sent=False, through=proxy)
+
+
+def trust(env: Mapping[str, str]) -> ssl.SSLContext:
+    """TLS that trusts what this machine trusts; SSL_CERT_FILE and SSL_CERT_DIR take the place of OpenSSL's defaults.
+
+    Raises Fault when they name nothing that can be read: the handshake would only say that nobody is trusted.
+    """
+    context = ssl.create_default_context()
+    file, folders = env.get("SSL_CERT_FILE", ""), env.get("SSL_CERT_DIR", "")
+    if file:
+        try:
+            context.load_verify_locations(cafile=file)
+        except (OSError, ValueError) as error:
+            why = "it holds no certificate" if isinstance(error, ssl.SSLError) else getattr(error, "strerror", "")
+            raise _no_certificates("SSL_CERT_FILE", file, why or "no file name") from error
+    if folders:
+        found = [folder for folder in folders.split(os.pathsep) if os.path.isdir(folder) and os.access(folder, os.R_OK)]
+        for folder in found:
+            context.load_verify_locations(capath=folder)
+        if not found and not file:
+            raise _no_certificates("SSL_CERT_DIR", folders, "no folder that can be read")
+    return context
+
+
+def _unchecked() -> ssl.SSLContext:
+    """TLS to a program of this machine that signed its own certificate: encrypted, and no proof of who it is."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def _no_certificates(variable: str, value: str, why: str) -> Fault:
+    return Fault(
+        f"{variable} names no certificates that can be read: {value} ({why})",
+        sent=False,
+        permanent=True,
+        hint=f"correct {variable}, or unset it to trust what this machine trusts",
+    )
+
+
+def _addresses(host: str, port: int, patience: float) -> Sequence[_Address]:
+    """What the name stands for. The system's look-up knows no timeout, so it works beside us and may be left behind."""
+    found: list[Sequence[_Address] | Exception] = []
+
+    def look_up() -> None:
+        try:
+            found.append(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+        except Exception as error:
+            found.append(error)
+
+    thread = threading.Thread(target=look_up, daemon=True)
+    thread.start()
+    thread.join(patience)
+    answer = found[0] if found else socket.timeout()
+    if isinstance(answer, Exception):
+        raise answer
+    return answer
+
+
+def _answer(sock: socket.socket, ends: float, proxy: Proxy) -> bytes:
+    """The head of a proxy's answer, read byte by byte: what follows it belongs to TLS."""
+    head = b""
+    while not head.endswith((b"\r\n\r\n", b"\n\n")):
+        left = ends - time.monotonic()
+        if left <= 0:
+            raise socket.timeout
+        sock.settimeout(left)
+        byte = sock.recv(1)
+        if not byte:
+            raise Fault(f"{proxy} closed the connection without an answer", sent=False)
+        head += byte
+        if len(head) > HEAD_BYTES:
+            raise _no_proxy(proxy)
+    return head
+
+
+def _no_proxy(proxy: Proxy) -> Fault:
+    return Fault(
+        f"{proxy} does not answer as an http proxy does",
+        sent=False,
+        permanent=True,
+        hint=f"{proxy.variable} needs the port that speaks http, which is not the port for SOCKS or https",
+    )
+
+
+def _refused(status: int, head: bytes, target: str, proxy: Proxy) -> Fault:
+    if status == 407:
+        return _wants_user(head, proxy)
+    if status >= 500:
+        return Fault(f"{proxy} could not connect to {target} (HTTP {status})", sent=False)
+    hint = (
+        f"ask your network's administrators to allow {target}, or list the host in NO_PROXY if it is reached directly"
+    )
+    return Fault(f"{proxy} refuses to connect to {target} (HTTP {status})", sent=False, permanent=True, hint=hint)
+
+
+def _wants_user(head: bytes, proxy: Proxy) -> Fault:
+    does = "does not accept the user and password" if proxy.authorization else "asks for a user and a password"
+    schemes = [scheme.decode("ascii", "replace") for scheme in _SCHEME_OFFERED.findall(head)]
+    hint = (
+        f"put user:password@ between http:// and the host in {proxy.variable}; "
+        "special characters in them are percent-encoded (@ is %40)"
+    )
+    if schemes and "basic" not in [scheme.lower() for scheme in schemes]:
+        hint = f"it wants {' or '.join(schemes)}, and only Basic is spoken here: run a local proxy such as cntlm or px "
+        hint += f"that signs in for you, and name it in {proxy.variable}"
+    return Fault(f"{proxy} {does} (HTTP 407)", sent=False, permanent=True, hint=hint)

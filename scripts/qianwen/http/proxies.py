@@ -1,0 +1,163 @@
+"""Which proxy stands before a host, as the variables say that curl and other clients read. Pure: text in, a value out.
+
+Lower case wins over upper case, a variable that is empty counts as unset, and loopback never goes through a proxy.
+"""
+
+from __future__ import annotations
+
+import re
+from base64 import b64encode
+from urllib.parse import unquote_to_bytes, urlsplit
+
+from ..plain.record import record
+from .messages import Fault
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+    from typing import Mapping, Sequence, Union
+
+    Address = Union[IPv4Address, IPv6Address]
+    Network = Union[IPv4Network, IPv6Network]
+
+USUAL_PORT = 80
+_HOST = re.compile(r"[A-Za-z0-9_.:%-]+")
+_EXEMPT = re.compile(r"(?:\[([^\]]+)\]|([^:\[\]]+))(?::([0-9]{1,5}))?")  # [IPv6]:port or name:port
+
+
+@record
+class Proxy:
+    """An http proxy. variable: the one that names it.  authorization: for `Proxy-Authorization`, "" without a user."""
+
+    host: str
+    port: int
+    variable: str
+    authorization: str = ""
+
+    def __str__(self) -> str:
+        return f"the proxy of {self.variable} ({authority(self.host, self.port)})"
+
+
+def authority(host: str, port: int) -> str:
+    """Host and port as they stand in a URL."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def proxy_for(scheme: str, host: str, port: int, env: Mapping[str, str]) -> Proxy | None:
+    """The proxy for a connection, None for a direct one.
+
+    Raises Fault, permanent and not sent, when the variable that counts names no http proxy; its value is never shown.
+    """
+    variable = _first_set(_variables(scheme, env), env)
+    if not variable or stays_here(host):
+        return None
+    if is_exempt(host, port, env.get(_first_set(("no_proxy", "NO_PROXY"), env), "")):
+        return None
+    return _read(variable, env[variable].strip())
+
+
+def _variables(scheme: str, env: Mapping[str, str]) -> Sequence[str]:
+    own = [f"{scheme}_proxy", f"{scheme.upper()}_PROXY"]
+    if "REQUEST_METHOD" in env:  # a CGI program, where the header `Proxy:` of a visitor arrives as HTTP_PROXY
+        own = [name for name in own if name != "HTTP_PROXY"]
+    return [*own, "all_proxy", "ALL_PROXY"]
+
+
+def _first_set(names: Sequence[str], env: Mapping[str, str]) -> str:
+    return next((name for name in names if env.get(name, "").strip()), "")
+
+
+def stays_here(host: str) -> bool:
+    """Whether a host is this machine in any spelling: no proxy can serve it.
+
+    Whether a key may go there in plain http is a stricter question, which `regions.is_loopback` answers.
+    """
+    name = host.lower().rstrip(".")
+    address = _address(name)
+    return address.is_loopback if address else name == "localhost" or name.endswith(".localhost")
+
+
+def is_exempt(host: str, port: int, no_proxy: str) -> bool:
+    """Whether `no_proxy` lists a host: `*`, names with their subdomains, addresses and CIDR blocks, each with a port
+    or without, separated by commas or spaces. An entry that is none of these matches nothing."""
+    name = host.lower().rstrip(".")
+    return any(_covers(entry, name, port) for entry in re.split(r"[,\s]+", no_proxy.lower()))
+
+
+def _covers(entry: str, name: str, port: int) -> bool:
+    if entry == "*":
+        return True
+    parts = _EXEMPT.fullmatch(entry)
+    wanted, its_port = (parts[1] or parts[2], parts[3]) if parts else (entry, None)
+    if its_port and int(its_port) != port:
+        return False
+    address, network = _address(name), _network(wanted)
+    if address or network:
+        return address is not None and network is not None and address in network
+    domain = re.sub(r"^\*?\.", "", wanted).rstrip(".")
+    return domain != "" and (name == domain or name.endswith("." + domain))
+
+
+def _address(text: str) -> Address | None:
+    from ipaddress import ip_address
+
+    try:
+        return ip_address(text)
+    except ValueError:
+        return None
+
+
+def _network(text: str) -> Network | None:
+    from ipaddress import ip_network
+
+    try:
+        return ip_network(text, strict=False)
+    except ValueError:
+        return None
+
+
+def _read(variable: str, value: str) -> Proxy:
+    url = value if "://" in value else f"http://{value}"
+    scheme = url.partition("://")[0].lower()
+    if scheme.startswith("socks"):
+        raise _no_socks(variable)
+    if scheme == "https":
+        raise _refusal(
+            f"{variable} names an https:// proxy, and this program speaks plain http to a proxy",
+            f"write http:// in {variable}; what goes through the proxy is encrypted all the same",
+        )
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", USUAL_PORT if parts.port is None else parts.port
+        user_info, at, _ = parts.netloc.rpartition("@")
+        authorization = _basic(user_info) if at else ""
+    except ValueError:  # its words would hold the value
+        raise _unreadable(variable) from None
+    # An @ behind the host means that a password holds a bare / ? or #, and that what looks like the host is part of it
+    torn = "@" in parts.path + parts.query + parts.fragment
+    if scheme != "http" or torn or not port or not _HOST.fullmatch(host):
+        raise _unreadable(variable)
+    return Proxy(host, port, variable, authorization)
+
+
+def _basic(user_info: str) -> str:
+    user, _, password = user_info.partition(":")
+    return "Basic " + b64encode(unquote_to_bytes(user) + b":" + unquote_to_bytes(password)).decode()
+
+
+def _no_socks(variable: str) -> Fault:
+    better = "name an http proxy in HTTPS_PROXY (many clients offer an http or mixed port beside the SOCKS port)"
+    return _refusal(
+        f"{variable} names a SOCKS proxy, and this program speaks no SOCKS", f"{better}, or unset {variable}"
+    )
+
+
+def _unreadable(variable: str) -> Fault:
+    return _refusal(
+        f"{variable} names no proxy that can be read",
+        f"write it as http://HOST:PORT in {variable}; in a user or password, percent-encode @ : / ? # and %",
+    )
+
+
+def _refusal(reason: str, hint: str) -> Fault:
+    return Fault(reason, sent=False, permanent=True, hint=hint)

@@ -1,0 +1,357 @@
+"""The one door to the network: `Transport.send(Request) -> Response`. Nothing leaves in any other way.
+
+Connecting (`opening`) and sending are separate steps, so that a `Fault` knows whether the server can have seen the
+request. Every wait on a socket ends at the run's deadline. Redirects are answers like any other; nothing follows them.
+"""
+
+from __future__ import annotations
+
+import http.client
+import io
+import re
+import select
+import socket
+import threading
+import time
+import weakref
+from types import MappingProxyType
+from urllib.parse import quote, urlsplit
+
+from .connections import Opener
+from .messages import Fault, Request, Response, Stream
+from .os_errors import DeadlinePassed, fault_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Callable, List, Mapping, Tuple
+
+    from .connections import Origin
+    from .messages import Body
+    from .proxies import Proxy
+
+    _Head = Tuple[str, str, List[Tuple[str, str]]]
+
+REFUSAL_BYTES = 65536
+_LEGAL_IN_A_TARGET = "%/:?#[]@!$&'()*+,;=~"
+TLS_SEND_BYTES = 64 * 1024
+_HEADER_LINE = re.compile(r"[\x20-\x7e]+")
+IDLE_SECONDS_FOR_PAID = 5.0  # a connection that rested longer may be half closed: not for a request that costs money
+
+
+class Transport:
+    """Connections, kept open per host and reused, closed at the end of the run.
+
+    deadline: moment of `clock` after which no wait may last (None: no bound).  env: where proxies and certificates
+    are named, which is the real environment and nothing else.  self_signed: see `Opener`.
+    Safe to use from several threads.
+    """
+
+    def __init__(
+        self,
+        deadline: float | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        env: Mapping[str, str] = MappingProxyType({}),
+        self_signed: int = 0,
+    ) -> None:
+        self._deadline = deadline
+        self._clock = clock
+        self._opener = Opener(env, self._patience, self_signed)
+        self._idle: dict[tuple[str, str, int], list[tuple[float, _Connection]]] = {}
+        self._lock = threading.Lock()
+        self._sockets: weakref.WeakSet[_BoundedSocket] = weakref.WeakSet()
+        self._over = threading.Event()
+
+    def send(self, request: Request) -> Response:
+        """Raises Fault. The caller closes the response, which returns its connection when the body was read."""
+        try:
+            origin = _origin(request.url)
+            head = _head(request)
+        except ValueError as error:
+            raise fault_of(error, sent=False) from error
+        connection, reused = self._connection(origin, request.billable)
+        try:
+            return self._exchange(connection, origin, head, request)
+        except Fault:
+            if reused and request.method == "GET":
+                return self._exchange(self._open(origin), origin, head, request)
+            raise
+
+    def pause(self, seconds: float) -> None:
+        """Sleep, but not beyond `close`."""
+        self._over.wait(seconds)
+
+    def close(self) -> None:
+        """Cut every connection, also those that other threads are reading from; nothing is sent after that."""
+        with self._lock:
+            self._over.set()
+            sockets = list(self._sockets)
+            self._idle.clear()
+        for sock in sockets:
+            sock.cut()
+
+    def _exchange(self, connection: _Connection, origin: Origin, head: _Head, request: Request) -> Response:
+        try:
+            connection.sock.patience = request.patience
+            _write(connection, head, request.body)
+            answer = connection.getresponse()
+        except Exception as error:
+            connection.close()
+            raise self._fault(error, sent=True, through=connection.proxy) from error
+        except BaseException:
+            connection.close()
+            raise
+
+        def read(size: int) -> bytes:
+            try:
+                return _some(answer, size)
+            except Exception as error:
+                connection.close()
+                raise self._fault(error, sent=True, through=connection.proxy) from error
+
+        def close() -> None:
+            whole = answer.isclosed() and not answer.will_close
+            answer.close()
+            if whole and connection.is_open:
+                self._rest(origin, connection)
+            else:
+                connection.close()
+
+        headers = {name.lower(): value for name, value in answer.getheaders()}
+        response = Response(answer.status, headers, read, close)
+        if answer.status >= 300:
+            response.refusal = _refusal(response)
+        return response
+
+    def _connection(self, origin: Origin, billable: bool) -> tuple[_Connection, bool]:
+        """A resting connection that can be trusted, else a new one; and whether it was used before."""
+        now = self._clock()
+        while True:
+            with self._lock:
+                resting = self._idle.get(origin)
+                if not resting:
+                    break
+                since, connection = resting.pop()
+            trusted = not billable or now - since < IDLE_SECONDS_FOR_PAID
+            if trusted and connection.sock.is_quiet():
+                return connection, True
+            connection.close()
+        return self._open(origin), False
+
+    def _open(self, origin: Origin) -> _Connection:
+        try:
+            sock, proxy = self._opener.open(origin)
+        except Fault as fault:
+            raise self._over_or(fault) from fault.__cause__
+        bounded = _BoundedSocket(sock, self._patience)
+        with self._lock:
+            if self._over.is_set():
+                bounded.close()
+                raise self._fault(ConnectionError(), sent=False)
+            self._sockets.add(bounded)
+        return _Connection(origin, bounded, proxy)
+
+    def _fault(self, error: BaseException, *, sent: bool, through: Proxy | None = None) -> Fault:
+        return self._over_or(fault_of(error, sent=sent, through=through))
+
+    def _over_or(self, fault: Fault) -> Fault:
+        """The fault itself, unless the run was closed: then that is what broke it."""
+        return Fault("the run is over", sent=fault.sent, permanent=True) if self._over.is_set() else fault
+
+    def _rest(self, origin: Origin, connection: _Connection) -> None:
+        with self._lock:
+            self._idle.setdefault(origin, []).append((self._clock(), connection))
+
+    def _patience(self, seconds: float) -> float:
+        """How long one wait may last now."""
+        if self._deadline is None:
+            return seconds
+        left = self._deadline - self._clock()
+        if left <= 0:
+            raise DeadlinePassed
+        return min(seconds, left)
+
+
+def _origin(url: str) -> Origin:
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError(f"no http URL: {parts.scheme}")
+    return parts.scheme, parts.hostname, parts.port or (443 if parts.scheme == "https" else 80)
+
+
+def _head(request: Request) -> _Head:
+    """Method, target and header lines. The target's legal bytes stay as they are: signed URLs must not change."""
+    parts = urlsplit(request.url)
+    target = quote((parts.path or "/") + (f"?{parts.query}" if parts.query else ""), safe=_LEGAL_IN_A_TARGET)
+    headers = [("Host", parts.netloc.rpartition("@")[2]), *request.headers.items()]
+    if request.body is not None:
+        length = request.body.length if isinstance(request.body, Stream) else len(request.body)
+        headers.append(("Content-Length", str(length)))
+    if any(not _HEADER_LINE.fullmatch(f"{name}: {value}") for name, value in headers):
+        raise ValueError("a header holds a control character")
+    return request.method, target, headers
+
+
+def _write(connection: _Connection, head: _Head, body: Body) -> None:
+    method, target, headers = head
+    connection.putrequest(method, target, skip_host=True, skip_accept_encoding=True)
+    for name, value in headers:
+        connection.putheader(name, value)
+    connection.endheaders()
+    blocks = body.blocks() if isinstance(body, Stream) else [body] if body else []
+    try:
+        for block in blocks:
+            connection.send(block)
+    except ConnectionError:
+        pass  # a server that refuses early answers and closes; its answer says why
+
+
+def _some(answer: http.client.HTTPResponse, size: int) -> bytes:
+    """What has come of a body, so that a break costs nothing that was here. Raises IncompleteRead at an early end."""
+    left = answer.length
+    if left is None:
+        return answer.read1(size)
+    block = answer.read1(min(size, left))
+    if not block and left:
+        raise http.client.IncompleteRead(b"", left)
+    answer.length = left - len(block)  # before 3.13 read1 does not count
+    if not answer.length:
+        answer.read(1)  # takes note of the end
+    return block
+
+
+def _refusal(response: Response) -> bytes:
+    """The first bytes of a refusal, as much as there is: a broken error page must not hide its status."""
+    body = b""
+    try:
+        while len(body) < REFUSAL_BYTES:
+            block = response.read(REFUSAL_BYTES - len(body))
+            if not block:
+                break
+            body += block
+    except Fault:
+        pass
+    response.close()
+    return body
+
+
+class _Connection(http.client.HTTPConnection):
+    """http.client's HTTP/1.1 over a socket that we opened ourselves; it never opens one of its own."""
+
+    auto_open = 0
+    sock: _BoundedSocket
+
+    def __init__(self, origin: Origin, sock: _BoundedSocket, proxy: Proxy | None) -> None:
+        super().__init__(*origin[1:])
+        self.sock = sock
+        self.proxy = proxy
+
+    @property
+    def is_open(self) -> bool:
+        return self.sock is not None
+
+    def close(self) -> None:
+        sock = getattr(self, "sock", None)
+        super().close()
+        if sock is not None:
+            sock.close()
+
+
+class _BoundedSocket:
+    """A socket whose every single wait is bounded, so that a server that drips bytes cannot outlast the deadline.
+
+    It offers what http.client asks of a socket. Closing waits for the last reader, as the real one does.
+    """
+
+    def __init__(self, sock: socket.socket, bound: Callable[[float], float]) -> None:
+        self._sock = sock
+        self._bound = bound
+        self._readers = 0
+        self._closed = False
+        self._is_tls = hasattr(sock, "pending")
+        self._is_over = False
+        self._trouble: OSError | None = None
+        self.patience = 60.0
+
+    def sendall(self, data: bytes) -> None:
+        view = memoryview(data)
+        while view:
+            piece = view[:TLS_SEND_BYTES] if self._is_tls else view  # TLS takes all of it, and all within one patience
+            view = view[self._wait_for(self._sock.send, piece) :]
+
+    def receive_into(self, buffer: memoryview) -> int:
+        if self._trouble:
+            raise self._trouble
+        count = 0 if self._is_over else self._wait_for(self._sock.recv_into, buffer)
+        return count + self._records_at_hand(buffer[count:]) if count and self._is_tls else count
+
+    def _records_at_hand(self, buffer: memoryview) -> int:
+        """What has come already behind the first record of TLS, which holds 16 KiB at most: a call for each is slow."""
+        from ssl import SSLWantReadError, SSLWantWriteError
+
+        total = 0
+        self._sock.settimeout(0)
+        try:
+            while total < len(buffer) and not self._is_over:
+                count = self._sock.recv_into(buffer[total:])
+                self._is_over = not count
+                total += count
+        except (SSLWantReadError, SSLWantWriteError):
+            pass
+        except OSError as error:  # for the next call: what came before it counts
+            self._trouble = error.with_traceback(None)
+        return total
+
+    def _wait_for(self, operation: Callable[[memoryview], int], buffer: memoryview) -> int:
+        self._sock.settimeout(self._bound(self.patience))
+        try:
+            return operation(buffer)
+        except socket.timeout:
+            self._bound(self.patience)  # says so when it was the deadline
+            raise
+
+    def makefile(self, mode: str = "rb", buffering: int = -1) -> io.BufferedReader:
+        self._readers += 1
+        return io.BufferedReader(_Reader(self), 65536)
+
+    def is_quiet(self) -> bool:
+        """True when the other side has neither sent nor closed: an idle connection fit for another request."""
+        if self._is_over or self._trouble or (self._is_tls and self._sock.pending()):  # type: ignore[attr-defined]
+            return False
+        try:
+            readable, _, _ = select.select([self._sock], [], [], 0)
+            return not readable
+        except (OSError, ValueError):  # closed, or a descriptor that select cannot hold
+            return False
+
+    def cut(self) -> None:
+        try:
+            self._sock.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass  # it is closed already
+        self._sock.close()
+
+    def reader_closed(self) -> None:
+        self._readers -= 1
+        if self._closed and not self._readers:
+            self._sock.close()
+
+    def close(self) -> None:
+        self._closed = True
+        if not self._readers:
+            self._sock.close()
+
+
+class _Reader(io.RawIOBase):
+    def __init__(self, sock: _BoundedSocket) -> None:
+        self._sock = sock
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        return self._sock.receive_into(buffer)
+
+    def close(self) -> None:
+        if not self.closed:
+            super().close()
+            self._sock.reader_closed()

@@ -1,0 +1,83 @@
+"""What the API is asked: paths, headers, and how long an answer may take. Nothing here sends.
+
+The key goes into `Authorization` here, to the API host and nowhere else.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+
+from ..http.messages import Endpoint, Request
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    JSON = dict[str, Any]
+
+AGENT = "qianwen-media-generation/1.0"
+ANSWER_BYTES = 16 * 2**20
+RESULT_BYTES = 64 * 2**20  # of an answer that may hold pictures, as some gateways answer them
+SYNC_PATIENCE = 600.0  # the shared hosts answer or give up within this many seconds
+POLL_PATIENCE = 60.0
+CHINA_SECONDS = 8 * 3600  # ahead of UTC, all year
+LONGEST_SPAN_SECONDS = 86400 - 1
+
+
+def request_for(
+    endpoint: Endpoint, method: str, path: str, body: JSON | None = None, *, task: bool = False, stream: bool = False
+) -> Request:
+    """The HTTP request of an API call. A POST with a body costs money when it is accepted."""
+    headers = {"Authorization": f"Bearer {endpoint.key}", "User-Agent": AGENT, "Accept": "application/json"}
+    headers["Accept-Encoding"] = "identity"
+    encoded = None
+    if method == "POST":
+        encoded = b"" if body is None else json.dumps(body, ensure_ascii=False).encode("utf-8")
+        headers["Content-Type"] = "application/json"
+    if task:
+        headers["X-DashScope-Async"] = "enable"
+    if stream:
+        headers["X-DashScope-Sse"] = "enable"
+        headers["Accept"] = "text/event-stream"
+    if body is not None and _mentions_oss(body):
+        headers["X-DashScope-OssResourceResolve"] = "enable"
+    patience = SYNC_PATIENCE if body is not None and not task else POLL_PATIENCE
+    paid = body is not None
+    longest = 0 if paid else RESULT_BYTES
+    return Request(method, endpoint.base + path, headers, encoded, patience, billable=paid, once=paid, longest=longest)
+
+
+def policy_path(model: str) -> str:
+    from urllib.parse import urlencode
+
+    return "/uploads?" + urlencode({"action": "getPolicy", "model": model})
+
+
+def task_path(task_id: str) -> str:
+    from urllib.parse import quote
+
+    return "/tasks/" + quote(task_id, safe="", errors="replace")
+
+
+def list_path(model: str, since: float, until: float, page: int) -> str:
+    """The tasks of a model between two moments, in epoch seconds and at most a day apart."""
+    from urllib.parse import urlencode
+
+    form = "%Y%m%d%H%M%S"
+    first, last = (china_time(form, moment) for moment in (since, min(until, since + LONGEST_SPAN_SECONDS)))
+    return "/tasks/?" + urlencode({"model_name": model, "start_time": first, "end_time": last, "page_no": page})
+
+
+def china_time(form: str, moment: float) -> str:
+    """A moment, in epoch seconds, as the service writes and reads it: by China's clock. form: for `strftime`."""
+    return time.strftime(form, time.gmtime(moment + CHINA_SECONDS))
+
+
+def _mentions_oss(value: object) -> bool:
+    """Whether any string anywhere in a body is a temporary-storage URL."""
+    if isinstance(value, str):
+        return value[:6].lower() == "oss://"
+    if isinstance(value, dict):
+        return any(map(_mentions_oss, value.values()))
+    return isinstance(value, (list, tuple)) and any(map(_mentions_oss, value))
