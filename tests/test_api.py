@@ -6,8 +6,9 @@ import unittest
 from typing import Any, Union
 
 from qianwen.errors import AuthError, ContentRefused, QianwenError, Refused, Unavailable, UnknownOutcome
-from qianwen.http.messages import Endpoint, Fault, Response
+from qianwen.http.messages import Fault, Response
 from qianwen.service import answers, requests
+from qianwen.service.endpoint import Endpoint
 
 from .support import KEY, Script, answer
 

@@ -621,12 +621,16 @@ class Recording(Case):
 
     def test_what_does_not_go_together(self) -> None:
         for env, argv, words in (
-            ({}, ("x", "--record", "a", "--replay", "b"), "--record and --replay exclude each other"),
-            ({"QIANWEN_RECORD": "a", "QIANWEN_REPLAY": "b"}, ("x",), "QIANWEN_RECORD and QIANWEN_REPLAY exclude"),
-            ({}, ("x", "--sandbox", "--replay", "b"), "both stand in for the service"),
-            ({"QIANWEN_REPLAY": "b"}, ("x", "--sandbox"), "QIANWEN_REPLAY and --sandbox both"),
-            ({}, ("--resume", "--record", "b"), "--resume finishes all that are open"),
-            ({"QIANWEN_REPLAY": "b"}, ("--resume",), "--resume finishes all that are open"),
+            ({}, ("x", "--record", "a", "--replay", "b"), "--record and --replay cannot be combined"),
+            (
+                {"QIANWEN_RECORD": "a", "QIANWEN_REPLAY": "b"},
+                ("x",),
+                "QIANWEN_RECORD and QIANWEN_REPLAY cannot be combined",
+            ),
+            ({}, ("x", "--sandbox", "--replay", "b"), "--replay and --sandbox cannot be combined: both stand in"),
+            ({"QIANWEN_REPLAY": "b"}, ("x", "--sandbox"), "QIANWEN_REPLAY and --sandbox cannot be combined: both"),
+            ({}, ("--resume", "--record", "b"), "and --resume cannot be combined: a cassette holds one run"),
+            ({"QIANWEN_REPLAY": "b"}, ("--resume",), "and --resume cannot be combined: a cassette holds one run"),
             ({}, ("x", "--dry-run", "--replay", "b"), "--dry-run sends nothing"),
             ({}, ("--tasks", "--record", "b"), "--tasks sends nothing"),
             ({}, ("x", "--record", ""), "--record is empty"),

@@ -6,7 +6,7 @@ import re
 import unittest
 
 from qianwen.checks import sizes
-from qianwen.checks.validate import CHECKS
+from qianwen.checks.fields import CHECKS
 from qianwen.models import image_models, video_models, wire
 from qianwen.models.catalog import GIVEN, Mode, Model, Param, find
 from qianwen.models.image_models import IMAGES

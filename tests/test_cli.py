@@ -86,7 +86,7 @@ class Refused(Case):
         (["--file", "a\0b"], "could not be read"),
         (["--set", "novalue"], "FIELD=VALUE"),
         (["--set", "=1"], "FIELD=VALUE"),
-        (["--file", "a.json", "--request", "{}"], "two requests"),
+        (["--file", "a.json", "--request", "{}"], "--request and --file cannot be combined"),
         (["x", "--task-id", ""], "--task-id is empty"),
         (["x", "--model", ""], "--model is empty"),
         (["x", "--image", ""], "--image is empty"),
@@ -111,8 +111,8 @@ class Refused(Case):
         (["--task-id", "t", "--model", "wan2.6-t2i"], "takes no request"),
         (["--task-id", "t", "--sandbox"], "knows no task"),
         (["x", "--model", "wan2.6-t2v"], "video.py"),
-        (["x", "--model", "wan 2.6"], "no model id"),
-        (["x", "--model", "万相"], "no model id"),
+        (["x", "--model", "wan 2.6"], "cannot be a model id"),
+        (["x", "--model", "万相"], "cannot be a model id"),
         (["x", "--region", "mars"], "no region"),
         ([], "prompt: is missing"),
         ([""], "prompt"),
@@ -347,9 +347,10 @@ class Processes(Case):
         self.assertEqual(
             ours,
             {
-                *("qianwen", "qianwen.cli", "qianwen.environment", "qianwen.errors", "qianwen.regions"),
-                *("qianwen.command", "qianwen.command.flags", "qianwen.plain", "qianwen.plain.record"),
+                *("qianwen", "qianwen.ask", "qianwen.cli", "qianwen.environment", "qianwen.errors", "qianwen.regions"),
+                *("qianwen.command", "qianwen.command.flags", "qianwen.command.help"),
                 *("qianwen.models", "qianwen.models.catalog", "qianwen.models.image_models"),
+                *("qianwen.models.image_rules", "qianwen.plain", "qianwen.plain.record"),
             },
         )
 

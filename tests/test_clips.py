@@ -11,7 +11,7 @@ import time
 import unittest
 import wave
 
-from qianwen.files import movies
+from qianwen.files import movies, sounds
 from qianwen.files.media import FORMATS, Facts, probe, probe_bytes
 from qianwen.plain.record import changed
 
@@ -303,7 +303,7 @@ WAVES = (
     ("no byte rate", WAVE[:28] + bytes(4) + WAVE[32:], 0.0),
     ("no data", WAVE[:36], 0.0),
     ("data before its format", WAVE[:12] + WAVE[36:] + WAVE[12:36], 0.0),
-    ("chunks without end", WAVE[:12] + LIST * (movies.MOST_CHUNKS + 1) + WAVE[12:], 0.0),
+    ("chunks without end", WAVE[:12] + LIST * (sounds.MOST_CHUNKS + 1) + WAVE[12:], 0.0),
 )
 
 
@@ -358,7 +358,7 @@ SOUNDS = (
     ("ID3v2", id3(300) + CBR, 100 * FRAME),
     ("ID3v2.4 with a footer", id3(300, 4, 0x10) + CBR, 100 * FRAME),
     ("two ID3v2", id3(300) + id3(200, 4) + CBR, 100 * FRAME),
-    ("more ID3v2 than are looked at", id3(9) * (movies.MOST_TAGS + 1) + CBR, 100 * FRAME),
+    ("more ID3v2 than are looked at", id3(9) * (sounds.MOST_TAGS + 1) + CBR, 100 * FRAME),
     ("ID3v2 and a gap", id3(300) + bytes(5000) + CBR, 100 * FRAME),
     ("a large ID3v2", id3(500_000) + CBR, 100 * FRAME),
     ("ID3v1", CBR + ID3V1, 100 * FRAME),
@@ -428,15 +428,15 @@ class Sounds(unittest.TestCase):
 
     def test_a_photograph_is_none(self) -> None:
         data = PHOTO.read_bytes()
-        self.assertIsNone(movies.mp3(data[:512], io.BytesIO(data)))
+        self.assertIsNone(sounds.mp3(data[:512], io.BytesIO(data)))
         for at in range(len(data)):
             if data[at] == 0xFF:
                 part = data[at : at + 9000]
-                self.assertIsNone(movies.mp3(part[:512], io.BytesIO(part)))
+                self.assertIsNone(sounds.mp3(part[:512], io.BytesIO(part)))
 
     def test_the_longest_take_no_time(self) -> None:
         smallest = frame(2, 3, 1, 1, size=24)  # 8 kbit/s, 24 kHz
-        for count in (15_000_000 // 24, movies.MOST_FRAMES * 2):
+        for count in (15_000_000 // 24, sounds.MOST_FRAMES * 2):
             data = smallest * count
             started = time.thread_time()
             self.assertEqual(probe_bytes(data), Facts("audio/mpeg", seconds=round(count * 576 / 24000, 3)))
@@ -445,7 +445,7 @@ class Sounds(unittest.TestCase):
     def test_many_gaps_take_no_time(self) -> None:
         data = (F * 2 + b"\xff" * 60_000) * 250
         started = time.thread_time()
-        self.assertEqual(probe_bytes(data), Facts("audio/mpeg", seconds=round(2 * movies.MOST_GAPS * FRAME, 3)))
+        self.assertEqual(probe_bytes(data), Facts("audio/mpeg", seconds=round(2 * sounds.MOST_GAPS * FRAME, 3)))
         self.assertLess(time.thread_time() - started, SOON)
 
     def test_cut_at_every_byte(self) -> None:

@@ -7,9 +7,9 @@ import unittest
 from typing import Iterator
 
 from qianwen.errors import ContentRefused, Refused, Unavailable, UnknownOutcome
-from qianwen.http.messages import Endpoint
 from qianwen.service import answers, codes, requests
 from qianwen.service.codes import blames_the_key, meaning, words_of
+from qianwen.service.endpoint import Endpoint
 
 from .support import DATA, KEY
 

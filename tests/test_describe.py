@@ -8,7 +8,7 @@ import unittest
 from typing import TYPE_CHECKING, Any, Iterator
 
 from qianwen.command.flags import WIDTH
-from qianwen.describe import examples, page, schema, wording
+from qianwen.describe import examples, listing, page, schema, wording
 from qianwen.models.catalog import GIVEN, find
 from qianwen.models.image_models import IMAGES
 from qianwen.models.video_models import VIDEOS
@@ -61,7 +61,7 @@ class Lists(CatalogCase):
     def test_it_fits_a_terminal(self) -> None:
         for catalog in CATALOGS:
             lines = self.page(catalog, "--list-models")
-            self.assertLessEqual(max(map(len, lines)), page.LIST_WIDTH)
+            self.assertLessEqual(max(map(len, lines)), listing.LIST_WIDTH)
             self.assertFalse([line for line in lines if line != line.rstrip()])
 
     def test_groups_stand_in_order_and_hold_their_models(self) -> None:
@@ -76,7 +76,7 @@ class Lists(CatalogCase):
                 elif re.match(r"  \S", line):
                     found[line.split()[0]] = group
             heads = list(dict.fromkeys(found.values()))
-            self.assertEqual(heads, ["", *(head for head in page._groups(catalog))])
+            self.assertEqual(heads, ["", *(head for head in listing._groups(catalog))])
             for head, model in expected.items():
                 self.assertEqual(found[model], head)
 

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Iterator
 
-from qianwen.desirecore import agent_service
+from qianwen.account.store import DESIRECORE_BASE
 from qianwen.desirecore.way import description
 from qianwen.http.messages import Fault, Request
 from qianwen.http.transport import Transport
@@ -105,7 +105,7 @@ class Pictures(Through):
 
     def test_an_answer_that_is_damaged(self) -> None:
         for data, code, words in (
-            ({"data": [{"b64_json": "no base64!"}]}, 7, "no valid base64"),
+            ({"data": [{"b64_json": "no base64!"}]}, 7, "not valid base64"),
             ({"data": [{"b64_json": "bm8gcGljdHVyZQ=="}]}, 7, "no file that we know"),
             ({"data": []}, 1, "holds no picture"),
             ({"output": {"choices": []}}, 1, "holds no picture"),
@@ -326,7 +326,7 @@ class Money(Through):
             reply = self.via("x", "-n", "2")
         self.assertEqual(self.events(), ["begin", "result", "file", "file", "end"])
         (run,) = self.ledger.runs()
-        self.assertEqual((run.state, run.is_task, run.base), ("done", False, agent_service.IN_THE_LEDGER))
+        self.assertEqual((run.state, run.is_task, run.base), ("done", False, DESIRECORE_BASE))
         self.assertEqual(run.urls, tuple(reply["image_urls"]))
         self.assertEqual([run.files[index].path for index in (0, 1)], reply["local_paths"])
 
@@ -478,15 +478,15 @@ class Requests(Through):
 
     def test_what_makes_no_sense_beside_it(self) -> None:
         for argv, words in (
-            (("x", "--submit-only"), "there is no task, and --submit-only"),
-            (("x", "--async"), "there is no task, and --async"),
-            (("x", "--set", "async=true"), "there is no task, and --async"),
+            (("x", "--submit-only"), "--via and --submit-only cannot be combined: DesireCore answers in one exchange"),
+            (("x", "--async"), "--via and --async cannot be combined: DesireCore answers in one exchange"),
+            (("x", "--set", "async=true"), "--via and --async cannot be combined: DesireCore answers in one exchange"),
             (("--task-id", "t"), "--task-id works on what"),
             (("--cancel", "t"), "--cancel works on what"),
             (("--resume",), "--resume works on what"),
             (("--tasks",), "--tasks works on what"),
-            (("x", "--sandbox"), "--sandbox plays DashScope"),
-            (("x", "--region", "intl"), "--region chooses"),
+            (("x", "--sandbox"), "the sandbox plays DashScope"),
+            (("x", "--region", "intl"), "--via and --region cannot be combined"),
         ):
             with self.subTest(argv), self.service() as service:
                 reply = self.via(*argv, code=3)

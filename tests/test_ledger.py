@@ -14,7 +14,7 @@ from typing import Any, Mapping
 from unittest import mock
 
 from qianwen.account import store
-from qianwen.account.store import Kept, Ledger, Run
+from qianwen.account.store import Kept, Ledger, Purchase
 from qianwen.plain.record import changed
 
 from . import SCRIPTS
@@ -22,7 +22,7 @@ from .support import Case
 
 NAME = "qianwen-media-generation"
 BASE = "https://dashscope.aliyuncs.com/api/v1"
-RUN = Run(
+RUN = Purchase(
     id="0123456789abcdef",
     program="video.py",
     model="wan2.6-t2v",
@@ -125,7 +125,7 @@ class LedgerCase(Case):
     def lines(self) -> list[bytes]:
         return self.file.read_bytes().splitlines(keepends=True)
 
-    def only(self) -> Run:
+    def only(self) -> Purchase:
         (run,) = self.book.runs()
         return run
 

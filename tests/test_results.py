@@ -141,7 +141,7 @@ class Layouts(Through):
             (done(), 1, "unknown", "holds no picture"),
             (done(message="No text detected for translation"), 1, "unknown", "No text detected"),
             (done(page="https://example.com/result"), 1, "unknown", "holds no picture"),
-            (done(image_url="data:image/png;base64,!!!"), 7, "yes", "no valid base64"),
+            (done(image_url="data:image/png;base64,!!!"), 7, "yes", "not valid base64"),
             (done(image_url="data:,hello"), 7, "yes", "scheme data"),
             (done(image_url="file:///etc/passwd"), 7, "yes", "scheme file"),
             (done(out="http://127.0.0.1.evil.example/a.png"), 7, "yes", "scheme http"),

@@ -16,8 +16,7 @@ from typing import Any
 from unittest import mock
 from urllib.parse import urlsplit
 
-from qianwen.account.store import Ledger, Run
-from qianwen.desirecore.agent_service import IN_THE_LEDGER
+from qianwen.account.store import DESIRECORE_BASE, Ledger, Purchase
 from qianwen.http.messages import Fault
 from qianwen.plain.record import changed
 from qianwen.sandbox.faults import Fault as Trouble
@@ -234,7 +233,7 @@ class Resume(ResumeCase):
         self.assertEqual({task["state"] for task in reply["tasks"]}, {"unknown", "done"})
 
     def test_what_went_through_desirecore_disturbs_nobody_and_needs_no_key(self) -> None:
-        self.ledger.begin(changed(RUN, base=IN_THE_LEDGER, is_task=False))
+        self.ledger.begin(changed(RUN, base=DESIRECORE_BASE, is_task=False))
         self.env = {}
         reply = self.json("--resume")
         self.assertEqual((reply["tasks"][0]["ok"], reply["tasks"][0]["state"]), (False, "unknown"))
@@ -397,7 +396,7 @@ class Lost(ResumeCase):
             standin.faults._left["submit"] = [(Trouble("drop"), 9)]
             reply = self.json("x", "--async", code=6)
         self.assertNotIn("candidates", reply)
-        self.assertIn("does not prove", reply["error"]["hint"])
+        self.assertIn("may still appear", reply["error"]["hint"])
 
     def test_old_tasks_and_other_models_are_not_offered(self) -> None:
         with self.standin(faults=["submit=lose*1"]) as standin:
@@ -762,7 +761,7 @@ class Killed(ResumeCase):
                 prompts = [task.order.fields["prompt"] for task in standin.tasks.values()]
                 told[number] = (f"{moment:.2f} s, {state}, then exit {ran.code}", prompts.count(argv[0]))
 
-    def runs(self, machine: int) -> list[Run]:
+    def runs(self, machine: int) -> list[Purchase]:
         return Ledger(str(self.folder / f"state-{machine}")).runs()
 
     def test_at_twenty_random_moments(self) -> None:

@@ -8,6 +8,7 @@ from typing import Union
 
 from qianwen.http import retry
 from qianwen.http.messages import Fault, Request, Response
+from qianwen.service import answers
 
 from .support import Clock, Script, answer
 
@@ -47,14 +48,14 @@ class Decisions(unittest.TestCase):
     def test_matrix(self) -> None:
         for name, request, outcome, again in MATRIX:
             with self.subTest(name):
-                self.assertEqual(retry.may_resend(request, outcome), again)
-                pause = retry.delay(1, request, outcome, 0.0, 0.5)
+                self.assertEqual(retry.may_resend(request, outcome, answers.judge), again)
+                pause = retry.delay(1, request, outcome, 0.0, 0.5, answers.judge)
                 self.assertEqual(pause is not None, again)
 
     def test_pauses_grow_with_full_jitter_and_end(self) -> None:
-        pauses = [retry.delay(attempt, GET, SENT, 0.0, 1.0) for attempt in range(1, 7)]
+        pauses = [retry.delay(attempt, GET, SENT, 0.0, 1.0, answers.judge) for attempt in range(1, 7)]
         self.assertEqual(pauses, [1.0, 2.0, 4.0, 8.0, None, None])
-        self.assertEqual(retry.delay(3, GET, SENT, 0.0, 0.0), 0.0)
+        self.assertEqual(retry.delay(3, GET, SENT, 0.0, 0.0, answers.judge), 0.0)
 
     def test_retry_after(self) -> None:
         now = 1_700_000_000.0
@@ -72,7 +73,7 @@ class Decisions(unittest.TestCase):
         ):
             with self.subTest(text):
                 outcome = answer({"code": "Throttling"}, 429, retry_after=text)
-                self.assertEqual(retry.delay(1, GET, outcome, now, 0.5), pause)
+                self.assertEqual(retry.delay(1, GET, outcome, now, 0.5, answers.judge), pause)
 
     def test_error_bodies_of_every_envelope(self) -> None:
         for body, found in (
@@ -86,13 +87,22 @@ class Decisions(unittest.TestCase):
             (b"\xff\xfe", ("", "")),
         ):
             with self.subTest(body[:20]):
-                self.assertEqual(retry.error_of(body), found)
+                self.assertEqual(answers.error_of(body), found)
 
 
 class Retrying(unittest.TestCase):
     def run_script(self, request: Request, *outcomes: Union[Response, Fault], deadline: float = 1e12) -> Script:
         script, self.clock, self.said = Script(*outcomes), Clock(), list[str]()
-        send = retry.retrying(script, self.clock.sleep, self.clock, deadline, lambda: 1.0, self.clock, self.said.append)
+        send = retry.retrying(
+            script,
+            self.clock.sleep,
+            self.clock,
+            deadline,
+            answers.judge,
+            self.clock,
+            self.said.append,
+            lambda: 1.0,
+        )
         self.response = send(request)
         return script
 
@@ -103,7 +113,7 @@ class Retrying(unittest.TestCase):
 
     def test_a_doubtful_paid_request_is_sent_once(self) -> None:
         script = Script(SENT, FINE)
-        send = retry.retrying(script, Clock().sleep, Clock(), 1e12, lambda: 1.0)
+        send = retry.retrying(script, Clock().sleep, Clock(), 1e12, answers.judge, jitter=lambda: 1.0)
         with self.assertRaises(Fault):
             send(PAID)
         self.assertEqual(len(script.requests), 1)

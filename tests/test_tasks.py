@@ -6,9 +6,10 @@ import unittest
 from typing import Any, Union
 
 from qianwen.errors import AuthError, ContentRefused, QianwenError, Refused, StillRunning, Unavailable
+from qianwen.http.session import Session
 from qianwen.service import tasks
 
-from .support import Clock
+from .support import Clock, Script
 
 
 def body(state: str, **output: Any) -> dict[str, Any]:
@@ -39,13 +40,12 @@ class Wait(unittest.TestCase):
                 raise answer
             return answer
 
+        session = Session(Script(), self.clock.sleep, self.clock, self.start + timeout, self.clock, lambda: None)
         return tasks.wait(
+            session,
             fetch,
             "t-1",
             interval,
-            self.start + timeout,
-            self.clock.sleep,
-            self.clock,
             lambda seen, _: self.words.append(seen.word),
             young,
         )

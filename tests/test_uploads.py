@@ -8,8 +8,11 @@ import unittest
 from typing import Any
 
 from qianwen.errors import AuthError, QianwenError, Refused, Unavailable, UsageError
-from qianwen.http.messages import Endpoint, Fault, Stream
-from qianwen.storage import temporary
+from qianwen.http.messages import Fault, Stream
+from qianwen.http.session import Session
+from qianwen.service.client import Client
+from qianwen.service.endpoint import Endpoint
+from qianwen.storage import forms, temporary
 from qianwen.storage.forms import Upload
 
 from .support import KEY, PHOTO, Case, Clock, Script, answer
@@ -33,10 +36,16 @@ def policy(**changes: Any) -> dict[str, Any]:
     return {"request_id": "r", "data": {**POLICY, **changes}}
 
 
+def put(send: Any, clock: Clock, endpoint: Endpoint, model: str, file: Upload) -> str:
+    """The upload as a run makes it: the policy comes from the API, with the key."""
+    client = Client(Session(send, clock.sleep, clock, 1e12, clock, lambda: None), endpoint)
+    return temporary.upload(send, clock.sleep, endpoint.base, client.upload_policy, model, file)
+
+
 class Form(unittest.TestCase):
     def upload(self, *outcomes: Any, file: Upload = FILE) -> str:
         self.script = Script(*outcomes)
-        return temporary.upload(self.script, Clock().sleep, ENDPOINT, "wan2.7-image", file)
+        return put(self.script, Clock(), ENDPOINT, "wan2.7-image", file)
 
     def form(self, index: int = 1) -> tuple[list[tuple[bytes, bytes]], bytes, bytes]:
         """(name, value) of the text fields in their order, the head of the file part, and its bytes."""
@@ -154,7 +163,7 @@ class Files(Case):
         path = self.picture("x.png", 900, 900)
         size = path.stat().st_size
         script = Script(policy(), answer(b""))
-        temporary.upload(script, self.clock.sleep, ENDPOINT, "m", Upload(str(path), "image/png", size))
+        put(script, self.clock, ENDPOINT, "m", Upload(str(path), "image/png", size))
         body = script.requests[1].body
         assert isinstance(body, Stream)
         blocks = body.blocks()
@@ -174,10 +183,8 @@ class Files(Case):
             ("/a/private.txt.png", "image/gif", r"[0-9a-f]{16}_private_txt\.gif"),
         ):
             with self.subTest(path):
-                self.assertRegex(temporary.object_name(path, kind), rf"^{shape}$")
-        self.assertNotEqual(
-            temporary.object_name("/a/b.png", "image/png"), temporary.object_name("/a/b.png", "image/png")
-        )
+                self.assertRegex(forms.object_name(path, kind), rf"^{shape}$")
+        self.assertNotEqual(forms.object_name("/a/b.png", "image/png"), forms.object_name("/a/b.png", "image/png"))
 
     def test_a_file_that_changes_while_it_is_sent(self) -> None:
         path = self.picture("x.png")
@@ -189,4 +196,4 @@ class Files(Case):
                 from qianwen.http.transport import Transport
 
                 endpoint = Endpoint(self.env["DASHSCOPE_HTTP_BASE_URL"], KEY)
-                temporary.upload(Transport().send, self.clock.sleep, endpoint, "wan2.7-image", file)
+                put(Transport().send, self.clock, endpoint, "wan2.7-image", file)

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import sys
 
-from . import environment as surroundings
+from . import environment
+from .ask import Ask
 from .command import flags
 from .environment import World
-from .errors import OK, InternalError, Interrupted, QianwenError, UnknownOutcome
+from .errors import OK, InternalError, Interrupted, QianwenError
 from .models.catalog import Catalog
 from .plain.record import changed
 
@@ -18,17 +19,19 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import TextIO
 
-    from .actions.run import Work
-    from .command.parse import Ask
+    from .actions.run import Run
+    from .actions.way import Way
 
 
 def main(catalog: Catalog, argv: list[str], world: World | None = None) -> int:
     """Run one command line; `world` is the real one unless a test hands in another. Answers the exit code."""
     is_real = world is None
-    world = world or surroundings.real(sys.argv[0])
+    world = world or environment.real(sys.argv[0])
     words = argv[: argv.index("--")] if "--" in argv else argv
     if "--help" in words or "-h" in words:
-        _write(world.stdout, flags.help_text(catalog))
+        from .command import help
+
+        _write(world.stdout, help.help_text(catalog))
         return OK
     if "--version" in words:
         _write(world.stdout, f"{catalog.program} {flags.VERSION}\n")
@@ -38,44 +41,46 @@ def main(catalog: Catalog, argv: list[str], world: World | None = None) -> int:
     try:
         ask = parse.parse(catalog, argv, world.stdin, world.cwd, world.env)
     except BaseException as error:
-        ask = parse.Ask({}, print_response="--print-response" in argv)
-        return _Run(catalog, ask, world).fail(_expected(error))
-    run = _Run(catalog, ask, world, is_real)
+        nothing = Ask({}, print_response="--print-response" in argv)
+        return _Process(catalog, nothing, world).fail(_expected(error))
+    process = _Process(catalog, ask, world, is_real)
     if ask.dry_run or ask.tasks or ask.list_models or ask.describe or ask.replay:  # these only look
-        return run.go()
+        return process.go()
     from . import update_signal
 
-    return update_signal.beside(world, run.go, run.progress.always)
+    return update_signal.beside(world, process.go, process.progress.always)
 
 
-class _Run:
-    """One run and what it tells the world about its end."""
+class _Process:
+    """One run of an action, and what this process says about its end."""
 
     def __init__(self, catalog: Catalog, ask: Ask, world: World, is_real: bool = False) -> None:
+        from .actions.run import Run
         from .plain.progress import Progress
         from .plain.redact import KEY_NAMES
 
-        self.ask = ask
         self.is_polite = False
-        self.world = world = changed(world, before_sending=self._end_politely) if is_real else world
+        world = changed(world, before_sending=self._end_politely) if is_real else world
         self.progress = Progress(world.stderr, ask.quiet)
         self.progress.secrets = tuple(filter(None, map(world.env.get, KEY_NAMES)))
-        self.work = _kind_of_work(ask)(catalog, ask, world, self.progress)
+        self.run = Run(catalog, ask, world, self.progress)
 
     def go(self) -> int:
         try:
-            self.work.run()
+            _act(self.run)
             self._let_nobody_interrupt()
             self._print_result()
         except BaseException as error:
             self._let_nobody_interrupt()
             return self.fail(_expected(error))
+        finally:
+            self.run.close()
         return OK
 
     def _end_politely(self) -> None:
-        """From now on SIGTERM, by which shells of agents end a command, is told as Ctrl-C is: with JSON and `next`.
+        """From here on treat SIGTERM like Ctrl-C: answer with JSON and `next`. Agents' shells end commands with SIGTERM.
 
-        Not before: a request that is refused has nothing to tell, and should not wait for the import.
+        Not earlier: a refused request has nothing to continue, and should not wait for the import.
         """
         import signal
 
@@ -92,7 +97,7 @@ class _Run:
             pass  # not the main thread: somebody else's program
 
     def _let_nobody_interrupt(self) -> None:
-        """A second Ctrl-C, or a signal to the whole group after one to us, must not cost the JSON."""
+        """Ignore further signals, so that a second Ctrl-C does not lose the JSON."""
         if self.is_polite:
             import signal
 
@@ -101,83 +106,117 @@ class _Run:
                 signal.signal(number, signal.SIG_IGN)  # and this one lasts until the process has ended
 
     def fail(self, error: QianwenError) -> int:
-        from .command import answer as envelope
+        from .command import answer
+        from .outcome import Outcome, hint_of
 
-        outcome = self.work.outcome
-        if isinstance(error, Interrupted) and outcome.submitted and not outcome.task_id and not outcome.result:
-            error.hint = UnknownOutcome.usual_hint
-        answer = envelope.failure(error, outcome, self.ask, self.world)
+        run = self.run
+        if run.ask.replay and error.kind == "usage":  # not the recorded run: nothing of it came from the service
+            run.outcome = Outcome(run.catalog.noun, resumable=False)
+        error.hint = hint_of(error, run.outcome)
+        told = answer.failure(error, run.outcome, run.ask, run.world)
         self.progress.always(f"Error: {error.message}")
         if error.hint:
             self.progress.always(f"Hint: {error.hint}")
-        if "next" in answer:
-            self.progress.always(f"Continue with: {answer['next']}")
-        if self.ask.print_response:
-            self._print_json(answer)
+        if "next" in told:
+            self.progress.always(f"Continue with: {told['next']}")
+        if run.ask.print_response:
+            self._print_json(told)
         return error.exit_code
 
     def _print_result(self) -> None:
-        from .command import answer as envelope
+        from .command import answer
         from .plain.redact import literal
 
-        if self.ask.print_response:
-            self._print_json(envelope.success(self.work.outcome, self.ask, self.world))
+        run = self.run
+        if run.ask.print_response:
+            self._print_json(answer.success(run.outcome, run.ask, run.world))
         else:
-            lines = (literal(line, self.progress.secrets) for line in envelope.lines(self.work.outcome, self.ask))
-            _write(self.world.stdout, "".join(f"{line}\n" for line in lines))
+            lines = (literal(line, self.progress.secrets) for line in answer.lines(run.outcome, run.ask))
+            _write(run.world.stdout, "".join(f"{line}\n" for line in lines))
 
-    def _print_json(self, answer: object) -> None:
+    def _print_json(self, told: object) -> None:
         import json
         import re
 
         from .plain.redact import each_text, literal
 
-        answer = each_text(answer, lambda text: literal(text, self.progress.secrets))
-        text = json.dumps(answer, ensure_ascii=False, indent=2)
+        told = each_text(told, lambda text: literal(text, self.progress.secrets))
+        text = json.dumps(told, ensure_ascii=False, indent=2)
         try:
             text.encode("utf-8")
         except UnicodeEncodeError:  # half a character in a file name: escapes can say it
-            text = json.dumps(answer, indent=2)
+            text = json.dumps(told, indent=2)
         text = re.sub("[\x7f-\x9f]", lambda match: f"\\u{ord(match[0]):04x}", text)  # commands to a terminal
-        _write(self.world.stdout, text + "\n")
+        _write(self.run.world.stdout, text + "\n")
 
 
 def _do_nothing(*_: object) -> None:
     pass
 
 
-def _kind_of_work(ask: Ask) -> type[Work]:
-    if ask.list_models:
-        from .describe.page import ListModels
+def _act(run: Run) -> None:
+    """Do what was asked. Raises a QianwenError for every ending but success; `run.outcome` has what was reached."""
+    ask = run.ask
+    if ask.list_models or ask.describe or ask.tasks:
+        _look(run)
+    elif ask.task_id or ask.cancel:
+        from .actions import collect
 
-        return ListModels
-    if ask.describe:
-        from .describe.page import Describe
+        (collect.collect if ask.task_id else collect.cancel)(run)
+    elif ask.resume:
+        from .actions.resume import resume
 
-        return Describe
-    if ask.task_id:
-        from .actions.collect import Collect
+        resume(run)
+    else:
+        from .actions.generate import generate
 
-        return Collect
-    if ask.cancel:
-        from .actions.collect import Cancel
+        generate(run, _way(run))
 
-        return Cancel
-    if ask.resume:
-        from .actions.resume import Resume
 
-        return Resume
+def _look(run: Run) -> None:
+    """What sends nothing and needs no key."""
+    catalog, ask, outcome = run.catalog, run.ask, run.outcome
     if ask.tasks:
-        from .account.report import History
+        _show_tasks(run)
+    elif ask.list_models and not ask.print_response:
+        from .describe import listing
 
-        return History
-    if ask.via:
-        from .desirecore.way import ViaDesireCore
+        outcome.page = list(listing.list_lines(catalog))
+    elif ask.list_models:
+        from .describe import schema
 
-        return ViaDesireCore
-    from .actions.generate import Job
+        outcome.models = schema.of_models(catalog)
+    else:
+        from .describe import page, schema
 
-    return Job
+        found = page.resolve(catalog, ask.describe)
+        if found.note:
+            run.warn(found.note)
+        if ask.print_response:
+            outcome.models = [schema.of_model(catalog, found)]
+        else:
+            outcome.page = list(page.page_lines(catalog, found, run.world.script))
+
+
+def _show_tasks(run: Run) -> None:
+    from .account import report, store
+
+    run.outcome.tasks = report.recent(run.account, run.world.now())
+    if run.account.trouble:
+        run.warn(f"a part of the account could not be read: {run.account.trouble}")
+    if any(row["state"] in store.OPEN for row in run.outcome.tasks):
+        run.outcome.way_on = ("--resume",)
+
+
+def _way(run: Run) -> Way:
+    """How a request travels: through DesireCore when that was asked for, else to DashScope itself."""
+    if run.ask.via:
+        from .desirecore.way import DesireCore
+
+        return DesireCore(run.catalog, run.ask, run.world, run.progress, run.deadline, run.warn)
+    from .actions.dashscope import DashScope
+
+    return DashScope(run)
 
 
 def _expected(error: BaseException) -> QianwenError:

@@ -4,34 +4,26 @@ from __future__ import annotations
 
 import time
 
-from ..actions.run import Work
 from .store import OPEN
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from .store import Ledger, Run
+    from .store import Ledger, Purchase
 
     JSON = dict[str, Any]
 
 MOST_ROWS = 20
 
 
-class History(Work):
+def recent(ledger: Ledger, now: float) -> list[JSON]:
     """The last runs of both programs, newest first, and every one that is open."""
-
-    def run(self) -> None:
-        ledger, now = self.ledger, self.world.now()
-        rows = [row(ledger, run, now) for run in reversed(ledger.runs())]
-        self.outcome.tasks = rows[:MOST_ROWS] + [task for task in rows[MOST_ROWS:] if task["state"] in OPEN]
-        if ledger.trouble:
-            self.warn(f"a part of the ledger could not be read: {ledger.trouble}")
-        if any(task["state"] in OPEN for task in self.outcome.tasks):
-            self.outcome.way_on = ("--resume",)
+    rows = [row(ledger, run, now) for run in reversed(ledger.runs())]
+    return rows[:MOST_ROWS] + [row for row in rows[MOST_ROWS:] if row["state"] in OPEN]
 
 
-def row(ledger: Ledger, run: Run, now: float) -> JSON:
+def row(ledger: Ledger, run: Purchase, now: float) -> JSON:
     """A run as `--tasks` and `--resume` tell it. age: seconds."""
     return {
         "run": run.id,

@@ -18,7 +18,6 @@ from ..files import locks
 from ..files.safe_open import open_regular
 from ..plain import strict_json
 from ..plain.record import changed, fields_of, record
-from ..plain.redact import each_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,6 +33,7 @@ RUNNING_NAME = "running"
 VERSION = 1
 LONGEST_LINE = 256 * 1024
 LOCK_SECONDS = 2.0  # a process that was stopped in the middle of a line must not stop the others
+DESIRECORE_BASE = "https://127.0.0.1/api/media-proxy"  # whatever its port is, which changes with each start
 OPEN_SECONDS = 86400.0  # the service forgets a task and its results after a day
 PATIENCE = 180  # minutes after which it gives up a task of most models; where it is longer, the day begins behind it
 
@@ -53,7 +53,7 @@ class Kept:
 
 
 @record
-class Run:
+class Purchase:
     """One paid request and what is known of it.
 
     program: image.py or video.py.  base: the API's URL.  request: fingerprint, equal for identical requests.
@@ -100,6 +100,11 @@ def folder(env: Mapping[str, str], home: str) -> str:
     return os.path.join(base or os.path.join(home, ".local", "state"), APPLICATION)
 
 
+def fits(body: Mapping[str, Any]) -> bool:
+    """Whether a whole answer can be kept in one line, beside its links."""
+    return len(json.dumps(body)) < LONGEST_LINE // 2
+
+
 def _absolute(path: str) -> str:
     try:
         return os.path.abspath(path)
@@ -118,7 +123,7 @@ class Ledger:
         self.trouble = ""
         self.now = now
 
-    def begin(self, run: Run, again: bool = False) -> Run | None:
+    def begin(self, run: Purchase, again: bool = False) -> Purchase | None:
         """Write the line before a submission; or, when an identical request is open, write nothing and answer its run.
 
         again: an open one does not matter.  Raises OSError when the disk does not have the line.
@@ -131,7 +136,7 @@ class Ledger:
                 self._write(run.id, "begin", at=float(run.at), **fields, **longer)
         return twin
 
-    def twin(self, run: Run) -> Run | None:
+    def twin(self, run: Purchase) -> Purchase | None:
         """The newest open run of an identical request."""
         runs = [twin for twin in self.runs(having=run.request) if twin.request == run.request]
         return next((twin for twin in reversed(runs) if self.state(twin) in OPEN), None)
@@ -158,13 +163,13 @@ class Ledger:
         except ValueError as error:  # a NUL in the path
             raise OSError(errno.EINVAL, f"the path cannot be used: {error}") from error
 
-    def runs(self, having: str = "") -> list[Run]:
+    def runs(self, having: str = "") -> list[Purchase]:
         """The runs of this month and the last, oldest first. Never raises: what cannot be read is not there.
 
         having: only runs with a line that holds this text, as a whole value, somewhere.
         """
         wanted = self._mentioning(having) if having else None
-        found: dict[str, Run] = {}
+        found: dict[str, Purchase] = {}
         for run_id, line in self._lines():
             if wanted is None or run_id in wanted:
                 run = _after(found.get(run_id), run_id, line)
@@ -172,14 +177,14 @@ class Ledger:
                     found[run_id] = run
         return sorted(found.values(), key=lambda run: run.at)
 
-    def find(self, task_id: str) -> Run | None:
+    def find(self, task_id: str) -> Purchase | None:
         """The newest run of a task, else the one to which it was offered; None when there is none."""
         runs = self.runs(having=task_id) if task_id else []
         ours = [run for run in runs if run.task_id == task_id]
         candidates = ours or [run for run in runs if not run.task_id and task_id in run.offered]
         return candidates[-1] if candidates else None
 
-    def state(self, run: Run) -> str:
+    def state(self, run: Purchase) -> str:
         """What has become of a run by now. One that died while it was submitting has an unknown outcome."""
         if run.state not in OPEN:
             return run.state
@@ -277,7 +282,7 @@ def _pieces(stream: BinaryIO) -> Iterator[bytes]:
 # Lines into runs ------------------------------------------------------------------------------------------
 
 
-def _after(run: Run | None, run_id: str, line: bytes) -> Run | None:
+def _after(run: Purchase | None, run_id: str, line: bytes) -> Purchase | None:
     """A run after another of its lines. A line that this version did not write changes nothing."""
     try:
         fields = strict_json.load(line)
@@ -285,7 +290,9 @@ def _after(run: Run | None, run_id: str, line: bytes) -> Run | None:
             texts: dict[str, Any] = {name: _text(fields[name]) for name in _TEXTS}
             patience = fields.get("patience", PATIENCE)
             whole = patience if type(patience) is int else PATIENCE
-            return Run(id=run_id, is_task=fields["is_task"] is True, at=float(fields["at"]), patience=whole, **texts)
+            return Purchase(
+                id=run_id, is_task=fields["is_task"] is True, at=float(fields["at"]), patience=whole, **texts
+            )
         return _STEPS[fields["event"]](run, fields) if run else None
     except (KeyError, TypeError, ValueError, OverflowError):
         return run
@@ -297,97 +304,28 @@ def _text(value: object) -> str:
     return value
 
 
-def _made(run: Run, fields: Fields) -> Run:
+def _made(run: Purchase, fields: Fields) -> Purchase:
     body = fields.get("body", {})
     if not isinstance(body, dict):
         raise ValueError
     return changed(run, urls=tuple(map(_text, fields["urls"])), body=body, state=MADE)
 
 
-def _kept(run: Run, fields: Fields) -> Run:
+def _kept(run: Purchase, fields: Fields) -> Purchase:
     kept = Kept(_text(fields["path"]), _text(fields["sha256"]))
     return changed(run, files={**run.files, int(fields["index"]): kept})
 
 
-def _ended(run: Run, fields: Fields) -> Run:
+def _ended(run: Purchase, fields: Fields) -> Purchase:
     if fields["state"] not in _STATES:
         raise ValueError
     return changed(run, state=fields["state"], told=_text(fields.get("told", "")), ended=float(fields.get("at", 0)))
 
 
-_STEPS: Mapping[str, Callable[[Run, Fields], Run]] = {
+_STEPS: Mapping[str, Callable[[Purchase, Fields], Purchase]] = {
     "task": lambda run, fields: changed(run, task_id=_text(fields["task_id"]), state=WAITING),
     "offer": lambda run, fields: changed(run, offered=tuple(map(_text, fields["task_ids"]))),
     "result": _made,
     "file": _kept,
     "end": _ended,
 }
-
-
-class Notes:
-    """The lines of one run, as it writes them. A disk that does not take them is worth a warning, no more.
-
-    ledger: None for a run that leaves no trace.  clean: takes what must not be stored out of a text.
-    """
-
-    def __init__(self, ledger: Ledger | None, warn: Callable[[str], None], clean: Callable[[str], str]) -> None:
-        self.run_id = ""
-        self._ledger = ledger
-        self._warn = warn
-        self._clean = clean
-        self._lock: locks.Lock | None = None
-
-    @property
-    def kept(self) -> bool:
-        """Whether a later run will find what stands here."""
-        return self._ledger is not None
-
-    def begin(self, run: Run, again: bool) -> Run | None:
-        """See `Ledger.begin`."""
-        self.claim(run.id)
-        cleaned: Any = each_text(fields_of(run), self._clean)
-        return self._try(lambda ledger: ledger.begin(Run(**cleaned), again))
-
-    def claim(self, run_id: str) -> bool:
-        """Take up a run; False when another process is at work on it. Where there are no locks nobody can tell."""
-        self.run_id = run_id
-        try:
-            self._lock = self._ledger.claim(run_id) if self._ledger else None
-        except OSError:  # no locks here; whether lines can be written shows soon enough
-            return True
-        return self._lock is not None or self._ledger is None
-
-    def task(self, task_id: str) -> None:
-        self._add("task", task_id=task_id)
-
-    def offer(self, task_ids: list[str]) -> None:
-        self._add("offer", task_ids=task_ids)
-
-    def result(self, urls: tuple[str, ...], body: Any) -> None:
-        """The links of the results. body: the whole answer, {} when a task can be asked for it again."""
-        fits = len(json.dumps(body)) < LONGEST_LINE // 2
-        self._add("result", urls=list(urls), **({"body": body} if body and fits else {}))
-
-    def file(self, index: int, path: str, sha256: str) -> None:
-        self._add("file", index=index, path=path, sha256=sha256)
-
-    def end(self, state: str, told: str = "") -> None:
-        self._add("end", state=state, told=told, at=self._ledger.now() if self._ledger else 0)
-
-    def close(self) -> None:
-        if self._lock:
-            self._lock.release()
-
-    def _add(self, event: str, **fields: Any) -> None:
-        cleaned: Any = each_text(fields, self._clean)
-        self._try(lambda ledger: ledger.add(self.run_id, event, **cleaned))
-
-    def _try(self, write: Callable[[Ledger], T]) -> T | None:
-        ledger = self._ledger
-        if ledger is not None:
-            try:
-                return write(ledger)
-            except OSError as error:
-                self._ledger = None
-                self._warn(f"this machine cannot remember the run: {ledger.folder}: {error.strerror or error}")
-        return None

@@ -1,8 +1,10 @@
-"""What a dry run shows: the HTTP request as it would be sent, the files before it, and what would be billed at most."""
+"""A checked request as the call on the wire, with a text for each local file: its URL, words for people, or its identity."""
 
 from __future__ import annotations
 
 from ..checks import sources
+from ..checks.validate import bill
+from ..errors import UsageError
 from ..models import wire
 from ..models.catalog import Catalog
 from ..plain.redact import HIDDEN
@@ -14,14 +16,36 @@ if TYPE_CHECKING:
     from ..checks.validate import Checked
     from ..models.catalog import Source
     from ..storage.bucket_settings import Bucket
+    from ..storage.forms import Upload
 
     JSON = dict[str, Any]
 
 
+def encode(checked: Checked, upload: Callable[[list[Upload]], list[str]]) -> wire.Call:
+    """The call as it is sent. A file that stands in several fields is uploaded once.
+
+    upload: answers the URLs of files, in their order.  Raises UsageError for a file that cannot be read any more.
+    """
+    from ..storage.forms import Upload
+
+    files = {
+        path: Upload(source.path, source.facts.type if source.facts else "application/octet-stream", source.bytes)
+        for path, source in checked.local_files.items()
+    }
+    once = list(dict.fromkeys(files.values()))
+    urls = dict(zip(once, upload(once)))
+    try:
+        texts = {path: sources.inline(source) for path, source in checked.inline_files.items()}
+    except OSError as error:
+        raise UsageError(f"a local file could not be read: {error.strerror}") from error
+    texts.update((path, urls[file]) for path, file in files.items())
+    return _encode(checked, texts)
+
+
 def preview(catalog: Catalog, checked: Checked, base: str, own: Bucket | None) -> JSON:
     """The request with words in the place of what an upload would answer, and of the bytes of files."""
-    from ..http.messages import Endpoint
     from ..service import requests
+    from ..service.endpoint import Endpoint
 
     files = checked.local_files
     call = with_words_for_files(
@@ -35,18 +59,8 @@ def preview(catalog: Catalog, checked: Checked, base: str, own: Bucket | None) -
     return {
         "request": {"method": "POST", "url": request.url, "headers": dict(request.headers), "body": call.body},
         "uploads": [{"field": path, "path": source.path, "bytes": source.bytes} for path, source in files.items()],
-        "bills": bills(catalog, checked),
+        "bills": bill(catalog, checked),
     }
-
-
-def bills(catalog: Catalog, checked: Checked) -> JSON:
-    """What is billed at most, null where nothing tells; for a model without a row by whose rules that is said."""
-    if not checked.is_known:
-        by = None if checked.mode.as_given else checked.model.id
-        return {"unit": catalog.unit, "at_most": checked.units, "by_the_rules_of": by}
-    clips = {"input_clips": checked.clip_seconds} if checked.mode.most_in_all and checked.clip_seconds else {}
-    by_area = {"tier": checked.tier, "input_images": checked.billed_inputs} if checked.tier else {}
-    return {"unit": catalog.unit, "at_most": checked.units, **by_area, **clips}
 
 
 def _uploaded(named: str, own: Bucket | None) -> str:
@@ -77,4 +91,9 @@ def with_words_for_files(
     words = dict(others)
     words.update((path, uploaded(source)) for path, source in checked.local_files.items())
     words.update((path, inline(source)) for path, source in checked.inline_files.items())
-    return wire.encode(checked.shape, checked.id, sources.replaced(checked.values, words), checked.mode.text_first)
+    return _encode(checked, words)
+
+
+def _encode(checked: Checked, texts: Mapping[str, str]) -> wire.Call:
+    """texts: by path of the field, such as `reference_images[0]`."""
+    return wire.encode(checked.shape, checked.id, sources.replaced(checked.values, texts), checked.mode.text_first)

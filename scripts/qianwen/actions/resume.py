@@ -1,4 +1,4 @@
-"""`--resume`: whatever the ledger has open is finished, each run by itself, and nothing is paid again.
+"""`--resume`: whatever the account has open is finished, each run by itself, and nothing is paid again.
 
 First every task is looked at once and what is ready is saved; then the others are waited for, one after the other.
 """
@@ -8,205 +8,186 @@ from __future__ import annotations
 import os
 from contextlib import ExitStack
 
+from .. import regions
 from ..account import report
-from ..account.store import OPEN
-from ..command import answer as envelope
-from ..command.parse import Ask
-from ..desirecore.agent_service import IN_THE_LEDGER
-from ..environment import World
+from ..account.store import DESIRECORE_BASE, OPEN
 from ..errors import AuthError, InternalError, OutputError, QianwenError, StillRunning, UnknownOutcome, UsageError
 from ..models import results, wire
-from ..models.catalog import Catalog
 from ..models.image_models import IMAGES
 from ..models.video_models import VIDEOS
-from ..plain.progress import Progress
+from ..outcome import Part, billed, is_retryable
 from ..plain.record import changed
-from ..regions import is_loopback_url
 from ..service import endpoint
-from . import unanswered
-from .collect import Collect
-from .run import Work
+from . import saving, unanswered
+from .collect import finish, place
+from .dashscope import connected
+from .run import Run
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Collection
+    from typing import Collection
 
-    from ..account.store import Run
+    from ..account.entry import Entry
+    from ..account.store import Purchase
     from ..files.outputs import Target
-    from .session import Session
-
-    JSON = dict[str, Any]
+    from ..outcome import Outcome
+    from .dashscope import Connection
 
 CATALOGS = {catalog.program: catalog for catalog in (IMAGES, VIDEOS)}
-# Of several ends the caller learns the one that asks most of him.
+# When runs end differently, the exit code is that of the most urgent.
 URGENCY = ("internal", "auth", "unavailable", "output", "unknown_outcome", "usage", "running", "content", "failed")
 
 
-class Resume(Work):
-    """All open runs of both programs, oldest first."""
-
-    def work(self) -> None:
-        ledger = self.ledger
-        recoveries = [
-            Recovery(CATALOGS[run.program], self.ask, self.world, self.progress, run)
-            for run in ledger.runs()
-            if ledger.state(run) in OPEN and run.program in CATALOGS
-        ]
-        self.outcome.way_on = ("--resume",)
-        try:
-            if recoveries:
-                self.recover(recoveries)
-        finally:
-            now_known = {run.id: run for run in ledger.runs()} if recoveries else {}
-            for recovery in recoveries:
-                recovery.known = now_known.get(recovery.known.id, recovery.known)
-            self.outcome.tasks = [recovery.report() for recovery in recoveries]
-            self.outcome.way_on = self.way_on(recoveries)
-            if ledger.trouble:
-                self.warn(f"a part of the ledger could not be read: {ledger.trouble}")
-        self.progress.say(f"{len(recoveries)} open, {sum(not each.error for each in recoveries)} of them finished")
-        left = [each for each in recoveries if each.error and each.is_promising]
-        if left:
-            decisive = min(left, key=lambda each: each.urgency)
-            assert decisive.error
-            decisive.error.billed = envelope.billed(decisive.error, decisive.outcome)
-            decisive.error.retryable = envelope.is_retryable(decisive.error, decisive.outcome)
-            raise decisive.error
-
-    def way_on(self, recoveries: list[Recovery]) -> tuple[str, ...]:
-        """The same once more while anything is open; of a single lost submission, the task that was found for it."""
-        still = [each for each in recoveries if each.is_worth_another_try and self.ledger.state(each.known) in OPEN]
-        if len(still) == 1 and still[0].known.program == self.catalog.program and still[0].outcome.way_on:
-            return still[0].outcome.way_on
-        return ("--resume",) if still else ()
-
-    def recover(self, recoveries: list[Recovery]) -> None:
-        with ExitStack() as stack:
-            sessions: dict[tuple[str, str], Session] = {}
-            within_reach = [recovery for recovery in recoveries if recovery.is_within_reach()]
-            explained = {run.task_id for run in self.ledger.runs()}
-            for recovery in within_reach:
-                home = recovery.home(recovery.known)
-                if home not in sessions:
-                    sessions[home] = stack.enter_context(self.session(recovery.known))
-                recovery.explained = explained
-                recovery.attempt(sessions[home], patient=False)
-            for recovery in within_reach:
-                if isinstance(recovery.error, StillRunning) and not self.ask.poll_once:
-                    recovery.attempt(sessions[recovery.home(recovery.known)], patient=True)
-
-    def settle(self, error: QianwenError | None) -> None:
-        """Each run has settled its own account."""
+def resume(run: Run) -> Outcome:
+    """Finish the open runs of both programs, oldest first. Raises the most urgent error of those that stay open."""
+    account = run.account
+    recoveries = [
+        _Recovery(run, purchase)
+        for purchase in account.runs()
+        if account.state(purchase) in OPEN and purchase.program in CATALOGS
+    ]
+    run.outcome.way_on = ("--resume",)
+    try:
+        if recoveries:
+            _recover(run, recoveries)
+    finally:
+        now_known = {purchase.id: purchase for purchase in account.runs()} if recoveries else {}
+        for each in recoveries:
+            each.known = now_known.get(each.known.id, each.known)
+        run.outcome.parts = [each.part() for each in recoveries]
+        run.outcome.way_on = _way_on(run, recoveries)
+        if account.trouble:
+            run.warn(f"a part of the account could not be read: {account.trouble}")
+    run.progress.say(f"{len(recoveries)} open, {sum(not each.error for each in recoveries)} of them finished")
+    left = [each for each in recoveries if each.error and each.is_promising]
+    if left:
+        decisive = min(left, key=lambda each: each.urgency)
+        assert decisive.error
+        decisive.error.retryable = is_retryable(decisive.error, decisive.run.outcome)
+        decisive.error.billed = billed(decisive.error, decisive.run.outcome)
+        raise decisive.error
+    return run.outcome
 
 
-class Recovery(Collect):
-    """One open run. `error` says why it is not finished.
+def _recover(run: Run, recoveries: list[_Recovery]) -> None:
+    with ExitStack() as stack:
+        connections: dict[tuple[str, str], Connection] = {}
+        known = {purchase.task_id for purchase in run.account.runs()}
+        within_reach = [each for each in recoveries if each.is_within_reach()]
+        for each in within_reach:
+            home = run.home(each.known)
+            if home not in connections:
+                connections[home] = stack.enter_context(connected(run, each.known))
+            each.attempt(connections[home], known, patient=False)
+        for each in within_reach:
+            if isinstance(each.error, StillRunning) and not run.ask.poll_once:
+                each.attempt(connections[run.home(each.known)], known, patient=True)
 
-    is_promising: the caller can do something about it, so that it counts for the exit code.  explained: the tasks that
-    this machine knows.
+
+def _way_on(run: Run, recoveries: list[_Recovery]) -> tuple[str, ...]:
+    """The same once more while anything is open; of a single lost submission, the task that was found for it."""
+    still = [each for each in recoveries if each.is_worth_another_try and run.account.state(each.known) in OPEN]
+    if len(still) == 1 and still[0].known.program == run.catalog.program and still[0].run.outcome.way_on:
+        return still[0].run.outcome.way_on
+    return ("--resume",) if still else ()
+
+
+class _Recovery:
+    """One open run. error: why it is not finished.  is_promising: the caller can do something about it, so that it
+    counts for the exit code.
     """
 
-    explained: Collection[str] = ()
-
-    def __init__(self, catalog: Catalog, ask: Ask, world: World, progress: Progress, known: Run) -> None:
-        script = os.path.join(os.path.dirname(world.script), known.program)
-        super().__init__(catalog, changed(ask, task_id=known.task_id), changed(world, script=script), progress)
+    def __init__(self, whole: Run, known: Purchase) -> None:
+        script = os.path.join(os.path.dirname(whole.world.script), known.program)
+        ask = changed(whole.ask, task_id=known.task_id)
+        self.run = Run(CATALOGS[known.program], ask, changed(whole.world, script=script), whole.progress, whole.account)
         self.known = known
         self.error: QianwenError | None = StillRunning("it has not been looked at", task_id=known.task_id)
         self.is_promising = True
-        self.outcome.model = known.model
-        self.outcome.task_id = known.task_id
-        self.outcome.submitted = True
-
-    def attempt(self, service: Session, patient: bool) -> None:
-        """Finish the run if that can be done; waiting for its task only if `patient`."""
-        try:
-            if self.take_up(service):
-                self.go_on(service, patient)
-                self.settle(None)
-            self.error = None
-        except QianwenError as error:
-            self.error = error
-            if isinstance(error, AuthError):
-                service.explain(error)
-            self.settle(error)
-        except Exception as error:  # one odd run must not end the others
-            self.error = InternalError(f"a bug in this program: {type(error).__name__}: {error}")
-        finally:
-            self.close()
-        if self.error:
-            self.progress.say(f"{self.known.program} {self.known.task_id or self.known.id}: {self.error.message}")
+        self.run.outcome.model = known.model
+        self.run.outcome.task_id = known.task_id
+        self.run.outcome.submitted = True
 
     def is_within_reach(self) -> bool:
         """Whether DashScope can know of the run, and there is a host to ask.
 
         What went through DesireCore cannot be asked for again.
         """
-        if self.known.base == IN_THE_LEDGER:
+        if self.known.base == DESIRECORE_BASE:
             self.is_promising = False
             self.error = UnknownOutcome("it went through DesireCore, whose answers cannot be asked for again")
             return False
-        region, base = self.home(self.known)
+        region, base = self.run.home(self.known)
         try:
-            endpoint.base_url(self.place, endpoint.region(self.place, region), base)
+            endpoint.base_url(self.run.place, endpoint.region(self.run.place, region), base)
         except QianwenError as error:  # it must not keep the others from being finished
             self.error = error
-            self.is_promising = not is_loopback_url(self.known.base)
+            self.is_promising = not regions.is_loopback_url(self.known.base)
             return False
         return True
 
-    def take_up(self, service: Session) -> bool:
-        """Whether there is anything left to do. Raises what stands in the way: another service, another process."""
-        if self.known.base != service.endpoint.base:
-            self.is_promising = not is_loopback_url(self.known.base)  # a stand-in of earlier is gone
+    def attempt(self, connection: Connection, known_tasks: Collection[str], patient: bool) -> None:
+        """Finish the run if that can be done; wait for its task only if `patient`."""
+        try:
+            self._check_base(connection)
+            with self.run.entry() as entry:
+                self._take_up(entry)
+                if self.run.account.state(self.known) in OPEN:
+                    self._go_on(connection, entry, known_tasks, patient)
+                else:
+                    entry.leave_open()  # whoever worked on it until now has finished it
+            self.error = None
+        except QianwenError as error:
+            self.error = error
+            if isinstance(error, AuthError):
+                connection.client.explain(error)
+        except Exception as error:  # one odd run must not end the others
+            self.error = InternalError(f"a bug in this program: {type(error).__name__}: {error}")
+        if self.error:
+            self.run.progress.say(f"{self.known.program} {self.known.task_id or self.known.id}: {self.error.message}")
+
+    def _check_base(self, connection: Connection) -> None:
+        if self.known.base != connection.base:
+            self.is_promising = not regions.is_loopback_url(self.known.base)  # an earlier stand-in is gone
             raise AuthError(
-                f"the request went to {self.known.base}, and the surroundings now name {service.endpoint.base}",
+                f"the request went to {self.known.base}, and the environment now names {connection.base}",
                 hint="set DASHSCOPE_HTTP_BASE_URL or --region as they were then, and run --resume again",
                 billed="unknown",
             )
-        notes = self.new_notes()
-        if not notes.claim(self.known.id):
-            raise StillRunning("another process is at work on it", task_id=self.known.task_id)
-        self.notes = notes
-        self.known = self.read_again()  # whoever worked on it until now may have finished
-        self.outcome.task_id = self.known.task_id
-        return self.ledger.state(self.known) in OPEN
 
-    def read_again(self) -> Run:
-        return next((run for run in self.ledger.runs(having=self.known.id) if run.id == self.known.id), self.known)
+    def _take_up(self, entry: Entry) -> None:
+        entry.take_up(self.known)
+        self.known = next(
+            (run for run in self.run.account.runs(having=self.known.id) if run.id == self.known.id), self.known
+        )
+        self.run.outcome.task_id = self.known.task_id
 
-    def go_on(self, service: Session, patient: bool) -> None:
+    def _go_on(self, connection: Connection, entry: Entry, known_tasks: Collection[str], patient: bool) -> None:
         known = self.known
         if known.task_id:
-            self.finish(service, known, self.where(known), patient)
-        elif known.urls:
-            self.save_again(service)
+            finish(self.run, connection, entry, known, self._place(), patient)
+        elif known.urls:  # no task: the links of its answer are in the account
+            if any(map(results.is_inline, known.urls)):
+                self.is_promising = False  # what stood inside an answer went with it
+            body = dict(known.body) or {"output": {"results": [{"url": url} for url in known.urls]}}
+            saving.save(self.run, connection, entry, self._place(), body, wire.has_texts(body), known.files)
         else:
-            self.look_for_it(service)
+            self._look_for_it(connection, entry, known_tasks)
 
-    def save_again(self, service: Session) -> None:
-        """The answer of a request that is no task, from the ledger, as long as its links are good."""
-        if any(map(results.is_inline, self.known.urls)):
-            self.is_promising = False  # what stood inside an answer went with it
-        body = dict(self.known.body) or {"output": {"results": [{"url": url} for url in self.known.urls]}}
-        self.saver(service, self.where(self.known)).save(body, wire.has_texts(body), self.known.files)
-
-    def look_for_it(self, service: Session) -> None:
+    def _look_for_it(self, connection: Connection, entry: Entry, known_tasks: Collection[str]) -> None:
         """A submission that was not answered. Raises UnknownOutcome, with what the service lists."""
-        told = f"the submission of {self.known.model} was not answered"
+        words = f"the submission of {self.known.model} was not answered"
         if not self.known.is_task:
             self.is_promising = False
-            raise UnknownOutcome(f"{told}; an answer that was lost cannot be asked for again")
-        error = UnknownOutcome(told)
-        found = unanswered.look_for(service, self.explained, self.known, self.world.now())
-        if self.notes:
-            unanswered.offer(found, self.known, self.outcome, self.notes, error)
+            raise UnknownOutcome(f"{words}; an answer that was lost cannot be asked for again")
+        error = UnknownOutcome(words)
+        unanswered.look(connection, known_tasks, entry, self.known, self.run.world.now(), error)
         raise error
 
-    def where(self, known: Run | None) -> Target:
+    def _place(self) -> Target:
         """The place that the run had chosen. Raises OutputError when nothing can be saved there any more."""
         try:
-            return super().where(known)
+            return place(self.run, self.known)
         except UsageError as error:
             hint = "collect it with --task-id, and --output for another folder"
             raise OutputError(error.message, hint=hint) from error
@@ -221,16 +202,7 @@ class Recovery(Collect):
         """Whether a later --resume may find more. What the service does not know any more it will not know again."""
         return self.is_promising and not (self.error and self.error.code == "UNKNOWN")
 
-    def close(self) -> None:
-        if self.notes:
-            self.notes.close()
-            self.notes = None
-
-    def report(self) -> JSON:
-        """The run's place in the ledger, and the answer that it would have given by itself."""
-        row = report.row(self.ledger, self.known, self.world.now())
-        if self.error is None:
-            answer = envelope.success(self.outcome, self.ask, self.world)
-        else:
-            answer = envelope.failure(self.error, self.outcome, self.ask, self.world)
-        return {**row, **answer}
+    def part(self) -> Part:
+        """The run's row in the account, and what it would have answered by itself."""
+        run = self.run
+        return Part(report.row(run.account, self.known, run.world.now()), run.outcome, self.error, run.ask, run.world)

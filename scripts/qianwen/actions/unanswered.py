@@ -10,73 +10,78 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Collection
 
-    from ..account.store import Notes, Run
-    from ..outcome import Outcome
+    from ..account.entry import Entry
+    from ..account.store import Purchase
     from ..service.tasks import Listed
-    from .session import Session
+    from .run import Run
+    from .way import Connection
 
 SKEW_SECONDS = 60.0  # how far the clocks of this machine and the service may be apart
 LONGEST_SUBMISSION_SECONDS = 900.0  # with all its retries
 PAUSES = (0.0, 2.0, 4.0)  # a task may not be listed at once
 
 
-def look_for(service: Session, explained: Collection[str], run: Run, now: float) -> list[Listed]:
-    """The tasks of the run's model from the time of its submission that no run of this machine has explained.
-
-    explained: ids of tasks that are known.  Raises what asking the service raises.
-    """
-    ended = run.ended or now
-    until = min(ended, run.at + LONGEST_SUBMISSION_SECONDS) + SKEW_SECONDS
-    listed = service.listed(run.model, run.at - SKEW_SECONDS, until)
-    return [task for task in listed if task.task_id not in explained]
-
-
-def look_soon_for(service: Session, explained: Collection[str], run: Run, now: float) -> list[Listed] | None:
-    """The same right after the submission, more than once. None when it cannot be asked: there is worse to tell."""
+def look_soon(run: Run, connection: Connection, entry: Entry, purchase: Purchase, error: QianwenError) -> None:
+    """Look right after the submission, more than once, and offer what is found in the answer and in the error's hint."""
+    known = {bought.task_id for bought in run.account.runs()}
     found: list[Listed] | None = None
     try:
         for pause in PAUSES:
-            if pause and not service.pause(pause):
+            if pause and not connection.session.pause(pause):
                 break
-            found = look_for(service, explained, run, now + sum(PAUSES))
+            found = _listed(connection, known, purchase, run.world.now() + sum(PAUSES))
             if found:
                 break
     except QianwenError:
-        return None
-    return found
+        found = None  # the list could not be read; the error at hand is worse
+    _offer(found, purchase, entry, error)
 
 
-def offer(found: list[Listed] | None, run: Run, outcome: Outcome, notes: Notes, error: QianwenError) -> None:
-    """Tell what was found in the answer, in the ledger and in the error's hint. None: the list could not be read."""
-    outcome.way_on = ("--resume",)
-    outcome.candidates = [
-        {"task_id": task.task_id, "status": task.word, "created": _told(task.created)} for task in found or ()
-    ]
-    if found:
-        notes.offer([task.task_id for task in found])
-    if found and len(found) == 1:
-        outcome.way_on = ("--task-id", found[0].task_id)
-    error.hint = _hint(found, run)
+def look(
+    connection: Connection,
+    known: Collection[str],
+    entry: Entry,
+    purchase: Purchase,
+    now: float,
+    error: QianwenError,
+) -> None:
+    """Look once, some time later. known: ids of the tasks that this machine can explain. Raises what the look raises."""
+    _offer(_listed(connection, known, purchase, now), purchase, entry, error)
 
 
-def _hint(found: list[Listed] | None, run: Run) -> str:
-    beware = "look again in a minute with --resume, and at the usage in the console, before you pay more with --again"
+def _listed(connection: Connection, known: Collection[str], purchase: Purchase, now: float) -> list[Listed]:
+    """The tasks of the same model from the time of the submission that no run of this machine explains."""
+    until = min(purchase.ended or now, purchase.at + LONGEST_SUBMISSION_SECONDS) + SKEW_SECONDS
+    listed = connection.client.listed(purchase.model, purchase.at - SKEW_SECONDS, until)
+    return [task for task in listed if task.task_id not in known]
+
+
+def _offer(found: list[Listed] | None, purchase: Purchase, entry: Entry, error: QianwenError) -> None:
+    """found: None when the list could not be read."""
+    entry.offer(
+        [{"task_id": task.task_id, "status": task.word, "created": _date(task.created)} for task in found or ()]
+    )
+    error.hint = _hint(found, purchase)
+
+
+def _hint(found: list[Listed] | None, purchase: Purchase) -> str:
+    advice = "Run --resume in a minute and check the usage in the console before you pay again with --again"
     if found is None:
-        return f"the service's list of tasks could not be read: {beware}"
+        return f"the service's list of tasks could not be read. {advice}"
     if not found:
-        return f"the service lists no such task yet, which does not prove that there is none: {beware}"
-    told = ", ".join(task.task_id for task in found)
+        return f"the service lists no such task yet, but it may still appear. {advice}"
+    ids = ", ".join(task.task_id for task in found)
     if len(found) > 1:
         return (
-            f"the service lists {len(found)} tasks of {run.model} from that time which this machine cannot explain: "
-            f"{told}; collect the right one with --task-id"
+            f"the service lists {len(found)} tasks of {purchase.model} from that time which this machine cannot "
+            f"explain: {ids}; collect the right one with --task-id"
         )
     likely = "it is very likely this one" if found[0].created else "it may be this one, but has no date"
     return (
-        f"the service lists one task of {run.model} from that time which this machine cannot explain, {told}: "
+        f"the service lists one task of {purchase.model} from that time which this machine cannot explain, {ids}: "
         f"{likely}, and --task-id collects it without paying again"
     )
 
 
-def _told(moment: float) -> str | None:
+def _date(moment: float) -> str | None:
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(moment)) if moment else None

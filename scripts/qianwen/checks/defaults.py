@@ -1,17 +1,55 @@
-"""A model for a size: when no model is named, a size that the default model does not make should not end the run."""
+"""Which model a request is for: the one that it names, else a default that fits what is given."""
 
 from __future__ import annotations
 
-from ..models.catalog import Catalog, Default, Mode, find
+from ..errors import InvalidRequest, Problem, UsageError
+from ..models.catalog import GIVEN, Catalog, Default, Found, Mode, find, meets, why_not
+from ..plain.record import changed
 from . import sizes
 from .validate import choose_mode
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Callable
+
     from ..models.catalog import Values
 
 
-def making_the_size(catalog: Catalog, default: Default, fields: Values) -> Default:
+def choose(catalog: Catalog, model_id: str, fields: Values, kind: str, region: Callable[[], str]) -> Found:
+    """The row for a request, and why it was chosen.
+
+    model_id: "" takes a default.  kind: the way of working that was asked for.  region: asked only where it decides.
+    Raises InvalidRequest for what can be no model id, UsageError for an id that cannot be asked for here.
+    """
+    why = ""
+    if not model_id:
+        from ..models.media_items import unpack
+
+        given = {**fields, **unpack(fields).fields, "mode": kind}
+        default = default_for(catalog, given)
+        if "size" in given:
+            default = _making_the_size(catalog, default, given)
+        model_id = default.regional.get(region(), default.model) if default.regional else default.model
+        why = "the default"
+        if default.when:
+            said = (name if wanted == GIVEN else f"{name} {wanted}" for name, wanted in default.when.items())
+            why += f" with {' and '.join(said)}"
+    if not (model_id.isascii() and model_id.isprintable()) or " " in model_id:
+        allowed = "letters, digits, dots and hyphens; a maker's name and a slash before it"
+        raise InvalidRequest([Problem("model", ascii(model_id), "cannot be a model id", allowed)])
+    found = find(catalog, model_id)
+    if found is None:
+        message, hint = why_not(catalog, model_id)
+        raise UsageError(message, hint=hint)
+    return changed(found, why=why)
+
+
+def default_for(catalog: Catalog, fields: Values) -> Default:
+    """The model that is taken when none is named."""
+    return next(default for default in catalog.defaults if meets(default.when, fields))
+
+
+def _making_the_size(catalog: Catalog, default: Default, fields: Values) -> Default:
     """The default; or, when its model does not make the `size` that text alone asks for, the first other that does."""
     size = fields.get("size")
     if default.when or not isinstance(size, str) or _makes(catalog, default, size, fields):

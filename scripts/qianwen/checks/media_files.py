@@ -8,7 +8,10 @@ from __future__ import annotations
 import math
 
 from ..files import conversions
+from ..files.documents import DOCUMENTS, inside, suffix_of
+from ..files.media import Facts
 from ..models.catalog import MediaRule, Param, Source
+from ..plain.record import changed
 from .findings import Findings
 
 TYPE_CHECKING = False
@@ -177,7 +180,50 @@ def _rescaled(facts: Facts, rule: MediaRule) -> str | None:
     return f"{width}*{height}" if low <= min(width, height) and max(width, height) <= high else None
 
 
+# Documents ------------------------------------------------------------------------------------------------
+
+DOCUMENT_MEGABYTES = 100
+
+DOCUMENT_SUFFIXES = ", ".join(suffix[1:] for suffix in DOCUMENTS)
+
+
+def document(param: Param, value: object, findings: Findings) -> object:
+    if not isinstance(value, str) or not value.strip():
+        findings.problem(param.name, value, "type", "is no file and no URL", "one path, or an https: or oss: URL")
+        return value
+    source = findings.inspect(value)
+    findings.sources[param.name] = source
+    fault = source.fault
+    if source.scheme == "data":
+        fault = "is a data: URL, which is not taken here"
+    if fault:
+        findings.problem(param.name, source.shown, "file", fault, "a file or a URL")
+    elif source.scheme == "file":
+        _judge_document(param, source, findings)
+    return value
+
+
+def _judge_document(param: Param, source: Source, findings: Findings) -> None:
+    """One local file. It is sent as the kind of document that its suffix says."""
+    suffix = suffix_of(source.path or source.text)
+    if not suffix:
+        findings.problem(param.name, source.shown, "format", "has no suffix of a document", DOCUMENT_SUFFIXES)
+        return
+    kind, wanted = DOCUMENTS[suffix]
+    found = inside(source.head) if source.head else wanted
+    if found != wanted:
+        said = f"looks like {found}" if found else "looks like no document"
+        findings.problem(param.name, source.shown, "format", f"is named {suffix} and {said} inside", wanted)
+    if source.bytes > DOCUMENT_MEGABYTES * 2**20:
+        held = f"has {source.bytes / 2**20:.1f} MB"
+        findings.problem(
+            param.name, source.shown, "weight", held, f"up to {DOCUMENT_MEGABYTES} MB", f"{DOCUMENT_MEGABYTES} MB"
+        )
+    findings.sources[param.name] = changed(source, facts=Facts(kind))
+
+
 BY_KIND: Mapping[str, Callable[[Param, object, Findings], object]] = {
     "media": media,
     "media list": media_list,
+    "document": document,
 }

@@ -6,19 +6,17 @@ problem, and all problems are raised together. A field is checked by the functio
 
 from __future__ import annotations
 
-import re
-
 from ..errors import InvalidRequest, Problem
-from ..models.catalog import Catalog, Default, Found, Mode, Model, Param, Source, meets, says_something
+from ..models.catalog import Catalog, Found, Mode, Model, Param, Source, says_something
 from ..models.media_items import AUDIO, FLAT, IMAGE, KINDS, TYPES, VIDEO, is_picture, listed, type_of, unpack
 from ..plain.record import changed, record
-from ..plain.spelling import nearest
+from .fields import CHECKS, _check_field, _is_unicode, _no_unicode, nearest_name
 from .findings import Findings
-from .tiers import translate
+from .sizes import translate
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable, Iterable, Mapping
+    from typing import Any, Iterable, Mapping
 
     from ..files.media import Facts
     from ..models.catalog import Values
@@ -26,22 +24,32 @@ if TYPE_CHECKING:
 
 
 MOST_NAMED = 6
-PAGE = r"https?://[^\s/?#\x00-\x1f\x7f@]+[^\s\x00-\x1f\x7f]*"
-LARGEST = 1e300  # a larger number is none that any field means
 
 
 @record
 class Checked:
     """A request that is proven allowed. `values` go on the wire; `sources` are its media by path of the field."""
 
-    model: Model
-    id: str
+    found: Found
     mode: Mode
     shape: str
     values: dict[str, Any]
     sources: dict[str, Source]
     warnings: tuple[str, ...]
-    is_known: bool = True
+
+    @property
+    def model(self) -> Model:
+        return self.found.model
+
+    @property
+    def id(self) -> str:
+        """The model id as it goes on the wire."""
+        return self.found.id
+
+    @property
+    def is_known(self) -> bool:
+        """Whether the model has a row of its own; else a relative's rules only advise."""
+        return self.found.exact
 
     @property
     def units(self) -> int | None:
@@ -160,7 +168,7 @@ def check(
 
         findings = Findings(found.model, inspect)
         sent = unknown.check(catalog, found, fields, findings, CHECKS, wants_task, needs_task, kind)
-        return Checked(found.model, found.id, *sent, findings.sources, tuple(findings.warnings), is_known=False)
+        return Checked(found, *sent, findings.sources, tuple(findings.warnings))
     findings = Findings(found.model, inspect)
     for note in filter(None, (found.note, found.ending)):
         findings.warn(note)
@@ -189,7 +197,7 @@ def check(
     if findings.problems:
         raise InvalidRequest(findings.problems, hint=_hint(catalog, found.model, mode, findings.problems))
     on_wire = {name: value for name, value in values.items() if _on_wire(mode.param(name))}
-    return Checked(found.model, found.id, mode, shape, on_wire, findings.sources, tuple(findings.warnings))
+    return Checked(found, mode, shape, on_wire, findings.sources, tuple(findings.warnings))
 
 
 def _check_the_way(found: Found, mode: Mode, kind: str, findings: Findings) -> None:
@@ -210,18 +218,19 @@ def _without_excluded(mode: Mode, given: dict[str, Any], findings: Findings) -> 
     return {name: value for name, value in given.items() if name not in excluded}
 
 
-def default_for(catalog: Catalog, fields: Values) -> Default:
-    """The model that is taken when none is named."""
-    return next(default for default in catalog.defaults if meets(default.when, fields))
+def bill(catalog: Catalog, checked: Checked) -> dict[str, Any]:
+    """What is billed at most, null where nothing tells; for a model without a row by whose rules that is said."""
+    if not checked.is_known:
+        by = None if checked.mode.as_given else checked.model.id
+        return {"unit": catalog.unit, "at_most": checked.units, "by_the_rules_of": by}
+    clips = {"input_clips": checked.clip_seconds} if checked.mode.most_in_all and checked.clip_seconds else {}
+    by_area = {"tier": checked.tier, "input_images": checked.billed_inputs} if checked.tier else {}
+    return {"unit": catalog.unit, "at_most": checked.units, **by_area, **clips}
 
 
 def choose_mode(model: Model, values: Values) -> Mode | None:
     """The first mode whose conditions the values meet; None when a deciding field is missing or wrong."""
     return next((mode for mode in model.modes if mode.is_for(values)), None)
-
-
-def nearest_name(name: str, known: Iterable[str]) -> str | None:
-    return next(iter(nearest(name, known)), None)
 
 
 # Names ----------------------------------------------------------------------------------------------------
@@ -379,200 +388,6 @@ def _hint(catalog: Catalog, model: Model, mode: Mode, problems: Iterable[Problem
 # Fields ---------------------------------------------------------------------------------------------------
 
 
-def _check_field(param: Param, values: dict[str, Any], findings: Findings) -> None:
-    """Check one field where it stands; the checked form (a normalized size) takes its place."""
-    value = values.get(param.name)
-    if value is None or value == [] or (param.empty is not None and value == param.empty):
-        values.pop(param.name, None)
-        if param.required or (param.media and param.low):
-            counted = f"{param.low:g} to {param.high:g}" if param.low and param.high else ""
-            allowed = counted or ", ".join(filter(None, map(str, param.choices)))
-            findings.problem(param.name, value, "missing", f"is missing: {param.meaning}", allowed)
-        if param.send is not None:
-            values[param.name] = param.send
-        if param.remark:
-            findings.warn(param.remark)
-        return
-    values[param.name] = CHECKS[param.kind](param, value, findings)
-
-
-def _media(param: Param, value: object, findings: Findings) -> object:
-    from .media_files import BY_KIND
-
-    return BY_KIND[param.kind](param, value, findings)
-
-
-def _text(param: Param, value: object, findings: Findings) -> object:
-    if not isinstance(value, str):
-        findings.problem(param.name, value, "type", "is no text", "a text")
-        return value
-    if not value.strip() and param.required:
-        findings.problem(param.name, value, "missing", f"is empty: {param.meaning}")
-    if not _is_unicode(value):
-        _no_unicode(param.name, value, findings)
-    length = LENGTHS.get(param.unit, len)(value)
-    if param.longest and length > param.longest:
-        about = "about " if param.unit == "tokens" else ""
-        advice, limit = f"at most {param.longest} are advised", f"the service silently cuts it after {param.longest}"
-        findings.warn(f"{param.name} has {about}{length} {param.unit}; {advice if param.longest_is_advice else limit}")
-    return value
-
-
-def _tokens(text: str) -> int:
-    """A rough count: one for each CJK character, one for each four others. The service's tokenizer is not public."""
-    import math
-
-    wide = sum(1 for character in text if ord(character) >= 0x2E80)
-    return wide + math.ceil((len(text) - wide) / 4)
-
-
-def _half_widths(text: str) -> int:
-    """Characters, those of CJK scripts counted twice."""
-    return sum(2 if ord(character) >= 0x2E80 else 1 for character in text)
-
-
-LENGTHS: Mapping[str, Callable[[str], int]] = {
-    "tokens": _tokens,
-    "characters (a Chinese one counts as two)": _half_widths,
-}
-
-
-def _integer(param: Param, value: object, findings: Findings) -> object:
-    if type(value) is not int:
-        findings.problem(param.name, value, "type", "is no whole number", _range(param), _as_integer(param, value))
-        return value
-    return _bounded(param, value, findings)
-
-
-def _number(param: Param, value: object, findings: Findings) -> object:
-    if type(value) not in (int, float) or not -LARGEST < value < LARGEST:  # type: ignore[operator]
-        findings.problem(param.name, value, "type", "is no number", _range(param))
-        return value
-    return _bounded(param, value, findings)  # type: ignore[arg-type]
-
-
-def _bounded(param: Param, value: float, findings: Findings) -> object:
-    fitting = _clamp(param, value)
-    if fitting != value and value not in param.beside:
-        allowed = _range(param)
-        others = _other_modes(param, findings, lambda other: _clamp(other, value) == value)
-        allowed += f" ({value} is for the {others} mode)" if others else ""
-        findings.problem(param.name, value, "range", "is out of range", allowed, fitting)
-    return value
-
-
-def _other_modes(param: Param, findings: Findings, fits: Callable[[Param], bool]) -> str:
-    """The modes of the same model in which a value would be right, for a message."""
-    found = ((mode.name, mode.param(param.name)) for mode in findings.model.modes if mode is not findings.mode)
-    return " or ".join(name for name, other in found if other and fits(other))
-
-
-def _clamp(param: Param, value: float) -> float:
-    if param.low is not None and value < param.low:
-        return param.low
-    if param.high is not None and value > param.high:
-        return param.high
-    return value
-
-
-def _as_integer(param: Param, value: object) -> object:
-    try:
-        return _clamp(param, int(float(str(value))))
-    except (ValueError, OverflowError):
-        return None
-
-
-def _range(param: Param) -> str:
-    if param.low is None or param.high is None:
-        return "a number"
-    text = str(param.low) if param.low == param.high else f"{param.low} to {param.high}"
-    return text + "".join(f", or {number}" for number in param.beside)
-
-
-def _switch(param: Param, value: object, findings: Findings) -> object:
-    if not isinstance(value, bool):
-        word = str(value).lower()
-        nearest = True if word in ("true", "1", "yes", "on") else False if word in ("false", "0", "no", "off") else None
-        findings.problem(param.name, value, "type", "is neither true nor false", "true or false", nearest)
-    return value
-
-
-def _choice(param: Param, value: object, findings: Findings) -> object:
-    found = next((choice for choice in param.choices if choice == value and not isinstance(value, bool)), None)
-    if found is None:
-        nearest = _nearest_choice(value, param.choices)
-        findings.problem(param.name, value, "choice", "is no such choice", ", ".join(map(str, param.choices)), nearest)
-    return value if found is None else found
-
-
-def _nearest_choice(value: object, choices: tuple[str | int, ...]) -> object:
-    """By amount where both are amounts (seconds, 720P), the smaller of two that are as near; else by name."""
-    amount = _amount(value)
-    amounts = [
-        (abs(other - amount), other, choice)
-        for choice in choices
-        for other in (_amount(choice),)
-        if amount >= 0 <= other
-    ]
-    if amounts:
-        return min(amounts)[2]
-    names = {str(choice): choice for choice in choices}
-    return names.get(nearest_name(str(value), names) or "")
-
-
-def _amount(value: object) -> float:
-    """What a number of seconds, the name of a tier or a ratio amounts to; -1 for anything else."""
-    match = re.fullmatch(r"([0-9]{1,5})(?::([1-9][0-9]{0,3})|[PKS])?", str(value).upper())
-    return int(match[1]) / int(match[2] or 1) if match else -1.0
-
-
-def _types(param: Param, value: object, findings: Findings) -> object:
-    """A word of the choices, or nothing, for each entry of a list."""
-    entries = value if isinstance(value, list) else [value]
-    for index, entry in enumerate(entries):
-        if entry is not None and entry not in param.choices:
-            allowed = ", ".join(map(str, param.choices))
-            findings.problem(f"{param.name}[{index}]", entry, "choice", "is no type of a reference", allowed)
-    return [entry if isinstance(entry, str) and entry in param.choices else None for entry in entries]
-
-
-def _size(param: Param, value: object, findings: Findings) -> object:
-    rule = param.size
-    if rule is None or not isinstance(value, str):
-        findings.problem(param.name, value, "type", "is no text", "a text such as 1024*1024 or 16:9")
-        return value
-    from . import sizes
-
-    verdict = sizes.judge(value, rule)
-    if verdict.fault:
-        others = _other_modes(
-            param, findings, lambda other: other.size is not None and not sizes.judge(value, other.size).fault
-        )
-        fault = f"is for the {others} mode of this model, not for {findings.mode.name}" if others else verdict.fault
-        findings.problem(param.name, value, "size", fault, sizes.allowed(rule), verdict.nearest)
-    for note in verdict.notes:
-        findings.warn(f"{param.name} {value} {note}")
-    return verdict.size
-
-
-def _document(param: Param, value: object, findings: Findings) -> object:
-    from . import documents
-
-    return documents.check(param, value, findings)
-
-
-def _link(param: Param, value: object, findings: Findings) -> object:
-    """The address of a web page. It is never opened or uploaded, so that nothing but its form can be judged."""
-    if not (isinstance(value, str) and re.fullmatch(PAGE, value, re.IGNORECASE)):
-        allowed = "http:// or https:// and the address of a page that anybody can read"
-        findings.problem(param.name, value, "format", "is no address of a web page", allowed)
-    return value
-
-
-def _structure(param: Param, value: object, findings: Findings) -> object:
-    return value  # its shape is the business of the mode's rules
-
-
 def _check_characters(values: Values, findings: Findings) -> None:
     """Halves of characters cannot be sent. Local paths may hold them: they stand for bytes of a file's name."""
     local = {source.text for source in findings.sources.values() if source.scheme == "file"}
@@ -594,31 +409,3 @@ def _texts(value: object) -> Iterable[str]:
         for name, entry in value.items():
             yield name
             yield from _texts(entry)
-
-
-def _is_unicode(text: str) -> bool:
-    try:
-        text.encode("utf-8")
-        return True
-    except UnicodeEncodeError:
-        return False
-
-
-def _no_unicode(path: str, text: str, findings: Findings) -> None:
-    findings.problem(path, ascii(text), "type", "holds characters that are no valid Unicode", "valid Unicode")
-
-
-CHECKS: Mapping[str, Callable[[Param, object, Findings], object]] = {
-    "text": _text,
-    "integer": _integer,
-    "number": _number,
-    "switch": _switch,
-    "choice": _choice,
-    "size": _size,
-    "media": _media,
-    "media list": _media,
-    "document": _document,
-    "link": _link,
-    "types": _types,
-    "structure": _structure,
-}

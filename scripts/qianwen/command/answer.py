@@ -6,16 +6,13 @@ On success it holds the service's own envelope (`request_id`, `output`, `usage`)
 
 from __future__ import annotations
 
-import os
-import sys
-
+from ..ask import Ask
 from ..environment import World
 from ..errors import InvalidRequest, QianwenError
-from ..outcome import Outcome
+from ..outcome import Outcome, Part, billed, goes_on, is_retryable
 from ..plain.record import fields_of
 from ..plain.redact import each_text, safe, shortened
-from .flags import POLL_SECONDS, TIMEOUT_SECONDS
-from .parse import Ask
+from .next_command import next_command
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,7 +26,7 @@ def success(outcome: Outcome, ask: Ask, world: World) -> JSON:
         return {"ok": True, "dry_run": True, "model": outcome.model, **outcome.preview, "warnings": outcome.warnings}
     if outcome.models is not None:
         return {"ok": True, "models": outcome.models, "warnings": list(map(safe, outcome.warnings))}
-    if outcome.tasks is not None:
+    if _is_of_several(outcome):
         return {"ok": True, **_several(outcome, ask, world)}
     if outcome.canceled:
         return {"ok": True, "task_id": outcome.task_id, "canceled": True, "warnings": list(map(safe, outcome.warnings))}
@@ -58,7 +55,7 @@ def failure(error: QianwenError, outcome: Outcome, ask: Ask, world: World) -> JS
         answer["problems"] = [each_text(fields_of(problem), shortened) for problem in error.problems]
     if outcome.candidates:
         answer["candidates"] = outcome.candidates
-    if outcome.tasks is not None:
+    if _is_of_several(outcome):
         return {**answer, **_several(outcome, ask, world)}
     command = next_command(outcome, ask, world) if goes_on(error, outcome) else None
     if command:
@@ -66,69 +63,24 @@ def failure(error: QianwenError, outcome: Outcome, ask: Ask, world: World) -> JS
     return {**answer, **_obtained(outcome)}
 
 
+def _part(part: Part) -> JSON:
+    """One of several runs: its row in the account, and the answer that it would have given by itself."""
+    if part.error is None:
+        return {**part.row, **success(part.outcome, part.ask, part.world)}
+    return {**part.row, **failure(part.error, part.outcome, part.ask, part.world)}
+
+
+def _is_of_several(outcome: Outcome) -> bool:
+    return outcome.tasks is not None or outcome.parts is not None
+
+
 def _several(outcome: Outcome, ask: Ask, world: World) -> JSON:
     """What is told of several runs at once, and how to go on with those that are open."""
-    answer: JSON = {"tasks": outcome.tasks, "warnings": list(map(safe, outcome.warnings))}
+    rows = list(map(_part, outcome.parts)) if outcome.parts is not None else outcome.tasks
+    answer: JSON = {"tasks": rows, "warnings": list(map(safe, outcome.warnings))}
     if outcome.way_on:
         answer["next"] = next_command(outcome, ask, world)
     return answer
-
-
-def goes_on(error: QianwenError, outcome: Outcome) -> bool:
-    """Whether there is something that another run can take up."""
-    is_over = error.kind in ("failed", "content", "usage")
-    return outcome.resumable and bool(outcome.way_on or (outcome.task_id and not is_over))
-
-
-def is_retryable(error: QianwenError, outcome: Outcome) -> bool:
-    """Whether the same command may succeed later, and pays for nothing that was bought already."""
-    return error.retryable and not (outcome.submitted and billed(error, outcome) != "no")
-
-
-def billed(error: QianwenError, outcome: Outcome) -> str:
-    """no, yes or unknown: a task that we lost sight of may still succeed, and pictures that exist are paid for."""
-    if outcome.result and outcome.result.urls:
-        return "yes"
-    if outcome.task_id and error.kind not in ("failed", "content", "usage"):
-        return "unknown"
-    if outcome.submitted and error.kind in ("internal", "interrupted"):
-        return "unknown"
-    return error.billed
-
-
-def next_command(outcome: Outcome, ask: Ask, world: World) -> str | None:
-    """The exact command that goes on: that waits for the task and saves its result, or that looks for it."""
-    if not outcome.resumable:
-        return None
-    way_on = outcome.way_on or ("--task-id", outcome.task_id)
-    words = [sys.executable or "python3", world.script, *(way_on if len(way_on) == 1 else _flag(*way_on))]
-    collects = way_on[0] == "--task-id"
-    for flag, value, usual in (
-        ("--region", ask.region if way_on[0] != "--resume" else "", ""),
-        ("--output", _from_anywhere(ask.output, world) if collects and ask.output else "", ""),
-        ("--timeout", f"{ask.timeout:g}", f"{TIMEOUT_SECONDS:g}"),
-        ("--poll-interval", f"{ask.interval:g}", f"{POLL_SECONDS:g}"),
-    ):
-        words += _flag(flag, value) if value != usual else []
-    for flag, given in (
-        ("--overwrite", ask.overwrite),
-        ("--print-response", ask.print_response),
-        ("--quiet", ask.quiet),
-    ):
-        words += [flag] if given else []
-    import shlex
-
-    return " ".join(map(shlex.quote, words))
-
-
-def _from_anywhere(output: str, world: World) -> str:
-    """The same place, whatever folder the next command is run in."""
-    path = os.path.abspath(os.path.join(world.cwd, os.path.expanduser(output)))
-    return os.path.join(path, "") if output.endswith(("/", os.sep)) else path
-
-
-def _flag(name: str, value: str) -> list[str]:
-    return [f"{name}={value}"] if value.startswith("-") else [name, value]
 
 
 def lines(outcome: Outcome, ask: Ask) -> list[str]:
@@ -139,8 +91,8 @@ def lines(outcome: Outcome, ask: Ask) -> list[str]:
         return outcome.page
     if ask.tasks:
         return list(map(_row, outcome.tasks or ()))
-    if outcome.tasks is not None:
-        return [path for task in outcome.tasks for path in task["local_paths"]]
+    if outcome.parts is not None:
+        return [path for part in outcome.parts for path in _part(part)["local_paths"]]
     if ask.submit_only or outcome.canceled:
         return [safe(outcome.task_id)]
     shown = [file.markdown or file.saved.path for file in outcome.files]  # where there is a store, a path shows nothing

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 
+from ..ask import POLL_SECONDS, TIMEOUT_SECONDS, Ask
 from ..errors import InvalidRequest, Problem, UsageError
 from ..models.catalog import Catalog
-from ..plain.record import record
+from ..plain.record import fields_of
 from ..plain.spelling import nearest
+from . import exclusions
 from .argv import are_positive_seconds, read
-from .flags import ALONE, POLL_SECONDS, TIMEOUT_SECONDS, groups
+from .flags import groups
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,99 +20,78 @@ if TYPE_CHECKING:
     from .argv import Given
 
 
-@record
-class Ask:
-    """What the user wants. fields: the request by field name, the model and the controls taken out.
-
-    kind: --mode.  timeout, interval: seconds.  wants_task: --async.  via: another way to the service than our own.
-    """
-
-    fields: dict[str, Any]
-    model: str = ""
-    kind: str = ""
-    wants_task: bool = False
-    via: str = ""
-    output: str = ""
-    overwrite: bool = False
-    region: str = ""
-    task_id: str = ""
-    poll_once: bool = False
-    resume: bool = False
-    tasks: bool = False
-    cancel: str = ""
-    again: bool = False
-    submit_only: bool = False
-    dry_run: bool = False
-    sandbox: bool = False
-    record: str = ""
-    replay: str = ""
-    print_response: bool = False
-    quiet: bool = False
-    list_models: bool = False
-    describe: str = ""
-    timeout: float = TIMEOUT_SECONDS
-    interval: float = POLL_SECONDS
+RECORD_VARIABLE, REPLAY_VARIABLE = "QIANWEN_RECORD", "QIANWEN_REPLAY"
 
 
 def parse(catalog: Catalog, argv: list[str], stdin: TextIO, cwd: str, env: Mapping[str, str] = {}) -> Ask:
     """env: variables, where a cassette may be named. Raises UsageError or InvalidRequest."""
     flags = read(catalog, argv)
-    _check_values(catalog, flags)
+    given = _given(catalog, flags)
+    exclusions.check(given)
+    own = {flag.key: getattr(flags, flag.key) for _, group in groups(catalog) for flag in group if not flag.field}
+    said = {name: value for name, value in own.items() if name in fields_of(Ask({})) and value not in (None, False)}
     if flags.list_models or flags.describe:
-        _check_alone(catalog, flags)
-        return Ask(
-            {}, list_models=flags.list_models, describe=flags.describe or "", print_response=flags.print_response
-        )
+        return Ask({}, **said)
     fields = _request_fields(catalog, flags, stdin, cwd)
-    problems: list[Problem] = []
-    timeout = _seconds("timeout_s", fields.pop("timeout_s", None), TIMEOUT_SECONDS, problems)
-    interval = _seconds("poll_interval_s", fields.pop("poll_interval_s", None), POLL_SECONDS, problems)
+    said = {**_steering(catalog, fields, flags.model), **_cassette(given, env), **said}
+    if fields or said.get("model") or said.get("kind"):
+        given.append(exclusions.REQUEST)
+    given += ["--via"] if said.get("via") else []
+    given += ["--async"] if said.get("wants_task") else []
+    exclusions.check(given)
+    return Ask(fields, **said)
+
+
+def _given(catalog: Catalog, flags: Given) -> list[str]:
+    """The names of what was given, in the order of the help. Raises UsageError for an empty value.
+
+    An empty value is an unset variable of the caller's, and must not read as "the default".
+    """
+    names = [exclusions.PROMPT] if flags.prompt is not None else []
+    for flag in (flag for _, group in groups(catalog) for flag in group):
+        value = getattr(flags, flag.key)
+        if (value == "" or value == [""]) and flag.field != "negative_prompt":
+            raise UsageError(f"{flag.name} is empty")
+        names += [flag.name] if value not in (None, False) else []
+    return names
+
+
+def _cassette(given: list[str], env: Mapping[str, str]) -> dict[str, str]:
+    """The cassette that a variable names, unless a flag names one. Both count as given.
+
+    What sends nothing ignores the variables, so that they may be set once for many commands.
+    """
+    if {"--record", "--replay", "--dry-run", "--tasks"} & set(given):
+        return {}
+    named = {name: env[name] for name in (RECORD_VARIABLE, REPLAY_VARIABLE) if env.get(name)}
+    given += named
+    return {"record" if name == RECORD_VARIABLE else "replay": path for name, path in named.items()}
+
+
+def _steering(catalog: Catalog, fields: dict[str, Any], named: str | None) -> dict[str, Any]:
+    """Take the fields that steer the run out of those of the request; answer them by the names of `Ask`.
+
+    named: the model of a flag.  Raises InvalidRequest with everything that is wrong with them.
+    """
     model = fields.pop("model", None) or ""
-    if not isinstance(model, str):
-        problems.append(Problem("model", model, "is no text", "a model id"))
-    is_ours = catalog.kinds and not ("mode" in fields and _is_a_field(catalog, fields["mode"], flags.model or model))
-    kind = (fields.pop("mode", None) or "") if is_ours else ""
-    if kind and kind not in catalog.kinds:
-        near = next(iter(nearest(str(kind), catalog.kinds)), None)
-        problems.append(Problem("mode", kind, "is no mode", ", ".join(catalog.kinds), near, "choice"))
-    wants_task = fields.pop("async", None) or False
-    if not isinstance(wants_task, bool):
-        problems.append(Problem("async", wants_task, "is neither true nor false", "true or false"))
-    ways = [flag.metavar for flag in catalog.flags if flag.field == "via"]
-    via = (fields.pop("via", None) or "") if ways else ""
-    if via and via not in ways:
-        problems.append(Problem("via", via, "is no way to the service", ways[0], ways[0], "choice"))
+    kinds = () if "mode" in fields and _is_a_field(catalog, fields["mode"], named or model) else catalog.kinds
+    ways = tuple(flag.metavar for flag in catalog.flags if flag.field == "via")
+    problems: list[Problem] = []
+    taken = {
+        "timeout": _seconds("timeout_s", fields.pop("timeout_s", None), TIMEOUT_SECONDS, problems),
+        "poll_interval": _seconds("poll_interval_s", fields.pop("poll_interval_s", None), POLL_SECONDS, problems),
+        "model": model,
+        "wants_task": fields.pop("async", None) or False,
+        "kind": _choice("mode", fields, kinds, problems),
+        "via": _choice("via", fields, ways, problems),
+    }
+    if not isinstance(taken["model"], str):
+        problems.append(Problem("model", taken["model"], "must be a text", "a model id"))
+    if not isinstance(taken["wants_task"], bool):
+        problems.append(Problem("async", taken["wants_task"], "must be true or false", "true or false"))
     if problems:
         raise InvalidRequest(problems)
-    _check_combinations(flags, bool(fields or flags.model or model or kind))
-    if via:
-        _check_the_way(flags, via, wants_task)
-    record, replay = _cassette(flags, via, env)
-    return Ask(
-        fields=fields,
-        model=flags.model or model,
-        kind=kind,
-        wants_task=wants_task,
-        via=via,
-        output=flags.output or "",
-        overwrite=flags.overwrite,
-        region=flags.region or "",
-        task_id=flags.task_id or "",
-        poll_once=flags.poll_once,
-        resume=flags.resume,
-        tasks=flags.tasks,
-        cancel=flags.cancel or "",
-        again=flags.again,
-        submit_only=flags.submit_only,
-        dry_run=flags.dry_run,
-        sandbox=flags.sandbox,
-        record=record,
-        replay=replay,
-        print_response=flags.print_response,
-        quiet=flags.quiet,
-        timeout=flags.timeout if flags.timeout is not None else timeout,
-        interval=flags.poll_interval if flags.poll_interval is not None else interval,
-    )
+    return taken
 
 
 def _is_a_field(catalog: Catalog, kind: object, model: object) -> bool:
@@ -124,6 +105,15 @@ def _is_a_field(catalog: Catalog, kind: object, model: object) -> bool:
         return False
     found = find(catalog, model)
     return found is not None and (not found.exact or any(mode.param("mode") for mode in found.model.modes))
+
+
+def _choice(name: str, fields: dict[str, Any], choices: tuple[str, ...], problems: list[Problem]) -> str:
+    """A field that is one of a few words; untouched where the program has none of them."""
+    value = (fields.pop(name, None) or "") if choices else ""
+    if value and value not in choices:
+        near = next(iter(nearest(str(value), choices)), choices[0] if len(choices) == 1 else None)
+        problems.append(Problem(name, value, "is not one of the choices", ", ".join(choices), near, "choice"))
+    return str(value)
 
 
 # The request ----------------------------------------------------------------------------------------------
@@ -208,100 +198,3 @@ def _seconds(name: str, value: object, default: float, problems: list[Problem]) 
         problems.append(Problem(name, value, "is not a positive number of seconds", "a number above 0", default))
         return default
     return float(value)  # type: ignore[arg-type]
-
-
-def _check_values(catalog: Catalog, flags: Given) -> None:
-    """An empty value is an unset variable of the caller's, and must not read as "the default"."""
-    for _, group in groups(catalog):
-        for flag in group:
-            value = getattr(flags, flag.key)
-            if (value == "" or value == [""]) and flag.field != "negative_prompt":
-                raise UsageError(f"{flag.name} is empty")
-    if flags.request is not None and flags.file is not None:
-        raise UsageError("--request and --file are two requests", hint="give one, and override its fields with --set")
-
-
-def _check_alone(catalog: Catalog, flags: Given) -> None:
-    """What tells of the catalogue makes nothing; a request beside it would be forgotten without a word."""
-    known = [flag for _, group in groups(catalog) for flag in group]
-    given = [flag.name for flag in known if getattr(flags, flag.key) not in (None, False)]
-    which = next(name for name in ALONE if name in given)
-    others = [name for name in given if name not in (which, "--print-response")]
-    if flags.prompt is not None:
-        others.insert(0, "prompt")
-    if others:
-        raise UsageError(f"{which} takes no {others[0]} beside it", hint="it goes with --print-response alone")
-
-
-_ON_WHAT_EXISTS = ("--task-id", "--resume", "--tasks", "--cancel")
-_FOR_A_REQUEST = ("--submit-only", "--dry-run", "--again")
-
-
-def _check_combinations(flags: Given, has_request: bool) -> None:
-    def given(names: tuple[str, ...]) -> list[str]:
-        return [name for name in names if getattr(flags, name[2:].replace("-", "_"))]
-
-    on = given(_ON_WHAT_EXISTS)
-    if len(on) > 1:
-        raise UsageError(f"{on[0]} and {on[1]} are two things to do", hint="give one of them")
-    if flags.poll_once and not (flags.task_id or flags.resume):
-        raise UsageError("--poll-once needs --task-id or --resume")
-    if on and (has_request or given(_FOR_A_REQUEST)):
-        refused = ", ".join(_FOR_A_REQUEST)
-        raise UsageError(f"{on[0]} works on what exists; it takes no request and none of {refused}")
-    if on and on != ["--task-id"] and flags.output:
-        raise UsageError(
-            f"{on[0]} takes no --output", hint="--resume saves where each run wanted it; --task-id saves elsewhere"
-        )
-    if flags.resume and flags.region:
-        raise UsageError("--resume takes no --region", hint="every run is asked for in the region that took it")
-    if on and flags.sandbox:
-        raise UsageError(
-            "--sandbox begins empty and knows no task",
-            hint="run scripts/sandbox.py and set DASHSCOPE_HTTP_BASE_URL to keep tasks between runs",
-        )
-
-
-def _check_the_way(flags: Given, via: str, wants_task: bool) -> None:
-    """What makes no sense on a way on which every request is one exchange with a program of this machine."""
-    on = [name for name in _ON_WHAT_EXISTS if getattr(flags, name[2:].replace("-", "_"))]
-    if on:
-        raise UsageError(f"{on[0]} works on what DashScope or this machine knows; leave --via {via} out")
-    if flags.submit_only or wants_task:
-        which = "--submit-only" if flags.submit_only else "--async"
-        raise UsageError(f"--via {via} answers in one exchange: there is no task, and {which} cannot make one")
-    if flags.sandbox:
-        hint = "--dry-run shows the request; without --via the sandbox makes placeholders"
-        raise UsageError(f"--sandbox plays DashScope and not {via}", hint=hint)
-    if flags.region:
-        raise UsageError(f"--region chooses a host of DashScope's; --via {via} leaves that to the provider")
-
-
-RECORD_VARIABLE, REPLAY_VARIABLE = "QIANWEN_RECORD", "QIANWEN_REPLAY"
-
-
-def _cassette(flags: Given, via: str, env: Mapping[str, str]) -> tuple[str, str]:
-    """The files of --record and --replay, one of them at most. The variables count when neither flag is given.
-
-    What sends nothing pays no heed to the variables, so that they may be set once for many commands.
-    """
-    record, replay, said = flags.record or "", flags.replay or "", ("--record", "--replay")
-    looks_only = next((name for name in ("--dry-run", "--tasks") if getattr(flags, name[2:].replace("-", "_"))), "")
-    if not (record or replay) and not looks_only:
-        said = (RECORD_VARIABLE, REPLAY_VARIABLE)
-        record, replay = (env.get(name, "") for name in said)
-    if record and replay:
-        raise UsageError(f"{said[0]} and {said[1]} exclude each other", hint="record first, replay afterwards")
-    name = said[0] if record else said[1]
-    if not (record or replay):
-        return "", ""
-    if looks_only:
-        raise UsageError(f"{looks_only} sends nothing, so there is nothing for {name}")
-    if flags.resume:
-        hint = "record and replay a run by itself, or one task with --task-id"
-        raise UsageError(f"{name} takes one run, and --resume finishes all that are open", hint=hint)
-    if via:
-        raise UsageError(f"{name} tapes DashScope and not {via}")
-    if replay and flags.sandbox:
-        raise UsageError(f"{name} and --sandbox both stand in for the service", hint="give one of them")
-    return record, replay

@@ -8,56 +8,24 @@ from __future__ import annotations
 import shlex
 import textwrap
 from fnmatch import fnmatchcase
-from itertools import zip_longest
 
-from .. import regions
-from ..actions.run import Work
 from ..command.flags import WIDTH, entry
 from ..errors import UsageError
 from ..models.catalog import GIVEN, Found, find, why_not
 from ..plain.spelling import nearest
 from . import examples, wording
 from .examples import flags_of
+from .listing import _short_regions
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Iterable, Iterator, Mapping
 
-    from ..models.catalog import Catalog, Mode, Model, Param
+    from ..models.catalog import Catalog, Mode, Param
 
-LIST_WIDTH = 110
 MAKERS_HINT = "its maker's page has its fields; they are passed on as they are (references/execution-guide.md)"
 NEAREST = 3
 LIKENESS = 0.4  # a guess is only a hint here, so it may be a bold one
-
-
-class ListModels(Work):
-    """Every row, in groups by what it works from. The examples are left to `--describe`: the JSON is long enough."""
-
-    def run(self) -> None:
-        if self.ask.print_response:
-            from . import schema
-
-            rows = (Found(model, model.id) for model in self.catalog.models)
-            self.outcome.models = [schema.of_model(self.catalog, found, with_examples=False) for found in rows]
-        else:
-            self.outcome.page = list(list_lines(self.catalog))
-
-
-class Describe(Work):
-    """One row, for an id that it is named by or that its rules are for."""
-
-    def run(self) -> None:
-        found = resolve(self.catalog, self.ask.describe)
-        self.outcome.model = found.id
-        if found.note:
-            self.warn(found.note)
-        if self.ask.print_response:
-            from . import schema
-
-            self.outcome.models = [schema.of_model(self.catalog, found)]
-        else:
-            self.outcome.page = list(page_lines(self.catalog, found, f"python3 {shlex.quote(self.world.script)}"))
 
 
 def resolve(catalog: Catalog, model_id: str) -> Found:
@@ -82,102 +50,12 @@ def resolve(catalog: Catalog, model_id: str) -> Found:
 # The list -------------------------------------------------------------------------------------------------
 
 
-def list_lines(catalog: Catalog) -> Iterator[str]:
-    """All models in groups; each line is at most `LIST_WIDTH` wide."""
-    columns = VIDEO_COLUMNS if catalog.kinds else IMAGE_COLUMNS
-    yield from _table_row(columns, columns)
-    group = ""
-    for model in sorted(catalog.models, key=lambda model: _groups(catalog).index(_group(catalog, model))):
-        if _group(catalog, model) != group:
-            group = _group(catalog, model)
-            yield from ("", f"{group}:")
-        yield from _table_row(columns, (model.id, *_facts(catalog, model)))
-    yield ""
-    yield from textwrap.wrap(f"Regions: {'; '.join(_legend(catalog))}.", LIST_WIDTH)
-    if any(_how(model) == EITHER for model in catalog.models):
-        yield "Answers: either is at once, or as a task with --async."
-    yield f"{catalog.program} --describe MODEL tells all of one. Dated snapshots and newer ids are passed on."
-
-
-IMAGE_COLUMNS = {"MODEL": 26, "WHAT IT DOES": 28, "SIZES": 18, "A CALL": 7, "ANSWERS": 7, "REGIONS": 12}
-VIDEO_COLUMNS = {"MODEL": 25, "WHAT IT DOES": 30, "RESOLUTION": 18, "SECONDS": 8, "ANSWERS": 7, "REGIONS": 10}
-"""Head of a column → its width in characters; two stand between columns."""
-
-
-def _table_row(columns: dict[str, int], cells: Iterable[str]) -> Iterator[str]:
-    """Cells beside each other, each wrapped to its column."""
-    wrapped = [textwrap.wrap(cell, width, break_on_hyphens=False) for cell, width in zip(cells, columns.values())]
-    for parts in zip_longest(*wrapped, fillvalue=""):
-        line = "  ".join(f"{part:<{width}}" for part, width in zip(parts, columns.values()))
-        yield f"  {line}".rstrip()
-
-
-def _facts(catalog: Catalog, model: Model) -> tuple[str, ...]:
-    """What stands behind the id in the list."""
-    names = " ".join(_short_regions(model.regions))
-    how = _how(model)
-    if catalog.kinds:
-        others = f" ({', '.join(model.kinds)})" if len(model.kinds) > 1 else ""
-        return (
-            model.summary + others,
-            wording.resolutions(model),
-            wording.seconds_of(model.modes[0]).partition(";")[0],
-            how,
-            names,
-        )
-    counts = [wording.count_of(mode) for mode in model.modes]
-    most = max(high for _, high in counts)
-    what = "; ".join(filter(None, (model.summary, wording.ending(model))))
-    return what, wording.size_in_short(model.modes[-1]), wording.span(1, most), how, names
-
-
-EITHER = "either"
-
-
-def _how(model: Model) -> str:
-    """How it answers, in a word."""
-    sync, task = any(mode.sync for mode in model.modes), any(mode.task for mode in model.modes)
-    return EITHER if sync and task else "task" if task else "at once"
-
-
-def _groups(catalog: Catalog) -> list[str]:
-    """The heads of the list, in their order."""
-    if catalog.kinds:
-        return [ANY_WAY, *(f"{kind}: {wording.KINDS[kind]}" for kind in catalog.kinds)]
-    return [FROM_TEXT, FROM_BOTH, FROM_PICTURES]
-
-
-ANY_WAY = "several ways, by what is given"
-FROM_TEXT, FROM_BOTH, FROM_PICTURES = "from text", "from text, with or without pictures", "from pictures"
-
-
-def _group(catalog: Catalog, model: Model) -> str:
-    if catalog.kinds:
-        own = model.kinds[:1] if wording.has_own_way(model) else ()
-        return next((head for head in _groups(catalog) if head.partition(":")[0] in own), ANY_WAY)
-    usual = model.modes[-1].params
-    if any(param.media and wording.must(param) for param in usual):
-        return FROM_PICTURES
-    return FROM_BOTH if any(param.media for param in usual) else FROM_TEXT
-
-
-def _short_regions(names: Iterable[str]) -> list[str]:
-    short = {region.id: region.alias or region.id for region in regions.TABLE}
-    return [short.get(name, name) for name in names]
-
-
-def _legend(catalog: Catalog) -> Iterator[str]:
-    """What the short names of regions mean, for those that have models."""
-    named = dict.fromkeys(region for model in catalog.models for region in model.regions)
-    for short, region in zip(_short_regions(named), named):
-        yield f"{short} is {region} ({regions.PLACES[region]})"
-
-
 # One model ------------------------------------------------------------------------------------------------
 
 
-def page_lines(catalog: Catalog, found: Found, command: str) -> Iterator[str]:
-    """All about one model. command: how the examples call the program."""
+def page_lines(catalog: Catalog, found: Found, script: str) -> Iterator[str]:
+    """All about one model. script: the path of the program, for the examples."""
+    command = f"python3 {shlex.quote(script)}"
     model = found.model
     shared = [param for param in model.modes[0].params if all(param in mode.params for mode in model.modes)]
     several = len(model.modes) > 1

@@ -5,7 +5,7 @@ Bounds are pairs [low, high], both inclusive; sizes are texts `W*H` in pixels, a
 
 from __future__ import annotations
 
-from ..models.catalog import PATIENCE, says_something
+from ..models.catalog import PATIENCE, Found, says_something
 from ..plain.record import fields_of
 from . import examples as specimens
 from . import wording
@@ -14,7 +14,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Mapping
 
-    from ..models.catalog import Catalog, Found, MediaRule, Mode, Param, Size
+    from ..models.catalog import Catalog, MediaRule, Mode, Param, Size
 
     JSON = dict[str, Any]
 
@@ -32,6 +32,11 @@ TYPES: Mapping[str, str] = {
     "structure": "array",
 }
 """Kind of a field → its type in JSON; a choice has the type of its values."""
+
+
+def of_models(catalog: Catalog) -> list[JSON]:
+    """Every row. The examples are left to `--describe`: the list is long enough."""
+    return [of_model(catalog, Found(model, model.id), with_examples=False) for model in catalog.models]
 
 
 def of_model(catalog: Catalog, found: Found, with_examples: bool = True) -> JSON:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 
 from ..checks import sizes
-from ..checks.documents import ALLOWED as DOCUMENT
+from ..checks.media_files import DOCUMENT_SUFFIXES as DOCUMENT
 from ..models.catalog import GIVEN, PATIENCE
 from ..models.video_rules import LEGAL_MEDIA
 from ..regions import PLACES

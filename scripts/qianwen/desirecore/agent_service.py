@@ -13,6 +13,7 @@ from shlex import quote
 
 from ..errors import AuthError, OutputError, QianwenError, Refused, Unavailable, UnknownOutcome, UsageError
 from ..files.media import SUFFIXES
+from ..http import messages
 from ..http.messages import Fault, Request
 from ..plain.record import record
 from ..plain.strict_json import load_object
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 HOST = "127.0.0.1"
 PROXY_PATH = "/api/media-proxy"
 STORE_PATH = "/api/media/upload"
-IN_THE_LEDGER = f"https://{HOST}{PROXY_PATH}"  # without the port, which is another one after each start
 ROOT_NAMES = ("DESIRECORE_ROOT", "DESIRECORE_HOME")
 PORT_FILE = "agent-service.port"
 ANSWER_BYTES = 128 * 2**20  # pictures in base64 stand inside the answer
@@ -125,7 +125,7 @@ def envelope(endpoint: str, body: JSON) -> JSON:
 
 def proxied(base: str, endpoint: str, body: JSON) -> Request:
     """The request that makes pictures."""
-    headers = {"User-Agent": requests.AGENT, "Accept": "application/json", "Accept-Encoding": "identity"}
+    headers = {"User-Agent": messages.AGENT, "Accept": "application/json", "Accept-Encoding": "identity"}
     headers["Content-Type"] = "application/json"
     encoded = json.dumps(envelope(endpoint, body), ensure_ascii=False).encode("utf-8")
     return Request("POST", base + PROXY_PATH, headers, encoded, requests.SYNC_PATIENCE, billable=True, once=True)
@@ -199,8 +199,8 @@ def _word(value: object) -> str:
 def store(send: Send, base: str, file: Upload) -> str:
     """Put a file into the media store and answer its id. Raises OutputError when the store does not take it."""
     content_type, body = form((), f"picture{SUFFIXES.get(file.media_type, '')}", file)
-    headers = {"User-Agent": requests.AGENT, "Content-Type": content_type}
-    request = Request("POST", base + STORE_PATH, headers, body, STORE_PATIENCE, longest=requests.ANSWER_BYTES)
+    headers = {"User-Agent": messages.AGENT, "Content-Type": content_type}
+    request = Request("POST", base + STORE_PATH, headers, body, STORE_PATIENCE, longest=messages.ANSWER_BYTES)
     try:
         status, told = _exchanged(send, request)
     except Fault as fault:

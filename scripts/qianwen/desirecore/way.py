@@ -1,125 +1,111 @@
 """`--via desirecore`: a request goes through the media proxy of DesireCore, and every picture into its media store.
 
-It is the flow of `job` with another service at its end: one exchange that answers the pictures, and no task.
+It is a way for `generate`, with another program at its end: one exchange that answers the pictures, and no task. The
+user's own key is not looked for; the provider's is kept by DesireCore.
 """
 
 from __future__ import annotations
 
 import re
+from contextlib import contextmanager
 
-from ..actions.generate import Job
-from ..errors import InvalidRequest, Problem, Unavailable, UsageError
-from ..models.catalog import Catalog, Found
+from ..checks import defaults, sources, validate
+from ..checks.validate import bill
+from ..errors import InvalidRequest, Problem, Unavailable
 from ..plain.record import changed
 from ..plain.redact import safe
 from . import compatible
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # at run time these are imported only where they are needed, so that a refused request costs nothing
-    from typing import Any
+    from typing import Any, Callable, Iterator
 
-    from ..account.store import Run
-    from ..actions.saving import Saver
-    from ..actions.session import Session
+    from ..ask import Ask
     from ..checks.validate import Checked
-    from ..command.parse import Ask
     from ..environment import World
-    from ..files.outputs import Target
+    from ..models.catalog import Catalog, Source
     from ..models.wire import Call
     from ..plain.progress import Progress
-    from ..storage.bucket_settings import Bucket
+    from .connection import Connection
 
     JSON = dict[str, Any]
 
 LONGEST_DESCRIPTION = 80
 
 
-class ViaDesireCore(Job):
-    """A new request, made by the provider that DesireCore has. The user's own key is not looked for."""
+class DesireCore:
+    """deadline: a moment of the world's clock.  warn: hears what the user should know."""
 
-    region = ""
+    lost_words = "an answer of DesireCore's cannot be asked for again"
 
-    def __init__(self, catalog: Catalog, ask: Ask, world: World, progress: Progress) -> None:
-        ours = changed(catalog, defaults=(compatible.DEFAULT,), closed=tuple, makers=None)  # others are a provider's
-        super().__init__(ours, ask, world, progress)
-        self.description = "picture"
-
-    # Before anything is sent ------------------------------------------------------------------------------
+    def __init__(
+        self,
+        catalog: Catalog,
+        ask: Ask,
+        world: World,
+        progress: Progress,
+        deadline: float,
+        warn: Callable[[str], None],
+    ) -> None:
+        self._catalog = changed(
+            catalog, defaults=(compatible.DEFAULT,), closed=tuple, makers=None
+        )  # others are a provider's
+        self._ask = ask
+        self._world = world
+        self._progress = progress
+        self._deadline = deadline
+        self._warn = warn
 
     def check(self) -> Checked:
-        """As elsewhere, by the same rows, without the fields that do not travel this way."""
-        fields, problems, warnings = compatible.sorted_out(self.catalog, self.ask.fields)
-        self.ask = changed(self.ask, fields=fields)
+        """The request by the same rows as everywhere, without the fields that do not travel this way."""
+        fields, problems, warnings = compatible.sorted_out(self._catalog, self._ask.fields)
+        found = defaults.choose(self._catalog, self._ask.model, fields, self._ask.kind, lambda: "")
+        problem = compatible.model_problem(found)
+        if problem:
+            raise InvalidRequest([problem])
+
+        def inspect(text: str) -> Source:
+            return sources.inspect(text, self._world.cwd)
+
         try:
-            checked = super().check()
+            checked = validate.check(self._catalog, found, fields, inspect)
         except InvalidRequest as error:
             raise InvalidRequest([*problems, *error.problems], hint=error.hint) from None
         if "prompt" not in checked.values:
             problems.append(Problem("prompt", None, "is missing: only text travels this way", reason="missing"))
         if problems:
             raise InvalidRequest(problems)
-        for warning in warnings:
-            self.warn(warning)
-        self.description = description(str(checked.values["prompt"]))
-        return checked
+        return changed(checked, warnings=(*checked.warnings, *warnings))
 
-    def find_model(self) -> tuple[Found, str]:
-        self.found, why = super().find_model()
-        problem = compatible.model_problem(self.found)
-        if problem:
-            raise InvalidRequest([problem])
-        return self.found, why
-
-    def warn_of_the_region(self, checked: Checked) -> None:
-        """The provider has its own."""
-
-    def call(self, checked: Checked) -> Call:
-        size = checked.mode.param("size")
-        return compatible.encode(self.found, checked.values, size.size if size else None)
-
-    def preview(self, checked: Checked, own: Bucket | None) -> JSON:
-        from ..actions.encoding import bills
+    def preview(self, checked: Checked) -> JSON:
         from . import agent_service
 
         try:
-            port = str(agent_service.port(self.world.env, self.world.home))
+            port = str(agent_service.port(self._world.env, self._world.home))
         except Unavailable as error:
-            self.warn(error.message)
+            self._warn(error.message)
             port = "PORT"
-        call = self.call(checked)
+        call = encode(checked)
         request = agent_service.proxied(f"https://{agent_service.HOST}:{port}", call.path, call.body)
         body = agent_service.envelope(call.path, call.body)
         return {
             "request": {"method": "POST", "url": request.url, "headers": dict(request.headers), "body": body},
             "uploads": [],
-            "bills": bills(self.catalog, checked),
+            "bills": bill(self._catalog, checked),
         }
 
-    # With the service ---------------------------------------------------------------------------------------
+    @contextmanager
+    def connect(self, checked: Checked) -> Iterator[Connection]:
+        from . import connection
 
-    def session(self, known: Run | None = None, own: Bucket | None = None) -> Any:
-        from . import session
+        shows = description(str(checked.values["prompt"]))
+        with connection.connected(self._world, self._progress, self._deadline, encode, shows) as opened:
+            yield opened
 
-        return session.opened(self.world, self.progress, self.deadline)
 
-    def encode(self, service: Session, checked: Checked) -> Call:
-        return self.call(checked)
-
-    def already_open(self, twin: Run) -> UsageError:
-        error = super().already_open(twin)
-        self.outcome.way_on = ()
-        told = "an answer of DesireCore's cannot be asked for again"
-        error.hint = f"{told}; --tasks shows what is known of it, --again pays for another"
-        return error
-
-    def saver(self, service: Session, target: Target) -> Saver:
-        from .storing import StoringSaver
-
-        saver = StoringSaver(
-            service, target, self.outcome, self.progress, self.warn, self.catalog.keeps_replies, self.notes
-        )
-        saver.description = self.description
-        return saver
+def encode(checked: Checked) -> Call:
+    size = checked.mode.param("size")
+    return compatible.encode(checked.found, checked.values, size.size if size else None)
 
 
 def description(prompt: str) -> str:

@@ -3,7 +3,7 @@
 `probe` knows the formats that the models take: pictures (PNG, JPEG, WebP, BMP, GIF, TIFF), clips (MP4, MOV) and sounds
 (WAV, MP3). It also knows many that no model takes but people have, so that a message can name them; `conversions` says
 how to turn those into something else. A format is a row of `FORMATS`: the bytes that betray it, its media type, and the
-reader of the other facts. The readers of clips and sounds stand in `clips`.
+reader of the other facts. The readers of clips stand in `movies`, those of sounds in `sounds`.
 """
 
 from __future__ import annotations
@@ -411,12 +411,24 @@ def _markup(head: bytes, stream: BinaryIO) -> _Fields | None:
 
 
 def _clip(name: str) -> _Reader:
-    """A reader of `clips`, which is imported only when a file needs it: start-up is a feature."""
+    """A reader of `movies`, which is imported only when a file needs it: start-up is a feature."""
 
     def read(head: bytes, stream: BinaryIO) -> _Fields | None:
         from . import movies
 
         reader: _Reader = getattr(movies, name)
+        return reader(head, stream)
+
+    return read
+
+
+def _sound(name: str) -> _Reader:
+    """A reader of `sounds`, imported as late."""
+
+    def read(head: bytes, stream: BinaryIO) -> _Fields | None:
+        from . import sounds
+
+        reader: _Reader = getattr(sounds, name)
         return reader(head, stream)
 
     return read
@@ -472,17 +484,17 @@ FORMATS: tuple[tuple[int, bytes, str, _Reader], ...] = (
     (0, b"\x00\x00\x01\xb3", "video/mpeg", _name_alone),
     (0, b"G", "video/mp2t", _clip("transport_stream")),
     (4, b"G", "video/mp2t", _clip("transport_stream")),  # of a camera, with a time before each packet
-    (8, b"WAVE", "audio/wav", _clip("wav")),
+    (8, b"WAVE", "audio/wav", _sound("wav")),
     (0, b"riff\x2e\x91\xcf\x11\xa5\xd6\x28\xdb\x04\xc1\x00\x00", "audio/x-w64", _name_alone),
     (0, b"fLaC", "audio/flac", _name_alone),
-    (0, b"OggS", "audio/ogg", _clip("ogg")),
+    (0, b"OggS", "audio/ogg", _sound("ogg")),
     (8, b"AIFF", "audio/aiff", _inside(b"FORM")),
     (8, b"AIFC", "audio/aiff", _inside(b"FORM")),
     (0, b"#!AMR", "audio/amr", _name_alone),
     (0, b".snd", "audio/basic", _name_alone),
     (0, b"caff", "audio/x-caf", _name_alone),
-    (0, b"ID3", "audio/mpeg", _clip("mp3")),
-    (0, b"\xff", "audio/mpeg", _clip("mp3")),
-    (0, b"\xff", "audio/aac", _clip("adts")),
+    (0, b"ID3", "audio/mpeg", _sound("mp3")),
+    (0, b"\xff", "audio/mpeg", _sound("mp3")),
+    (0, b"\xff", "audio/aac", _sound("adts")),
 )
 """The only table of signatures: offset, bytes, media type, reader. The first row that fits counts."""

@@ -16,14 +16,6 @@ if TYPE_CHECKING:
 
 
 @record
-class Endpoint:
-    """Where the API is and the key for it. `base` ends in /api/v1 or what stands for it behind a proxy."""
-
-    base: str
-    key: str
-
-
-@record
 class Stream:
     """A request body that is too large for memory: `length` bytes, made anew by each call of `blocks`."""
 
@@ -122,3 +114,8 @@ class Response:
 
     def __exit__(self, *exc: object) -> None:
         self.close()
+
+
+AGENT = "qianwen-media-generation/1.0"
+
+ANSWER_BYTES = 16 * 2**20

@@ -6,11 +6,10 @@ again only when nothing of it was sent, or when the answer was that it is thrott
 
 from __future__ import annotations
 
-import json
+import random
 import re
 import time
 
-from ..service.codes import meaning, words_of
 from .messages import Fault, Request, Response, moment_of
 
 TYPE_CHECKING = False
@@ -20,49 +19,38 @@ if TYPE_CHECKING:
     from .messages import Send
 
     Outcome = Union[Response, Fault]
+    Judge = Callable[[Response], "tuple[bool, str]"]
+    """What a refusal means: whether it may pass by itself, and its name for people. The far end's own codes decide."""
 
 ATTEMPTS = 5
 BASE_SECONDS = 1.0
 LONGEST_SECONDS = 60.0
 
 
-def delay(attempt: int, request: Request, outcome: Outcome, now: float, chance: float) -> float | None:
+def delay(attempt: int, request: Request, outcome: Outcome, now: float, jitter: float, judge: Judge) -> float | None:
     """Seconds until the request may be sent again, or None to give up.
 
-    attempt: how often it was sent, from 1.  now: epoch seconds, for a `Retry-After` date.  chance: 0 to 1, the jitter.
+    attempt: how often it was sent, from 1.  now: epoch seconds, for a `Retry-After` date.  jitter: 0 to 1.
     """
-    if attempt >= ATTEMPTS or not may_resend(request, outcome):
+    if attempt >= ATTEMPTS or not may_resend(request, outcome, judge):
         return None
     asked = _retry_after(outcome, now) if isinstance(outcome, Response) else None
     if asked is not None:
         return min(asked, LONGEST_SECONDS)
-    return chance * min(BASE_SECONDS * 2.0 ** (attempt - 1), LONGEST_SECONDS)
+    return jitter * min(BASE_SECONDS * 2.0 ** (attempt - 1), LONGEST_SECONDS)
 
 
-def may_resend(request: Request, outcome: Outcome) -> bool:
+def may_resend(request: Request, outcome: Outcome, judge: Judge) -> bool:
     if isinstance(outcome, Fault):
         return not outcome.permanent and not (request.once and outcome.sent)
     if outcome.status < 400:
         return False
-    code, message = error_of(outcome.refusal)
-    passing = meaning(code, message, outcome.status).passing
-    return passing and (outcome.status == 429 or not request.once)
+    may_pass, _ = judge(outcome)
+    return may_pass and (outcome.status == 429 or not request.once)
 
 
-def error_of(body: bytes) -> tuple[str, str]:
-    """`code` and `message` of an error body in any of its envelopes; ("", "") when it has none."""
-    try:
-        answer = json.loads(body)
-    except (ValueError, RecursionError):
-        return "", ""
-    return words_of(answer) if isinstance(answer, dict) else ("", "")
-
-
-def _reason(outcome: Outcome) -> str:
-    if isinstance(outcome, Fault):
-        return outcome.reason
-    code, _ = error_of(outcome.refusal)
-    return f"HTTP {outcome.status} {code}".rstrip()
+def _reason(outcome: Outcome, judge: Judge) -> str:
+    return outcome.reason if isinstance(outcome, Fault) else judge(outcome)[1]
 
 
 def _retry_after(response: Response, now: float) -> float | None:
@@ -74,7 +62,7 @@ def _retry_after(response: Response, now: float) -> float | None:
     return None if moment is None or moment < now else moment - now
 
 
-def ahead(response: Response, now: float) -> float:
+def skew(response: Response, now: float) -> float:
     """How far the server's clock is ahead of ours by its `Date`, in seconds; 0 when that cannot be known."""
     moment = moment_of(response.headers.get("date", ""))
     return 0.0 if moment is None else moment - now
@@ -85,13 +73,14 @@ def retrying(
     sleep: Callable[[float], None],
     clock: Callable[[], float],
     deadline: float,
-    chance: Callable[[], float],
+    judge: Judge,
     now: Callable[[], float] = time.time,
     tell: Callable[[str], None] = lambda _: None,
+    jitter: Callable[[], float] = random.random,
 ) -> Send:
     """`send`, but sent again as `delay` allows, as long as the pause ends before the deadline.
 
-    sleep, clock, chance, now: replaced in tests.  tell: hears why there is a pause.
+    sleep, clock, jitter, now: replaced in tests.  tell: hears why there is a pause.
     """
 
     def send_again(request: Request) -> Response:
@@ -102,12 +91,12 @@ def retrying(
                 outcome: Outcome = response.whole(request.longest) if request.longest else response
             except Fault as fault:
                 outcome = fault
-            pause = delay(attempt, request, outcome, now(), chance())
+            pause = delay(attempt, request, outcome, now(), jitter(), judge)
             if pause is None or clock() + pause >= deadline:
                 if isinstance(outcome, Fault):
                     raise outcome
                 return outcome
-            tell(f"{_reason(outcome)}; trying again in {pause:.1f} s")
+            tell(f"{_reason(outcome, judge)}; trying again in {pause:.1f} s")
             sleep(pause)
             attempt += 1
 

@@ -258,12 +258,16 @@ class Default:
 
 @record
 class Found:
-    """A row for an id. `id` is what goes on the wire; `note` is for the user when the row was not named outright."""
+    """A row for an id. `id` is what goes on the wire; `note` is for the user when the row was not named outright.
+
+    exact: the row is the id's own, and not that of a relative.  why: how the id was chosen when none was named.
+    """
 
     model: Model
     id: str
     note: str = ""
     exact: bool = True
+    why: str = ""
 
     @property
     def ending(self) -> str:

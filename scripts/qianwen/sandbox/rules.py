@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from typing import Any, Callable, Mapping
 
+from ..checks import fields as field_checks
 from ..checks import validate
 from ..checks.findings import Findings
 from ..errors import InvalidRequest, Problem
@@ -185,7 +186,7 @@ def _played(found: rows.Found, request: JSON, path: str, is_task: bool, is_strea
         if fields.get(param.name) is None:
             continue
         told = len(findings.problems)
-        value = validate.CHECKS[param.kind](param, fields[param.name], findings)
+        value = field_checks.CHECKS[param.kind](param, fields[param.name], findings)
         near = [problem.nearest for problem in findings.problems[told:]]
         fields[param.name] = near[0] if near and not param.media else value if not near else None
     known = {param.name: fields[param.name] for param in mode.params if fields.get(param.name) is not None}

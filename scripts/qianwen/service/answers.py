@@ -170,3 +170,18 @@ def _lines(response: Response) -> Iterator[bytes]:
             rest = bytearray(line)
     if rest:
         yield bytes(rest).rstrip(b"\r")
+
+
+def error_of(body: bytes) -> tuple[str, str]:
+    """`code` and `message` of an error body in any of its envelopes; ("", "") when it has none."""
+    try:
+        answer = json.loads(body)
+    except (ValueError, RecursionError):
+        return "", ""
+    return words_of(answer) if isinstance(answer, dict) else ("", "")
+
+
+def judge(response: Response) -> tuple[bool, str]:
+    """For `http.retry`: whether a refusal may pass by itself, and what to call it."""
+    code, message = error_of(response.refusal)
+    return meaning(code, message, response.status).passing, f"HTTP {response.status} {code}".rstrip()

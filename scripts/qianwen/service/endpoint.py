@@ -12,7 +12,6 @@ import re
 
 from .. import regions
 from ..errors import AuthError, UsageError
-from ..http.messages import Endpoint
 from ..plain.record import record
 from ..plain.redact import KEY_NAMES
 from ..plain.spelling import nearest
@@ -341,3 +340,11 @@ def _from_credentials(path: str, env: Mapping[str, str]) -> str:
         return parser.get(profile, "dashscope_api_key", fallback="").strip()
     except configparser.Error:
         return ""
+
+
+@record
+class Endpoint:
+    """Where the API is and the key for it. `base` ends in /api/v1 or what stands for it behind a proxy."""
+
+    base: str
+    key: str

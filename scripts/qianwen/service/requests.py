@@ -8,7 +8,8 @@ from __future__ import annotations
 import json
 import time
 
-from ..http.messages import Endpoint, Request
+from ..http.messages import AGENT, Request
+from .endpoint import Endpoint
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
 
     JSON = dict[str, Any]
 
-AGENT = "qianwen-media-generation/1.0"
-ANSWER_BYTES = 16 * 2**20
 RESULT_BYTES = 64 * 2**20  # of an answer that may hold pictures, as some gateways answer them
 SYNC_PATIENCE = 600.0  # the shared hosts answer or give up within this many seconds
 POLL_PATIENCE = 60.0

@@ -10,6 +10,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Callable, Iterator, Mapping
 
+    from ..http.session import Session
+
     JSON = dict[str, Any]
 
 
@@ -140,35 +142,33 @@ def gaps(interval: float) -> Iterator[float]:
 
 
 def wait(
+    session: Session,
     fetch: Callable[[], JSON],
     task_id: str,
     interval: float,
-    deadline: float,
-    sleep: Callable[[float], None],
-    clock: Callable[[], float],
     tell: Callable[[Seen, float], None] = lambda *_: None,
     just_submitted: bool = True,
 ) -> JSON:
     """The final answer of a task.
 
-    fetch: polls once.  interval: longest gap, seconds.  deadline: moment of `clock`.  tell: hears every look and the
-    elapsed seconds.  just_submitted: the first look waits a gap, and the task may not be visible everywhere yet.
+    fetch: polls once.  interval: longest gap, seconds.  tell: hears every look and the elapsed seconds.
+    just_submitted: the first look waits a gap, and the task may not be visible everywhere yet.
     Raises StillRunning at the deadline, Refused when the task failed, was canceled or is unknown to the service,
     AuthError when the key may not look, and Unavailable when look after look is refused.
     """
-    started = clock()
+    started = session.clock()
     unknowns = in_vain = 0
     word = "PENDING"
     for number, gap in enumerate(gaps(interval)):
         if number or just_submitted:
-            left = deadline - clock() - LAST_LOOK_SECONDS
+            left = session.left() - LAST_LOOK_SECONDS
             if number and left <= 0:
                 break
-            sleep(max(min(gap, left), 0.0))
-        elapsed = clock() - started
+            session.sleep(max(min(gap, left), 0.0))
+        elapsed = session.clock() - started
         seen, hopeless = _poll(fetch)
         in_vain = in_vain + 1 if hopeless else 0
-        if hopeless and in_vain == LOOKS_IN_VAIN and clock() < deadline:
+        if hopeless and in_vain == LOOKS_IN_VAIN and session.left() > 0:
             raise lost_sight(hopeless, task_id) from hopeless
         word = seen.word
         tell(seen, elapsed)

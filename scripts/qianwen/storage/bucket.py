@@ -12,11 +12,11 @@ import re
 import time
 
 from ..errors import AuthError, QianwenError, Refused, Unavailable, UsageError
+from ..http import messages
 from ..http.messages import Fault, Request, Response, Stream, moment_of
 from ..plain.record import record
 from ..plain.redact import HIDDEN, shortened
-from ..service import requests
-from . import signature, temporary
+from . import forms, signature, temporary
 from .checksums import Crc64
 from .forms import file_blocks
 from .signature import Operation
@@ -68,7 +68,7 @@ def upload(send: Send, pause: Callable[[float], None], now: Callable[[], float],
     attempt = 0
     while True:
         moment = now() + ahead
-        key = f"{bucket.prefix}/{_day(moment)}/{temporary.object_name(file.path, file.media_type)}"
+        key = f"{bucket.prefix}/{_day(moment)}/{forms.object_name(file.path, file.media_type)}"
         tried = _put(send, bucket, key, file, moment)
         if tried.error is None:
             return _url(bucket, key, now() + ahead)
@@ -92,7 +92,7 @@ def _url(bucket: Bucket, key: str, moment: float) -> str:
 
 
 def _put(send: Send, bucket: Bucket, key: str, file: Upload, moment: float) -> _Tried:
-    headers = {"User-Agent": requests.AGENT, "Content-Type": file.media_type, "x-oss-forbid-overwrite": "true"}
+    headers = {"User-Agent": messages.AGENT, "Content-Type": file.media_type, "x-oss-forbid-overwrite": "true"}
     operation = Operation("PUT", f"/{bucket.name}/{key}", headers)
     headers.update(signature.authorization(bucket.signer, moment, operation))
     body = _Checked(file)
@@ -102,7 +102,7 @@ def _put(send: Send, bucket: Bucket, key: str, file: Upload, moment: float) -> _
         with send(request) as response:
             if response.status != 200:
                 return _refusal(response, bucket, file, headers["Authorization"])
-            response.read_all(requests.ANSWER_BYTES)
+            response.read_all(messages.ANSWER_BYTES)
             if body.arrived_as(response.headers.get("x-oss-hash-crc64ecma", "")):
                 return _Tried()
             return _Tried(Unavailable(f"{_not_uploaded(file)}: storage received other bytes than were sent"), True)
@@ -159,7 +159,7 @@ REFUSALS: Mapping[str, tuple[type[QianwenError], str]] = {
 def _refusal(response: Response, bucket: Bucket, file: Upload, authorization: str) -> _Tried:
     """The error that a refusal means, in words from which everything that could be a credential is taken out."""
     status = response.status
-    said = temporary.oss_error(response.refusal)
+    said = forms.oss_error(response.refusal)
     match = re.match(r"[A-Za-z0-9.]{1,60}(?=:|$)", said)
     code = match[0] if match else ""
     passing = status in (408, 429) or status >= 500

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 
 from ..errors import UsageError
+from ..files.media import SUFFIXES
 from ..http.messages import Stream
 from ..plain.record import record
 
@@ -70,3 +72,22 @@ def file_blocks(file: Upload) -> Iterator[bytes]:
 def _without_waiting(path: str, flags: int) -> int:
     """Opens a file without waiting for a writer, should a pipe have taken its place."""
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+
+
+def object_name(path: str, media_type: str) -> str:
+    """A unique name in plain ASCII that keeps a readable piece of the local one and a suffix that tells the type."""
+    stem = re.sub(r"[^A-Za-z0-9_-]+", "_", os.path.splitext(os.path.basename(path))[0]).strip("_")[:40]
+    return f"{os.urandom(8).hex()}_{stem or 'file'}{SUFFIXES.get(media_type, '')}"
+
+
+def oss_error(body: bytes) -> str:
+    """Code and message of a storage error, without the elements that repeat credentials or signatures."""
+    text = body.decode("utf-8", "replace")
+    parts = (re.search(f"<{tag}>([^<]*)</{tag}>", text) for tag in ("Code", "Message"))
+    return ": ".join(match[1] for match in parts if match)
+
+
+def _text(value: object) -> str:
+    """A policy value as a form field: the service documents texts, but numbers and booleans are seen too."""
+    text = str(value).lower() if isinstance(value, bool) else str(value)
+    return re.sub(r"[\r\n]", "", text)

@@ -12,10 +12,9 @@ import re
 from urllib.parse import urljoin, urlsplit
 
 from ..errors import LinkExpired, OutputError
-from ..http.messages import Fault, Request, Response
+from ..http.messages import AGENT, Fault, Request, Response
 from ..plain.record import record
 from ..regions import STORAGE_HOSTS, is_loopback
-from ..service.requests import AGENT
 from .beside import Beside
 from .checksums import Crc64
 

@@ -7,21 +7,21 @@ overwriting is forbidden there. What comes back is an `oss://` URL, good for 48 
 from __future__ import annotations
 
 import os
-import re
 from urllib.parse import urlsplit
 
 from ..errors import QianwenError, Refused, Unavailable, UsageError
-from ..files.media import SUFFIXES
-from ..http.messages import Endpoint, Fault, Request
+from ..http import messages
+from ..http.messages import Fault, Request
 from ..regions import STORAGE_HOSTS, is_dashscope, is_loopback
-from ..service import answers, requests
-from .forms import form
+from .forms import _text, form, object_name, oss_error
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Callable, Mapping
+    from typing import Any, Callable
 
     from ..http.messages import Send
+
+    JSON = dict[str, Any]
     from .forms import Upload
 
 UPLOAD_PATIENCE = 120.0
@@ -37,16 +37,26 @@ FORM_FIELDS = (
 )
 
 
-def upload(send: Send, pause: Callable[[float], None], endpoint: Endpoint, model: str, file: Upload) -> str:
+def upload(
+    send: Send,
+    pause: Callable[[float], None],
+    api_base: str,
+    policy_of: Callable[[str], JSON],
+    model: str,
+    file: Upload,
+) -> str:
     """The `oss://` URL of a file put into temporary storage for `model`.
 
     pause: sleeps for some seconds before another try.
+    api_base: the API's URL, which says whose storage may be used.
+    policy_of: asks the service for the upload policy of a model.
     Raises UsageError when the file is larger than the policy allows or changes while it is sent, Refused when storage
-    says no, Unavailable when it cannot be reached or has trouble, and what `api.answer` raises for the policy.
+    says no, Unavailable when it cannot be reached or has trouble, and what `policy_of` raises.
     """
     attempt = 0
     while True:
-        policy = _policy(send, endpoint, model)
+        policy = policy_of(model)
+        _check(policy, api_base)
         limit = _number(policy.get("max_file_size_mb"))
         if limit and file.bytes > limit * 2**20:
             raise UsageError(
@@ -62,26 +72,18 @@ def upload(send: Send, pause: Callable[[float], None], endpoint: Endpoint, model
         pause(2.0**attempt)
 
 
-def object_name(path: str, media_type: str) -> str:
-    """A unique name in plain ASCII that keeps a readable piece of the local one and a suffix that tells the type."""
-    stem = re.sub(r"[^A-Za-z0-9_-]+", "_", os.path.splitext(os.path.basename(path))[0]).strip("_")[:40]
-    return f"{os.urandom(8).hex()}_{stem or 'file'}{SUFFIXES.get(media_type, '')}"
-
-
-def _policy(send: Send, endpoint: Endpoint, model: str) -> Mapping[str, object]:
-    answer = answers.answer(send, requests.request_for(endpoint, "GET", requests.policy_path(model)))
-    policy = answer.get("data")
+def _check(policy: JSON, api_base: str) -> None:
+    """Raises Unavailable for a policy that lacks fields, and for a host to which no file is sent."""
     wanted = ("upload_dir", "upload_host", *(source for _, source in FORM_FIELDS))
-    if not isinstance(policy, dict) or any(not policy.get(name) for name in wanted):
+    if any(not policy.get(name) for name in wanted):
         raise Unavailable("the service sent an upload policy that lacks fields")
-    _check_host(str(policy["upload_host"]), endpoint)
-    return policy
+    _check_host(str(policy["upload_host"]), api_base)
 
 
-def _check_host(host: str, endpoint: Endpoint) -> None:
+def _check_host(host: str, api_base: str) -> None:
     """Storage is reached by https, and is Alibaba Cloud's where the API is; a stand-in on this machine has its own."""
     try:
-        name, api_host = urlsplit(host).hostname or "", urlsplit(endpoint.base).hostname or ""
+        name, api_host = urlsplit(host).hostname or "", urlsplit(api_base).hostname or ""
     except ValueError:
         raise Unavailable("the service named an upload host that is no URL") from None
     if host.startswith("http://") and is_loopback(name) and is_loopback(api_host):
@@ -93,17 +95,17 @@ def _check_host(host: str, endpoint: Endpoint) -> None:
         raise Refused(f"the service named an upload host that is not Alibaba Cloud's: {shown}; no file is sent there")
 
 
-def _post_form(send: Send, policy: Mapping[str, object], key: str, file: Upload) -> tuple[QianwenError | None, bool]:
+def _post_form(send: Send, policy: JSON, key: str, file: Upload) -> tuple[QianwenError | None, bool]:
     """Send one form. What went wrong (None: storage has the file), and whether another try may go well."""
     fields = [(name, _text(policy[source])) for name, source in FORM_FIELDS]
     fields += [("key", key), ("success_action_status", "200")]
     content_type, body = form(fields, key.rpartition("/")[2], file)
-    headers = {"User-Agent": requests.AGENT, "Content-Type": content_type}
+    headers = {"User-Agent": messages.AGENT, "Content-Type": content_type}
     name = os.path.basename(file.path)
     try:
         with send(Request("POST", str(policy["upload_host"]), headers, body, UPLOAD_PATIENCE, once=True)) as response:
             if response.status in (200, 204):
-                response.read_all(requests.ANSWER_BYTES)
+                response.read_all(messages.ANSWER_BYTES)
                 return None, False
             told = f"{name} could not be uploaded: {oss_error(response.refusal) or f'HTTP {response.status}'}"
             may_pass = response.status >= 500 or response.status in NEW_POLICY_HELPS
@@ -111,19 +113,6 @@ def _post_form(send: Send, policy: Mapping[str, object], key: str, file: Upload)
             return Refused(told) if is_no else Unavailable(told), may_pass
     except Fault as fault:
         return Unavailable(f"{name} could not be uploaded: {fault.reason}", hint=fault.hint), not fault.permanent
-
-
-def oss_error(body: bytes) -> str:
-    """Code and message of a storage error, without the elements that repeat credentials or signatures."""
-    text = body.decode("utf-8", "replace")
-    parts = (re.search(f"<{tag}>([^<]*)</{tag}>", text) for tag in ("Code", "Message"))
-    return ": ".join(match[1] for match in parts if match)
-
-
-def _text(value: object) -> str:
-    """A policy value as a form field: the service documents texts, but numbers and booleans are seen too."""
-    text = str(value).lower() if isinstance(value, bool) else str(value)
-    return re.sub(r"[\r\n]", "", text)
 
 
 def _number(value: object) -> float:

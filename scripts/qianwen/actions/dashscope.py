@@ -1,0 +1,229 @@
+"""The way to DashScope: who checks a request, and who carries it, its files and its results.
+
+Here alone the half that holds the key (`service`) and the half that must never see it (`storage`) meet.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager, nullcontext
+
+from ..checks import defaults, sources, validate
+from ..errors import AuthError, QianwenError
+from ..models.catalog import Source
+from . import encoding
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # at run time these are imported only where they are needed, so that a refused request costs nothing
+    from typing import Any, BinaryIO, Callable, Iterator
+
+    from ..account.store import Purchase
+    from ..cassettes.recorder import Player, Recorder
+    from ..checks.validate import Checked
+    from ..http.session import Session
+    from ..models.wire import Call
+    from ..outcome import File
+    from ..service.client import Client
+    from ..service.endpoint import Endpoint
+    from ..storage.bucket_settings import Bucket
+    from ..storage.forms import Upload
+    from ..storage.results import Fetched
+    from .run import Run
+
+    JSON = dict[str, Any]
+
+SANDBOX_KEY = "sandbox"
+REPLAY_KEY = "replayed-without-a-key"
+
+
+class DashScope:
+    """The usual way: the user's own key, at the endpoint that the environment names."""
+
+    lost_words = ""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+
+    def check(self) -> Checked:
+        ask, catalog = self._run.ask, self._run.catalog
+        found = defaults.choose(catalog, ask.model, ask.fields, ask.kind, lambda: self._run.region)
+
+        def inspect(text: str) -> Source:
+            return sources.inspect(text, self._run.world.cwd)
+
+        checked = validate.check(catalog, found, ask.fields, inspect, ask.wants_task, ask.submit_only, ask.kind)
+        self._warn_of_the_region(checked)
+        return checked
+
+    def preview(self, checked: Checked) -> JSON:
+        from ..service import endpoint
+
+        base = endpoint.base_url(self._run.place, self._run.region)
+        return encoding.preview(self._run.catalog, checked, base, self._own_bucket(checked))
+
+    @contextmanager
+    def connect(self, checked: Checked) -> Iterator[Connection]:
+        from ..service import codes
+
+        try:
+            with connected(self._run, own=self._own_bucket(checked)) as connection:
+                yield connection
+        except QianwenError as error:
+            if codes.blames_the_model(error.code, error.message, error.http_status):
+                error.hint = "; ".join(filter(None, (checked.found.ending, self._twin(checked), error.hint)))
+            raise
+
+    def _own_bucket(self, checked: Checked) -> Bucket | None:
+        """The user's bucket, when one is configured and there are files for it; else temporary storage is used."""
+        from ..service import endpoint
+
+        run = self._run
+        if not checked.local_files or run.ask.sandbox or not endpoint.find(run.place, endpoint.BUCKET_NAMES[:1]):
+            return None
+        from ..storage import bucket_settings
+
+        own = bucket_settings.configured(run.place)
+        if own:
+            run.progress.say(f"Local files go to the bucket {own.name} ({own.source})")
+        return own
+
+    def _warn_of_the_region(self, checked: Checked) -> None:
+        """Warn when the model is not documented for the region; the service's own error comes late and is unclear."""
+        from ..service import endpoint
+
+        run = self._run
+        region = run.region
+        chosen_by_region = not run.ask.sandbox and endpoint.find(run.place, endpoint.BASE_NAMES) is None
+        has_regions = checked.is_known or checked.mode.as_given  # a relative's say nothing
+        if chosen_by_region and has_regions and region not in checked.model.regions:
+            words = f"{checked.id} is documented for {' and '.join(checked.model.regions)}, not for {region}"
+            run.warn("; ".join(filter(None, (words, self._twin(checked)))))
+
+    def _twin(self, checked: Checked) -> str:
+        """How the model is spelled in the region of this run, or in all others where this one has it or is a guess."""
+        twins = checked.model.twins if checked.is_known else {}
+        if not twins:
+            return ""
+        here = {region: spelled for region, spelled in twins.items() if region == self._run.region} or twins
+        return "; ".join(f"in {region} it is {spelled}" for region, spelled in here.items())
+
+
+class Connection:
+    """An open way to DashScope. own: the user's bucket for local files, instead of temporary storage."""
+
+    def __init__(self, run: Run, session: Session, client: Client, own: Bucket | None) -> None:
+        self.session = session
+        self.client = client
+        self._run = run
+        self._own = own
+
+    @property
+    def base(self) -> str:
+        return self.client.endpoint.base
+
+    def encode(self, checked: Checked) -> Call:
+        return encoding.encode(checked, lambda files: self._upload(files, checked.id))
+
+    def _upload(self, files: list[Upload], model: str) -> list[str]:
+        """The URLs of local files, in their order: `oss://` of temporary storage, or presigned of the own bucket."""
+        for file in files:
+            self._run.progress.say(f"Uploading {file.path} ({file.bytes / 1e6:.1f} MB)")
+
+        session = self.session
+
+        session = self.session
+
+        def upload(file: Upload) -> str:
+            if self._own:
+                from ..storage import bucket
+
+                return bucket.upload(session.send, session.sleep, session.now, self._own, file)
+            from ..storage import temporary
+
+            return temporary.upload(session.send, session.sleep, self.base, self.client.upload_policy, model, file)
+
+        return self.session.side_by_side(upload, files)
+
+    def fetch(self, url: str, stream: BinaryIO, warn: Callable[[str], None]) -> Fetched:
+        from .. import regions
+        from ..storage import results
+
+        return results.fetch(self.session.send, url, stream, regions.is_loopback_url(self.base), warn)
+
+    def keep(self, file: File, number: int, count: int) -> File:
+        return file
+
+
+@contextmanager
+def connected(run: Run, known: Purchase | None = None, own: Bucket | None = None) -> Iterator[Connection]:
+    """A connection that ends by the run's deadline.
+
+    known: the earlier run whose task this is about; it is looked for where it was submitted.
+    Raises AuthError when there is no key or no base to trust, UsageError for the region, and when the run differs from
+    the one that was recorded.
+    """
+    from ..http import key_guard, retry, session, unpacked
+    from ..http.transport import Transport
+    from ..plain import parallel
+    from ..service import answers
+    from ..service.client import Client
+
+    world, progress = run.world, run.progress
+    tape = _tape(run)
+    world.before_sending()
+    with tape or nullcontext(), _endpoint(run, known, tape) as (endpoint, key_source):
+        progress.secrets += (endpoint.key, *(own.secrets if own else ()))
+        transport = Transport(run.deadline, world.clock, world.env)
+        send = unpacked.unpacking(world.send or transport.send, endpoint.base)
+        sleep, clock = world.sleep or transport.pause, world.clock
+        if tape:
+            tape.connect(send, sleep, endpoint.base, progress.secrets)
+            send, sleep, clock = tape.send, tape.sleep, tape.clock
+        guarded = key_guard.guarding(send, endpoint.base, endpoint.key)
+        send = retry.retrying(guarded, sleep, clock, run.deadline, answers.judge, world.now, progress.say)
+        threads = 1 if tape else parallel.MOST_THREADS  # a recorded run keeps its order
+        opened = session.Session(send, sleep, clock, run.deadline, world.now, transport.close, threads)
+        client = Client(opened, endpoint, key_source)
+        try:
+            yield Connection(run, opened, client, own)
+        except AuthError as error:
+            client.explain(error)
+            raise
+        finally:
+            transport.close()
+
+
+def _tape(run: Run) -> Recorder | Player | None:
+    """What --record or --replay asks for, if one was given. Raises UsageError for a file that is no good."""
+    ask, world = run.ask, run.world
+    if not (ask.record or ask.replay):
+        return None
+    import os
+
+    from ..cassettes import recorder
+
+    path = os.path.abspath(os.path.join(world.cwd, os.path.expanduser(ask.record or ask.replay)))
+    if ask.replay:
+        return recorder.Player(path, world.clock, world.now)
+    return recorder.Recorder(path, ask.overwrite, world.clock, world.now, run.warn)
+
+
+@contextmanager
+def _endpoint(run: Run, known: Purchase | None, tape: Recorder | Player | None) -> Iterator[tuple[Endpoint, str]]:
+    """The endpoint and where its key was found: the real one, a recording's, or that of a stand-in made for this run."""
+    from ..service import endpoint
+
+    if run.ask.sandbox:
+        from ..sandbox.server import running
+        from ..sandbox.standin import StandIn
+
+        run.progress.say("Sandbox: a local stand-in answers with placeholders; nothing is sent out or billed")
+        with running(StandIn(takes_new=True)) as base:
+            yield endpoint.Endpoint(base, SANDBOX_KEY), "the sandbox's own"
+        return
+    region, remembered = run.home(known)
+    region = endpoint.region(run.place, region)
+    if tape and tape.base:
+        run.progress.say(f"Replay: {tape.path} answers; nothing is sent out or billed")
+        yield endpoint.Endpoint(tape.base, REPLAY_KEY), "made up for the replay"
+    else:
+        yield endpoint.endpoint(run.place, region, remembered)

@@ -1,0 +1,50 @@
+"""What a user wants of one run, as one frozen value. `command` makes it and `actions` obey it."""
+
+from __future__ import annotations
+
+from .plain.record import record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+
+TIMEOUT_SECONDS = 600.0
+
+POLL_SECONDS = 15.0
+
+
+@record
+class Ask:
+    """What the user wants; most names are those of the flags.
+
+    fields: the request by field name, without the model and what steers the run.
+    kind: --mode.  wants_task: --async.  via: another way to the service than our own.
+    timeout, poll_interval: seconds.
+    """
+
+    fields: dict[str, Any]
+    model: str = ""
+    kind: str = ""
+    wants_task: bool = False
+    via: str = ""
+    output: str = ""
+    overwrite: bool = False
+    region: str = ""
+    task_id: str = ""
+    poll_once: bool = False
+    resume: bool = False
+    tasks: bool = False
+    cancel: str = ""
+    again: bool = False
+    submit_only: bool = False
+    dry_run: bool = False
+    sandbox: bool = False
+    record: str = ""
+    replay: str = ""
+    print_response: bool = False
+    quiet: bool = False
+    list_models: bool = False
+    describe: str = ""
+    timeout: float = TIMEOUT_SECONDS
+    poll_interval: float = POLL_SECONDS

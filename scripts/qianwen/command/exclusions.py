@@ -1,0 +1,92 @@
+"""Which flags cannot be combined, and what to do instead: a table, and the one function that reads it."""
+
+from __future__ import annotations
+
+from ..errors import UsageError
+from ..plain.record import record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Collection
+
+REQUEST = "a request"  # stands for the prompt and everything else that asks for something new
+PROMPT = "prompt"
+ON_WHAT_EXISTS = ("--task-id", "--resume", "--tasks", "--cancel")
+ALONE = ("--list-models", "--describe")
+RECORD, REPLAY = ("--record", "QIANWEN_RECORD"), ("--replay", "QIANWEN_REPLAY")
+_VIA = ("--via",)
+
+
+@record
+class Exclusion:
+    """None of `these` goes with any of `those`. {these} and {those} in the texts are the two that were given."""
+
+    these: tuple[str, ...]
+    those: tuple[str, ...]
+    why: str = ""
+    hint: str = ""
+
+
+_TAPED = (*RECORD, *REPLAY)
+# The first row that fits counts.
+ROWS = (
+    Exclusion(("--request",), ("--file",), hint="give one of the two requests, and override its fields with --set"),
+    *(
+        Exclusion(ON_WHAT_EXISTS[:place], (one,), hint="give one of them")
+        for place, one in enumerate(ON_WHAT_EXISTS)
+        if place
+    ),
+    Exclusion(
+        ON_WHAT_EXISTS,
+        (REQUEST, "--submit-only", "--dry-run", "--again"),
+        "{these} works on what exists and takes no request, --submit-only, --dry-run or --again",
+    ),
+    Exclusion(
+        ("--resume", "--tasks", "--cancel"),
+        ("--output",),
+        hint="--resume saves where each run wanted it; --task-id saves elsewhere",
+    ),
+    Exclusion(("--resume",), ("--region",), "every run is asked for in the region that took it"),
+    Exclusion(
+        ON_WHAT_EXISTS,
+        ("--sandbox",),
+        "the sandbox starts empty and knows no task",
+        "run scripts/sandbox.py and set DASHSCOPE_HTTP_BASE_URL to keep tasks between runs",
+    ),
+    Exclusion(_VIA, ON_WHAT_EXISTS, "{those} works on what DashScope or this machine knows", "leave --via out"),
+    Exclusion(_VIA, ("--submit-only", "--async"), "DesireCore answers in one exchange, so there is no task"),
+    Exclusion(
+        _VIA,
+        ("--sandbox",),
+        "the sandbox plays DashScope",
+        "--dry-run shows the request; without --via the sandbox makes placeholders",
+    ),
+    Exclusion(_VIA, ("--region",), "the provider has a region of its own"),
+    Exclusion(RECORD, REPLAY, hint="record first, replay afterwards"),
+    Exclusion(_TAPED, ("--dry-run", "--tasks"), "{those} sends nothing"),
+    Exclusion(
+        _TAPED,
+        ("--resume",),
+        "a cassette holds one run",
+        "record or replay a run by itself, or one task with --task-id",
+    ),
+    Exclusion(_TAPED, _VIA, "only conversations with DashScope itself are taped"),
+    Exclusion(REPLAY, ("--sandbox",), "both stand in for the service"),
+)
+
+
+def check(given: Collection[str]) -> None:
+    """given: names of flags, REQUEST and PROMPT. Raises UsageError for two that cannot be combined."""
+    for one in ALONE:
+        others = [name for name in given if name not in (one, "--print-response")]
+        if one in given and others:
+            raise UsageError(f"{one} takes no {others[0]}; it can only be combined with --print-response")
+    if "--poll-once" in given and not {"--task-id", "--resume"} & set(given):
+        raise UsageError("--poll-once needs --task-id or --resume")
+    for row in ROWS:
+        these = next((name for name in row.these if name in given), "")
+        those = next((name for name in row.those if name in given), "")
+        if these and those:
+            why = f": {row.why}" if row.why else ""
+            message = f"{{these}} and {{those}} cannot be combined{why}"
+            raise UsageError(message.format(these=these, those=those), hint=row.hint)

@@ -1,0 +1,49 @@
+"""The exact command that continues a run."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from ..ask import POLL_SECONDS, TIMEOUT_SECONDS, Ask
+from ..environment import World
+from ..outcome import Outcome
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    pass
+
+
+def next_command(outcome: Outcome, ask: Ask, world: World) -> str | None:
+    """The exact command that goes on: that waits for the task and saves its result, or that looks for it."""
+    if not outcome.resumable:
+        return None
+    way_on = outcome.way_on or ("--task-id", outcome.task_id)
+    words = [sys.executable or "python3", world.script, *(way_on if len(way_on) == 1 else _flag(*way_on))]
+    collects = way_on[0] == "--task-id"
+    for flag, value, usual in (
+        ("--region", ask.region if way_on[0] != "--resume" else "", ""),
+        ("--output", _from_anywhere(ask.output, world) if collects and ask.output else "", ""),
+        ("--timeout", f"{ask.timeout:g}", f"{TIMEOUT_SECONDS:g}"),
+        ("--poll-interval", f"{ask.poll_interval:g}", f"{POLL_SECONDS:g}"),
+    ):
+        words += _flag(flag, value) if value != usual else []
+    for flag, given in (
+        ("--overwrite", ask.overwrite),
+        ("--print-response", ask.print_response),
+        ("--quiet", ask.quiet),
+    ):
+        words += [flag] if given else []
+    import shlex
+
+    return " ".join(map(shlex.quote, words))
+
+
+def _from_anywhere(output: str, world: World) -> str:
+    """The same place, whatever folder the next command is run in."""
+    path = os.path.abspath(os.path.join(world.cwd, os.path.expanduser(output)))
+    return os.path.join(path, "") if output.endswith(("/", os.sep)) else path
+
+
+def _flag(name: str, value: str) -> list[str]:
+    return [f"{name}={value}"] if value.startswith("-") else [name, value]

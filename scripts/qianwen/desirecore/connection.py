@@ -1,0 +1,115 @@
+"""An open way to DesireCore's agent-service: the exchange that makes pictures, and the media store for each of them.
+
+Imported only when a request is about to leave.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+
+from ..account.store import DESIRECORE_BASE
+from ..http import retry, unpacked
+from ..http.session import Session
+from ..http.transport import Transport
+from ..plain.record import changed
+from ..service import answers
+from ..storage import results
+from ..storage.forms import Upload
+from ..storage.results import Fetched
+from . import agent_service
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, BinaryIO, Callable, Iterator, NoReturn
+
+    from ..checks.validate import Checked
+    from ..environment import World
+    from ..models.wire import Call
+    from ..outcome import File
+    from ..plain.progress import Progress
+
+    JSON = dict[str, Any]
+
+
+class AgentService:
+    """The far end at `base`, a URL with the port of this start. It answers pictures at once and knows no tasks."""
+
+    def __init__(self, session: Session, base: str) -> None:
+        self._session = session
+        self._base = base
+
+    def post(self, path: str, body: JSON, is_task: bool) -> JSON:
+        """Post a request that costs money; the pictures may stand inside the answer."""
+        return agent_service.generate(self._session.send, self._base, path, body)
+
+    def store(self, file: Upload) -> str:
+        """The id of a file in the media store. Raises OutputError."""
+        return agent_service.store(self._session.send, self._base, file)
+
+    def stream(self, path: str, body: JSON) -> Iterator[JSON]:
+        self._no_tasks()
+
+    def wait(self, task_id: str, interval: float, tell: object, is_new: bool) -> JSON:
+        self._no_tasks()
+
+    def look(self, task_id: str) -> JSON:
+        self._no_tasks()
+
+    def listed(self, model: str, since: float, until: float) -> list[Any]:
+        self._no_tasks()
+
+    def _no_tasks(self) -> NoReturn:
+        raise NotImplementedError("this way is one exchange: it has no tasks and no streams")
+
+
+class Connection:
+    """description: what the pictures show, as it can stand in the brackets of Markdown."""
+
+    base = DESIRECORE_BASE
+
+    def __init__(
+        self,
+        session: Session,
+        client: AgentService,
+        call_for: Callable[[Checked], Call],
+        description: str,
+        progress: Progress,
+    ) -> None:
+        self.session = session
+        self.client = client
+        self._call_for = call_for
+        self._description = description
+        self._progress = progress
+
+    def encode(self, checked: Checked) -> Call:
+        return self._call_for(checked)
+
+    def fetch(self, url: str, stream: BinaryIO, warn: Callable[[str], None]) -> Fetched:
+        """A picture that the answer only links to, by https alone and without any key."""
+        return results.fetch(self.session.send, url, stream, False, warn)
+
+    def keep(self, file: File, number: int, count: int) -> File:
+        """Put a picture into the media store too, which is all that DesireCore can show."""
+        media_id = self.client.store(Upload(file.saved.path, file.saved.facts.type, file.saved.bytes))
+        counted = f" ({number} of {count})" if count > 1 else ""
+        self._progress.say(f"Stored as dc-media://{media_id}")
+        return changed(file, media_id=media_id, markdown=f"![{self._description}{counted}](dc-media://{media_id})")
+
+
+@contextmanager
+def connected(
+    world: World, progress: Progress, deadline: float, call_for: Callable[[Checked], Call], description: str
+) -> Iterator[Connection]:
+    """A connection to the service that runs on this machine. Raises Unavailable when none does."""
+    world.before_sending()
+    port = agent_service.port(world.env, world.home)
+    base = f"https://{agent_service.HOST}:{port}"
+    transport = Transport(deadline, world.clock, world.env, self_signed=port)
+    sleep = world.sleep or transport.pause
+    send = agent_service.at_home(unpacked.unpacking(world.send or transport.send, base), base)
+    send = retry.retrying(send, sleep, world.clock, deadline, answers.judge, world.now, progress.say)
+    session = Session(send, sleep, world.clock, deadline, world.now, transport.close)
+    try:
+        yield Connection(session, AgentService(session, base), call_for, description, progress)
+    finally:
+        transport.close()

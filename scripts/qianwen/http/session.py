@@ -1,0 +1,58 @@
+"""What one conversation needs and always travels together: a `send` that retries, a way to wait, and a deadline."""
+
+from __future__ import annotations
+
+from ..plain import parallel
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Callable, Sequence, TypeVar
+
+    from .messages import Send
+
+    Given = TypeVar("Given")
+    Made = TypeVar("Made")
+
+
+class Session:
+    """One run's use of the network; nothing in it lasts beyond `deadline`.
+
+    send: one HTTP exchange, with its retries.
+    sleep: waits for some seconds; clock: monotonic seconds; deadline: a moment of `clock`.
+    now: epoch seconds.
+    cut: breaks off every exchange that is under way, from any thread.
+    threads: how many exchanges run side by side; 1 keeps their order.
+    """
+
+    def __init__(
+        self,
+        send: Send,
+        sleep: Callable[[float], None],
+        clock: Callable[[], float],
+        deadline: float,
+        now: Callable[[], float],
+        cut: Callable[[], None],
+        threads: int = parallel.MOST_THREADS,
+    ) -> None:
+        self.send = send
+        self.sleep = sleep
+        self.clock = clock
+        self.deadline = deadline
+        self.now = now
+        self._cut = cut
+        self._threads = threads
+
+    def left(self) -> float:
+        """Seconds until the deadline; negative after it."""
+        return self.deadline - self.clock()
+
+    def pause(self, seconds: float) -> bool:
+        """Wait, and answer whether there was time for it. Without enough time nothing is waited for."""
+        if seconds >= self.left():
+            return False
+        self.sleep(seconds)
+        return True
+
+    def side_by_side(self, work: Callable[[Given], Made], items: Sequence[Given]) -> list[Made]:
+        """`work` on every item, several at once; see `parallel.side_by_side`."""
+        return parallel.side_by_side(work, items, self._cut, self._threads)
