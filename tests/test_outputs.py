@@ -167,6 +167,16 @@ class Save(Case):
             self.save(Target(str(self.cwd), "cat"), b"<html>error</html>")
         self.assertEqual(self.names(), [])
 
+    def test_a_format_that_is_only_known_by_name_is_saved_under_its_own_suffix(self) -> None:
+        for data, sort, suffix in (
+            (b"\x1aE\xdf\xa3\x9fB\x82\x84webm", "video/", ".webm"),
+            (b"\0\0\0\x10ftypavif\0\0\0\0", "image/", ".avif"),
+        ):
+            with self.subTest(suffix):
+                saved = outputs.save_media(Target(str(self.cwd), "cat", ".mp4"), fill(data), self.warnings.append, sort)
+                self.assertEqual(Path(saved.path).name, f"cat{suffix}")
+                self.assertIn(f"gets the suffix {suffix}", self.warnings[-1])
+
     def test_another_sort_of_file_or_a_damaged_one_is_not_saved(self) -> None:
         clip = placeholder.clip()
         for sort, data in (("video/", PNG), ("image/", clip), ("video/", clip[:1000]), ("image/", PNG[:17])):

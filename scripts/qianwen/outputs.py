@@ -221,7 +221,7 @@ def save_media(target: Target, fill: Fill, warn: Warn, sort: str, beside: str = 
         facts = media.probe(draft.stream)
         if facts is None:
             raise OutputError("the result is no file that we know, perhaps an error page; nothing was saved")
-        is_sized = facts.type.startswith("video/") or facts.type in media.SIZED_IN_HEADER
+        is_sized = facts.type in media.SIZED_IN_HEADER or facts.type in ("video/mp4", "video/quicktime")
         breaks_off = not proven and media.lacks_its_end(draft.stream, facts.type)
         is_damaged = facts.cut or breaks_off or (is_sized and not facts.width)
         if is_damaged or not facts.type.startswith(sort):
