@@ -353,7 +353,9 @@ _WAN3_USAGE = {
     "SR": 720,
     "ratio": "16:9",
 }
-_EXCLUSIVE = "The two modes are mutually exclusive. Do not pass reference_xx and first_frame/last_frame at the same time."
+_EXCLUSIVE = (
+    "The two modes are mutually exclusive. Do not pass reference_xx and first_frame/last_frame at the same time."
+)
 
 
 @functools.cache

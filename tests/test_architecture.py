@@ -23,7 +23,7 @@ TOP_LEVEL = {"SKILL.md", "scripts", "references", "tests", "pyproject.toml", "RE
 ALLOWED: dict[str, set[str]] = {
     "record": set(),
     "errors": {"redact"},
-    "media": {"clips", "documents"},
+    "media": {"clips"},
     "documents": set(),
     "redact": set(),
     "strict_json": set(),
@@ -90,7 +90,10 @@ ALLOWED: dict[str, set[str]] = {
     "service.api": {"strict_json", "service.asking", "service.exchange", "service.codes", "service.retry", "errors"},
     "service.settings": {"errors", "redact", "service.exchange", "spelling"},
     "service.tasks": {"service.api", "errors"},
-    "service.uploads": {"service.api", "service.asking", "service.exchange", "service.settings", "errors", "media"},
+    "service.uploads": {
+        *("service.api", "service.asking", "service.exchange", "service.settings"),
+        *("documents", "errors", "media"),
+    },
     "service.desirecore": {
         "service.api",
         "service.asking",

@@ -95,10 +95,11 @@ def replaced(values: Mapping[str, Any], urls: Mapping[str, str]) -> dict[str, An
 
 def named(source: Source) -> str:
     """The path of a local file for a preview: in Unicode, with a suffix that tells what its bytes are."""
-    from . import media
+    from . import documents, media
 
     path = source.path.encode("utf-8", "backslashreplace").decode()
-    suffix = media.SUFFIXES.get(source.facts.type, "") if source.facts else ""
+    kind = source.facts.type if source.facts else ""
+    suffix = media.SUFFIXES.get(kind) or documents.SUFFIXES.get(kind, "")
     return path if media.same_kind(os.path.splitext(path)[1], suffix) else f"{path} as {suffix}"
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import io
 import struct
 
-from . import documents
 from .record import changed, record
 
 TYPE_CHECKING = False
@@ -57,7 +56,6 @@ SUFFIXES = {
     "audio/mp4": ".m4a",
     "audio/wav": ".wav",
     "audio/mpeg": ".mp3",
-    **documents.SUFFIXES,
 }
 
 

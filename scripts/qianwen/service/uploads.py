@@ -10,6 +10,7 @@ import os
 import re
 from urllib.parse import urlsplit
 
+from .. import documents
 from ..errors import QianwenError, Refused, Unavailable, UsageError
 from ..media import SUFFIXES
 from ..record import record
@@ -74,7 +75,11 @@ def upload(send: Send, pause: Callable[[float], None], endpoint: Endpoint, model
 def object_name(path: str, media_type: str) -> str:
     """A unique name in plain ASCII that keeps a readable piece of the local one and a suffix that tells the type."""
     stem = re.sub(r"[^A-Za-z0-9_-]+", "_", os.path.splitext(os.path.basename(path))[0]).strip("_")[:40]
-    return f"{os.urandom(8).hex()}_{stem or 'file'}{SUFFIXES.get(media_type, '')}"
+    return f"{os.urandom(8).hex()}_{stem or 'file'}{_suffix(media_type)}"
+
+
+def _suffix(media_type: str) -> str:
+    return SUFFIXES.get(media_type) or documents.SUFFIXES.get(media_type, "")
 
 
 def _policy(send: Send, endpoint: Endpoint, model: str) -> Mapping[str, object]:
