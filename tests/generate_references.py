@@ -14,6 +14,9 @@ from typing import TYPE_CHECKING, Callable, Iterable, Mapping, NamedTuple
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "scripts"))
 
+from qianwen.conversions import WAYS, Way  # noqa: E402
+from qianwen.conversions import name as name_of_kind  # noqa: E402
+from qianwen.media import SUFFIXES, TAKEN  # noqa: E402
 from qianwen.models.catalog import GIVEN  # noqa: E402
 from qianwen.models.image_models import IMAGES  # noqa: E402
 from qianwen.models.media_items import AUDIO, IMAGE, SINGLE, VIDEO  # noqa: E402
@@ -21,7 +24,6 @@ from qianwen.models.sizes import judge  # noqa: E402
 from qianwen.models.video_models import SIZES, VIDEOS, WAN27_PIXELS  # noqa: E402
 from qianwen.models.words import (  # noqa: E402
     KINDS,
-    REGIONS,
     REQUIRED,
     RULES,
     answers,
@@ -43,6 +45,7 @@ from qianwen.models.words import (  # noqa: E402
     span,
     values_of,
 )
+from qianwen.regions import DEFAULT, PLACES, TABLE, Region  # noqa: E402
 
 if TYPE_CHECKING:
     from qianwen.models.catalog import Catalog, Mode, Model, Param
@@ -297,9 +300,17 @@ Read this when you write a request with fields beyond the common flags, or when 
 - A field is set by a flag, by `--set FIELD=VALUE`, or in the object of `--request` and `--file`. Names in parentheses after a field mean the same.
 - *Taken by* names models, or modes and functions of a model; within *Values*, "all" are all that take the field. What a model does not take is left out with a warning; files that it does not take are refused.
 - *Default* is what the service does without the field. "sent" and "we send" say what the program then puts into the request; otherwise nothing is sent.
-- A file may be a local path, an http(s) or oss:// URL, or a data: URL unless the table says otherwise. MB are at most, sides in pixels.
+- A file may be a local path, an http(s) or oss:// URL, or a data: URL unless the table says otherwise. MB are at most, sides in pixels. [Other formats](#files-that-no-model-takes) are refused by name.
 - Over-long texts are cut by the service without a word; the program warns. A wrong value ends with exit 3 before anything is sent.
 - `prompt` may stand as the positional argument. *W\\*H of 720P* means the pixels in [sizes of videos](#sizes-of-videos)."""
+
+
+FILES = """\
+- A clip without an index (moov), without pictures where they are needed, or whose boxes go on behind its end is refused: it is half of a download, or was not finished. Bytes behind the last box do not matter.
+- A picture or a sound that ends early, and a GIF, WebP, PNG or TIFF with several pictures, are warned of.
+- Sides and ratio are those that a viewer shows: the turn that EXIF or a clip asks for is made. Boxes on a turned picture are warned of, because the service may count its pixels as they are stored.
+- Base64 needs its head: `data:image/png;base64,`, with the type of what it holds.
+""".splitlines()
 
 
 def request_fields() -> str:
@@ -311,6 +322,7 @@ def request_fields() -> str:
     ):
         titles = [*(title for title, _ in found), last]
         lines.append(f"- [{program}](#{anchor(program)}): " + " · ".join(f"[{it}](#{anchor(it)})" for it in titles))
+    lines += ["- [Files that no model takes](#files-that-no-model-takes)"]
     lines += ["", "## video.py", "", *media_array_lines()]
     for title, models in videos:
         lines += section(title, models)
@@ -330,7 +342,35 @@ def request_fields() -> str:
         "largest size up to 2,250,000 pixels, the cheaper price tier, with sides that are multiples of 8.",
         "",
     ]
-    return "\n".join([*lines, *table("Models and modes | Ratio and its sizes", preset_rows())]).rstrip() + "\n"
+    lines += table("Models and modes | Ratio and its sizes", preset_rows())
+    return "\n".join([*lines, *conversion_lines()]).rstrip() + "\n"
+
+
+def conversion_lines() -> list[str]:
+    """The formats that are known by name, and the command of each."""
+    return [
+        "## Files that no model takes",
+        "",
+        "What a file is, its first bytes say; its name is not believed. A file that a field does not take is refused with the command that makes another one of it:",
+        "",
+        *table("From | A | Linux and others | macOS | Windows", map(conversion_row, WAYS)),
+        *FILES,
+    ]
+
+
+def conversion_row(way: Way) -> list[str]:
+    kinds = [kind for kind in SUFFIXES if kind.startswith(way.kinds) and first_way(kind, way.sort) == way]
+    made = {"file": "FILE", "made": f"NEW{way.suffix}", "stem": "NEW"}
+    lines = [way.commands.get(platform, way.commands[""]).format_map(made) for platform in ("linux", "darwin", "win32")]
+    same = ["the same" if line == lines[0] else code(line) for line in lines[1:]]
+    sort = {"image": "picture", "video": "clip", "audio": "sound"}.get(way.sort, "")
+    names = list(dict.fromkeys(name_of_kind(kind) for kind in kinds if kind not in TAKEN))
+    names += ["what another field takes"] * any(kind in TAKEN for kind in kinds)
+    return [", ".join(names), sort, code(lines[0]), *same]
+
+
+def first_way(kind: str, sort: str) -> Way:
+    return next(way for way in WAYS if kind.startswith(way.kinds) and way.sort in (sort, ""))
 
 
 def media_array_lines() -> list[str]:
@@ -359,13 +399,26 @@ def video_size_lines() -> list[str]:
 
 # Models ---------------------------------------------------------------------------------------------------
 
+
+def _regions() -> str:
+    """Every region with what --region takes for it."""
+
+    def told(region: Region) -> str:
+        spelled = " or ".join(f"`{name}`" for name in (region.id, region.alias) if name)
+        return f"{region.place} {spelled}" + (" (the default)" if region.id == DEFAULT else "")
+
+    shared = ", ".join(told(region) for region in TABLE if region.host)
+    others = ", ".join(told(region) for region in TABLE if region.needs_workspace)
+    return f"`--region` takes {shared}; with a workspace also {others}"
+
+
 MODELS_HEAD = """\
 # Models
 
 Read this to choose a model, to see where one runs, or when the service says that a model does not exist.
 [request-fields](request-fields.md) lists the fields of each.
 
-- Regions: Beijing is `--region cn-beijing` (the default), Singapore `ap-southeast-1` or `intl`, Virginia `us-east-1` or `us`. Hong Kong is `cn-hongkong`, Frankfurt `eu-central-1`, Tokyo `ap-northeast-1`; they have hosts of workspaces. A key belongs to one region.
+- Regions: $REGIONS. A key belongs to one region.
 - Frankfurt answers the Wan 2.6 pictures as a task only (`--async`).
 - The 2.1 models are spelled wanx2.1 in Beijing and wan2.1 in Singapore. "Model not exist" often means the wrong spelling or region.
 - A dated snapshot (an id with -2026-04-25 behind it) takes the rules of its model.
@@ -377,7 +430,7 @@ Contents: [videos](#videos) · [videos by default](#videos-the-model-that-is-tak
 
 
 def models() -> str:
-    lines = [MARKER, "", MODELS_HEAD]
+    lines = [MARKER, "", MODELS_HEAD.replace("$REGIONS", _regions())]
     lines += ["## Videos", "", *table(VIDEO_HEAD, map(video_row, VIDEOS.models))]
     lines += ["## Videos: the model that is taken when none is named", "", "The first line that applies counts.", ""]
     lines += default_lines(VIDEOS)
@@ -394,7 +447,7 @@ def default_lines(catalog: Catalog) -> list[str]:
     rows: list[tuple[str, list[str]]] = []
     for default in catalog.defaults:
         name = code(default.model)
-        name += "".join(f" ({code(model)} in {REGIONS[region]})" for region, model in default.regional.items())
+        name += "".join(f" ({code(model)} in {PLACES[region]})" for region, model in default.regional.items())
         said = (f"`{key}`" if wanted is GIVEN else f"`--{key} {wanted}`" for key, wanted in default.when.items())
         condition = " and ".join(said) or "nothing of these"
         if rows and rows[-1][0] == name:

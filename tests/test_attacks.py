@@ -23,12 +23,12 @@ from typing import Any, Callable, Iterator, NamedTuple, Sequence
 from unittest import mock
 from urllib.parse import quote, unquote
 
+from qianwen import regions
 from qianwen.sandbox import placeholder
 from qianwen.sandbox.server import Server, running
 from qianwen.sandbox.standin import Incoming, Reply
 from qianwen.service.exchange import Fault, Request, Stream
 from qianwen.service.guard import guarding
-from qianwen.service.settings import HOSTS
 
 from . import SCRIPTS
 from .support import DATA, PHOTO, Case, Ran, Recording, Script, answer
@@ -261,7 +261,7 @@ class Attacked(Case):
             self.attacker.heard.append(host.encode())  # whoever asks for a name tells it to strangers
             if host in ("127.0.0.1", "localhost", "::1"):
                 return look_up(host, port, *args, **more)
-            ours = host in (*HOSTS.values(), STORAGE)
+            ours = regions.is_public(host) or host == STORAGE
             return look_up("127.0.0.1", server.server_address[1] if ours else self.attacker.port, *args, **more)
 
         def believing(*_: Any, **__: Any) -> ssl.SSLContext:
@@ -460,6 +460,10 @@ FILES = (
         [no_key, dotenv("DASHSCOPE_API_KEY={key}"), dotenv(f"QWEN_BASE_URL={EVIL}", root=True)],
         NOW,
         [4],
+    ),
+    *(
+        Attack(f"a workspace that is none: {text!r}", [dotenv(f"DASHSCOPE_WORKSPACE={text}")], NOW, [4])
+        for text in ("evil.example/", "x@evil.example", "x.evil.example#", "http://{evil}", "{evil}", "x\\@evil.example", "{key}")
     ),
     Attack("a region that is none", [dotenv("QWEN_REGION=evil.example")], NOW, [3]),
     Attack("an output folder that is none", [dotenv("OUTPUT_DIR=\0")], NOW, [3]),

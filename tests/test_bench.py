@@ -53,7 +53,8 @@ def imported(*argv: str, code: int = 0) -> set[str]:
 class Imports(unittest.TestCase):
     def test_what_a_help_imports(self) -> None:
         bare = imported("-c", "import os, sys")
-        ours = {"qianwen", "qianwen.cli", "qianwen.errors", "qianwen.flags", "qianwen.record", "qianwen.world"}
+        ours = {"qianwen", "qianwen.cli", "qianwen.errors", "qianwen.flags", "qianwen.record", "qianwen.regions"}
+        ours |= {"qianwen.world"}
         ours |= {"qianwen.models", "qianwen.models.catalog"}
         rows = {
             "image.py": {"qianwen.models.image_models"},

@@ -23,11 +23,11 @@ from urllib.parse import unquote, urlsplit
 from urllib.request import ProxyHandler, build_opener
 
 from qianwen.errors import AuthError, QianwenError, Refused, Unavailable, UsageError
-from qianwen.service import bucket, settings
-from qianwen.service.bucket import Bucket
+from qianwen.service import bucket, bucket_settings, settings
+from qianwen.service.bucket_settings import Bucket
 from qianwen.service.exchange import Fault, Request, Response, Stream
+from qianwen.service.forms import Upload
 from qianwen.service.transport import Transport
-from qianwen.service.uploads import Upload
 
 from . import ROOT
 from .support import PHOTO, Case, Clock, Script, answer
@@ -55,14 +55,14 @@ TEMPORARY = {
 class Settings(Case):
     def configured(self, env: dict[str, str], dotenv: str = "") -> Bucket:
         (self.cwd / ".env").write_text(dotenv, encoding="utf-8")
-        made = bucket.configured(settings.Place(env, str(self.cwd), str(self.home)))
+        made = bucket_settings.configured(settings.Place(env, str(self.cwd), str(self.home)))
         assert made
         return made
 
     def test_nothing_happens_without_the_switch(self) -> None:
         others = {name: value for name, value in MINIMAL.items() if name != "QWEN_TMP_OSS_BUCKET"}
         for env in ({}, others, {**others, "QWEN_TMP_OSS_BUCKET": "  "}):
-            self.assertIsNone(bucket.configured(settings.Place(env, str(self.cwd), str(self.home))))
+            self.assertIsNone(bucket_settings.configured(settings.Place(env, str(self.cwd), str(self.home))))
 
     def test_the_least_that_must_be_set(self) -> None:
         made = self.configured(MINIMAL)
@@ -432,7 +432,7 @@ class Uploads(Case):
 
     def bucket(self, server: Storage, env: dict[str, str] = MINIMAL, **more: str) -> Bucket:
         place = settings.Place({**env, "QWEN_TMP_OSS_ENDPOINT": server.url, **more}, str(self.cwd), str(self.home))
-        made = bucket.configured(place)
+        made = bucket_settings.configured(place)
         assert made
         return made
 
@@ -488,7 +488,7 @@ class Uploads(Case):
 
     def test_a_host_of_the_bucket_and_a_prefix_of_ones_own(self) -> None:
         env = {**MINIMAL, "QWEN_TMP_OSS_ENDPOINT": "oss-cn-beijing-internal.aliyuncs.com", "QWEN_TMP_OSS_PREFIX": "a/b"}
-        made = bucket.configured(settings.Place(env, str(self.cwd), str(self.home)))
+        made = bucket_settings.configured(settings.Place(env, str(self.cwd), str(self.home)))
         assert made
         script = Script(answer(b""))
         url = bucket.upload(script, self.clock.sleep, self.clock, made, FILE)
@@ -583,7 +583,7 @@ class Uploads(Case):
                 self.assertEqual(len(server.heads), 3)
 
     def test_a_fault_that_will_not_pass_is_told_at_once(self) -> None:
-        made = bucket.configured(settings.Place(MINIMAL, str(self.cwd), str(self.home)))
+        made = bucket_settings.configured(settings.Place(MINIMAL, str(self.cwd), str(self.home)))
         assert made
         script = Script(Fault("the certificate is not trusted", sent=False, permanent=True, hint="set it"))
         with self.assertRaises(Unavailable) as caught:
@@ -647,7 +647,7 @@ class Uploads(Case):
                 self.assertEqual(len(server.heads), 1)
 
     def test_the_endpoint_that_was_used_is_no_other_region(self) -> None:
-        made = bucket.configured(settings.Place(MINIMAL, str(self.cwd), str(self.home)))
+        made = bucket_settings.configured(settings.Place(MINIMAL, str(self.cwd), str(self.home)))
         assert made
         body = denied("AccessDenied", "No.", "<Endpoint>oss-cn-beijing.aliyuncs.com</Endpoint>")
         with self.assertRaises(AuthError) as caught:
@@ -736,9 +736,9 @@ class Document(unittest.TestCase):
 
     def test_it_names_the_limits(self) -> None:
         for fact in (
-            f"`{bucket.DEFAULT_PREFIX}` unless set",
-            f"{bucket.DEFAULT_EXPIRES} unless set, 1 to {bucket.LONGEST_EXPIRES};",
-            f"1 to {bucket.LONGEST_EXPIRES_OF_A_TOKEN} ",
+            f"`{bucket_settings.DEFAULT_PREFIX}` unless set",
+            f"{bucket_settings.DEFAULT_EXPIRES} unless set, 1 to {bucket_settings.LONGEST_EXPIRES};",
+            f"1 to {bucket_settings.LONGEST_EXPIRES_OF_A_TOKEN} ",
             f"up to {bucket.LARGEST_OBJECT_BYTES // 2**30} GB",
         ):
             self.assertIn(fact, self.text)

@@ -19,24 +19,46 @@ from pathlib import Path
 from typing import Any, Callable, Iterator
 from unittest import mock
 
-from qianwen import cassette, cassette_file
+from qianwen import cassette, redact
 from qianwen.cassette import INLINE_BYTES, Player, Recorder, Unplayable
 from qianwen.cassette_file import FORMAT, folder_beside
+from qianwen.difference import difference
 from qianwen.errors import UsageError
-from qianwen.mismatch import mismatch
 from qianwen.models import wire
 from qianwen.placeholders import MADE_UP, SHORTEST, Placeholders
 from qianwen.record import changed
 from qianwen.sandbox import placeholder
 from qianwen.service import downloads
 from qianwen.service.exchange import Fault, Request, Response, Stream
-from qianwen.taped import TAPED_HEADERS
+from qianwen.taped import TAPED_HEADERS, taped_response
 
 from . import ROOT, SCRIPTS
 from .generate_cassettes import FOLDER, SEED, Place, Scenario, at, complaint, record, replay, scenarios
 from .support import KEY, PHOTO, Case, Clock, Script, answer
 
 MEDIA_PROOFS = ("etag", "content-md5", "x-oss-hash-crc64ecma", "content-length", "content-range")
+
+
+# A text, and the part of it that nobody may read.
+SECRETS = (
+    (f"Incorrect API key {KEY}", KEY),
+    ("st-0123456789abcdef.", "0123456789"),
+    ("MY_sk-0123456789abcdef=", "0123456789"),
+    (r"no\nsk-0123456789abcdef", "0123456789"),
+    ("key%3Dsk-0123456789abcdef%26x", "0123456789"),
+    ("id LTAI0123456789abcd", "0123456789"),
+    ("STS.NUgYrLnoC37mZZCNnAbez8Qxz", "NUgYrLno"),
+    ("Authorization: Bearer abc.def", "abc.def"),
+    ("Authorization: Basic dXNlcjpwYXNz", "dXNlcjpwYXNz"),
+    ("https://user:passed@proxy/x", "passed"),
+    ("https://h/x.png?Expires=17&OSSAccessKeyId=AB&Signature=a%2Bb=", "a%2Bb"),
+    ("x-oss-security-token: abcdef", "abcdef"),
+    ("https%3A%2F%2Fh%3FSignature%3Da%252Bb%26n%3D1", "a%252Bb"),
+    ("https://h/x?access_token=abcdef", "abcdef"),
+    ('"security_token": "abcdefgh', "abcdefgh"),
+    ("<SecurityToken>abcdef</SecurityToken>", "abcdef"),
+    ("<StringToSign>abcdef", "abcdef"),
+)
 
 
 @contextmanager
@@ -368,8 +390,8 @@ class Misses(Case):
         def request(**body: object) -> dict[str, Any]:
             return {"method": "POST", "url": "https://x/y", "headers": {}, "body": {"json": body}}
 
-        self.assertEqual(mismatch(request(a=1), [request(a=1)], 0), "")
-        self.assertEqual(mismatch(request(a=1, b=2), [request(b=2, a=1)], 0), "", "order is none of a JSON object's")
+        self.assertEqual(difference(request(a=1), [request(a=1)], 0), "")
+        self.assertEqual(difference(request(a=1, b=2), [request(b=2, a=1)], 0), "", "order is none of a JSON object's")
         for sent, recorded, shown in (
             (request(a=[]), request(a={}), "sent:     []"),
             (request(a=[1, 2]), request(a=[2, 1]), "body.json.a[1]"),
@@ -378,8 +400,8 @@ class Misses(Case):
             (request(a="line\nbreak"), request(a="line break"), r"line\nbreak"),
             (request(**{f"f{n}": 1 for n in range(9)}), request(), "and 4 more differences"),
         ):
-            self.assertIn(shown, mismatch(sent, [recorded], 0))
-        long = mismatch(request(a="x" * 5000), [request(a="y" * 5000)], 0)
+            self.assertIn(shown, difference(sent, [recorded], 0))
+        long = difference(request(a="x" * 5000), [request(a="y" * 5000)], 0)
         self.assertLess(len(long), 600)
 
 
@@ -406,17 +428,17 @@ class Damaged(Case):
 
     def test_what_is_no_cassette(self) -> None:
         for content, words in (
-            ("", "it is no JSON"),
-            ("{", "it is no JSON"),
-            ("[" * 100_000, "it is no JSON"),
-            ("[]", "is no recording of this program"),
-            ('{"format": "vcr"}', "is no recording of this program"),
+            ("", "it is not valid JSON"),
+            ("{", "it is not valid JSON"),
+            ("[" * 100_000, "it is not valid JSON"),
+            ("[]", "is not a recording of this program"),
+            ('{"format": "vcr"}', "is not a recording of this program"),
             ({"format": FORMAT}, "has version null"),
             ({**self.tape, "version": 2}, "has version 2 of the format; this program reads 1"),
             ({**self.tape, "version": "1"}, 'has version "1"'),
             ({**self.tape, "version": True}, "has version true"),
-            ({**self.tape, "base": 5}, "base is no URL"),
-            ({**self.tape, "exchanges": {}}, "exchanges is no list"),
+            ({**self.tape, "base": 5}, "base is not a URL"),
+            ({**self.tape, "exchanges": {}}, "exchanges is not a list"),
             ({**self.tape, "exchanges": [5]}, "exchange 1 lacks"),
         ):
             with self.subTest(content=str(content)[:40]):
@@ -435,18 +457,20 @@ class Damaged(Case):
             (lambda tape: first(tape).update(fault={"reason": "x", "sent": True}), "exchange 1: it needs one of"),
             (lambda tape: first(tape)["request"].update(url=None), "the request has no URL"),
             (lambda tape: first(tape)["request"].update(headers=[]), "the request is not whole"),
-            (lambda tape: first(tape).update(seconds=-1), "seconds is no number"),
-            (lambda tape: first(tape).update(seconds="1"), "seconds is no number"),
-            (lambda tape: first(tape)["response"].update(status="200"), "the status is none"),
-            (lambda tape: first(tape)["response"].update(status=20), "the status is none"),
-            (lambda tape: first(tape)["response"].update(headers={"a": 1}), "a header is no text"),
-            (lambda tape: first(tape)["response"].update(body=[]), "the body is no object"),
+            (lambda tape: first(tape).update(seconds=-1), "seconds is not a number"),
+            (lambda tape: first(tape).update(seconds="1"), "seconds is not a number"),
+            (lambda tape: first(tape)["response"].update(status="200"), "the status is not one"),
+            (lambda tape: first(tape)["response"].update(status=20), "the status is not one"),
+            (lambda tape: first(tape)["response"].update(headers={"a": 1}), "a header is not a text"),
+            (lambda tape: first(tape)["response"].update(body=[]), "the body is not an object"),
             (lambda tape: first(tape)["response"].update(body={"text": 1}), "the text of the body"),
-            (lambda tape: first(tape)["response"].update(body={"lines": [1]}), "exchange 1 lacks"),
+            (lambda tape: first(tape)["response"].update(body={"lines": [1]}), "a line is neither"),
+            (lambda tape: first(tape)["response"].update(body={"lines": [["data"]]}), "a line is neither"),
+            (lambda tape: first(tape)["response"].update(body={"lines": 1}), "exchange 1 lacks response.body.lines"),
             (lambda tape: first(tape)["response"].update(broke={"reason": "x"}), "exchange 1 lacks"),
-            (lambda tape: last(tape)["body"].update(base64="!"), "no base64"),
+            (lambda tape: last(tape)["body"].update(base64="!"), "not base64"),
             (lambda tape: last(tape)["body"].update(base64="QUJD"), "not those of its digest"),
-            (lambda tape: last(tape)["body"].update(sha256="../../etc/passwd"), "the digest of the body is none"),
+            (lambda tape: last(tape)["body"].update(sha256="../../etc/passwd"), "the digest of the body is not one"),
         ):
             with self.subTest(words):
                 self.assertIn(words, self.altered(change))
@@ -555,7 +579,7 @@ class Recording(Case):
 
     def test_a_disk_that_takes_no_more_costs_the_recording_and_not_the_run(self) -> None:
         full = OSError(28, "No space left on device")
-        with self.standin(), mock.patch.object(cassette_file, "write", side_effect=full):
+        with self.standin(), mock.patch.object(cassette, "write_whole", side_effect=full):
             reply = self.video_json("x", "--record", "a.json", "--output", "x.mp4")
         told = [warning for warning in reply["warnings"] if "No space left" in warning]
         self.assertEqual(len(told), 1, reply["warnings"])
@@ -623,6 +647,19 @@ class Recording(Case):
         self.assertEqual(len(self.ledger.runs()), 1)
         self.assertEqual(reply["task_id"], MADE_UP["task"](1))
 
+    def test_a_recording_of_an_earlier_version_still_plays(self) -> None:
+        """Which left some shapes of a secret in a prompt as they were."""
+        prompt = "a sign that reads token=FREE at https://me:pass@example.com, Bearer of LTAI0123456789abcd, sk-0123456789abcdef"
+        with self.standin():
+            self.json(prompt, "--record", "tape.json")
+        text = (self.cwd / "tape.json").read_text()
+        hidden = "token={{hidden}} at https://{{hidden}}@example.com, Bearer {{hidden}} {{secret-1}}, {{secret-2}}"
+        self.assertIn(hidden, text)
+        earlier = "token=FREE at https://me:pass@example.com, Bearer of {{secret-1}}, {{secret-2}}"
+        (self.cwd / "tape.json").write_text(text.replace(hidden, earlier))
+        with cut_off():
+            self.json(prompt, "--replay", "tape.json")
+
     def test_a_slow_answer_counts_for_the_time_of_a_replay(self) -> None:
         with self.standin(delay=100):
             self.json("x", "--model", "qwen-image-max", "--record", "tape.json")
@@ -643,8 +680,8 @@ class Bodies(Case):
         request = request or Request("GET", url)
         warnings: list[str] = []
         with Recorder(str(path), True, self.clock, self.clock, warnings.append) as recorder:
-            send, _, _ = recorder.line(lambda _: response, self.clock.sleep, self.base, ())
-            with send(request) as taped:
+            recorder.connect(lambda _: response, self.clock.sleep, self.base, ())
+            with recorder.send(request) as taped:
                 while taped.status < 300 and taped.read(1000):
                     pass
         self.assertEqual(warnings, [])
@@ -692,8 +729,8 @@ class Bodies(Case):
         path = self.cwd / "tape.json"
         request = Request("GET", "https://x.aliyuncs.com/y")
         with Recorder(str(path), True, self.clock, self.clock, print) as recorder:
-            send, _, _ = recorder.line(lambda _: Response(200, {}, read_or_break), self.clock.sleep, self.base, ())
-            with send(request) as response, self.assertRaises(Fault):
+            recorder.connect(lambda _: Response(200, {}, read_or_break), self.clock.sleep, self.base, ())
+            with recorder.send(request) as response, self.assertRaises(Fault):
                 response.read_all(10**6)
         played = Player(str(path), self.clock, self.clock).send(request)
         self.addCleanup(played.close)
@@ -762,8 +799,8 @@ class Bodies(Case):
         tracemalloc.start()
         try:
             with Recorder(path, True, self.clock, self.clock, print) as recorder:
-                send, _, _ = recorder.line(respond, self.clock.sleep, self.base, ())
-                with send(request) as response:
+                recorder.connect(respond, self.clock.sleep, self.base, ())
+                with recorder.send(request) as response:
                     while response.read(downloads.BLOCK_BYTES):
                         pass
             with Player(path, self.clock, self.clock).send(request) as response:
@@ -816,6 +853,54 @@ class Names(unittest.TestCase):
                 names = Placeholders()
                 names.learn_received(value)
                 self.assertEqual(names.hide_received(value), hidden)
+
+    def test_what_is_shaped_like_a_secret_is_in_no_message_and_in_no_cassette(self) -> None:
+        for shape in (shape for _, shape in redact._SHAPES):
+            self.assertTrue(any(re.search(shape, text) for text, _ in SECRETS), shape)
+        for text, secret in SECRETS:
+            names = Placeholders()
+            for value in (text, {"message": text}, [{"a": [f"{text} {text}"]}], {text: 1}):
+                names.learn_received(value)
+                names.learn_sent(value)
+                told = json.dumps([names.hide_received(value), names.hide_sent(value)])
+                with self.subTest(value=value):
+                    self.assertNotIn(secret, told)
+            with self.subTest(text):
+                self.assertNotIn(secret, names.hide_header("Location", text))
+                self.assertNotIn(secret, redact.safe(text))
+
+    def test_a_long_answer_takes_no_time(self) -> None:
+        for part in (
+            "sk-.",
+            "http://a?",
+            "http://",
+            "data:\n",
+            '"task_id": "',
+            "://127.1.1.1:",
+            "<RequestId",
+            "0385dc79-",
+        ):
+            text = part * (2**19 // len(part))
+            began = time.thread_time()
+            taped_response(Response(200, {}, lambda _: b""), text.encode(), None, None, Placeholders())
+            self.assertLess(time.thread_time() - began, 5, part)
+        began = time.thread_time()
+        for part in ("/0123456789abcdef_a", "/tasks/", "sk-."):
+            names = Placeholders()
+            names.learn_url("https://x/" + part * 2**15)
+            names.hide_url("https://x/" + part * 2**15)
+        self.assertLess(time.thread_time() - began, 5)
+
+    def test_an_answer_that_names_too_much_is_not_written_down(self) -> None:
+        """Each value would slow down all that follows; a page of the task list is nowhere near."""
+        ids = [f"{number:08x}-0000-4000-8000-000000000000" for number in range(2**14)]
+        for value in ({"ids": ids}, [{"task_id": text} for text in ids], " ".join(ids)):
+            names = Placeholders()
+            began = time.thread_time()
+            with self.assertRaisesRegex(ValueError, "more than 1000 ids"):
+                names.learn_received(value)
+            self.assertLess(time.thread_time() - began, 2)
+            names.learn("key", "another-key-0123456789")
 
     def test_what_is_made_up_is_distinct_and_long_enough_to_be_known_again(self) -> None:
         made = [make(number) for make in MADE_UP.values() for number in (1, 2, 11)]

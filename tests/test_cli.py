@@ -348,7 +348,7 @@ class Processes(Case):
             ours,
             {
                 *("qianwen", "qianwen.cli", "qianwen.errors", "qianwen.flags", "qianwen.record", "qianwen.world"),
-                *("qianwen.models", "qianwen.models.catalog", "qianwen.models.image_models"),
+                *("qianwen.models", "qianwen.models.catalog", "qianwen.models.image_models", "qianwen.regions"),
             },
         )
 

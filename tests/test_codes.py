@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import time
 import unittest
+from typing import Iterator
 
-from qianwen.service.codes import blames_the_key, meaning
+from qianwen.errors import ContentRefused, Refused, Unavailable, UnknownOutcome
+from qianwen.service import api, asking, codes
+from qianwen.service.codes import blames_the_key, meaning, words_of
+from qianwen.service.exchange import Endpoint
+
+from .support import DATA, KEY
 
 # status, code, message, kind, passing
 TABLE = (
@@ -84,3 +91,106 @@ class Meanings(unittest.TestCase):
         for status, code, message, kind, _ in TABLE:
             if kind in ("auth", "content", "unavailable"):
                 self.assertTrue(meaning(code, message, status).hint, code)
+
+
+MEANINGS = {
+    "content": codes.CONTENT, "fetch": codes.FETCH, "media": codes.MEDIA, "request": codes.REQUEST, "trouble": codes.SERVER,
+    "throttled": codes.THROTTLED, "quota": codes.QUOTA, "account": codes.ACCOUNT, "key": codes.KEY, "permission": codes.PERMISSION,
+    "route": codes.ROUTE, "model": codes.MODEL, "workspace": codes.WORKSPACE, "not there": codes.NOT_THERE,
+}  # fmt: skip
+STATUSES = (200, 400, 401, 403, 404, 408, 429, 500, 502, 503)
+PAID = asking.request_for(Endpoint("https://dashscope.aliyuncs.com/api/v1", KEY), "POST", "/x", {})
+
+
+def pairs() -> Iterator[tuple[int, str, str, str]]:
+    for line in (DATA / "codes.tsv").read_text(encoding="utf-8").splitlines():
+        if not line.startswith("#"):
+            status, code, message, what, source = line.split("\t")
+            assert source, line
+            yield int(status), code, message, what
+
+
+class RealPairs(unittest.TestCase):
+    """tests/data/codes.tsv: what was seen in logs and stands on pages, each line with its source."""
+
+    def test_what_each_means(self) -> None:
+        for status, code, message, what in pairs():
+            with self.subTest(status=status, code=code, message=message):
+                means, expected = meaning(code, message, status), MEANINGS[what]
+                kind = (
+                    "failed" if status == 400 and not message.startswith("<5") and expected.passing else expected.kind
+                )
+                self.assertEqual((means.hint, means.kind), (expected.hint, kind))
+
+    def test_there_are_many_and_of_every_meaning(self) -> None:
+        self.assertGreaterEqual(len(set(pairs())), 60)
+        self.assertEqual({what for *_, what in pairs()}, set(MEANINGS))
+
+    def test_the_status_never_turns_content_inputs_and_trouble_into_each_other(self) -> None:
+        for _, code, message, what in pairs():
+            for status in STATUSES if what in ("content", "fetch", "media", "trouble", "request") else ():
+                with self.subTest(status=status, code=code, message=message):
+                    self.assertEqual(meaning(code, message, status).hint, MEANINGS[what].hint)
+
+    def test_what_a_paid_request_learns_of_its_bill(self) -> None:
+        for status in (200, 400, 500, 503):
+            for _, code, message, what in pairs():
+                error = api.refused({"code": code, "message": message}, status, PAID)
+                with self.subTest(status=status, code=code, message=message):
+                    if what == "content":
+                        self.assertIs(type(error), ContentRefused)
+                    elif what in ("fetch", "media", "request", "model", "route"):
+                        self.assertIs(type(error), Refused)
+                    elif what == "trouble" and status != 400:
+                        self.assertIs(type(error), UnknownOutcome)
+                    elif what == "trouble":
+                        self.assertIn(type(error), (Refused, Unavailable))
+                    self.assertEqual(error.billed, "unknown" if isinstance(error, UnknownOutcome) else "no")
+
+    def test_in_a_failed_task_only_content_is_told_apart(self) -> None:
+        for _, code, message, what in pairs():
+            error = api.refused({"code": code, "message": message}, 200)
+            self.assertIs(type(error), ContentRefused if what == "content" else Refused)
+
+
+class Words(unittest.TestCase):
+    TABLE: tuple[tuple[dict[str, object], tuple[str, str]], ...] = (
+        ({"code": "InvalidParameter", "message": "no", "request_id": "r"}, ("InvalidParameter", "no")),
+        ({"code": "InvalidParameter", "msg": "no"}, ("InvalidParameter", "no")),
+        ({"error": {"code": "Arrearage", "type": "x", "message": "no"}}, ("Arrearage", "no")),
+        ({"error": {"code": None, "type": "Arrearage", "message": "no"}}, ("Arrearage", "no")),
+        ({"error": {"code": 400, "type": "invalid_request_error", "message": "no"}}, ("invalid_request_error", "no")),
+        ({"error": {"code": 400, "message": "no"}}, ("400", "no")),
+        ({"error": {}, "code": "A", "message": "b"}, ("A", "b")),
+        ({"error": "Not Found"}, ("", "Not Found")),
+        ({"error_code": "InvalidImage", "error_message": "no face"}, ("InvalidImage", "no face")),
+        ({"error_code": 0, "error_message": ""}, ("", "")),
+        ({"code": "", "message": ""}, ("", "")),
+        ({"code": True, "message": ["x"]}, ("", "")),
+        ({"code": {"a": 1}, "message": None, "error": None}, ("", "")),
+        ({}, ("", "")),
+    )
+
+    def test_code_and_message_in_every_envelope(self) -> None:
+        for answer, expected in self.TABLE:
+            with self.subTest(answer=answer):
+                self.assertEqual(words_of(answer), expected)
+
+    def test_a_404_that_is_not_the_services_blames_the_base_url(self) -> None:
+        for code, message in (("", ""), ("", "Not Found"), ("", "no Route matched with those values")):
+            hint = meaning(code, message, 404).hint
+            self.assertIn("DASHSCOPE_HTTP_BASE_URL", hint)
+            self.assertNotIn("spelling", hint)
+        self.assertIn("spelling", meaning("ModelNotFound", "Model can not be found.", 404).hint)
+
+    def test_odd_texts_cost_little(self) -> None:
+        for code, message in (
+            ("." * 100_000, "x"),
+            ("A." * 50_000, "x" * 1_000_000),
+            ("", "<400> " + "A." * 100 + "B: x"),
+            ("", "a." * 1_000_000),
+            ("InternalError." + "é" * 1000, "\0" * 1000),
+        ):
+            began = time.thread_time()
+            meaning(code, message, 500)
+            self.assertLess(time.thread_time() - began, 0.5)

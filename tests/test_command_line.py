@@ -61,9 +61,9 @@ class Words(unittest.TestCase):
             (("--model", "--async"), "--model needs a value"),
             (("--model", "--output=x"), "--model needs a value"),
             (("--async=1",), "--async is a switch"),
-            (("--timeout", "0"), "--timeout: '0' is no positive number"),
-            (("--timeout", "nan"), "no positive number"),
-            (("--poll-interval", "soon"), "no positive number"),
+            (("--timeout", "0"), "--timeout: '0' is not a positive number"),
+            (("--timeout", "nan"), "not a positive number"),
+            (("--poll-interval", "soon"), "not a positive number"),
         ):
             with self.subTest(argv), self.assertRaises(UsageError) as caught:
                 given(*argv)

@@ -43,7 +43,7 @@ FLAGS = {
     for name in (flag.name, flag.short)
     if name
 }
-OTHER_FLAGS = {"--skill"}  # of npx skills, in the command that the update signal shows
+OTHER_FLAGS = {"--skill", "--out"}  # of npx skills, in the command that the update signal shows; of sips
 ENTRIES = ("image.py", "video.py", "sandbox.py", "gossamer.py")
 SOURCES = {path: path.read_text(encoding="utf-8") for path in sorted((ROOT / "scripts").rglob("*.py"))}
 PLACES = {"IMAGE_URL": "https://example.com/made.png", "VIDEO_URL": "https://example.com/made.mp4"}

@@ -6,14 +6,21 @@ import json
 import re
 import shlex
 import threading
+import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from qianwen.sandbox import placeholder
 from qianwen.sandbox.faults import Fault
 from qianwen.sandbox.server import running
 from qianwen.sandbox.standin import Incoming, Reply
+from qianwen.service import exchange
+from qianwen.service.exchange import Request, Response
 
 from .support import KEY, PHOTO, Case, Recording, Script, answer, data_url
+
+if TYPE_CHECKING:
+    from qianwen.service.exchange import Send
 
 
 class References(Case):
@@ -369,6 +376,12 @@ class Results(Case):
         reply = self.json(*argv, "--again", code=6, send=script())
         self.assertEqual(reply["error"]["billed"], "unknown")
 
+    def test_an_empty_answer_was_accepted_all_the_same(self) -> None:
+        for body, state in (({}, "failed"), ({"code": "InvalidParameter", "message": "no"}, "refused")):
+            self.assertEqual(self.image("x", "--again", send=Script(answer(body))).code, 1)
+            self.assertEqual(self.ledger.runs()[-1].state, state)
+            self.clock.sleep(1)
+
     def test_an_interleaved_request_says_how_many_it_may_make(self) -> None:
         reply = self.json("x", "--set", "enable_interleave=true", "--dry-run")
         self.assertIn("makes up to 5 pictures, each billed", reply["warnings"][0])
@@ -416,3 +429,69 @@ class Sandbox(Case):
     def test_a_task_ends_with_the_run_so_there_is_no_next(self) -> None:
         reply: Any = self.json("x", "--sandbox", "--submit-only")
         self.assertIsNone(reply["next"])
+
+
+class LongStreams(Case):
+    """A stream of 32,000 frames takes half a second; time that grew with their square would be half an hour."""
+
+    ARGV = ("x", "--set", "enable_interleave=true", "--set", "stream=true", "--output", "x.png")
+    FRAMES = 32_000
+    SECONDS = 8.0  # of the processor
+    LINK = "https://result.oss-cn-beijing.aliyuncs.com/{}.png"
+
+    def frame(self, item: dict[str, str], finish: str = "null") -> bytes:
+        choice = {"message": {"content": [item]}, "finish_reason": finish}
+        return f"data:{json.dumps({'output': {'choices': [choice]}})}\n\n".encode()
+
+    def sends(self, blocks: list[bytes], breaks: bool = False) -> Send:
+        left = iter(blocks)
+        end = time.process_time() + self.SECONDS
+
+        def read(_: int) -> bytes:
+            if time.process_time() > end:  # rather than many minutes later
+                raise AssertionError("the stream costs too much time")
+            block = next(left, b"")
+            if breaks and not block:
+                raise exchange.Fault("the connection broke", sent=True)
+            return block
+
+        def send(request: Request) -> Response:
+            if request.method == "POST":
+                return Response(200, {"content-type": "text/event-stream"}, read)
+            return answer(placeholder.png(8, 8, "x", []), content_type="image/png")
+
+        return send
+
+    def test_words(self) -> None:
+        words = [f"word {number} " for number in range(self.FRAMES)]
+        told = [self.frame({"type": "text", "text": word}) for word in words]
+        picture = self.frame({"type": "image", "image": self.LINK.format(1)})
+        for breaks, end, code in ((False, [picture, self.frame({"text": "!"}, "stop")], 0), (True, [picture], 6)):
+            with self.subTest(breaks=breaks):
+                reply = self.json(*self.ARGV, "--overwrite", code=code, send=self.sends(told + end, breaks))
+                self.assertEqual(reply["interleaved_content"][0]["text"], "".join(words))
+                self.assertTrue(Path(reply["files"][0]["path"]).is_file())
+                self.assertEqual(self.ledger.runs()[-1].state, "unknown" if breaks else "done")
+
+    def test_pictures(self) -> None:
+        """None is saved, for it is the collecting of links that is measured."""
+        links = [self.LINK.format(number) for number in range(self.FRAMES // 8)]
+        frames = [self.frame({"image": link}) for link in links]
+
+        def sends(request: Request) -> Response:
+            if request.method == "GET":
+                raise KeyboardInterrupt
+            return stream(request)
+
+        stream = self.sends([*frames, self.frame({"text": "!"}, "stop")])
+        self.assertEqual(self.json(*self.ARGV, code=130, send=sends)["image_urls"], links)
+
+    def test_one_event_in_many_pieces(self) -> None:
+        item = json.dumps({"output": {"choices": [{"message": {"content": [{"text": "x" * 8 * self.FRAMES}]}}]}})
+        for name, blocks in (
+            ("lines", [b"data:" + item[i : i + 1].encode() + b"\n" for i in range(len(item))]),
+            ("blocks", [b"data:", *(item[i : i + 1].encode() for i in range(len(item))), b"\n"]),
+        ):
+            with self.subTest(name):
+                reply = self.json(*self.ARGV, "--again", code=6, send=self.sends([*blocks, b"\n"]))
+                self.assertEqual(len(reply["interleaved_content"][0]["text"]), 8 * self.FRAMES)

@@ -13,7 +13,7 @@ import unittest
 from typing import TYPE_CHECKING, Any, Iterator, NamedTuple
 from urllib.parse import urlsplit
 
-from qianwen import errors, ledger, strict_json
+from qianwen import errors, ledger, regions, strict_json
 from qianwen.models.catalog import find
 from qianwen.models.image_models import IMAGES
 from qianwen.models.video_models import VIDEOS
@@ -232,7 +232,7 @@ class Generated(unittest.TestCase):
         """A name in backticks without a dot or a dash is a field, a function, or a value of one."""
         known = {name for param in params() for name in (param.name, *param.also, *map(str, param.choices))}
         known |= {mode.name for model in MODELS for mode in model.modes}
-        known |= {"media", "reference_voice", "intl", "us"}
+        known |= {"media", "reference_voice", *regions.names()}
         for path, content in GENERATED.items():
             for name in set(re.findall(r"`([a-z][a-z0-9]*(?:_[a-z0-9]+)*)`", content)):
                 with self.subTest(path=path.name, name=name):
@@ -324,7 +324,7 @@ class ErrorsGuide(unittest.TestCase):
             for statuses, names, message, _ in self.codes()
             for status in statuses
             for name in names
-            for row in [first_row(name, message, status)]
+            for row in [codes.row_of(name, message, status)]
         }
         for row in codes.ROWS:
             with self.subTest(row):
@@ -364,17 +364,6 @@ class ErrorsGuide(unittest.TestCase):
             for name in re.findall(r"`([^`]+)`", names):
                 is_content = codes.meaning(name, message, 400).kind == "content"
                 self.assertEqual(action.startswith("content"), is_content, name)
-
-
-def first_row(code: str, message: str, status: int) -> codes.Row | None:
-    for row in codes.ROWS:
-        if (
-            (not row.code or re.fullmatch(row.code, code))
-            and (not row.message or re.search(row.message, message))
-            and (not row.status or row.status == status)
-        ):
-            return row
-    return None
 
 
 class ApiGuide(Case):
@@ -421,9 +410,12 @@ class ApiGuide(Case):
 
     def test_hosts_and_regions_are_those_of_the_settings(self) -> None:
         rows = [[re.findall(r"`([^`]+)`", cell) for cell in row[1:]] for row in table_rows(self.GUIDE, "Hosts")]
-        aliases = {name: region for region, name in settings.ALIASES.items()}
         expected = [
-            [[name, *([aliases[name]] if name in aliases else [])], [host]] for name, host in settings.HOSTS.items()
+            [
+                [region.id, *filter(None, (region.alias,))],
+                [region.host or f"WORKSPACE_ID.{region.id}.maas.aliyuncs.com"],
+            ]
+            for region in regions.TABLE
         ]
         self.assertEqual(rows, expected)
 

@@ -14,6 +14,7 @@ import unittest
 from pathlib import Path
 from typing import Any
 from unittest import mock
+from urllib.parse import urlsplit
 
 from qianwen.ledger import Ledger, Run
 from qianwen.record import changed
@@ -24,7 +25,7 @@ from qianwen.service.desirecore import IN_THE_LEDGER
 from qianwen.service.exchange import Fault
 
 from . import SCRIPTS
-from .support import Case, Ran, Recording, Script, answer
+from .support import KEY, Case, Ran, Recording, Script, answer
 from .test_ledger import RUN
 
 ASYNC = ("x", "--async", "--output", "x.png")
@@ -167,6 +168,56 @@ class Resume(ResumeCase):
         self.assertIn(RUN.base, reply["error"]["message"])
         self.assertIn("DASHSCOPE_HTTP_BASE_URL or --region", reply["error"]["hint"])
         self.assertEqual(standin.sent, [])
+
+    # where it was submitted, what is set afterwards, flags, the host that is asked
+    HOMES: tuple[tuple[dict[str, str], dict[str, str], tuple[str, ...], str], ...] = (
+        ({"DASHSCOPE_WORKSPACE": "ws-1"}, {}, (), "ws-1.cn-beijing.maas.aliyuncs.com"),
+        ({"DASHSCOPE_WORKSPACE": "ws-1", "QWEN_REGION": "eu"}, {}, (), "ws-1.eu-central-1.maas.aliyuncs.com"),
+        ({"DASHSCOPE_WORKSPACE": "ws-1"}, {"DASHSCOPE_WORKSPACE": "ws-2"}, (), "ws-1.cn-beijing.maas.aliyuncs.com"),
+        ({"DASHSCOPE_WORKSPACE": "ws-1"}, {"DASHSCOPE_WORKSPACE": "a/b"}, (), "ws-1.cn-beijing.maas.aliyuncs.com"),
+        ({}, {"DASHSCOPE_WORKSPACE": "ws-2"}, (), "dashscope.aliyuncs.com"),
+        ({"DASHSCOPE_WORKSPACE": "ws-1"}, {}, ("--region", "cn"), "ws-1.cn-beijing.maas.aliyuncs.com"),
+        ({"DASHSCOPE_WORKSPACE": "ws-1"}, {}, ("--region", "intl"), "dashscope-intl.aliyuncs.com"),
+        ({}, {"QWEN_BASE_URL": "https://maas.qwencloudapi.com"}, (), "maas.qwencloudapi.com"),
+        ({"QWEN_BASE_URL": "https://proxy.example.com/x"}, {}, (), "dashscope.aliyuncs.com"),
+    )
+
+    def test_a_task_is_looked_for_at_the_base_that_took_it(self) -> None:
+        for number, (then, now, flags, host) in enumerate(self.HOMES):
+            for way in ("--task-id", "--cancel", "--resume"):
+                if way == "--resume" and (flags or "QWEN_BASE_URL" in {**then, **now}):
+                    continue  # --region does not go with it, and what another base means has tests of its own
+                with self.subTest(then=then, now=now, flags=flags, way=way):
+                    state = {"DASHSCOPE_API_KEY": KEY, "QIANWEN_STATE_DIR": str(self.folder / f"{number}{way}")}
+                    self.env = {**state, **then}
+                    submitted = Script({"output": {"task_id": "t-1", "task_status": "PENDING"}})
+                    self.assertEqual(self.image("x", "--async", "--submit-only", send=submitted).code, 0)
+                    self.env = {**state, **now}
+                    looked = Script({"output": {"task_id": "t-1", "task_status": "CANCELED"}})
+                    self.image(way, *(("t-1",) if way != "--resume" else ("--poll-once",)), *flags, send=looked)
+                    self.assertEqual(urlsplit(looked.requests[0].url).hostname, host)
+                    self.assertEqual(len(looked.requests), 1)
+
+    def test_files_go_where_the_workspace_keeps_them(self) -> None:
+        self.picture("a.png")
+        self.env = {"DASHSCOPE_API_KEY": KEY, "DASHSCOPE_WORKSPACE": "ws-1"}
+        script = Script(Fault("no", sent=False, permanent=True))
+        self.assertEqual(self.image("x", "--image", "a.png", "--region", "jp", send=script).code, 5)
+        (request,) = script.requests
+        self.assertTrue(request.url.startswith("https://ws-1.ap-northeast-1.maas.aliyuncs.com/api/v1/uploads?"))
+
+    def test_a_run_whose_host_cannot_be_named_disturbs_nobody(self) -> None:
+        self.env = {"DASHSCOPE_API_KEY": KEY}
+        for number, base in enumerate(
+            ("https://proxy.example.com/api/v1", "https://ws-1.eu-central-1.maas.aliyuncs.com/api/v1")
+        ):
+            run = changed(RUN, id=f"{number:016x}", request=str(number), region="eu-central-1", base=base)
+            self.ledger.begin(run)
+            self.ledger.add(run.id, "task", task_id=f"t-{number}")
+        looked = Script({"output": {"task_id": "t-1", "task_status": "CANCELED"}})
+        reply = self.json("--resume", "--poll-once", code=4, send=looked)
+        self.assertEqual([task["state"] for task in reply["tasks"]], ["waiting", "canceled"])
+        self.assertIn("no shared host", reply["error"]["message"])
 
     def test_a_refused_key_is_explained(self) -> None:
         with self.standin(faults=["poll=401:InvalidApiKey"]):

@@ -167,6 +167,13 @@ class Documented(Http):
                     status, answer = self.ask("POST", case["path"], case["body"], case["headers"])
                     self.assertEqual(status, 200, answer)
 
+    def test_a_model_that_cannot_stream_answers_in_one_piece(self) -> None:
+        """Two clients ask so and can read both; what the service does is not known."""
+        with self.standin():
+            status, answer = self.ask("POST", SYNC, message(TEXT, n=1), {"X-DashScope-SSE": "enable"})
+        self.assertEqual((status, self.headers["content-type"]), (200, "application/json"))
+        self.assertEqual(len(answer["output"]["choices"]), 1)
+
     def test_the_layouts_of_the_answers(self) -> None:
         with self.standin():
             _, wan = self.ask("POST", SYNC, message(TEXT, n=2))
@@ -217,6 +224,18 @@ class Tasks(Http):
         self.assertRegex(answer["output"]["end_time"], r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}$")
         self.assertEqual(answer["usage"], {"image_count": 4})
         self.assertEqual(len(answer["output"]["results"]), 4)
+
+    def test_an_older_task_that_runs_counts_its_total(self) -> None:
+        with self.standin(delay=10):
+            for path, body, metrics in (
+                (T2I, {"model": "wan2.2-t2i-flash", "input": {"prompt": "x"}, "parameters": {"n": 3}}, {"TOTAL": 3, "SUCCEEDED": 0, "FAILED": 0}),
+                (ASYNC_M, message(TEXT, n=3), None),
+            ):  # fmt: skip
+                task_id = self.ask("POST", path, body, TASK)[1]["output"]["task_id"]
+                self.assertNotIn("task_metrics", self.ask("GET", f"/tasks/{task_id}")[1]["output"])
+                self.clock.sleep(5)
+                output = self.ask("GET", f"/tasks/{task_id}")[1]["output"]
+                self.assertEqual((output["task_status"], output.get("task_metrics")), ("RUNNING", metrics))
 
     def test_results_stay_the_same(self) -> None:
         with self.standin():
@@ -337,6 +356,61 @@ class Storage(Http):
             self.assertEqual((status, b"Policy expired" in body), (403, True))
         self.assertEqual(len(standin.storage.uploads), 1)
 
+    def test_every_way_to_write_the_head_of_a_part(self) -> None:
+        for number, (field, file) in enumerate(
+            (
+                ('name="{}"', 'name="file"; filename="x"'),
+                ('name="{}"', 'filename="x"; name="file"'),
+                ('name="{}"', 'filename="a \\"b\\"; name=\\"key\\""; name="file"'),
+                ("name={}", "name=file; filename=x.jpg; filename*=utf-8''x.jpg"),
+                ("name={} ", "filename=x.jpg;name=file"),
+            )
+        ):
+            with self.subTest(file), self.standin() as standin:
+                given = self.policy()
+                texts = self.fields(given, key=f"{given['upload_dir']}/{number}.jpg").items()
+                parts = [(field.format(name), value.encode()) for name, value in texts] + [(file, PHOTO.read_bytes())]
+                body = b"".join(
+                    f"--b\r\ncontent-disposition: form-data; {head}\r\nX: name=x\r\n\r\n".encode() + value + b"\r\n"
+                    for head, value in parts
+                )
+                more = {"Content-Type": "multipart/form-data; boundary=b"}
+                self.assertEqual(self.ask("POST", "/", body + b"--b--\r\n", more, key=""), (200, b""))
+                self.assertEqual([kept.bytes for kept in standin.storage.uploads.values()], [PHOTO.stat().st_size])
+
+    def test_a_policy_is_given_with_a_slash_too(self) -> None:
+        with self.standin():
+            status, answer = self.ask("GET", "/uploads/?action=getPolicy&model=m")
+        self.assertEqual((status, answer["data"]["max_file_size_mb"]), (200, 1024))
+
+    def test_links_name_the_host_that_the_client_used(self) -> None:
+        small = {"model": "wan2.2-t2i-flash", "input": {"prompt": "x"}, "parameters": {"n": 1}}
+        with self.standin() as standin:
+            known = standin.origin.replace("127.0.0.1", "localhost")
+            for host, origin in (
+                (urlsplit(known).netloc, known),
+                (urlsplit(known).netloc.upper(), known),
+                (urlsplit(standin.origin).netloc, standin.origin),
+                ("localhost:1", standin.origin),
+                ("example.com", standin.origin),
+                ("", standin.origin),
+            ):
+                with self.subTest(host):
+                    named = {"Host": host}
+                    _, policy = self.ask("GET", "/uploads?action=getPolicy&model=m", headers=named)
+                    _, answer = self.ask("POST", SYNC, message(TEXT, model="wan2.7-image"), named)
+                    _, task = self.ask("POST", T2I, small, {**TASK, **named})
+                    _, done = self.ask("GET", f"/tasks/{task['output']['task_id']}")
+                    url = answer["output"]["choices"][0]["message"]["content"][0]["image"]
+                    self.assertEqual(policy["data"]["upload_host"], origin)
+                    self.assertEqual(url.partition("/results/")[0], origin)
+                    self.assertEqual(done["output"]["results"][0]["url"].partition("/results/")[0], origin)
+                    chained = message(TEXT, {"image": url}, model="wan2.7-image")
+                    self.assertEqual(self.ask("POST", SYNC, chained)[0], 200)
+                    broken = message(TEXT, {"image": url.replace("Signature=", "Signature=0")}, model="wan2.7-image")
+                    _, refused = self.ask("POST", SYNC, broken)
+                    self.assertEqual(refused["code"], "InvalidParameter.DataInspection")
+
     def test_a_form_that_breaks_off(self) -> None:
         with self.standin():
             for body in (
@@ -344,11 +418,15 @@ class Storage(Http):
                 b"--b\r\n",
                 b'--b\r\nContent-Disposition: form-data; name="key"\r\n\r\nx',
                 b'--b\r\nX: "file"\r\n\r\nx',
+                b'--b\r\nContent-Disposition: form-data; filename="x"\r\n\r\nx\r\n--b--\r\n',
+                b'--b\r\nX: name="file"\r\n\r\nx\r\n--b--\r\n',
+                b"--b\r\n" + b"X: y\r\n" * 200 + b'Content-Disposition: form-data; name="file"\r\n\r\nx\r\n--b--\r\n',
+                b'--b\r\nContent-Disposition: form-data; name="key"\r\n\r\n' + b"x\r\n" * 2**19 + b"--b\r\n",
             ):
                 status, answer = self.ask(
                     "POST", "/", body, {"Content-Type": "multipart/form-data; boundary=b"}, key=""
                 )
-                self.assertEqual((status, b"MalformedPOSTRequest" in answer), (400, True), body)
+                self.assertEqual((status, b"MalformedPOSTRequest" in answer), (400, True), body[:100])
 
     def result(self) -> str:
         _, answer = self.ask("POST", SYNC, message(TEXT))
@@ -393,6 +471,7 @@ class Storage(Http):
                 found, body = self.ask("GET", odd, key="")
                 self.assertEqual((found, words in body), (status, True))
             self.assertEqual(self.ask("GET", path)[0], 400, "an API key has no business here")
+            self.assertEqual(self.ask("HEAD", path, key=""), (403, b""), "the link is signed for GET")
             self.clock.sleep(LINK_SECONDS + 1)
             status, body = self.ask("GET", path, key="")
             self.assertEqual(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+from qianwen import regions
 from qianwen.errors import AuthError, UsageError
 from qianwen.service import settings
 from qianwen.service.settings import Place
@@ -140,7 +141,7 @@ class Settings(Case):
         self.dotenv("OUTPUT_DIR=my-keyframes\nQWEN_REGION=us")
         found = settings.find(self.place(), ("OUTPUT_DIR",))
         self.assertEqual(found and found.value, "my-keyframes")
-        self.assertEqual(settings.region(self.place(QWEN_REGION="none"), ""), settings.DEFAULT_REGION)
+        self.assertEqual(settings.region(self.place(QWEN_REGION="none"), ""), regions.DEFAULT)
 
     # base, key, what the advice says
     ADVICE = (
@@ -155,6 +156,9 @@ class Settings(Case):
         (BASE, "sk-sp-x.Y1", "plan's own host only", "pay-as-you-go"),
         (BASE, "st-0123456789", "30 minutes", "make a new one"),
         ("https://ws-1.cn-beijing.maas.aliyuncs.com/api/v1", "st-0123456789", "30 minutes", "make a new one"),
+        ("https://maas.qwencloudapi.com/api/v1", "sk-ws-x.Y1", "keys of QwenCloud only", "unset"),
+        ("https://token-plan.maas.qwencloudapi.com/api/v1", "sk-sp-x.Y1", "its own plan", "not interchangeable"),
+        ("https://token-plan.maas.qwencloudapi.com/api/v1", "sk-ws-x.Y1", "takes Token Plan keys only", "unset"),
         ("https://proxy.example.com:8443/x", "sk-ws-x.Y1", "proxy.example.com is no DashScope host", "unset"),
         ("https://proxy.example.com/x", "st-0123456789", "is no DashScope host", "which key it takes"),
         ("http://127.0.0.1:80/api/v1", "sk-sp-x.Y1", "127.0.0.1 is this machine", "another key"),
@@ -185,10 +189,15 @@ class Settings(Case):
             self.assertNotIn(value, str(caught.exception))
 
     def test_plan_keys_stop_unless_the_base_is_a_plan_host(self) -> None:
-        plan = "https://token-plan.cn-beijing.maas.aliyuncs.com/api/v1"
         place = self.place(DASHSCOPE_API_KEY="sk-sp-0123456789")
-        self.assertEqual(self.key(place, plan)[0], "sk-sp-0123456789")
-        for base in (BASE, "http://127.0.0.1:1/api/v1", "https://ws-1.cn-beijing.maas.aliyuncs.com/api/v1"):
+        for plan in ("token-plan.cn-beijing.maas.aliyuncs.com", "token-plan.maas.qwencloudapi.com"):
+            self.assertEqual(self.key(place, f"https://{plan}/api/v1")[0], "sk-sp-0123456789")
+        for base in (
+            BASE,
+            "http://127.0.0.1:1/api/v1",
+            "https://ws-1.cn-beijing.maas.aliyuncs.com/api/v1",
+            "https://maas.qwencloudapi.com/api/v1",
+        ):
             with self.subTest(base), self.assertRaises(AuthError) as caught:
                 self.key(place, base)
             self.assertIn("Coding Plan", caught.exception.message)
@@ -215,6 +224,74 @@ class Settings(Case):
             settings.region(self.place(), "mars")
         self.assertIn("cn-beijing", caught.exception.hint)
 
+    # settings, region, host
+    WORKSPACES = (
+        ({"DASHSCOPE_WORKSPACE": "ws-1"}, "", "ws-1.cn-beijing"),
+        ({"DASHSCOPE_WORKSPACE": "ws-1"}, "intl", "ws-1.ap-southeast-1"),
+        ({"DASHSCOPE_WORKSPACE": "LLM-A1"}, "us", "llm-a1.us-east-1"),
+        ({"DASHSCOPE_WORKSPACE": "ws-1"}, "cn-hongkong", "ws-1.cn-hongkong"),
+        ({"DASHSCOPE_WORKSPACE_ID": "ws-2"}, "eu", "ws-2.eu-central-1"),
+        ({"DASHSCOPE_WORKSPACE_ID": "ws-2"}, "AP-Northeast-1", "ws-2.ap-northeast-1"),
+        ({"DASHSCOPE_WORKSPACE": "ws-1", "DASHSCOPE_WORKSPACE_ID": "ws-2"}, "jp", "ws-1.ap-northeast-1"),
+        ({"DASHSCOPE_WORKSPACE": "  ", "DASHSCOPE_WORKSPACE_ID": "ws-2"}, "jp", "ws-2.ap-northeast-1"),
+        ({"DASHSCOPE_WORKSPACE": "a" * 63}, "", "a" * 63 + ".cn-beijing"),
+    )
+    NO_WORKSPACES = (
+        "ws_1", "ws 1", "ws.1", "ws-1.cn-beijing", "https://ws-1.cn-beijing.maas.aliyuncs.com", "-ws", "ws-", "é", "ｗｓ", "a/b", "a@b",
+        "sk-0123456789abcdef0123456789abcdef", "SK-ws-1", "st-0123456789", "LTAI5tAbCdEfGhIj", "the-key-itself", "a" * 64, "a" * 100_000, "ws\n1", "ws%2e1",
+    )  # fmt: skip
+
+    def test_a_workspace_makes_the_host_of_its_region(self) -> None:
+        for env, flag, host in self.WORKSPACES:
+            with self.subTest(env=env, flag=flag):
+                base = f"https://{host}.maas.aliyuncs.com/api/v1"
+                self.dotenv("")
+                place = self.place(**env)
+                self.assertEqual(settings.base_url(place, settings.region(place, flag)), base)
+                self.dotenv("\n".join(f"{name}={value}" for name, value in env.items()))
+                self.assertEqual(settings.base_url(self.place(), settings.region(self.place(), flag)), base)
+
+    def test_what_is_no_workspace_is_said_so_and_not_shown(self) -> None:
+        for value in self.NO_WORKSPACES:
+            with self.subTest(value[:40]), self.assertRaises(AuthError) as caught:
+                settings.base_url(
+                    self.place(DASHSCOPE_WORKSPACE=value, DASHSCOPE_API_KEY="the-key-itself"), "cn-beijing"
+                )
+            self.assertIn("DASHSCOPE_WORKSPACE in the environment is no workspace id", caught.exception.message)
+            self.assertNotIn(value, caught.exception.message)
+            self.assertIn("letters, digits and hyphens", caught.exception.hint)
+
+    def test_regions_that_need_a_workspace_say_so(self) -> None:
+        for flag, told in (("eu", "eu-central-1 (Frankfurt)"), ("jp", "ap-northeast-1 (Tokyo)")):
+            with self.subTest(flag), self.assertRaises(AuthError) as caught:
+                settings.base_url(self.place(), settings.region(self.place(), flag))
+            self.assertIn(told, caught.exception.message)
+            self.assertIn("DASHSCOPE_WORKSPACE=", caught.exception.hint)
+
+    def test_a_base_url_wins_over_a_workspace_and_over_what_is_remembered(self) -> None:
+        place = self.place(QWEN_BASE_URL="https://dashscope-intl.aliyuncs.com", DASHSCOPE_WORKSPACE="not an id")
+        for region in ("cn-beijing", "eu-central-1"):
+            base = settings.base_url(place, region, "https://ws-1.eu-central-1.maas.aliyuncs.com/api/v1")
+            self.assertEqual(base, "https://dashscope-intl.aliyuncs.com/api/v1")
+
+    def test_only_a_base_of_dashscope_is_gone_back_to(self) -> None:
+        place = self.place(DASHSCOPE_WORKSPACE="ws-1")
+        for base, is_own in (
+            (BASE, True),
+            ("https://ws-9.eu-central-1.maas.aliyuncs.com/api/v1", True),
+            ("https://maas.qwencloudapi.com/api/v1", True),
+            ("https://ws-9.eu-central-1.maas.aliyuncs.com/api/v2", False),
+            ("https://proxy.example.com/api/v1", False),
+            ("http://127.0.0.1:8000/api/v1", False),
+            ("http://dashscope.aliyuncs.com/api/v1", False),
+            ("https://dashscope.aliyuncs.com:8443/api/v1", False),
+            ("nonsense", False),
+            ("", False),
+        ):
+            with self.subTest(base):
+                here = "https://ws-1.cn-beijing.maas.aliyuncs.com/api/v1"
+                self.assertEqual(settings.base_url(place, "cn-beijing", base), base if is_own else here)
+
     TRUSTED = (
         ("https://dashscope.aliyuncs.com", BASE),
         ("https://dashscope.aliyuncs.com/", BASE),
@@ -222,6 +299,9 @@ class Settings(Case):
         ("https://dashscope.aliyuncs.com:443/compatible-mode/v1", "https://dashscope.aliyuncs.com:443/api/v1"),
         ("https://ws-1.ap-southeast-1.maas.aliyuncs.com", "https://ws-1.ap-southeast-1.maas.aliyuncs.com/api/v1"),
         ("https://trial.cn-hongkong.maas.aliyuncs.com", "https://trial.cn-hongkong.maas.aliyuncs.com/api/v1"),
+        ("https://maas.qwencloudapi.com", "https://maas.qwencloudapi.com/api/v1"),
+        ("https://maas.qwencloudapi.com/compatible-mode/v1", "https://maas.qwencloudapi.com/api/v1"),
+        ("https://token-plan.maas.qwencloudapi.com", "https://token-plan.maas.qwencloudapi.com/api/v1"),
     )
     ONLY_FROM_THE_ENVIRONMENT = (
         ("https://proxy.example.com/dashscope", "https://proxy.example.com/dashscope"),
@@ -234,6 +314,10 @@ class Settings(Case):
         ("https://dashscope.aliyuncs.com:8443", "https://dashscope.aliyuncs.com:8443/api/v1"),
         ("https://dashscope.aliyuncs.com.", "https://dashscope.aliyuncs.com./api/v1"),
         ("https://evil-dashscope.aliyuncs.com", "https://evil-dashscope.aliyuncs.com/api/v1"),
+        ("https://maas.qwencloudapi.com.evil.example", "https://maas.qwencloudapi.com.evil.example/api/v1"),
+        ("https://evil.maas.qwencloudapi.com", "https://evil.maas.qwencloudapi.com/api/v1"),
+        ("https://ws-1.mars-1.maas.aliyuncs.com", "https://ws-1.mars-1.maas.aliyuncs.com/api/v1"),
+        ("https://a.b.cn-beijing.maas.aliyuncs.com", "https://a.b.cn-beijing.maas.aliyuncs.com/api/v1"),
     )
     NEVER = (
         "http://dashscope.aliyuncs.com",

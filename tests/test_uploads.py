@@ -10,7 +10,7 @@ from typing import Any
 from qianwen.errors import AuthError, QianwenError, Refused, Unavailable, UsageError
 from qianwen.service import uploads
 from qianwen.service.exchange import Endpoint, Fault, Stream
-from qianwen.service.uploads import Upload
+from qianwen.service.forms import Upload
 
 from .support import KEY, PHOTO, Case, Clock, Script, answer
 

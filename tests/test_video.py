@@ -155,6 +155,7 @@ class Memory(Case):
 
     def entry(self, **changes: Any) -> None:
         fields = {"program": "video.py", "model": "wan2.2-kf2v-flash", "mode": "kf2v", "region": "ap-southeast-1"}
+        fields["base"] = "https://dashscope-intl.aliyuncs.com/api/v1"
         self.ledger.begin(changed(RUN, **{**fields, **changes}))
         self.ledger.add(RUN.id, "task", task_id="t-1")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unittest
-from typing import Any
+from typing import Any, Sequence
 
 from qianwen.models import wire
 from qianwen.models.wire import Failure
@@ -73,7 +73,14 @@ def frame(item: dict[str, Any], finish: str = "null", **usage: Any) -> dict[str,
     return {"output": {"choices": [choice], "finished": True}, "usage": usage, "request_id": "r-1"}
 
 
-class Join(unittest.TestCase):
+def joined(frames: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    answer = wire.StreamedAnswer()
+    for one in frames:
+        answer.add(one)
+    return answer.body()
+
+
+class Streamed(unittest.TestCase):
     FRAMES = (
         frame({"type": "text", "text": "Fold"}, image_count=0, size="0*0"),
         frame({"type": "text", "text": " a square."}, image_count=0, size="0*0"),
@@ -83,7 +90,7 @@ class Join(unittest.TestCase):
     )
 
     def test_the_sequence_of_the_sheet(self) -> None:  # B16
-        body = wire.join(self.FRAMES)
+        body = joined(self.FRAMES)
         self.assertEqual(
             body["output"]["choices"][0]["message"]["content"],
             [
@@ -97,5 +104,27 @@ class Join(unittest.TestCase):
         self.assertEqual((body["request_id"], body["output"]["finished"]), ("r-1", True))
 
     def test_only_the_finish_reason_says_that_it_is_complete(self) -> None:
-        self.assertFalse(wire.join(self.FRAMES[:-1])["output"]["finished"])
-        self.assertFalse(wire.join([])["output"]["finished"])
+        self.assertFalse(joined(self.FRAMES[:-1])["output"]["finished"])
+        self.assertFalse(joined([])["output"]["finished"])
+
+    def test_each_frame_tells_its_new_pictures(self) -> None:
+        answer = wire.StreamedAnswer()
+        self.assertEqual(
+            [answer.add(one) for one in self.FRAMES], [[], [], ["https://a/1.png"], [], ["https://a/2.png"]]
+        )
+
+    def test_a_body_stays_as_it_was_when_more_comes(self) -> None:
+        answer = wire.StreamedAnswer()
+        answer.add(self.FRAMES[0])
+        early = answer.body()
+        answer.add(self.FRAMES[1])
+        self.assertEqual(early["output"]["choices"][0]["message"]["content"], [{"type": "text", "text": "Fold"}])
+
+    def test_frames_that_hold_nothing_usable(self) -> None:
+        frames: list[dict[str, Any]] = [
+            {},
+            {"output": None},
+            {"output": {"choices": "x"}},
+            {"output": {"choices": [None, {"message": {"content": [3, {"image": 4}, {"text": None}]}}]}},
+        ]
+        self.assertEqual(joined(frames)["output"]["choices"][0]["message"]["content"], [])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from .command_line import read
+from .command_line import are_positive_seconds, read
 from .errors import InvalidRequest, Problem, UsageError
 from .flags import ALONE, POLL_SECONDS, TIMEOUT_SECONDS, groups
 from .models.catalog import Catalog
@@ -204,8 +204,8 @@ def _json_or_text(text: str) -> Any:
 def _seconds(name: str, value: object, default: float, problems: list[Problem]) -> float:
     if value is None:
         return default
-    if type(value) not in (int, float) or not 0 < value < 1e9:  # type: ignore[operator]
-        problems.append(Problem(name, value, "is no positive number of seconds", "a number above 0", default))
+    if not are_positive_seconds(value):
+        problems.append(Problem(name, value, "is not a positive number of seconds", "a number above 0", default))
         return default
     return float(value)  # type: ignore[arg-type]
 

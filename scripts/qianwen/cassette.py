@@ -1,12 +1,12 @@
 """`--record` and `--replay`: the whole conversation of one run with the service, in a file that people can read.
 
-Exchanges are taped below the retries and played back strictly in their order: an upload, a refusal, each look at a
-task, a connection that broke in the middle of a download. While there is a tape, nothing runs side by side, so that the
-order of a run is one and the same each time. A request that is not the recorded one ends the run and shows the
+Exchanges are recorded below the retries and played back strictly in order: an upload, a refusal, each poll of a task, a
+connection that broke in the middle of a download. While there is a cassette, uploads and downloads run one after the
+other, so that every run has the same order. A request that is not the recorded one ends the run and shows the
 difference; nothing is guessed. Replaying opens no socket, needs no key and does not wait.
 
-JSON and text stand in the cassette as they are, other bytes by their SHA-256 digest: small ones inline, larger ones
-in a folder beside it. What would tell a key, a signature or an account is a placeholder; see `placeholders`.
+JSON and text stand in the cassette as they are, other bytes by their SHA-256 digest: small ones inline, larger ones in
+a folder beside it. What would reveal a key, a signature or an account is a placeholder; see `placeholders`.
 """
 
 from __future__ import annotations
@@ -15,17 +15,18 @@ import hashlib
 import io
 import json
 import os
-import tempfile
 import threading
 import time
 from urllib.parse import urlsplit
 
 from . import cassette_file
+from .difference import difference
 from .errors import UsageError
-from .mismatch import mismatch
-from .placeholders import Placeholders
+from .placeholders import Placeholders, unlike_secrets
+from .redact import each_text
+from .regions import is_loopback, is_public
+from .regular_files import Draft, write_whole
 from .service.exchange import Fault, Request, Response
-from .service.settings import HOSTS, is_loopback
 from .taped import body_of, taped_fault, taped_request, taped_response
 
 TYPE_CHECKING = False
@@ -41,12 +42,12 @@ if TYPE_CHECKING:
 INLINE_BYTES = 16 * 1024
 STOPPED = "the recorded run stopped listening here"
 _MISMATCH_HINT = (
-    "nothing was sent. Give the command that was recorded; when the difference is meant, record anew with --record"
+    "nothing was sent. Run the command that was recorded; if you meant the change, record anew with --record"
 )
 
 
 class Unplayable(Exception):
-    """The run and the cassette do not fit together. No error of ours on purpose: nothing on the way may handle it."""
+    """The run does not match the cassette. Not a QianwenError on purpose, so that no handler on the way catches it."""
 
 
 # Recording --------------------------------------------------------------------------------------------------
@@ -55,20 +56,17 @@ class Unplayable(Exception):
 class Recorder:
     """Writes a cassette, anew after every exchange, so that a run that breaks leaves what has happened until then.
 
-    path: absolute.  clock, now: seconds, monotonic and of the epoch.  warn: hears when the disk takes no more.
+    path: absolute.
+    clock, now: seconds, monotonic and since the epoch.
+    warn: is called with a sentence when the disk takes no more.
     Raises UsageError when `path` cannot be written to.
     """
 
-    def __init__(
-        self,
-        path: str,
-        overwrite: bool,
-        clock: Clock,
-        now: Clock,
-        warn: Callable[[str], None],
-    ) -> None:
+    base = ""  # the API's URL is that of the service
+
+    def __init__(self, path: str, overwrite: bool, clock: Clock, now: Clock, warn: Callable[[str], None]) -> None:
         self.path = path
-        self._clock = clock
+        self.clock = clock
         self._now = now
         self._warn = warn
         self._names = Placeholders(now)
@@ -76,34 +74,28 @@ class Recorder:
         self._open: list[_Tee] = []
         self._exchanges: list[JSON] = []
         self._head: JSON = {"format": cassette_file.FORMAT, "version": cassette_file.VERSION}
-        self._base = ""
         self._is_lost = False
-        self.base = ""  # that of the service itself
         cassette_file.prepare(path, overwrite)
 
-    def line(self, send: Send, sleep: Sleep, base: str, secrets: Iterable[str]) -> tuple[Send, Sleep, Clock]:
-        """`send`, which is written down now, and how time passes: as always.
+    def connect(self, send: Send, sleep: Sleep, base: str, secrets: Iterable[str]) -> None:
+        """Record what goes through `self.send` from now on. Time passes as always, by `self.sleep` and `self.clock`.
 
-        base: the API's URL.  secrets: what must never stand in a cassette.
+        base: the API's URL.
+        secrets: what must never stand in a cassette.
         """
-        self._base = base
+        self._send, self.sleep, self._api = send, sleep, base
         for secret in secrets:
             self._names.learn("key", secret)
         stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self._now()))
         self._head.update(recorded_at=stamp, source=self._source(base), base=self._names.hide(base))
 
-        def taped(request: Request) -> Response:
-            return self._tape(send, request)
-
-        return taped, sleep, self._clock
-
     def _source(self, base: str) -> str:
-        """Where a recording comes from. Hosts that everybody shares may be told; another may tell who we are."""
+        """Where a recording comes from. A host that not everybody shares may reveal whose it is."""
         parts = urlsplit(base)
         if is_loopback(parts.hostname or ""):
             self._names.learn("loopback", parts.netloc)
             return "recorded against a stand-in on this machine"
-        if parts.hostname not in HOSTS.values():
+        if not is_public(parts.hostname or ""):
             self._names.learn("host", parts.netloc)
         return f"recorded against {self._names.hide(base)}"
 
@@ -111,31 +103,35 @@ class Recorder:
         return self
 
     def __exit__(self, *exc: object) -> None:
-        self.close()
+        """Write down what was still being listened to, and forget the bodies of an earlier recording."""
+        for tee in tuple(self._open):
+            tee.end(STOPPED)
+        bodies = (exchange.get("response", {}).get("body", {}) for exchange in self._exchanges)
+        if self._exchanges:
+            cassette_file.forget_bodies(self.path, {body["sha256"] for body in bodies if "sha256" in body})
 
-    def _tape(self, send: Send, request: Request) -> Response:
+    def send(self, request: Request) -> Response:
+        """As the `send` of `connect`, and raises what it raises."""
         exchange: JSON = {"request": taped_request(request, self._names)}
         self._exchanges.append(exchange)
-        began = self._clock()
+        began = self.clock()
         try:
-            response = send(request)
-        except Fault as fault:
-            exchange["fault"] = taped_fault(fault, self._names)
-            self._save(exchange, began)
-            raise
+            response = self._send(request)
         except BaseException as error:
-            exchange["unanswered"] = type(error).__name__
+            if isinstance(error, Fault):
+                exchange["fault"] = taped_fault(error, self._names)
+            else:
+                exchange["unanswered"] = type(error).__name__
             self._save(exchange, began)
             raise
-        of_api = request.url.startswith(f"{self._base}/")
-        tee = _Tee(response, None if of_api else self._folder)
-        taped = Response(response.status, response.headers, tee.read, tee.close, response.refusal)
+        is_of_api = request.url.startswith(f"{self._api}/")
+        tee = _Tee(response, None if is_of_api else cassette_file.folder_beside(self.path))
 
         def finish() -> None:
-            self._open = [other for other in self._open if other is not tee]
+            self._open.remove(tee)
             try:
                 exchange["response"] = tee.taped(self._names)
-            except (ValueError, RecursionError) as error:  # an answer that was paid for may be odd, but not lost
+            except (ValueError, RecursionError) as error:  # an odd answer was paid for too and must not be lost
                 exchange["unanswered"] = "odd"
                 self._lose(f"the answer to request {len(self._exchanges)} could not be written down: {error}")
             self._save(exchange, began)
@@ -144,21 +140,17 @@ class Recorder:
         self._open.append(tee)
         if response.status >= 300:
             tee.end()
-        return taped
-
-    @property
-    def _folder(self) -> str:
-        return cassette_file.folder_beside(self.path)
+        return Response(response.status, response.headers, tee.read, tee.close, response.refusal)
 
     def _save(self, exchange: JSON, began: float) -> None:
-        seconds = round(self._clock() - began, 1)
+        seconds = round(self.clock() - began, 1)
         if seconds:
             exchange["seconds"] = seconds
         with self._lock:
             finished = [each for each in self._exchanges if len(each) > 1]
             text = json.dumps({**self._head, "exchanges": finished}, ensure_ascii=False, indent=2) + "\n"
             try:
-                cassette_file.write(self.path, text.encode("utf-8", "replace"))
+                write_whole(self.path, text.encode("utf-8", "replace"))
             except OSError as error:
                 self._lose(str(error.strerror or error))
 
@@ -168,23 +160,11 @@ class Recorder:
             self._warn(f"the recording {self.path} is not whole: {why}; the run goes on")
         self._is_lost = True
 
-    def close(self) -> None:
-        """Write down what was still being listened to, and forget the bodies of an earlier recording."""
-        for tee in self._open:
-            tee.end(STOPPED)
-        wanted = {
-            exchange["response"]["body"]["sha256"]
-            for exchange in self._exchanges
-            if "sha256" in exchange.get("response", {}).get("body", {})
-        }
-        if self._exchanges:
-            cassette_file.forget_bodies(self.path, wanted)
-
 
 class _Tee:
     """Lets the body of an answer through and keeps it: in memory while it is small, then in a file of `folder`.
 
-    folder: None for an answer of the API, which is always small, always text and may tell secrets.
+    folder: None for an answer of the API, which is always small, always text and may hold secrets.
     finish: called once, when the body has ended in whatever way.
     """
 
@@ -192,13 +172,10 @@ class _Tee:
         self._response = response
         self._folder = folder
         self._kept = bytearray()
-        self._file: BinaryIO | None = None
-        self._draft = ""
+        self._draft: Draft | None = None
         self._sha256 = hashlib.sha256()
         self._bytes = 0
-        self._fault: Fault | None = None
-        self._reason = ""
-        self._lost = ""
+        self._broke: Fault | None = None
         self._is_over = False
         self.finish: Callable[[], None] = lambda: None
 
@@ -206,7 +183,7 @@ class _Tee:
         try:
             block = self._response.read(size)
         except Fault as fault:
-            self._fault = fault
+            self._broke = fault
             self.end()
             raise
         if block:
@@ -217,81 +194,83 @@ class _Tee:
 
     def close(self) -> None:
         self._response.close()
-        self.end(STOPPED if self._is_unread else "")
-
-    @property
-    def _is_unread(self) -> bool:
         length = self._response.headers.get("content-length", "")
-        return not (length.isdigit() and int(length) == self._bytes)
+        is_whole = length.isdigit() and int(length) == self._bytes
+        self.end("" if is_whole else STOPPED)
 
     def end(self, reason: str = "") -> None:
         """Nothing more comes. reason: why, when that is not the end of the body."""
         if not self._is_over:
             self._is_over = True
-            self._reason = reason
+            if reason:
+                self._break(reason)
             self.finish()
+
+    def _break(self, reason: str) -> None:
+        self._broke = self._broke or Fault(reason, sent=True, permanent=True)
 
     def _keep(self, block: bytes) -> None:
         self._bytes += len(block)
         self._sha256.update(block)
-        if self._lost:
-            return
+        if self._broke:
+            return  # the disk has taken no more
         if self._folder is None or self._bytes <= INLINE_BYTES:
             self._kept += block
             return
         try:
-            if self._file is None:
-                self._file = self._begin(self._folder)
-            self._file.write(block)
+            if self._draft is None:
+                self._draft = self._begin(self._folder)
+                self._draft.stream.write(self._kept)
+                self._kept.clear()
+            self._draft.stream.write(block)
         except OSError as error:
             self._lose(error)
 
-    def _begin(self, folder: str) -> BinaryIO:
+    def _begin(self, folder: str) -> Draft:
         os.makedirs(folder, 0o700, exist_ok=True)
-        descriptor, self._draft = tempfile.mkstemp(prefix=".body-", suffix=".part", dir=folder)
-        stream = open(descriptor, "wb")
-        stream.write(self._kept)
-        self._kept.clear()
-        return stream
+        return Draft(folder)
 
     def _lose(self, error: OSError) -> None:
         """A disk that takes no more costs the recording this body, and the run nothing."""
-        self._lost = f"the recording has no more of it: {error.strerror or error}"
+        self._break(f"the recording has no more of it: {error.strerror or error}")
         self._kept.clear()
         if self._draft:
-            cassette_file.remove(self._draft)
+            try:
+                self._draft.discard()
+            except OSError:
+                pass  # its last bytes fit as little as those before
+            self._draft = None
 
-    def _kept_beside(self, file: BinaryIO, folder: str) -> JSON:
+    def _body_beside(self) -> JSON | None:
+        """The body as a file of `folder`, named by its digest; None when it is in memory, or lost."""
+        if self._draft is None or self._folder is None:
+            return None
         name = self._sha256.hexdigest()
         try:
-            file.close()
-            os.replace(self._draft, os.path.join(folder, name))
+            with self._draft:
+                self._draft.replace(os.path.join(self._folder, name))
         except OSError as error:
             self._lose(error)
-            return {}
+            return None
         return {"bytes": self._bytes, "sha256": name}
 
     def taped(self, names: Placeholders) -> JSON:
         """The answer as far as it was read, for the cassette."""
-        beside = None
-        if self._file and self._folder and not self._lost:
-            beside = self._kept_beside(self._file, self._folder)
+        beside = self._body_beside()
         data = self._response.refusal or bytes(self._kept)
         self._kept.clear()
-        fault = self._fault
-        if fault is None and (self._lost or self._reason):
-            fault = Fault(self._lost or self._reason, sent=True, permanent=True)
-        return taped_response(self._response, data, beside, fault, names)
+        return taped_response(self._response, data, beside, self._broke, names)
 
 
 # Replaying --------------------------------------------------------------------------------------------------
 
 
 class Player:
-    """Plays a cassette: `send` answers from it, `sleep` only moves `clock`. base: the API's URL, which it stands for.
+    """Plays a cassette: `send` answers from it, `sleep` only moves `clock`. base: the API's URL in the recording.
 
-    path: absolute.  clock, now: seconds, monotonic and of the epoch.
-    Raises UsageError when the file is no cassette that can be played.
+    path: absolute.
+    clock, now: seconds, monotonic and since the epoch.
+    Raises UsageError when the file is not a cassette that can be played.
     """
 
     def __init__(self, path: str, clock: Clock, now: Clock) -> None:
@@ -301,6 +280,7 @@ class Player:
         self._names = Placeholders(now)
         self._cassette = cassette_file.load(path)
         self._exchanges: list[JSON] = self._cassette["exchanges"]
+        self._requests: Any = [each_text(exchange["request"], unlike_secrets) for exchange in self._exchanges]
         self._next = 0
         self.base = self._names.fill(self._cassette["base"])
 
@@ -313,9 +293,9 @@ class Player:
     def send(self, request: Request) -> Response:
         """Raises Unplayable for a request that is not the next of the cassette, and Fault where one was recorded."""
         asked = taped_request(request, self._names)
-        told = mismatch(asked, [exchange["request"] for exchange in self._exchanges], self._next)
-        if told:
-            raise Unplayable(f"this run and the recording {self.path} part ways: {told}")
+        found = difference(asked, self._requests, self._next)
+        if found:
+            raise Unplayable(f"this run does not match the recording {self.path}: {found}")
         exchange = self._exchanges[self._next]
         self._next += 1
         self._skipped += exchange.get("seconds", 0)
@@ -325,30 +305,24 @@ class Player:
             raise Unplayable(f"the recorded run ended before its request {self._next} was answered")
         return self._response(exchange["response"])
 
-    def line(self, send: Send, sleep: Sleep, base: str, secrets: Iterable[str]) -> tuple[Send, Sleep, Clock]:
-        """What stands for the network and for time; nothing of the real ones is used."""
-        return self.send, self.sleep, self.clock
+    def connect(self, send: Send, sleep: Sleep, base: str, secrets: Iterable[str]) -> None:
+        """Nothing of the network or of real time is used."""
 
     def __enter__(self) -> Player:
         return self
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        """Raises UsageError when the run and the cassette part ways."""
-        told = str(error) if isinstance(error, Unplayable) else self._left() if error is None else ""
-        if told:
-            raise UsageError(told, hint=_MISMATCH_HINT) from None
-
-    def _left(self) -> str:
-        """What the recorded run did and this one, which is over, did not."""
+        """Raises UsageError when the run does not match the cassette."""
         left = len(self._exchanges) - self._next
-        if left:
-            due = self._exchanges[self._next]["request"]
-            more = f"{left} more request{'s' if left > 1 else ''}"
-            return (
-                f"this run and the recording {self.path} part ways: the run is over, and the recorded one made {more}, "
-                f"the next a {due['method']} {due['url']}"
+        if isinstance(error, Unplayable):
+            raise UsageError(str(error), hint=_MISMATCH_HINT) from None
+        if error is None and left:
+            due = self._requests[self._next]
+            raise UsageError(
+                f"this run does not match the recording {self.path}: the run is over, and the recorded one made "
+                f"{left} more request{'s' if left > 1 else ''}, the next a {due['method']} {due['url']}",
+                hint=_MISMATCH_HINT,
             )
-        return ""
 
     def _fault(self, taped: JSON) -> Fault:
         hint = self._names.fill(taped.get("hint", ""))
@@ -371,10 +345,8 @@ class Player:
         return Response(taped["status"], headers, read, stream.close)
 
     def _body(self, taped: JSON) -> BinaryIO:
-        is_beside = "sha256" in taped and "base64" not in taped
-        return self._beside(taped) if is_beside else io.BytesIO(body_of(taped, self._names))
-
-    def _beside(self, taped: JSON) -> BinaryIO:
+        if "sha256" not in taped or "base64" in taped:
+            return io.BytesIO(body_of(taped, self._names))
         path = os.path.join(cassette_file.folder_beside(self.path), taped["sha256"])
         sha256 = hashlib.sha256()
         try:

@@ -1,4 +1,4 @@
-"""A cassette on the disk: where it is written, whole or not at all, and what is proven of one before it is played."""
+"""A cassette on the disk: where it can be written, and what is checked before it is played."""
 
 from __future__ import annotations
 
@@ -6,16 +6,17 @@ import base64
 import json
 import os
 import re
-import tempfile
 
 from .errors import UsageError
 from .placeholders import digest
+from .regular_files import Draft, remove
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, Callable
 
     JSON = dict[str, Any]
+    Form = tuple[tuple[str, Callable[[Any], bool], str], ...]
 
 FORMAT, VERSION = "qianwen-cassette", 1
 DIGEST = re.compile("[0-9a-f]{64}")
@@ -34,7 +35,9 @@ def prepare(path: str, overwrite: bool) -> None:
         if os.path.isdir(path):
             raise IsADirectoryError(21, "it is a folder")
         os.makedirs(os.path.dirname(path), exist_ok=True)
-        remove(_draft(os.path.dirname(path), b"x" * BLOCK_BYTES))  # a disk that is full still makes empty files
+        with Draft(os.path.dirname(path)) as draft:
+            draft.stream.write(b"x" * BLOCK_BYTES)  # a disk that is full still makes empty files
+            draft.stream.flush()
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         hint = "nothing was sent; name a file in a folder that can be written to"
@@ -48,34 +51,6 @@ def _exists(path: str) -> bool:
     except FileNotFoundError:
         return False
     return True
-
-
-def write(path: str, data: bytes) -> None:
-    """The file whole or as it was, for its owner alone."""
-    draft = _draft(os.path.dirname(path), data)
-    try:
-        os.replace(draft, path)
-    except OSError:
-        remove(draft)
-        raise
-
-
-def _draft(folder: str, data: bytes) -> str:
-    descriptor, draft = tempfile.mkstemp(prefix=".cassette-", suffix=".part", dir=folder)  # 0600
-    try:
-        with open(descriptor, "wb") as stream:
-            stream.write(data)
-    except OSError:
-        remove(draft)
-        raise
-    return draft
-
-
-def remove(path: str) -> None:
-    try:
-        os.unlink(path)
-    except OSError:
-        pass  # it does no harm there
 
 
 def forget_bodies(path: str, wanted: set[str]) -> None:
@@ -101,17 +76,17 @@ _HINT = "nothing was sent; --record makes one"
 
 
 def load(path: str) -> JSON:
-    """A cassette, proven to have the form that is written here. Raises UsageError."""
+    """The cassette at `path`, whose form has been checked whole. Raises UsageError."""
     try:
         if os.path.exists(path) and not os.path.isfile(path):
-            raise UsageError(f"the recording {path} is no file", hint=_HINT)
+            raise UsageError(f"the recording {path} is not a regular file", hint=_HINT)
         with open(path, encoding="utf-8-sig") as stream:
             cassette = json.load(stream)
     except (OSError, ValueError, RecursionError) as error:
-        reason = getattr(error, "strerror", None) or f"it is no JSON: {error}"
+        reason = getattr(error, "strerror", None) or f"it is not valid JSON: {error}"
         raise UsageError(f"the recording {path} cannot be read: {reason}", hint=_HINT) from error
     if not isinstance(cassette, dict) or cassette.get("format") != FORMAT:
-        raise UsageError(f"{path} is no recording of this program", hint=_HINT)
+        raise UsageError(f"{path} is not a recording of this program", hint=_HINT)
     version = cassette.get("version")
     if version != VERSION or type(version) is not int:
         raise UsageError(
@@ -130,60 +105,72 @@ class _Damaged(Exception):
 
 
 def _check_cassette(cassette: JSON) -> None:
-    _demand(isinstance(cassette.get("base"), str) and "://" in cassette["base"], "base is no URL")
-    exchanges = cassette.get("exchanges")
-    _demand(isinstance(exchanges, list), "exchanges is no list")
-    for number, exchange in enumerate(exchanges or (), 1):
+    _check(cassette, _CASSETTE, "the file")
+    for number, exchange in enumerate(cassette["exchanges"], 1):
+        _check(exchange, _EXCHANGE, f"exchange {number}")
+        if len({"response", "fault", "unanswered"} & exchange.keys()) != 1:
+            raise _Damaged(f"exchange {number}: it needs one of response, fault and unanswered")
+
+
+def _check(value: JSON, form: Form, named: str) -> None:
+    """Raises _Damaged for the first part that is missing or wrong. named: the value, in words."""
+    for path, is_right, otherwise in form:
+        part: Any = value
         try:
-            _check_exchange(exchange)
-        except _Damaged as damage:
-            raise _Damaged(f"exchange {number}: {damage}") from None
+            for name in path.split("."):
+                if name.endswith("?") and name[:-1] not in part:
+                    break
+                part = part[name.rstrip("?")]
+            else:
+                if not is_right(part):
+                    raise _Damaged(f"{named}: {otherwise}")
         except (KeyError, TypeError, AttributeError):
-            raise _Damaged(f"exchange {number} lacks what every exchange has") from None
+            raise _Damaged(f"{named} lacks {path.replace('?', '')}, or has it in another form") from None
 
 
-def _demand(is_so: bool, otherwise: str) -> None:
-    if not is_so:
-        raise _Damaged(otherwise)
+def _is(kind: type) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, kind)
 
 
-def _check_exchange(exchange: JSON) -> None:
-    request = exchange["request"]
-    _demand(isinstance(request["method"], str) and isinstance(request["url"], str), "the request has no URL")
-    _demand(isinstance(request["headers"], dict) and isinstance(request["body"], dict), "the request is not whole")
-    seconds = exchange.get("seconds", 0)
-    _demand(type(seconds) in (int, float) and 0 <= seconds < 1e9, "seconds is no number of seconds")
-    ends = [name for name in ("response", "fault", "unanswered") if name in exchange]
-    _demand(len(ends) == 1, "it needs one of response, fault and unanswered")
-    if ends == ["fault"]:
-        _check_fault(exchange["fault"])
-    elif ends == ["response"]:
-        _check_response(exchange["response"])
-
-
-def _check_fault(fault: JSON) -> None:
+def _is_fault(fault: JSON) -> bool:
     is_whole = isinstance(fault["reason"], str) and isinstance(fault["sent"], bool)
-    is_fit = isinstance(fault.get("permanent", False), bool) and isinstance(fault.get("hint", ""), str)
-    _demand(is_whole and is_fit, "a fault needs a reason and whether the request was sent")
+    return is_whole and isinstance(fault.get("permanent", False), bool) and isinstance(fault.get("hint", ""), str)
 
 
-def _check_response(response: JSON) -> None:
-    _demand(type(response["status"]) is int and 100 <= response["status"] < 600, "the status is none of HTTP")
-    texts = all(isinstance(text, str) for item in response["headers"].items() for text in item)
-    _demand(texts, "a header is no text")
-    body = response["body"]
-    _demand(isinstance(body, dict), "the body is no object")
-    if "text" in body:
-        _demand(isinstance(body["text"], str), "the text of the body is none")
-    for line in body.get("lines", ()):
-        _demand(isinstance(line, str) or "data" in line, "a line is neither a text nor data")
-    if "sha256" in body:
-        _demand(DIGEST.fullmatch(body["sha256"]) is not None, "the digest of the body is none")
-    if "base64" in body:
-        try:
-            data = base64.b64decode(body["base64"], validate=True)
-        except ValueError:
-            raise _Damaged("the bytes of the body are no base64") from None
-        _demand(digest(data) == body["sha256"], "the bytes of the body are not those of its digest")
-    if "broke" in response:
-        _check_fault(response["broke"])
+def _is_line(line: object) -> bool:
+    return isinstance(line, str) or (isinstance(line, dict) and "data" in line)
+
+
+def _holds_its_digest(body: JSON) -> bool:
+    return "base64" not in body or digest(base64.b64decode(body["base64"])) == body["sha256"]
+
+
+def _is_base64(text: str) -> bool:
+    try:
+        return base64.b64decode(text, validate=True) is not None
+    except ValueError:
+        return False
+
+
+# A part, what it must be, and what to say when it is not. A name with a question mark may be missing.
+_CASSETTE: Form = (
+    ("base", lambda base: isinstance(base, str) and "://" in base, "base is not a URL"),
+    ("exchanges", _is(list), "exchanges is not a list"),
+)
+_EXCHANGE: Form = (
+    ("request.url", _is(str), "the request has no URL"),
+    ("request.method", _is(str), "the request has no method"),
+    ("request.headers", _is(dict), "the request is not whole"),
+    ("request.body", _is(dict), "the request is not whole"),
+    ("seconds?", lambda value: type(value) in (int, float) and 0 <= value < 1e9, "seconds is not a number of seconds"),
+    ("fault?", _is_fault, "a fault needs a reason and whether the request was sent"),
+    ("response?.status", lambda value: type(value) is int and 100 <= value < 600, "the status is not one of HTTP's"),
+    ("response?.headers", lambda value: all(map(_is(str), value.values())), "a header is not a text"),
+    ("response?.body", _is(dict), "the body is not an object"),
+    ("response?.body.text?", _is(str), "the text of the body is not a text"),
+    ("response?.body.lines?", lambda lines: all(map(_is_line, lines)), "a line is neither a text nor data"),
+    ("response?.body.sha256?", lambda text: DIGEST.fullmatch(text) is not None, "the digest of the body is not one"),
+    ("response?.body.base64?", _is_base64, "the bytes of the body are not base64"),
+    ("response?.body", _holds_its_digest, "the bytes of the body are not those of its digest"),
+    ("response?.broke?", _is_fault, "a fault needs a reason and whether the request was sent"),
+)  # fmt: skip

@@ -1,9 +1,11 @@
 """How large and how long a clip or a sound is, read from its headers: MP4, QuickTime, WAV and MP3.
 
+Matroska, Ogg, MPEG transport streams and ADTS are only told from each other.
+
 The readers stand in the table of `media`, which imports this module only for a file that begins like one of these. A
 reader gets the first bytes and the seekable stream of a file. It answers the fields that it found (`width` and `height`
-in pixels as shown, `seconds`, `fps` as the average, `cut`, and `type` where it knows better), or None where the bytes
-belong to another format. Every walk is bounded. Needs no other module of ours.
+in pixels as shown, `seconds`, `fps` as the average, `cut`, `fault`, and `type` where it knows better), or None where
+the bytes belong to another format. Every walk is bounded. Needs no other module of ours but `record`.
 """
 
 from __future__ import annotations
@@ -25,23 +27,38 @@ MOST_GAPS = 8  # between runs of frames
 BLOCK = 262_144  # bytes
 FRAME_SEARCH = 65_536  # bytes looked through for the next frame
 LARGEST_FRAME = 2_881  # bytes: layer II, 160 kbit/s, 8 kHz
+ADTS_HEADER = 7  # bytes
 LARGEST_FTYP = 4_096  # bytes; it is a list of names
 MOST_SECONDS = 1e7
 MOST_FPS = 1e3
+MOST_EDITS = 1_000
+MOST_DOUBT = 0.2  # by which the clocks of a movie may differ; more is an error of who wrote it
+MOST_SAMPLES = 200_000  # whose durations are read one by one
+NO_INDEX = "has no index (moov): half of a download, or a recording that was not finished"
+NO_PICTURES = "holds no pictures, only other tracks"
+STILLS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1", b"avif", b"avis"}
+SAMPLES = (b"mdia", b"minf", b"stbl")  # where a track keeps the tables of its samples
+KNOWN_BOXES = {
+    *(b"ftyp", b"moov", b"mdat", b"moof", b"mfra", b"free", b"skip", b"wide"),
+    *(b"uuid", b"meta", b"pdin", b"sidx", b"styp", b"udta", b"pnot", b"emsg", b"prft"),
+}
+"""At the top of a file. Behind them some cameras write data of their own, which looks like a box without end."""
 
 
 def movie(head: bytes, stream: BinaryIO) -> dict[str, Any] | None:
-    """MP4 and its kin, which begin with an `ftyp` box. Without a `moov` there is nothing to tell."""
+    """MP4 and its kin, which begin with an `ftyp` box. Without a `moov` nobody can play it."""
     if not _begins_with_ftyp(head):
         return None
     boxes = _Boxes(stream)
     moov = boxes.first(boxes.whole, b"moov")
     if moov is None:
-        return {}
+        return still(head, stream) if _brands(head) & STILLS else {"cut": boxes.are_cut(), "fault": NO_INDEX}
     found, kinds = _facts(boxes, moov)
     found["cut"] = boxes.are_cut()
-    if kinds == {b"soun"} and head[8:12] != b"qt  ":
+    if b"vide" not in kinds and b"soun" in kinds and head[8:12] != b"qt  ":
         found["type"] = "audio/mp4"
+    elif b"vide" not in kinds:
+        found["fault"] = NO_PICTURES
     return found
 
 
@@ -49,16 +66,25 @@ def old_movie(head: bytes, stream: BinaryIO) -> dict[str, Any] | None:
     """QuickTime from before `ftyp`: any box may come first, and only a `moov` proves what it is."""
     boxes = _Boxes(stream)
     moov = boxes.first(boxes.whole, b"moov")
-    return _facts(boxes, moov)[0] if moov else None
+    if moov is None:
+        return None
+    found, kinds = _facts(boxes, moov)
+    return {**found, "cut": boxes.are_cut(), "fault": "" if b"vide" in kinds else NO_PICTURES}
 
 
 def still(head: bytes, stream: BinaryIO) -> dict[str, Any] | None:
     """HEIC and AVIF, told apart by their brands; their sizes are not read."""
     if not _begins_with_ftyp(head):
         return None
+    if head[8:12] == b"crx ":
+        return {}
+    return {"type": "image/avif" if _brands(head) & {b"avif", b"avis"} else "image/heic"}
+
+
+def _brands(head: bytes) -> set[bytes]:
+    """The major brand and the compatible ones, with the version between them, which looks like none."""
     size = int.from_bytes(head[:4], "big")
-    brands = {head[at : at + 4] for at in range(8, min(size, len(head)), 4)}
-    return {"type": "image/avif"} if brands & {b"avif", b"avis"} else {}
+    return {head[at : at + 4] for at in range(8, min(size, len(head)), 4)}
 
 
 def _begins_with_ftyp(head: bytes) -> bool:
@@ -89,8 +115,8 @@ class _Boxes:
             yield _Box(inner.name, inner.start, min(inner.end, box.end))
 
     def are_cut(self) -> bool:
-        """Whether a box says that it goes on behind the end of the file."""
-        return any(box.end > self.whole.end for box in self._as_they_say(self.whole))
+        """Whether a box that a clip is made of says that it goes on behind the end of the file."""
+        return any(box.end > self.whole.end and box.name in KNOWN_BOXES for box in self._as_they_say(self.whole))
 
     def _as_they_say(self, box: _Box) -> Iterator[_Box]:
         at = box.start
@@ -121,6 +147,38 @@ class _Boxes:
         layout = formats[min(version, len(formats) - 1)]
         return struct.unpack(layout, self._read(box, struct.calcsize(layout)))
 
+    @property
+    def is_tired(self) -> bool:
+        """Whether MOST_BOXES are seen, and further ones were not."""
+        return not self._left
+
+    def durations(self, stts: _Box | None) -> tuple[int, int]:
+        """The number of samples and the sum of their durations in ticks; zeros where there are too many entries."""
+        (entries,) = self.unpack(stts, ">4xI")
+        if stts is None or entries > MOST_SAMPLES:
+            return 0, 0
+        pairs = list(struct.iter_unpack(">II", self._read(stts, 8 + 8 * entries)[8:]))
+        return sum(count for count, _ in pairs), sum(count * ticks for count, ticks in pairs)
+
+    def edits(self, elst: _Box | None) -> Iterator[tuple[int, int]]:
+        """The duration of each edit, in the movie's ticks, and where it begins in the track; none if there are many."""
+        version, entries = self.unpack(elst, ">B3xI")
+        layout = ">Qq4x" if version else ">Ii4x"
+        if elst is None or entries > MOST_EDITS:
+            return iter(())
+        return struct.iter_unpack(layout, self._read(elst, 8 + struct.calcsize(layout) * entries)[8:])
+
+    def run(self, trun: _Box, usual: int, most: int) -> tuple[int, int]:
+        """The same of the samples of a fragment, each of `usual` ticks where they have none of their own."""
+        flags, count = self.unpack(trun, ">II")
+        flags &= 0xFFFFFF
+        if not flags & 0x100 or count > most:
+            return count, count * usual
+        start = 8 + 4 * (flags & 1) + (flags & 4)
+        size = 4 * sum(bool(flags & bit) for bit in (0x100, 0x200, 0x400, 0x800))
+        data = self._read(trun, start + count * size)[start:]
+        return count, sum(ticks for (ticks,) in struct.iter_unpack(f">I{size - 4}x", data))
+
     def _read(self, box: _Box | None, size: int) -> bytes:
         if box is None or box.end - box.start < size:
             return bytes(size)
@@ -130,17 +188,19 @@ class _Boxes:
 def _facts(boxes: _Boxes, moov: _Box) -> tuple[dict[str, Any], set[bytes]]:
     """The fields of a movie, and the kinds of its tracks (`vide`, `soun`, …)."""
     tracks = [(_kind(boxes, box), box) for box in boxes.within(moov) if box.name == b"trak"]
+    every_one = [box for _, box in tracks]
     fragments = boxes.first(moov, b"mvex")
     found: dict[str, Any] = {}
+    rates: dict[int, float] = {}
+    if fragments:
+        found["seconds"], rates = _time_of_fragments(boxes, moov, fragments, every_one)
+    else:
+        found.update(_seconds(boxes, moov, every_one))
     videos = [box for kind, box in tracks if kind == b"vide"]
     if videos:
         video = next((box for box in videos if _is_enabled(boxes, box)), videos[0])
         found["width"], found["height"] = _shown_size(boxes, video)
-        found["fps"] = 0.0 if fragments else _rate(boxes, video)
-    if fragments:
-        found["seconds"] = _seconds_of_fragments(boxes, moov, fragments)
-    else:
-        found["seconds"] = _seconds(boxes, moov, [box for _, box in tracks])
+        found["fps"] = rates.get(_number(boxes, video), 0.0) if fragments else _rate(boxes, video)
     return found, {kind for kind, _ in tracks}
 
 
@@ -165,26 +225,101 @@ def _shown_size(boxes: _Boxes, track: _Box) -> tuple[int, int]:
 
 
 def _rate(boxes: _Boxes, track: _Box) -> float:
-    """Frames per second: the samples of the track over its duration."""
-    table = boxes.first(track, b"mdia", b"minf", b"stbl")
-    sizes = table and (boxes.first(table, b"stsz") or boxes.first(table, b"stz2"))
-    (samples,) = boxes.unpack(sizes, ">8xI")
+    """Frames per second: the samples of the track over the sum of their durations, else over what its clock says."""
+    table = boxes.first(track, *SAMPLES)
     duration, scale = _clock(boxes, boxes.first(track, b"mdia", b"mdhd"))
-    return _sane(_ratio(samples * scale, duration), MOST_FPS)
+    samples, total = boxes.durations(table and boxes.first(table, b"stts"))
+    if not total:
+        sizes = table and (boxes.first(table, b"stsz") or boxes.first(table, b"stz2"))
+        (samples,), total = boxes.unpack(sizes, ">8xI"), duration
+    return _sane(_ratio(samples * scale, total), MOST_FPS)
 
 
-def _seconds(boxes: _Boxes, moov: _Box, tracks: list[_Box]) -> float:
-    """How long the movie plays, else its longest track."""
-    whole = _ratio(*_clock(boxes, boxes.first(moov, b"mvhd")))
-    each = (_ratio(*_clock(boxes, boxes.first(track, b"mdia", b"mdhd"))) for track in tracks)
-    return _sane(whole or max(each, default=0.0), MOST_SECONDS)
+def _seconds(boxes: _Boxes, moov: _Box, tracks: list[_Box]) -> dict[str, float]:
+    """`seconds`, and `other_seconds` where the clock of the movie says something else than its longest track does.
+
+    Some recorders leave one of the clocks wrong. Then the tables of the samples are right.
+    """
+    duration, scale = _clock(boxes, boxes.first(moov, b"mvhd"))
+    whole = _sane(_ratio(duration, scale), MOST_SECONDS)
+    longest = max((_seconds_of_track(boxes, track, scale) for track in tracks), default=0.0)
+    if not whole or abs(whole - longest) <= MOST_DOUBT * whole:
+        return {"seconds": whole or longest}
+    by_tables = max((_ratio_of_samples(boxes, track) for track in tracks), default=0.0)
+    return {"seconds": longest, "other_seconds": whole} if by_tables else {"seconds": whole}
 
 
-def _seconds_of_fragments(boxes: _Boxes, moov: _Box, fragments: _Box) -> float:
-    """`mehd` tells it or nothing does: the other durations are those of the first part."""
+def _seconds_of_track(boxes: _Boxes, track: _Box, scale: int) -> float:
+    """By its edit list, whose unit is the movie's, else by its samples, else by its own clock."""
+    edits = boxes.first(track, b"edts", b"elst")
+    ticks = sum(duration for duration, _ in boxes.edits(edits))
+    by_clock = _ratio(*_clock(boxes, boxes.first(track, b"mdia", b"mdhd")))
+    return _sane(_ratio(ticks, scale) or _ratio_of_samples(boxes, track) or by_clock, MOST_SECONDS)
+
+
+def _ratio_of_samples(boxes: _Boxes, track: _Box) -> float:
+    _, ticks = boxes.durations(boxes.first(track, *SAMPLES, b"stts"))
+    return _ratio(ticks, _clock(boxes, boxes.first(track, b"mdia", b"mdhd"))[1])
+
+
+def _time_of_fragments(
+    boxes: _Boxes, moov: _Box, fragments: _Box, tracks: list[_Box]
+) -> tuple[float, dict[int, float]]:
+    """Seconds, and frames per second by the number of the track; the other durations are those of the first part.
+
+    `mehd` may tell the seconds; else the durations of the samples are added up, those of the first part and of every
+    fragment.
+    """
+    clocks = {_number(boxes, track): _clock(boxes, boxes.first(track, b"mdia", b"mdhd"))[1] for track in tracks}
+    usual = {}
+    for box in boxes.within(fragments):
+        if box.name == b"trex":
+            number, duration = boxes.unpack(box, ">4xI4xI")
+            usual[number] = duration
+    first = {_number(boxes, track): boxes.durations(boxes.first(track, *SAMPLES, b"stts")) for track in tracks}
+    sums = _sums_of_fragments(boxes, usual, first)
+    each = {number: _ratio(ticks, clocks.get(number, 0)) for number, (_, ticks) in sums.items()}
+    rates = {number: _sane(_ratio(sums[number][0], seconds), MOST_FPS) for number, seconds in each.items()}
     (duration,) = boxes.unpack(boxes.first(fragments, b"mehd"), ">4xI", ">4xQ")
-    _, scale = _clock(boxes, boxes.first(moov, b"mvhd"))
-    return _sane(_ratio(duration, scale), MOST_SECONDS)
+    told = _ratio(duration, _clock(boxes, boxes.first(moov, b"mvhd"))[1])
+    return _sane(told or max(each.values(), default=0.0), MOST_SECONDS), rates
+
+
+def _sums_of_fragments(
+    boxes: _Boxes, usual: dict[int, int], first: dict[int, tuple[int, int]]
+) -> dict[int, tuple[int, int]]:
+    """By the number of the track: how many samples it has, and how many ticks they last.
+
+    Nothing where there are more than anybody counts.  usual: the ticks of a sample that says nothing of its own.
+    first: the same sums of the part before the fragments.
+    """
+    sums = dict(first)
+    left = MOST_SAMPLES
+    for moof in boxes.within(boxes.whole):
+        for traf in boxes.within(moof) if moof.name == b"moof" else ():
+            number, ticks = 0, 0
+            for box in boxes.within(traf):
+                if box.name == b"tfhd":
+                    number, own = _fragment_header(boxes, box)
+                    ticks = usual.get(number, 0) if own is None else own
+                elif box.name == b"trun":
+                    count, total = boxes.run(box, ticks, left)
+                    left -= count
+                    samples, before = sums.get(number, (0, 0))
+                    sums[number] = samples + count, before + total
+    return {} if boxes.is_tired or left < 0 else sums
+
+
+def _fragment_header(boxes: _Boxes, tfhd: _Box) -> tuple[int, int | None]:
+    """The number of the track, and the ticks of each sample where the fragment has its own."""
+    flags, number = boxes.unpack(tfhd, ">II")
+    at = 8 + (8 if flags & 1 else 0) + (4 if flags & 2 else 0)
+    return number, boxes.unpack(tfhd, f">{at}xI")[0] if flags & 8 else None
+
+
+def _number(boxes: _Boxes, track: _Box) -> int:
+    (number,) = boxes.unpack(boxes.first(track, b"tkhd"), ">12xI", ">20xI")
+    return int(number)
 
 
 def _clock(boxes: _Boxes, header: _Box | None) -> tuple[int, int]:
@@ -194,7 +329,7 @@ def _clock(boxes: _Boxes, header: _Box | None) -> tuple[int, int]:
     return (0 if is_unknown else duration), scale
 
 
-def _ratio(count: int, unit: int) -> float:
+def _ratio(count: float, unit: float) -> float:
     return count / unit if unit else 0.0
 
 
@@ -204,9 +339,12 @@ def _sane(value: float, most: float) -> float:
 
 
 def wav(head: bytes, stream: BinaryIO) -> dict[str, Any] | None:
-    """RIFF WAVE: the bytes of the `data` chunk at the byte rate of the `fmt ` chunk before it."""
+    """RIFF WAVE: the bytes of the `data` chunk at the byte rate of the `fmt ` chunk before it.
+
+    RF64 and BW64, for more than 4 GB, have the same form and are no WAV to most readers.
+    """
     if head[:4] != b"RIFF":
-        return None
+        return {"type": "audio/x-rf64"} if head[:4] in (b"RF64", b"BW64") else None
     size = stream.seek(0, io.SEEK_END)
     at, rate = 12, 0
     for _ in range(MOST_CHUNKS):
@@ -252,8 +390,8 @@ def mp3(head: bytes, stream: BinaryIO) -> dict[str, Any] | None:
     start = _behind_tags(stream)
     if not start:
         found = _next_frame(stream, 0, 1)
-    elif _is_other_sound(_bytes_at(stream, start, 4)):
-        return None
+    elif other := _other_sound(_bytes_at(stream, start, 4)):
+        return {"type": other}
     else:
         found = _next_frame(stream, start, FRAME_SEARCH)
     if found is None:
@@ -280,9 +418,36 @@ def _behind_tags(stream: BinaryIO) -> int:
     return at
 
 
-def _is_other_sound(data: bytes) -> bool:
+def _other_sound(data: bytes) -> str:
     """FLAC and AAC (ADTS) are tagged in the same way at times."""
-    return data == b"fLaC" or (len(data) == 4 and data[0] == 0xFF and data[1] & 0xF6 == 0xF0)
+    is_adts = len(data) == 4 and data[0] == 0xFF and data[1] & 0xF6 == 0xF0
+    return "audio/flac" if data == b"fLaC" else "audio/aac" if is_adts else ""
+
+
+def adts(head: bytes, stream: BinaryIO) -> dict[str, Any] | None:
+    """AAC as a bare stream: two frames in a row; the length of a frame has 13 bits."""
+    length = int.from_bytes(head[3:6], "big") >> 5 & 0x1FFF
+    if length <= ADTS_HEADER:
+        return None
+    frames = (head[:4], _bytes_at(stream, length, 4))
+    return {} if all(_other_sound(frame) == "audio/aac" for frame in frames) else None
+
+
+def matroska(head: bytes, stream: BinaryIO) -> dict[str, Any]:
+    """WebM is a Matroska that says so."""
+    _, _, name = head.partition(b"\x42\x82")
+    return {"type": "video/webm"} if name[1:5] == b"webm" else {}
+
+
+def ogg(head: bytes, stream: BinaryIO) -> dict[str, Any]:
+    return {"type": "video/ogg"} if b"\x80theora" in head else {}
+
+
+def transport_stream(head: bytes, stream: BinaryIO) -> dict[str, Any] | None:
+    """Three packets in a row begin alike, each perhaps behind four bytes of time."""
+    extra = 0 if head[:1] == b"G" else 4
+    starts = range(extra, 3 * (188 + extra), 188 + extra)
+    return {} if all(head[at : at + 1] == b"G" for at in starts) else None
 
 
 def _frame(header: bytes) -> _Frame | None:

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from .session import Session
 
 SHOWN_SECONDS = 60.0  # after its submission every part of the service knows a task
-NOT_PENDING_HINT = "only a task that has not begun can be canceled; this one goes on and is billed when it succeeds"
 
 
 class Collect(Work):
@@ -26,7 +25,7 @@ class Collect(Work):
         if known and self.notes and not self.notes.claim(known.id):
             raise StillRunning("another process of this machine is at work on this task", task_id=task_id)
         self.adopt(known)
-        with self.session(known.region if known else "") as service:
+        with self.session(known) as service:
             self.warn_of_another_base(service, known)
             self.finish(service, known, self.where(known), patient=not self.ask.poll_once)
 
@@ -57,7 +56,7 @@ class Collect(Work):
 
     def recall(self, task_id: str) -> Run | None:
         """What this machine knows of a task. Raises UsageError for a task of the other program."""
-        from .service import settings
+        from . import regions
 
         known = self.ledger.find(task_id)
         if known is None:
@@ -67,7 +66,7 @@ class Collect(Work):
         self.outcome.model = known.model
         self.notes = self.new_notes()
         self.notes.run_id = known.id
-        if known.region not in settings.HOSTS:
+        if regions.find(known.region) is None:
             self.warn(f"the region {known.region!r} that is remembered for the task is none, and not used")
             return changed(known, region="")
         self.progress.say(f"Task of {known.model} ({known.mode}) in {known.region}")
@@ -100,14 +99,12 @@ class Cancel(Collect):
         task_id = self.outcome.task_id = self.ask.cancel
         self.outcome.way_on = ("--cancel", task_id)
         known = self.recall(task_id)
-        with self.session(known.region if known else "") as service:
+        with self.session(known) as service:
             self.warn_of_another_base(service, known)
             try:
                 service.cancel(task_id)
             except Refused as error:
-                error.hint = error.hint or NOT_PENDING_HINT
-                error.billed = "unknown"
-                self.outcome.way_on = ("--task-id", task_id)
+                self.outcome.way_on = ("--task-id", task_id) if error.billed != "no" else ()
                 raise
         self.adopt(known)
         self.outcome.canceled = True

@@ -101,6 +101,11 @@ def _seconds(name: str, text: str) -> float:
         seconds = float(text)
     except ValueError:
         seconds = 0.0
-    if not 0 < seconds < 1e9:
-        raise UsageError(f"{name}: {text!r} is no positive number of seconds")
+    if not are_positive_seconds(seconds):
+        raise UsageError(f"{name}: {text!r} is not a positive number of seconds")
     return seconds
+
+
+def are_positive_seconds(value: object) -> bool:
+    """Whether a value of the user's is a time that a run can take: a number, above 0 and below 30 years."""
+    return type(value) in (int, float) and 0 < value < 1e9  # type: ignore[operator]

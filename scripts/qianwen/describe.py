@@ -10,6 +10,7 @@ import textwrap
 from fnmatch import fnmatchcase
 from itertools import zip_longest
 
+from . import regions
 from .errors import UsageError
 from .flags import WIDTH, entry
 from .models import specimens, words
@@ -160,18 +161,16 @@ def _group(catalog: Catalog, model: Model) -> str:
     return FROM_BOTH if any(param.media for param in usual) else FROM_TEXT
 
 
-def _short_regions(regions: Iterable[str]) -> list[str]:
-    from .service import settings
-
-    short = {region: alias for alias, region in settings.ALIASES.items()}
-    return [short.get(region, region) for region in regions]
+def _short_regions(names: Iterable[str]) -> list[str]:
+    short = {region.id: region.alias or region.id for region in regions.TABLE}
+    return [short.get(name, name) for name in names]
 
 
 def _legend(catalog: Catalog) -> Iterator[str]:
     """What the short names of regions mean, for those that have models."""
-    regions = dict.fromkeys(region for model in catalog.models for region in model.regions)
-    for short, region in zip(_short_regions(regions), regions):
-        yield f"{short} is {region} ({words.REGIONS[region]})"
+    named = dict.fromkeys(region for model in catalog.models for region in model.regions)
+    for short, region in zip(_short_regions(named), named):
+        yield f"{short} is {region} ({regions.PLACES[region]})"
 
 
 # One model ------------------------------------------------------------------------------------------------

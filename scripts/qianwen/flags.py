@@ -6,6 +6,7 @@ no import of argparse and looks the same on every Python.
 
 from __future__ import annotations
 
+from . import regions
 from .models.catalog import GIVEN, Catalog, Flag
 
 VERSION = "1.0.0"
@@ -41,7 +42,7 @@ RUN = (
     Flag("--again", "", "submit although an identical request is open or its outcome unknown"),
     Flag("--timeout", "S", f"longest run in seconds (default {TIMEOUT_SECONDS:g})", seconds=True),
     Flag("--poll-interval", "S", f"longest gap between looks in seconds (default {POLL_SECONDS:g})", seconds=True),
-    Flag("--region", "NAME", "cn-beijing (cn, default), ap-southeast-1 (intl), us-east-1 (us) or cn-hongkong"),
+    Flag("--region", "NAME", regions.in_words()),
     Flag("--version", "", "print the version"),
     Flag("--help", "", "print this", short="-h"),
 )

@@ -59,15 +59,42 @@ def _look(text: str, path: str) -> Source:
         if status.st_size == 0:
             return Source(text, "file", path, fault="is an empty file")
         with open(path, "rb") as stream:
-            facts = media.probe(stream)
+            facts = media.examine(stream)
             stream.seek(0)
             head = stream.read(documents.HEAD_BYTES)
-    except FileNotFoundError:
-        return Source(text, "file", fault=f"is not there (looked for {path})")
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        return _unreadable(text, path, error)
+    return Source(text, "file", path, status.st_size, facts, head=head)
+
+
+def _unreadable(text: str, path: str, error: OSError | ValueError) -> Source:
+    """What leads to no file may be the file itself, or a path of another system."""
+    from . import media
+
+    kind = media.bare_base64(text)
+    if kind:
+        fault = f"is {kind} in base64: write data:{kind};base64, before it, or save it and give the file"
+        return Source(text, "base64", fault=fault)
+    if not isinstance(error, FileNotFoundError):
         reason = getattr(error, "strerror", None) or str(error)
         return Source(text, "file", fault=f"cannot be read: {reason}")
-    return Source(text, "file", path, status.st_size, facts, head=head)
+    fault = f"is not there (looked for {path})"
+    if os.sep == "\\" or "\\" not in text:
+        return Source(text, "file", fault=fault)
+    fault += "; here / separates folders, and a backslash is part of a name"
+    return Source(text, "file", fault=fault, nearest=_in_this_spelling(text, path))
+
+
+def _in_this_spelling(text: str, path: str) -> str | None:
+    """The file that a path of Windows means on Linux and macOS, or one with backslashes that a shell left."""
+    drive = re.match(r"([A-Za-z]):\\", text)
+    if drive:
+        mounted = f"/mnt/{drive[1].lower()}/" + text[3:].replace("\\", "/")  # as WSL does
+        return mounted if os.path.isfile(mounted) else None
+    for spelled in (lambda name: name.replace("\\", "/"), lambda name: re.sub(r"\\(?=\W)", "", name)):
+        if os.path.isfile(spelled(path)):
+            return spelled(text)
+    return None
 
 
 def _look_into(text: str) -> Source:
@@ -95,11 +122,10 @@ def replaced(values: Mapping[str, Any], urls: Mapping[str, str]) -> dict[str, An
 
 def named(source: Source) -> str:
     """The path of a local file for a preview: in Unicode, with a suffix that tells what its bytes are."""
-    from . import documents, media
+    from . import media
 
     path = source.path.encode("utf-8", "backslashreplace").decode()
-    kind = source.facts.type if source.facts else ""
-    suffix = media.SUFFIXES.get(kind) or documents.SUFFIXES.get(kind, "")
+    suffix = media.SUFFIXES.get(source.facts.type, "") if source.facts else ""
     return path if media.same_kind(os.path.splitext(path)[1], suffix) else f"{path} as {suffix}"
 
 

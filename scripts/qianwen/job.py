@@ -23,7 +23,7 @@ if TYPE_CHECKING:  # at run time these are imported only where they are needed, 
     from .ledger import Run
     from .models.validate import Checked
     from .outputs import Target
-    from .service.bucket import Bucket
+    from .service.bucket_settings import Bucket
     from .session import Session
 
     JSON = dict[str, Any]
@@ -119,9 +119,9 @@ class Job(Work):
 
         if settings.find(self.place, settings.BUCKET_NAMES[:1]) is None:
             return None
-        from .service import bucket
+        from .service import bucket_settings
 
-        own = bucket.configured(self.place)
+        own = bucket_settings.configured(self.place)
         if own:
             self.progress.say(f"Local files go to the bucket {own.name} ({own.source})")
         return own
@@ -162,7 +162,7 @@ class Job(Work):
 
     def encode(self, service: Session, checked: Checked) -> wire.Call:
         """The call with every local file uploaded; a file that stands in several fields is sent once."""
-        from .service.uploads import Upload
+        from .service.forms import Upload
 
         files = {
             path: Upload(source.path, source.facts.type if source.facts else "application/octet-stream", source.bytes)
@@ -192,7 +192,7 @@ class Job(Work):
 
         if isinstance(error, UnknownOutcome) and not self.outcome.task_id:
             self.close_account(ledger.UNKNOWN, error)
-        elif error and not self.outcome.task_id and not self.outcome.body:
+        elif error and not self.outcome.accepted:
             self.close_account(ledger.REFUSED, error)
         elif error or not self.ask.submit_only:
             super().settle(error)
@@ -256,6 +256,7 @@ class Job(Work):
         self.progress.say("Submitting the task" if call.is_task else "Waiting for the answer")
         try:
             body = self.outcome.body = service.post(call.path, call.body, call.is_task)
+            self.outcome.accepted = True
             if call.is_task:
                 self.take_id(wire.task_id(body))
         except UnknownOutcome as error:
@@ -286,25 +287,30 @@ class Job(Work):
             lost.offer(found, self.intent, self.outcome, self.notes, error)
 
     def receive(self, service: Session, call: wire.Call, target: Target) -> None:
-        """Take an interleaved answer while it is made. What came before a break is saved before the break is told."""
-        frames: list[JSON] = []
+        """Take an interleaved answer while it is made. Saves what came before a break, then raises the break."""
+        answer = wire.StreamedAnswer()
+        pictures: list[str] = []
         broke: QianwenError | None = None
         try:
             for frame in service.stream(call.path, call.body):
-                frames.append(frame)
-                so_far = self.outcome.note(wire.join(frames), interleaved=True)
-                for url in wire.decode(frame).urls:
+                self.outcome.accepted = True
+                new = answer.add(frame)
+                pictures += new
+                for url in new:
                     self.progress.say(f"Received a picture: {url.partition('?')[0]}")
-                    if self.notes:
-                        self.notes.result(so_far.urls, self.outcome.body)
+                if new and self.notes and _is_worth_a_note(len(pictures)):
+                    self.notes.result(tuple(pictures), answer.body())
         except QianwenError as error:
             broke = error
-        if wire.is_finished(self.outcome.body):
-            broke = None  # what breaks after the last word breaks nothing
+        finally:  # whatever ends the stream, also Ctrl-C
+            if self.outcome.accepted:
+                self.outcome.note(answer.body(), interleaved=True)
+        if answer.is_finished:
+            broke = None  # the answer is complete, so a break after it does no harm
         elif broke is None:
             broke = UnknownOutcome("the stream ended before the service said that it was complete")
-        if broke is None or wire.decode(self.outcome.body).urls:
-            self.saver(service, target).save(self.outcome.body, interleaved=True)
+        if broke is None or pictures:
+            self.saver(service, target).save(answer.body(), interleaved=True)
         if broke is not None:
             raise broke
 
@@ -313,3 +319,11 @@ class Job(Work):
         result = self.outcome.result
         if result and len(result.urls) < checked.promised and not result.failures:
             self.warn(f"{len(result.urls)} of {checked.promised} pictures came")
+
+
+def _is_worth_a_note(pictures: int) -> bool:
+    """Whether the ledger hears of this picture of a stream at once; the end of the stream notes them all.
+
+    The first sixteen are: no model makes more. After that each doubling, because a note repeats the whole answer.
+    """
+    return pictures <= 16 or pictures & (pictures - 1) == 0

@@ -1,10 +1,15 @@
-"""Locks between processes. Each ends with its holder, however that one dies: it is an open file, not a file's being."""
+"""Locks between processes. The system releases a lock when its holder exits, however it dies.
+
+The lock is the open file; that the file exists means nothing.
+"""
 
 from __future__ import annotations
 
 import errno
 import os
 import time
+
+from .regular_files import remove
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,10 +32,10 @@ class Lock:
         if descriptor < 0:
             return
         if self._path and os.name != "nt":  # Windows removes no open file; whoever takes the lock next removes it
-            _remove(self._path)
+            remove(self._path)
         os.close(descriptor)
         if self._path and os.name == "nt":
-            _remove(self._path)
+            remove(self._path)
 
 
 def take(path: str, lasting: bool = False) -> Lock | None:
@@ -107,10 +112,3 @@ def _is_still(path: str, descriptor: int) -> bool:
         return os.path.samestat(os.stat(path), os.fstat(descriptor))
     except FileNotFoundError:
         return False
-
-
-def _remove(path: str) -> None:
-    try:
-        os.unlink(path)
-    except OSError:
-        pass  # its folder is gone, or another process has it open

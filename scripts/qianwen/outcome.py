@@ -25,9 +25,11 @@ class File:
 
 
 class Outcome:
-    """noun: what the run makes.  submitted: a request that costs money is on its way.  body: the last whole answer.
+    """noun: what the run makes.  submitted: a request that costs money is on its way.  accepted: the service
+    took that request: it answered with a result, a task, or the beginning of a stream.  body: the last whole answer.
 
-    result: what it holds.  saved: the files by the index of their picture.  resumable: another run can go on.
+    result: what it holds.  inline: the base64 of pictures that came inside answers, by their names.
+    saved: the files by the index of their picture.  resumable: another run can go on.
     way_on: the flags with which it does, when there is more to say than the task's id.  candidates: tasks that may be
     the one whose submission was not answered.  tasks: one answer for each of several.  canceled: the task is.
     page, models: what was asked of the catalogue, in lines for people or as a list for programs.
@@ -39,9 +41,11 @@ class Outcome:
         self.model = ""
         self.seed: object = None
         self.submitted = False
+        self.accepted = False
         self.task_id = ""
         self.body: JSON = {}
         self.result: wire.Result | None = None
+        self.inline: dict[str, str] = {}
         self.saved: dict[int, File] = {}
         self.markdown_path = ""
         self.reply_path = ""
@@ -55,8 +59,10 @@ class Outcome:
         self.models: list[JSON] | None = None
 
     def note(self, body: JSON, interleaved: bool) -> wire.Result:
-        """Keep the last whole answer and what it holds."""
-        self.body, self.result = body, wire.decode(body, interleaved)
+        """Keep the last whole answer, in the native layout, and what it holds."""
+        self.result = wire.decode(body, interleaved)
+        self.body = dict(self.result.body)
+        self.inline.update(self.result.inline)
         return self.result
 
     @property

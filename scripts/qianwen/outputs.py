@@ -11,10 +11,10 @@ import os
 import re
 import unicodedata
 
-from . import media
+from . import media, regular_files
 from .errors import OutputError, UsageError
 from .record import changed, record
-from .regular_files import open_regular
+from .regular_files import open_regular, remove
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -95,12 +95,12 @@ def _try_out(folder: str, longest_name: str) -> None:
     probe = os.path.join(folder, f".{os.urandom(8).hex()}.probe")
     try:
         with open(probe, "xb", opener=_without_a_name) as stream:
-            _remove(probe)  # at once, where the system allows it: a process that is killed now leaves nothing
+            remove(probe)  # at once, where the system allows it: a process that is killed now leaves nothing
             stream.write(bytes(PROBE_BYTES))
             stream.flush()
             os.fsync(stream.fileno())
     finally:
-        _remove(probe)
+        remove(probe)
     try:
         os.lstat(os.path.join(folder, longest_name))
     except FileNotFoundError:
@@ -115,13 +115,6 @@ def _without_a_name(path: str, flags: int) -> int:
         except OSError:
             pass
     return os.open(path, flags, 0o600)
-
-
-def _remove(path: str) -> None:
-    try:
-        os.unlink(path)
-    except OSError:
-        pass  # it has its final name already, or the folder is gone
 
 
 def slug(prompt: str) -> str:
@@ -146,50 +139,41 @@ def sweep(target: Target) -> None:
         return
     for name in names:
         if target.run and fnmatch(name, _draft_name(target, "*")):
-            _remove(os.path.join(target.folder, name))
+            remove(os.path.join(target.folder, name))
 
 
-class Draft:
-    """A result on its way to the disk. Use as a context manager: without `publish` nothing is left behind.
-
-    mode: of the new file, before the umask takes from it.
-    """
+class Draft(regular_files.Draft):
+    """A result on its way to the disk. Raises OutputError where the disk raises OSError."""
 
     def __init__(self, target: Target, mode: int = 0o666) -> None:
         self.target = target
-        self._mode = mode
-        self._path = os.path.join(target.folder, _draft_name(target, os.urandom(8).hex()))
-        self.stream: BinaryIO
+        try:
+            super().__init__(target.folder, _draft_name(target, os.urandom(8).hex()), mode)
+        except OSError as error:
+            raise _output_error(error, target.folder) from error
 
     def __enter__(self) -> Draft:
-        try:
-            self.stream = open(self._path, "x+b", opener=lambda path, flags: os.open(path, flags, self._mode))
-        except OSError as error:
-            raise _output_error(error, self.target.folder) from error
         return self
 
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+    def __exit__(self, *exc: object) -> None:
+        error = exc[1]
         try:
-            self.stream.close()
-        except OSError as late:  # the last bytes did not fit
+            self.discard()
+        except OSError as late:
             error = error or late
-        finally:
-            _remove(self._path)
         if isinstance(error, OSError):
             raise _output_error(error, self.target.folder) from error
 
     def publish(self, suffix: str, warn: Warn, may_replace: bool, beside: str = "", sha256: str = "") -> str:
-        """Give the finished file its name and answer it: the wanted one, or the next free one when that is taken.
+        """Give the finished file its name and return it: the wanted one, or the next free one when that is taken.
 
         sha256: of the bytes; a resumed run takes a file that has them for its own.
         """
-        self.stream.flush()
-        os.fsync(self.stream.fileno())
-        self.stream.close()
         wanted = os.path.join(self.target.folder, self.target.stem + suffix)
         if may_replace and not os.path.isdir(wanted):
-            os.replace(self._path, wanted)
+            self.replace(wanted)
             return wanted
+        self.finish()
         for number in range(1, 100_000):
             path = wanted if number == 1 else os.path.join(self.target.folder, f"{self.target.stem}-{number}{suffix}")
             if self.target.resumed and sha256 and saved_before(path, sha256):
@@ -205,7 +189,7 @@ class Draft:
     def _take_if_free(self, path: str) -> bool:
         """Never replaces: a hard link where the disk has them, else an empty file that reserves the name."""
         try:
-            os.link(self._path, path)
+            os.link(self.path, path)
             return True
         except FileExistsError:
             return False
@@ -218,9 +202,9 @@ class Draft:
         except FileExistsError:
             return False
         try:
-            os.replace(self._path, path)
+            os.replace(self.path, path)
         except BaseException:
-            _remove(path)
+            remove(path)
             raise
         return True
 

@@ -2,45 +2,47 @@
 
 A value is learned where its place tells what it is: the id of a task, the query of a signed link, the random name of an
 upload. From then on it is replaced wherever it turns up, by a placeholder that is numbered in the order of appearance.
-A run that is replayed makes the same moves, so the same placeholders come out of values that are others. On the way
-back a placeholder becomes the value that the run knows for it, else one that is made up and no other's.
+A replayed run takes the same steps, so it gets the same placeholders for other values. On the way back a placeholder
+becomes the value that the run knows for it, else one that is made up and unlike any other.
+
+What merely looks like a secret is hidden as well, by the patterns of `redact`.
 """
 
 from __future__ import annotations
 
 import hashlib
+import math
 import re
 import time
 from urllib.parse import urlsplit
 
+from . import redact
+from .service.asking import china_time
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable, Mapping
+    from typing import Any, Callable, Iterator, Mapping, Sequence
 
 
 SHORTEST = 8  # a shorter value identifies nobody, and replacing it would spoil words
 LONGEST_DATA = 256  # characters of a data: URL that are worth reading
-CHINA_SECONDS = 8 * 3600
+MOST_VALUES = 1000  # of one answer; a full page of the task list has about 300, and each one slows every later step
 NAME = "name"
 
-# Kind → what is made up for it, by its number.
+# Kind → what is made up for it, by its number. Ids, names and hosts must look real to the code that reads them.
 MADE_UP: Mapping[str, Callable[[int], str]] = {
     "task": "00000000-0000-4000-8000-{:012d}".format,
     "request": "00000000-0000-4000-9000-{:012d}".format,
     "id": "00000000-0000-4000-a000-{:012d}".format,
-    "path": "replayed/{:08d}".format,
     "query": "Expires=4102444800&OSSAccessKeyId=replayed&Signature=replayed{}".format,
-    "policy": "replayed-policy-{}".format,
-    "signature": "replayed-signature-{}".format,
-    "access": "replayed-access-{}".format,
-    "folder": "replayed/folder-{}".format,
-    "token": "replayed-token-{}".format,
-    "secret": "replayed-secret-{}".format,
-    "key": "replayed-key-{}".format,
     NAME: "{:016x}".format,
     "boundary": "{:032x}".format,
     "loopback": "127.0.0.1:{}".format,
     "host": "host{}.example".format,
+    **{
+        kind: f"replayed-{kind}-{{}}".format
+        for kind in ("path", "policy", "signature", "access", "folder", "token", "secret", "key")
+    },
 }
 MILLISECONDS = "{{milliseconds}}"
 TIME, DAY, ACCOUNT, HIDDEN, KEY = "{{time}}", "{{day}}", "{{account}}", "{{hidden}}", "{{key}}"
@@ -60,23 +62,10 @@ ACCOUNT_FIELDS = frozenset({"api_key_id", "caller_uid", "caller_parent_id", "use
 HEADERS: Mapping[str, str] = {"x-oss-date": TIME, "x-oss-security-token": HIDDEN, "x-oss-request-id": HIDDEN}
 
 _UUID = re.compile(r"(?<![0-9a-fA-F-])[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}(?![0-9a-fA-F-])")
-_KEYS = re.compile(
-    r"(?<![A-Za-z0-9-])(?:sk|st)-(?=[A-Za-z._-]*\d)[A-Za-z0-9._-]{12,}|(?<![A-Za-z0-9])(?:LTAI|STS\.)[A-Za-z0-9]{8,}"
-)
 _LOOPBACK = re.compile(r"(?<=://)(?:127\.\d+\.\d+\.\d+|localhost|\[::1\]):\d+")
-_SIGNED = re.compile(
-    r"https?://[^\s\"'<>?#\\]+\?(?=[^\s\"'<>#\\]*"
-    r"(?:signature|credential|security-token|accesskeyid|expires|token|x-amz-date)=)[^\s\"'<>#\\]+",
-    re.IGNORECASE,
-)
+_SUFFIX = re.compile(r"\.[A-Za-z0-9]{2,5}$")
 _NAMED = re.compile(rf"\"({'|'.join(FIELDS)})\"\s*:\s*\"([^\"\\]+)")
-_ELEMENTS = re.compile(
-    r"<((?:RequestId|HostId|StringToSign|CanonicalRequest|Signature|SecurityToken|(?:OSS)?AccessKey)\w*)>[^<]*",
-    re.IGNORECASE,
-)
-_LEFT_OVER = re.compile(  # of a link that is not whole, or spelled with escapes
-    r"((?:signature|accesskeyid|credential|security[-_]?token)(?:=|%3D|\\u003d))[^&\s\"'<>\\{]+", re.IGNORECASE
-)
+_IDS = re.compile(r"<((?:RequestId|HostId)\w*)>[^<]*", re.IGNORECASE)
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(?:\.\d+)?Z?")
 _OBJECT_NAME = re.compile(r"(?<=/)([0-9a-f]{16})(?=_[A-Za-z0-9_-]+(?:\.[a-z0-9]+)?(?:$|[?\s]))")
 _TASK_PATH = re.compile(r"/tasks/([^/?#]+)")
@@ -94,10 +83,14 @@ class Placeholders:
         self._values: dict[str, str] = {}
         self._last: dict[str, int] = {}
         self._pattern: re.Pattern[str] | None = None
+        self._room = math.inf
 
     def learn(self, kind: str, value: str) -> None:
         """Note a value, unless it is known or too short to tell anything."""
         if len(value) >= SHORTEST and value not in self._placeholders:
+            if not self._room:
+                raise ValueError(f"it holds more than {MOST_VALUES} ids, links and hosts")
+            self._room -= 1
             self._bind(kind, self._last.get(kind, 0) + 1, value)
 
     def _bind(self, kind: str, number: int, value: str) -> str:
@@ -109,7 +102,7 @@ class Placeholders:
 
     def learn_url(self, url: str) -> None:
         """What a request's own URL tells: the task that is asked for, the name of an upload, a signed query."""
-        self._learn_common(url)
+        self._learn_anywhere([url])
         task = _TASK_PATH.search(urlsplit(url).path)
         if task:
             self.learn("task", task[1])
@@ -122,37 +115,47 @@ class Placeholders:
 
     def learn_sent(self, value: object) -> None:
         """What the body of a request tells."""
-        _each(value, "", lambda text, _: self._learn_common(text))
+        self._learn_anywhere([text[:LONGEST_DATA] if _is_data(text) else text for text, _ in _texts(value)])
 
     def learn_received(self, value: object) -> None:
-        """What an answer tells: a JSON value, or a text."""
-        if isinstance(value, str):
-            for name, text in _NAMED.findall(value):
-                self.learn(FIELDS[name], text)
-        _each(value, "", self._learn_answered)
+        """What an answer tells: a JSON value, a text, or a list of both. Raises ValueError if it tells too much."""
+        texts = list(_texts(value))
+        self._room = MOST_VALUES
+        try:
+            for text, name in texts:
+                self._learn_answered(text, name)
+            self._learn_anywhere([text for text, _ in texts])
+            for found in [found for text, _ in texts for found in _UUID.findall(self._with_placeholders(text))]:
+                self.learn("id", found)
+        finally:
+            self._room = math.inf
 
     def _learn_answered(self, text: str, name: str) -> None:
         if name in FIELDS:
             self.learn(FIELDS[name], text)
-        for url in _SIGNED.findall(text):
-            path = urlsplit(url).path.lstrip("/")
-            self.learn("path", re.sub(r"\.[A-Za-z0-9]{2,5}$", "", path))
-        self._learn_common(text)
-        for found in _UUID.findall(self.hide(text)):
-            self.learn("id", found)
+        if not name:  # a text that is not, or not wholly, JSON
+            for field, part in _NAMED.findall(text):
+                self.learn(FIELDS[field], part)
+        for url, _ in redact.signed_links(text):
+            self.learn("path", _SUFFIX.sub("", url.partition("://")[2].partition("/")[2]))
 
-    def _learn_common(self, text: str) -> None:
-        for netloc in _LOOPBACK.findall(text):
-            self.learn("loopback", netloc)
-        for url in _SIGNED.findall(text):
-            self.learn("query", url.partition("?")[2])
-        for key in _KEYS.findall(self.hide(text)):  # one within what is known by now is hidden with it
+    def _learn_anywhere(self, texts: Sequence[str]) -> None:
+        for text in texts:
+            for netloc in _LOOPBACK.findall(text):
+                self.learn("loopback", netloc)
+            for _, query in redact.signed_links(text):
+                self.learn("query", query)
+        # A key within what is known by now is hidden with it.
+        for key in [key for text in texts for key in redact.keys(self._with_placeholders(text))]:
             self.learn("secret", key)
 
     # To the disk --------------------------------------------------------------------------------------------
 
     def hide(self, text: str) -> str:
-        """A text with a placeholder for everything that was learned."""
+        """A text with a placeholder for everything that was learned, and nothing left that looks like a secret."""
+        return unlike_secrets(self._with_placeholders(text))
+
+    def _with_placeholders(self, text: str) -> str:
         if self._placeholders:
             if self._pattern is None:
                 longest_first = sorted(self._placeholders, key=len, reverse=True)
@@ -177,16 +180,13 @@ class Placeholders:
     def hide_received(self, value: object) -> object:
         """A JSON value, or a text, that was answered."""
         if isinstance(value, str):
-            return _ELEMENTS.sub(rf"<\1>{HIDDEN}", self._hide_text(value))
+            return _IDS.sub(rf"<\1>{HIDDEN}", self.hide(value))
         return _changed(value, "", self._hide_field)
 
     def _hide_field(self, text: str, name: str) -> str:
         if name in ACCOUNT_FIELDS:
             return ACCOUNT
-        return TIME if name.endswith("_time") and _MOMENT.fullmatch(text) else self._hide_text(text)
-
-    def _hide_text(self, text: str) -> str:
-        return _LEFT_OVER.sub(rf"\g<1>{HIDDEN}", self.hide(text))
+        return TIME if name.endswith("_time") and _MOMENT.fullmatch(text) else self.hide(text)
 
     # And back -----------------------------------------------------------------------------------------------
 
@@ -208,31 +208,40 @@ class Placeholders:
         if number and kind in MADE_UP:
             return self._values.get(found[0]) or self._bind(kind, int(number), MADE_UP[kind](int(number)))
         if found[0] == TIME:
-            return time.strftime("%Y-%m-%d %H:%M:%S.000", time.gmtime(self._now() + CHINA_SECONDS))
+            return china_time("%Y-%m-%d %H:%M:%S.000", self._now())
         return "replayed" if found[0] in (ACCOUNT, HIDDEN) else found[0]
+
+
+def unlike_secrets(text: str) -> str:
+    """A text of a cassette without what looks like a secret. An older recording may hold some, in a prompt."""
+    return redact.without_secrets(text, HIDDEN)
 
 
 def digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
+def _is_data(text: str) -> bool:
+    return text.startswith("data:") and len(text) > LONGEST_DATA
+
+
 def _shortened(text: str) -> str:
-    if not text.startswith("data:") or len(text) <= LONGEST_DATA:
+    if not _is_data(text):
         return text
     head = text[:60].partition(",")[0]
     return f"{head},(sha256 {digest(text.encode())} of {len(text)} characters)"
 
 
-def _each(value: object, name: str, tell: Callable[[str, str], None]) -> None:
+def _texts(value: object, name: str = "") -> Iterator[tuple[str, str]]:
     """Every text in a JSON value, and the field in which it stands."""
     if isinstance(value, str):
-        tell(value, name)
+        yield value, name
     elif isinstance(value, dict):
         for field, entry in value.items():
-            _each(entry, field, tell)
+            yield from _texts(entry, field)
     elif isinstance(value, list):
         for entry in value:
-            _each(entry, name, tell)
+            yield from _texts(entry, name)
 
 
 def _changed(value: object, name: str, change: Callable[[str, str], str]) -> object:

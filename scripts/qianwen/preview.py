@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from .models.catalog import Source
     from .models.validate import Checked
-    from .service.bucket import Bucket
+    from .service.bucket_settings import Bucket
 
     JSON = dict[str, Any]
 

@@ -13,12 +13,13 @@ from .arguments import Ask
 from .collect import Collect
 from .errors import AuthError, InternalError, OutputError, QianwenError, StillRunning, UnknownOutcome, UsageError
 from .ledger import OPEN
-from .models import wire
+from .models import results, wire
 from .models.catalog import Catalog
 from .models.image_models import IMAGES
 from .models.video_models import VIDEOS
 from .progress import Progress
 from .record import changed
+from .regions import is_loopback_url
 from .service import settings
 from .service.desirecore import IN_THE_LEDGER
 from .work import Work
@@ -79,17 +80,18 @@ class Resume(Work):
 
     def recover(self, recoveries: list[Recovery]) -> None:
         with ExitStack() as stack:
-            sessions: dict[str, Session] = {}
+            sessions: dict[tuple[str, str], Session] = {}
             within_reach = [recovery for recovery in recoveries if recovery.is_within_reach()]
             explained = {run.task_id for run in self.ledger.runs()}
             for recovery in within_reach:
-                if recovery.region not in sessions:
-                    sessions[recovery.region] = stack.enter_context(self.session(recovery.region))
+                home = recovery.home(recovery.known)
+                if home not in sessions:
+                    sessions[home] = stack.enter_context(self.session(recovery.known))
                 recovery.explained = explained
-                recovery.attempt(sessions[recovery.region], patient=False)
+                recovery.attempt(sessions[home], patient=False)
             for recovery in within_reach:
                 if isinstance(recovery.error, StillRunning) and not self.ask.poll_once:
-                    recovery.attempt(sessions[recovery.region], patient=True)
+                    recovery.attempt(sessions[recovery.home(recovery.known)], patient=True)
 
     def settle(self, error: QianwenError | None) -> None:
         """Each run has settled its own account."""
@@ -114,11 +116,6 @@ class Recovery(Collect):
         self.outcome.task_id = known.task_id
         self.outcome.submitted = True
 
-    @property
-    def region(self) -> str:
-        """Where the run was submitted, unless the ledger says nonsense."""
-        return self.known.region if self.known.region in settings.HOSTS else ""
-
     def attempt(self, service: Session, patient: bool) -> None:
         """Finish the run if that can be done; waiting for its task only if `patient`."""
         try:
@@ -139,17 +136,27 @@ class Recovery(Collect):
             self.progress.say(f"{self.known.program} {self.known.task_id or self.known.id}: {self.error.message}")
 
     def is_within_reach(self) -> bool:
-        """Whether DashScope can know of the run; what went through DesireCore cannot be asked for again."""
-        if self.known.base != IN_THE_LEDGER:
-            return True
-        self.is_promising = False
-        self.error = UnknownOutcome("it went through DesireCore, whose answers cannot be asked for again")
-        return False
+        """Whether DashScope can know of the run, and there is a host to ask.
+
+        What went through DesireCore cannot be asked for again.
+        """
+        if self.known.base == IN_THE_LEDGER:
+            self.is_promising = False
+            self.error = UnknownOutcome("it went through DesireCore, whose answers cannot be asked for again")
+            return False
+        region, base = self.home(self.known)
+        try:
+            settings.base_url(self.place, settings.region(self.place, region), base)
+        except QianwenError as error:  # it must not keep the others from being finished
+            self.error = error
+            self.is_promising = not is_loopback_url(self.known.base)
+            return False
+        return True
 
     def take_up(self, service: Session) -> bool:
         """Whether there is anything left to do. Raises what stands in the way: another service, another process."""
         if self.known.base != service.endpoint.base:
-            self.is_promising = not settings.is_loopback_url(self.known.base)  # a stand-in of earlier is gone
+            self.is_promising = not is_loopback_url(self.known.base)  # a stand-in of earlier is gone
             raise AuthError(
                 f"the request went to {self.known.base}, and the surroundings now name {service.endpoint.base}",
                 hint="set DASHSCOPE_HTTP_BASE_URL or --region as they were then, and run --resume again",
@@ -177,6 +184,8 @@ class Recovery(Collect):
 
     def save_again(self, service: Session) -> None:
         """The answer of a request that is no task, from the ledger, as long as its links are good."""
+        if any(map(results.is_inline, self.known.urls)):
+            self.is_promising = False  # what stood inside an answer went with it
         body = dict(self.known.body) or {"output": {"results": [{"url": url} for url in self.known.urls]}}
         self.saver(service, self.where(self.known)).save(body, wire.has_texts(body), self.known.files)
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 
 from . import outputs
 from .errors import LinkExpired, OutputError, QianwenError, Refused
-from .models import wire
+from .models import results, wire
 from .outcome import File, Outcome
 from .outputs import Saved, Target
 from .progress import Progress
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from .session import Session
 
     JSON = dict[str, Any]
+
+
+GONE = "look at the usage in the console before you pay for another"
 
 
 class Saver:
@@ -54,11 +58,10 @@ class Saver:
         files: what an earlier run of the same results has saved already.
         """
         result = self.outcome.note(body, interleaved)
-        for failure in result.failures:
-            self.warn(f"{self.outcome.noun} {failure.number} was not made: {failure.code}: {failure.message}")
+        self._warn_of(result)
         if not result.urls:
-            raise self._nothing_came(body, result)
-        self._note(body, result)
+            raise self._nothing_came(result)
+        self._note(result)
 
         def save_one(index: int) -> QianwenError | None:
             try:
@@ -79,18 +82,38 @@ class Saver:
         if errors:
             raise errors[0]
 
-    def _nothing_came(self, body: JSON, result: wire.Result) -> QianwenError:
+    def _warn_of(self, result: wire.Result) -> None:
+        for failure in result.failures:
+            self.warn(f"{self.outcome.noun} {failure.number} was not made: {failure.code}: {failure.message}")
+        if result.odd_places:
+            self.warn(f"the answer has its result in a place that is not documented: {', '.join(result.odd_places)}")
+
+    def _nothing_came(self, result: wire.Result) -> QianwenError:
+        body = result.body
         if result.failures:
             return self.service.refused(result.failures[0].code, result.failures[0].message)
         if body.get("code"):
             return self.service.refused(str(body["code"]), str(body.get("message") or ""))
         told = f"the service reported success, but the answer holds no {self.outcome.noun}"
-        return Refused(told, billed="unknown")
+        output = body.get("output")
+        words = output.get("message") if isinstance(output, dict) else None
+        told += f": {' '.join(words.split())}" if isinstance(words, str) and words.strip() else ""
+        return Refused(told, hint=self._kept_reply(), billed="unknown")
 
-    def _note(self, body: JSON, result: wire.Result) -> None:
+    def _kept_reply(self) -> str:
+        """Where the answer is kept that holds nothing we can read: it may have been paid for."""
+        try:
+            self.outcome.reply_path = outputs.save_text(
+                self.target, ".json", self._reply_text(), self.warn, private=True
+            )
+        except OutputError as error:
+            return f"the answer could not be kept ({error.message}); --print-response shows it"
+        return f"the whole answer is in {self.outcome.reply_path}: look whether there is a result in it"
+
+    def _note(self, result: wire.Result) -> None:
         """The links go into the ledger; of what is no task the whole answer, which nobody can be asked for again."""
         if self.notes:
-            self.notes.result(result.urls, {} if self.outcome.task_id else body)
+            self.notes.result(result.urls, {} if self.outcome.task_id else dict(result.body))
 
     def _is_saved(self, index: int, urls: Sequence[str], files: Mapping[int, Kept]) -> bool:
         kept = files.get(index)
@@ -106,6 +129,8 @@ class Saver:
 
         def fill(stream: BinaryIO) -> tuple[int, str, bool]:
             nonlocal url
+            if results.is_inline(url):
+                return self._unpacked(url, stream)
             try:
                 fetched = self.service.fetch(url, stream, self.warn)
             except LinkExpired:
@@ -120,6 +145,18 @@ class Saver:
         self.progress.say(f"Saved {saved.path}")
         if self.keeps_replies:
             self._keep_reply(saved)
+
+    def _unpacked(self, name: str, stream: BinaryIO) -> tuple[int, str, bool]:
+        """Write a picture that came inside the answer: how many bytes, their SHA-256, and that they are all."""
+        encoded = self.outcome.inline.get(name, "")
+        if not encoded:
+            raise OutputError(f"the {self.outcome.noun} came inside an answer that is gone, and has no link", hint=GONE)
+        try:
+            data = results.decoded(encoded)
+        except ValueError:
+            raise OutputError(f"the {self.outcome.noun} in the answer is no valid base64", hint=GONE) from None
+        stream.write(data)
+        return len(data), hashlib.sha256(data).hexdigest(), True
 
     def _keep_reply(self, saved: Saved) -> None:
         try:
@@ -141,12 +178,14 @@ class Saver:
 
     def _save_reply(self, saved: Saved) -> None:
         """The service's whole last answer, under the stem of the file that came of it. It repeats the prompt."""
-        body = each_text(self.outcome.body, lambda text: literal(text, self.progress.secrets))
-        text = json.dumps(body, ensure_ascii=False, indent=2) + "\n"
         self.outcome.reply_path = outputs.save_text(
-            outputs.beside(saved, self.target.overwrite), ".json", text, self.warn, private=True
+            outputs.beside(saved, self.target.overwrite), ".json", self._reply_text(), self.warn, private=True
         )
         self.progress.say(f"Saved {self.outcome.reply_path}")
+
+    def _reply_text(self) -> str:
+        body = each_text(self.outcome.body, lambda text: literal(text, self.progress.secrets))
+        return json.dumps(body, ensure_ascii=False, indent=2) + "\n"
 
     def _save_markdown(self, result: wire.Result) -> None:
         paths = {file.url: file.saved.path for file in self.outcome.files}

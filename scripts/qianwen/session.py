@@ -9,10 +9,10 @@ from __future__ import annotations
 import random
 from contextlib import contextmanager, nullcontext
 
-from . import parallel
+from . import parallel, regions
 from .errors import AuthError, QianwenError, Refused
 from .progress import Progress
-from .service import api, asking, codes, downloads, guard, retry, settings, tasks, uploads
+from .service import api, asking, codes, downloads, guard, retry, settings, tasks, unpacked, uploads
 from .service.exchange import Endpoint
 from .service.transport import Transport
 from .world import World
@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from typing import Any, BinaryIO, Callable, Iterator, Sequence, TypeVar
 
     from .cassette import Player, Recorder
-    from .service.bucket import Bucket
+    from .service.bucket_settings import Bucket
     from .service.exchange import Request, Response, Send
+    from .service.forms import Upload
 
     JSON = dict[str, Any]
     Given = TypeVar("Given")
@@ -103,12 +104,24 @@ class Session:
         )
 
     def cancel(self, task_id: str) -> None:
-        """Cancel a task that is pending. Raises Refused for one that is not."""
+        """Cancel a task that is pending. Raises Refused for one that is not; its hint says what became of it."""
         try:
             api.answer(self._send, asking.request_for(self.endpoint, "POST", asking.task_path(task_id) + "/cancel"))
-        except Refused:
-            if tasks.look(self._ask_for(task_id)).word.upper() not in tasks.CANCELED:  # by an answer that was lost
-                raise
+        except Refused as refusal:
+            refusal.billed = "unknown"
+            seen = self._seen(task_id)
+            if seen and seen.word.upper() in tasks.CANCELED:  # by an answer that was lost
+                return
+            if seen:
+                refusal.hint, refusal.billed = tasks.NOT_CANCELED[seen.meaning]
+            raise
+
+    def _seen(self, task_id: str) -> tasks.Seen | None:
+        """One look; None when it says nothing about the task."""
+        try:
+            return tasks.look(self._ask_for(task_id))
+        except QianwenError:
+            return None
 
     def listed(self, model: str, since: float, until: float) -> list[tasks.Listed]:
         """The tasks of a model that the account submitted between two moments, epoch seconds of this machine's clock.
@@ -142,12 +155,12 @@ class Session:
         return True
 
     def _ask_for(self, task_id: str) -> JSON:
-        return api.answer(self._send, asking.request_for(self.endpoint, "GET", asking.task_path(task_id)))
+        return api.answer(self._send, asking.request_for(self.endpoint, "GET", asking.task_path(task_id)), is_look=True)
 
-    def upload(self, files: Sequence[uploads.Upload], model: str) -> list[str]:
+    def upload(self, files: Sequence[Upload], model: str) -> list[str]:
         """The URLs of local files, in their order: `oss://` of temporary storage, or presigned of the own bucket."""
 
-        def upload(file: uploads.Upload) -> str:
+        def upload(file: Upload) -> str:
             if self._own is None:
                 return uploads.upload(self._send, self._sleep, self.endpoint, model, file)
             from .service import bucket
@@ -171,7 +184,7 @@ class Session:
     @property
     def on_this_machine(self) -> bool:
         """Whether the API is a loopback address, whose results may be plain http."""
-        return settings.is_loopback_url(self.endpoint.base)
+        return regions.is_loopback_url(self.endpoint.base)
 
     def side_by_side(self, work: Callable[[Given], Made], items: Sequence[Given]) -> list[Made]:
         """`work` on every item, several at once; see `parallel`."""
@@ -187,20 +200,25 @@ def opened(
     sandbox: bool,
     own: Bucket | None = None,
     tape: Recorder | Player | None = None,
+    remembered: str = "",
 ) -> Iterator[Session]:
     """A session that ends by `deadline`, a moment of the world's clock.
 
     own: the user's bucket for local files.  tape: records the session, or plays a recorded one.
+    remembered: the base that took the task which the session is about.
     Raises AuthError when there is no key or no base to trust, UsageError for the region, and when the run is not the
     one that was recorded.
     """
     world.before_sending()
-    with tape or nullcontext(), _endpoint(world, progress, region, sandbox, tape) as (endpoint, source):
+    with tape or nullcontext(), _endpoint(world, progress, region, sandbox, tape, remembered) as found:
+        endpoint, source = found
         progress.secrets += (endpoint.key, *(own.secrets if own else ()))
         transport = Transport(deadline, world.clock, world.env)
-        send, sleep, clock = world.send or transport.send, world.sleep or transport.pause, world.clock
+        sleep, clock = world.sleep or transport.pause, world.clock
+        send = unpacked.unpacking(world.send or transport.send, endpoint.base)
         if tape:
-            send, sleep, clock = tape.line(send, sleep, endpoint.base, progress.secrets)
+            tape.connect(send, sleep, endpoint.base, progress.secrets)
+            send, sleep, clock = tape.send, tape.sleep, tape.clock
         door = guard.guarding(send, endpoint.base, endpoint.key)
         send = retry.retrying(door, sleep, clock, deadline, random.random, tell=progress.say)
         session = Session(send, sleep, transport.close, endpoint, clock, deadline, world.now, own, source)
@@ -217,7 +235,7 @@ def opened(
 
 @contextmanager
 def _endpoint(
-    world: World, progress: Progress, region: str, sandbox: bool, tape: Recorder | Player | None
+    world: World, progress: Progress, region: str, sandbox: bool, tape: Recorder | Player | None, remembered: str
 ) -> Iterator[tuple[Endpoint, str]]:
     if not sandbox:
         place = settings.Place(world.env, world.cwd, world.home)
@@ -226,7 +244,7 @@ def _endpoint(
             progress.say(f"Replay: {tape.path} answers; nothing is sent out or billed")
             yield Endpoint(tape.base, REPLAY_KEY), "made up for the replay"
         else:
-            yield settings.endpoint(place, region)
+            yield settings.endpoint(place, region, remembered)
         return
     from .sandbox.server import running
     from .sandbox.standin import StandIn

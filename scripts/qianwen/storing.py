@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from .record import changed
 from .saving import Saver
-from .service.uploads import Upload
+from .service.forms import Upload
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

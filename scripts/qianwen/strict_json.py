@@ -35,6 +35,15 @@ def load(text: str | bytes, tolerant: bool = False) -> Any:
     return value
 
 
+def load_object(text: str | bytes) -> dict[str, Any] | None:
+    """The JSON object that a foreign text holds, numbers that JSON does not have as null; None for any other text."""
+    try:
+        value = load(text, tolerant=True)
+    except ValueError:
+        return None
+    return value if isinstance(value, dict) else None
+
+
 def _is_deep(value: object) -> bool:
     level = [value]
     for _ in range(DEEPEST):

@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     JSON = dict[str, Any]
 
 UNTAPED_HEADERS = frozenset({"user-agent"})
-TAPED_HEADERS = frozenset(  # what the program looks at; the others are noise, and some of them tell who we are
+TAPED_HEADERS = frozenset(  # what the program reads; the others are noise, and some reveal whose the account is
     {
+        "content-encoding",
         "content-length",
         "content-md5",
         "content-range",
@@ -42,7 +43,7 @@ TAPED_HEADERS = frozenset(  # what the program looks at; the others are noise, a
 
 
 def taped_request(request: Request, names: Placeholders) -> JSON:
-    """A request as it stands in a cassette. A streamed body is read once more for that."""
+    """A request as it stands in a cassette. A streamed body is read once more for its digest."""
     names.learn_url(request.url)
     content_type = next((value for name, value in request.headers.items() if name.lower() == "content-type"), "")
     boundary = re.search(r"multipart/form-data; boundary=(\S+)", content_type)
@@ -86,29 +87,17 @@ def _sent_bytes(blocks: Iterable[bytes], ending: int = 0) -> JSON:
 
 
 def _sent_form(body: Stream, boundary: str, names: Placeholders) -> JSON:
-    """A form: its fields as text, and of the file, which is the last, name, type and digest."""
+    """A form of `service.forms`: its fields as text, and of the file, which is the last, name, type and digest."""
     blocks = iter(body.blocks())
-    head, rest = b"", b""
-    for block in blocks:
-        head += block
-        if b'name="file"' in head and head.find(b"\r\n\r\n", head.find(b'name="file"')) >= 0:
-            cut = head.index(b"\r\n\r\n", head.index(b'name="file"')) + 4
-            head, rest = head[:cut], head[cut:]
-            break
-    text = head.decode("utf-8", "replace")
+    text = next(blocks).decode("utf-8", "replace")
     fields = re.findall(r'name="([^"]*)"\r\n\r\n(.*?)\r\n--', text, re.DOTALL)
     for name, value in fields:
         if name == "key":
             names.learn_object_name(value)
     file = text[text.rfind("Content-Disposition") :].strip()
-
-    def content() -> Iterable[bytes]:
-        yield rest
-        yield from blocks
-
     ending = len(f"\r\n--{boundary}--\r\n")
     form = {name: names.hide(value) for name, value in fields}
-    return {"form": form, "file": {"head": names.hide(file).split("\r\n"), **_sent_bytes(content(), ending)}}
+    return {"form": form, "file": {"head": names.hide(file).split("\r\n"), **_sent_bytes(blocks, ending)}}
 
 
 # Answers ----------------------------------------------------------------------------------------------------
@@ -152,7 +141,9 @@ def _taped_body(data: bytes, names: Placeholders) -> JSON:
         names.learn_received(value)
         return {"json": names.hide_received(value)}
     if re.search("^data:", text, re.MULTILINE):
-        return {"lines": [_taped_line(line, names) for line in text.split("\n")]}
+        lines = [_line_value(line) for line in text.split("\n")]
+        names.learn_received(lines)
+        return {"lines": [_taped_line(line, names) for line in lines]}
     names.learn_received(text)
     return {"text": names.hide_received(text)}
 
@@ -161,14 +152,15 @@ def _taped_bytes(data: bytes) -> JSON:
     return {"bytes": len(data), "sha256": digest(data), "base64": base64.b64encode(data).decode("ascii")}
 
 
-def _taped_line(line: str, names: Placeholders) -> object:
-    """A line of an event stream; that of data as JSON when it is some."""
+def _line_value(line: str) -> object:
+    """A line of an event stream; the value of a `data:` line when it is JSON."""
     value = _json(line[len("data:") :]) if line.startswith("data:") else None
-    if value is None:
-        names.learn_received(line)
-        return names.hide_received(line)
-    names.learn_received(value)
-    return {"data": names.hide_received(value)}
+    return line if value is None else value
+
+
+def _taped_line(line: object, names: Placeholders) -> object:
+    hidden = names.hide_received(line)
+    return hidden if isinstance(line, str) else {"data": hidden}
 
 
 def _json(text: str) -> object:

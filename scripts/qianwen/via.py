@@ -25,7 +25,7 @@ if TYPE_CHECKING:  # at run time these are imported only where they are needed, 
     from .outputs import Target
     from .progress import Progress
     from .saving import Saver
-    from .service.bucket import Bucket
+    from .service.bucket_settings import Bucket
     from .session import Session
     from .world import World
 
@@ -97,7 +97,7 @@ class ViaDesireCore(Job):
 
     # With the service ---------------------------------------------------------------------------------------
 
-    def session(self, known_region: str = "", own: Bucket | None = None) -> Any:
+    def session(self, known: Run | None = None, own: Bucket | None = None) -> Any:
         from . import local_session
 
         return local_session.opened(self.world, self.progress, self.deadline)

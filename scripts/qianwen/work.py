@@ -19,10 +19,10 @@ if TYPE_CHECKING:  # at run time these are imported only where they are needed, 
     from typing import Any
 
     from .cassette import Player, Recorder
-    from .ledger import Ledger, Notes
+    from .ledger import Ledger, Notes, Run
     from .outputs import Target
     from .saving import Saver
-    from .service.bucket import Bucket
+    from .service.bucket_settings import Bucket
     from .service.settings import Place
     from .service.tasks import Seen
     from .session import Session
@@ -125,16 +125,30 @@ class Work:
             self._scratch = TemporaryDirectory()
         return self._scratch.name
 
-    def session(self, known_region: str = "", own: Bucket | None = None) -> Any:
+    def session(self, known: Run | None = None, own: Bucket | None = None) -> Any:
         """A context manager that gives the Session of this run.
 
-        known_region: where a task of ours was submitted.  own: the user's bucket for local files.
+        known: the run whose task it is about, which is looked for where it was submitted.  own: the user's bucket for
+        local files.
         """
         from . import session
 
-        region = self.ask.region or known_region
+        region, base = self.home(known)
         tape = self.tape()
-        return session.opened(self.world, self.progress, region, self.deadline, self.ask.sandbox, own, tape)
+        return session.opened(self.world, self.progress, region, self.deadline, self.ask.sandbox, own, tape, base)
+
+    def home(self, known: Run | None) -> tuple[str, str]:
+        """The region to ask and the base that took a run; "" for what the surroundings decide.
+
+        Another --region than the run's is the user's own wish to look elsewhere.
+        """
+        from . import regions
+
+        if known is None:
+            return self.ask.region, ""
+        asked, took = regions.find(self.ask.region), regions.find(known.region)
+        is_elsewhere = bool(self.ask.region) and asked != took
+        return self.ask.region or (took.id if took else ""), "" if is_elsewhere else known.base
 
     def tape(self) -> Recorder | Player | None:
         """What --record or --replay asks for, if one was given. Raises UsageError for a file that is no good."""

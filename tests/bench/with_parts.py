@@ -13,10 +13,11 @@ sys.path.insert(0, os.environ["BENCH_SCRIPTS"])  # where the benchmark has put t
 
 from qianwen.service import uploads
 from qianwen.service.exchange import Endpoint
+from qianwen.service.forms import Upload
 from qianwen.service.transport import Transport
 
 _, _, base, path = sys.argv
 transport = Transport()
-file = uploads.Upload(path, "video/mp4", os.path.getsize(path))
+file = Upload(path, "video/mp4", os.path.getsize(path))
 uploads.upload(transport.send, time.sleep, Endpoint(base, os.environ["DASHSCOPE_API_KEY"]), "wan2.6-t2v", file)
 transport.close()

@@ -245,7 +245,7 @@ class Images(Sdk):
 
     def test_the_upload_helper(self) -> None:
         given = self.fine(OssUtils.get_upload_certificate(model="qwen-image-2.0")).output
-        self.assertEqual(given["max_file_size_mb"], 100)
+        self.assertEqual(given["max_file_size_mb"], 1024)
         url, again = OssUtils.upload(model="qwen-image-2.0", file_path=str(PHOTO), upload_certificate=given)
         self.assertEqual((url, again), (f"oss://{given['upload_dir']}/{PHOTO.name}", given))
         with self.assertRaisesRegex(errors.UploadFileException, "FileAlreadyExists"):

@@ -42,6 +42,9 @@ SECONDS = {
     "tail-sound.mp4": 3.0,
     "later.mp4": 3.0,
     "still.mp4": 3.0,
+    "talk.mp4": 5.0,
+    "note.mp3": 6.0,
+    "rewritten.mp4": 5.0,
     "with-song.mp4": 5.0,
     "looped.mp4": 5.0,
     "spoken.mp4": 5.0,
@@ -195,6 +198,10 @@ class Guides(Case):
                 self.script("video.py", "a clip", "--output", name)
         if "small.mp4" in text:
             self.run_line("ffmpeg -i clip.mp4 -vf scale=640:480 -r 15 -c:v libx264 -pix_fmt yuv420p -c:a aac small.mp4")
+        if "talk.mkv" in text:
+            self.run_line("ffmpeg -i clip.mp4 -c copy talk.mkv")
+        if "note.ogg" in text:
+            self.run_line("ffmpeg -i song.wav -c:a libvorbis note.ogg")
         if "silent.mp4" in text and "--output silent.mp4" not in text:
             self.run_line("ffmpeg -i clip.mp4 -an -c:v copy silent.mp4")
 

@@ -25,7 +25,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "scripts")]
 for name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy", "ALL_PROXY", "all_proxy"):
     os.environ.pop(name, None)
 
-from qianwen.service import bucket, oss_v4, settings  # noqa: E402
+from qianwen.service import bucket_settings, oss_v4, settings  # noqa: E402
 from qianwen.service.oss_v4 import Operation, Secret, Signer  # noqa: E402
 
 from tests.support import PHOTO, Clock  # noqa: E402
@@ -130,10 +130,10 @@ def client(region: str, token: str = "", **options: Any) -> Any:
     return oss.Client(config)
 
 
-def made(endpoint: str, token: str = "") -> bucket.Bucket:
+def made(endpoint: str, token: str = "") -> bucket_settings.Bucket:
     env = {"QWEN_TMP_OSS_BUCKET": "my-bucket", "QWEN_TMP_OSS_REGION": "cn-beijing", "OSS_ACCESS_KEY_ID": KEY_ID}
     env.update(OSS_ACCESS_KEY_SECRET=SECRET, OSS_SESSION_TOKEN=token, QWEN_TMP_OSS_ENDPOINT=endpoint)
-    configured = bucket.configured(settings.Place(env, "/", "/"))
+    configured = bucket_settings.configured(settings.Place(env, "/", "/"))
     assert configured
     return configured
 
@@ -158,7 +158,7 @@ class Addresses(unittest.TestCase):
                 with self.subTest(endpoint, token=bool(token)):
                     self.check(made(endpoint, token), client("cn-beijing", token, **options))
 
-    def check(self, ours: bucket.Bucket, theirs: Any) -> None:
+    def check(self, ours: bucket_settings.Bucket, theirs: Any) -> None:
         key = "qwencloud-uploads/20261121/0a1b2c3d_a b+图.png"
         request = oss.GetObjectRequest(bucket="my-bucket", key=key)
         expected = urlsplit(theirs.presign(request, expires=datetime.timedelta(seconds=3600)).url)

@@ -85,8 +85,10 @@ class MediaRule:
 class Source:
     """What a media field names.
 
-    scheme: "http", "https", "oss", "data", or "file", of which `path`, `bytes` and `facts` say more.
-    facts: None when the file is of no known format.  fault: why it cannot be used at all.  head: its first bytes.
+    scheme: "http", "https", "oss", "data", or "file", of which `path`, `bytes` and `facts` say more; "base64" is a
+    data: URL without its head.
+    facts: None when the file is of no known format.  fault: why it cannot be used at all.  nearest: what was meant.
+    head: the first bytes of a file.
     """
 
     text: str
@@ -95,11 +97,14 @@ class Source:
     bytes: int = 0
     facts: Facts | None = None
     fault: str = ""
+    nearest: str | None = None
     head: Bytes = b""
 
     @property
     def shown(self) -> str:
         """The text for people: the bytes of a data: URL are only counted."""
+        if self.scheme == "base64":
+            return f"{self.text[:16]}…({len(self.text)} characters)"
         head, comma, encoded = self.text.partition(",")
         return f"{head},({len(encoded)} characters)" if comma and self.scheme == "data" else self.text
 
@@ -108,8 +113,8 @@ class Source:
 class Param:
     """One request field.
 
-    kind: "text", "integer", "number", "switch", "choice", "size", "media", "media list", "media items" (the API's own
-    array), "document" (one file that is no media), "link" (a web page, never touched by us) or "structure".
+    kind: "text", "integer", "number", "switch", "choice", "size", "media", "media list", "document" (one file
+    that is no media), "link" (a web page, never touched by us) or "structure".
     low, high: inclusive bounds of a number, or of the count of a list.  beside: numbers outside of them that are legal
     too.  longest: of a text, in `unit`s; a longer one is
     cut by the service, or is only advised against (`longest_is_advice`).

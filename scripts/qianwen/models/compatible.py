@@ -1,4 +1,4 @@
-"""The OpenAI-compatible form of a picture request, in which DesireCore's providers take it, and the answers to it.
+"""The OpenAI-compatible form of a picture request, in which DesireCore's providers take it.
 
 Two routes are known. The documented pair of models is asked as in a chat; every other id, which is the provider's own
 (gpt-image-2), by the plain route of newer DesireCore. Text alone travels: nothing else is documented for them.
@@ -14,7 +14,7 @@ from .wire import Call
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Mapping
+    from typing import Any
 
     from .catalog import Values
 
@@ -26,7 +26,6 @@ DEFAULT = Default(CHAT_MODELS[0])
 DEFAULT_SIZE = "1024*1024"
 CHAT = "/chat/completions"
 PLAIN = "/images/generations"
-INLINE = "data:"  # begins the name of a picture that came inside the answer and has no address
 
 
 def sorted_out(catalog: Catalog, fields: Values) -> tuple[dict[str, Any], list[Problem], list[str]]:
@@ -75,26 +74,3 @@ def _in_pixels(size: str, rule: Size | None) -> str:
     if area:
         size = f"{math.isqrt(area)}*{math.isqrt(area)}"
     return size.replace("*", "x")
-
-
-def decode(data: JSON) -> tuple[JSON, Mapping[str, str]]:
-    """An answer in the native layout, and the base64 of the pictures that stood in it, by what stands for them there.
-
-    Three layouts are seen: the native one, a list of addresses, and a list of pictures in base64.
-    """
-    entries = data.get("data")
-    if "output" in data or not isinstance(entries, list):
-        return data, {}
-    results: list[JSON] = []
-    inline: dict[str, str] = {}
-    for number, entry in enumerate(entries, 1):
-        fields = entry if isinstance(entry, dict) else {}
-        encoded = fields.get("b64_json")
-        if isinstance(encoded, str) and encoded:
-            name = f"{INLINE}(picture {number} of the answer, {len(encoded)} characters of base64)"
-            inline[name] = encoded
-            results.append({"url": name})
-        elif isinstance(fields.get("url"), str):
-            results.append({"url": fields["url"]})
-    rest = {name: value for name, value in data.items() if name != "data"}
-    return {**rest, "output": {"results": results}}, inline

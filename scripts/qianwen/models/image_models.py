@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from ..errors import Problem
 from ..record import changed
+from ..regions import BEIJING, FRANKFURT, HONG_KONG, SINGAPORE, TOKYO, VIRGINIA
 from .catalog import GIVEN, Catalog, Default, Flag, MediaRule, Mode, Model, Param, Size
 
 TYPE_CHECKING = False
@@ -18,13 +19,6 @@ if TYPE_CHECKING:
     from .catalog import Finding, Values
 
 CHECKED = "2026-11-26"
-
-BEIJING = "cn-beijing"
-SINGAPORE = "ap-southeast-1"
-VIRGINIA = "us-east-1"
-HONG_KONG = "cn-hongkong"
-FRANKFURT = "eu-central-1"
-TOKYO = "ap-northeast-1"
 
 # Wire shapes, by their keys in `wire`.
 MESSAGES = "messages"
@@ -283,8 +277,14 @@ def boxes_fit_the_pictures(values: Values, facts: Mapping[str, Facts]) -> Iterab
         if not isinstance(of_picture, list) or len(of_picture) > 2:
             yield Problem(path, of_picture, "is no list of at most two boxes", "0 to 2 boxes")
             continue
+        picture = facts.get(f"reference_images[{index}]")
+        if of_picture and picture and picture.turn != 1:
+            yield (
+                f"{path}: the picture is stored turned or mirrored (EXIF orientation {picture.turn}), and the service"
+                " may count pixels as they are stored; save it upright before you give boxes"
+            )
         for number, box in enumerate(of_picture):
-            yield from _box_problems(f"{path}[{number}]", box, facts.get(f"reference_images[{index}]"))
+            yield from _box_problems(f"{path}[{number}]", box, picture)
 
 
 def _box_problems(path: str, box: object, picture: Facts | None) -> Iterable[Problem]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 
+from .. import conversions
 from .catalog import MediaRule, Param, Source
 from .findings import Findings
 
@@ -40,22 +41,6 @@ def media(param: Param, value: object, findings: Findings) -> object:
     return _one(param, param.name, value, findings)
 
 
-def media_items(param: Param, value: object, findings: Findings) -> object:
-    """The API's own array, passed on: every address in it may be a local file."""
-    if not isinstance(value, list) or not value:
-        findings.problem(param.name, value, "type", "is no list of items", 'a list of {"type": …, "url": …}')
-        return value
-    for index, item in enumerate(value):
-        path = f"{param.name}[{index}]"
-        if not isinstance(item, dict) or not isinstance(item.get("type"), str):
-            findings.problem(path, item, "type", "is no item", '{"type": …, "url": …}')
-            continue
-        for name in ("url", "reference_voice"):
-            if name == "url" or name in item:
-                _one(param, f"{path}.{name}", item.get(name), findings)
-    return value
-
-
 def _sorts(param: Param) -> str:
     """What the field takes, as a word."""
     words = {"image": "picture", "video": "clip", "audio": "sound"}
@@ -70,7 +55,7 @@ def _one(param: Param, path: str, value: object, findings: Findings) -> object:
     source = findings.inspect(value)
     findings.sources[path] = source
     if source.fault:
-        findings.problem(path, source.shown, "file", source.fault)
+        findings.problem(path, source.shown, "file", source.fault, nearest=source.nearest)
     elif source.scheme in ("file", "data"):
         _judge(param, path, source, findings)
     elif not source.text.isascii() and any(rule.ascii_url for rule in param.media):
@@ -80,32 +65,50 @@ def _one(param: Param, path: str, value: object, findings: Findings) -> object:
 
 def _judge(param: Param, path: str, source: Source, findings: Findings) -> None:
     kinds = [kind for rule in param.media for kind in rule.types]
-    if not param.media and source.facts:
-        return  # passed on: any picture, clip or sound
     kind = source.facts.type if source.facts else ""
     rule = next((rule for rule in param.media if kind in rule.types), None)
     if source.facts is None or rule is None:
-        said = f"is {kind}" if kind else f"is of no known {_sorts(param)} format"
-        findings.problem(path, source.shown, "format", said, ", ".join(dict.fromkeys(map(_spoken, kinds))))
+        said = f"is {_named(kind, kinds, source)}" if kind else f"is of no known {_sorts(param)} format"
+        findings.problem(path, source.shown, "format", said, ", ".join(dict.fromkeys(map(conversions.name, kinds))))
+        return
+    if source.scheme == "data" and not rule.data_url:
+        findings.problem(path, source.shown, "format", "is a data: URL, which is not taken here", "a file or a URL")
         return
     if source.facts.cut:
         findings.problem(path, source.shown, "format", "is cut off: it says that it is longer", "a whole file")
-    if source.scheme == "data" and not rule.data_url:
-        findings.problem(path, source.shown, "format", "is a data: URL, which is not taken here", "a file or a URL")
+    if source.facts.fault:
+        findings.problem(path, source.shown, "format", source.facts.fault, "a whole file with pictures")
+    if source.facts.cut or source.facts.fault:
+        return  # what else its header says is of no use
+    _judge_the_rest(path, source, source.facts, rule, findings)
+
+
+def _named(kind: str, wanted: list[str], source: Source) -> str:
+    """What a file is, and the command that makes something of it that the field takes."""
+    name = conversions.name(kind)
+    if source.facts and source.facts.fault:
+        return f"{name} and {source.facts.fault}"
+    own_sort_first = sorted(
+        {one.partition("/")[0] for one in wanted}, key=lambda sort: (not kind.startswith(sort), sort)
+    )
+    lines = (conversions.command(kind, sort, source.path) for sort in own_sort_first)
+    line = next(filter(None, lines), "")
+    return name + (f"; convert it: {line}" if line else "")
+
+
+def _judge_the_rest(path: str, source: Source, facts: Facts, rule: MediaRule, findings: Findings) -> None:
+    if facts.ends_early:
+        findings.warn(f"{path}: it seems to be cut off: its end is missing")
+    if facts.many:
+        findings.warn(f"{path}: it holds several pictures (frames or pages), and the service may use only one")
     if source.bytes > rule.megabytes * 2**20:
         held = f"has {source.bytes / 2**20:.1f} MB"
         findings.problem(path, source.shown, "weight", held, f"up to {rule.megabytes} MB", f"{rule.megabytes} MB")
     if source.scheme == "data" and len(source.text) > DATA_URL_ADVICE:
         findings.warn(f"{path}: a data: URL above 10 MB may be refused; give the file itself and it is uploaded")
-    _judge_time(path, source, source.facts, rule, findings)
+    _judge_time(path, source, facts, rule, findings)
     if rule.side:
-        _judge_picture(path, source, source.facts, rule, findings)
-
-
-def _spoken(kind: str) -> str:
-    """A media type as people know it."""
-    names = {"video/quicktime": "MOV", "audio/mpeg": "MP3"}
-    return names.get(kind, kind.partition("/")[2].upper())
+        _judge_picture(path, source, facts, rule, findings)
 
 
 def _judge_time(path: str, source: Source, facts: Facts, rule: MediaRule, findings: Findings) -> None:
@@ -114,6 +117,11 @@ def _judge_time(path: str, source: Source, facts: Facts, rule: MediaRule, findin
     if not facts.seconds:
         findings.warn(f"{path}: its length could not be read from the header")
         return
+    if facts.other_seconds:
+        told = f"{facts.seconds:.1f} s by its pictures, {facts.other_seconds:.1f} s by its clock"
+        findings.warn(
+            f"{path}: its header contradicts itself ({told}); write it anew: ffmpeg -i IN.mp4 -c copy OUT.mp4"
+        )
     low, high = rule.seconds
     if not low - ROUNDING_SECONDS <= facts.seconds <= high + ROUNDING_SECONDS:
         held = f"lasts {facts.seconds:.1f} s"
@@ -172,5 +180,4 @@ def _rescaled(facts: Facts, rule: MediaRule) -> str | None:
 BY_KIND: Mapping[str, Callable[[Param, object, Findings], object]] = {
     "media": media,
     "media list": media_list,
-    "media items": media_items,
 }

@@ -25,7 +25,6 @@ TYPES: Mapping[str, str] = {
     "number": "number",
     "switch": "boolean",
     "media list": "array",
-    "media items": "array",
     "document": "string",
     "link": "string",
     "types": "array",

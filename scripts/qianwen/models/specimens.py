@@ -117,8 +117,6 @@ def _sample(param: Param, wanted: object) -> object:
     """A legal value of a field that is needed: the one that chooses the mode, if any."""
     if wanted is not GIVEN:
         return wanted
-    if param.kind == "media items":
-        return [{"type": "first_frame", "url": f"{PLACE}first_frame.png"}]
     if param.kind in PAGES:
         return PLACE + PAGES[param.kind]
     if param.media:

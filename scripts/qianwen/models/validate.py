@@ -617,7 +617,6 @@ CHECKS: Mapping[str, Callable[[Param, object, Findings], object]] = {
     "size": _size,
     "media": _media,
     "media list": _media,
-    "media items": _media,
     "document": _document,
     "link": _link,
     "types": _types,

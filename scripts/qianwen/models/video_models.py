@@ -8,6 +8,7 @@ functions of VACE are its modes.
 from __future__ import annotations
 
 from ..record import changed
+from ..regions import BEIJING, FRANKFURT, HONG_KONG, SINGAPORE, TOKYO, VIRGINIA
 from .catalog import GIVEN, Catalog, Default, Flag, MediaRule, Mode, Model, Param, Size
 from .video_rules import (
     at_most_of_each,
@@ -42,13 +43,6 @@ if TYPE_CHECKING:
     from .catalog import Rule
 
 CHECKED = "2026-11-26"
-
-BEIJING = "cn-beijing"
-SINGAPORE = "ap-southeast-1"
-VIRGINIA = "us-east-1"
-HONG_KONG = "cn-hongkong"
-FRANKFURT = "eu-central-1"
-TOKYO = "ap-northeast-1"
 
 # Wire shapes, by their keys in `wire`.
 PLAIN = "video"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 
 from ..record import record
+from . import results
 from .media_items import FLAT, IMAGE, KINDS, REFERENCES, TYPES, VIDEO, VOICES, as_list, listed, pack
 
 TYPE_CHECKING = False
@@ -66,13 +67,20 @@ class Failure:
 
 @record
 class Result:
-    """What a final answer holds. `content` keeps texts and pictures in their order when they were interleaved."""
+    """What a final answer holds. `content` keeps texts and pictures in their order when they were interleaved.
+
+    urls: of pictures that came inside the answer there is a name instead.  inline: their base64, by that name.
+    body: the answer in the native layout, without the base64.  odd_places: where links stood that no page documents.
+    """
 
     urls: tuple[str, ...]
     failures: tuple[Failure, ...] = ()
     content: tuple[JSON, ...] = ()
     width: int | None = None
     height: int | None = None
+    inline: Mapping[str, str] = {}
+    body: Mapping[str, Any] = {}
+    odd_places: tuple[str, ...] = ()
 
 
 # Encoders -------------------------------------------------------------------------------------------------
@@ -192,11 +200,6 @@ def encode(shape: str, model_id: str, values: Values, text_first: bool = False) 
     return Call(how.path, body, how.is_task, how.is_stream)
 
 
-def is_finished(body: JSON) -> bool:
-    """Whether a joined stream was complete."""
-    return _dict(body.get("output")).get("finished") is True
-
-
 def has_texts(body: JSON) -> bool:
     return any(item["type"] == "text" for item in decode(body, interleaved=True).content)
 
@@ -215,11 +218,14 @@ def decode(body: JSON, interleaved: bool = False) -> Result:
 
     `interleaved` says that text items are content; otherwise they are the service's remarks (a rewritten prompt).
     """
+    body, inline = results.native(body)
     output = _dict(body.get("output"))
     urls: list[str] = []
     failures: list[Failure] = []
     content: list[JSON] = []
     for layout, read in LAYOUTS.items():
+        if urls and layout in ALONE:
+            continue
         for item in read(output.get(layout)):
             if isinstance(item, Failure):
                 failures.append(item)
@@ -230,8 +236,20 @@ def decode(body: JSON, interleaved: bool = False) -> Result:
                 content.append({"type": "image", "image": item["image"]})
             else:
                 content.append({"type": "text", "text": item["text"]})
+    odd = {} if urls or failures else dict(_odd(body))
+    content += [{"type": "image", "image": url} for url in odd]
     width, height = _pixels(_dict(body.get("usage")))
-    return Result(tuple(urls), tuple(failures), tuple(content) if interleaved else (), width, height)
+    shown = tuple(content) if interleaved else ()
+    return Result((*urls, *odd), tuple(failures), shown, width, height, inline, body, tuple(odd.values()))
+
+
+def _odd(body: JSON) -> Iterable[tuple[str, str]]:
+    """URL and place of every link in a place that is not documented, each URL once."""
+    places: dict[str, str] = {}
+    for path, url in results.elsewhere(body):
+        if len(places) < results.MOST_LINKS:
+            places.setdefault(url, path)
+    return places.items()
 
 
 def _from_choices(choices: object) -> Iterable[JSON | Failure]:
@@ -244,27 +262,32 @@ def _from_choices(choices: object) -> Iterable[JSON | Failure]:
                 yield {"text": item["text"]}
 
 
-def _from_results(results: object) -> Iterable[JSON | Failure]:
+def _from_results(entries: object) -> Iterable[JSON | Failure]:
     """A list of results, or the one object that the animating models answer (page wan-animate-move-api)."""
-    for number, item in enumerate([results] if isinstance(results, dict) else as_list(results), 1):
+    for number, item in enumerate([entries] if isinstance(entries, dict) else as_list(entries), 1):
         fields = _dict(item)
-        link = fields.get("url") or fields.get("video_url")
-        if isinstance(link, str):
+        link = results.link_in(fields)
+        if link:
             yield {"image": link}
         elif "code" in fields or "message" in fields:
             yield Failure(number, str(fields.get("code", "")), str(fields.get("message", "")))
 
 
-def _from_video(url: object) -> Iterable[JSON | Failure]:
+def _from_link(url: object) -> Iterable[JSON | Failure]:
     if isinstance(url, str) and url:
         yield {"image": url}
 
 
+# `image_url` is that of qwen-mt-image, the two last are those of the older tools (pages of the same names).
 LAYOUTS: Mapping[str, Callable[[object], Iterable[JSON | Failure]]] = {
-    "video_url": _from_video,
+    "video_url": _from_link,
     "choices": _from_choices,
     "results": _from_results,
+    "output_video_url": _from_link,
+    "output_image_url": _from_link,
+    "image_url": _from_link,
 }
+ALONE = ("output_video_url", "output_image_url", "image_url")  # beside another result they may repeat the request
 
 
 def _pixels(usage: JSON) -> tuple[int | None, int | None]:
@@ -282,27 +305,43 @@ def _dict(value: object) -> JSON:
 # Streams --------------------------------------------------------------------------------------------------
 
 
-def join(frames: Iterable[JSON]) -> JSON:
-    """One final answer out of the frames of a stream: text increments joined, pictures in place, last usage."""
-    items: list[JSON] = []
-    answer: JSON = {}
-    finish = None
-    for frame in frames:
-        answer = {**answer, **{key: frame[key] for key in ("request_id", "usage") if key in frame}}
-        for choice in as_list(_dict(frame.get("output")).get("choices")):
-            finish = _dict(choice).get("finish_reason") or finish
-        for piece in _from_choices(_dict(frame.get("output")).get("choices")):
-            if isinstance(piece, dict):
-                _append(items, piece)
-    message = {"role": "assistant", "content": items}
-    answer["output"] = {"choices": [{"finish_reason": finish, "message": message}], "finished": finish == "stop"}
-    return answer
+class StreamedAnswer:
+    """The answer of a stream, put together frame by frame: text increments joined, pictures in place, last usage.
 
+    A frame costs time in proportion to its own length, however many came before it.
+    """
 
-def _append(items: list[JSON], piece: JSON) -> None:
-    if "image" in piece:
-        items.append({"type": "image", "image": piece["image"]})
-    elif items and items[-1]["type"] == "text":
-        items[-1]["text"] += piece["text"]
-    else:
-        items.append({"type": "text", "text": piece["text"]})
+    def __init__(self) -> None:
+        self._fields: JSON = {}
+        self._finish_reason: object = None
+        self._content: list[tuple[str, list[str]]] = []  # ("text", its increments) or ("image", [its link])
+
+    def add(self, frame: JSON) -> list[str]:
+        """Take the next frame; returns the links of the pictures in it."""
+        self._fields.update((key, frame[key]) for key in ("request_id", "usage") if key in frame)
+        choices = _dict(frame.get("output")).get("choices")
+        for choice in as_list(choices):
+            self._finish_reason = _dict(choice).get("finish_reason") or self._finish_reason
+        new = []
+        for piece in _from_choices(choices):
+            if isinstance(piece, Failure):
+                continue
+            if "image" in piece:
+                self._content.append(("image", [piece["image"]]))
+                new.append(piece["image"])
+            elif self._content and self._content[-1][0] == "text":
+                self._content[-1][1].append(piece["text"])
+            else:
+                self._content.append(("text", [piece["text"]]))
+        return new
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the service said that the answer is complete. `output.finished` is true in frames before that."""
+        return self._finish_reason == "stop"
+
+    def body(self) -> JSON:
+        """What has come so far, as one answer in the layout of `choices`. Takes time in proportion to all of it."""
+        content = [{"type": kind, kind: "".join(parts)} for kind, parts in self._content]
+        choice = {"finish_reason": self._finish_reason, "message": {"role": "assistant", "content": content}}
+        return {**self._fields, "output": {"choices": [choice], "finished": self.is_finished}}

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 
+from ..regions import PLACES
 from . import sizes
 from .catalog import GIVEN, PATIENCE
 from .document_check import ALLOWED as DOCUMENT
@@ -20,14 +21,6 @@ if TYPE_CHECKING:
 
 REQUIRED = "**required**; "
 
-REGIONS = {
-    "cn-beijing": "Beijing",
-    "ap-southeast-1": "Singapore",
-    "us-east-1": "Virginia",
-    "cn-hongkong": "Hong Kong",
-    "eu-central-1": "Frankfurt",
-    "ap-northeast-1": "Tokyo",
-}
 KINDS = {
     "t2v": "from text",
     "i2v": "from a picture, or a clip that goes on",
@@ -177,7 +170,6 @@ VALUES: Mapping[str, Callable[[Param, Mode], str]] = {
     "size": size_words,
     "media": lambda param, mode: files_words(param),
     "media list": _list_words,
-    "media items": lambda param, mode: "list of objects",
     "document": lambda param, mode: f"{DOCUMENT}, 100 MB, no data: URL",
     "link": lambda param, mode: "http(s) address, not uploaded",
     "types": lambda param, mode: "a list of " + ", ".join(f"`{choice}`" for choice in param.choices) + " or null",
@@ -293,7 +285,7 @@ SAME = "the same"
 
 
 def regions_of(model: Model) -> str:
-    return ", ".join(REGIONS[region] for region in model.regions)
+    return ", ".join(PLACES[region] for region in model.regions)
 
 
 def answers(*modes: Mode) -> str:

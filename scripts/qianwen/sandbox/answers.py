@@ -248,10 +248,10 @@ def lose_last(answer: JSON, code: str, message: str) -> None:
         output["choices"][0]["message"]["content"].pop()
 
 
-def metrics(order: Order) -> JSON:
-    """What a failed task adds in the older task family."""
+def metrics(order: Order, state: str) -> JSON:
+    """What a task that runs or failed adds in the older task family. One that runs counts its total only."""
     shape = SHAPES[order.mode.task]
     if order.mode.bills == "duration" or shape.takes_messages:
         return {}
     count = _count(order)
-    return {"task_metrics": {"TOTAL": count, "SUCCEEDED": 0, "FAILED": count}}
+    return {"task_metrics": {"TOTAL": count, "SUCCEEDED": 0, "FAILED": count if state == "FAILED" else 0}}

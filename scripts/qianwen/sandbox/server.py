@@ -13,7 +13,7 @@ import threading
 import time
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import BinaryIO, Callable, Iterator, NoReturn, cast
+from typing import Callable, Iterator, NoReturn, cast
 
 from ..errors import UsageError
 from . import faults
@@ -22,6 +22,7 @@ from .standin import PREFIX, Incoming, Reply, StandIn
 
 HOST = "127.0.0.1"
 SILENCE_SECONDS = 300.0
+LINGER_SECONDS = 1.0
 
 
 class Server(ThreadingHTTPServer):
@@ -72,8 +73,7 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self._answer()
 
-    def do_POST(self) -> None:
-        self._answer()
+    do_POST = do_HEAD = do_PUT = do_DELETE = do_PATCH = do_OPTIONS = do_GET  # noqa: N815 - so the base class looks them up
 
     def date_time_string(self, timestamp: float | None = None) -> str:
         """`Date` tells the stand-in's own time, which may run faster than the clock."""
@@ -84,12 +84,10 @@ class Handler(BaseHTTPRequestHandler):
 
     def _answer(self) -> None:
         headers = {name.lower(): value for name, value in self.headers.items()}
-        length = headers.get("content-length", "0")
-        if not re.fullmatch("[0-9]{1,12}", length):
-            self.send_error(400, "Bad Content-Length")
+        body = self._body(headers)
+        if body is None:
             return
-        body = _Body(self.rfile, int(length))
-        incoming = Incoming(self.command, self.path, headers, cast(BinaryIO, body))
+        incoming = Incoming(self.command, self.path, headers, body)
         standin = self.server.standin
         try:
             route = standin.route(incoming)
@@ -103,10 +101,40 @@ class Handler(BaseHTTPRequestHandler):
             body.drain()
             self._send(standin.trouble(fault, route))
         else:
-            reply = standin.handle(route, incoming)
+            try:
+                reply = standin.handle(route, incoming)
+            except BadChunk:
+                self.send_error(400, "Bad chunk")
+                return
             self._send(reply) if fault is None else self._spoil(reply, fault)
-            if self.command == "GET":
-                body.drain()  # what stands there is not the next request
+        if not self.close_connection:
+            body.drain()  # what stands there is not the next request
+        elif self.command != "GET" and not fault:
+            self._linger(body)
+
+    def _body(self, headers: dict[str, str]) -> Body | None:
+        """The body that the headers announce. None: they are not clear about it, and that has been answered."""
+        lengths = set(self.headers.get_all("content-length", ["0"]))
+        coding = headers.get("transfer-encoding", "").strip().lower()
+        if coding and coding != "chunked":
+            self.send_error(501, "Bad Transfer-Encoding")
+        elif coding and "content-length" in headers:
+            self.send_error(400, "Both Content-Length and Transfer-Encoding")
+        elif coding:
+            return Body(_Chunked(self.rfile))
+        elif len(lengths) == 1 and re.fullmatch("[0-9]{1,12}", length := lengths.pop()):
+            return Body(_Counted(self.rfile, int(length)))
+        else:
+            self.send_error(400, "Bad Content-Length")
+        return None
+
+    def _linger(self, body: Body) -> None:
+        """Read on for a while after a refusal: a client that is still sending would lose the answer otherwise."""
+        self.connection.settimeout(LINGER_SECONDS)
+        end = time.monotonic() + LINGER_SECONDS
+        with suppress(OSError):
+            while time.monotonic() < end and body.read1(65536):
+                pass
 
     def _spoil(self, reply: Reply, fault: Fault) -> None:
         if fault.kind == "stall":
@@ -120,47 +148,92 @@ class Handler(BaseHTTPRequestHandler):
     def _send(self, reply: Reply) -> None:
         if isinstance(reply.body, bytes):
             self._head(reply, {"Content-Length": str(len(reply.body))})
-            self.wfile.write(reply.body)
-            return
-        self._head(reply, {"Transfer-Encoding": "chunked"})
-        for block in reply.body:
-            self.wfile.write(f"{len(block):x}\r\n".encode() + block + b"\r\n")
-            self.wfile.flush()
-        self.wfile.write(b"0\r\n\r\n")
+            if self.command != "HEAD":
+                self.wfile.write(reply.body)
+        elif self.request_version < "HTTP/1.1":  # it knows no chunks: the end of the connection is the end
+            self.close_connection = True
+            self._head(reply, {})
+            for block in reply.body:
+                self.wfile.write(block)
+        else:
+            self._head(reply, {"Transfer-Encoding": "chunked"})
+            for block in reply.body:
+                self.wfile.write(f"{len(block):x}\r\n".encode() + block + b"\r\n")
+            self.wfile.write(b"0\r\n\r\n")
 
     def _head(self, reply: Reply, more: dict[str, str]) -> None:
         self.send_response(reply.status)
         for name, value in {**reply.headers, **more}.items():
             self.send_header(name, value)
-        if reply.status >= 400 and self.command == "POST":
+        if reply.status >= 400 and self.command != "GET":
             self.close_connection = True  # a body that was refused may not have been read to its end
+        if self.close_connection:
             self.send_header("Connection", "close")
+        elif self.request_version < "HTTP/1.1":
+            self.send_header("Connection", "keep-alive")
         self.end_headers()
 
     def _hang_up(self) -> None:
         self.close_connection = True
 
 
-class _Body:
+class Body(io.BufferedReader):
     """The body of one request: reading ends where it ends, not where the connection does."""
-
-    def __init__(self, stream: io.BufferedIOBase, length: int) -> None:
-        self._stream = stream
-        self._left = length
-
-    def read(self, size: int = -1) -> bytes:
-        return self._take(self._stream.read(self._left if size < 0 else min(size, self._left)))
-
-    def readline(self, size: int = -1) -> bytes:
-        return self._take(self._stream.readline(self._left if size < 0 else min(size, self._left)))
 
     def drain(self) -> None:
         while self.read(65536):
             pass
 
-    def _take(self, data: bytes) -> bytes:
+
+class _Counted(io.RawIOBase):
+    """A body as long as Content-Length says."""
+
+    def __init__(self, stream: io.BufferedIOBase, length: int) -> None:
+        self._stream = stream
+        self._left = length
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: object) -> int:
+        view = memoryview(cast(bytearray, buffer))
+        data = self._stream.read1(min(len(view), self._left))
         self._left -= len(data)
-        return data
+        view[: len(data)] = data
+        return len(data)
+
+
+class BadChunk(ConnectionError):
+    """The framing of a body in chunks is broken, so nothing that follows on this connection can be understood."""
+
+
+class _Chunked(_Counted):
+    """A body that is sent in chunks, without their framing. Reading raises BadChunk."""
+
+    def __init__(self, stream: io.BufferedIOBase) -> None:
+        super().__init__(stream, 0)
+        self._began = self._ended = False
+
+    def readinto(self, buffer: object) -> int:
+        if not self._left and not self._ended:
+            self._next()
+        size = super().readinto(buffer)
+        if not size and self._left:
+            raise BadChunk
+        return size
+
+    def _next(self) -> None:
+        if self._began and self._stream.readline(3) != b"\r\n":
+            raise BadChunk
+        self._began = True
+        size = self._stream.readline(1024).partition(b";")[0].strip()
+        if not re.fullmatch(b"[0-9a-fA-F]{1,15}", size):
+            raise BadChunk
+        self._left = int(size, 16)
+        if not self._left:
+            self._ended = True
+            while self._stream.readline(65536) not in (b"\r\n", b""):  # trailers
+                pass
 
 
 class _Parser(argparse.ArgumentParser):

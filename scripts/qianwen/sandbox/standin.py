@@ -60,6 +60,7 @@ class Task:
     seen: Mapping[str, Facts]
     fault: Fault | None
     request_id: str
+    origin: str
     canceled: bool = False
     made: JSON | None = None
 
@@ -98,8 +99,8 @@ class StandIn:
     def route(self, incoming: Incoming) -> str:
         """The name of what a request asks for, as `faults` knows it; "" for nothing that is here."""
         path = urlsplit(incoming.target).path
-        for method, pattern, name in ROUTES:
-            if method == incoming.method and re.fullmatch(pattern, path):
+        for methods, pattern, name in ROUTES:
+            if re.fullmatch(methods, incoming.method) and re.fullmatch(pattern, path):
                 if name == "sync" and incoming.headers.get("x-dashscope-sse", "").lower() == "enable":
                     return "stream"
                 return name
@@ -131,24 +132,33 @@ class StandIn:
         if len(body) > MOST_BODY_BYTES:
             raise rules.invalid("Exceeded limit on max bytes to request body")
         path = urlsplit(incoming.target).path[len(PREFIX) :]
-        inspect = _Inspector(self.storage, self.origin, incoming.headers, _model_of(body))
+        origin = self._origin_for(incoming)
+        inspect = _Inspector(self.storage, self._origins(), incoming.headers, _model_of(body))
         order = rules.accept(CATALOGS, path, incoming.headers, body, inspect, self.takes_new)
         if order.is_task:
-            return self._submit(order, inspect.seen)
+            return self._submit(order, inspect.seen, origin)
         if SHAPES[order.mode.sync].is_stream:
-            return self._stream(order, inspect.seen)
+            return self._stream(order, inspect.seen, origin)
         self._sleep(self.delay)
-        return self._json({**answers.body(order, self._make(order, inspect.seen)), "request_id": self._uuid()})
+        return self._json({**answers.body(order, self._make(order, inspect.seen, origin)), "request_id": self._uuid()})
 
-    def _submit(self, order: Order, seen: Mapping[str, Facts]) -> Reply:
-        task = Task(self._uuid(), order, self._clock(), seen, self.faults.take("task"), self._uuid())
+    def _origin_for(self, incoming: Incoming) -> str:
+        """Its own URL as the client knows it: one that came to localhost may refuse to fetch from 127.0.0.1."""
+        used = f"http://{incoming.headers.get('host', '').lower()}"
+        return used if used in self._origins() else self.origin
+
+    def _origins(self) -> tuple[str, str]:
+        return self.origin, self.origin.replace("127.0.0.1", "localhost")
+
+    def _submit(self, order: Order, seen: Mapping[str, Facts], origin: str) -> Reply:
+        task = Task(self._uuid(), order, self._clock(), seen, self.faults.take("task"), self._uuid(), origin)
         with self._lock:
             self.tasks[task.id] = task
         output = {"task_status": "PENDING", "task_id": task.id}
         return self._json({"output": output, "request_id": task.request_id})
 
-    def _stream(self, order: Order, seen: Mapping[str, Facts]) -> Reply:
-        frames = list(answers.frames(order, self._make(order, seen)))
+    def _stream(self, order: Order, seen: Mapping[str, Facts], origin: str) -> Reply:
+        frames = list(answers.frames(order, self._make(order, seen, origin)))
         fault = self.faults.take("task")
         events = [("result", 200, frame) for frame in frames]
         if fault and fault.kind == "fail":
@@ -163,17 +173,17 @@ class StandIn:
 
         return Reply(200, {"Content-Type": "text/event-stream;charset=UTF-8"}, lines())
 
-    def _make(self, order: Order, seen: Mapping[str, Facts]) -> answers.Made:
+    def _make(self, order: Order, seen: Mapping[str, Facts], origin: str) -> answers.Made:
         palette = sum(str(order.fields.get("prompt", "")).encode())
 
         def publish(width: int, height: int, model_id: str, index: int, count: int) -> str:
             lines = ("placeholder - not made by a model", model_id, f"{width}*{height}  {index + 1} / {count}")
             data = placeholder.png(width, height, "Sandbox", lines, palette + index)
-            return self.origin + self.storage.publish(data, "image/png", ".png")
+            return origin + self.storage.publish(data, "image/png", ".png")
 
         def film(clip: Clip) -> str:
             data = placeholder.clip(clip.width, clip.height, clip.seconds, clip.sound)
-            return self.origin + self.storage.publish(data, "video/mp4", ".mp4")
+            return origin + self.storage.publish(data, "video/mp4", ".mp4")
 
         return answers.make(order, seen, publish, film)
 
@@ -235,16 +245,16 @@ class StandIn:
         output["submit_time"] = _china_time(task.created)
         output["scheduled_time"] = _china_time(task.created + self.delay * PENDING_SHARE)
         if state == "RUNNING":
-            return {"output": output}
+            return {"output": {**output, **answers.metrics(task.order, "RUNNING")}}
         output["end_time"] = _china_time(task.created + self.delay)
         if state != "SUCCEEDED":
             why = None if task.canceled else task.order.late or task.fault
             if why:
-                output.update(code=why.code, message=why.message, **answers.metrics(task.order))
+                output.update(code=why.code, message=why.message, **answers.metrics(task.order, state))
             return {"output": output}
         with self._lock:
             if task.made is None:
-                task.made = answers.body(task.order, self._make(task.order, task.seen))
+                task.made = answers.body(task.order, self._make(task.order, task.seen, task.origin))
                 if task.fault and task.fault.kind == "partial":
                     answers.lose_last(task.made, task.fault.code, task.fault.message)
         return {**task.made, "output": {**output, **task.made["output"]}}
@@ -277,16 +287,21 @@ class StandIn:
         query = dict(parse_qsl(urlsplit(incoming.target).query))
         if query.get("action") != "getPolicy" or not query.get("model"):
             raise rules.invalid("Field required: model")
-        return self._json({"request_id": self._uuid(), "data": self.storage.policy(query["model"], self.origin)})
+        data = self.storage.policy(query["model"], self._origin_for(incoming))
+        return self._json({"request_id": self._uuid(), "data": data})
 
     def upload(self, incoming: Incoming) -> Reply:
         _refuse_key(incoming)
+        if "transfer-encoding" in incoming.headers:
+            raise StorageError(411, "MissingContentLength", "You must provide the Content-Length HTTP header.")
         content_type = incoming.headers.get("content-type", "")
         status = self.storage.receive(content_type, incoming.stream)
         return Reply(status, {"x-oss-request-id": "SANDBOX"}, b"")
 
     def result(self, incoming: Incoming) -> Reply:
         _refuse_key(incoming)
+        if incoming.method == "HEAD":  # the method is part of what is signed
+            raise StorageError(403, "SignatureDoesNotMatch", "The request signature we calculated does not match.")
         parts = urlsplit(incoming.target)
         found = self.storage.fetch(parts.path.rpartition("/")[2], dict(parse_qsl(parts.query)))
         headers = dict(found.headers)
@@ -329,9 +344,9 @@ class StandIn:
 class _Inspector:
     """Looks at a media URL as the service would, and remembers what it saw. The web it does not enter."""
 
-    def __init__(self, storage: Storage, origin: str, headers: Mapping[str, str], model: str) -> None:
+    def __init__(self, storage: Storage, origins: tuple[str, ...], headers: Mapping[str, str], model: str) -> None:
         self._storage = storage
-        self._results = origin + "/results/"
+        self._results = tuple(origin + "/results/" for origin in origins)
         self._resolves = headers.get("x-dashscope-ossresourceresolve", "").lower() == "enable"
         self._model = model
         self.seen: dict[str, Facts] = {}
@@ -429,9 +444,9 @@ ROUTES = (
     ("GET", _TASK + "/?", "poll"),
     ("POST", _TASK + "/cancel/?", "cancel"),
     ("GET", re.escape(PREFIX) + r"/tasks/?", "list"),
-    ("GET", re.escape(PREFIX) + r"/uploads", "policy"),
+    ("GET", re.escape(PREFIX) + r"/uploads/?", "policy"),
     ("POST", r"/?", "upload"),
-    ("GET", r"/results/[^/]+", "result"),
+    ("GET|HEAD", r"/results/[^/]+", "result"),
 )
 HANDLERS: Mapping[str, Callable[[StandIn, Incoming], Reply]] = {
     "sync": StandIn.generate,

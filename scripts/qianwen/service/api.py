@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 import re
 
-from .. import strict_json
 from ..errors import AuthError, ContentRefused, QianwenError, Refused, Unavailable, UnknownOutcome
-from .asking import ANSWER_BYTES
-from .codes import meaning
+from ..strict_json import load_object
+from .asking import RESULT_BYTES
+from .codes import meaning, words_of
 from .exchange import Fault, Request, Response
-from .retry import error_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,11 +29,15 @@ KINDS: Mapping[str, type[QianwenError]] = {
 }
 
 
-def answer(send: Send, request: Request) -> JSON:
-    """The JSON answer. Raises the error that a refusal, a fault or an unreadable answer means."""
+def answer(send: Send, request: Request, is_look: bool = False) -> JSON:
+    """The JSON answer. Raises the error that a refusal, a fault or an unreadable answer means.
+
+    is_look: at a task, whose own failure may be all that the answer says (HTTP 200, a code and no output); it is for
+    `tasks` to tell.
+    """
     with _answered(send, request) as response:
         try:
-            return _accepted(response.read_all(ANSWER_BYTES), request)
+            return _accepted(response.read_all(RESULT_BYTES), request, is_look)
         except Fault as fault:
             raise _of_fault(fault, request) from fault
 
@@ -44,13 +47,13 @@ def events(send: Send, request: Request) -> Iterator[JSON]:
     with _answered(send, request) as response:
         try:
             if "event-stream" not in response.headers.get("content-type", ""):
-                yield _accepted(response.read_all(ANSWER_BYTES), request)
+                yield _accepted(response.read_all(RESULT_BYTES), request)
                 return
             for event, data in _frames(response):
                 frame = _parse(data)
                 if frame is None:
                     continue
-                if event == "error" or frame.get("code"):
+                if event == "error" or complains(frame) or frame.get("code"):
                     raise refused(frame, 200, request)
                 yield frame
         except Fault as fault:
@@ -59,11 +62,12 @@ def events(send: Send, request: Request) -> Iterator[JSON]:
 
 def refused(answer: JSON, status: int, request: Request | None = None) -> QianwenError:
     """The error for a refusal in the service's own words. `request` is None when they stand in a result."""
-    code, message = str(answer.get("code") or ""), str(answer.get("message") or "")
+    code, message = words_of(answer)
     means = meaning(code, message, status)
     kind = KINDS[means.kind]
-    trouble = kind is Unavailable and status == 200  # told inside an answer, or in the middle of a stream
-    doubtful = request is not None and request.billable and (status >= 500 or status == 408 or trouble)
+    # Trouble may come after the request was taken, also when it is told inside an answer or in the middle of a stream.
+    trouble = kind is Unavailable and (status >= 500 or status == 200)
+    doubtful = request is not None and request.billable and (trouble or status == 408)
     if doubtful:
         kind = UnknownOutcome
     elif request is None and kind is not ContentRefused:
@@ -85,9 +89,7 @@ def _answered(send: Send, request: Request) -> Response:
     except Fault as fault:
         raise _of_fault(fault, request) from fault
     if response.status >= 400:
-        code, message = error_of(response.refusal)
-        answer = {**(_parse(response.refusal) or {}), "code": code, "message": message}
-        raise refused(answer, response.status, request)
+        raise refused(_parse(response.refusal) or {}, response.status, request)
     if response.status >= 300:
         raise _unreadable(
             f"the service answered with a redirect (HTTP {response.status}), which is not followed", request
@@ -95,13 +97,19 @@ def _answered(send: Send, request: Request) -> Response:
     return response
 
 
-def _accepted(body: bytes, request: Request) -> JSON:
+def _accepted(body: bytes, request: Request, is_look: bool = False) -> JSON:
     answer = _parse(body)
     if answer is None:
         raise _unreadable("the service answered something that is no JSON", request)
-    if answer.get("code") and not answer.get("output"):  # beside an output, a code is a remark and the output counts
+    if complains(answer) and not is_look:
         raise refused(answer, 200, request)
     return answer
+
+
+def complains(answer: JSON) -> bool:
+    """Whether an answer that came with HTTP 200 is none. Beside a result, a code is a remark and the result counts."""
+    has_words = bool(words_of(answer)[0]) if not isinstance(answer.get("error"), dict) else any(words_of(answer))
+    return has_words and not (answer.get("output") or answer.get("data"))
 
 
 def _unreadable(message: str, request: Request) -> QianwenError:
@@ -120,45 +128,45 @@ def _parse(body: bytes) -> JSON | None:
     if answer is None:
         framed = re.search(rb"^data:(.*)$", body, re.MULTILINE)
         answer = _load(framed[1]) if framed else None
-    return answer if isinstance(answer, dict) else None
+    return answer
 
 
-def _load(text: bytes) -> object:
-    """What a JSON text says, without halves of characters. None for what is no JSON."""
-    try:
-        answer: object = strict_json.load(text, tolerant=True)
-        if b"\\ud" in text.lower():  # halves of characters cannot be printed, saved or sent
-            whole = json.dumps(answer, ensure_ascii=False)
-            answer = json.loads(whole.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
-        return answer
-    except ValueError:
-        return None
+def _load(text: bytes) -> JSON | None:
+    """A JSON object without halves of characters, which cannot be printed, saved or sent. None for anything else."""
+    answer = load_object(text)
+    if answer and b"\\ud" in text.lower():
+        whole = json.dumps(answer, ensure_ascii=False)
+        answer = json.loads(whole.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
+    return answer
 
 
 def _frames(response: Response) -> Iterator[tuple[str, bytes]]:
     """(event, data) of each server-sent event. Comments and unknown lines are heartbeats; `[DONE]` is no data."""
-    event, data = "result", b""
+    event, data = "result", bytearray()
     for line in _lines(response):
         if not line:
             if data and data != b"[DONE]":
-                yield event, data
-            event, data = "result", b""
+                yield event, bytes(data)
+            event, data = "result", bytearray()
         elif line.startswith(b"event:"):
             event = line[6:].strip().decode("ascii", "replace")
         elif line.startswith(b"data:"):
             data += line[5:].strip()
     if data and data != b"[DONE]":
-        yield event, data
+        yield event, bytes(data)
 
 
 def _lines(response: Response) -> Iterator[bytes]:
-    rest, total = b"", 0
+    """The lines of a streamed answer. Raises Fault when it, or a line of it, is too long."""
+    rest, total = bytearray(), 0  # `rest` is a line that is not complete, in however many blocks it comes
     while block := response.read(65536):
         total += len(block)
-        if total > ANSWER_BYTES or len(rest) > LINE_BYTES:
+        if total > RESULT_BYTES or len(rest) > LINE_BYTES:
             raise Fault("the answer is longer than any answer should be", sent=True, permanent=True)
-        *lines, rest = (rest + block).split(b"\n")
+        end, *lines = block.split(b"\n")
+        rest += end
         for line in lines:
-            yield line.rstrip(b"\r")
+            yield bytes(rest).rstrip(b"\r")
+            rest = bytearray(line)
     if rest:
-        yield rest.rstrip(b"\r")
+        yield bytes(rest).rstrip(b"\r")

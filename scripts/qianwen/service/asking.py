@@ -18,9 +18,10 @@ if TYPE_CHECKING:
 
 AGENT = "qianwen-media-generation/1.0"
 ANSWER_BYTES = 16 * 2**20
+RESULT_BYTES = 64 * 2**20  # of an answer that may hold pictures, as some gateways answer them
 SYNC_PATIENCE = 600.0  # the shared hosts answer or give up within this many seconds
 POLL_PATIENCE = 60.0
-CHINA_SECONDS = 8 * 3600
+CHINA_SECONDS = 8 * 3600  # ahead of UTC, all year
 LONGEST_SPAN_SECONDS = 86400 - 1
 
 
@@ -43,7 +44,7 @@ def request_for(
         headers["X-DashScope-OssResourceResolve"] = "enable"
     patience = SYNC_PATIENCE if body is not None and not task else POLL_PATIENCE
     paid = body is not None
-    longest = 0 if paid else ANSWER_BYTES
+    longest = 0 if paid else RESULT_BYTES
     return Request(method, endpoint.base + path, headers, encoded, patience, billable=paid, once=paid, longest=longest)
 
 
@@ -60,16 +61,17 @@ def task_path(task_id: str) -> str:
 
 
 def list_path(model: str, since: float, until: float, page: int) -> str:
-    """The tasks of a model; the moments, epoch seconds, are told in China's time and at most a day apart."""
-
+    """The tasks of a model between two moments, in epoch seconds and at most a day apart."""
     from urllib.parse import urlencode
 
-    def told(moment: float) -> str:
-        return time.strftime("%Y%m%d%H%M%S", time.gmtime(moment + CHINA_SECONDS))
+    form = "%Y%m%d%H%M%S"
+    first, last = (china_time(form, moment) for moment in (since, min(until, since + LONGEST_SPAN_SECONDS)))
+    return "/tasks/?" + urlencode({"model_name": model, "start_time": first, "end_time": last, "page_no": page})
 
-    until = min(until, since + LONGEST_SPAN_SECONDS)
-    query = {"model_name": model, "start_time": told(since), "end_time": told(until), "page_no": page}
-    return "/tasks/?" + urlencode(query)
+
+def china_time(form: str, moment: float) -> str:
+    """A moment, in epoch seconds, as the service writes and reads it: by China's clock. form: for `strftime`."""
+    return time.strftime(form, time.gmtime(moment + CHINA_SECONDS))
 
 
 def _mentions_oss(value: object) -> bool:

@@ -1,7 +1,9 @@
 """What the service's error codes mean: a table, and the one question that is asked of it.
 
 Codes are matched before messages, because messages vary in spelling. Throttling, an exhausted quota, an account
-matter and a content refusal call for different answers and are never confused.
+matter, a content refusal, an input that could not be fetched and trouble of the service call for different answers
+and are never confused, whatever the HTTP status. Sources: the page error-code of the model-api-reference, and public
+logs (tests/data/codes.tsv names one for each pair).
 """
 
 from __future__ import annotations
@@ -9,6 +11,10 @@ from __future__ import annotations
 import re
 
 from ..record import record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Mapping
 
 
 @record
@@ -28,87 +34,171 @@ class Row:
     status: int = 0
 
 
-_QUOTA = Meaning("auth", hint="the quota is used up; look at usage and billing in the console")
-_ACCOUNT = Meaning("auth", hint="the account is overdue or the service is not bought; look at billing in the console")
-_ROUTE = Meaning("failed", hint="the model does not answer on this route; the id may be misspelled")
-_MODEL = Meaning(
+QUOTA = Meaning("auth", hint="the quota is used up; look at usage and billing in the console")
+ACCOUNT = Meaning("auth", hint="the account is overdue or the service is not bought; look at billing in the console")
+ROUTE = Meaning("failed", hint="the model does not answer on this route; the id may be misspelled")
+MODEL = Meaning(
     "failed",
     hint="check the spelling of the model id, and that the key's region offers it (--region); "
     "models of the 2.1 family are wanx2.1-… in Beijing and wan2.1-… in Singapore",
 )
-_CONTENT = Meaning(
-    "content", hint="a content filter refused it; change the prompt or the picture, do not send it again"
+CONTENT = Meaning("content", hint="a content filter refused it; change the prompt or the picture, do not send it again")
+FETCH = Meaning(
+    "failed",
+    hint="the service could not fetch an input: give a public https URL that is still valid and quick to load from the "
+    "service's region, or give the local file, which is uploaded",
 )
-_MEDIA = Meaning("failed", hint="the service could not use an input file or URL; check that it is public and whole")
-_THROTTLED = Meaning("unavailable", passing=True, hint="too many requests; wait a moment and run it again")
-_SERVER = Meaning("unavailable", passing=True, hint="the service has trouble; run it again later")
+MEDIA = Meaning("failed", hint="an input file is not what the model takes: check its format, size, length and content")
+REQUEST = Meaning("failed", hint="the service refused a value of the request, which the message names; change it")
+THROTTLED = Meaning("unavailable", passing=True, hint="too many requests; wait a moment and run it again")
+SERVER = Meaning("unavailable", passing=True, hint="the service has trouble; run it again later")
+NOT_THERE = Meaning(
+    "failed", hint="nothing goes by this id there: check the id, and the region or workspace that it belongs to"
+)
+NO_SERVICE = Meaning(
+    "failed",
+    hint="what answers at this address does not know the API: check the base URL (DASHSCOPE_HTTP_BASE_URL or "
+    "QWEN_BASE_URL), which ends in /api/v1",
+)
 
 KEY_HINT = (
-    "check the key, and that it belongs to this region and plan: "
-    "--region cn-beijing or ap-southeast-1, DASHSCOPE_HTTP_BASE_URL for a workspace or plan host"
+    "check the key, and that it belongs to this region and plan: --region cn-beijing or ap-southeast-1, "
+    "DASHSCOPE_WORKSPACE for a workspace, DASHSCOPE_HTTP_BASE_URL for a plan's host"
 )
 KEY = Meaning("auth", hint=KEY_HINT)  # the key itself is refused, whatever it asked for
-_AGENTS = Meaning("auth", hint="this plan is for coding agents and has no pictures or videos; use a pay-as-you-go key")
-_WORKSPACE = Meaning(
+AGENTS = Meaning("auth", hint="this plan is for coding agents and has no pictures or videos; use a pay-as-you-go key")
+WORKSPACE = Meaning(
     "auth", hint="the key belongs to another workspace, or its workspace is gone; use a key of the right one"
 )
-_PERMISSION = Meaning("auth", hint="the key may not use this model: activate it in the console, or use another key")
+PERMISSION = Meaning("auth", hint="the key may not use this model: activate it in the console, or use another key")
+UNDECIDED = Meaning("failed")
 
-# Regular expressions over the whole code and a part of the message; the first row that fits counts.
-ROWS = (
-    Row(_QUOTA, r"AllocationQuota\.FreeTierOnly"),
-    Row(_QUOTA, r"Throttling\.AllocationQuota|insufficient_quota", r"[Ff]ree allocated quota|quota has been exhausted"),
-    Row(_QUOTA, r"Throttling\.AllocationQuota|insufficient_quota", r"(hour|week|month) allocated quota"),
-    Row(_ACCOUNT, r"Arrearage|CommodityNotPurchased|PrepaidBillOverdue|PostpaidBillOverdue"),
-    Row(_ACCOUNT, message=r"account is in good standing"),
+# Regular expressions over a code and a part of the message; the first row that fits counts.
+SPECIFIC = (
+    Row(QUOTA, r"AllocationQuota\.FreeTierOnly"),
+    Row(QUOTA, r"Throttling\.AllocationQuota|insufficient_quota", r"[Ff]ree allocated quota|quota has been exhausted"),
+    Row(QUOTA, r"Throttling\.AllocationQuota|insufficient_quota", r"(hour|week|month) allocated quota"),
+    Row(ACCOUNT, r"Arrearage|CommodityNotPurchased|PrepaidBillOverdue|PostpaidBillOverdue"),
+    Row(ACCOUNT, message=r"account is in good standing"),
+    Row(CONTENT, r"DataInspectionFailed|data_inspection_failed|IPInfringementSuspect|FaqRuleBlocked|CustomRoleBlocked"),
+    Row(CONTENT, message=r"(?i)green network verification|inappropriate content|involved in IP infringement"),
+    Row(FETCH, r"InvalidURL\.(ConnectionRefused|Timeout)|BadRequest\.InputDownloadFailed|InvalidFile\.DownloadFailed"),
     Row(
-        _CONTENT, r"DataInspectionFailed|data_inspection_failed|IPInfringementSuspect|FaqRuleBlocked|CustomRoleBlocked"
+        FETCH,
+        message=r"(?i)(failed|unable) to download|download image failed|oss download error|of multimodal url"
+        r"|download (the media resource|multimodal file) timed out|(requested|access the) media resource"
+        r"|URL does not appear to be valid",
     ),
-    Row(_CONTENT, message=r"green network verification|inappropriate content"),
-    Row(
-        _MEDIA,
-        r"InvalidParameter\.DataInspection|InvalidURL.*|InvalidFile.*|InvalidImage.*|BadRequest\.(Input|Too|Unsup).*",
-    ),
-    Row(_MEDIA, message=r"data inspection|download image failed|oss download error"),
-    Row(_ROUTE, r"AccessDenied|access_denied", r"does not support (a?synchronous) calls"),
-    Row(_ROUTE, message=r"url error"),
-    Row(_MODEL, r"ModelNotFound|model_not_found|model_not_supported"),
-    Row(_MODEL, message=r"Model not exist"),
-    Row(_MODEL, message=r"model '[^']*' is not supported"),
-    Row(_AGENTS, message=r"only available for Coding Agents"),
+    Row(MEDIA, r"InvalidParameter\.DataInspection"),
+    Row(MEDIA, message=r"(?i)data inspection"),
+    Row(ROUTE, r"AccessDenied|access_denied", r"does not support (a?synchronous) calls"),
+    Row(ROUTE, message=r"url error"),
+    Row(MODEL, r"ModelNotFound|model_not_found|model_not_supported|Model\.NotExist"),
+    Row(MODEL, message=r"Model not exist"),
+    Row(MODEL, message=r"model '[^']*' is not supported"),
+    Row(AGENTS, message=r"only available for Coding Agents"),
     Row(KEY, r"InvalidApiKey|invalid_api_key|NOT AUTHORIZED"),
     Row(KEY, message=r"(?i:(invalid|incorrect) api[- ]?key)"),
-    Row(_WORKSPACE, r"WorkSpaceNotFound"),
+    Row(WORKSPACE, r"WorkSpaceNotFound"),
+    Row(PERMISSION, message=r"(?i)product is not activated"),
     Row(
-        _PERMISSION,
+        PERMISSION,
         r"AccessDenied\.Unpurchased|(Model|Workspace|App|Endpoint)\.AccessDenied|AccessDenied|access_denied",
     ),
-    Row(_THROTTLED, r"Throttling.*|LimitRequests|limit_requests|limit_burst_rate"),
-    Row(Meaning("failed"), r"InternalError\.Algo\.InvalidParameter"),
-    Row(_SERVER, r"InternalError.*|internal_error|SystemError|ModelServiceFailed|RewriteFailed|Request_?TimeOut"),
-    Row(_SERVER, r"ResponseTimeout|ModelServingError|ModelUnavailable|ServiceUnavailable(Error)?"),
-    Row(KEY, status=401),
-    Row(_PERMISSION, status=403),
-    Row(_MODEL, status=404),
-    Row(_THROTTLED, status=429),
+    Row(THROTTLED, r"Throttling|LimitRequests|limit_requests|limit_burst_rate"),
 )
+# Words that may wrap a more exact code in the message.
+GENERAL = (
+    Row(THROTTLED, message=r"(?i)too many requests"),
+    Row(SERVER, r"internal_error|internal_server_error|SystemError|ModelServiceFailed|RewriteFailed|Request_?TimeOut"),
+    Row(SERVER, r"ResponseTimeout|GatewayTimeout|ModelServingError|ModelUnavailable|ServiceUnavailable(Error)?"),
+    Row(REQUEST, r"InvalidParameter|invalid_parameter_error|UnsupportedOperation|InvalidInputLength"),
+    Row(NOT_THERE, r"NotFound"),
+)
+FAMILIES = (
+    Row(THROTTLED, r"Throttling\..*"),
+    Row(MEDIA, r"(InvalidURL|InvalidFile|InvalidImage|InvalidVideo|InvalidPerson).*|BadRequest\.(Too|Unsup).*"),
+    Row(REQUEST, r"(InvalidParameter|BadRequest)\..*"),
+    Row(SERVER, r"InternalError(\..*)?"),
+)
+STATUSES = (
+    Row(KEY, status=401),
+    Row(PERMISSION, status=403),
+    Row(NO_SERVICE, r"(?!.)", status=404),  # the service itself always gives a code
+    Row(MODEL, status=404),
+    Row(THROTTLED, status=429),
+)
+ROWS = SPECIFIC + GENERAL + FAMILIES + STATUSES
+LONGEST_MESSAGE = 4096  # characters of a message that are looked at
+# What the OpenAI-shaped routes put in front of a message: the HTTP status and the code of the layer below.
+_INNER = r"\s*(?:<(\d{3})>\s*)?([A-Za-z]+(?:\.[A-Za-z]+)+)\s*:"
 
 
 def meaning(code: str, message: str, status: int) -> Meaning:
     """What an answer says, by its code, its message and its HTTP status (200 for a task that failed)."""
-    for row in ROWS:
-        if (
-            (not row.code or re.fullmatch(row.code, code))
-            and (not row.message or re.search(row.message, message))
-            and (not row.status or row.status == status)
-        ):
-            return Meaning("failed", hint=row.meaning.hint) if status == 400 and row.meaning.passing else row.meaning
-    return _SERVER if status >= 500 else Meaning("failed")
+    row = row_of(code, message, status)
+    if row is None:
+        return SERVER if _told_status(message, status) >= 500 else UNDECIDED
+    is_refusal = row.meaning.passing and _told_status(message, status) == 400
+    return Meaning("failed", hint=row.meaning.hint) if is_refusal else row.meaning
+
+
+def row_of(code: str, message: str, status: int) -> Row | None:
+    """The row that decides. Specific codes come first; of a dotted code the last part counts when the whole is unknown.
+
+    A message that begins with a code of its own ("<400> InternalError.Algo.InvalidParameter: …") is more exact than
+    a general word around it.
+    """
+    found = re.match(_INNER, message[:200])
+    inner = found[2] if found else ""
+    message, last, inner_last = message[:LONGEST_MESSAGE], code.rpartition(".")[2], inner.rpartition(".")[2]
+    for rows, parts in (
+        (SPECIFIC, (code, last, inner, inner_last)),
+        (GENERAL, (inner, inner_last)),
+        (FAMILIES, (inner,)),
+        (GENERAL, (code, last)),
+        (FAMILIES + STATUSES, (code,)),
+    ):
+        for part in dict.fromkeys(parts):
+            for row in rows:
+                if (
+                    (not row.code or re.fullmatch(row.code, part))
+                    and (not row.message or re.search(row.message, message))
+                    and (not row.status or row.status == status)
+                ):
+                    return row
+    return None
+
+
+def _told_status(message: str, status: int) -> int:
+    """The status of the layer that spoke, where the message begins with it."""
+    found = re.match(_INNER, message[:200])
+    return int(found[1]) if found and found[1] else status
+
+
+def words_of(answer: Mapping[str, Any]) -> tuple[str, str]:
+    """Code and message of a complaint: the native form, that of a failed task, or `error` as OpenAI has it.
+
+    ("", "") when it complains of nothing.
+    """
+    error = answer.get("error")
+    if isinstance(error, dict):
+        code = _first(error.get("code"), error.get("type"), answer.get("code"))
+        return code, _first(error.get("message"), error.get("msg"), answer.get("message"))
+    code = _first(answer.get("code"), answer.get("error_code"))
+    return code, _first(answer.get("message"), answer.get("msg"), answer.get("error_message"), error)
+
+
+def _first(*values: object) -> str:
+    """The first text that says something; else the first number that does."""
+    texts = [value for value in values if isinstance(value, str) and value.strip()]
+    numbers = [str(value) for value in values if isinstance(value, (int, float)) and value and value is not True]
+    return next(iter(texts + numbers), "")
 
 
 def blames_the_model(code: str, message: str, status: int | None) -> bool:
     """Whether the service does not know the model, or does not let this key use it."""
-    return meaning(code, message, status or 0) in (_MODEL, _PERMISSION)
+    return meaning(code, message, status or 0) in (MODEL, PERMISSION)
 
 
 def blames_the_key(code: str, message: str, status: int | None) -> bool:

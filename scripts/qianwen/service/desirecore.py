@@ -11,19 +11,20 @@ import os
 import re
 from shlex import quote
 
-from .. import strict_json
 from ..errors import AuthError, OutputError, QianwenError, Refused, Unavailable, UnknownOutcome, UsageError
 from ..media import SUFFIXES
 from ..record import record
+from ..strict_json import load_object
 from . import api, asking
-from .exchange import Fault, Request, Stream
-from .uploads import Upload, file_blocks
+from .exchange import Fault, Request
+from .forms import form
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Iterator, Mapping
+    from typing import Any, Mapping
 
     from .exchange import Response, Send
+    from .forms import Upload
 
     JSON = dict[str, Any]
 
@@ -139,7 +140,7 @@ def generate(send: Send, base: str, endpoint: str, body: JSON) -> JSON:
         if fault.sent:
             raise UnknownOutcome(f"{fault.reason} after the request was sent", hint=fault.hint) from fault
         raise Unavailable(fault.reason, hint=fault.hint) from fault
-    answer = _object(told)
+    answer = load_object(told)
     if answer is None or "success" not in answer:
         raise _no_proxy(status, base)
     data, provider_status = answer.get("data"), answer.get("statusCode")
@@ -178,7 +179,7 @@ def complaint(answer: JSON) -> tuple[str, str, str]:
     while level:
         fields = level.pop(0)
         if isinstance(fields, str):
-            nested = _object(fields.encode("utf-8", "replace"))
+            nested = load_object(fields.encode("utf-8", "replace"))
             message = message or ("" if nested else " ".join(fields.split()))
             fields = nested
         if isinstance(fields, dict):
@@ -197,21 +198,8 @@ def _word(value: object) -> str:
 
 def store(send: Send, base: str, file: Upload) -> str:
     """Put a file into the media store and answer its id. Raises OutputError when the store does not take it."""
-    boundary = os.urandom(16).hex()
-    name = f"picture{SUFFIXES.get(file.media_type, '')}"
-    opening = (
-        f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\n'
-        f"Content-Type: {file.media_type}\r\n\r\n"
-    ).encode("ascii")
-    closing = f"\r\n--{boundary}--\r\n".encode("ascii")
-
-    def blocks() -> Iterator[bytes]:
-        yield opening
-        yield from file_blocks(file)
-        yield closing
-
-    headers = {"User-Agent": asking.AGENT, "Content-Type": f"multipart/form-data; boundary={boundary}"}
-    body = Stream(len(opening) + file.bytes + len(closing), blocks)
+    content_type, body = form((), f"picture{SUFFIXES.get(file.media_type, '')}", file)
+    headers = {"User-Agent": asking.AGENT, "Content-Type": content_type}
     request = Request("POST", base + STORE_PATH, headers, body, STORE_PATIENCE, longest=asking.ANSWER_BYTES)
     try:
         status, told = _exchanged(send, request)
@@ -219,7 +207,7 @@ def store(send: Send, base: str, file: Upload) -> str:
         raise _not_stored(base, file, fault.reason) from fault
     except UsageError as error:
         raise _not_stored(base, file, error.message) from error
-    answer = _object(told) or {}
+    answer = load_object(told) or {}
     inner = answer.get("data")
     found = answer.get("mediaId") or (inner.get("mediaId") if isinstance(inner, dict) else None)
     if status < 300 and isinstance(found, str) and _MEDIA_ID.fullmatch(found):
@@ -241,14 +229,6 @@ def _exchanged(send: Send, request: Request) -> tuple[int, bytes]:
     """The status and the whole body of an answer, whichever it is. Raises Fault."""
     with send(request) as response:
         return response.status, response.refusal if response.status >= 300 else response.read_all(ANSWER_BYTES)
-
-
-def _object(text: bytes) -> JSON | None:
-    try:
-        value = strict_json.load(text, tolerant=True)
-    except ValueError:
-        return None
-    return value if isinstance(value, dict) else None
 
 
 def _no_proxy(status: int, base: str) -> QianwenError:

@@ -13,11 +13,11 @@ from urllib.parse import urljoin, urlsplit
 
 from ..errors import LinkExpired, OutputError
 from ..record import record
+from ..regions import STORAGE_HOSTS, is_loopback
 from .asking import AGENT
 from .beside import Beside
 from .crc64 import Crc64
 from .exchange import Fault, Request, Response
-from .settings import STORAGE_HOSTS, is_loopback
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -62,6 +62,16 @@ class Fault(Exception):
         self.hint = hint
 
 
+def moment_of(http_date: str) -> float | None:
+    """Epoch seconds of a date as HTTP headers have it; None for one that cannot be read."""
+    from email.utils import parsedate_to_datetime
+
+    try:
+        return parsedate_to_datetime(http_date).timestamp()
+    except (TypeError, ValueError, IndexError, OverflowError):
+        return None
+
+
 class Response:
     """An answer. Header names are lower case. A refusal (300 and above) is read already, into `refusal`."""
 

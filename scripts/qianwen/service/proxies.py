@@ -70,7 +70,7 @@ def _first_set(names: Sequence[str], env: Mapping[str, str]) -> str:
 def stays_here(host: str) -> bool:
     """Whether a host is this machine in any spelling: no proxy can serve it.
 
-    Whether a key may go there in plain http is a stricter question, which `settings.is_loopback` answers.
+    Whether a key may go there in plain http is a stricter question, which `regions.is_loopback` answers.
     """
     name = host.lower().rstrip(".")
     address = _address(name)

@@ -10,8 +10,8 @@ import json
 import re
 import time
 
-from .codes import meaning
-from .exchange import Fault, Request, Response
+from .codes import meaning, words_of
+from .exchange import Fault, Request, Response, moment_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -55,11 +55,7 @@ def error_of(body: bytes) -> tuple[str, str]:
         answer = json.loads(body)
     except (ValueError, RecursionError):
         return "", ""
-    if isinstance(answer, dict) and isinstance(answer.get("error"), dict):
-        answer = answer["error"]
-    if not isinstance(answer, dict):
-        return "", ""
-    return str(answer.get("code") or ""), str(answer.get("message") or answer.get("msg") or "")
+    return words_of(answer) if isinstance(answer, dict) else ("", "")
 
 
 def _reason(outcome: Outcome) -> str:
@@ -71,24 +67,17 @@ def _reason(outcome: Outcome) -> str:
 
 def _retry_after(response: Response, now: float) -> float | None:
     """`Retry-After` in seconds, given as a number or a date; None when absent, past or unreadable."""
-    from email.utils import parsedate_to_datetime
-
     text = response.headers.get("retry-after", "").strip()
-    try:
-        seconds = float(text) if re.fullmatch("[0-9]{1,30}", text) else parsedate_to_datetime(text).timestamp() - now
-    except (TypeError, ValueError, IndexError, OverflowError):
-        return None
-    return seconds if seconds >= 0 else None
+    if re.fullmatch("[0-9]{1,30}", text):
+        return float(text)
+    moment = moment_of(text)
+    return None if moment is None or moment < now else moment - now
 
 
 def ahead(response: Response, now: float) -> float:
-    """How far the server's clock is ahead of ours by its `Date`, in seconds; 0 when it does not tell."""
-    from email.utils import parsedate_to_datetime
-
-    try:
-        return parsedate_to_datetime(response.headers.get("date", "")).timestamp() - now
-    except (TypeError, ValueError, IndexError, OverflowError):
-        return 0.0
+    """How far the server's clock is ahead of ours by its `Date`, in seconds; 0 when that cannot be known."""
+    moment = moment_of(response.headers.get("date", ""))
+    return 0.0 if moment is None else moment - now
 
 
 def retrying(

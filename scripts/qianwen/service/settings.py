@@ -10,6 +10,7 @@ import itertools
 import os
 import re
 
+from .. import regions
 from ..errors import AuthError, UsageError
 from ..record import record
 from ..redact import KEY_NAMES
@@ -19,34 +20,20 @@ from .exchange import Endpoint
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Iterator, Mapping
-    from urllib.parse import SplitResult
 
 BASE_NAMES = ("DASHSCOPE_HTTP_BASE_URL", "QWEN_BASE_URL")
 REGION_NAMES = ("QWEN_REGION", "DASHSCOPE_API_REGION", "DASHSCOPE_REGION")
+WORKSPACE_NAMES = ("DASHSCOPE_WORKSPACE", "DASHSCOPE_WORKSPACE_ID")  # the first is the official SDK's
 BUCKET_NAMES = tuple(
     f"QWEN_TMP_OSS_{part}" for part in ("BUCKET", "REGION", "AK_ID", "AK_SECRET", "PREFIX", "ENDPOINT", "URL_EXPIRES")
 )
-FROM_FILE = frozenset({*KEY_NAMES, *BASE_NAMES, *REGION_NAMES, *BUCKET_NAMES, "OUTPUT_DIR"})
+FROM_FILE = frozenset({*KEY_NAMES, *BASE_NAMES, *REGION_NAMES, *WORKSPACE_NAMES, *BUCKET_NAMES, "OUTPUT_DIR"})
 
-HOSTS: Mapping[str, str] = {
-    "cn-beijing": "dashscope.aliyuncs.com",
-    "ap-southeast-1": "dashscope-intl.aliyuncs.com",
-    "us-east-1": "dashscope-us.aliyuncs.com",
-    "cn-hongkong": "cn-hongkong.dashscope.aliyuncs.com",
-}
-ALIASES: Mapping[str, str] = {"cn": "cn-beijing", "intl": "ap-southeast-1", "us": "us-east-1"}
-DEFAULT_REGION = "cn-beijing"
-STORAGE_HOSTS = ".aliyuncs.com"  # uploads and results; no key is ever sent to them
 ENV_FILE_CHARACTERS = 1_000_000
 LONGEST_PLACEHOLDER = 60
+KEY_BEGINNINGS = r"(?i)sk-|st-|ltai"
 
 # Patterns are compiled where they are first used: a dry run needs none of them.
-_WORKSPACE_HOST = (
-    r"[a-z0-9-]+\.(cn-beijing|ap-southeast-1|ap-northeast-1|eu-central-1|us-east-1|cn-hongkong)\.maas\.aliyuncs\.com"
-)
-_PLAN_HOST = r"token-plan\.[a-z0-9-]+\.maas\.aliyuncs\.com"
-_TRIAL_HOST = r"trial\.[a-z0-9-]+\.maas\.aliyuncs\.com"
-_CODING_HOSTS = ("coding.dashscope.aliyuncs.com", "coding-intl.dashscope.aliyuncs.com")
 _HOST = r"[a-z0-9._-]+|[0-9a-f:.]+"  # a name as it goes on the wire, or an IPv6 address
 
 # What templates leave where a key belongs. Always the whole value and never a digit, so that no real key is taken for
@@ -106,21 +93,59 @@ def is_placeholder(value: str) -> bool:
 def region(place: Place, flag: str) -> str:
     """The region's full name. Raises UsageError for an unknown one."""
     found = find(place, REGION_NAMES)
-    name, source = (flag, "--region") if flag else (found.value, found.source) if found else (DEFAULT_REGION, "")
+    name, source = (flag, "--region") if flag else (found.value, found.source) if found else (regions.DEFAULT, "")
     if not flag and name == "none":  # the family's word for "only the base URL counts"
-        return DEFAULT_REGION
-    name = ALIASES.get(name.lower(), name.lower())
-    if name not in HOSTS:
-        known = [*HOSTS, *ALIASES]
-        near = "".join(f"did you mean {other}? " for other in nearest(name, known))
-        raise UsageError(f"{name!r} ({source}) is no region", hint=f"{near}regions: {', '.join(known)}")
-    return name
+        return regions.DEFAULT
+    known = regions.find(name)
+    if known is None:
+        near = "".join(f"did you mean {other}? " for other in nearest(name.lower(), regions.names()))
+        raise UsageError(f"{name!r} ({source}) is no region", hint=f"{near}regions: {', '.join(regions.names())}")
+    return known.id
 
 
-def base_url(place: Place, region_name: str) -> str:
-    """The native base, ending in /api/v1 unless a proxy has another. Raises AuthError for a base not to be trusted."""
+def base_url(place: Place, region_name: str, remembered: str = "") -> str:
+    """The native base, ending in /api/v1 unless a proxy has another. A base URL that is set decides.
+
+    remembered: the base that took a task, to which a later run goes back if it is one of DashScope's own.
+    Raises AuthError for a base not to be trusted, and for a region or a workspace that makes no host.
+    """
     found = find(place, BASE_NAMES)
-    return _checked_base(found) if found else f"https://{HOSTS[region_name]}/api/v1"
+    if found:
+        return _checked_base(found)
+    if remembered and _is_own(remembered):
+        return remembered
+    return f"https://{_host(place, region_name)}/api/v1"
+
+
+def _is_own(base: str) -> bool:
+    """Whether a base that was written down is DashScope's own: another gets no key unless the environment names it."""
+    try:
+        return _checked_base(Setting(base, "the ledger", trusted=False)) == base
+    except AuthError:
+        return False
+
+
+def _host(place: Place, region_name: str) -> str:
+    """The host of the workspace that is set, else the region's shared one."""
+    region = next(region for region in regions.TABLE if region.id == region_name)
+    workspace = find(place, WORKSPACE_NAMES)
+    if workspace is None and region.needs_workspace:
+        raise AuthError(
+            f"{region.id} ({region.place}) has no shared host: it answers only to a workspace, and none is named",
+            hint=f"put {WORKSPACE_NAMES[0]}=… with the id of a workspace in that region into the environment or .env "
+            "(the console lists the workspaces), or choose another --region",
+        )
+    if workspace is None:
+        return region.host
+    keys = {found.value for found in _settings(place, KEY_NAMES)}
+    looks_like_a_key = re.match(KEY_BEGINNINGS, workspace.value) is not None or workspace.value in keys
+    if looks_like_a_key or not regions.is_workspace_id(workspace.value):  # a key in a host's name is told to everybody
+        raise AuthError(
+            f"{workspace.source} is no workspace id, so no host can be made of it",
+            hint="an id has letters, digits and hyphens, as in ws-0123abcd or llm-0123; it is neither a URL nor a key. "
+            "The console shows it with the workspace; without the variable the region's shared host is used",
+        )
+    return regions.workspace_host(workspace.value, region.id)
 
 
 def key(place: Place, base: str) -> Setting:
@@ -128,8 +153,8 @@ def key(place: Place, base: str) -> Setting:
     found = _found_key(place)
     if not re.fullmatch(r"[\x21-\x7e]+", found.value):
         raise AuthError(f"the key from {found.source} holds spaces or characters that no key has")
-    host = _split(base).hostname or ""
-    if found.value.startswith("sk-sp-") and not re.fullmatch(_PLAN_HOST, host):
+    host = regions.split(base).hostname or ""
+    if found.value.startswith("sk-sp-") and regions.kind_of(host)[0] != regions.PLAN:
         raise AuthError(
             f"the key from {found.source} is a Token Plan or Coding Plan key (sk-sp-), which this host does not take",
             hint="use a pay-as-you-go key, or set DASHSCOPE_HTTP_BASE_URL to your plan's own host",
@@ -150,9 +175,9 @@ def _found_key(place: Place) -> Setting:
     raise AuthError("no API key was found", hint=NO_KEY_HINT)
 
 
-def endpoint(place: Place, region_name: str) -> tuple[Endpoint, str]:
-    """Where the API is and the key for it; and in words where the key was found."""
-    base = base_url(place, region_name)
+def endpoint(place: Place, region_name: str, remembered: str = "") -> tuple[Endpoint, str]:
+    """Where the API is and the key for it; and in words where the key was found. Raises as `base_url` and `key` do."""
+    base = base_url(place, region_name, remembered)
     found = key(place, base)
     return Endpoint(base, found.value), found.source
 
@@ -164,7 +189,7 @@ def _checked_base(found: Setting) -> str:
         return AuthError(f"the base URL from {found.source} {why}, so no key is sent there", hint=_BASE_HINT)
 
     try:
-        parts = _split(found.value)
+        parts = regions.split(found.value)
         host, port = (parts.hostname or "").lower(), parts.port
     except ValueError:
         raise refuse("cannot be read") from None
@@ -172,11 +197,11 @@ def _checked_base(found: Setting) -> str:
         raise refuse("is no plain https URL")
     if not re.fullmatch(_HOST, host):
         raise refuse("names no host in plain ASCII letters, digits, dots and hyphens")
-    if parts.scheme == "http" and not is_loopback(host):
+    if parts.scheme == "http" and not regions.is_loopback(host):
         raise refuse("is not encrypted (http)")
-    if host in _CODING_HOSTS:
+    if host in regions.CODING_HOSTS:
         raise refuse("is a Coding Plan host, which has no pictures or videos")
-    known = is_dashscope(host) and parts.scheme == "https" and port in (None, 443)
+    known = regions.is_dashscope(host) and parts.scheme == "https" and port in (None, 443)
     if not known and not found.trusted:
         raise refuse("is no DashScope host")
     path = parts.path.rstrip("/")
@@ -217,7 +242,12 @@ ADVICE: tuple[tuple[str, str, str], ...] = (
         "workspace",
         ANY,
         "{host} takes only keys that were made in this very workspace: make one there, or, for a key of another "
-        "workspace, unset {names} and give the key's --region",
+        "workspace, unset {names} (or {workspace}) and give the key's --region",
+    ),
+    (
+        "qwencloud",
+        ANY,
+        "{host} takes keys of QwenCloud only: check there that the key exists; for a key of Model Studio unset {names}",
     ),
     (
         "trial",
@@ -236,55 +266,21 @@ ADVICE: tuple[tuple[str, str, str], ...] = (
 
 def advice(base: str, key: str, source: str) -> str:
     """What to do when the host of `base` refuses a key itself (401). Nothing of the key is in it but its source."""
-    host = (_split(base).hostname or "").lower()
-    host_kind, region_name = _kind_of_host(host)
+    host = (regions.split(base).hostname or "").lower()
+    host_kind, region_name = regions.kind_of(host)
     key_kind = "plan" if key.startswith("sk-sp-") else "temporary" if key.startswith("st-") else "usual"
     words = next(words for hosts, keys, words in ADVICE if hosts in (host_kind, ANY) and keys in (key_kind, ANY))
     # Most keys are made in one of the first two regions.
-    others = " or ".join(name for name in list(HOSTS)[:2] if name != region_name)
-    told = words.format(host=host, region=region_name, others=others, names=" and ".join(BASE_NAMES))
+    others = " or ".join(region.id for region in regions.TABLE[:2] if region.id != region_name)
+    names, workspace = " and ".join(BASE_NAMES), WORKSPACE_NAMES[0]
+    told = words.format(host=host, region=region_name, others=others, names=names, workspace=workspace)
     return f"{told} (the key is {source})"
-
-
-def _kind_of_host(host: str) -> tuple[str, str]:
-    """shared, plan, trial, workspace, here or foreign; and the region of a DashScope host."""
-    for name, shared in HOSTS.items():
-        if host == shared:
-            return "shared", name
-    match = re.fullmatch(_WORKSPACE_HOST, host)
-    if match:
-        is_plan, is_trial = re.fullmatch(_PLAN_HOST, host), re.fullmatch(_TRIAL_HOST, host)
-        return "plan" if is_plan else "trial" if is_trial else "workspace", match[1]
-    return "here" if is_loopback(host) else "foreign", ""
 
 
 _BASE_HINT = (
     "a base looks like https://dashscope.aliyuncs.com/api/v1; another host must be set in the real environment as "
     "DASHSCOPE_HTTP_BASE_URL, not in a .env file"
 )
-
-
-def _split(url: str) -> SplitResult:
-    from urllib.parse import urlsplit
-
-    return urlsplit(url)
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host is this machine beyond doubt, so that a key may go there unencrypted."""
-    return host in ("localhost", "::1") or re.fullmatch(r"127(\.\d{1,3}){3}", host) is not None
-
-
-def is_loopback_url(url: str) -> bool:
-    try:
-        return is_loopback(_split(url).hostname or "")
-    except ValueError:
-        return False
-
-
-def is_dashscope(host: str) -> bool:
-    """Whether a host is one of the service's own, to which a key may go wherever the base URL was found."""
-    return host in HOSTS.values() or re.fullmatch(_WORKSPACE_HOST, host) is not None
 
 
 def read_env_file(path: str) -> dict[str, str]:

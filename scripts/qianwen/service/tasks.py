@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..errors import AuthError, QianwenError, Refused, StillRunning, Unavailable
 from ..record import record
-from . import api
+from . import api, codes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,6 +25,19 @@ STATES: Mapping[str, str] = {
     "UNKNOWN": GONE,
 }
 CANCELED = frozenset({"CANCELED", "CANCELLED"})
+# Why a task could not be canceled, by what it is: what to do, and whether it is billed.
+NOT_CANCELED: Mapping[str, tuple[str, str]] = {
+    WAITING: (
+        "only a task that has not begun can be canceled; this one goes on and is billed when it succeeds",
+        "unknown",
+    ),
+    DONE: ("it is finished and billed already; --task-id saves what it made", "yes"),
+    FAILED: ("it has failed already, and failed work is not billed", "no"),
+    GONE: (
+        "the service does not know it: it expired, or belongs to another region or workspace, or to another account",
+        "unknown",
+    ),
+}
 MOST_PAGES = 20
 YOUNG_SECONDS = 15.0  # a task that was just submitted may not be visible everywhere yet
 YOUNG_UNKNOWNS = 3
@@ -90,8 +103,19 @@ def _listed(entry: object) -> Listed | None:
 
 
 def look(body: JSON) -> Seen:
-    """What a poll answer says. A word that nobody documented is waited on."""
+    """What a poll answer says. A word that nobody documented is waited on.
+
+    A code and no output are a failed task as well (the pages of Wan 2.6 and 2.7 print one so), unless they speak of
+    the asking: too many looks, a key, an account. Raises the error of those.
+    """
     output = body.get("output")
+    if not output and api.complains(body):
+        means = codes.meaning(*codes.words_of(body), 200)
+        if means.kind == "auth" or means is codes.THROTTLED:
+            error = api.refused(body, 200)
+            kind = api.KINDS[means.kind]
+            raise kind(error.message, hint=means.hint, code=error.code, http_status=200, request_id=error.request_id)
+        return Seen("FAILED", FAILED, body)
     word = " ".join(str(output.get("task_status") or "").split()) if isinstance(output, dict) else ""
     return Seen(word, STATES.get(word.upper(), WAITING), body, word.upper() not in STATES)
 
@@ -192,14 +216,16 @@ def _poll(fetch: Callable[[], JSON]) -> tuple[Seen, QianwenError | None]:
 def _ending(seen: Seen, task_id: str) -> QianwenError:
     output = seen.body.get("output")
     words = {**seen.body, **(output if isinstance(output, dict) else {})}
+    code, message = codes.words_of(words)
     if seen.meaning == GONE:
         hint = "a task can be asked for 24 hours, on the region that took it and with a key of the same account"
         error: QianwenError = Refused(
             f"task {task_id} is unknown to the service: it expired or never existed", hint=hint, billed="unknown"
         )
         error.code = "UNKNOWN"
-    elif words.get("code") or words.get("message"):
+    elif code or message:
         error = api.refused(words, 200)
+        error.code = error.code or seen.word
     else:
         error = Refused(f"task {task_id} ended as {seen.word}")
         error.code = seen.word

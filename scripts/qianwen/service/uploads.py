@@ -10,21 +10,20 @@ import os
 import re
 from urllib.parse import urlsplit
 
-from .. import documents
 from ..errors import QianwenError, Refused, Unavailable, UsageError
 from ..media import SUFFIXES
-from ..record import record
+from ..regions import STORAGE_HOSTS, is_dashscope, is_loopback
 from . import api, asking
-from .exchange import Endpoint, Fault, Request, Stream
-from .settings import STORAGE_HOSTS, is_dashscope, is_loopback
+from .exchange import Endpoint, Fault, Request
+from .forms import form
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Callable, Iterator, Mapping
+    from typing import Callable, Mapping
 
     from .exchange import Send
+    from .forms import Upload
 
-BLOCK_BYTES = 1024 * 1024
 UPLOAD_PATIENCE = 120.0
 TRIES = 3
 NEW_POLICY_HELPS = (403, 408, 409, 429)  # expired, timed out, name taken by an earlier try, throttled
@@ -36,15 +35,6 @@ FORM_FIELDS = (
     ("x-oss-object-acl", "x_oss_object_acl"),
     ("x-oss-forbid-overwrite", "x_oss_forbid_overwrite"),
 )
-
-
-@record
-class Upload:
-    """A local file to send: its absolute path, media type and size in bytes."""
-
-    path: str
-    media_type: str
-    bytes: int
 
 
 def upload(send: Send, pause: Callable[[float], None], endpoint: Endpoint, model: str, file: Upload) -> str:
@@ -75,11 +65,7 @@ def upload(send: Send, pause: Callable[[float], None], endpoint: Endpoint, model
 def object_name(path: str, media_type: str) -> str:
     """A unique name in plain ASCII that keeps a readable piece of the local one and a suffix that tells the type."""
     stem = re.sub(r"[^A-Za-z0-9_-]+", "_", os.path.splitext(os.path.basename(path))[0]).strip("_")[:40]
-    return f"{os.urandom(8).hex()}_{stem or 'file'}{_suffix(media_type)}"
-
-
-def _suffix(media_type: str) -> str:
-    return SUFFIXES.get(media_type) or documents.SUFFIXES.get(media_type, "")
+    return f"{os.urandom(8).hex()}_{stem or 'file'}{SUFFIXES.get(media_type, '')}"
 
 
 def _policy(send: Send, endpoint: Endpoint, model: str) -> Mapping[str, object]:
@@ -111,15 +97,8 @@ def _post_form(send: Send, policy: Mapping[str, object], key: str, file: Upload)
     """Send one form. What went wrong (None: storage has the file), and whether another try may go well."""
     fields = [(name, _text(policy[source])) for name, source in FORM_FIELDS]
     fields += [("key", key), ("success_action_status", "200")]
-    boundary = os.urandom(16).hex()
-    head = "".join(f'--{boundary}\r\nContent-Disposition: form-data; name="{n}"\r\n\r\n{v}\r\n' for n, v in fields)
-    head += (
-        f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="{key.rpartition("/")[2]}"\r\n'
-        f"Content-Type: {file.media_type}\r\n\r\n"
-    )
-    opening, closing = head.encode("utf-8"), f"\r\n--{boundary}--\r\n".encode("ascii")
-    body = Stream(len(opening) + file.bytes + len(closing), _framed(opening, file, closing))
-    headers = {"User-Agent": asking.AGENT, "Content-Type": f"multipart/form-data; boundary={boundary}"}
+    content_type, body = form(fields, key.rpartition("/")[2], file)
+    headers = {"User-Agent": asking.AGENT, "Content-Type": content_type}
     name = os.path.basename(file.path)
     try:
         with send(Request("POST", str(policy["upload_host"]), headers, body, UPLOAD_PATIENCE, once=True)) as response:
@@ -132,38 +111,6 @@ def _post_form(send: Send, policy: Mapping[str, object], key: str, file: Upload)
             return Refused(told) if is_no else Unavailable(told), may_pass
     except Fault as fault:
         return Unavailable(f"{name} could not be uploaded: {fault.reason}", hint=fault.hint), not fault.permanent
-
-
-def _framed(opening: bytes, file: Upload, closing: bytes) -> Callable[[], Iterator[bytes]]:
-    def blocks() -> Iterator[bytes]:
-        yield opening
-        yield from file_blocks(file)
-        yield closing
-
-    return blocks
-
-
-def file_blocks(file: Upload) -> Iterator[bytes]:
-    """The blocks of a file, as many bytes as were announced. Raises UsageError when it is no longer the file it was."""
-    try:
-        with open(file.path, "rb", opener=_without_waiting) as stream:
-            before = os.fstat(stream.fileno())
-            left = before.st_size
-            while left and before.st_size == file.bytes:
-                block = stream.read(min(BLOCK_BYTES, left))
-                if not block:
-                    break
-                left -= len(block)
-                yield block
-            if left or before.st_mtime_ns != os.fstat(stream.fileno()).st_mtime_ns:
-                raise UsageError(f"{file.path} was changed while it was sent")
-    except OSError as error:
-        raise UsageError(f"{file.path} could not be read: {error.strerror}") from error
-
-
-def _without_waiting(path: str, flags: int) -> int:
-    """Opens a file; where a pipe has taken its place, nobody waits for a writer."""
-    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def oss_error(body: bytes) -> str:

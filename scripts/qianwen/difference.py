@@ -1,4 +1,4 @@
-"""In which way a request is not the recorded one, in words that show the very character. Imports nothing of ours."""
+"""How a request differs from the recorded one, in words that show the very character. Imports nothing of ours."""
 
 from __future__ import annotations
 
@@ -13,38 +13,42 @@ if TYPE_CHECKING:
 
 MOST_DIFFERENCES = 6
 BEFORE, AFTER = 40, 40  # characters that are shown around a difference
-WEIGHTS: Mapping[str, float] = {"method": 8.0, "url": 8.0}  # of a difference, when the nearest is looked for
 
 
-def mismatch(asked: JSON, recorded: Sequence[JSON], due: int) -> str:
-    """What tells a request from the recorded one that is due, from 0; "" when they are equal.
+def difference(asked: JSON, recorded: Sequence[JSON], due: int) -> str:
+    """What distinguishes a request from the recorded one that is due, counted from 0; "" when they are equal.
 
-    When another recorded request is nearer than that one, it is shown: the order has changed then, or one was left out.
+    Another recorded request that goes to the same place is compared instead: then the order has changed, or one request
+    was left out.
     """
     leaves = dict(_leaves(asked))
-    if due < len(recorded) and leaves == dict(_leaves(recorded[due])):
+    is_due = due < len(recorded)
+    if is_due and leaves == dict(_leaves(recorded[due])):
         return ""
-    all_recorded = [dict(_leaves(request)) for request in recorded]
-    heading = f"its request {due + 1} is not the recorded one" if due < len(recorded) else _too_many(len(recorded))
+    heading = f"its request {due + 1} is not the recorded one"
+    if not is_due:
+        heading = f"it makes a request more than the {len(recorded)} that were recorded"
     lines = [f"{heading}\n  sent:     {_line(asked)}"]
-    if due < len(recorded):
+    if is_due:
         lines.append(f"  recorded: {_line(recorded[due])}")
-    if not recorded:
-        return lines[0]
-    near = _nearest(leaves, all_recorded, due)
-    if near != due:
-        when = "was played before" if near < due else "comes later"
-        lines.append(f"  nearest:  {_line(recorded[near])} (request {near + 1}, which {when})")
-    lines += _differences(leaves, all_recorded[near])
+    if recorded:
+        near = _nearest(asked, recorded, due)
+        if near != due:
+            when = "was played before" if near < due else "comes later"
+            lines.append(f"  nearest:  {_line(recorded[near])} (request {near + 1}, which {when})")
+        lines += _differences(leaves, dict(_leaves(recorded[near])))
     return "\n".join(lines)
-
-
-def _too_many(count: int) -> str:
-    return f"it makes a request more than the {count} that were recorded"
 
 
 def _line(request: JSON) -> str:
     return f"{request['method']} {request['url']}"
+
+
+def _nearest(asked: JSON, recorded: Sequence[JSON], due: int) -> int:
+    """The one that is due if it goes to the same place, else the next that does, else an earlier one."""
+    same = [number for number, other in enumerate(recorded) if _line(other) == _line(asked)]
+    last = len(recorded) - 1
+    return next((number for number in same if number >= due), same[-1] if same else min(due, last))
 
 
 def _leaves(value: object, path: str = "") -> Iterator[tuple[str, str]]:
@@ -59,19 +63,6 @@ def _leaves(value: object, path: str = "") -> Iterator[tuple[str, str]]:
         yield path, json.dumps(value, ensure_ascii=False)
 
 
-def _nearest(leaves: Leaves, recorded: Sequence[Leaves], due: int) -> int:
-    """The one that is due if it goes to the same place, else the one with the fewest differences."""
-    if due < len(recorded) and all(leaves[name] == recorded[due][name] for name in ("method", "url")):
-        return due
-
-    def distance(number: int) -> float:
-        other = recorded[number]
-        apart = (path for path in {**leaves, **other} if leaves.get(path) != other.get(path))
-        return sum(WEIGHTS.get(path, 1.0) for path in apart)
-
-    return min(range(len(recorded)), key=distance)
-
-
 def _differences(sent: Leaves, recorded: Leaves) -> list[str]:
     apart = [path for path in {**recorded, **sent} if sent.get(path) != recorded.get(path)]
     lines = []
@@ -81,12 +72,12 @@ def _differences(sent: Leaves, recorded: Leaves) -> list[str]:
         elif path not in recorded:
             lines.append(f"  {path}: {_cut(sent[path])} is sent, nothing was recorded")
         else:
-            lines += _beside(path, recorded[path], sent[path])
+            lines += _compared(path, recorded[path], sent[path])
     more = len(apart) - MOST_DIFFERENCES
     return lines + ([f"  and {more} more differences"] if more > 0 else [])
 
 
-def _beside(path: str, old: str, new: str) -> list[str]:
+def _compared(path: str, old: str, new: str) -> list[str]:
     """Two texts around their first difference, one above the other, and a sign under it."""
     unequal = (index for index, pair in enumerate(zip(old, new)) if pair[0] != pair[1])
     start = next(unequal, min(len(old), len(new)))
@@ -97,7 +88,7 @@ def _beside(path: str, old: str, new: str) -> list[str]:
         end = start + AFTER
         return dots + text[begin:end] + ("…" if len(text) > end else "")
 
-    are_texts = old[:1] == new[:1] == '"'  # whose quotes are no characters of theirs
+    are_texts = old[:1] == new[:1] == '"'  # the quotes are not counted as characters of the text
     sign = " " * (len(dots) + start - begin) + "^"
     return [
         f"  {path}, from character {start}:" if are_texts else f"  {path}:",

@@ -1,0 +1,111 @@
+"""Results wherever an answer has them: pictures that stand inside it are set apart, links in odd places are found.
+
+Tasks of other models and of other programs are collected too, and gateways have layouts of their own. What was paid
+for is read out of all of them. Nothing here knows a model.
+"""
+
+from __future__ import annotations
+
+import re
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Iterator, Mapping
+
+    JSON = dict[str, Any]
+
+INLINE = "data:"  # begins the name of a picture that came inside the answer and has no address
+DEEPEST = 100  # levels of an answer that are looked at
+MOST_LINKS = 20  # in odd places
+LONGEST_NAME = 64  # of a field, as far as it is looked at
+_DATA_URL = r"data:[^,;]{0,100}(?:;[^,;]{0,100}){0,5};base64,"
+# How the base64 of PNG, JPEG, GIF, WebP (RIFF) and MP4 (a box "ftyp" of up to 255 bytes) begins.
+_BARE = r"(?:iVBORw0KGgo|/9j/|R0lGOD|UklGR|AAAA[A-P]GZ0eX)[A-Za-z0-9+/_=\s-]"
+SHORTEST_BARE = 40
+_MEDIA_LINK = r"(?i)https?://[^\s\"'<>?#]{1,2000}\.(?:png|jpe?g|webp|gif|bmp|mp4|mov|webm)(?:[?#]\S*)?"
+# Fields that repeat what was sent, and the words of the service.
+_NO_RESULTS = (
+    r"input\w*|\w*prompt|\w*message|code|error\w*|text"
+    r"|(?:img|ref\w*|first|last|mask|base|audio|driving|person|garment)_\w*"
+)
+
+
+def native(body: JSON) -> tuple[JSON, Mapping[str, str]]:
+    """An answer in the native layout, and the base64 of the pictures that stood in it, by what stands for them there.
+
+    `data: [{url | b64_json}]` becomes `output.results`.
+    """
+    apart = _Apart()
+    body = apart.without(body)
+    if "output" not in body and isinstance(body.get("data"), list):
+        rest = {name: value for name, value in body.items() if name != "data"}
+        body = {**rest, "output": {"results": body["data"]}}
+    return body, apart.inline
+
+
+class _Apart:
+    """inline: base64 texts by the names that were put in their places; the same text has one name."""
+
+    def __init__(self) -> None:
+        self.inline: dict[str, str] = {}
+        self._names: dict[str, str] = {}
+
+    def without(self, value: Any, key: str = "", depth: int = 0) -> Any:
+        if isinstance(value, str):
+            return self._name(value) if _is_picture(value, key) else value
+        if depth < DEEPEST and isinstance(value, dict):
+            return {name: self.without(entry, name, depth + 1) for name, entry in value.items()}
+        if depth < DEEPEST and isinstance(value, list):
+            return [self.without(entry, key, depth + 1) for entry in value]
+        return value
+
+    def _name(self, text: str) -> str:
+        if text not in self._names:
+            number = len(self._names) + 1
+            name = f"{INLINE}(picture {number} of the answer, {len(text)} characters of base64)"
+            self._names[text] = name
+            self.inline[name] = text
+        return self._names[text]
+
+
+def _is_picture(text: str, key: str) -> bool:
+    if is_inline(text):
+        return False  # it was set apart before
+    if key == "b64_json":
+        return bool(text)
+    return re.match(_DATA_URL, text) is not None or (len(text) >= SHORTEST_BARE and re.match(_BARE, text) is not None)
+
+
+def is_inline(url: str) -> bool:
+    """Whether a result has no address, because it came inside an answer."""
+    return url.startswith(f"{INLINE}(")
+
+
+def decoded(encoded: str) -> bytes:
+    """The bytes of a picture that stood in an answer, bare or as a data: URL. Raises ValueError for no base64."""
+    import base64
+
+    text = "".join(encoded[encoded.find(",") + 1 :].split()).replace("-", "+").replace("_", "/")
+    return base64.b64decode(text.rstrip("=") + "=" * (-len(text.rstrip("=")) % 4), validate=True)
+
+
+LINKS = ("url", "video_url", "image_url", "output_video_url", "output_image_url", "image", "b64_json")
+
+
+def link_in(fields: Mapping[str, Any]) -> str:
+    """The address of a result in an object, "" for none: the most usual name counts."""
+    return next((fields[name] for name in LINKS if isinstance(fields.get(name), str) and fields[name]), "")
+
+
+def elsewhere(value: object, path: str = "", depth: int = 0) -> Iterator[tuple[str, str]]:
+    """(path, URL) of the links to pictures and videos anywhere in an answer, but for what repeats the request."""
+    if isinstance(value, str):
+        if re.fullmatch(_MEDIA_LINK, value) or is_inline(value):
+            yield path, value
+    elif depth < DEEPEST and isinstance(value, dict):
+        for name, entry in value.items():
+            if not re.fullmatch(_NO_RESULTS, str(name)[:LONGEST_NAME]):
+                yield from elsewhere(entry, f"{path}.{name}" if path else str(name), depth + 1)
+    elif depth < DEEPEST and isinstance(value, list):
+        for index, entry in enumerate(value):
+            yield from elsewhere(entry, f"{path}[{index}]", depth + 1)
