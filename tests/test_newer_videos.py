@@ -130,6 +130,7 @@ REFUSED: tuple[tuple[str, str, dict[str, Any], str, str, object], ...] = (
     ("editing without a clip", W, {"mode": "videoedit"}, "mode", "t2v", "t2v"),
     ("a function", W, {"mode": "vace"}, "mode", "t2v, i2v, kf2v, r2v, videoedit", "t2v"),
     ("nothing at all", W, {"prompt": None}, "prompt", "missing", None),
+    ("gaps and no prompt", W, {"prompt": None, "reference_voices": [None, ""]}, "prompt", "missing", None),
     ("an empty array and no prompt", W, {"prompt": None, "media": []}, "prompt", "missing", None),
     # a person moved by a clip
     ("an animated clip that is missing", MOVE, {**PERSON, "video_url": None}, "video_url", "missing", None),
@@ -145,7 +146,7 @@ REFUSED: tuple[tuple[str, str, dict[str, Any], str, str, object], ...] = (
     ("references of a person", MIX, {**PERSON, "reference_urls": [FRAME]}, "reference_urls", "models that do", None),
     # a talking head
     ("no voice", TALK, {**SPEAKER, "audio_url": None}, "audio_url", "missing", None),
-    ("a voice of 21 s", TALK, {**SPEAKER, "audio_url": "21s.wav"}, "audio_url", "0 to 20 s", "20 s"),
+    ("a voice of 21 s", TALK, {**SPEAKER, "audio_url": "21s.wav"}, "audio_url", "0 to 19.9 s", "19.9 s"),
     ("a face of 399 pixels", TALK, {**SPEAKER, "image_url": "399.png"}, "image_url", "400 to 7000", "400*502"),
     ("1080P of a talking head", TALK, {**SPEAKER, "resolution": "1080P"}, "resolution", "480P, 720P", "720P"),
     ("a clip for a talking head", TALK, {**SPEAKER, "video_url": CLIP}, "video_url", "models that do", None),

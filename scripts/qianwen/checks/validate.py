@@ -379,7 +379,7 @@ def _hint(catalog: Catalog, model: Model, mode: Mode, problems: Iterable[Problem
         if param.media and param.low and param.name in by_path and not by_path[param.name].value:
             return f"to work from text alone, use --model {catalog.defaults[-1].model}"
     for default in catalog.defaults:
-        fields = [field for field in default.when if field in by_path and not _takes(model, field)]
+        fields = [field for field in default.when if field in by_path and field != "mode" and not _takes(model, field)]
         if fields and len(default.when) == 1 and default.model != model.id:
             return f"to use {fields[0]}, take --model {default.model}"
     return ""

@@ -36,7 +36,7 @@ def list_lines(catalog: Catalog) -> Iterator[str]:
 
 IMAGE_COLUMNS = {"MODEL": 26, "WHAT IT DOES": 28, "SIZES": 18, "A CALL": 7, "ANSWERS": 7, "REGIONS": 12}
 
-VIDEO_COLUMNS = {"MODEL": 25, "WHAT IT DOES": 30, "RESOLUTION": 18, "SECONDS": 8, "ANSWERS": 7, "REGIONS": 10}
+VIDEO_COLUMNS = {"MODEL": 25, "WHAT IT DOES": 28, "RESOLUTION": 18, "SECONDS": 8, "ANSWERS": 7, "REGIONS": 12}
 """Head of a column → its width in characters; two stand between columns."""
 
 

@@ -55,13 +55,14 @@ RULES: Mapping[str, str] = {
     "shorter_with_a_clip": "With a clip in `reference_urls`, `duration` is at most 10.",
     "voices_have_owners": "`reference_voices` stand in the places of `reference_urls`; null leaves a place empty.",
     "types_are_true": (
-        "`reference_types` is needed only where an address does not end in .mp4, .mov or a picture's suffix."
+        "`reference_types` is needed only where the suffix of an address does not tell a picture, a clip or a sound."
     ),
     "no_sounds": "References are no sounds; a voice stands in `reference_voices`.",
     "at_most_of_each": "At most {pictures} pictures, {clips} clips and {sounds} sounds in all.",
     "short_together": "The clips last {together} s together at most, and so do the sounds.",
     "room_for_the_clips": "Clips and result last {together} s together at most; with -1 the model keeps to that.",
     "document_or_page": "`file` and `link` exclude each other, and with either `prompt_extend` must be true.",
+    "something_to_show": "Words or media, at least one.",
     "voices_are_references": "`reference_voices` are sent as sounds of their own, behind `reference_urls`; a warning.",
     "ratio_in_one_copy": "`ratio` 21:9 stands in one copy of the page only; a warning.",
     "silence_or_a_track": "With `audio` false the video is silent, whatever `audio_url` says.",
@@ -220,7 +221,8 @@ def bill_words(mode: Mode, unit: str) -> str:
         text = f"every {unit} made, at most `{param.name}` ({usual} unless given)"
     if mode.bills_by_area:
         text += f", at the price of its size ({price_tiers(mode)}), and every picture that is sent"
-    return text + (f", and every {unit} of the clips that are sent" if mode.bills_clips else "")
+    text += f", and every {unit} of the clips that are sent" if mode.bills_clips else ""
+    return text + (f"; {mode.most_in_all} {unit}s at most in all" if mode.most_in_all else "")
 
 
 def price_tiers(mode: Mode) -> str:

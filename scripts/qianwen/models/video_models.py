@@ -30,6 +30,7 @@ from .video_rules import (
     shots_need_rewriting,
     silence_or_a_track,
     something_to_extend,
+    something_to_show,
     types_are_true,
     voices_are_references,
     voices_have_owners,
@@ -534,6 +535,7 @@ _WAN3_RULES = (
     room_for_the_clips(WAN3_TOGETHER),
     voices_are_references,
     document_or_page,
+    something_to_show,
 )
 _WAN3 = (
     _wan3(
@@ -587,8 +589,8 @@ ANIMATE_PICTURE = MediaRule(_PICTURES, 5, side=(200, 4096), ratio=3, ascii_url=T
 ANIMATE_CLIP = MediaRule(
     (*_CLIPS, "video/x-msvideo"), 200, side=(200, 2048), ratio=3, seconds=(2, 30), ascii_url=True, data_url=False
 )
-SPEAKER = MediaRule(_PICTURES, 20, side=(400, 7000), data_url=False)
-SPEECH = MediaRule(_SOUNDS, 15, seconds=(0, 20), data_url=False)
+SPEAKER = MediaRule(_PICTURES, 100, side=(400, 7000), data_url=False)  # no weight is named; storage takes so much
+SPEECH = MediaRule(_SOUNDS, 15, seconds=(0, 19.9), data_url=False)  # less than 20 s
 _PERSON = Param(
     "image_url",
     "media",

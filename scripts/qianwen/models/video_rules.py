@@ -212,6 +212,12 @@ def document_or_page(values: Values, facts: Mapping[str, Facts]) -> Iterable[Fin
         yield Problem("prompt_extend", False, f"must be true with {given[0]}", "true, or left out", True, "choice")
 
 
+def something_to_show(values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:
+    """Words or media: lists of gaps are neither."""
+    if not (_kinds(values, facts) or any(values.get(name) for name in ("prompt", "file", "link"))):
+        yield Problem("prompt", None, "is missing: what happens in the video", "words, or media", reason="missing")
+
+
 def voices_are_references(values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:
     if any(as_list(values.get("reference_voices"))):
         yield "the voices are sent as sounds of their own, behind the references; say in the prompt whose Audio 1 is"

@@ -6,9 +6,8 @@ The key goes into `Authorization` here, to the API host and nowhere else.
 from __future__ import annotations
 
 import json
-import time
 
-from ..http.messages import AGENT, Request
+from ..http.messages import AGENT, Request, china_time
 from .endpoint import Endpoint
 
 TYPE_CHECKING = False
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
 RESULT_BYTES = 64 * 2**20  # of an answer that may hold pictures, as some gateways answer them
 SYNC_PATIENCE = 600.0  # the shared hosts answer or give up within this many seconds
 POLL_PATIENCE = 60.0
-CHINA_SECONDS = 8 * 3600  # ahead of UTC, all year
 LONGEST_SPAN_SECONDS = 86400 - 1
 
 
@@ -66,11 +64,6 @@ def list_path(model: str, since: float, until: float, page: int) -> str:
     form = "%Y%m%d%H%M%S"
     first, last = (china_time(form, moment) for moment in (since, min(until, since + LONGEST_SPAN_SECONDS)))
     return "/tasks/?" + urlencode({"model_name": model, "start_time": first, "end_time": last, "page_no": page})
-
-
-def china_time(form: str, moment: float) -> str:
-    """A moment, in epoch seconds, as the service writes and reads it: by China's clock. form: for `strftime`."""
-    return time.strftime(form, time.gmtime(moment + CHINA_SECONDS))
 
 
 def _mentions_oss(value: object) -> bool:
