@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from .actions.run import Run
     from .actions.way import Way
+    from .update_signal import Check
 
 
 def main(catalog: Catalog, argv: list[str], world: World | None = None) -> int:
@@ -43,12 +44,7 @@ def main(catalog: Catalog, argv: list[str], world: World | None = None) -> int:
     except BaseException as error:
         nothing = Ask({}, print_response="--print-response" in argv)
         return _Process(catalog, nothing, world).fail(_expected(error))
-    process = _Process(catalog, ask, world, is_real)
-    if ask.dry_run or ask.tasks or ask.list_models or ask.describe or ask.replay:  # these only look
-        return process.go()
-    from . import update_signal
-
-    return update_signal.beside(world, process.go, process.progress.always)
+    return _Process(catalog, ask, world, is_real).go()
 
 
 class _Process:
@@ -60,12 +56,22 @@ class _Process:
         from .plain.redact import KEY_NAMES
 
         self.is_polite = False
+        self.update_check: Check | None = None
         world = changed(world, before_sending=self._end_politely) if is_real else world
+        self.world = world = world if ask.replay else changed(world, session_opened=self._check_for_updates)
         self.progress = Progress(world.stderr, ask.quiet)
         self.progress.secrets = tuple(filter(None, map(world.env.get, KEY_NAMES)))
         self.run = Run(catalog, ask, world, self.progress)
 
     def go(self) -> int:
+        code = self._work()
+        if self.update_check:
+            with self.update_check as check:
+                for line in check.lines(code):
+                    self.progress.always(line)
+        return code
+
+    def _work(self) -> int:
         try:
             _act(self.run)
             self._let_nobody_interrupt()
@@ -95,6 +101,13 @@ class _Process:
             self.is_polite = True
         except ValueError:
             pass  # not the main thread: somebody else's program
+
+    def _check_for_updates(self) -> None:
+        """Only a run that talks to the service checks; one that is refused before does not even import it."""
+        from . import update_signal
+
+        self.update_check = self.update_check or update_signal.Check(self.world)
+        self.update_check.begin()
 
     def _let_nobody_interrupt(self) -> None:
         """Ignore further signals, so that a second Ctrl-C does not lose the JSON."""

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 class World:
     """env: variables.  cwd, home: folders.  script: absolute path of the program.  clock: monotonic seconds.
 
-    now: epoch seconds.  send, sleep: replace the network and the waiting.  before_sending: called when a session opens.
+    now: epoch seconds.  send, sleep: replace the network and the waiting.  before_sending: called before a session
+    opens.  session_opened: called when it is open and requests can be sent.
     """
 
     env: Mapping[str, str]
@@ -34,6 +35,7 @@ class World:
     send: Send | None = None
     sleep: Callable[[float], None] | None = None
     before_sending: Callable[[], None] = lambda: None
+    session_opened: Callable[[], None] = lambda: None
 
 
 def real(script: str) -> World:

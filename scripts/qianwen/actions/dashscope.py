@@ -183,6 +183,7 @@ def connected(run: Run, known: Purchase | None = None, own: Bucket | None = None
         threads = 1 if tape else parallel.MOST_THREADS  # a recorded run keeps its order
         opened = session.Session(send, sleep, clock, run.deadline, world.now, transport.close, threads)
         client = Client(opened, endpoint, key_source)
+        world.session_opened()
         try:
             yield Connection(run, opened, client, own)
         except AuthError as error:

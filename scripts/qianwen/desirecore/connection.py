@@ -109,6 +109,7 @@ def connected(
     send = agent_service.at_home(unpacked.unpacking(world.send or transport.send, base), base)
     send = retry.retrying(send, sleep, world.clock, deadline, answers.judge, world.now, progress.say)
     session = Session(send, sleep, world.clock, deadline, world.now, transport.close)
+    world.session_opened()
     try:
         yield Connection(session, AgentService(session, base), call_for, description, progress)
     finally:

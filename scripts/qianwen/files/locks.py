@@ -72,12 +72,14 @@ def is_held(path: str) -> bool:
     return False
 
 
-def wait_for(path: str, seconds: float, clock: Callable[[], float] = time.monotonic) -> Lock | None:
-    """A lasting lock, waited for up to `seconds`; None when it is not to be had, for whatever reason."""
+def wait_for(
+    path: str, seconds: float, clock: Callable[[], float] = time.monotonic, lasting: bool = True
+) -> Lock | None:
+    """A lock, waited for up to `seconds`; None when it is not to be had, for whatever reason. lasting: see `take`."""
     end = clock() + seconds
     while True:
         try:
-            lock = take(path, lasting=True)
+            lock = take(path, lasting)
         except OSError:
             return None
         if lock or clock() >= end:
