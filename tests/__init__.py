@@ -33,7 +33,7 @@ if "TMPDIR" not in os.environ and has_room(MEMORY, 2**31):
 
 def load_tests(loader: unittest.TestLoader, standard: unittest.TestSuite, pattern: str | None) -> unittest.TestSuite:
     """What `python3 -m unittest` asks a package for."""
-    from .side_by_side import SideBySide, can_fork
+    from .parallel_runner import ParallelSuite, can_fork
 
     found = loader.discover(str(Path(__file__).parent), pattern or "test*.py", str(ROOT))
-    return SideBySide(found) if can_fork() else found
+    return ParallelSuite(found) if can_fork() else found
