@@ -25,8 +25,7 @@ for folder in (ROOT, ROOT / "scripts"):
     if str(folder) not in sys.path:
         sys.path.insert(0, str(folder))
 
-from qianwen import cli  # noqa: E402
-from qianwen.environment import World  # noqa: E402
+from qianwen import cli, environment  # noqa: E402
 from qianwen.models.image_models import IMAGES  # noqa: E402
 from qianwen.models.video_models import VIDEOS  # noqa: E402
 from qianwen.sandbox import placeholder  # noqa: E402
@@ -495,7 +494,9 @@ class Place:
         script = f"/skill/scripts/{program}"
         streams = (io.StringIO(), stdout, stderr)
         clock = self.clock
-        world = World(env, str(self.cwd), str(self.home), script, *streams, clock, clock, send, clock.sleep)
+        world = environment.Environment(
+            environment.Place(env, str(self.cwd), str(self.home)), script, *streams, clock, clock, send, clock.sleep
+        )
         code = cli.main(CATALOGS[program], [*argv, "--print-response"], world)
         return Ran(code, stdout.getvalue(), stderr.getvalue())
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Iterator, Mapping, NamedTuple, Sequence, 
 
 from qianwen import cli
 from qianwen.account.store import Ledger, folder
-from qianwen.environment import World
+from qianwen.environment import Environment, Place
 from qianwen.http.messages import Fault, Request, Response
 from qianwen.models.image_models import IMAGES
 from qianwen.models.video_models import VIDEOS
@@ -130,10 +130,8 @@ class Case(unittest.TestCase):
 
     def run_program(self, catalog: Catalog, argv: Sequence[str], stdin: str, send: Send | None) -> Ran:
         stdout, stderr = io.StringIO(), io.StringIO()
-        world = World(
-            self.env,
-            str(self.cwd),
-            str(self.home),
+        world = Environment(
+            Place(self.env, str(self.cwd), str(self.home)),
             f"/skill/scripts/{catalog.program}",
             io.StringIO(stdin),
             stdout,

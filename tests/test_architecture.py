@@ -25,7 +25,7 @@ MAY_IMPORT = {
     "errors": "plain",
     "ask": "plain",
     "regions": "plain",
-    "environment": "errors http plain",
+    "environment": "errors files http plain",
     "files": "errors plain",
     "http": "plain",
     "models": "errors files plain regions",

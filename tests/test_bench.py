@@ -45,7 +45,8 @@ OURS_ON_THE_WIRE = {
 def imported(*argv: str, code: int = 0) -> set[str]:
     """The modules that an interpreter imports for a command line; -S because site-packages may bring some along."""
     command = [sys.executable, "-S", "-X", "importtime", *argv]
-    ran = subprocess.run(command, capture_output=True, text=True, encoding="utf-8")
+    env = {"HOME": "/", **os.environ}  # where there is none, `expanduser` imports more
+    ran = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", env=env)
     if ran.returncode != code:
         raise AssertionError(ran.stdout + ran.stderr)
     return {line.rpartition("|")[2].strip() for line in ran.stderr.splitlines() if line.startswith("import time:")}

@@ -22,10 +22,10 @@ from urllib.error import HTTPError
 from urllib.parse import unquote, urlsplit
 from urllib.request import ProxyHandler, build_opener
 
+from qianwen import environment
 from qianwen.errors import AuthError, QianwenError, Refused, Unavailable, UsageError
 from qianwen.http.messages import Fault, Request, Response, Stream
 from qianwen.http.transport import Transport
-from qianwen.service import endpoint
 from qianwen.storage import bucket, bucket_settings
 from qianwen.storage.bucket_settings import Bucket
 from qianwen.storage.forms import Upload
@@ -56,14 +56,14 @@ TEMPORARY = {
 class Settings(Case):
     def configured(self, env: dict[str, str], dotenv: str = "") -> Bucket:
         (self.cwd / ".env").write_text(dotenv, encoding="utf-8")
-        made = bucket_settings.configured(endpoint.Place(env, str(self.cwd), str(self.home)))
+        made = bucket_settings.configured(environment.Place(env, str(self.cwd), str(self.home)))
         assert made
         return made
 
     def test_nothing_happens_without_the_switch(self) -> None:
         others = {name: value for name, value in MINIMAL.items() if name != "QWEN_TMP_OSS_BUCKET"}
         for env in ({}, others, {**others, "QWEN_TMP_OSS_BUCKET": "  "}):
-            self.assertIsNone(bucket_settings.configured(endpoint.Place(env, str(self.cwd), str(self.home))))
+            self.assertIsNone(bucket_settings.configured(environment.Place(env, str(self.cwd), str(self.home))))
 
     def test_the_least_that_must_be_set(self) -> None:
         made = self.configured(MINIMAL)
@@ -81,7 +81,7 @@ class Settings(Case):
             "QWEN_TMP_OSS_ENDPOINT": "oss-accelerate.aliyuncs.com",
             "QWEN_TMP_OSS_URL_EXPIRES": "3600",
         }
-        self.assertEqual(set(lines), set(endpoint.BUCKET_NAMES))
+        self.assertEqual(set(lines), set(environment.BUCKET_NAMES))
         made = self.configured({}, "\n".join(f"{name}={value}" for name, value in lines.items()))
         self.assertEqual((made.prefix, made.expires), ("team/uploads", 3600))
         self.assertEqual(made.get_base, "https://my-bucket.oss-accelerate.aliyuncs.com")
@@ -432,7 +432,7 @@ class Uploads(Case):
         return server
 
     def bucket(self, server: Storage, env: dict[str, str] = MINIMAL, **more: str) -> Bucket:
-        place = endpoint.Place({**env, "QWEN_TMP_OSS_ENDPOINT": server.url, **more}, str(self.cwd), str(self.home))
+        place = environment.Place({**env, "QWEN_TMP_OSS_ENDPOINT": server.url, **more}, str(self.cwd), str(self.home))
         made = bucket_settings.configured(place)
         assert made
         return made
@@ -489,7 +489,7 @@ class Uploads(Case):
 
     def test_a_host_of_the_bucket_and_a_prefix_of_ones_own(self) -> None:
         env = {**MINIMAL, "QWEN_TMP_OSS_ENDPOINT": "oss-cn-beijing-internal.aliyuncs.com", "QWEN_TMP_OSS_PREFIX": "a/b"}
-        made = bucket_settings.configured(endpoint.Place(env, str(self.cwd), str(self.home)))
+        made = bucket_settings.configured(environment.Place(env, str(self.cwd), str(self.home)))
         assert made
         script = Script(answer(b""))
         url = bucket.upload(script, self.clock.sleep, self.clock, made, FILE)
@@ -584,7 +584,7 @@ class Uploads(Case):
                 self.assertEqual(len(server.heads), 3)
 
     def test_a_fault_that_will_not_pass_is_told_at_once(self) -> None:
-        made = bucket_settings.configured(endpoint.Place(MINIMAL, str(self.cwd), str(self.home)))
+        made = bucket_settings.configured(environment.Place(MINIMAL, str(self.cwd), str(self.home)))
         assert made
         script = Script(Fault("the certificate is not trusted", sent=False, permanent=True, hint="set it"))
         with self.assertRaises(Unavailable) as caught:
@@ -648,7 +648,7 @@ class Uploads(Case):
                 self.assertEqual(len(server.heads), 1)
 
     def test_the_endpoint_that_was_used_is_no_other_region(self) -> None:
-        made = bucket_settings.configured(endpoint.Place(MINIMAL, str(self.cwd), str(self.home)))
+        made = bucket_settings.configured(environment.Place(MINIMAL, str(self.cwd), str(self.home)))
         assert made
         body = denied("AccessDenied", "No.", "<Endpoint>oss-cn-beijing.aliyuncs.com</Endpoint>")
         with self.assertRaises(AuthError) as caught:
@@ -733,7 +733,9 @@ class Document(unittest.TestCase):
 
     def test_it_names_every_variable_and_no_other(self) -> None:
         shared = {"OSS_ACCESS_KEY_ID", "OSS_ACCESS_KEY_SECRET", "OSS_SESSION_TOKEN", "OSS_SECURITY_TOKEN"}
-        self.assertEqual(set(re.findall(r"\b(?:QWEN_TMP_)?OSS_[A-Z_]+", self.text)), {*endpoint.BUCKET_NAMES, *shared})
+        self.assertEqual(
+            set(re.findall(r"\b(?:QWEN_TMP_)?OSS_[A-Z_]+", self.text)), {*environment.BUCKET_NAMES, *shared}
+        )
 
     def test_it_names_the_limits(self) -> None:
         for fact in (

@@ -12,7 +12,7 @@ import sys
 import unittest
 from pathlib import Path
 
-from qianwen import cli
+from qianwen import cli, environment
 from qianwen.command.flags import EXIT_CODES
 from qianwen.models.image_models import IMAGES
 
@@ -408,7 +408,7 @@ class Streams(unittest.TestCase):
     def test_no_file_name_breaks_the_json(self) -> None:
         raw = io.BytesIO()
         stream = io.TextIOWrapper(raw, encoding="ascii")
-        cli._write(stream, "caf\udce9\n")
+        environment.write(stream, "caf\udce9\n")
         self.assertEqual(raw.getvalue(), b"caf\xe9\n")
 
     def test_main_needs_no_world(self) -> None:

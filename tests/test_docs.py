@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any, Iterator, NamedTuple
 
 from qianwen.command import flags, help
 from qianwen.command.flags import EXIT_CODES
+from qianwen.environment import BUCKET_NAMES
 from qianwen.models.catalog import find
 from qianwen.models.image_models import IMAGES
 from qianwen.models.video_models import VIDEOS
-from qianwen.service.endpoint import BUCKET_NAMES
 
 from . import ROOT
 from .support import Case

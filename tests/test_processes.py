@@ -25,6 +25,7 @@ class Surroundings(Case):
         """A line for sh in which $image is the program; the stand-in's variables are set when there is one."""
         image = f"'{sys.executable}' '{IMAGE}'"
         surroundings = {**os.environ, "HOME": str(self.home), **self.env, **env}
+        surroundings.pop("PYTHONUNBUFFERED", None)  # it hides what the last flush of a stream does
         line = command.replace("$image", image)
         return subprocess.run(["/bin/sh", "-c", line], cwd=self.cwd, env=surroundings, input=stdin, capture_output=True)
 
@@ -37,6 +38,20 @@ class Surroundings(Case):
                 self.assertEqual((ran.returncode, b"Traceback" in ran.stderr), (0, False), ran.stderr)
                 self.assertTrue((self.cwd / "x.png").is_file())
                 (self.cwd / "x.png").unlink()
+
+    @unittest.skipUnless(os.path.exists("/dev/full"), "Linux only")
+    def test_exit_codes_survive_a_full_disk(self) -> None:
+        gossamer = f"'{sys.executable}' '{SCRIPTS / 'gossamer.py'}'"
+        for command, code in (
+            ("$image --nonsense", 3),
+            ("$image x --set n=99", 3),
+            ("$image x --dry-run", 0),
+            ("$image --help", 0),
+            (f"{gossamer} --help", 0),
+            (f"{gossamer} --nonsense", 3),
+        ):
+            with self.subTest(command):
+                self.assertEqual(self.shell(f"{command} >/dev/full 2>/dev/full").returncode, code)
 
     def test_a_prompt_comes_in_utf_8_whatever_the_code_page(self) -> None:
         ran = self.shell("$image - --dry-run", "\ufeff猫 é\n".encode(), PYTHONIOENCODING="latin-1", PYTHONUTF8="0")

@@ -13,14 +13,14 @@ import unittest
 from typing import TYPE_CHECKING, Any, Iterator, NamedTuple
 from urllib.parse import urlsplit
 
-from qianwen import errors, regions
+from qianwen import environment, errors, regions
 from qianwen.account import store
 from qianwen.models.catalog import find
 from qianwen.models.image_models import IMAGES
 from qianwen.models.video_models import VIDEOS
 from qianwen.models.wire import SHAPES
 from qianwen.plain import strict_json
-from qianwen.service import codes, endpoint
+from qianwen.service import codes
 from qianwen.service.answers import KINDS
 
 from . import ROOT, generate_references
@@ -454,8 +454,8 @@ class Settings(unittest.TestCase):
     def test_what_a_file_may_set_is_marked(self) -> None:
         rows = table_rows(text(EXECUTION), "Settings")
         marked = {name for cell, _ in rows if "†" in cell for name in re.findall(r"`(\w+)`", cell)}
-        sisters = set(endpoint.BUCKET_NAMES[1:])
-        self.assertEqual(marked, set(endpoint.FROM_FILE) - sisters)
+        sisters = set(environment.BUCKET_NAMES[1:])
+        self.assertEqual(marked, set(environment.names_in_files()) - sisters)
 
     def test_the_order_of_the_keys_is_that_of_the_code(self) -> None:
         from qianwen.plain.redact import KEY_NAMES

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 
-from qianwen import regions
+from qianwen import environment, regions
+from qianwen.environment import Place
 from qianwen.errors import AuthError, UsageError
 from qianwen.service import endpoint
-from qianwen.service.endpoint import Place
 
-from .support import Case
+from . import SCRIPTS
+from .support import KEY, Case
 
 BASE = "https://dashscope.aliyuncs.com/api/v1"
 
@@ -82,7 +87,7 @@ class Settings(Case):
         path = self.dotenv(
             "PATH=/evil\nHTTPS_PROXY=http://evil\nSSL_CERT_FILE=x\nQIANWEN_STATE_DIR=/x\nOUTPUT_DIR=here"
         )
-        self.assertEqual(endpoint.read_env_file(str(path)), {"OUTPUT_DIR": "here"})
+        self.assertEqual(environment.read_env_file(str(path)), {"OUTPUT_DIR": "here"})
 
     PLACEHOLDERS = (
         "sk-your-key-here", "sk-xxxx", "SK-XXXXXXXX", "sk-xxxx-xxxx-xxxx", "xxxxxx", "sk-...", "sk-…", "sk-****", "your-api-key",
@@ -139,7 +144,7 @@ class Settings(Case):
 
     def test_only_keys_have_placeholders(self) -> None:
         self.dotenv("OUTPUT_DIR=my-keyframes\nQWEN_REGION=us")
-        found = endpoint.find(self.place(), ("OUTPUT_DIR",))
+        found = environment.find(self.place(), ("OUTPUT_DIR",))
         self.assertEqual(found and found.value, "my-keyframes")
         self.assertEqual(endpoint.region(self.place(QWEN_REGION="none"), ""), regions.DEFAULT)
 
@@ -363,3 +368,66 @@ class Settings(Case):
             with self.subTest(value), self.assertRaises(AuthError) as caught:
                 endpoint.base_url(self.place(DASHSCOPE_HTTP_BASE_URL=value), "cn-beijing")
             self.assertIn("DASHSCOPE_HTTP_BASE_URL", caught.exception.message)
+
+
+class ReadOnce(Case):
+    """An audit hook in a process of its own sees every file that Python opens."""
+
+    COUNTS = (
+        "import json, runpy, sys\n"
+        "opened = []\n"
+        "def hook(event, args):\n"
+        "    if event == 'open' and args[1] and str(args[0]).endswith('.env'):\n"  # without a mode it is by an opener
+        "        opened.append(args[0])\n"
+        "sys.addaudithook(hook)\n"
+        "sys.argv = sys.argv[1:]\n"
+        "try:\n"
+        "    runpy.run_path(sys.argv[0], run_name='__main__')\n"
+        "finally:\n"
+        "    print(json.dumps(opened), file=sys.stderr)\n"
+    )
+
+    def opened(self, script: str, *argv: str) -> list[str]:
+        """The paths of the `.env` files that a run opened, in order."""
+        names = ("PATH", "SYSTEMROOT", "QIANWEN_NO_UPDATE_CHECK")
+        base = {"DASHSCOPE_HTTP_BASE_URL": self.env["DASHSCOPE_HTTP_BASE_URL"], "HOME": str(self.home)}
+        ran = subprocess.run(
+            [sys.executable, "-c", self.COUNTS, str(SCRIPTS / script), *argv],
+            env={**{name: os.environ[name] for name in names if name in os.environ}, **base},
+            cwd=self.cwd,
+            capture_output=True,
+            text=True,
+        )
+        self.assertEqual(ran.returncode, 0, ran.stderr)
+        found: list[str] = json.loads(ran.stderr.splitlines()[-1])
+        return found
+
+    def test_each_file_is_opened_once_in_a_run(self) -> None:
+        (self.folder / ".git").mkdir()
+        here, root = self.cwd / ".env", self.folder / ".env"
+        here.write_text(f"DASHSCOPE_API_KEY={KEY}\n")
+        root.write_text("QWEN_REGION=us\nOUTPUT_DIR=made\n")
+        self.picture("a.png")
+        with self.standin():
+            for script, argv in (
+                ("image.py", ("x", "--image", "a.png")),
+                ("image.py", ("x", "--image", "a.png", "--dry-run")),
+                ("image.py", ("x", "--async", "--region", "us")),
+                ("image.py", ("x", "--sandbox")),
+                ("video.py", ("x", "--submit-only")),
+            ):
+                with self.subTest(script, argv=argv):
+                    self.assertEqual(self.opened(script, *argv), [str(here), str(root)])
+
+    def test_a_file_that_changes_during_a_run_gives_one_answer(self) -> None:
+        (self.cwd / ".env").write_text("QWEN_REGION=us\nOUTPUT_DIR=first\n")
+        place = Place({}, str(self.cwd), str(self.home))
+        self.assertEqual(endpoint.region(place, ""), "us-east-1")
+        (self.cwd / ".env").write_text("QWEN_REGION=intl\nOUTPUT_DIR=second\n")
+        found = environment.find(place, ("OUTPUT_DIR",))
+        self.assertEqual((endpoint.region(place, ""), found and found.value), ("us-east-1", "first"))
+
+    def test_a_pipe_of_that_name_does_not_block(self) -> None:
+        if hasattr(os, "mkfifo"):
+            os.mkfifo(self.cwd / ".env")
+            self.assertIsNone(environment.find(Place({}, str(self.cwd), str(self.home)), ("OUTPUT_DIR",)))

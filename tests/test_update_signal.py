@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Callable, Mapping
 
 from qianwen import cli, update_signal
-from qianwen.environment import World
+from qianwen.environment import Environment, Place
 from qianwen.errors import Interrupted
 from qianwen.models.image_models import IMAGES
 from qianwen.plain.record import changed
@@ -76,14 +76,16 @@ class Installed(Case):
     def state(self) -> Any:
         return json.loads(self.state_file.read_text())
 
-    def world(self, env: Mapping[str, str] | None = None, script: Path | None = None) -> World:
+    def world(self, env: Mapping[str, str] | None = None, script: Path | None = None) -> Environment:
         """The world of a run: the clock is the test's, and the environment has a key and no CI."""
         streams = io.StringIO(), io.StringIO(), io.StringIO()
         variables = {"PATH": os.environ["PATH"], "DASHSCOPE_API_KEY": KEY, **(env or {})}
-        return World(variables, str(self.cwd), str(self.home), str(script or self.script), *streams, now=self.clock)
+        return Environment(
+            Place(variables, str(self.cwd), str(self.home)), str(script or self.script), *streams, now=self.clock
+        )
 
     def said(
-        self, work: Callable[[], int] = lambda: 0, world: World | None = None, seconds: float = PATIENCE
+        self, work: Callable[[], int] = lambda: 0, world: Environment | None = None, seconds: float = PATIENCE
     ) -> list[str]:
         """What the check says after some work with an open session."""
         with update_signal.Check(world or self.world(), seconds) as check:

@@ -7,61 +7,60 @@ from __future__ import annotations
 
 import sys
 
-from . import environment
 from .ask import Ask
 from .command import flags
-from .environment import World
+from .environment import Environment, real, write
 from .errors import OK, InternalError, Interrupted, QianwenError
 from .models.catalog import Catalog
 from .plain.record import changed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import TextIO
-
     from .actions.run import Run
     from .actions.way import Way
     from .update_signal import Check
 
 
-def main(catalog: Catalog, argv: list[str], world: World | None = None) -> int:
-    """Run one command line; `world` is the real one unless a test hands in another. Answers the exit code."""
-    is_real = world is None
-    world = world or environment.real(sys.argv[0])
+def main(catalog: Catalog, argv: list[str], environment: Environment | None = None) -> int:
+    """Run one command line; `environment` is the real one unless a test hands in another. Answers the exit code."""
+    is_real = environment is None
+    environment = environment or real(sys.argv[0])
     words = argv[: argv.index("--")] if "--" in argv else argv
     if "--help" in words or "-h" in words:
         from .command import help
 
-        _write(world.stdout, help.help_text(catalog))
+        write(environment.stdout, help.help_text(catalog))
         return OK
     if "--version" in words:
-        _write(world.stdout, f"{catalog.program} {flags.VERSION}\n")
+        write(environment.stdout, f"{catalog.program} {flags.VERSION}\n")
         return OK
     from .command import parse
 
     try:
-        ask = parse.parse(catalog, argv, world.stdin, world.cwd, world.env)
+        ask = parse.parse(catalog, argv, environment.stdin, environment.cwd, environment.env)
     except BaseException as error:
         nothing = Ask({}, print_response="--print-response" in argv)
-        return _Process(catalog, nothing, world).fail(_expected(error))
-    return _Process(catalog, ask, world, is_real).go()
+        return _Process(catalog, nothing, environment).fail(_expected(error))
+    return _Process(catalog, ask, environment, is_real).go()
 
 
 class _Process:
     """One run of an action, and what this process says about its end."""
 
-    def __init__(self, catalog: Catalog, ask: Ask, world: World, is_real: bool = False) -> None:
+    def __init__(self, catalog: Catalog, ask: Ask, environment: Environment, is_real: bool = False) -> None:
         from .actions.run import Run
         from .plain.progress import Progress
         from .plain.redact import KEY_NAMES
 
         self.is_polite = False
         self.update_check: Check | None = None
-        world = changed(world, before_sending=self._end_politely) if is_real else world
-        self.world = world = world if ask.replay else changed(world, session_opened=self._check_for_updates)
-        self.progress = Progress(world.stderr, ask.quiet)
-        self.progress.secrets = tuple(filter(None, map(world.env.get, KEY_NAMES)))
-        self.run = Run(catalog, ask, world, self.progress)
+        environment = changed(environment, before_sending=self._end_politely) if is_real else environment
+        self.environment = environment = (
+            environment if ask.replay else changed(environment, session_opened=self._check_for_updates)
+        )
+        self.progress = Progress(environment.stderr, ask.quiet)
+        self.progress.secrets = tuple(filter(None, map(environment.env.get, KEY_NAMES)))
+        self.run = Run(catalog, ask, environment, self.progress)
 
     def go(self) -> int:
         code = self._work()
@@ -69,6 +68,7 @@ class _Process:
             with self.update_check as check:
                 for line in check.lines(code):
                     self.progress.always(line)
+        write(self.run.environment.stderr, "")  # what could not be written must not fail the interpreter's last flush
         return code
 
     def _work(self) -> int:
@@ -106,7 +106,7 @@ class _Process:
         """Only a run that talks to the service checks; one that is refused before does not even import it."""
         from . import update_signal
 
-        self.update_check = self.update_check or update_signal.Check(self.world)
+        self.update_check = self.update_check or update_signal.Check(self.environment)
         self.update_check.begin()
 
     def _let_nobody_interrupt(self) -> None:
@@ -126,7 +126,7 @@ class _Process:
         if run.ask.replay and error.kind == "usage":  # not the recorded run: nothing of it came from the service
             run.outcome = Outcome(run.catalog.noun, resumable=False)
         error.hint = hint_of(error, run.outcome)
-        told = answer.failure(error, run.outcome, run.ask, run.world)
+        told = answer.failure(error, run.outcome, run.ask, run.environment)
         self.progress.always(f"Error: {error.message}")
         if error.hint:
             self.progress.always(f"Hint: {error.hint}")
@@ -134,6 +134,7 @@ class _Process:
             self.progress.always(f"Continue with: {told['next']}")
         if run.ask.print_response:
             self._print_json(told)
+        write(run.environment.stderr, "")
         return error.exit_code
 
     def _print_result(self) -> None:
@@ -142,10 +143,10 @@ class _Process:
 
         run = self.run
         if run.ask.print_response:
-            self._print_json(answer.success(run.outcome, run.ask, run.world))
+            self._print_json(answer.success(run.outcome, run.ask, run.environment))
         else:
             lines = (literal(line, self.progress.secrets) for line in answer.lines(run.outcome, run.ask))
-            _write(run.world.stdout, "".join(f"{line}\n" for line in lines))
+            write(run.environment.stdout, "".join(f"{line}\n" for line in lines))
 
     def _print_json(self, told: object) -> None:
         import json
@@ -160,7 +161,7 @@ class _Process:
         except UnicodeEncodeError:  # half a character in a file name: escapes can say it
             text = json.dumps(told, indent=2)
         text = re.sub("[\x7f-\x9f]", lambda match: f"\\u{ord(match[0]):04x}", text)  # commands to a terminal
-        _write(self.run.world.stdout, text + "\n")
+        write(self.run.environment.stdout, text + "\n")
 
 
 def _do_nothing(*_: object) -> None:
@@ -208,13 +209,13 @@ def _look(run: Run) -> None:
         if ask.print_response:
             outcome.models = [schema.of_model(catalog, found)]
         else:
-            outcome.page = list(page.page_lines(catalog, found, run.world.script))
+            outcome.page = list(page.page_lines(catalog, found, run.environment.script))
 
 
 def _show_tasks(run: Run) -> None:
     from .account import report, store
 
-    run.outcome.tasks = report.recent(run.account, run.world.now())
+    run.outcome.tasks = report.recent(run.account, run.environment.now())
     if run.account.trouble:
         run.warn(f"a part of the account could not be read: {run.account.trouble}")
     if any(row["state"] in store.OPEN for row in run.outcome.tasks):
@@ -226,7 +227,7 @@ def _way(run: Run) -> Way:
     if run.ask.via:
         from .desirecore.way import DesireCore
 
-        return DesireCore(run.catalog, run.ask, run.world, run.progress, run.deadline, run.warn)
+        return DesireCore(run.catalog, run.ask, run.environment, run.progress, run.deadline, run.warn)
     from .actions.dashscope import DashScope
 
     return DashScope(run)
@@ -244,24 +245,3 @@ def _expected(error: BaseException) -> QianwenError:
         place = f" at {trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}"
         trace = trace.tb_next
     return InternalError(f"a bug in this program: {type(error).__name__}: {error}{place}")
-
-
-def _write(stream: TextIO, text: str) -> None:
-    """Text in UTF-8 whatever the terminal's code page is. A reader that has gone away changes nothing."""
-    try:
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(encoding="utf-8", errors="surrogateescape")
-        stream.write(text)
-        stream.flush()
-    except (OSError, ValueError):
-        _forget(stream)
-
-
-def _forget(stream: TextIO) -> None:
-    """Let the interpreter's own last flush find a place to go, so that it does not complain about a closed pipe."""
-    import os
-
-    try:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
-    except (OSError, ValueError):
-        pass

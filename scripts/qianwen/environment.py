@@ -1,4 +1,7 @@
-"""What a run takes from its surroundings, in one place, so that a test can hand in another world."""
+"""What a run takes from its surroundings: variables and `.env` files, folders, streams, clock. A test hands in others.
+
+A `.env` file is data and not trusted: only the names of `names_in_files` are read, and nothing enters the variables.
+"""
 
 from __future__ import annotations
 
@@ -10,22 +13,65 @@ from .plain.record import record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Callable, Mapping, TextIO
+    from typing import Callable, Iterator, Mapping, TextIO
 
     from .http.messages import Send
 
+BASE_NAMES = ("DASHSCOPE_HTTP_BASE_URL", "QWEN_BASE_URL")
+REGION_NAMES = ("QWEN_REGION", "DASHSCOPE_API_REGION", "DASHSCOPE_REGION")
+WORKSPACE_NAMES = ("DASHSCOPE_WORKSPACE", "DASHSCOPE_WORKSPACE_ID")  # the first is the official SDK's
+BUCKET_NAMES = tuple(
+    f"QWEN_TMP_OSS_{part}" for part in ("BUCKET", "REGION", "AK_ID", "AK_SECRET", "PREFIX", "ENDPOINT", "URL_EXPIRES")
+)
+ENV_FILE_CHARACTERS = 1_000_000
+
+
+def names_in_files() -> frozenset[str]:
+    """The settings that may come from a `.env` file."""
+    from .plain.redact import KEY_NAMES
+
+    return frozenset({*KEY_NAMES, *BASE_NAMES, *REGION_NAMES, *WORKSPACE_NAMES, *BUCKET_NAMES, "OUTPUT_DIR"})
+
 
 @record
-class World:
-    """env: variables.  cwd, home: folders.  script: absolute path of the program.  clock: monotonic seconds.
+class Setting:
+    """source: in words, for messages.  trusted: not from a `.env` file, which any downloaded project may hold."""
+
+    value: str
+    source: str
+    trusted: bool
+
+
+class Place:
+    """Where a run stands: the variables, the current folder, the home folder.
+
+    Its `.env` files are read once, at the first question that the variables do not answer, so that a file which changes
+    during a run cannot give two answers.
+    """
+
+    def __init__(self, env: Mapping[str, str], cwd: str, home: str) -> None:
+        self.env = env
+        self.cwd = cwd
+        self.home = home
+        self._files: list[tuple[str, dict[str, str]]] | None = None
+
+    @property
+    def files(self) -> list[tuple[str, dict[str, str]]]:
+        """(path, settings) of each `.env` file, the nearest first."""
+        if self._files is None:
+            self._files = [(path, read_env_file(path)) for path in _env_files(self.cwd)]
+        return self._files
+
+
+@record
+class Environment:
+    """place: variables and folders.  script: absolute path of the program.  clock: monotonic seconds.
 
     now: epoch seconds.  send, sleep: replace the network and the waiting.  before_sending: called before a session
     opens.  session_opened: called when it is open and requests can be sent.
     """
 
-    env: Mapping[str, str]
-    cwd: str
-    home: str
+    place: Place
     script: str
     stdin: TextIO
     stdout: TextIO
@@ -37,9 +83,21 @@ class World:
     before_sending: Callable[[], None] = lambda: None
     session_opened: Callable[[], None] = lambda: None
 
+    @property
+    def env(self) -> Mapping[str, str]:
+        return self.place.env
 
-def real(script: str) -> World:
-    """The world as it is. A current folder that was deleted reads as the root of a path that cannot be used."""
+    @property
+    def cwd(self) -> str:
+        return self.place.cwd
+
+    @property
+    def home(self) -> str:
+        return self.place.home
+
+
+def real(script: str) -> Environment:
+    """This process's own. A current folder that was deleted reads as the root of a path that cannot be used."""
     home = os.path.expanduser("~")
     try:
         cwd = os.getcwd()
@@ -49,4 +107,85 @@ def real(script: str) -> World:
     stdin = sys.stdin or open(os.devnull, encoding="utf-8")
     stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")
     stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")
-    return World(os.environ, cwd, home, os.path.abspath(script), stdin, stdout, stderr)
+    return Environment(Place(os.environ, cwd, home), os.path.abspath(script), stdin, stdout, stderr)
+
+
+# Streams --------------------------------------------------------------------------------------------------
+
+
+def write(stream: TextIO, text: str) -> None:
+    """Write and flush in UTF-8, whatever the terminal's code page. Never raises: the reader may have gone."""
+    try:
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(encoding="utf-8", errors="surrogateescape")
+        stream.write(text)
+        stream.flush()
+    except (OSError, ValueError):
+        _forget(stream)
+
+
+def _forget(stream: TextIO) -> None:
+    """Give the interpreter's own last flush a place to go; where it fails, the exit code becomes 120."""
+    try:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    except (OSError, ValueError):
+        pass
+
+
+# Settings -------------------------------------------------------------------------------------------------
+
+
+def find(place: Place, names: tuple[str, ...]) -> Setting | None:
+    """The first of `names` that is set: in the environment, then in `.env` here, then in the project's root."""
+    return next(find_all(place, names), None)
+
+
+def find_all(place: Place, names: tuple[str, ...]) -> Iterator[Setting]:
+    """Every one of `names` wherever it is set, in the order of `find`."""
+    for name in names:
+        value = place.env.get(name, "").strip()
+        if value:
+            yield Setting(value, f"{name} in the environment", trusted=True)
+    for path, entries in place.files:
+        for name in names:
+            if entries.get(name):
+                yield Setting(entries[name], f"{name} in {path}", trusted=False)
+
+
+def read_env_file(path: str) -> dict[str, str]:
+    """The allowed names of a `.env` file: NAME=value lines, quotes stripped, `export` tolerated."""
+    entries = {}
+    lines = text_of(path).splitlines()
+    allowed = names_in_files() if lines else ()
+    for line in lines:
+        name, equals, value = line.partition("=")
+        words = name.split()
+        if words[:1] == ["export"]:
+            words = words[1:]
+        if equals and len(words) == 1 and words[0] in allowed:
+            entries[words[0]] = value.strip().strip('"').strip("'")
+    return entries
+
+
+def text_of(path: str) -> str:
+    """The text of a small regular file; "" for anything else. A pipe of that name does not block."""
+    from .files.safe_open import open_regular
+
+    try:
+        with open(path, encoding="utf-8-sig", errors="replace", opener=open_regular) as stream:
+            return stream.read(ENV_FILE_CHARACTERS)
+    except (OSError, ValueError):
+        return ""
+
+
+def _env_files(cwd: str) -> Iterator[str]:
+    """`.env` of the current folder, then of the nearest folder above it that holds a repository."""
+    folder = cwd
+    yield os.path.join(folder, ".env")
+    while not os.path.exists(os.path.join(folder, ".git")):
+        above = os.path.dirname(folder)
+        if above == folder:
+            return
+        folder = above
+    if folder != cwd:
+        yield os.path.join(folder, ".env")

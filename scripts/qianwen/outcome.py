@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from .ask import Ask
-    from .environment import World
+    from .environment import Environment
     from .files.outputs import Saved
 
     JSON = dict[str, Any]
@@ -35,7 +35,7 @@ class Part:
     outcome: Outcome
     error: QianwenError | None
     ask: Ask
-    world: World
+    environment: Environment
 
 
 class Outcome:

@@ -9,16 +9,14 @@ from __future__ import annotations
 import os
 import sys
 
-from . import environment as surroundings
+from .environment import Environment, real, write
 from .errors import OK, AuthError, Interrupted, OutputError, UsageError
 from .plain.record import record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from subprocess import Popen
-    from typing import Any, Callable, Mapping, TextIO
-
-    from .environment import World
+    from typing import Any, Callable, Mapping
 
     State = dict[str, Any]
     Lines = tuple[str, ...]
@@ -65,8 +63,8 @@ class Check:
     seconds: the longest that the end of the run waits for the checker.
     """
 
-    def __init__(self, world: World, seconds: float = ANSWER_SECONDS) -> None:
-        self._world = world
+    def __init__(self, environment: Environment, seconds: float = ANSWER_SECONDS) -> None:
+        self._world = environment
         self._seconds = seconds
         self._project: Project | None = None
         self._companion = ""
@@ -351,40 +349,32 @@ exit codes:
 """
 
 
-def main(argv: list[str], world: World | None = None) -> int:
-    """Run one command line of gossamer.py; `world` is the real one unless a test hands in another."""
-    world = world or surroundings.real(sys.argv[0])
-    now = world.now()
+def main(argv: list[str], environment: Environment | None = None) -> int:
+    """Run one command line of gossamer.py; `environment` is the real one unless a test hands in another."""
+    environment = environment or real(sys.argv[0])
+    now = environment.now()
     answers: dict[str, tuple[State, str]] = {
         "--dismiss": ({ANSWERED: now}, "Update-check prompts suppressed for 24 hours."),
         "--never-install": ({NEVER: True}, "Update-check prompts permanently suppressed."),
     }
     if "--help" in argv or "-h" in argv:
-        _write(world.stdout, _HELP)
+        write(environment.stdout, _HELP)
         return OK
     if len(argv) != 1 or argv[0] not in answers:
         unknown = [word for word in argv if word not in answers]
         said = f"unknown argument {unknown[0]!r}" if unknown else "exactly one flag is needed"
-        _write(world.stderr, f"Error: {said}\nHint: give --dismiss or --never-install; --help explains them\n")
+        write(environment.stderr, f"Error: {said}\nHint: give --dismiss or --never-install; --help explains them\n")
         return UsageError.exit_code
-    project = find(world.script)
+    project = find(environment.script)
     if project is None:
-        _write(world.stderr, "No folder above this skill has .agents/, so there are no prompts to suppress.\n")
+        write(environment.stderr, "No folder above this skill has .agents/, so there are no prompts to suppress.\n")
         return OK
     fields, said = answers[argv[0]]
     try:
         _change(project, lambda state: {**state, **fields}, LOCK_SECONDS)
     except OSError as error:
-        _write(world.stderr, f"Error: {project.state} could not be written: {error.strerror or error}\n")
-        _write(world.stderr, f"Hint: {OFF_VARIABLE}=1 in the environment turns the prompts off\n")
+        write(environment.stderr, f"Error: {project.state} could not be written: {error.strerror or error}\n")
+        write(environment.stderr, f"Hint: {OFF_VARIABLE}=1 in the environment turns the prompts off\n")
         return OutputError.exit_code
-    _write(world.stderr, said + "\n")
+    write(environment.stderr, said + "\n")
     return OK
-
-
-def _write(stream: TextIO, text: str) -> None:
-    try:
-        stream.write(text)
-        stream.flush()
-    except (OSError, ValueError):
-        pass  # the reader has gone

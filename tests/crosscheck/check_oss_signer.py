@@ -25,7 +25,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "scripts")]
 for name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy", "ALL_PROXY", "all_proxy"):
     os.environ.pop(name, None)
 
-from qianwen.service import endpoint as settings  # noqa: E402
+from qianwen import environment
 from qianwen.storage import bucket_settings, signature
 from qianwen.storage.signature import Operation, Secret, Signer  # noqa: E402
 
@@ -134,7 +134,7 @@ def client(region: str, token: str = "", **options: Any) -> Any:
 def made(endpoint: str, token: str = "") -> bucket_settings.Bucket:
     env = {"QWEN_TMP_OSS_BUCKET": "my-bucket", "QWEN_TMP_OSS_REGION": "cn-beijing", "OSS_ACCESS_KEY_ID": KEY_ID}
     env.update(OSS_ACCESS_KEY_SECRET=SECRET, OSS_SESSION_TOKEN=token, QWEN_TMP_OSS_ENDPOINT=endpoint)
-    configured = bucket_settings.configured(settings.Place(env, "/", "/"))
+    configured = bucket_settings.configured(environment.Place(env, "/", "/"))
     assert configured
     return configured
 

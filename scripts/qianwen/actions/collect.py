@@ -124,7 +124,7 @@ def _warn_of_another_base(run: Run, connection: Connection, known: Purchase | No
 
 def _is_young(run: Run, known: Purchase | None) -> bool:
     """Whether the task is so new that the service may not show it everywhere yet."""
-    return known is not None and 0 <= run.world.now() - known.at < SHOWN_SECONDS
+    return known is not None and 0 <= run.environment.now() - known.at < SHOWN_SECONDS
 
 
 def _usual(run: Run, known: Purchase) -> str:

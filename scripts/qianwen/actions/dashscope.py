@@ -48,7 +48,7 @@ class DashScope:
         found = defaults.choose(catalog, ask.model, ask.fields, ask.kind, lambda: self._run.region)
 
         def inspect(text: str) -> Source:
-            return sources.inspect(text, self._run.world.cwd)
+            return sources.inspect(text, self._run.environment.cwd)
 
         checked = validate.check(catalog, found, ask.fields, inspect, ask.wants_task, ask.submit_only, ask.kind)
         self._warn_of_the_region(checked)
@@ -74,10 +74,10 @@ class DashScope:
 
     def _own_bucket(self, checked: Checked) -> Bucket | None:
         """The user's bucket, when one is configured and there are files for it; else temporary storage is used."""
-        from ..service import endpoint
+        from ..environment import BUCKET_NAMES, find
 
         run = self._run
-        if not checked.local_files or run.ask.sandbox or not endpoint.find(run.place, endpoint.BUCKET_NAMES[:1]):
+        if not checked.local_files or run.ask.sandbox or not find(run.place, BUCKET_NAMES[:1]):
             return None
         from ..storage import bucket_settings
 
@@ -88,11 +88,11 @@ class DashScope:
 
     def _warn_of_the_region(self, checked: Checked) -> None:
         """Warn when the model is not documented for the region; the service's own error comes late and is unclear."""
-        from ..service import endpoint
+        from ..environment import BASE_NAMES, find
 
         run = self._run
         region = run.region
-        chosen_by_region = not run.ask.sandbox and endpoint.find(run.place, endpoint.BASE_NAMES) is None
+        chosen_by_region = not run.ask.sandbox and find(run.place, BASE_NAMES) is None
         has_regions = checked.is_known or checked.mode.as_given  # a relative's say nothing
         if chosen_by_region and has_regions and region not in checked.model.regions:
             words = f"{checked.id} is documented for {' and '.join(checked.model.regions)}, not for {region}"
@@ -167,23 +167,23 @@ def connected(run: Run, known: Purchase | None = None, own: Bucket | None = None
     from ..service import answers
     from ..service.client import Client
 
-    world, progress = run.world, run.progress
+    environment, progress = run.environment, run.progress
     tape = _tape(run)
-    world.before_sending()
+    environment.before_sending()
     with tape or nullcontext(), _endpoint(run, known, tape) as (endpoint, key_source):
         progress.secrets += (endpoint.key, *(own.secrets if own else ()))
-        transport = Transport(run.deadline, world.clock, world.env)
-        send = unpacked.unpacking(world.send or transport.send, endpoint.base)
-        sleep, clock = world.sleep or transport.pause, world.clock
+        transport = Transport(run.deadline, environment.clock, environment.env)
+        send = unpacked.unpacking(environment.send or transport.send, endpoint.base)
+        sleep, clock = environment.sleep or transport.pause, environment.clock
         if tape:
             tape.connect(send, sleep, endpoint.base, progress.secrets)
             send, sleep, clock = tape.send, tape.sleep, tape.clock
         guarded = key_guard.guarding(send, endpoint.base, endpoint.key)
-        send = retry.retrying(guarded, sleep, clock, run.deadline, answers.judge, world.now, progress.say)
+        send = retry.retrying(guarded, sleep, clock, run.deadline, answers.judge, environment.now, progress.say)
         threads = 1 if tape else parallel.MOST_THREADS  # a recorded run keeps its order
-        opened = session.Session(send, sleep, clock, run.deadline, world.now, transport.close, threads)
+        opened = session.Session(send, sleep, clock, run.deadline, environment.now, transport.close, threads)
         client = Client(opened, endpoint, key_source)
-        world.session_opened()
+        environment.session_opened()
         try:
             yield Connection(run, opened, client, own)
         except AuthError as error:
@@ -195,17 +195,17 @@ def connected(run: Run, known: Purchase | None = None, own: Bucket | None = None
 
 def _tape(run: Run) -> Recorder | Player | None:
     """What --record or --replay asks for, if one was given. Raises UsageError for a file that is no good."""
-    ask, world = run.ask, run.world
+    ask, environment = run.ask, run.environment
     if not (ask.record or ask.replay):
         return None
     import os
 
     from ..cassettes import recorder
 
-    path = os.path.abspath(os.path.join(world.cwd, os.path.expanduser(ask.record or ask.replay)))
+    path = os.path.abspath(os.path.join(environment.cwd, os.path.expanduser(ask.record or ask.replay)))
     if ask.replay:
-        return recorder.Player(path, world.clock, world.now)
-    return recorder.Recorder(path, ask.overwrite, world.clock, world.now, run.warn)
+        return recorder.Player(path, environment.clock, environment.now)
+    return recorder.Recorder(path, ask.overwrite, environment.clock, environment.now, run.warn)
 
 
 @contextmanager

@@ -41,7 +41,7 @@ def generate(run: Run, way: Way) -> Outcome:
             if not run.ask.again:
                 entry.refuse_twin(purchase, way.lost_words)  # before anything is uploaded
             call = connection.encode(checked)
-            entry.submit(changed(purchase, at=run.world.now()), run.ask.again, way.lost_words)
+            entry.submit(changed(purchase, at=run.environment.now()), run.ask.again, way.lost_words)
             target = changed(target, run=purchase.id)
             if call.is_stream:
                 _receive(run, connection, entry, call, target)
@@ -100,7 +100,7 @@ def _purchase(run: Run, checked: Checked, base: str, target: Target) -> Purchase
         folder=target.folder,
         stem=target.stem,
         suffix=target.suffix,
-        at=run.world.now(),
+        at=run.environment.now(),
         patience=checked.mode.patience,
     )
 

@@ -98,9 +98,11 @@ class _Recovery:
     """
 
     def __init__(self, whole: Run, known: Purchase) -> None:
-        script = os.path.join(os.path.dirname(whole.world.script), known.program)
+        script = os.path.join(os.path.dirname(whole.environment.script), known.program)
         ask = changed(whole.ask, task_id=known.task_id)
-        self.run = Run(CATALOGS[known.program], ask, changed(whole.world, script=script), whole.progress, whole.account)
+        self.run = Run(
+            CATALOGS[known.program], ask, changed(whole.environment, script=script), whole.progress, whole.account
+        )
         self.known = known
         self.error: QianwenError | None = StillRunning("it has not been looked at", task_id=known.task_id)
         self.is_promising = True
@@ -181,7 +183,7 @@ class _Recovery:
             self.is_promising = False
             raise UnknownOutcome(f"{words}; an answer that was lost cannot be asked for again")
         error = UnknownOutcome(words)
-        unanswered.look(connection, known_tasks, entry, self.known, self.run.world.now(), error)
+        unanswered.look(connection, known_tasks, entry, self.known, self.run.environment.now(), error)
         raise error
 
     def _place(self) -> Target:
@@ -205,4 +207,10 @@ class _Recovery:
     def part(self) -> Part:
         """The run's row in the account, and what it would have answered by itself."""
         run = self.run
-        return Part(report.row(run.account, self.known, run.world.now()), run.outcome, self.error, run.ask, run.world)
+        return Part(
+            report.row(run.account, self.known, run.environment.now()),
+            run.outcome,
+            self.error,
+            run.ask,
+            run.environment,
+        )

@@ -12,29 +12,29 @@ if TYPE_CHECKING:  # at run time these are imported only where they are needed, 
     from ..account.entry import Entry
     from ..account.store import Ledger, Purchase
     from ..ask import Ask
-    from ..environment import World
+    from ..environment import Environment, Place
     from ..files.outputs import Target
     from ..models.catalog import Catalog
     from ..plain.progress import Progress
-    from ..service.endpoint import Place
 
 
 class Run:
     """One run of a program.
 
-    deadline: a moment of the world's clock, in seconds.  account: opened when it is first needed, unless handed in.
+    deadline: a moment of the environment's clock, in seconds.  account: opened when it is first needed, unless handed in.
     """
 
     def __init__(
-        self, catalog: Catalog, ask: Ask, world: World, progress: Progress, account: Ledger | None = None
+        self, catalog: Catalog, ask: Ask, environment: Environment, progress: Progress, account: Ledger | None = None
     ) -> None:
         self.catalog = catalog
         self.ask = ask
-        self.world = world
+        self.environment = environment
         self.progress = progress
-        self.deadline = world.clock() + ask.timeout
+        self.deadline = environment.clock() + ask.timeout
         self.outcome = Outcome(catalog.noun, resumable=not ask.sandbox)
         self._account = account
+        self._region = ""
         self._scratch: TemporaryDirectory[str] | None = None
 
     def close(self) -> None:
@@ -49,16 +49,16 @@ class Run:
 
     @property
     def place(self) -> Place:
-        from ..service import endpoint
-
-        return endpoint.Place(self.world.env, self.world.cwd, self.world.home)
+        return self.environment.place
 
     @property
     def region(self) -> str:
         """The region that was named, else the one that is set. Raises UsageError for an unknown one."""
-        from ..service import endpoint
+        if not self._region:
+            from ..service import endpoint
 
-        return endpoint.region(self.place, self.ask.region)
+            self._region = endpoint.region(self.place, self.ask.region)
+        return self._region
 
     def home(self, known: Purchase | None) -> tuple[str, str]:
         """The region to ask and the base that took a run; "" for what the environment decides.
@@ -79,13 +79,13 @@ class Run:
         if self._account is None:
             from ..account import store
 
-            folder = store.folder(self.world.env, self.world.home)
+            folder = store.folder(self.environment.env, self.environment.home)
             if self.ask.replay:
                 from tempfile import TemporaryDirectory
 
                 self._scratch = TemporaryDirectory()
                 folder = self._scratch.name
-            self._account = store.Ledger(folder, self.world.now)
+            self._account = store.Ledger(folder, self.environment.now)
         return self._account
 
     def entry(self) -> Entry:
@@ -99,10 +99,10 @@ class Run:
         """Where the results will go; see `outputs.plan`. prompt: what the name of a file says."""
         import time
 
+        from ..environment import find
         from ..files import outputs
-        from ..service import endpoint
 
-        base = endpoint.find(self.place, ("OUTPUT_DIR",))
+        base = find(self.place, ("OUTPUT_DIR",))
         folder = f"{base.value if base else 'output'}/{self.catalog.folder}"
-        stamp = time.strftime("%Y%m%d-%H%M%S", time.localtime(self.world.now()))
-        return outputs.plan(self.ask.output, folder, self.world.cwd, prompt, stamp, self.ask.overwrite)
+        stamp = time.strftime("%Y%m%d-%H%M%S", time.localtime(self.environment.now()))
+        return outputs.plan(self.ask.output, folder, self.environment.cwd, prompt, stamp, self.ask.overwrite)

@@ -29,7 +29,7 @@ def look_soon(run: Run, connection: Connection, entry: Entry, purchase: Purchase
         for pause in PAUSES:
             if pause and not connection.session.pause(pause):
                 break
-            found = _listed(connection, known, purchase, run.world.now() + sum(PAUSES))
+            found = _listed(connection, known, purchase, run.environment.now() + sum(PAUSES))
             if found:
                 break
     except QianwenError:

@@ -7,7 +7,7 @@ On success it holds the service's own envelope (`request_id`, `output`, `usage`)
 from __future__ import annotations
 
 from ..ask import Ask
-from ..environment import World
+from ..environment import Environment
 from ..errors import InvalidRequest, QianwenError
 from ..outcome import Outcome, Part, billed, goes_on, is_retryable
 from ..plain.record import fields_of
@@ -21,22 +21,22 @@ if TYPE_CHECKING:
     JSON = dict[str, Any]
 
 
-def success(outcome: Outcome, ask: Ask, world: World) -> JSON:
+def success(outcome: Outcome, ask: Ask, environment: Environment) -> JSON:
     if outcome.preview is not None:
         return {"ok": True, "dry_run": True, "model": outcome.model, **outcome.preview, "warnings": outcome.warnings}
     if outcome.models is not None:
         return {"ok": True, "models": outcome.models, "warnings": list(map(safe, outcome.warnings))}
     if _is_of_several(outcome):
-        return {"ok": True, **_several(outcome, ask, world)}
+        return {"ok": True, **_several(outcome, ask, environment)}
     if outcome.canceled:
         return {"ok": True, "task_id": outcome.task_id, "canceled": True, "warnings": list(map(safe, outcome.warnings))}
     answer = {"ok": True, **_obtained(outcome)}
     if ask.submit_only:
-        answer["next"] = next_command(outcome, ask, world)
+        answer["next"] = next_command(outcome, ask, environment)
     return answer
 
 
-def failure(error: QianwenError, outcome: Outcome, ask: Ask, world: World) -> JSON:
+def failure(error: QianwenError, outcome: Outcome, ask: Ask, environment: Environment) -> JSON:
     answer: JSON = {
         "ok": False,
         "error": {
@@ -56,8 +56,8 @@ def failure(error: QianwenError, outcome: Outcome, ask: Ask, world: World) -> JS
     if outcome.candidates:
         answer["candidates"] = outcome.candidates
     if _is_of_several(outcome):
-        return {**answer, **_several(outcome, ask, world)}
-    command = next_command(outcome, ask, world) if goes_on(error, outcome) else None
+        return {**answer, **_several(outcome, ask, environment)}
+    command = next_command(outcome, ask, environment) if goes_on(error, outcome) else None
     if command:
         answer["next"] = command
     return {**answer, **_obtained(outcome)}
@@ -66,20 +66,20 @@ def failure(error: QianwenError, outcome: Outcome, ask: Ask, world: World) -> JS
 def _part(part: Part) -> JSON:
     """One of several runs: its row in the account, and the answer that it would have given by itself."""
     if part.error is None:
-        return {**part.row, **success(part.outcome, part.ask, part.world)}
-    return {**part.row, **failure(part.error, part.outcome, part.ask, part.world)}
+        return {**part.row, **success(part.outcome, part.ask, part.environment)}
+    return {**part.row, **failure(part.error, part.outcome, part.ask, part.environment)}
 
 
 def _is_of_several(outcome: Outcome) -> bool:
     return outcome.tasks is not None or outcome.parts is not None
 
 
-def _several(outcome: Outcome, ask: Ask, world: World) -> JSON:
+def _several(outcome: Outcome, ask: Ask, environment: Environment) -> JSON:
     """What is told of several runs at once, and how to go on with those that are open."""
     rows = list(map(_part, outcome.parts)) if outcome.parts is not None else outcome.tasks
     answer: JSON = {"tasks": rows, "warnings": list(map(safe, outcome.warnings))}
     if outcome.way_on:
-        answer["next"] = next_command(outcome, ask, world)
+        answer["next"] = next_command(outcome, ask, environment)
     return answer
 
 

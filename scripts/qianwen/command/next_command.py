@@ -6,7 +6,7 @@ import os
 import sys
 
 from ..ask import POLL_SECONDS, TIMEOUT_SECONDS, Ask
-from ..environment import World
+from ..environment import Environment
 from ..outcome import Outcome
 
 TYPE_CHECKING = False
@@ -14,16 +14,16 @@ if TYPE_CHECKING:
     pass
 
 
-def next_command(outcome: Outcome, ask: Ask, world: World) -> str | None:
+def next_command(outcome: Outcome, ask: Ask, environment: Environment) -> str | None:
     """The exact command that goes on: that waits for the task and saves its result, or that looks for it."""
     if not outcome.resumable:
         return None
     way_on = outcome.way_on or ("--task-id", outcome.task_id)
-    words = [sys.executable or "python3", world.script, *(way_on if len(way_on) == 1 else _flag(*way_on))]
+    words = [sys.executable or "python3", environment.script, *(way_on if len(way_on) == 1 else _flag(*way_on))]
     collects = way_on[0] == "--task-id"
     for flag, value, usual in (
         ("--region", ask.region if way_on[0] != "--resume" else "", ""),
-        ("--output", _from_anywhere(ask.output, world) if collects and ask.output else "", ""),
+        ("--output", _from_anywhere(ask.output, environment) if collects and ask.output else "", ""),
         ("--timeout", f"{ask.timeout:g}", f"{TIMEOUT_SECONDS:g}"),
         ("--poll-interval", f"{ask.poll_interval:g}", f"{POLL_SECONDS:g}"),
     ):
@@ -39,9 +39,9 @@ def next_command(outcome: Outcome, ask: Ask, world: World) -> str | None:
     return " ".join(map(shlex.quote, words))
 
 
-def _from_anywhere(output: str, world: World) -> str:
+def _from_anywhere(output: str, environment: Environment) -> str:
     """The same place, whatever folder the next command is run in."""
-    path = os.path.abspath(os.path.join(world.cwd, os.path.expanduser(output)))
+    path = os.path.abspath(os.path.join(environment.cwd, os.path.expanduser(output)))
     return os.path.join(path, "") if output.endswith(("/", os.sep)) else path
 
 

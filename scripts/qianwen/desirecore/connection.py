@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from typing import Any, BinaryIO, Callable, Iterator, NoReturn
 
     from ..checks.validate import Checked
-    from ..environment import World
+    from ..environment import Environment
     from ..models.wire import Call
     from ..outcome import File
     from ..plain.progress import Progress
@@ -98,18 +98,18 @@ class Connection:
 
 @contextmanager
 def connected(
-    world: World, progress: Progress, deadline: float, call_for: Callable[[Checked], Call], description: str
+    environment: Environment, progress: Progress, deadline: float, call_for: Callable[[Checked], Call], description: str
 ) -> Iterator[Connection]:
     """A connection to the service that runs on this machine. Raises Unavailable when none does."""
-    world.before_sending()
-    port = agent_service.port(world.env, world.home)
+    environment.before_sending()
+    port = agent_service.port(environment.env, environment.home)
     base = f"https://{agent_service.HOST}:{port}"
-    transport = Transport(deadline, world.clock, world.env, self_signed=port)
-    sleep = world.sleep or transport.pause
-    send = agent_service.at_home(unpacked.unpacking(world.send or transport.send, base), base)
-    send = retry.retrying(send, sleep, world.clock, deadline, answers.judge, world.now, progress.say)
-    session = Session(send, sleep, world.clock, deadline, world.now, transport.close)
-    world.session_opened()
+    transport = Transport(deadline, environment.clock, environment.env, self_signed=port)
+    sleep = environment.sleep or transport.pause
+    send = agent_service.at_home(unpacked.unpacking(environment.send or transport.send, base), base)
+    send = retry.retrying(send, sleep, environment.clock, deadline, answers.judge, environment.now, progress.say)
+    session = Session(send, sleep, environment.clock, deadline, environment.now, transport.close)
+    environment.session_opened()
     try:
         yield Connection(session, AgentService(session, base), call_for, description, progress)
     finally:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:  # at run time these are imported only where they are needed, 
 
     from ..ask import Ask
     from ..checks.validate import Checked
-    from ..environment import World
+    from ..environment import Environment
     from ..models.catalog import Catalog, Source
     from ..models.wire import Call
     from ..plain.progress import Progress
@@ -34,7 +34,7 @@ LONGEST_DESCRIPTION = 80
 
 
 class DesireCore:
-    """deadline: a moment of the world's clock.  warn: hears what the user should know."""
+    """deadline: a moment of the environment's clock.  warn: hears what the user should know."""
 
     lost_words = "an answer of DesireCore's cannot be asked for again"
 
@@ -42,7 +42,7 @@ class DesireCore:
         self,
         catalog: Catalog,
         ask: Ask,
-        world: World,
+        environment: Environment,
         progress: Progress,
         deadline: float,
         warn: Callable[[str], None],
@@ -51,7 +51,7 @@ class DesireCore:
             catalog, defaults=(compatible.DEFAULT,), closed=tuple, makers=None
         )  # others are a provider's
         self._ask = ask
-        self._world = world
+        self._world = environment
         self._progress = progress
         self._deadline = deadline
         self._warn = warn

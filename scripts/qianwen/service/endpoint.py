@@ -11,6 +11,7 @@ import os
 import re
 
 from .. import regions
+from ..environment import BASE_NAMES, REGION_NAMES, WORKSPACE_NAMES, Place, Setting, find, find_all, text_of
 from ..errors import AuthError, UsageError
 from ..plain.record import record
 from ..plain.redact import KEY_NAMES
@@ -20,15 +21,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Iterator, Mapping
 
-BASE_NAMES = ("DASHSCOPE_HTTP_BASE_URL", "QWEN_BASE_URL")
-REGION_NAMES = ("QWEN_REGION", "DASHSCOPE_API_REGION", "DASHSCOPE_REGION")
-WORKSPACE_NAMES = ("DASHSCOPE_WORKSPACE", "DASHSCOPE_WORKSPACE_ID")  # the first is the official SDK's
-BUCKET_NAMES = tuple(
-    f"QWEN_TMP_OSS_{part}" for part in ("BUCKET", "REGION", "AK_ID", "AK_SECRET", "PREFIX", "ENDPOINT", "URL_EXPIRES")
-)
-FROM_FILE = frozenset({*KEY_NAMES, *BASE_NAMES, *REGION_NAMES, *WORKSPACE_NAMES, *BUCKET_NAMES, "OUTPUT_DIR"})
 
-ENV_FILE_CHARACTERS = 1_000_000
 LONGEST_PLACEHOLDER = 60
 KEY_BEGINNINGS = r"(?i)sk-|st-|ltai"
 
@@ -49,39 +42,6 @@ NO_KEY_HINT = (
     "put a line DASHSCOPE_API_KEY=sk-your-key-here with your own key into .env in this folder, or export the variable; "
     "keys are made in the Model Studio console. To rehearse without a key, add --sandbox"
 )
-
-
-@record
-class Place:
-    """Where a run stands: variables of the environment, the current folder, the home folder."""
-
-    env: Mapping[str, str]
-    cwd: str
-    home: str
-
-
-@record
-class Setting:
-    value: str
-    source: str
-    trusted: bool
-
-
-def find(place: Place, names: tuple[str, ...]) -> Setting | None:
-    """The first of `names` that is set: in the environment, then in `.env` here, then in the project's root."""
-    return next(_settings(place, names), None)
-
-
-def _settings(place: Place, names: tuple[str, ...]) -> Iterator[Setting]:
-    for name in names:
-        value = place.env.get(name, "").strip()
-        if value:
-            yield Setting(value, f"{name} in the environment", trusted=True)
-    for path in _env_files(place):
-        entries = read_env_file(path)
-        for name in names:
-            if entries.get(name):
-                yield Setting(entries[name], f"{name} in {path}", trusted=False)
 
 
 def is_placeholder(value: str) -> bool:
@@ -136,7 +96,7 @@ def _host(place: Place, region_name: str) -> str:
         )
     if workspace is None:
         return region.host
-    keys = {found.value for found in _settings(place, KEY_NAMES)}
+    keys = {found.value for found in find_all(place, KEY_NAMES)}
     looks_like_a_key = re.match(KEY_BEGINNINGS, workspace.value) is not None or workspace.value in keys
     if looks_like_a_key or not regions.is_workspace_id(workspace.value):  # a key in a host's name is told to everybody
         raise AuthError(
@@ -164,7 +124,7 @@ def key(place: Place, base: str) -> Setting:
 def _found_key(place: Place) -> Setting:
     """The first key that is none of a template's words. When there are only such, the error says where they stand."""
     templates = []
-    for found in itertools.chain(_settings(place, KEY_NAMES), _keys_of_other_tools(place)):
+    for found in itertools.chain(find_all(place, KEY_NAMES), _keys_of_other_tools(place)):
         if not is_placeholder(found.value):
             return found
         templates.append(found.source)
@@ -282,41 +242,6 @@ _BASE_HINT = (
 )
 
 
-def read_env_file(path: str) -> dict[str, str]:
-    """The allowed names of a `.env` file: NAME=value lines, quotes stripped, `export` tolerated."""
-    entries = {}
-    for line in _text_of(path).splitlines():
-        name, equals, value = line.strip().partition("=")
-        name = re.sub(r"^export\s+", "", name.strip())
-        if equals and name in FROM_FILE:
-            entries[name] = value.strip().strip('"').strip("'")
-    return entries
-
-
-def _text_of(path: str) -> str:
-    """The text of a small regular file; "" for anything else: a pipe of that name must not block us."""
-    try:
-        if not os.path.isfile(path):
-            return ""
-        with open(path, encoding="utf-8-sig", errors="replace") as stream:
-            return stream.read(ENV_FILE_CHARACTERS)
-    except (OSError, ValueError):
-        return ""
-
-
-def _env_files(place: Place) -> Iterator[str]:
-    """`.env` of the current folder, then of the nearest folder above it that holds a repository."""
-    folder = place.cwd
-    yield os.path.join(folder, ".env")
-    while not os.path.exists(os.path.join(folder, ".git")):
-        above = os.path.dirname(folder)
-        if above == folder:
-            return
-        folder = above
-    if folder != place.cwd:
-        yield os.path.join(folder, ".env")
-
-
 def _keys_of_other_tools(place: Place) -> Iterator[Setting]:
     path = os.path.join(place.home, ".alibabacloud", "credentials")
     value = _from_credentials(path, place.env)
@@ -324,7 +249,7 @@ def _keys_of_other_tools(place: Place) -> Iterator[Setting]:
         yield Setting(value, path, trusted=True)
     named = place.env.get("DASHSCOPE_API_KEY_FILE_PATH", "")
     path = os.path.expanduser(named) if named else os.path.join(place.home, ".dashscope", "api_key")
-    value = _text_of(path).strip()
+    value = text_of(path).strip()
     if value:
         yield Setting(value, path, trusted=True)
 
@@ -336,7 +261,7 @@ def _from_credentials(path: str, env: Mapping[str, str]) -> str:
 
     parser = configparser.RawConfigParser()
     try:
-        parser.read_string(_text_of(path))
+        parser.read_string(text_of(path))
         return parser.get(profile, "dashscope_api_key", fallback="").strip()
     except configparser.Error:
         return ""

@@ -9,17 +9,17 @@ from __future__ import annotations
 import re
 from urllib.parse import urlsplit
 
+from .. import environment
 from ..errors import AuthError, UsageError
 from ..plain.record import record
 from ..regions import is_loopback
-from ..service import endpoint
 from .signature import Secret, Signer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Callable, Mapping, Sequence
 
-    from ..service.endpoint import Place, Setting
+    from ..environment import Place, Setting
 
 DEFAULT_PREFIX = "qwencloud-uploads"
 DEFAULT_EXPIRES = 86400
@@ -105,7 +105,7 @@ def configured(place: Place) -> Bucket | None:
         raise UsageError(f"{_NAME}BUCKET is set and {_NAME}REGION is not", hint=hint)
     prefix = _read(place, "PREFIX")
     signer, key_source = _signer(place, region.value)
-    put_base, get_base = _bases(endpoint.find(place, (f"{_NAME}ENDPOINT",)), bucket.value, region.value)
+    put_base, get_base = _bases(environment.find(place, (f"{_NAME}ENDPOINT",)), bucket.value, region.value)
     expires = _expires(place, bool(signer.token))
     folder = prefix.value if prefix else DEFAULT_PREFIX
     return Bucket(bucket.value, bucket.source, put_base, get_base, folder, expires, signer, key_source)
@@ -113,18 +113,18 @@ def configured(place: Place) -> Bucket | None:
 
 def _read(place: Place, name: str) -> Setting | None:
     """A setting in its plain form, or None when it is not set. Raises UsageError for one of another shape."""
-    found = endpoint.find(place, (_NAME + name,))
+    found = environment.find(place, (_NAME + name,))
     if found is None:
         return None
     plain, shape, otherwise, allowed = _SHAPES[name]
     if not re.fullmatch(shape, plain(found.value)):
         raise _wrong(found, otherwise, allowed)
-    return endpoint.Setting(plain(found.value), found.source, found.trusted)
+    return environment.Setting(plain(found.value), found.source, found.trusted)
 
 
 def _expires(place: Place, has_token: bool) -> int:
     longest = LONGEST_EXPIRES_OF_A_TOKEN if has_token else LONGEST_EXPIRES
-    found = endpoint.find(place, (f"{_NAME}URL_EXPIRES",))
+    found = environment.find(place, (f"{_NAME}URL_EXPIRES",))
     if found is None:
         return min(DEFAULT_EXPIRES, longest)
     if not re.fullmatch(r"[0-9]{1,9}", found.value) or not 1 <= int(found.value) <= longest:
@@ -135,7 +135,7 @@ def _expires(place: Place, has_token: bool) -> int:
 
 def _signer(place: Place, region: str) -> tuple[Signer, str]:
     """The credentials, all from one set, and where they were found. Half a pair is never completed from elsewhere."""
-    own = [(name, endpoint.find(place, (name,))) for name in _OWN_KEYS]
+    own = [(name, environment.find(place, (name,))) for name in _OWN_KEYS]
     if any(found for _, found in own):
         return _pair(own, region, "")
     shared = [(name, _exported(place, name)) for name in _SHARED_KEYS]
@@ -148,7 +148,7 @@ def _signer(place: Place, region: str) -> tuple[Signer, str]:
 def _exported(place: Place, name: str) -> Setting | None:
     """A name that other programs share. In a .env file it belongs to them: only the real environment counts."""
     value = place.env.get(name, "").strip()
-    return endpoint.Setting(value, f"{name} in the environment", trusted=True) if value else None
+    return environment.Setting(value, f"{name} in the environment", trusted=True) if value else None
 
 
 def _pair(halves: Sequence[tuple[str, Setting | None]], region: str, token: str) -> tuple[Signer, str]:
