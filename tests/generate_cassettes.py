@@ -21,6 +21,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Iterable, Mapping, NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
+if sys.path[0] == str(ROOT / "tests"):  # run as a script: tests/http would stand for the library's http
+    del sys.path[0]
 for folder in (ROOT, ROOT / "scripts"):
     if str(folder) not in sys.path:
         sys.path.insert(0, str(folder))

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Callable, Iterable, Mapping, NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
+if sys.path[0] == str(ROOT / "tests"):  # run as a script: tests/http would stand for the library's http
+    del sys.path[0]
 sys.path.insert(0, str(ROOT / "scripts"))
 
 from qianwen.checks.sizes import judge  # noqa: E402

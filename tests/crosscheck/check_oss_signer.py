@@ -29,8 +29,8 @@ from qianwen import environment
 from qianwen.storage import bucket_settings, signature
 from qianwen.storage.signature import Operation, Secret, Signer  # noqa: E402
 
+from tests.storage.test_bucket import KEY_ID, SECRET, TOKEN, Storage  # noqa: E402
 from tests.support import PHOTO, Clock  # noqa: E402
-from tests.test_bucket import KEY_ID, SECRET, TOKEN, Storage  # noqa: E402
 
 # The SDK's own annotations are loose; what it does at run time is what is checked here.
 oss: Any = importlib.import_module("alibabacloud_oss_v2")
@@ -175,7 +175,7 @@ class Addresses(unittest.TestCase):
 
 
 class OfficialClient(unittest.TestCase):
-    """The storage of tests/test_bucket.py takes what the SDK's client sends: its check is that of real storage."""
+    """The storage of tests/storage/test_bucket.py takes what the SDK's client sends: its check is that of real storage."""
 
     def test_it_puts_and_presigns(self) -> None:
         for token in ("", TOKEN):

@@ -1,0 +1,786 @@
+"""What was paid for is finished by a later run: resumed, listed, offered, canceled, and never paid twice."""
+
+from __future__ import annotations
+
+import email.utils
+import os
+import random
+import shlex
+import subprocess
+import sys
+import threading
+import time
+import unittest
+from pathlib import Path
+from typing import Any
+from unittest import mock
+from urllib.parse import urlsplit
+
+from qianwen.account.store import DESIRECORE_BASE, Ledger, Purchase
+from qianwen.http.messages import Fault
+from qianwen.plain.record import changed
+from qianwen.sandbox.faults import Fault as Trouble
+from qianwen.sandbox.server import running
+from qianwen.sandbox.standin import Incoming, Reply, StandIn
+
+from .. import SCRIPTS
+from ..account.test_store import RUN
+from ..support import KEY, Case, Ran, Recording, Script, answer
+
+ASYNC = ("x", "--async", "--output", "x.png")
+
+
+class ResumeCase(Case):
+    def state(self, task_id: str = "") -> str:
+        """The state of the only run, or of a task's."""
+        runs = self.ledger.runs(having=task_id) if task_id else self.ledger.runs()
+        self.assertEqual(len(runs), 1)
+        return self.ledger.state(runs[0])
+
+    def bought(self, standin: Recording) -> int:
+        """How many submissions the stand-in has accepted."""
+        return len(standin.tasks) + len(standin.of("sync", "stream"))
+
+    def names(self) -> list[str]:
+        return sorted(path.name for path in self.cwd.rglob("*") if path.is_file())
+
+
+class Resume(ResumeCase):
+    def test_nothing_open_is_no_error(self) -> None:
+        self.env = {}
+        reply = self.json("--resume")
+        self.assertEqual((reply["ok"], reply["tasks"]), (True, []))
+        self.assertEqual(self.image("--resume").stdout, "")
+
+    def test_tasks_that_were_left_are_finished_where_they_were_wanted(self) -> None:
+        with self.standin(delay=5) as standin:
+            self.assertEqual(self.image(*ASYNC, "--submit-only").code, 0)
+            self.assertEqual(self.image("y", "--async", "--timeout", "3", "--output", "deep/").code, 2)
+            self.assertEqual(self.video("z", "--submit-only").code, 0)
+            reply = self.json("--resume")
+            self.assertEqual(self.bought(standin), 3)
+        self.assertEqual([task["state"] for task in reply["tasks"]], ["done"] * 3)
+        self.assertEqual([task["program"] for task in reply["tasks"]], ["image.py", "image.py", "video.py"])
+        self.assertNotIn("next", reply)
+        self.assertTrue((self.cwd / "x.png").is_file())
+        self.assertEqual(len(list((self.cwd / "deep").iterdir())), 1)
+        (clip,) = (self.cwd / "output" / "qianwen-video-generation").glob("*.mp4")
+        self.assertEqual(reply["tasks"][2]["local_path"], str(clip))
+        self.assertTrue(clip.with_suffix(".json").is_file())
+        self.assertEqual(self.json("--resume")["tasks"], [])
+
+    def test_looking_once(self) -> None:
+        with self.standin(delay=50):
+            self.image(*ASYNC, "--submit-only")
+            reply = self.json("--resume", "--poll-once", code=2)
+            self.assertEqual((reply["tasks"][0]["state"], reply["error"]["kind"]), ("waiting", "running"))
+            self.assertIn("--resume --print-response", reply["next"])
+            self.clock.sleep(50)
+            ran = self.image("--resume", "--poll-once")
+        self.assertEqual((ran.code, ran.stdout), (0, f"{self.cwd / 'x.png'}\n"))
+
+    def test_the_most_urgent_end_is_the_exit_code_and_all_are_reported(self) -> None:
+        with self.standin(faults=["task=fail*1"]) as standin:
+            self.image("fails", "--async", "--submit-only")
+            self.image("goes well", "--async", "--submit-only", "--output", "well.png")
+            standin.delay = 5000
+            self.image("takes long", "--async", "--submit-only")
+            standin.delay = 0
+            standin.tasks[list(standin.tasks)[2]].created = self.clock() + 9000
+            reply = self.json("--resume", "--timeout", "20", code=2)
+        self.assertEqual([task["state"] for task in reply["tasks"]], ["failed", "done", "waiting"])
+        self.assertEqual([task["ok"] for task in reply["tasks"]], [False, True, False])
+        self.assertEqual(reply["tasks"][0]["error"]["code"], "InternalError.Timeout")
+        self.assertIn("--task-id", reply["tasks"][2]["next"])
+        self.assertTrue((self.cwd / "well.png").is_file())
+
+    def test_a_key_that_is_missing_ends_it_and_keeps_everything_open(self) -> None:
+        with self.standin():
+            self.image(*ASYNC, "--submit-only")
+        del self.env["DASHSCOPE_API_KEY"]
+        reply = self.json("--resume", code=4)
+        self.assertEqual(reply["tasks"][0]["state"], "waiting")
+        self.assertEqual(self.state(), "waiting")
+
+    def test_a_task_that_the_service_does_not_know_stays_open(self) -> None:
+        with self.standin() as standin:
+            self.image(*ASYNC, "--submit-only")
+            standin.tasks.clear()
+            self.clock.sleep(100)
+            reply = self.json("--resume", code=1)
+            self.assertEqual((reply["error"]["code"], self.state()), ("UNKNOWN", "waiting"))
+            self.assertNotIn("next", reply)
+        self.clock.sleep(86_400)
+        self.assertEqual(self.json("--resume")["tasks"], [])
+
+    def test_pictures_that_could_not_be_fetched_are_fetched_later(self) -> None:
+        for argv in (("x", "-n", "3", "--output", "a/"), ("y", "-n", "3", "--async", "--output", "b/")):
+            with self.subTest(argv), self.standin(faults=["result=500*24"]) as standin:
+                reply = self.json(*argv, code=7)
+                self.assertEqual(len(reply["image_urls"]), 3)
+                left = 3 - len(reply["files"])
+                self.assertGreater(left, 0)
+                standin.faults._left.clear()
+                resumed = self.json("--resume")
+                self.assertEqual(len(resumed["tasks"][0]["files"]), 3)
+                self.assertEqual(len(list((self.cwd / argv[-1]).iterdir())), 3)
+                self.assertEqual(self.bought(standin), 1)
+
+    def test_what_was_saved_already_is_not_saved_again(self) -> None:
+        with self.standin(faults=["result=404*1"]):
+            first = self.json("x", "-n", "3", "--output", "x.png", code=7)
+            self.assertEqual(len(first["files"]), 2)
+            reply = self.json("--resume")
+        self.assertEqual(self.names(), ["x_1.png", "x_2.png", "x_3.png"])
+        self.assertEqual(len(reply["tasks"][0]["files"]), 3)
+
+    def test_a_file_that_was_changed_since_is_kept_and_made_anew_beside_it(self) -> None:
+        with self.standin(faults=["result=404*1"]):
+            first = self.json("x", "-n", "2", "--output", "x.png", code=7)
+            Path(first["files"][0]["path"]).write_text("mine now")
+            self.json("--resume")
+        self.assertEqual(len(self.names()), 3)
+        self.assertIn("mine now", [path.read_text(errors="replace") for path in self.cwd.iterdir()])
+
+    def test_an_interleaved_answer_comes_with_its_text(self) -> None:
+        argv = ("x", "--set", "enable_interleave=true", "--set", "stream=true", "--set", "max_images=2")
+        with self.standin(faults=["result=404*1"]):
+            self.json(*argv, "--output", "o/", code=7)
+            reply = self.json("--resume")["tasks"][0]
+        self.assertEqual([item["type"] for item in reply["interleaved_content"]], ["text", "image"] * 2)
+        self.assertTrue(Path(reply["markdown_path"]).is_file())
+
+    def test_a_folder_that_is_gone_and_cannot_be_made(self) -> None:
+        with self.standin():
+            self.image("x", "--async", "--output", "deep/x.png", "--submit-only")
+            (self.cwd / "deep").rmdir()
+            (self.cwd / "deep").write_text("in the way")
+            reply = self.json("--resume", code=7)
+        self.assertIn("--task-id", reply["error"]["hint"])
+        self.assertEqual(self.state(), "waiting")
+
+    def test_another_service_than_the_runs(self) -> None:
+        self.ledger.begin(RUN)
+        self.ledger.add(RUN.id, "task", task_id="t-1")
+        with self.standin() as standin:
+            reply = self.json("--resume", code=4)
+        self.assertIn(RUN.base, reply["error"]["message"])
+        self.assertIn("DASHSCOPE_HTTP_BASE_URL or --region", reply["error"]["hint"])
+        self.assertEqual(standin.sent, [])
+
+    # where it was submitted, what is set afterwards, flags, the host that is asked
+    HOMES: tuple[tuple[dict[str, str], dict[str, str], tuple[str, ...], str], ...] = (
+        ({"DASHSCOPE_WORKSPACE": "ws-1"}, {}, (), "ws-1.cn-beijing.maas.aliyuncs.com"),
+        ({"DASHSCOPE_WORKSPACE": "ws-1", "QWEN_REGION": "eu"}, {}, (), "ws-1.eu-central-1.maas.aliyuncs.com"),
+        ({"DASHSCOPE_WORKSPACE": "ws-1"}, {"DASHSCOPE_WORKSPACE": "ws-2"}, (), "ws-1.cn-beijing.maas.aliyuncs.com"),
+        ({"DASHSCOPE_WORKSPACE": "ws-1"}, {"DASHSCOPE_WORKSPACE": "a/b"}, (), "ws-1.cn-beijing.maas.aliyuncs.com"),
+        ({}, {"DASHSCOPE_WORKSPACE": "ws-2"}, (), "dashscope.aliyuncs.com"),
+        ({"DASHSCOPE_WORKSPACE": "ws-1"}, {}, ("--region", "cn"), "ws-1.cn-beijing.maas.aliyuncs.com"),
+        ({"DASHSCOPE_WORKSPACE": "ws-1"}, {}, ("--region", "intl"), "dashscope-intl.aliyuncs.com"),
+        ({}, {"QWEN_BASE_URL": "https://maas.qwencloudapi.com"}, (), "maas.qwencloudapi.com"),
+        ({"QWEN_BASE_URL": "https://proxy.example.com/x"}, {}, (), "dashscope.aliyuncs.com"),
+    )
+
+    def test_a_task_is_looked_for_at_the_base_that_took_it(self) -> None:
+        for number, (then, now, flags, host) in enumerate(self.HOMES):
+            for way in ("--task-id", "--cancel", "--resume"):
+                if way == "--resume" and (flags or "QWEN_BASE_URL" in {**then, **now}):
+                    continue  # --region does not go with it, and what another base means has tests of its own
+                with self.subTest(then=then, now=now, flags=flags, way=way):
+                    state = {"DASHSCOPE_API_KEY": KEY, "QIANWEN_STATE_DIR": str(self.folder / f"{number}{way}")}
+                    self.env = {**state, **then}
+                    submitted = Script({"output": {"task_id": "t-1", "task_status": "PENDING"}})
+                    self.assertEqual(self.image("x", "--async", "--submit-only", send=submitted).code, 0)
+                    self.env = {**state, **now}
+                    looked = Script({"output": {"task_id": "t-1", "task_status": "CANCELED"}})
+                    self.image(way, *(("t-1",) if way != "--resume" else ("--poll-once",)), *flags, send=looked)
+                    self.assertEqual(urlsplit(looked.requests[0].url).hostname, host)
+                    self.assertEqual(len(looked.requests), 1)
+
+    def test_files_go_where_the_workspace_keeps_them(self) -> None:
+        self.picture("a.png")
+        self.env = {"DASHSCOPE_API_KEY": KEY, "DASHSCOPE_WORKSPACE": "ws-1"}
+        script = Script(Fault("no", sent=False, permanent=True))
+        self.assertEqual(self.image("x", "--image", "a.png", "--region", "jp", send=script).code, 5)
+        (request,) = script.requests
+        self.assertTrue(request.url.startswith("https://ws-1.ap-northeast-1.maas.aliyuncs.com/api/v1/uploads?"))
+
+    def test_a_run_whose_host_cannot_be_named_disturbs_nobody(self) -> None:
+        self.env = {"DASHSCOPE_API_KEY": KEY}
+        for number, base in enumerate(
+            ("https://proxy.example.com/api/v1", "https://ws-1.eu-central-1.maas.aliyuncs.com/api/v1")
+        ):
+            run = changed(RUN, id=f"{number:016x}", request=str(number), region="eu-central-1", base=base)
+            self.ledger.begin(run)
+            self.ledger.add(run.id, "task", task_id=f"t-{number}")
+        looked = Script({"output": {"task_id": "t-1", "task_status": "CANCELED"}})
+        reply = self.json("--resume", "--poll-once", code=4, send=looked)
+        self.assertEqual([task["state"] for task in reply["tasks"]], ["waiting", "canceled"])
+        self.assertIn("no shared host", reply["error"]["message"])
+
+    def test_a_refused_key_is_explained(self) -> None:
+        with self.standin(faults=["poll=401:InvalidApiKey"]):
+            self.image(*ASYNC, "--submit-only")
+            reply = self.json("--resume", code=4)
+        for error in (reply["error"], reply["tasks"][0]["error"]):
+            self.assertIn("(the key is DASHSCOPE_API_KEY in the environment)", error["hint"])
+
+    def test_a_region_that_is_none_disturbs_nobody(self) -> None:
+        self.ledger.begin(changed(RUN, region="mars"))
+        with self.standin():
+            self.image(*ASYNC, "--submit-only")
+            reply = self.json("--resume", code=4)
+        self.assertEqual({task["state"] for task in reply["tasks"]}, {"unknown", "done"})
+
+    def test_what_went_through_desirecore_disturbs_nobody_and_needs_no_key(self) -> None:
+        self.ledger.begin(changed(RUN, base=DESIRECORE_BASE, is_task=False))
+        self.env = {}
+        reply = self.json("--resume")
+        self.assertEqual((reply["tasks"][0]["ok"], reply["tasks"][0]["state"]), (False, "unknown"))
+        self.assertIn("DesireCore", reply["tasks"][0]["error"]["message"])
+
+    def test_a_stand_in_of_earlier_disturbs_nobody(self) -> None:
+        with self.standin():
+            self.image(*ASYNC, "--submit-only")
+        with self.standin():
+            reply = self.json("--resume")
+        self.assertEqual((reply["ok"], reply["tasks"][0]["ok"], reply["tasks"][0]["state"]), (True, False, "waiting"))
+
+    def test_a_run_at_which_another_process_works_is_left_to_it(self) -> None:
+        with self.standin() as standin:
+            self.image(*ASYNC, "--submit-only")
+            (run,) = self.ledger.runs()
+            lock = self.ledger.claim(run.id)
+            assert lock
+            reply = self.json("--resume", code=2)
+            lock.release()
+        self.assertIn("another process", reply["error"]["message"])
+        self.assertEqual((standin.of("poll", "result"), self.names()), ([], []))
+
+    def test_a_run_that_another_process_finished_meanwhile(self) -> None:
+        with self.standin() as standin:
+            self.image(*ASYNC, "--submit-only")
+            (run,) = self.ledger.runs()
+            held = mock.patch("qianwen.account.store.Ledger.state", side_effect=["waiting", *["done"] * 9])
+            self.ledger.add(run.id, "end", state="done")
+            with held:
+                reply = self.json("--resume")
+        self.assertEqual((reply["tasks"][0]["ok"], standin.of("poll")), (True, []))
+
+    def test_combinations_that_make_no_sense(self) -> None:
+        for argv in (
+            ("--resume", "--task-id", "t"),
+            ("--tasks", "--resume"),
+            ("--cancel", "t", "--tasks"),
+            ("--resume", "x"),
+            ("--resume", "--again"),
+            ("--cancel", "t", "--dry-run"),
+            ("--tasks", "--submit-only"),
+            ("--resume", "--output", "x/"),
+            ("--resume", "--sandbox"),
+            ("--tasks", "--poll-once"),
+        ):
+            with self.subTest(argv):
+                self.assertEqual(self.image(*argv, send=Script()).code, 3)
+
+
+class Identical(ResumeCase):
+    def test_an_open_request_is_not_paid_for_again(self) -> None:
+        with self.standin(delay=5) as standin:
+            first = self.json(*ASYNC, "--submit-only")
+            reply = self.json(*ASYNC, code=3)
+            self.assertEqual(reply["error"]["kind"], "usage")
+            self.assertIn("--again", reply["error"]["hint"])
+            self.assertIn(f"--task-id {first['task_id']} --output {self.cwd / 'x.png'}", reply["next"])
+            self.assertEqual(self.bought(standin), 1)
+            self.assertEqual(self.image(*ASYNC, "--again").code, 0)
+            self.assertEqual(self.bought(standin), 2)
+            self.assertEqual(self.image("--resume").code, 0)
+            self.assertEqual(self.image(*ASYNC).code, 0)
+            self.assertEqual(self.bought(standin), 3)
+
+    def test_another_request_is_another(self) -> None:
+        self.picture("a.png")
+        with self.standin(delay=5):
+            for argv in (("x",), ("y",), ("x", "-n", "2"), ("x", "--seed", "1"), ("x", "--image", "a.png")):
+                self.assertEqual(self.image(*argv, "--async", "--submit-only").code, 0)
+                self.assertEqual(self.image(*argv, "--async", "--submit-only").code, 3)
+            self.picture("a.png", 800)
+            self.assertEqual(self.image("x", "--image", "a.png", "--async", "--submit-only").code, 0)
+
+    def test_after_a_refusal_it_may_be_sent_again(self) -> None:
+        with self.standin(faults=["sync=400:DataInspectionFailed*1"]):
+            self.assertEqual(self.image("x").code, 1)
+            self.assertEqual(self.image("x").code, 0)
+
+    def test_when_nothing_was_sent_it_may_be_sent_again(self) -> None:
+        refused = [Fault("refused", sent=False)] * 9
+        self.assertEqual(self.image("x", send=Script(*refused)).code, 5)
+        self.assertEqual(self.state(), "refused")
+        self.assertEqual(self.image("x", send=Script(*refused)).code, 5)
+
+    def test_of_many_at_once_one_is_sent(self) -> None:
+        codes: list[int] = []
+        with self.standin() as standin:
+            threads = [
+                threading.Thread(target=lambda: codes.append(self.image(*ASYNC, "-q", "--submit-only").code))
+                for _ in range(20)
+            ]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            self.assertEqual(self.bought(standin), 1)
+        self.assertEqual(sorted(codes), [0] + [3] * 19)
+
+
+class Lost(ResumeCase):
+    """A submission whose answer never came."""
+
+    def test_one_task_that_fits_is_offered_and_collected(self) -> None:
+        with self.standin(delay=3, faults=["submit=lose*1"]) as standin:
+            reply = self.json(*ASYNC, code=6)
+            (task_id,) = standin.tasks
+            self.assertEqual((reply["error"]["billed"], reply["error"]["retryable"]), ("unknown", False))
+            self.assertEqual([each["task_id"] for each in reply["candidates"]], [task_id])
+            self.assertIn(f"--task-id {task_id}", reply["next"])
+            self.assertEqual(self.state(), "unknown")
+            self.assertEqual(self.json(*ASYNC, code=3)["error"]["kind"], "usage")
+            argv = reply["next"].split()[2:]
+            self.assertEqual(self.image(*argv).code, 0)
+            self.assertEqual((self.bought(standin), self.state()), (1, "done"))
+            self.assertEqual(self.image("--resume").code, 0)
+        self.assertEqual(self.names(), ["x.png"])
+
+    def test_resume_offers_it_and_does_not_take_it(self) -> None:
+        with self.standin(faults=["submit=lose*1", "list=500*30"]) as standin:
+            reply = self.json(*ASYNC, code=6)
+            self.assertIn("--resume", reply["next"])
+            standin.faults._left.clear()
+            reply = self.json("--resume", code=6)
+            (task_id,) = standin.tasks
+            task = reply["tasks"][0]
+            self.assertEqual((task["state"], task["offered"]), ("unknown", [task_id]))
+            self.assertIn(f"--task-id {task_id}", task["next"])
+            self.assertEqual((standin.of("poll"), self.names()), ([], []))
+            self.assertEqual(self.image(*shlex.split(task["next"])[2:]).code, 0)
+        self.assertEqual(self.names(), ["x.png"])
+
+    def test_a_task_that_is_collected_twice_is_saved_once(self) -> None:
+        with self.standin() as standin:
+            first = self.json(*ASYNC)
+            fetched = len(standin.of("result"))
+            again = self.json("--task-id", first["task_id"])
+            self.assertEqual((again["files"], len(standin.of("result"))), (first["files"], fetched))
+            elsewhere = self.json("--task-id", first["task_id"], "--output", "y.png")
+        self.assertEqual(elsewhere["local_path"], str(self.cwd / "y.png"))
+        self.assertEqual(self.names(), ["x.png", "y.png"])
+
+    def test_several_are_listed_and_none_is_taken(self) -> None:
+        with self.standin(faults=["submit=lose*2"]) as standin:
+            self.image("a", "--async")
+            standin.sent.clear()
+            reply = self.json("b", "--async", code=6)
+            self.assertEqual({each["task_id"] for each in reply["candidates"]}, set(standin.tasks))
+            self.assertIn("2 tasks", reply["error"]["hint"])
+            self.assertIn("--resume", reply["next"])
+            first, second = standin.tasks
+            self.assertEqual(self.image("--task-id", second, "--output", "b.png").code, 0)
+            reply = self.json("--resume", code=6)
+            self.assertEqual([each["offered"] for each in reply["tasks"]], [[first]])
+
+    def test_tasks_that_this_machine_can_explain_are_not_offered(self) -> None:
+        with self.standin(faults=["list=500*30"]) as standin:
+            self.image("explained", "--async", "--submit-only")
+            standin.faults._left.clear()
+            standin.faults._left["submit"] = [(Trouble("drop"), 9)]
+            reply = self.json("x", "--async", code=6)
+        self.assertNotIn("candidates", reply)
+        self.assertIn("may still appear", reply["error"]["hint"])
+
+    def test_old_tasks_and_other_models_are_not_offered(self) -> None:
+        with self.standin(faults=["submit=lose*1"]) as standin:
+            other = {**self.env, "QIANWEN_STATE_DIR": str(self.folder / "another machine")}
+            env, self.env = self.env, other
+            self.image("old", "--async")
+            self.video("other model")
+            self.clock.sleep(600)
+            self.env = env
+            standin.faults._left["submit"] = [(Trouble("lose"), 1)]
+            reply = self.json("x", "--async", code=6)
+            self.assertEqual([each["task_id"] for each in reply["candidates"]], [list(standin.tasks)[-1]])
+
+    def test_a_lost_answer_of_no_task_cannot_be_asked_for(self) -> None:
+        with self.standin(faults=["sync=lose*1"]):
+            reply = self.json("x", code=6)
+            self.assertNotIn("next", reply)
+            self.assertEqual(self.json("x", code=3)["error"]["kind"], "usage")
+            reply = self.json("--resume")
+        self.assertEqual((reply["tasks"][0]["ok"], reply["tasks"][0]["state"]), (False, "unknown"))
+
+    def test_the_question_is_asked_in_the_terms_of_the_service(self) -> None:
+        listed = {"data": [], "total_page": 1}
+        script = Script(Fault("gone", sent=True), listed, listed, listed)
+        self.image("x", "--async", send=script)
+        target = script.requests[1].url.partition("/api/v1")[2]
+        self.assertEqual(
+            target,
+            "/tasks/?model_name=wan2.6-t2i&start_time=20231115061220&end_time=20231115061426&page_no=1",
+        )
+
+    def test_a_long_list_is_read_to_its_end(self) -> None:
+        def page(number: int, *ids: str) -> dict[str, Any]:
+            data = [{"task_id": each, "gmt_create": 1_700_000_000_000, "status": "RUNNING"} for each in ids]
+            return {"data": data, "total_page": 3, "page_no": number}
+
+        odd = {"data": [None, 7, {"task_id": 5}, {}, {"task_id": "c"}], "total_page": 3}
+        script = Script(Fault("gone", sent=True), page(1, "a"), page(2, "b"), odd)
+        reply = self.json("x", "--async", code=6, send=script)
+        self.assertEqual([each["task_id"] for each in reply["candidates"]], ["a", "b", "c"])
+        self.assertEqual(reply["candidates"][2]["created"], None)
+
+    def test_without_a_ledger_nothing_is_guessed(self) -> None:
+        (self.home / "file").write_text("x")
+        self.env["QIANWEN_STATE_DIR"] = str(self.home / "file")
+        script = Script(Fault("gone", sent=True))
+        reply = self.json("x", "--async", code=6, send=script)
+        self.assertEqual((len(script.requests), "candidates" in reply, "next" in reply), (1, False, False))
+
+
+class Tasks(ResumeCase):
+    def test_the_last_runs_newest_first(self) -> None:
+        with self.standin(delay=5) as standin:
+            self.image("a cat", "--async", "--output", "cat.png")
+            self.clock.sleep(7300)
+            self.video("a dog", "--submit-only")
+            self.clock.sleep(100)
+            sent = len(standin.sent)
+            reply = self.json("--tasks")
+            ran = self.image("--tasks")
+            self.assertEqual(len(standin.sent), sent)
+        newest, oldest = reply["tasks"]
+        self.assertEqual((newest["state"], newest["model"], newest["age"]), ("waiting", "wan2.6-t2v", 100))
+        self.assertEqual((oldest["state"], oldest["local_paths"]), ("done", [str(self.cwd / "cat.png")]))
+        self.assertIn("--resume", reply["next"])
+        first, second = ran.stdout.splitlines()
+        self.assertEqual(first.split()[:4], ["1m", "waiting", "video.py", "wan2.6-t2v"])
+        self.assertEqual(second.split()[:2], ["2h", "done"])
+        self.assertTrue(second.endswith("cat.png"))
+
+    def test_it_needs_no_key_and_no_ledger(self) -> None:
+        self.env = {}
+        self.assertEqual(self.json("--tasks")["tasks"], [])
+        self.assertEqual(self.image("--tasks").stdout, "")
+
+    def test_twenty_rows_are_enough(self) -> None:
+        for number in range(25):
+            self.ledger.begin(changed(RUN, id=f"{number:016x}", at=RUN.at + number, request=str(number)))
+            if number != 3:
+                self.ledger.add(f"{number:016x}", "end", state="done")
+        rows = self.json("--tasks")["tasks"]
+        self.assertEqual([row["run"] for row in rows], [f"{number:016x}" for number in (*range(24, 4, -1), 3)])
+
+    def test_no_line_of_the_service_can_command_a_terminal(self) -> None:
+        self.ledger.begin(RUN)
+        self.ledger.add(RUN.id, "task", task_id="t\x1b[2J\nfake")
+        ran = self.image("--tasks")
+        self.assertEqual(len(ran.stdout.splitlines()), 1)
+        self.assertNotIn("\x1b", ran.stdout)
+
+
+class Cancel(ResumeCase):
+    def test_a_task_that_has_not_begun(self) -> None:
+        with self.standin(delay=100) as standin:
+            task_id = self.json(*ASYNC, "--submit-only")["task_id"]
+            reply = self.json("--cancel", task_id)
+            self.assertEqual((reply["canceled"], reply["task_id"]), (True, task_id))
+            self.assertTrue(standin.tasks[task_id].canceled)
+            self.assertEqual(self.state(), "canceled")
+            self.assertEqual(self.json("--resume")["tasks"], [])
+
+    def test_a_task_that_has_begun(self) -> None:
+        with self.standin(delay=100):
+            task_id = self.json(*ASYNC, "--submit-only")["task_id"]
+            self.clock.sleep(60)
+            reply = self.json("--cancel", task_id, code=1)
+            self.assertEqual(reply["error"]["code"], "UnsupportedOperation")
+            self.assertIn("goes on", reply["error"]["hint"])
+            self.assertEqual(self.state(), "waiting")
+
+    def test_the_bare_id_on_stdout(self) -> None:
+        with self.standin(delay=100):
+            task_id = self.json(*ASYNC, "--submit-only")["task_id"]
+            self.assertEqual(self.image("--cancel", task_id).stdout, f"{task_id}\n")
+
+    def test_an_answer_that_was_lost_is_no_failure(self) -> None:
+        with self.standin(delay=100, faults=["cancel=lose*1"]) as standin:
+            task_id = self.json(*ASYNC, "--submit-only")["task_id"]
+            self.assertEqual(self.json("--cancel", task_id)["canceled"], True)
+            self.assertEqual(len(standin.of("cancel")), 2)
+
+    def test_a_canceled_task_ends_whoever_waits(self) -> None:
+        with self.standin(delay=100) as standin:
+            task_id = self.json(*ASYNC, "--submit-only")["task_id"]
+            standin.tasks[task_id].canceled = True
+            self.assertEqual(self.image("--task-id", task_id).code, 1)
+        self.assertEqual(self.state(), "canceled")
+
+
+class Mended(ResumeCase):
+    """What a hostile review found, a test for each."""
+
+    def test_nobody_takes_a_task_from_a_process_that_is_at_work_on_it(self) -> None:
+        with self.standin() as standin:
+            task_id = self.json(*ASYNC, "--submit-only")["task_id"]
+            (run,) = self.ledger.runs()
+            draft = self.cwd / f".{run.id}.0123.part"
+            draft.write_bytes(b"half")
+            lock = self.ledger.claim(run.id)
+            assert lock
+            reply = self.json("--task-id", task_id, code=2)
+            self.assertIn("another process", reply["error"]["message"])
+            self.assertTrue(draft.exists())
+            self.assertEqual(self.json("--cancel", task_id, code=1)["error"]["code"], "UnsupportedOperation")
+            lock.release()
+            self.assertEqual(self.image("--task-id", task_id).code, 0)
+        self.assertEqual((self.names(), standin.of("poll")[0].method), (["x.png"], "GET"))
+
+    def test_a_disk_without_links_that_fails_at_the_last_step(self) -> None:
+        broken = OSError(5, "Input/output error")
+        with (
+            self.standin(),
+            mock.patch("os.link", side_effect=OSError(1, "no")),
+            mock.patch("os.replace", side_effect=broken),
+        ):
+            self.assertEqual(self.image("x", "--output", "x.png").code, 7)
+        self.assertEqual(self.names(), [])
+
+    def test_cancel_adopts_nothing_that_it_could_not_cancel(self) -> None:
+        with self.standin(faults=["submit=lose*1"]) as standin:
+            self.image(*ASYNC)
+            (task_id,) = standin.tasks
+            self.assertEqual(self.image("--cancel", task_id).code, 1)
+            self.assertEqual(self.state(), "unknown")
+
+    def test_cancel_without_a_network_is_tried_again_by_next(self) -> None:
+        reply = self.json("--cancel", "t", code=5, send=Script(*[Fault("refused", sent=False)] * 9))
+        self.assertIn("--cancel t", reply["next"])
+
+    def test_a_region_is_not_carried_into_resume(self) -> None:
+        script = Script(Fault("gone", sent=True), *[{"data": []}] * 3)
+        reply = self.json("x", "--async", "--region", "intl", code=6, send=script)
+        self.assertTrue(reply["next"].endswith("--resume --print-response"), reply["next"])
+        self.assertEqual(self.image("--resume", "--region", "intl").code, 3)
+
+    def test_one_odd_run_ends_no_other(self) -> None:
+        odd = {"region": "mars"}, {"base": "http://[x"}, {"folder": "/a\0b"}, {"base": ""}
+        with self.standin():
+            self.image(*ASYNC, "--submit-only")
+            base = self.env["DASHSCOPE_HTTP_BASE_URL"]
+            for number, changes in enumerate(odd):
+                run = changed(RUN, id=f"{number:016x}", request=str(number), **{"base": base, **changes})
+                self.ledger.begin(run)
+                self.ledger.add(run.id, "task", task_id=f"t-{number}")
+            reply = self.json("--resume", "--timeout", "30", code=self.image("--resume", "--poll-once").code)
+        self.assertEqual(sum(task["state"] == "done" for task in reply["tasks"]), 0)
+        self.assertEqual(self.names(), ["x.png"])
+
+    @unittest.skipUnless(hasattr(os, "mkfifo"), "POSIX only")
+    def test_a_pipe_under_the_wanted_name(self) -> None:
+        with self.standin():
+            self.image(*ASYNC, "--submit-only")
+            os.mkfifo(self.cwd / "x.png")
+            self.assertEqual(self.image("--resume").code, 0)
+        self.assertTrue((self.cwd / "x-2.png").is_file())
+
+    def test_few_descriptors_are_enough(self) -> None:
+        with self.standin():
+            for number in range(30):
+                self.image(f"x{number}", "--async", "--submit-only", "--output", f"{number}.png")
+            held: list[int] = []
+            claim = Ledger.claim
+
+            def counting(ledger: Ledger, run_id: str) -> Any:
+                held.append(len(list((Path(ledger.folder) / "running").glob("*"))))
+                return claim(ledger, run_id)
+
+            with mock.patch.object(Ledger, "claim", counting):
+                self.assertEqual(self.image("--resume").code, 0)
+        self.assertEqual((len(self.names()), max(held)), (30, 0))
+
+    def test_a_ledger_that_cannot_be_read_is_not_empty(self) -> None:
+        Path(self.ledger.folder, "ledger-2023-11.jsonl").mkdir(parents=True)
+        for argv in (["--tasks"], ["--resume"]):
+            with self.subTest(argv):
+                self.assertIn("could not be read", self.json(*argv)["warnings"][0])
+
+    def test_a_reply_that_a_killed_process_did_not_save(self) -> None:
+        with self.standin():
+            first = self.video_json("x", "--output", "x.mp4")
+            Path(first["response_path"]).unlink()
+            again = self.video_json("--task-id", first["task_id"])
+        self.assertEqual((again["response_path"], self.names()), (first["response_path"], ["x.json", "x.mp4"]))
+
+    def test_an_identical_request_is_refused_before_its_files_are_uploaded(self) -> None:
+        picture = str(self.picture("a.png"))
+        with self.standin(delay=5) as standin:
+            self.video("x", "--image", picture, "--submit-only")
+            sent = len(standin.sent)
+            self.assertEqual(self.video("x", "--image", picture, "--submit-only").code, 3)
+            self.assertEqual(len(standin.sent), sent)
+
+    @unittest.skipIf(os.name == "nt", "Windows has no modes")
+    def test_the_state_folder_is_for_its_owner_alone(self) -> None:
+        with self.standin():
+            self.image("x")
+        self.assertEqual(os.stat(self.ledger.folder).st_mode & 0o777, 0o700)
+
+    def test_a_lost_picture_leads_nobody_in_circles(self) -> None:
+        with self.standin(faults=["sync=lose*1"]):
+            self.image("x")
+            reply = self.json("x", code=3)
+            self.assertNotIn("next", reply)
+            self.assertIn("cannot be asked for again", reply["error"]["hint"])
+            self.assertNotIn("next", self.json("--resume"))
+
+
+class Lists(ResumeCase):
+    """What the service may say when it is asked for a lost task, and what is made of it."""
+
+    NOW = 1_700_000_000_000
+
+    def offered(self, *pages: Any) -> tuple[list[str], str]:
+        reply = self.json("x", "--async", "--again", code=6, send=Script(Fault("gone", sent=True), *pages))
+        return [each["task_id"] for each in reply.get("candidates", [])], reply["error"]["hint"]
+
+    def entry(self, task_id: str, **changes: Any) -> dict[str, Any]:
+        return {"task_id": task_id, "gmt_create": self.NOW, "model_name": "wan2.6-t2i", "status": "RUNNING", **changes}
+
+    def test_odd_lists(self) -> None:
+        one = self.entry("t")
+        empty: dict[str, Any] = {"data": []}
+        for name, pages, ids, words in (
+            ("one", [{"data": [one], "total_page": 1}], ["t"], "very likely"),
+            ("no date", [{"data": [self.entry("t", gmt_create=None)], "total_page": 1}], ["t"], "has no date"),
+            (
+                "a date in words",
+                [{"data": [self.entry("t", gmt_create="2023")], "total_page": 1}],
+                ["t"],
+                "has no date",
+            ),
+            (
+                "another model",
+                [{"data": [self.entry("t", model_name="qwen-plus")], "total_page": 1}] * 3,
+                [],
+                "no such task",
+            ),
+            (
+                "yesterday",
+                [{"data": [self.entry("t", gmt_create=self.NOW - 9e7)], "total_page": 1}] * 3,
+                [],
+                "no such task",
+            ),
+            ("shifting pages", [{"data": [one], "total_page": 3}] * 3, ["t"], "very likely"),
+            (
+                "pages in words",
+                [{"data": [one], "total_page": "2"}, {"data": [self.entry("u")], "total_page": "2"}],
+                ["t", "u"],
+                "2 tasks",
+            ),
+            ("no pages", [{"data": [one]}, empty], ["t"], "very likely"),
+            ("nothing", [empty] * 3, [], "no such task"),
+            ("no list", [{"data": {"a": 1}}], [], "could not be read"),
+            ("no object", [answer(b"[1, 2]")], [], "could not be read"),
+            ("a refusal", [answer({"code": "InvalidApiKey"}, 401)], [], "could not be read"),
+        ):
+            with self.subTest(name):
+                found, hint = self.offered(*pages)
+                self.assertEqual(found, ids)
+                self.assertIn(words, hint)
+
+    def test_a_clock_that_is_wrong(self) -> None:
+        for ahead in (-4000, -90, 90, 4000):
+            when = self.NOW + ahead * 1000
+            dated = email.utils.formatdate(when / 1000, usegmt=True)
+            body = {"data": [self.entry("t", gmt_create=when)], "total_page": 1}
+            with self.subTest(ahead):
+                found, _ = self.offered(answer(body, date=dated), answer(body, date=dated))
+                self.assertEqual(found, ["t"])
+
+    def test_a_colleagues_task_of_later_is_not_offered(self) -> None:
+        self.offered(*[{"data": []}] * 3)
+        self.clock.sleep(600)
+        later = {"data": [self.entry("colleague", gmt_create=self.NOW + 500_000)], "total_page": 1}
+        reply = self.json("--resume", code=6, send=Script(*[later] * 3))
+        self.assertEqual(reply["tasks"][0]["offered"], [])
+
+
+class Slow(StandIn):
+    """Takes a moment for everything, so that a random moment may be any."""
+
+    def handle(self, route: str, incoming: Incoming) -> Reply:
+        time.sleep(0.03)
+        reply = super().handle(route, incoming)
+        time.sleep(0.03)
+        return reply
+
+
+@unittest.skipIf(os.name == "nt", "POSIX only")
+class Killed(ResumeCase):
+    """kill -9 at any moment: whatever was paid for is on the disk afterwards, and nothing is paid for twice."""
+
+    MOMENTS = 20
+    MACHINES = 5  # at once, each with a ledger and a service of its own
+
+    def start(self, machine: int, base: str, *argv: str) -> subprocess.Popen[bytes]:
+        more = {"DASHSCOPE_HTTP_BASE_URL": base, "QIANWEN_STATE_DIR": str(self.folder / f"state-{machine}")}
+        command = [sys.executable, str(SCRIPTS / "image.py"), *argv, "--poll-interval", "1"]
+        env = {**os.environ, **self.env, **more}
+        return subprocess.Popen(command, cwd=self.cwd, env=env, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+
+    def finish(self, machine: int, base: str, *argv: str) -> Ran:
+        stdout, _ = (process := self.start(machine, base, *argv)).communicate(timeout=60)
+        return Ran(process.returncode, stdout.decode(), "")
+
+    def live(self, machine: int, seconds: dict[int, float], told: dict[int, tuple[str, int]]) -> None:
+        """Be killed and resumed again and again; tell what was found, and how many tasks the service had taken."""
+        standin = Slow(delay=0.1)
+        with running(standin) as base:
+            for number, moment in seconds.items():
+                argv = (f"cat {number}", "-n", "2", "--async", "--output", f"{number}/x.png")
+                process = self.start(machine, base, *argv)
+                time.sleep(moment)
+                process.kill()
+                process.communicate()
+                (state,) = [run.state for run in self.runs(machine) if run.stem and f"/{number}" in run.folder] or [
+                    "none"
+                ]
+                ran = self.finish(machine, base, "--resume", "--print-response")
+                if ran.code == 6 and "--task-id" in ran.json["tasks"][0].get("next", ""):
+                    ran = self.finish(machine, base, *shlex.split(ran.json["tasks"][0]["next"])[2:])
+                prompts = [task.order.fields["prompt"] for task in standin.tasks.values()]
+                told[number] = (f"{moment:.2f} s, {state}, then exit {ran.code}", prompts.count(argv[0]))
+
+    def runs(self, machine: int) -> list[Purchase]:
+        return Ledger(str(self.folder / f"state-{machine}")).runs()
+
+    def test_at_twenty_random_moments(self) -> None:
+        generator = random.Random(20261121)
+        moments = {number: 2.4 * (number + generator.random()) / self.MOMENTS for number in range(self.MOMENTS)}
+        told: dict[int, tuple[str, int]] = {}
+        shares = [dict(list(moments.items())[machine :: self.MACHINES]) for machine in range(self.MACHINES)]
+        threads = [
+            threading.Thread(target=self.live, args=(number, share, told)) for number, share in enumerate(shares)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        for number in moments:
+            how, bought = told[number]
+            files = sorted(path.name for path in (self.cwd / str(number)).glob("*"))
+            with self.subTest(how):
+                self.assertLessEqual(bought, 1)
+                self.assertEqual(files, ["x_1.png", "x_2.png"] if bought else [])
+        states = {how.split(", ")[1] for how, _ in told.values()}
+        self.assertGreaterEqual(len(states), 3, "the moments were all alike")

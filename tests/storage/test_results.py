@@ -1,0 +1,299 @@
+"""Results from their storage host: whole, checked, continued after a break, and refused when they may not be fetched."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import threading
+import unittest
+from typing import Union
+from unittest import mock
+
+from qianwen.errors import LinkExpired, OutputError
+from qianwen.http.messages import Fault, Response
+from qianwen.sandbox.storage import crc64
+from qianwen.storage import results
+from qianwen.storage.beside import LARGE_BYTES, Beside
+from qianwen.storage.checksums import Crc64
+
+from ..support import Script, answer
+
+URL = "https://result.oss-cn-beijing.aliyuncs.com/1.png?Expires=1&Signature=s%2B"
+DATA = bytes(range(256)) * 40
+MD5 = base64.b64encode(hashlib.md5(DATA).digest()).decode()
+ETAG = '"E1"'
+
+
+def whole(data: bytes = DATA, **headers: str) -> Response:
+    return answer(data, 200, **{"content_length": str(len(data)), "etag": ETAG, **headers})
+
+
+def part(start: int, total: int = len(DATA), data: bytes = DATA) -> Response:
+    return answer(data[start:], 206, content_range=f"bytes {start}-{total - 1}/{total}", etag=ETAG)
+
+
+def breaking(size: int, **headers: str) -> Response:
+    """A response that gives some bytes and then breaks."""
+    left = [DATA[:size]]
+
+    def read(_: int) -> bytes:
+        if left:
+            return left.pop()
+        raise Fault("the connection broke", sent=True)
+
+    names = {name.replace("_", "-"): value for name, value in headers.items()}
+    return Response(200, {"content-length": str(len(DATA)), "etag": ETAG, **names}, read)
+
+
+class Fetch(unittest.TestCase):
+    def fetch(self, *outcomes: Union[Response, Fault], url: str = URL, loopback: bool = False) -> bytes:
+        self.script = Script(*outcomes)
+        self.warnings: list[str] = []
+        stream = io.BytesIO()
+        fetched = results.fetch(self.script, url, stream, loopback, self.warnings.append)
+        self.assertEqual(
+            (fetched.bytes, fetched.sha256), (len(stream.getvalue()), hashlib.sha256(stream.getvalue()).hexdigest())
+        )
+        return stream.getvalue()
+
+    def error(self, *outcomes: Union[Response, Fault], url: str = URL) -> OutputError:
+        with self.assertRaises(OutputError) as caught:
+            self.fetch(*outcomes, url=url)
+        self.assertNotIn("Signature", str(caught.exception))
+        return caught.exception
+
+    def test_no_key_and_no_storage_header_goes_along(self) -> None:
+        self.assertEqual(self.fetch(whole(content_md5=MD5, x_oss_hash_crc64ecma=str(crc64(DATA)))), DATA)
+        (request,) = self.script.requests
+        self.assertEqual((request.method, request.url), ("GET", URL))
+        self.assertEqual(set(request.headers), {"User-Agent", "Accept-Encoding"})
+
+    def test_a_break_is_continued_with_range(self) -> None:
+        self.assertEqual(self.fetch(breaking(1000, content_md5=MD5), Fault("reset", sent=True), part(1000)), DATA)
+        again = self.script.requests[2].headers
+        self.assertEqual((again["Range"], again["If-Match"]), ("bytes=1000-", ETAG))
+
+    def test_a_short_body_is_continued(self) -> None:
+        short = answer(DATA[:500], 200, content_length=str(len(DATA)), etag=ETAG)
+        self.assertEqual(self.fetch(short, part(500)), DATA)
+
+    def test_a_full_answer_to_a_range_begins_anew(self) -> None:
+        self.assertEqual(self.fetch(breaking(1000), whole()), DATA)
+
+    def test_a_wrong_part_begins_anew(self) -> None:
+        for name, odd in (
+            ("another start", part(900)),
+            ("another total", part(1000, total=5)),
+            ("no range", answer(DATA[1000:], 206)),
+            ("changed", answer(b"", 412)),
+            ("not satisfiable", answer(b"", 416)),
+        ):
+            with self.subTest(name):
+                self.assertEqual(self.fetch(breaking(1000), odd, whole()), DATA)
+                self.assertNotIn("Range", self.script.requests[2].headers)
+
+    def test_a_wrong_checksum_begins_anew_and_then_gives_up(self) -> None:
+        for name, value in (
+            ("content_md5", base64.b64encode(b"0" * 16).decode()),
+            ("x_oss_hash_crc64ecma", str(crc64(DATA) ^ 1)),
+        ):
+            with self.subTest(name):
+                self.assertEqual(self.fetch(whole(DATA, **{name: value}), whole(content_md5=MD5)), DATA)
+                error = self.error(*[whole(DATA, **{name: value}) for _ in range(results.BREAKS + 1)])
+                self.assertIn("checksum", error.message)
+
+    def test_numbers_that_nobody_can_read_are_none(self) -> None:
+        for odd in ("abc", "²", "9" * 5000, "-1", ""):
+            with self.subTest(odd[:9]):
+                self.assertEqual(self.fetch(whole(x_oss_hash_crc64ecma=odd)), DATA)
+                self.assertEqual(self.fetch(answer(DATA, 200, content_length=odd)), DATA)
+
+    def test_a_part_that_nobody_asked_for_is_not_taken_for_the_whole(self) -> None:
+        self.assertEqual(self.fetch(part(0, total=len(DATA)), whole()), DATA)
+
+    def test_it_gives_up_after_so_many_breaks(self) -> None:
+        error = self.error(*[Fault("reset", sent=True)] * (results.BREAKS + 1))
+        self.assertEqual((error.exit_code, error.billed), (7, "yes"))
+        self.assertIn("24 hours", error.hint)
+
+    def test_a_line_that_goes_on_bringing_bytes_is_not_given_up(self) -> None:
+        size = len(DATA) // 20
+        pieces = [
+            answer(DATA[start : start + size], 206, content_range=f"bytes {start}-{len(DATA) - 1}/{len(DATA)}")
+            for start in range(size, len(DATA), size)
+        ]
+        first = answer(DATA[:size], 200, content_length=str(len(DATA)), etag=ETAG)
+        self.assertGreater(len(pieces), 2 * results.BREAKS)
+        self.assertEqual(self.fetch(first, *pieces), DATA)
+
+    def test_the_same_bytes_again_and_again_are_given_up(self) -> None:
+        outcomes = [outcome for _ in range(20) for outcome in (breaking(1000), answer(b"", 416))]
+        self.error(*outcomes)
+        self.assertLess(len(self.script.requests), 15)
+
+    def test_a_hopeless_fault_ends_at_once(self) -> None:
+        self.error(Fault("certificate", sent=False, permanent=True))
+        self.assertEqual(len(self.script.requests), 1)
+
+    def test_an_empty_body_is_no_result(self) -> None:
+        self.assertIn("empty", self.error(*[answer(b"")] * 6).message)
+
+    def test_an_expired_link_is_told_apart(self) -> None:
+        xml = b"<Error><Code>AccessDenied</Code><Message>Request has expired.</Message></Error>"
+        self.assertIsInstance(self.error(answer(xml, 403)), LinkExpired)
+        gone = self.error(answer(b"<Error><Code>NoSuchKey</Code></Error>", 404))
+        self.assertNotIsInstance(gone, LinkExpired)
+        self.assertIn("NoSuchKey", gone.message)
+
+    def test_redirects_are_followed_without_credentials_and_only_to_https(self) -> None:
+        there = answer(b"", 302, location="https://other.aliyuncs.com/2.png")
+        self.assertEqual(self.fetch(there, whole()), DATA)
+        self.assertEqual(self.script.requests[1].url, "https://other.aliyuncs.com/2.png")
+        self.assertNotIn("Authorization", self.script.requests[1].headers)
+        self.assertIn("http:", self.error(answer(b"", 302, location="http://other.example.com/")).message)
+        self.assertIn("no URL", self.error(answer(b"", 302, location="https://[bad/")).message)
+        self.assertIn("too often", self.error(*[answer(b"", 302, location=URL)] * 9).message)
+
+
+class InAnotherThread(unittest.TestCase):
+    LARGE = bytes(LARGE_BYTES)
+
+    def test_every_block_in_its_order_whatever_its_size(self) -> None:
+        blocks = [bytes([number]) * (LARGE_BYTES if number in (3, 4, 9) else number + 1) for number in range(40)]
+        done: list[bytes] = []
+        with Beside(done.append) as beside:
+            for block in blocks:
+                beside.hand_over(block)
+        self.assertEqual(done, blocks)
+
+    def test_small_blocks_need_no_thread(self) -> None:
+        places: list[int] = []
+        with Beside(lambda _: places.append(threading.get_ident())) as beside:
+            for block in (b"x", b"y", self.LARGE, b"z"):
+                beside.hand_over(block)
+        self.assertEqual([place == threading.get_ident() for place in places], [True, True, False, False])
+
+    def test_what_goes_wrong_there_is_raised_here(self) -> None:
+        def work(block: bytes) -> None:
+            raise ValueError("no")
+
+        for count in (1, 20):
+            with self.subTest(count), self.assertRaisesRegex(ValueError, "no"), Beside(work) as beside:
+                for _ in range(count):
+                    beside.hand_over(self.LARGE)
+
+    def test_what_goes_wrong_in_both_places_is_not_taken_for_a_break_of_the_line(self) -> None:
+        def work(block: bytes) -> None:
+            raise MemoryError
+
+        with self.assertRaises(MemoryError), Beside(work) as beside:
+            beside.hand_over(self.LARGE)
+            raise Fault("the connection broke", sent=True)
+
+    def test_what_goes_wrong_here_waits_for_what_is_done_there(self) -> None:
+        done: list[bytes] = []
+        with self.assertRaises(KeyboardInterrupt), Beside(done.append) as beside:
+            beside.hand_over(self.LARGE)
+            raise KeyboardInterrupt
+        self.assertEqual(len(done), 1)
+
+    def test_a_machine_without_a_thread_to_spare(self) -> None:
+        done: list[bytes] = []
+        with mock.patch.object(threading.Thread, "start", side_effect=RuntimeError), Beside(done.append) as beside:
+            beside.hand_over(self.LARGE)
+            beside.hand_over(b"x")
+        self.assertEqual(done, [self.LARGE, b"x"])
+
+    def test_a_large_download_is_hashed_and_continued(self) -> None:
+        data = bytes(range(256)) * 4096 * 3
+        cut = 2**20 + 7
+        blocks = [data[:cut], b""]
+        promise = {
+            "content_length": str(len(data)),
+            "etag": ETAG,
+            "content_md5": base64.b64encode(hashlib.md5(data).digest()).decode(),
+        }
+        first = answer(b"", 200, **promise)
+
+        def read(_: int) -> bytes:
+            block = blocks.pop(0)
+            if not block:
+                raise Fault("the connection broke", sent=True)
+            return block
+
+        send = Script(Response(200, first.headers, read), part(cut, len(data), data))
+        stream = io.BytesIO()
+        fetched = results.fetch(send, URL, stream)
+        self.assertEqual((stream.getvalue() == data, fetched.sha256), (True, hashlib.sha256(data).hexdigest()))
+
+
+class Urls(unittest.TestCase):
+    def check(self, url: str, loopback: bool = False) -> list[str]:
+        warnings: list[str] = []
+        self.assertEqual(results.fetchable(url, loopback, warnings.append), url)
+        return warnings
+
+    def test_storage_hosts_pass_and_others_are_named(self) -> None:
+        self.assertEqual(self.check(URL), [])
+        for url in (
+            "https://cdn.example.com/1.png",
+            "https://evilaliyuncs.com/1.png",
+            "https://aliyuncs.com.evil.example/",
+        ):
+            self.assertEqual(len(self.check(url)), 1)
+
+    def test_what_is_never_fetched(self) -> None:
+        for url in (
+            "http://result.example.com/1.png",
+            "file:///etc/passwd",
+            "ftp://a.aliyuncs.com/x",
+            "data:image/png;base64,AA",
+            "",
+            "https://",
+            "https://[::1",
+            "http://127.0.0.1/1.png",
+        ):
+            with self.subTest(url), self.assertRaises(OutputError):
+                self.check(url)
+
+    def test_http_to_storage_becomes_https(self) -> None:
+        url = "http://result.oss-cn-beijing.aliyuncs.com/1.png?Signature=http://x"
+        self.assertEqual(results.fetchable(url, False), "https" + url[4:])
+
+    def test_loopback_only_beside_a_loopback_api(self) -> None:
+        for url in ("http://127.0.0.1:8080/1.png", "http://localhost/1.png", "http://[::1]/1.png"):
+            self.assertEqual(self.check(url, loopback=True), [])
+        with self.assertRaises(OutputError):
+            self.check("http://127.0.0.1.evil.example/", loopback=True)
+
+    def test_messages_lose_the_query(self) -> None:
+        self.assertEqual(results.shown(URL), "https://result.oss-cn-beijing.aliyuncs.com/1.png")
+
+
+class Checksums(unittest.TestCase):
+    VECTORS = (
+        (b"", 0),
+        (b"123456789", 11051210869376104954),
+        (b"a", 3675645893302102789),
+        (b"12345", 6748440630437108969),
+        (b"1234567890", 12811388247244714686),
+        (b"hello world", 5981764153023615706),
+    )
+
+    def test_the_vectors_of_the_sheet_both_ways(self) -> None:
+        for data, value in self.VECTORS:
+            with self.subTest(data):
+                self.assertEqual(crc64(data), value)
+                for step in (1, 4, 100):
+                    for expected in (value, value ^ 1, value ^ 1 << 63):
+                        check = Crc64()
+                        for start in range(0, len(data), step):
+                            check.update(data[start : start + step])
+                        self.assertEqual(check.matches(expected), expected == value)
+
+    def test_blocks_larger_than_a_chunk(self) -> None:
+        data = bytes(200_003)
+        check = Crc64()
+        check.update(data)
+        self.assertTrue(check.matches(crc64(data)))

@@ -1,0 +1,212 @@
+"""Real processes in surroundings that people really have: closed streams, full disks, odd interpreters, an impatient hand."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import unittest
+from typing import Any
+
+from qianwen.sandbox.server import running
+
+from .. import SCRIPTS
+from ..support import KEY, Case, Recording
+
+IMAGE = str(SCRIPTS / "image.py")
+
+
+@unittest.skipIf(os.name == "nt", "POSIX only")
+class Surroundings(Case):
+    def shell(self, command: str, stdin: bytes = b"", **env: str) -> subprocess.CompletedProcess[bytes]:
+        """A line for sh in which $image is the program; the stand-in's variables are set when there is one."""
+        image = f"'{sys.executable}' '{IMAGE}'"
+        surroundings = {**os.environ, "HOME": str(self.home), **self.env, **env}
+        surroundings.pop("PYTHONUNBUFFERED", None)  # it hides what the last flush of a stream does
+        line = command.replace("$image", image)
+        return subprocess.run(["/bin/sh", "-c", line], cwd=self.cwd, env=surroundings, input=stdin, capture_output=True)
+
+    def test_streams_that_the_caller_closed(self) -> None:
+        for closed in (">&-", "2>&-", "<&-", ">&- 2>&- <&-", ">/dev/full", "2>/dev/full"):
+            if "full" in closed and not os.path.exists("/dev/full"):
+                continue
+            with self.subTest(closed):
+                ran = self.shell(f"$image x --sandbox --overwrite --output x.png {closed}")
+                self.assertEqual((ran.returncode, b"Traceback" in ran.stderr), (0, False), ran.stderr)
+                self.assertTrue((self.cwd / "x.png").is_file())
+                (self.cwd / "x.png").unlink()
+
+    @unittest.skipUnless(os.path.exists("/dev/full"), "Linux only")
+    def test_exit_codes_survive_a_full_disk(self) -> None:
+        gossamer = f"'{sys.executable}' '{SCRIPTS / 'gossamer.py'}'"
+        for command, code in (
+            ("$image --nonsense", 3),
+            ("$image x --set n=99", 3),
+            ("$image x --dry-run", 0),
+            ("$image --help", 0),
+            (f"{gossamer} --help", 0),
+            (f"{gossamer} --nonsense", 3),
+        ):
+            with self.subTest(command):
+                self.assertEqual(self.shell(f"{command} >/dev/full 2>/dev/full").returncode, code)
+
+    def test_a_prompt_comes_in_utf_8_whatever_the_code_page(self) -> None:
+        ran = self.shell("$image - --dry-run", "\ufeff猫 é\n".encode(), PYTHONIOENCODING="latin-1", PYTHONUTF8="0")
+        self.assertIn('"text": "猫 é"'.encode(), ran.stdout)
+        ran = self.shell("$image - --dry-run", b"caf\xe9")
+        self.assertEqual(ran.returncode, 3)
+        self.assertIn(b"stdin could not be read: it is no UTF-8 text", ran.stderr)
+
+    def test_interpreters_that_leave_the_folder_of_a_script_out(self) -> None:
+        for flag in ("-I", *(["-P"] if sys.version_info >= (3, 11) else [])):
+            with self.subTest(flag):
+                ran = subprocess.run([sys.executable, flag, IMAGE, "x", "--dry-run"], capture_output=True)
+                self.assertEqual(ran.returncode, 0, ran.stderr)
+                ran = subprocess.run([sys.executable, flag, str(SCRIPTS / "sandbox.py"), "--help"], capture_output=True)
+                self.assertEqual(ran.returncode, 0, ran.stderr)
+
+    def test_a_disk_that_is_full_is_known_before_paying(self) -> None:
+        with self.standin() as standin:
+            ran = self.shell("ulimit -f 8; $image x --output x.png --print-response")  # blocks of 512 bytes
+        self.assertEqual((ran.returncode, standin.of("sync")), (3, []), ran.stderr)
+        self.assertEqual(list(self.cwd.iterdir()), [])
+
+    def test_a_disk_that_fills_up_later_is_exit_7_and_leaves_no_piece(self) -> None:
+        with self.standin() as standin:
+            ran = self.shell(
+                "ulimit -f 64; $image x --size 4K --model wan2.7-image-pro --output x.png --print-response"
+            )
+        self.assertEqual((ran.returncode, len(standin.of("sync"))), (7, 1), ran.stderr)
+        reply = json.loads(ran.stdout)
+        self.assertEqual((len(reply["image_urls"]), reply["error"]["billed"], reply["files"]), (1, "yes", []))
+        self.assertEqual(list(self.cwd.iterdir()), [])
+
+    def test_a_folder_that_was_deleted_under_us(self) -> None:
+        ran = self.shell("mkdir gone; cd gone; rmdir ../gone; $image x --sandbox")
+        self.assertEqual(ran.returncode, 3)
+        self.assertIn(b"the current folder is gone", ran.stderr)
+
+    def test_a_pipe_where_a_file_should_be_blocks_nobody(self) -> None:
+        os.mkfifo(self.cwd / ".env")
+        os.mkfifo(self.cwd / "x.png")
+        ran = self.shell("$image x --dry-run")
+        self.assertEqual(ran.returncode, 0, ran.stderr)
+        ran = self.shell("$image x --image x.png --dry-run")
+        self.assertIn(b"is no regular file", ran.stderr)
+
+    def test_a_key_is_hidden_wherever_it_was_put_by_mistake(self) -> None:
+        key = 'quo"ted\\key-without-a-known-shape'
+        self.env = {"DASHSCOPE_API_KEY": key}
+        ran = self.shell(f"$image x --set 'nosuch={key}' --output '{key}' --print-response")
+        self.assertEqual(ran.returncode, 3)
+        for text in (ran.stdout, ran.stderr):
+            self.assertNotIn(b"without-a-known-shape", text)
+        self.assertIn("[hidden]", json.loads(ran.stdout)["problems"][0]["value"])
+
+
+@unittest.skipIf(os.name == "nt", "signals differ")
+class Interrupted(Case):
+    def start(self, *argv: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, IMAGE, *argv, "--print-response"],
+            cwd=self.cwd,
+            env={**os.environ, "HOME": str(self.home), **self.env},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def interrupt(self, process: subprocess.Popen[str], after: str, number: int = signal.SIGINT) -> Any:
+        """Send Ctrl-C (or another signal) as soon as stderr says `after`; the JSON, which must come soon and without a traceback."""
+        assert process.stderr
+        said = ""
+        while after not in said:
+            line = process.stderr.readline()
+            self.assertNotEqual(line, "", f"it ended early: {said}")
+            said += line
+        process.send_signal(number)
+        stdout, stderr = process.communicate(timeout=10)
+        self.assertEqual((process.returncode, "Traceback" in stderr), (130, False), stderr)
+        return json.loads(stdout)
+
+    def test_a_task_leaves_its_id_and_the_way_on(self) -> None:
+        standin = Recording(self.clock, delay=3600)
+        with running(standin) as base:
+            self.env = {"DASHSCOPE_HTTP_BASE_URL": base, "DASHSCOPE_API_KEY": KEY}
+            reply = self.interrupt(self.start("x", "--async", "--output", "o/"), "Task submitted")
+        (task_id,) = standin.tasks
+        self.assertEqual((reply["task_id"], reply["error"]["billed"]), (task_id, "unknown"))
+        self.assertIn(f"--task-id {task_id} --output {self.cwd / 'o'}/", reply["next"])
+
+    def test_the_signal_by_which_shells_end_a_command_is_told_alike(self) -> None:
+        standin = Recording(self.clock, delay=3600)
+        with running(standin) as base:
+            self.env = {"DASHSCOPE_HTTP_BASE_URL": base, "DASHSCOPE_API_KEY": KEY}
+            reply = self.interrupt(self.start("x", "--async"), "Task submitted", signal.SIGTERM)
+        (task_id,) = standin.tasks
+        self.assertIn(f"--task-id {task_id}", reply["next"])
+
+    def test_two_signals_in_quick_succession_cost_no_json(self) -> None:
+        standin = Recording(self.clock, delay=3600)
+        with running(standin) as base:
+            self.env = {"DASHSCOPE_HTTP_BASE_URL": base, "DASHSCOPE_API_KEY": KEY}
+            for number, pause in enumerate((0.0, 0.002, 0.005, 0.01, 0.02)):
+                process = self.start(f"x{number}", "--async")
+                assert process.stderr
+                said = ""
+                while "Task submitted" not in said:
+                    said = process.stderr.readline()
+                process.send_signal(signal.SIGTERM)
+                time.sleep(pause)
+                process.send_signal(signal.SIGINT)
+                stdout, stderr = process.communicate(timeout=10)
+                with self.subTest(pause):
+                    self.assertEqual((process.returncode, "Traceback" in stderr), (130, False), stderr)
+                    self.assertIn("--task-id", json.loads(stdout)["next"])
+
+    def test_in_the_middle_of_a_submission_nobody_is_told_to_run_it_again(self) -> None:
+        with self.standin(faults=["sync=stall:5"]):
+            reply = self.interrupt(self.start("x"), "Waiting for the answer")
+        self.assertEqual((reply["error"]["billed"], reply["error"]["retryable"]), ("unknown", False))
+        self.assertIn("before you run it again", reply["error"]["hint"])
+
+    def test_a_stream_leaves_what_came(self) -> None:
+        from qianwen.sandbox.standin import StandIn
+
+        with running(StandIn(delay=8)) as base:
+            self.env = {"DASHSCOPE_HTTP_BASE_URL": base, "DASHSCOPE_API_KEY": KEY}
+            argv = ["x", "--set", "enable_interleave=true", "--set", "stream=true", "--set", "max_images=5"]
+            reply = self.interrupt(self.start(*argv), "Received a picture")
+        self.assertEqual(reply["error"]["billed"], "yes")
+        self.assertGreaterEqual(len(reply["image_urls"]), 1)
+
+    def test_downloads_end_at_once_and_leave_no_piece(self) -> None:
+        with self.standin(faults=["result=stall:3*4"]) as standin:
+            process = self.start("x", "-n", "4", "--output", "o/")
+            deadline = time.monotonic() + 10
+            while len(standin.of("result")) < 4 and time.monotonic() < deadline:
+                time.sleep(0.02)
+            process.send_signal(signal.SIGINT)
+            stdout, stderr = process.communicate(timeout=10)
+        reply = json.loads(stdout)
+        self.assertEqual((process.returncode, len(reply["image_urls"]), "Traceback" in stderr), (130, 4, False))
+        self.assertEqual(list((self.cwd / "o").iterdir()), [])
+        self.assertEqual(len(standin.of("result")), 4)
+
+    def test_before_anything_has_begun(self) -> None:
+        """Ctrl-C while the program is still being imported: an import hook plays the hand, so that the moment is sure."""
+        hook = (
+            "import runpy, sys\n"
+            "class Hand:\n"
+            "    def find_spec(self, name, *_):\n"
+            "        if name == 'qianwen.cli': raise KeyboardInterrupt\n"
+            "sys.meta_path.insert(0, Hand())\n"
+            "runpy.run_path(sys.argv[1], run_name='__main__')\n"
+        )
+        for program in ("image.py", "video.py"):
+            ran = subprocess.run([sys.executable, "-c", hook, str(SCRIPTS / program)], capture_output=True, text=True)
+            with self.subTest(program):
+                self.assertEqual((ran.returncode, ran.stderr), (130, ""))
