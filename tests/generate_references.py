@@ -17,7 +17,7 @@ if sys.path[0] == str(ROOT / "tests"):  # run as a script: tests/http would stan
 sys.path.insert(0, str(ROOT / "scripts"))
 
 from qianwen.checks.sizes import judge  # noqa: E402
-from qianwen.describe.wording import (
+from qianwen.describe.wording import (  # noqa: E402
     KINDS,
     REQUIRED,
     RULES,

@@ -348,7 +348,7 @@ class Processes(Case):
             ours,
             {
                 *("qianwen", "qianwen.ask", "qianwen.cli", "qianwen.environment", "qianwen.errors", "qianwen.regions"),
-                *("qianwen.command", "qianwen.command.flags", "qianwen.command.help"),
+                *("qianwen.command", "qianwen.command.flags", "qianwen.command.help_page"),
                 *("qianwen.models", "qianwen.models.catalog", "qianwen.models.image_models"),
                 *("qianwen.models.image_rules", "qianwen.plain", "qianwen.plain.record"),
             },

@@ -27,9 +27,9 @@ def main(catalog: Catalog, argv: list[str], environment: Environment | None = No
     environment = environment or real(sys.argv[0])
     words = argv[: argv.index("--")] if "--" in argv else argv
     if "--help" in words or "-h" in words:
-        from .command import help
+        from .command import help_page
 
-        write(environment.stdout, help.help_text(catalog))
+        write(environment.stdout, help_page.help_text(catalog))
         return OK
     if "--version" in words:
         write(environment.stdout, f"{catalog.program} {flags.VERSION}\n")
@@ -84,7 +84,7 @@ class _Process:
         return OK
 
     def _end_politely(self) -> None:
-        """From here on treat SIGTERM like Ctrl-C: answer with JSON and `next`. Agents' shells end commands with SIGTERM.
+        """From here on treat SIGTERM like Ctrl-C: answer with JSON and `next`. Agents' shells send it.
 
         Not earlier: a refused request has nothing to continue, and should not wait for the import.
         """

@@ -25,8 +25,8 @@ sys.path[:0] = [str(ROOT), str(ROOT / "scripts")]
 for name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy", "ALL_PROXY", "all_proxy"):
     os.environ.pop(name, None)
 
-from qianwen import environment
-from qianwen.storage import bucket_settings, signature
+from qianwen import environment  # noqa: E402
+from qianwen.storage import bucket_settings, signature  # noqa: E402
 from qianwen.storage.signature import Operation, Secret, Signer  # noqa: E402
 
 from tests.storage.test_bucket import KEY_ID, SECRET, TOKEN, Storage  # noqa: E402

@@ -56,7 +56,7 @@ class Imports(unittest.TestCase):
     def test_what_a_help_imports(self) -> None:
         bare = imported("-c", "import os, sys")
         ours = {"qianwen", *(f"qianwen.{name}" for name in ("ask", "cli", "environment", "errors", "regions"))}
-        ours |= {"qianwen.command", "qianwen.command.flags", "qianwen.command.help"}
+        ours |= {"qianwen.command", "qianwen.command.flags", "qianwen.command.help_page"}
         ours |= {"qianwen.models", "qianwen.models.catalog", "qianwen.plain", "qianwen.plain.record"}
         rows = {
             "image.py": {"qianwen.models.image_models", "qianwen.models.image_rules"},

@@ -15,7 +15,7 @@ import unittest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Iterator, NamedTuple
 
-from qianwen.command import flags, help
+from qianwen.command import flags, help_page
 from qianwen.command.flags import EXIT_CODES
 from qianwen.environment import BUCKET_NAMES
 from qianwen.models.catalog import find
@@ -271,7 +271,7 @@ class Names(unittest.TestCase):
 
     def test_every_flag_is_in_the_help_and_explained(self) -> None:
         for catalog in CATALOGS:
-            shown = help.help_text(catalog)
+            shown = help_page.help_text(catalog)
             for _, rows in flags.groups(catalog):
                 for flag in rows:
                     self.assertTrue(flag.help)

@@ -210,7 +210,7 @@ def _tape(run: Run) -> Recorder | Player | None:
 
 @contextmanager
 def _endpoint(run: Run, known: Purchase | None, tape: Recorder | Player | None) -> Iterator[tuple[Endpoint, str]]:
-    """The endpoint and where its key was found: the real one, a recording's, or that of a stand-in made for this run."""
+    """The endpoint, and where its key was found: the real one, a recording's, or a stand-in's that ends with the run."""
     from ..service import endpoint
 
     if run.ask.sandbox:

@@ -1,4 +1,4 @@
-"""A checked request as the call on the wire, with a text for each local file: its URL, words for people, or its identity."""
+"""A checked request as the call on the wire, with a text for each local file: its URL, words, or its identity."""
 
 from __future__ import annotations
 

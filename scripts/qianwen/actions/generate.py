@@ -28,7 +28,7 @@ if TYPE_CHECKING:  # at run time these are imported only where they are needed, 
 
 
 def generate(run: Run, way: Way) -> Outcome:
-    """Make what was asked for. Raises a QianwenError for every other ending; `run.outcome` then has what was reached."""
+    """Make what was asked for. Raises a QianwenError for every other ending; `run.outcome` has what was reached."""
     checked = way.check()
     _announce(run, checked)
     if run.ask.dry_run:

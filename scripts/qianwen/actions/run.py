@@ -6,7 +6,7 @@ from ..outcome import Outcome
 from ..plain.redact import literal
 
 TYPE_CHECKING = False
-if TYPE_CHECKING:  # at run time these are imported only where they are needed, so that a refused request costs nothing
+if TYPE_CHECKING:  # at run time these are imported where they are needed: a refused request pays for none of them
     from tempfile import TemporaryDirectory
 
     from ..account.entry import Entry
@@ -21,7 +21,8 @@ if TYPE_CHECKING:  # at run time these are imported only where they are needed, 
 class Run:
     """One run of a program.
 
-    deadline: a moment of the environment's clock, in seconds.  account: opened when it is first needed, unless handed in.
+    deadline: a moment of the environment's clock, in seconds.
+    account: opened when it is first needed, unless handed in.
     """
 
     def __init__(

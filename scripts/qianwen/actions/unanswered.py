@@ -22,7 +22,7 @@ PAUSES = (0.0, 2.0, 4.0)  # a task may not be listed at once
 
 
 def look_soon(run: Run, connection: Connection, entry: Entry, purchase: Purchase, error: QianwenError) -> None:
-    """Look right after the submission, more than once, and offer what is found in the answer and in the error's hint."""
+    """Look right after the submission, more than once; what is found goes into the answer and the error's hint."""
     known = {bought.task_id for bought in run.account.runs()}
     found: list[Listed] | None = None
     try:
@@ -45,7 +45,7 @@ def look(
     now: float,
     error: QianwenError,
 ) -> None:
-    """Look once, some time later. known: ids of the tasks that this machine can explain. Raises what the look raises."""
+    """Look once, some time later. known: ids of the tasks that this machine explains. Raises what the look raises."""
     _offer(_listed(connection, known, purchase, now), purchase, entry, error)
 
 

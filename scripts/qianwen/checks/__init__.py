@@ -1,1 +1,1 @@
-"""A request held against its row, with every problem at once. May be imported by actions, desirecore, describe and sandbox."""
+"""A request held against its row: every problem at once. May be imported by actions, desirecore, describe, sandbox."""

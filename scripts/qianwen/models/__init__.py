@@ -1,1 +1,1 @@
-"""What may be asked of which model, and how it is written on the wire. May be imported by every wing that speaks of requests."""
+"""What may be asked of which model, and how it is written. May be imported by all that speak of requests."""

@@ -1,1 +1,1 @@
-"""Files elsewhere: uploads, results and the own bucket, never with the API key. May be imported by actions and desirecore."""
+"""Files elsewhere: uploads, results, the own bucket; never the API key. May be imported by actions and desirecore."""
