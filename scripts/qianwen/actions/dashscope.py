@@ -210,7 +210,7 @@ def _tape(run: Run) -> Recorder | Player | None:
 
 @contextmanager
 def _endpoint(run: Run, known: Purchase | None, tape: Recorder | Player | None) -> Iterator[tuple[Endpoint, str]]:
-    """The endpoint, and where its key was found: the real one, a recording's, or a stand-in's that ends with the run."""
+    """The endpoint, and where its key was found: the real one, a recording's, or a stand-in's that ends with it."""
     from ..service import endpoint
 
     if run.ask.sandbox:
