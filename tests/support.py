@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Iterator, Mapping, NamedTuple, Sequence, cast
 
 from qianwen import cli
-from qianwen.account.store import Ledger, folder
+from qianwen.account.store import Account, folder
 from qianwen.environment import Environment, Place
 from qianwen.http.messages import Fault, Request, Response
 from qianwen.models.image_models import IMAGES
@@ -119,8 +119,8 @@ class Case(unittest.TestCase):
             yield recording
 
     @property
-    def ledger(self) -> Ledger:
-        return Ledger(folder(self.env, str(self.home)), self.clock)
+    def ledger(self) -> Account:
+        return Account(folder(self.env, str(self.home)), self.clock)
 
     def image(self, *argv: str, stdin: str = "", send: Send | None = None) -> Ran:
         return self.run_program(IMAGES, argv, stdin, send)

@@ -16,7 +16,7 @@ from typing import Any
 from unittest import mock
 from urllib.parse import urlsplit
 
-from qianwen.account.store import DESIRECORE_BASE, Ledger, Purchase
+from qianwen.account.store import DESIRECORE_BASE, Account, Purchase
 from qianwen.http.messages import Fault
 from qianwen.plain.record import changed
 from qianwen.sandbox.faults import Fault as Trouble
@@ -110,8 +110,18 @@ class Resume(ResumeCase):
             reply = self.json("--resume", code=1)
             self.assertEqual((reply["error"]["code"], self.state()), ("UNKNOWN", "waiting"))
             self.assertNotIn("next", reply)
-        self.clock.sleep(86_400)
-        self.assertEqual(self.json("--resume")["tasks"], [])
+
+    def test_a_task_that_the_service_has_forgotten_is_closed_when_it_says_so_and_not_before(self) -> None:
+        with self.standin() as standin:
+            self.image(*ASYNC, "--submit-only")
+            self.clock.sleep(8 * 86_400)  # a clock that was set forward, or a week
+            self.assertEqual(self.image(*ASYNC).code, 3)
+            self.assertEqual((self.state(), self.bought(standin)), ("waiting", 1))
+            standin.tasks.clear()
+            self.json("--task-id", self.ledger.runs()[-1].task_id, code=1)
+            self.assertEqual(self.state(), "expired")
+            self.assertEqual(self.json("--resume")["tasks"], [])
+            self.assertEqual((self.image(*ASYNC).code, len(standin.of("submit"))), (0, 2))
 
     def test_pictures_that_could_not_be_fetched_are_fetched_later(self) -> None:
         for argv in (("x", "-n", "3", "--output", "a/"), ("y", "-n", "3", "--async", "--output", "b/")):
@@ -261,9 +271,9 @@ class Resume(ResumeCase):
         with self.standin() as standin:
             self.image(*ASYNC, "--submit-only")
             (run,) = self.ledger.runs()
-            held = mock.patch("qianwen.account.store.Ledger.state", side_effect=["waiting", *["done"] * 9])
+            as_they_were = mock.patch("qianwen.account.store.Account.open_runs", return_value=[run])
             self.ledger.add(run.id, "end", state="done")
-            with held:
+            with as_they_were:
                 reply = self.json("--resume")
         self.assertEqual((reply["tasks"][0]["ok"], standin.of("poll")), (True, []))
 
@@ -598,18 +608,18 @@ class Mended(ResumeCase):
             for number in range(30):
                 self.image(f"x{number}", "--async", "--submit-only", "--output", f"{number}.png")
             held: list[int] = []
-            claim = Ledger.claim
+            claim = Account.claim
 
-            def counting(ledger: Ledger, run_id: str) -> Any:
+            def counting(ledger: Account, run_id: str) -> Any:
                 held.append(len(list((Path(ledger.folder) / "running").glob("*"))))
                 return claim(ledger, run_id)
 
-            with mock.patch.object(Ledger, "claim", counting):
+            with mock.patch.object(Account, "claim", counting):
                 self.assertEqual(self.image("--resume").code, 0)
         self.assertEqual((len(self.names()), max(held)), (30, 0))
 
     def test_a_ledger_that_cannot_be_read_is_not_empty(self) -> None:
-        Path(self.ledger.folder, "ledger-2023-11.jsonl").mkdir(parents=True)
+        Path(self.ledger.folder, "account.db").mkdir(parents=True)
         for argv in (["--tasks"], ["--resume"]):
             with self.subTest(argv):
                 self.assertIn("could not be read", self.json(*argv)["warnings"][0])
@@ -762,7 +772,7 @@ class Killed(ResumeCase):
                 told[number] = (f"{moment:.2f} s, {state}, then exit {ran.code}", prompts.count(argv[0]))
 
     def runs(self, machine: int) -> list[Purchase]:
-        return Ledger(str(self.folder / f"state-{machine}")).runs()
+        return Account(str(self.folder / f"state-{machine}")).runs()
 
     def test_at_twenty_random_moments(self) -> None:
         generator = random.Random(20261121)

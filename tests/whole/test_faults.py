@@ -195,7 +195,7 @@ class Broken(Case):
 
 def ledger_state(case: Broken) -> str:
     """The state of the run in the ledger of this machine; "none" when nothing stands there."""
-    book = store.Ledger(store.folder(case.env, str(case.home)), case.clock)
+    book = store.Account(store.folder(case.env, str(case.home)), case.clock)
     runs = book.runs()
     case.assertLessEqual(len(runs), 1, "one command line makes one run")
     return book.state(runs[0]) if runs else "none"

@@ -75,14 +75,22 @@ class Surroundings(Case):
         self.assertEqual(list(self.cwd.iterdir()), [])
 
     def test_a_disk_that_fills_up_later_is_exit_7_and_leaves_no_piece(self) -> None:
+        """128 KiB a file: enough for the account, too little for the clip."""
+        video = f"'{sys.executable}' '{SCRIPTS / 'video.py'}'"
+        flags = "--duration 15 --resolution 1080P --model wan2.7-t2v --output x.mp4 --print-response"
         with self.standin() as standin:
-            ran = self.shell(
-                "ulimit -f 64; $image x --size 4K --model wan2.7-image-pro --output x.png --print-response"
-            )
-        self.assertEqual((ran.returncode, len(standin.of("sync"))), (7, 1), ran.stderr)
+            ran = self.shell(f"ulimit -f 256; {video} x {flags}")
+        self.assertEqual((ran.returncode, len(standin.of("submit"))), (7, 1), ran.stderr)
         reply = json.loads(ran.stdout)
-        self.assertEqual((len(reply["image_urls"]), reply["error"]["billed"], reply["files"]), (1, "yes", []))
+        self.assertEqual((bool(reply["video_url"]), reply["error"]["billed"], reply["files"]), (True, "yes", []))
         self.assertEqual(list(self.cwd.iterdir()), [])
+
+    @unittest.skipIf(os.name == "nt", "POSIX only")
+    def test_a_disk_that_takes_no_account_takes_no_purchase(self) -> None:
+        with self.standin() as standin:
+            ran = self.shell("ulimit -f 40; $image x --output x.png --print-response")
+        self.assertEqual((ran.returncode, standin.of("sync")), (5, []), ran.stderr)
+        self.assertIn("nothing was sent", json.loads(ran.stdout)["error"]["message"])
 
     def test_a_folder_that_was_deleted_under_us(self) -> None:
         ran = self.shell("mkdir gone; cd gone; rmdir ../gone; $image x --sandbox")

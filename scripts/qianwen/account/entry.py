@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ..files.locks import Lock
     from ..models.wire import Result
     from ..outcome import File, Outcome
-    from .store import Ledger, Purchase
+    from .store import Account, Purchase
 
     JSON = dict[str, Any]
     T = TypeVar("T")
@@ -29,10 +29,14 @@ OVER = ("failed", "content")  # the service said no, or the task failed: there i
 CANCELED = ("CANCELED", "CANCELLED")
 
 
-def ending(error: QianwenError | None, is_first: bool, is_accepted: bool, has_task: bool) -> str:
+def ending(
+    error: QianwenError | None, is_first: bool, is_accepted: bool, has_task: bool, is_forgotten: bool = False
+) -> str:
     """The state in which a run ends, or "" when it stays open for another run.
 
-    is_first: this run made the submission itself.  is_accepted: the service is known to have taken the request.
+    is_first: this run made the submission itself.
+    is_accepted: the service is known to have taken the request.
+    is_forgotten: by this machine's clock the service has forgotten the task, which alone proves nothing.
     """
     if error is None:
         return store.DONE
@@ -40,9 +44,11 @@ def ending(error: QianwenError | None, is_first: bool, is_accepted: bool, has_ta
         return store.UNKNOWN
     if is_first and not is_accepted:
         return store.REFUSED
-    if error.kind in OVER and error.code != "UNKNOWN":  # another region, or another key, may know the task
-        return store.CANCELED if error.code in CANCELED else store.FAILED
-    return ""
+    if error.kind not in OVER:
+        return ""
+    if error.code == "UNKNOWN":  # another region, or another key, may know the task, unless it is too old for that
+        return store.EXPIRED if is_forgotten else ""
+    return store.CANCELED if error.code in CANCELED else store.FAILED
 
 
 class Entry:
@@ -54,7 +60,7 @@ class Entry:
     """
 
     def __init__(
-        self, account: Ledger | None, outcome: Outcome, warn: Callable[[str], None], clean: Callable[[str], str]
+        self, account: Account | None, outcome: Outcome, warn: Callable[[str], None], clean: Callable[[str], str]
     ) -> None:
         self.outcome = outcome
         self._account = account
@@ -65,6 +71,7 @@ class Entry:
         self._is_first = False
         self.is_accepted = False  # the service is known to have taken the request
         self._stays_open = False
+        self._known: Purchase | None = None  # the run of an earlier process that is taken up
 
     def __enter__(self) -> Entry:
         return self
@@ -72,7 +79,8 @@ class Entry:
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         try:
             if self.run_id and not self._stays_open and (error is None or isinstance(error, QianwenError)):
-                self.end(ending(error, self._is_first, self.is_accepted, bool(self.outcome.task_id)), error)
+                has_task = bool(self.outcome.task_id)
+                self.end(ending(error, self._is_first, self.is_accepted, has_task, self._is_forgotten()), error)
         finally:
             if self._lock:
                 self._lock.release()
@@ -119,9 +127,13 @@ class Entry:
 
     def take_up(self, known: Purchase) -> None:
         """Go on with a run of an earlier process. Raises StillRunning while another one works on it."""
+        self._known = known
         if not self.claim(known.id):
             self.run_id = ""
             raise StillRunning("another process of this machine is at work on it", task_id=known.task_id)
+
+    def _is_forgotten(self) -> bool:
+        return bool(self._account and self._known and self._account.is_forgotten(self._known))
 
     def _already_open(self, twin: Purchase, lost_words: str) -> UsageError:
         """The refusal of a request whose earlier attempt is open; `next` takes that one up, where it can be.
@@ -203,7 +215,7 @@ class Entry:
             cleaned: Any = each_text(fields, self._clean)
             self._try(lambda account: account.add(self.run_id, event, **cleaned))
 
-    def _try(self, write: Callable[[Ledger], T]) -> T | None:
+    def _try(self, write: Callable[[Account], T]) -> T | None:
         account = self._account
         if account is not None:
             try:

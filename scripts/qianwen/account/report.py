@@ -1,35 +1,35 @@
-"""`--tasks`: what the ledger knows of the last runs. Nothing is sent, and no key is needed."""
+"""`--tasks`: what the account knows of the last runs. Nothing is sent, and no key is needed."""
 
 from __future__ import annotations
 
 import time
 
-from .store import OPEN
+from .store import EXPIRED, OPEN
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from .store import Ledger, Purchase
+    from .store import Account, Purchase
 
     JSON = dict[str, Any]
 
 MOST_ROWS = 20
+LATEST = 1e12  # a moment beyond this is no moment of a clock
 
 
-def recent(ledger: Ledger, now: float) -> list[JSON]:
+def recent(account: Account, now: float) -> list[JSON]:
     """The last runs of both programs, newest first, and every one that is open."""
-    rows = [row(ledger, run, now) for run in reversed(ledger.runs())]
-    return rows[:MOST_ROWS] + [row for row in rows[MOST_ROWS:] if row["state"] in OPEN]
+    return [row(account, run, now) for run in account.recent(MOST_ROWS)]
 
 
-def row(ledger: Ledger, run: Purchase, now: float) -> JSON:
+def row(account: Account, run: Purchase, now: float) -> JSON:
     """A run as `--tasks` and `--resume` tell it. age: seconds."""
     return {
         "run": run.id,
-        "state": ledger.state(run),
-        "submitted": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(run.at)),
-        "age": int(now - run.at),
+        "state": EXPIRED if run.state in OPEN and account.is_forgotten(run) else account.state(run),
+        "submitted": _date(run.at),
+        "age": max(0, int(now - run.at)) if abs(run.at) < LATEST else 0,
         "program": run.program,
         "model": run.model,
         "mode": run.mode,
@@ -41,3 +41,11 @@ def row(ledger: Ledger, run: Purchase, now: float) -> JSON:
         "local_paths": [run.files[index].path for index in sorted(run.files)],
         "told": run.told or None,
     }
+
+
+def _date(moment: float) -> str | None:
+    """A moment for people; None for one that no calendar has."""
+    try:
+        return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(moment))
+    except (OverflowError, ValueError, OSError):
+        return None

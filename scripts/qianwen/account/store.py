@@ -1,8 +1,7 @@
-"""What this machine bought and what became of it: a line before a request that costs money, and one at each step.
+"""What this machine bought and what became of it: one SQLite file, with a row before each request that costs money.
 
-Lines of JSON in a file for each month, which only grows; readable by people, and by nobody but their owner. A line is
-on the disk before the run goes on. A line that a crash cut short costs itself and nothing else. There is no key in it
-and no request, only its fingerprint; the answer of the service is kept where it cannot be asked for again.
+Each step of a run is a transaction of its own, which is on the disk before the run goes on. The file holds no key. The
+service's answer is kept where it cannot be asked for again. Ledgers of version 1.0 (see `journal`) are taken in once.
 """
 
 from __future__ import annotations
@@ -10,29 +9,28 @@ from __future__ import annotations
 import errno
 import json
 import os
-import re
+import stat
 import time
-from contextlib import contextmanager
 
+from ..errors import Unavailable
 from ..files import locks
-from ..files.safe_open import open_regular
-from ..plain import strict_json
-from ..plain.record import changed, fields_of, record
+from ..plain.record import fields_of, record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, BinaryIO, Callable, Iterator, Mapping, TypeVar
+    import sqlite3
+    from typing import Any, Callable, Iterable, Mapping, TypeVar
 
-    Fields = Mapping[str, Any]
     T = TypeVar("T")
 
 APPLICATION = "qianwen-media-generation"
-FILE_NAME = "ledger-{}.jsonl"
-LOCK_NAME = "ledger.lock"
+FILE_NAME = "account.db"
 RUNNING_NAME = "running"
-VERSION = 1
-LONGEST_LINE = 256 * 1024
-LOCK_SECONDS = 2.0  # a process that was stopped in the middle of a line must not stop the others
+REPAIR_NAME = "repair.lock"
+VERSION = 1  # of the schema
+BEGIN_SECONDS = 5.0  # that a purchase waits for another process to finish writing
+STEP_SECONDS = 30.0  # that a step waits whose request is paid for already
+LARGEST_BODY = 128 * 1024  # characters of an answer that is kept whole
 DESIRECORE_BASE = "https://127.0.0.1/api/media-proxy"  # whatever its port is, which changes with each start
 OPEN_SECONDS = 86400.0  # the service forgets a task and its results after a day
 PATIENCE = 180  # minutes after which it gives up a task of most models; where it is longer, the day begins behind it
@@ -40,8 +38,30 @@ PATIENCE = 180  # minutes after which it gives up a task of most models; where i
 SUBMITTING, WAITING, MADE = "submitting", "waiting", "made"
 DONE, FAILED, CANCELED, REFUSED, UNKNOWN, EXPIRED = "done", "failed", "canceled", "refused", "unknown", "expired"
 OPEN = frozenset({SUBMITTING, WAITING, MADE, UNKNOWN})
-_STATES = OPEN | {DONE, FAILED, CANCELED, REFUSED}
-_HEAD = re.compile(rb'\{"v": 1, "run": "([0-9a-f]{16})", ')
+
+_OPEN_IN_SQL = ", ".join(f"'{state}'" for state in sorted(OPEN))
+_SCHEMA = f"""
+CREATE TABLE runs (
+    number INTEGER PRIMARY KEY AUTOINCREMENT, -- the order of runs, whatever the clock says
+    id TEXT NOT NULL UNIQUE,
+    program TEXT NOT NULL, model TEXT NOT NULL, mode TEXT NOT NULL, region TEXT NOT NULL, base TEXT NOT NULL,
+    request TEXT NOT NULL, -- fingerprint
+    is_task INTEGER NOT NULL, folder TEXT NOT NULL, stem TEXT NOT NULL, suffix TEXT NOT NULL,
+    at REAL NOT NULL, -- epoch seconds, for people
+    patience INTEGER NOT NULL,
+    task_id TEXT NOT NULL DEFAULT '', offered TEXT NOT NULL DEFAULT '[]',
+    urls TEXT NOT NULL DEFAULT '[]', body TEXT NOT NULL DEFAULT '{{}}',
+    state TEXT NOT NULL DEFAULT '{SUBMITTING}', told TEXT NOT NULL DEFAULT '', ended REAL NOT NULL DEFAULT 0
+);
+CREATE TABLE files (
+    run TEXT NOT NULL, place INTEGER NOT NULL, path TEXT NOT NULL, sha256 TEXT NOT NULL, PRIMARY KEY (run, place)
+) WITHOUT ROWID;
+CREATE TABLE offers (task_id TEXT NOT NULL, run TEXT NOT NULL, PRIMARY KEY (task_id, run)) WITHOUT ROWID;
+CREATE INDEX runs_by_request ON runs (request);
+CREATE INDEX runs_by_task ON runs (task_id);
+CREATE INDEX runs_that_are_open ON runs (state) WHERE state IN ({_OPEN_IN_SQL});
+PRAGMA user_version = {VERSION};
+"""
 
 
 @record
@@ -58,9 +78,9 @@ class Purchase:
 
     program: image.py or video.py.  base: the API's URL.  request: fingerprint, equal for identical requests.
     is_task: it has, or will have, a task id.  folder, stem, suffix: where its results go.  at: epoch seconds.
+    patience: minutes that the service lets the task wait and run.
     offered: tasks that may be this one, when its submission was not answered.  body: the answer of a request that is
     no task.  files: by the index of the result.  told: why it ended, at the moment `ended` (0: it has not).
-    patience: minutes that the service lets the task wait and run.
     """
 
     id: str
@@ -75,22 +95,23 @@ class Purchase:
     stem: str
     suffix: str
     at: float
+    patience: int = PATIENCE
     task_id: str = ""
     offered: tuple[str, ...] = ()
     urls: tuple[str, ...] = ()
     body: Mapping[str, Any] = {}
-    files: Mapping[int, Kept] = {}
     state: str = SUBMITTING
     told: str = ""
     ended: float = 0.0
-    patience: int = PATIENCE
+    files: Mapping[int, Kept] = {}
 
 
-_TEXTS = ("program", "model", "mode", "region", "base", "request", "folder", "stem", "suffix")
+_COLUMNS = tuple(name for name in Purchase._names if name != "files")  # type: ignore[attr-defined]
+_JSON = ("offered", "urls", "body")
 
 
 def folder(env: Mapping[str, str], home: str) -> str:
-    """Where the ledger is kept. It need not exist, and nothing is looked for on the disk."""
+    """Where the account is kept. It need not exist, and nothing is looked for on the disk."""
     chosen = env.get("QIANWEN_STATE_DIR", "")
     if chosen:
         return _absolute(chosen)
@@ -101,8 +122,8 @@ def folder(env: Mapping[str, str], home: str) -> str:
 
 
 def fits(body: Mapping[str, Any]) -> bool:
-    """Whether a whole answer can be kept in one line, beside its links."""
-    return len(json.dumps(body)) < LONGEST_LINE // 2
+    """Whether a whole answer is kept beside its links."""
+    return len(json.dumps(body)) < LARGEST_BODY
 
 
 def _absolute(path: str) -> str:
@@ -112,220 +133,376 @@ def _absolute(path: str) -> str:
         return path  # the current folder is gone; whoever uses the path is told so
 
 
-class Ledger:
-    """The ledger in a folder, which is made when the first line is written.
+class Account:
+    """The account in a folder, which is made with the first run.
 
-    now: epoch seconds.  trouble: why a part of it could not be read.
+    now: epoch seconds.
+    trouble: why a part of it could not be read.
+    warn: hears where a damaged file was set aside.
     """
 
-    def __init__(self, folder: str, now: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, folder: str, now: Callable[[], float] = time.time, warn: Callable[[str], None] = lambda _: None
+    ) -> None:
         self.folder = folder
         self.trouble = ""
         self.now = now
+        self._warn = warn
+
+    # Writing ------------------------------------------------------------------------------------------------
 
     def begin(self, run: Purchase, again: bool = False) -> Purchase | None:
-        """Write the line before a submission; or, when an identical request is open, write nothing and answer its run.
+        """Write a run down before its submission; or, when an identical one is open, write nothing and answer that one.
 
-        again: an open one does not matter.  Raises OSError when the disk does not have the line.
+        Looking and writing are one transaction: of identical requests at once, one is bought.
+        again: an open one does not matter.
+        Raises Unavailable when another process may be buying the same and does not let us look, OSError when the disk
+        does not take the row.
         """
-        fields = {name: value for name, value in fields_of(run).items() if name in _TEXTS or name == "is_task"}
-        with self._alone():
-            twin = None if again else self.twin(run)
-            if twin is None:
-                longer = {"patience": run.patience} if run.patience != PATIENCE else {}
-                self._write(run.id, "begin", at=float(run.at), **fields, **longer)
-        return twin
 
-    def twin(self, run: Purchase) -> Purchase | None:
-        """The newest open run of an identical request."""
-        runs = [twin for twin in self.runs(having=run.request) if twin.request == run.request]
-        return next((twin for twin in reversed(runs) if self.state(twin) in OPEN), None)
+        def look_and_write(database: sqlite3.Connection) -> Purchase | None:
+            twin = None if again else _newest_open(database, run.request)
+            if twin is None:
+                _insert(database, run)
+            return twin
+
+        try:
+            return self._write(look_and_write, BEGIN_SECONDS)
+        except TimeoutError as error:
+            raise Unavailable(
+                f"the account {self._path} cannot be written ({error.strerror}), and another process may be buying "
+                "the same; nothing was sent",
+                hint="a process of this program may have been stopped (Ctrl-Z): continue it or end it; or make room on "
+                "the disk; or name another folder in QIANWEN_STATE_DIR",
+            ) from error
 
     def add(self, run_id: str, event: str, **fields: Any) -> None:
-        """Append a line and wait until the disk has it. Raises OSError when that cannot be done."""
-        with self._alone():
-            self._write(run_id, event, **fields)
+        """One step of a run. Raises OSError when the disk does not take it.
 
-    def _write(self, run_id: str, event: str, **fields: Any) -> None:
-        now = self.now()
-        stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now))
-        head = {"v": VERSION, "run": run_id, "time": stamp, "event": event}
-        line = json.dumps({**head, **fields}).encode("ascii") + b"\n"
-        if len(line) > LONGEST_LINE:
-            raise OSError(errno.EMSGSIZE, "the line is too long to be found again")
-        try:
-            with open(self._path(now), "a+b", buffering=0, opener=open_regular) as stream:
-                is_new = stream.seek(0, os.SEEK_END) == 0
-                _append(stream, line)
-                os.fsync(stream.fileno())
-            if is_new:
-                _fsync_folder(self.folder)
-        except ValueError as error:  # a NUL in the path
-            raise OSError(errno.EINVAL, f"the path cannot be used: {error}") from error
+        event: task (task_id), offer (task_ids), result (urls, body), file (index, path, sha256), end (state, told, at).
+        """
+        self._write(lambda database: _STEPS[event](database, run_id, **fields), STEP_SECONDS)
+
+    # Reading ------------------------------------------------------------------------------------------------
 
     def runs(self, having: str = "") -> list[Purchase]:
-        """The runs of this month and the last, oldest first. Never raises: what cannot be read is not there.
+        """Every run, oldest first; having: only those with this id, task, offer or fingerprint."""
+        if not having:
+            return self._read("SELECT {} FROM runs ORDER BY number")
+        return self._read(
+            "SELECT {} FROM runs WHERE id = ? OR task_id = ? OR request = ? OR id IN "
+            "(SELECT run FROM offers WHERE task_id = ?) ORDER BY number",
+            having,
+            having,
+            having,
+            having,
+        )
 
-        having: only runs with a line that holds this text, as a whole value, somewhere.
-        """
-        wanted = self._mentioning(having) if having else None
-        found: dict[str, Purchase] = {}
-        for run_id, line in self._lines():
-            if wanted is None or run_id in wanted:
-                run = _after(found.get(run_id), run_id, line)
-                if run:
-                    found[run_id] = run
-        return sorted(found.values(), key=lambda run: run.at)
+    def get(self, run_id: str) -> Purchase | None:
+        found = self._read("SELECT {} FROM runs WHERE id = ?", run_id)
+        return found[0] if found else None
+
+    def open_runs(self) -> list[Purchase]:
+        """Every run that is not over, oldest first."""
+        return self._read(f"SELECT {{}} FROM runs WHERE state IN ({_OPEN_IN_SQL}) ORDER BY number")
+
+    def recent(self, most: int) -> list[Purchase]:
+        """The last runs, newest first, and every one that is open."""
+        newest = self._read("SELECT {} FROM runs ORDER BY number DESC LIMIT ?", most)
+        shown = {run.id for run in newest}
+        return newest + [run for run in reversed(self.open_runs()) if run.id not in shown]
 
     def find(self, task_id: str) -> Purchase | None:
         """The newest run of a task, else the one to which it was offered; None when there is none."""
-        runs = self.runs(having=task_id) if task_id else []
-        ours = [run for run in runs if run.task_id == task_id]
-        candidates = ours or [run for run in runs if not run.task_id and task_id in run.offered]
-        return candidates[-1] if candidates else None
+        if not task_id:
+            return None
+        found = self._read("SELECT {} FROM runs WHERE task_id = ? ORDER BY number DESC LIMIT 1", task_id)
+        found = found or self._read(
+            "SELECT {} FROM runs WHERE task_id = '' AND id IN (SELECT run FROM offers WHERE task_id = ?) "
+            "ORDER BY number DESC LIMIT 1",
+            task_id,
+        )
+        return found[0] if found else None
+
+    def twin(self, run: Purchase) -> Purchase | None:
+        """The newest open run of an identical request."""
+        found = self._read(
+            f"SELECT {{}} FROM runs WHERE request = ? AND state IN ({_OPEN_IN_SQL}) ORDER BY number DESC LIMIT 1",
+            run.request,
+        )
+        return found[0] if found else None
+
+    def knows(self, task_id: str) -> bool:
+        """Whether a run of this machine explains a task."""
+        return bool(self._read("SELECT {} FROM runs WHERE task_id = ? LIMIT 1", task_id))
 
     def state(self, run: Purchase) -> str:
         """What has become of a run by now. One that died while it was submitting has an unknown outcome."""
-        if run.state not in OPEN:
-            return run.state
-        if self.now() - run.at > OPEN_SECONDS + (60 * run.patience if run.patience > PATIENCE else 0):
-            return EXPIRED
-        return UNKNOWN if run.state == SUBMITTING and not locks.is_held(self._claim(run.id)) else run.state
+        if run.state == SUBMITTING and not locks.is_held(self._claim(run.id)):
+            return UNKNOWN
+        return run.state
+
+    def is_forgotten(self, run: Purchase) -> bool:
+        """Whether the service has forgotten a run by this machine's clock, which may be wrong: evidence, not proof."""
+        return self.now() - run.at > OPEN_SECONDS + (60 * run.patience if run.patience > PATIENCE else 0)
 
     def claim(self, run_id: str) -> locks.Lock | None:
         """The sign that a living process works on a run; None when another one does. Raises OSError."""
-        os.makedirs(self.folder, 0o700, exist_ok=True)
-        os.makedirs(os.path.join(self.folder, RUNNING_NAME), 0o700, exist_ok=True)
+        os.makedirs(os.path.join(self._made(), RUNNING_NAME), 0o700, exist_ok=True)
         return locks.take(self._claim(run_id))
-
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
-        """No other process writes meanwhile, if that can be had at all. Makes the folder."""
-        try:
-            os.makedirs(self.folder, 0o700, exist_ok=True)
-        except (ValueError, RecursionError) as error:  # a NUL in the path, or thousands of folders
-            raise OSError(errno.EINVAL, f"the path cannot be used: {error}") from error
-        lock = locks.wait_for(os.path.join(self.folder, LOCK_NAME), LOCK_SECONDS)
-        try:
-            yield
-        finally:
-            if lock:
-                lock.release()
 
     def _claim(self, run_id: str) -> str:
         return os.path.join(self.folder, RUNNING_NAME, run_id)
 
-    def _path(self, moment: float) -> str:
-        return os.path.join(self.folder, FILE_NAME.format(time.strftime("%Y-%m", time.gmtime(moment))))
+    # The file -----------------------------------------------------------------------------------------------
 
-    def _mentioning(self, text: str) -> set[str]:
-        spelled = json.dumps(text).encode("ascii")  # as `add` spells it
-        return {run_id for run_id, line in self._lines() if spelled in line}
+    @property
+    def _path(self) -> str:
+        return os.path.join(self.folder, FILE_NAME)
 
-    def _lines(self) -> Iterator[tuple[str, bytes]]:
-        """(run id, line) of every line that looks like one of ours, in the order of writing."""
-        now = self.now()
-        month_before = now - (time.gmtime(now).tm_mday + 1) * 86400
-        for path in (self._path(month_before), self._path(now)):
-            try:
-                with open(path, "rb", opener=open_regular) as stream:
-                    for line in _pieces(stream):
-                        head = _HEAD.match(line)
-                        if head:
-                            yield head[1].decode("ascii"), line
-            except FileNotFoundError:
-                continue
-            except (OSError, ValueError) as error:  # ValueError: a NUL in the path
-                self.trouble = f"{path}: {getattr(error, 'strerror', None) or error}"
+    def _made(self) -> str:
+        """The folder, which now exists."""
+        try:
+            os.makedirs(self.folder, 0o700, exist_ok=True)
+        except (ValueError, RecursionError) as error:  # a NUL in the path, or thousands of folders
+            raise OSError(errno.EINVAL, f"the path cannot be used: {error}") from error
+        return self.folder
 
+    def _write(self, work: Callable[[sqlite3.Connection], T], seconds: float) -> T:
+        """Do some work in a transaction that no other one overlaps. Where it fails, nothing of it is on the disk.
 
-def _fsync_folder(folder: str) -> None:
-    """A new file's name is on the disk only when its folder is. Windows opens no folders."""
-    try:
-        descriptor = os.open(folder, os.O_RDONLY)
-    except OSError:
-        return
-    try:
-        os.fsync(descriptor)
-    except OSError:
-        pass  # a disk that cannot do this does it by itself
-    finally:
-        os.close(descriptor)
+        Raises TimeoutError when another process holds the file for `seconds`, OSError when the disk does not take it.
+        """
+        import sqlite3
 
+        self._made()
+        try:
+            return self._in_a_transaction(work, seconds)
+        except sqlite3.DatabaseError as error:
+            if not _is_damage(error):
+                raise self._os_error(error) from error
+            damage = error
+        try:
+            self._set_aside(damage)
+            return self._in_a_transaction(work, seconds)
+        except sqlite3.DatabaseError as error:
+            raise self._os_error(error) from error
 
-def _append(stream: BinaryIO, line: bytes) -> None:
-    """Write the line at the end in one piece, on a line of its own even after one that was cut short."""
-    data = b"\n" + line if _is_torn(stream) else line
-    if os.write(stream.fileno(), data) != len(data):
-        raise OSError(errno.ENOSPC, "only a part of the line could be written")
+    def _in_a_transaction(self, work: Callable[[sqlite3.Connection], T], seconds: float) -> T:
+        database = self._opened(seconds)
+        try:
+            database.execute("BEGIN IMMEDIATE")
+            made = work(database)
+            database.execute("COMMIT")
+            return made
+        finally:
+            database.close()  # which rolls back what was not committed
 
+    def _opened(self, seconds: float) -> sqlite3.Connection:
+        """A connection to the file, made and brought to this version when it is new."""
+        import sqlite3
 
-def _is_torn(stream: BinaryIO) -> bool:
-    if stream.seek(0, os.SEEK_END) == 0:
-        return False
-    stream.seek(-1, os.SEEK_END)
-    return stream.read(1) != b"\n"
+        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | os.O_NONBLOCK, 0o600)
+        try:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise OSError(errno.EINVAL, "it is not a regular file")
+        finally:
+            os.close(descriptor)
+        database = sqlite3.connect(self._path, timeout=seconds, isolation_level=None, check_same_thread=False)
+        try:
+            database.text_factory = _text
+            database.execute("PRAGMA synchronous = FULL")
+            (version,) = database.execute("PRAGMA user_version").fetchone()
+            if version > VERSION:
+                raise OSError(errno.EPROTO, f"it was written by a newer version of this program ({version})")
+            if version == 0:
+                database.execute("PRAGMA journal_mode = WAL")
+                self._create(database)
+        except BaseException:
+            database.close()
+            raise
+        return database
 
+    def _create(self, database: sqlite3.Connection) -> None:
+        """Make the tables and take in what version 1.0 wrote, all of it or nothing."""
+        from . import journal
 
-def _pieces(stream: BinaryIO) -> Iterator[bytes]:
-    """Line by line; of one that is too long only the beginning, which is no JSON."""
-    begins = True
-    while True:
-        piece = stream.readline(LONGEST_LINE)
-        if not piece:
-            return
-        if begins:
-            yield piece
-        begins = piece.endswith(b"\n")
+        database.execute("BEGIN IMMEDIATE")
+        (version,) = database.execute("PRAGMA user_version").fetchone()
+        if version == 0:  # still: another process may have been quicker
+            for statement in _SCHEMA.split(";\n"):
+                database.execute(statement)
+            _insert_all(database, journal.runs(self.folder))
+        database.execute("COMMIT")
 
+    def _read(self, query: str, *values: str | int) -> list[Purchase]:
+        """The runs that a query selects. Never raises: what cannot be read is not there, and `trouble` says why."""
+        import sqlite3
 
-# Lines into runs ------------------------------------------------------------------------------------------
+        if not os.path.exists(self._path) and not self._has_a_journal():
+            return []
+        try:
+            database = self._opened(BEGIN_SECONDS)
+        except (OSError, sqlite3.Error, ValueError) as error:
+            return self._unreadable(error)
+        try:
+            return _purchases(database, query.format(", ".join(_COLUMNS)), values)
+        except (sqlite3.Error, ValueError) as error:
+            return self._unreadable(error)
+        finally:
+            database.close()
 
+    def _has_a_journal(self) -> bool:
+        from . import journal
 
-def _after(run: Purchase | None, run_id: str, line: bytes) -> Purchase | None:
-    """A run after another of its lines. A line that this version did not write changes nothing."""
-    try:
-        fields = strict_json.load(line)
-        if fields["event"] == "begin":
-            texts: dict[str, Any] = {name: _text(fields[name]) for name in _TEXTS}
-            patience = fields.get("patience", PATIENCE)
-            whole = patience if type(patience) is int else PATIENCE
-            return Purchase(
-                id=run_id, is_task=fields["is_task"] is True, at=float(fields["at"]), patience=whole, **texts
+        return bool(journal.paths(self.folder))
+
+    def _unreadable(self, error: Exception) -> list[Purchase]:
+        self.trouble = f"{self._path}: {getattr(error, 'strerror', None) or error}"
+        return []
+
+    def _os_error(self, error: Exception) -> OSError:
+        """TimeoutError where another process may be writing, which nobody can know on a disk without working locks."""
+        words = str(error)
+        if any(trouble in words for trouble in ("locked", "busy", "locking protocol", "is full", "disk I/O")):
+            return TimeoutError(errno.ETIMEDOUT, words)
+        return OSError(errno.EIO, words)
+
+    def _set_aside(self, damage: Exception) -> None:
+        """Give a damaged file another name and take over what can be read of it. Raises OSError."""
+        lock = locks.wait_for(os.path.join(self.folder, REPAIR_NAME), BEGIN_SECONDS)
+        if lock is None:
+            raise OSError(errno.EAGAIN, "another process repairs it")
+        try:
+            if not self._is_damaged():
+                return  # another process has done it meanwhile
+            aside = f"{self._path}.damaged-{os.urandom(4).hex()}"
+            for ending in ("", "-wal", "-shm"):
+                if os.path.lexists(self._path + ending):
+                    os.rename(self._path + ending, aside + ending)
+            rescued = _rescued(aside)
+            self._in_a_transaction(lambda database: _insert_all(database, rescued), BEGIN_SECONDS)
+            self._warn(
+                f"the account was damaged ({damage}) and is set aside as {aside}; {len(rescued)} runs were taken over"
             )
-        return _STEPS[fields["event"]](run, fields) if run else None
-    except (KeyError, TypeError, ValueError, OverflowError):
-        return run
+        finally:
+            lock.release()
+
+    def _is_damaged(self) -> bool:
+        import sqlite3
+
+        try:
+            database = self._opened(BEGIN_SECONDS)
+        except sqlite3.DatabaseError as error:
+            return _is_damage(error)
+        try:
+            return bool(database.execute("PRAGMA quick_check(1)").fetchone() != ("ok",))
+        except sqlite3.DatabaseError as error:
+            return _is_damage(error)
+        finally:
+            database.close()
 
 
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise ValueError
-    return value
+# Rows -----------------------------------------------------------------------------------------------------
 
 
-def _made(run: Purchase, fields: Fields) -> Purchase:
-    body = fields.get("body", {})
-    if not isinstance(body, dict):
-        raise ValueError
-    return changed(run, urls=tuple(map(_text, fields["urls"])), body=body, state=MADE)
+def _text(data: bytes) -> str:
+    """Text as it was given: file names may hold halves of characters."""
+    return data.decode("utf-8", "surrogatepass")
 
 
-def _kept(run: Purchase, fields: Fields) -> Purchase:
-    kept = Kept(_text(fields["path"]), _text(fields["sha256"]))
-    return changed(run, files={**run.files, int(fields["index"]): kept})
+def _stored(value: object) -> object:
+    return value.encode("utf-8", "surrogatepass") if isinstance(value, str) else value
 
 
-def _ended(run: Purchase, fields: Fields) -> Purchase:
-    if fields["state"] not in _STATES:
-        raise ValueError
-    return changed(run, state=fields["state"], told=_text(fields.get("told", "")), ended=float(fields.get("at", 0)))
+def _is_damage(error: Exception) -> bool:
+    return any(words in str(error) for words in ("not a database", "malformed", "no such table", "no such column"))
 
 
-_STEPS: Mapping[str, Callable[[Purchase, Fields], Purchase]] = {
-    "task": lambda run, fields: changed(run, task_id=_text(fields["task_id"]), state=WAITING),
-    "offer": lambda run, fields: changed(run, offered=tuple(map(_text, fields["task_ids"]))),
+def _insert(database: sqlite3.Connection, run: Purchase) -> None:
+    fields = fields_of(run)
+    fields.update({name: json.dumps(fields[name]) for name in _JSON}, is_task=int(run.is_task))
+    marks = ", ".join("CAST(? AS TEXT)" if isinstance(fields[name], str) else "?" for name in _COLUMNS)
+    database.execute(
+        f"INSERT INTO runs ({', '.join(_COLUMNS)}) VALUES ({marks})",
+        [_stored(fields[name]) for name in _COLUMNS],
+    )
+    _offer(database, run.id, list(run.offered))
+    for index, kept in run.files.items():
+        _keep(database, run.id, index, kept.path, kept.sha256)
+
+
+def _insert_all(database: sqlite3.Connection, runs: Iterable[Purchase]) -> None:
+    for run in runs:
+        _insert(database, run)
+
+
+def _purchases(database: sqlite3.Connection, query: str, values: Iterable[str | int]) -> list[Purchase]:
+    query = query.replace("?", "CAST(? AS TEXT)") if all(isinstance(value, str) for value in values) else query
+    runs = []
+    for row in database.execute(query, [_stored(value) for value in values]):
+        fields = dict(zip(_COLUMNS, row))
+        kept = database.execute("SELECT place, path, sha256 FROM files WHERE run = ?", (fields["id"],))
+        fields.update({name: json.loads(fields[name]) for name in _JSON}, is_task=bool(fields["is_task"]))
+        fields.update(offered=tuple(fields["offered"]), urls=tuple(fields["urls"]))
+        runs.append(Purchase(**fields, files={place: Kept(path, sha256) for place, path, sha256 in kept}))
+    return runs
+
+
+def _newest_open(database: sqlite3.Connection, request: str) -> Purchase | None:
+    columns = ", ".join(_COLUMNS)
+    query = f"SELECT {columns} FROM runs WHERE request = ? AND state IN ({_OPEN_IN_SQL}) ORDER BY number DESC LIMIT 1"
+    found = _purchases(database, query, (request,))
+    return found[0] if found else None
+
+
+def _set(database: sqlite3.Connection, run_id: str, **columns: object) -> None:
+    changes = ", ".join(
+        f"{name} = CAST(? AS TEXT)" if isinstance(value, str) else f"{name} = ?" for name, value in columns.items()
+    )
+    database.execute(f"UPDATE runs SET {changes} WHERE id = ?", [*map(_stored, columns.values()), run_id])
+
+
+def _offer(database: sqlite3.Connection, run_id: str, task_ids: list[str]) -> None:
+    _set(database, run_id, offered=json.dumps(task_ids))
+    for task_id in task_ids:
+        database.execute("INSERT OR IGNORE INTO offers VALUES (CAST(? AS TEXT), ?)", (_stored(task_id), run_id))
+
+
+def _made(database: sqlite3.Connection, run_id: str, urls: list[str], body: Mapping[str, Any] | None = None) -> None:
+    _set(database, run_id, urls=json.dumps(urls), body=json.dumps(body or {}), state=MADE)
+
+
+def _keep(database: sqlite3.Connection, run_id: str, index: int, path: str, sha256: str) -> None:
+    database.execute(
+        "INSERT OR REPLACE INTO files VALUES (?, ?, CAST(? AS TEXT), ?)", (run_id, index, _stored(path), sha256)
+    )
+
+
+_STEPS: Mapping[str, Callable[..., None]] = {
+    "task": lambda database, run_id, task_id: _set(database, run_id, task_id=task_id, state=WAITING),
+    "offer": _offer,
     "result": _made,
-    "file": _kept,
-    "end": _ended,
+    "file": _keep,
+    "end": lambda database, run_id, state, told="", at=0.0: _set(database, run_id, state=state, told=told, ended=at),
 }
+
+
+def _rescued(path: str) -> list[Purchase]:
+    """The runs that can still be read out of a damaged file, one by one."""
+    import sqlite3
+
+    runs: list[Purchase] = []
+    try:
+        database = sqlite3.connect(f"file:{path}?mode=ro", uri=True, isolation_level=None)
+        database.text_factory = _text
+        (most,) = database.execute("SELECT seq FROM sqlite_sequence WHERE name = 'runs'").fetchone()
+        for number in range(1, most + 1):
+            try:
+                query = f"SELECT {', '.join(_COLUMNS)} FROM runs WHERE number = {number}"
+                runs += _purchases(database, query, ())
+            except (sqlite3.Error, ValueError):
+                continue
+    except (sqlite3.Error, TypeError):
+        pass
+    return runs

@@ -25,8 +25,6 @@ from .run import Run
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Collection
-
     from ..account.entry import Entry
     from ..account.store import Purchase
     from ..files.outputs import Target
@@ -43,17 +41,16 @@ def resume(run: Run) -> Outcome:
     account = run.account
     recoveries = [
         _Recovery(run, purchase)
-        for purchase in account.runs()
-        if account.state(purchase) in OPEN and purchase.program in CATALOGS
+        for purchase in account.open_runs()
+        if purchase.program in CATALOGS and not (account.is_forgotten(purchase) and _is_out_of_reach(purchase))
     ]
     run.outcome.way_on = ("--resume",)
     try:
         if recoveries:
             _recover(run, recoveries)
     finally:
-        now_known = {purchase.id: purchase for purchase in account.runs()} if recoveries else {}
         for each in recoveries:
-            each.known = now_known.get(each.known.id, each.known)
+            each.known = account.get(each.known.id) or each.known
         run.outcome.parts = [each.part() for each in recoveries]
         run.outcome.way_on = _way_on(run, recoveries)
         if account.trouble:
@@ -69,19 +66,23 @@ def resume(run: Run) -> Outcome:
     return run.outcome
 
 
+def _is_out_of_reach(purchase: Purchase) -> bool:
+    """Whether nobody can be asked for a run: its answer was lost, or a stand-in had it."""
+    return not purchase.task_id or regions.is_loopback_url(purchase.base)
+
+
 def _recover(run: Run, recoveries: list[_Recovery]) -> None:
     with ExitStack() as stack:
         connections: dict[tuple[str, str], Connection] = {}
-        known = {purchase.task_id for purchase in run.account.runs()}
         within_reach = [each for each in recoveries if each.is_within_reach()]
         for each in within_reach:
             home = run.home(each.known)
             if home not in connections:
                 connections[home] = stack.enter_context(connected(run, each.known))
-            each.attempt(connections[home], known, patient=False)
+            each.attempt(connections[home], patient=False)
         for each in within_reach:
             if isinstance(each.error, StillRunning) and not run.ask.poll_once:
-                each.attempt(connections[run.home(each.known)], known, patient=True)
+                each.attempt(connections[run.home(each.known)], patient=True)
 
 
 def _way_on(run: Run, recoveries: list[_Recovery]) -> tuple[str, ...]:
@@ -128,14 +129,14 @@ class _Recovery:
             return False
         return True
 
-    def attempt(self, connection: Connection, known_tasks: Collection[str], patient: bool) -> None:
+    def attempt(self, connection: Connection, patient: bool) -> None:
         """Finish the run if that can be done; wait for its task only if `patient`."""
         try:
             self._check_base(connection)
             with self.run.entry() as entry:
                 self._take_up(entry)
                 if self.run.account.state(self.known) in OPEN:
-                    self._go_on(connection, entry, known_tasks, patient)
+                    self._go_on(connection, entry, patient)
                 else:
                     entry.leave_open()  # whoever worked on it until now has finished it
             self.error = None
@@ -159,12 +160,10 @@ class _Recovery:
 
     def _take_up(self, entry: Entry) -> None:
         entry.take_up(self.known)
-        self.known = next(
-            (run for run in self.run.account.runs(having=self.known.id) if run.id == self.known.id), self.known
-        )
+        self.known = self.run.account.get(self.known.id) or self.known
         self.run.outcome.task_id = self.known.task_id
 
-    def _go_on(self, connection: Connection, entry: Entry, known_tasks: Collection[str], patient: bool) -> None:
+    def _go_on(self, connection: Connection, entry: Entry, patient: bool) -> None:
         known = self.known
         if known.task_id:
             finish(self.run, connection, entry, known, self._place(), patient)
@@ -174,16 +173,16 @@ class _Recovery:
             body = dict(known.body) or {"output": {"results": [{"url": url} for url in known.urls]}}
             saving.save(self.run, connection, entry, self._place(), body, wire.has_texts(body), known.files)
         else:
-            self._look_for_it(connection, entry, known_tasks)
+            self._look_for_it(connection, entry)
 
-    def _look_for_it(self, connection: Connection, entry: Entry, known_tasks: Collection[str]) -> None:
+    def _look_for_it(self, connection: Connection, entry: Entry) -> None:
         """A submission that was not answered. Raises UnknownOutcome, with what the service lists."""
         words = f"the submission of {self.known.model} was not answered"
         if not self.known.is_task:
             self.is_promising = False
             raise UnknownOutcome(f"{words}; an answer that was lost cannot be asked for again")
         error = UnknownOutcome(words)
-        unanswered.look(connection, known_tasks, entry, self.known, self.run.environment.now(), error)
+        unanswered.look(connection, self.run.account.knows, entry, self.known, self.run.environment.now(), error)
         raise error
 
     def _place(self) -> Target:

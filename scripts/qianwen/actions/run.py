@@ -10,7 +10,7 @@ if TYPE_CHECKING:  # at run time these are imported where they are needed: a ref
     from tempfile import TemporaryDirectory
 
     from ..account.entry import Entry
-    from ..account.store import Ledger, Purchase
+    from ..account.store import Account, Purchase
     from ..ask import Ask
     from ..environment import Environment, Place
     from ..files.outputs import Target
@@ -26,7 +26,7 @@ class Run:
     """
 
     def __init__(
-        self, catalog: Catalog, ask: Ask, environment: Environment, progress: Progress, account: Ledger | None = None
+        self, catalog: Catalog, ask: Ask, environment: Environment, progress: Progress, account: Account | None = None
     ) -> None:
         self.catalog = catalog
         self.ask = ask
@@ -75,7 +75,7 @@ class Run:
         return self.ask.region or (took.id if took else ""), "" if is_elsewhere else known.base
 
     @property
-    def account(self) -> Ledger:
+    def account(self) -> Account:
         """What this machine bought. A replay has an account of its own, which ends with it."""
         if self._account is None:
             from ..account import store
@@ -86,7 +86,7 @@ class Run:
 
                 self._scratch = TemporaryDirectory()
                 folder = self._scratch.name
-            self._account = store.Ledger(folder, self.environment.now)
+            self._account = store.Account(folder, self.environment.now, self.warn)
         return self._account
 
     def entry(self) -> Entry:

@@ -8,7 +8,7 @@ from ..errors import QianwenError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Collection
+    from typing import Callable
 
     from ..account.entry import Entry
     from ..account.store import Purchase
@@ -23,13 +23,12 @@ PAUSES = (0.0, 2.0, 4.0)  # a task may not be listed at once
 
 def look_soon(run: Run, connection: Connection, entry: Entry, purchase: Purchase, error: QianwenError) -> None:
     """Look right after the submission, more than once; what is found goes into the answer and the error's hint."""
-    known = {bought.task_id for bought in run.account.runs()}
     found: list[Listed] | None = None
     try:
         for pause in PAUSES:
             if pause and not connection.session.pause(pause):
                 break
-            found = _listed(connection, known, purchase, run.environment.now() + sum(PAUSES))
+            found = _listed(connection, run.account.knows, purchase, run.environment.now() + sum(PAUSES))
             if found:
                 break
     except QianwenError:
@@ -39,21 +38,21 @@ def look_soon(run: Run, connection: Connection, entry: Entry, purchase: Purchase
 
 def look(
     connection: Connection,
-    known: Collection[str],
+    knows: Callable[[str], bool],
     entry: Entry,
     purchase: Purchase,
     now: float,
     error: QianwenError,
 ) -> None:
-    """Look once, some time later. known: ids of the tasks that this machine explains. Raises what the look raises."""
-    _offer(_listed(connection, known, purchase, now), purchase, entry, error)
+    """Look once, some time later. knows: whether this machine explains a task. Raises what the look raises."""
+    _offer(_listed(connection, knows, purchase, now), purchase, entry, error)
 
 
-def _listed(connection: Connection, known: Collection[str], purchase: Purchase, now: float) -> list[Listed]:
+def _listed(connection: Connection, knows: Callable[[str], bool], purchase: Purchase, now: float) -> list[Listed]:
     """The tasks of the same model from the time of the submission that no run of this machine explains."""
     until = min(purchase.ended or now, purchase.at + LONGEST_SUBMISSION_SECONDS) + SKEW_SECONDS
     listed = connection.client.listed(purchase.model, purchase.at - SKEW_SECONDS, until)
-    return [task for task in listed if task.task_id not in known]
+    return [task for task in listed if not knows(task.task_id)]
 
 
 def _offer(found: list[Listed] | None, purchase: Purchase, entry: Entry, error: QianwenError) -> None:

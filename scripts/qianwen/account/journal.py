@@ -1,0 +1,112 @@
+"""The ledgers of version 1.0: lines of JSON in a file for each month, read once when the account is made.
+
+They are left where they are. A line that a crash cut short, or that version 1.0 did not write, costs itself alone.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+
+from ..files.safe_open import open_regular
+from ..plain import strict_json
+from ..plain.record import changed
+from .store import CANCELED, DONE, FAILED, MADE, OPEN, PATIENCE, REFUSED, WAITING, Kept, Purchase
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, BinaryIO, Callable, Iterator, Mapping
+
+    Fields = Mapping[str, Any]
+
+LONGEST_LINE = 256 * 1024
+_NAME = r"ledger-[0-9]{4}-[0-9]{2}\.jsonl"
+_HEAD = re.compile(rb'\{"v": 1, "run": "([0-9a-f]{16})", ')
+_STATES = OPEN | {DONE, FAILED, CANCELED, REFUSED}
+_TEXTS = ("program", "model", "mode", "region", "base", "request", "folder", "stem", "suffix")
+
+
+def paths(folder: str) -> list[str]:
+    """The ledgers in a folder, the oldest first."""
+    try:
+        names = sorted(name for name in os.listdir(folder) if re.fullmatch(_NAME, name))
+    except (OSError, ValueError):
+        return []
+    return [os.path.join(folder, name) for name in names]
+
+
+def runs(folder: str) -> list[Purchase]:
+    """Every run in the ledgers of a folder, in the order of their first lines. Never raises."""
+    found: dict[str, Purchase] = {}
+    for path in paths(folder):
+        try:
+            with open(path, "rb", opener=open_regular) as stream:
+                for line in _pieces(stream):
+                    head = _HEAD.match(line)
+                    run = _after(found.get(head[1].decode("ascii")), head[1].decode("ascii"), line) if head else None
+                    if run:
+                        found[run.id] = run
+        except OSError:
+            continue
+    return list(found.values())
+
+
+def _pieces(stream: BinaryIO) -> Iterator[bytes]:
+    """Line by line; of one that is too long only the beginning, which is not JSON."""
+    begins = True
+    while True:
+        piece = stream.readline(LONGEST_LINE)
+        if not piece:
+            return
+        if begins:
+            yield piece
+        begins = piece.endswith(b"\n")
+
+
+def _after(run: Purchase | None, run_id: str, line: bytes) -> Purchase | None:
+    """A run after another of its lines. A line that this version did not write changes nothing."""
+    try:
+        fields = strict_json.load(line)
+        if fields["event"] == "begin":
+            texts: dict[str, Any] = {name: _text(fields[name]) for name in _TEXTS}
+            patience = fields.get("patience", PATIENCE)
+            whole = patience if type(patience) is int else PATIENCE
+            return Purchase(
+                id=run_id, is_task=fields["is_task"] is True, at=float(fields["at"]), patience=whole, **texts
+            )
+        return _STEPS[fields["event"]](run, fields) if run else None
+    except (KeyError, TypeError, ValueError, OverflowError):
+        return run
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError
+    return value
+
+
+def _made(run: Purchase, fields: Fields) -> Purchase:
+    body = fields.get("body", {})
+    if not isinstance(body, dict):
+        raise ValueError
+    return changed(run, urls=tuple(map(_text, fields["urls"])), body=body, state=MADE)
+
+
+def _kept(run: Purchase, fields: Fields) -> Purchase:
+    kept = Kept(_text(fields["path"]), _text(fields["sha256"]))
+    return changed(run, files={**run.files, int(fields["index"]): kept})
+
+
+def _ended(run: Purchase, fields: Fields) -> Purchase:
+    if fields["state"] not in _STATES:
+        raise ValueError
+    return changed(run, state=fields["state"], told=_text(fields.get("told", "")), ended=float(fields.get("at", 0)))
+
+
+_STEPS: Mapping[str, Callable[[Purchase, Fields], Purchase]] = {
+    "task": lambda run, fields: changed(run, task_id=_text(fields["task_id"]), state=WAITING),
+    "offer": lambda run, fields: changed(run, offered=tuple(map(_text, fields["task_ids"]))),
+    "result": _made,
+    "file": _kept,
+    "end": _ended,
+}
