@@ -37,6 +37,7 @@ class Ask:
     tasks: bool = False
     cancel: str = ""
     again: bool = False
+    reuse: bool = False
     submit_only: bool = False
     dry_run: bool = False
     sandbox: bool = False

@@ -52,7 +52,7 @@ class _Process:
         from .plain.progress import Progress
         from .plain.redact import KEY_NAMES
 
-        self.is_polite = False
+        self.signals: tuple[int, ...] = ()  # that end the run with an answer
         self.update_check: Check | None = None
         environment = changed(environment, before_sending=self._end_politely) if is_real else environment
         self.environment = environment = (
@@ -75,7 +75,8 @@ class _Process:
         try:
             _act(self.run)
             self._let_nobody_interrupt()
-            self._print_result()
+            if self._print_result():
+                self.run.deliver()
         except BaseException as error:
             self._let_nobody_interrupt()
             return self.fail(_expected(error))
@@ -84,23 +85,25 @@ class _Process:
         return OK
 
     def _end_politely(self) -> None:
-        """From here on treat SIGTERM like Ctrl-C: answer with JSON and `next`. Agents' shells send it.
+        """From here on treat SIGTERM and SIGHUP like Ctrl-C: answer with JSON and `next`. Agents' shells send them.
 
-        Not earlier: a refused request has nothing to continue, and should not wait for the import.
+        Not earlier: a refused request has nothing to continue, and should not wait for the import. A signal that was
+        ignored when the program started (nohup, a background job) stays ignored.
         """
         import signal
 
         def interrupt(*_: object) -> None:
-            for number in (signal.SIGINT, signal.SIGTERM):
+            for number in self.signals:
                 signal.signal(number, _do_nothing)
             raise KeyboardInterrupt
 
+        numbers = (signal.SIGINT, signal.SIGTERM, *filter(None, [getattr(signal, "SIGHUP", None)]))
+        self.signals = tuple(number for number in numbers if signal.getsignal(number) != signal.SIG_IGN)
         try:
-            signal.signal(signal.SIGTERM, interrupt)
-            signal.signal(signal.SIGINT, interrupt)
-            self.is_polite = True
+            for number in self.signals:
+                signal.signal(number, interrupt)
         except ValueError:
-            pass  # not the main thread: somebody else's program
+            self.signals = ()  # not the main thread: somebody else's program
 
     def _check_for_updates(self) -> None:
         """Only a run that talks to the service checks; one that is refused before does not even import it."""
@@ -111,10 +114,10 @@ class _Process:
 
     def _let_nobody_interrupt(self) -> None:
         """Ignore further signals, so that a second Ctrl-C does not lose the JSON."""
-        if self.is_polite:
+        if self.signals:
             import signal
 
-            for number in (signal.SIGINT, signal.SIGTERM):
+            for number in self.signals:
                 signal.signal(number, _do_nothing)  # takes one that is pending; Python complains if SIG_IGN finds it
                 signal.signal(number, signal.SIG_IGN)  # and this one lasts until the process has ended
 
@@ -137,18 +140,18 @@ class _Process:
         write(run.environment.stderr, "")
         return error.exit_code
 
-    def _print_result(self) -> None:
+    def _print_result(self) -> bool:
+        """Write the answer to stdout; False when nobody took it."""
         from .command import answer
         from .plain.redact import literal
 
         run = self.run
         if run.ask.print_response:
-            self._print_json(answer.success(run.outcome, run.ask, run.environment))
-        else:
-            lines = (literal(line, self.progress.secrets) for line in answer.lines(run.outcome, run.ask))
-            write(run.environment.stdout, "".join(f"{line}\n" for line in lines))
+            return self._print_json(answer.success(run.outcome, run.ask, run.environment))
+        lines = (literal(line, self.progress.secrets) for line in answer.lines(run.outcome, run.ask))
+        return write(run.environment.stdout, "".join(f"{line}\n" for line in lines))
 
-    def _print_json(self, told: object) -> None:
+    def _print_json(self, told: object) -> bool:
         import json
         import re
 
@@ -161,7 +164,7 @@ class _Process:
         except UnicodeEncodeError:  # half a character in a file name: escapes can say it
             text = json.dumps(told, indent=2)
         text = re.sub("[\x7f-\x9f]", lambda match: f"\\u{ord(match[0]):04x}", text)  # commands to a terminal
-        write(self.run.environment.stdout, text + "\n")
+        return write(self.run.environment.stdout, text + "\n")
 
 
 def _do_nothing(*_: object) -> None:

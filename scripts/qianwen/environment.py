@@ -113,15 +113,17 @@ def real(script: str) -> Environment:
 # Streams --------------------------------------------------------------------------------------------------
 
 
-def write(stream: TextIO, text: str) -> None:
-    """Write and flush in UTF-8, whatever the terminal's code page. Never raises: the reader may have gone."""
+def write(stream: TextIO, text: str) -> bool:
+    """Write and flush in UTF-8, whatever the terminal's code page; False when that failed: the reader may have gone."""
     try:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(encoding="utf-8", errors="surrogateescape")
         stream.write(text)
         stream.flush()
+        return True
     except (OSError, ValueError):
         _forget(stream)
+        return False
 
 
 def _forget(stream: TextIO) -> None:

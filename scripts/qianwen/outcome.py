@@ -39,7 +39,8 @@ class Part:
 
 
 class Outcome:
-    """noun: what the run makes.  submitted: a request that costs money is on its way.  body: the last whole answer.
+    """noun: what the run makes.  submitted: a request that costs money is on its way.  run_id: the run in the account.
+    reused: the results are those of an earlier, identical request, and nothing was bought.  body: the last whole answer.
 
     result: what it holds.  inline: the base64 of pictures that came inside answers, by their names.
     saved: the files by the index of their picture.  resumable: another run can go on.
@@ -55,6 +56,8 @@ class Outcome:
         self.model = ""
         self.seed: object = None
         self.submitted = False
+        self.run_id = ""
+        self.reused = False
         self.task_id = ""
         self.body: JSON = {}
         self.result: wire.Result | None = None

@@ -344,7 +344,7 @@ class Results(Case):
             self.assertEqual([sent.route for sent in standin.sent], ["submit", "poll", "poll", "result"])
         with self.standin(faults=[expired]):
             self.assertIn("has expired", self.json("x", "--async", code=7)["error"]["message"])
-            self.assertIn("has expired", self.json("x", code=7)["error"]["message"])
+            self.assertIn("has expired", self.json("y", code=7)["error"]["message"])
 
         class Forgetful(Recording):
             def handle(self, route: str, incoming: Incoming) -> Reply:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import email.utils
 import os
+import shutil
 import random
 import shlex
 import subprocess
@@ -652,6 +653,129 @@ class Mended(ResumeCase):
             self.assertNotIn("next", reply)
             self.assertIn("cannot be asked for again", reply["error"]["hint"])
             self.assertNotIn("next", self.json("--resume"))
+
+
+class SameWish(ResumeCase):
+    """An open request is found again however the same wish is written or sent."""
+
+    def test_however_it_is_written(self) -> None:
+        picture = self.picture("a.png")
+        shutil.copy(picture, self.cwd / "b.png")
+        (self.cwd / "c.png").symlink_to(picture)
+        first = ("x", "--model", "wan2.7-image", "--image", "a.png", "--output", "o/")
+        same: tuple[tuple[str, ...], ...] = (
+            first,
+            ("x  ", *first[1:]),
+            (*first, "--async"),
+            (*first, "-n", "1"),
+            (*first, "--set", "watermark=false"),
+            (*first[:4], "b.png", *first[5:]),
+            (*first[:4], "c.png", *first[5:]),
+            (*first[:4], str(picture), *first[5:]),
+            (*first[:3], "--set", 'reference_images=["a.png"]'),
+        )
+        others = (("y", *first[1:]), (*first, "-n", "2"), (*first, "--seed", "0"), ("x", "--output", "o/"))
+        with self.standin(faults=["result=500*99"]) as standin:
+            self.assertEqual(self.image(*first).code, 7)
+            os.utime(picture)
+            for argv in same:
+                with self.subTest(argv):
+                    self.assertEqual((self.image(*argv).code, self.bought(standin)), (3, 1))
+            self.env["DASHSCOPE_HTTP_BASE_URL"] = self.env["DASHSCOPE_HTTP_BASE_URL"].replace("127.0.0.1", "localhost")
+            self.assertEqual((self.image(*first).code, self.bought(standin)), (3, 1))
+            for number, argv in enumerate(others, 2):
+                with self.subTest(argv):
+                    self.assertEqual((self.image(*argv).code, self.bought(standin)), (7, number))
+
+
+class Delivered(ResumeCase):
+    """A run that was made and whose answer nobody read is answered again; one that was read is bought anew."""
+
+    DIES = (
+        "import os, sys; sys.path.insert(0, sys.argv.pop(1)); from qianwen import cli;"
+        "from qianwen.models.image_models import IMAGES; from qianwen.models.video_models import VIDEOS;"
+        "cli.write = lambda stream, text: os.kill(os.getpid(), 9) if stream is sys.stdout else True;"
+        "cli.main(VIDEOS if sys.argv.pop(1) == 'video.py' else IMAGES, sys.argv[1:])"
+    )
+
+    def killed(self, program: str, *argv: str) -> None:
+        """Run a program that is killed in the moment in which it would write its answer."""
+        env = {**os.environ, "HOME": str(self.home), **self.env}
+        command = [sys.executable, "-c", self.DIES, str(SCRIPTS), program, *argv]
+        ran = subprocess.run(command, cwd=self.cwd, env=env, capture_output=True)
+        self.assertEqual(ran.returncode, -9, ran.stderr)
+
+    @unittest.skipIf(os.name == "nt", "POSIX only")
+    def test_the_same_command_after_a_kill_buys_nothing(self) -> None:
+        for program, argv in (
+            ("image.py", ("x", "-n", "2", "--output", "a/")),
+            ("image.py", ("y", "--async", "--output", "b/")),
+            ("video.py", ("z", "--output", "c/")),
+            ("image.py", ("w", "--output", "d/", "--model", "wan2.6-image", "--set", "enable_interleave=true")),
+        ):
+            with self.subTest(program, argv=argv), self.standin() as standin:
+                self.killed(program, *argv)
+                before = self.names()
+                run = self.video_json if program == "video.py" else self.json
+                reply = run(*argv)
+                self.assertEqual((reply["reused"], self.bought(standin), self.names()), (True, 1, before))
+                self.assertEqual(
+                    [Path(path).is_file() for path in reply["local_paths"] or [reply["local_path"]]],
+                    [True] * len(reply["files"]),
+                )
+                self.assertTrue(reply["usage"])
+                self.assertNotIn("reused", run(*argv))  # it was read: this is a new wish
+                self.assertEqual(self.bought(standin), 2)
+
+    @unittest.skipUnless(os.path.exists("/dev/full"), "Linux only")
+    def test_an_answer_that_could_not_be_written_is_not_delivered(self) -> None:
+        with self.standin() as standin:
+            env = {**os.environ, "HOME": str(self.home), **self.env}
+            with open("/dev/full", "w") as full:
+                subprocess.run(
+                    [sys.executable, str(SCRIPTS / "image.py"), "x"],
+                    cwd=self.cwd,
+                    env=env,
+                    stdout=full,
+                    stderr=subprocess.DEVNULL,
+                )
+            self.assertEqual((self.json("x")["reused"], self.bought(standin)), (True, 1))
+
+    def test_files_that_are_gone_are_made_anew(self) -> None:
+        with self.standin() as standin:
+            first = self.json("x")
+            Path(first["local_path"]).unlink()
+            self.assertNotIn("reused", self.json("x", "--reuse"))
+            self.assertEqual(self.bought(standin), 2)
+
+    def test_on_purpose_any_earlier_one_will_do(self) -> None:
+        picture = str(self.picture("a.png"))
+        with self.standin() as standin:
+            for argv in (
+                ("x", "--seed", "7"),
+                ("x", "--seed", "7", "--image", picture),
+                ("x", "--async", "--seed", "8"),
+            ):
+                first = self.json(*argv)
+                again = self.json(*argv, "--reuse")
+                with self.subTest(argv):
+                    same = {name: first[name] for name in ("local_paths", "files", "image_urls", "seed", "output")}
+                    self.assertEqual({name: again[name] for name in same}, same)
+                    self.assertEqual(again["reused"], True)
+            self.assertEqual(self.bought(standin), 3)
+            self.assertNotIn("reused", self.json("x", "--seed", "9", "--reuse"))
+            self.assertEqual(self.image("x", "--reuse", "--again").code, 3)
+
+
+class Continued(ResumeCase):
+    """Whatever was bought and can still be fetched is named in `next`."""
+
+    def test_a_picture_whose_links_are_known_is_fetched_later(self) -> None:
+        with self.standin(faults=["result=500*6"]) as standin:
+            reply = self.json("x", "--output", "x.png", code=7)
+            self.assertTrue(reply["next"].endswith("--resume --print-response"), reply["next"])
+            self.assertEqual(self.json("--resume")["tasks"][0]["local_path"], str(self.cwd / "x.png"))
+            self.assertEqual((self.bought(standin), self.json("--resume")["tasks"]), (1, []))
 
 
 class Lists(ResumeCase):

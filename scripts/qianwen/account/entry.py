@@ -111,6 +111,7 @@ class Entry:
             raise self._already_open(twin, lost_words)
         self._is_first = True
         self.outcome.submitted = True
+        self.outcome.run_id = run.id
         if run.is_task and self.is_kept:
             self.outcome.way_on = ("--resume",)
 
@@ -131,6 +132,7 @@ class Entry:
         if not self.claim(known.id):
             self.run_id = ""
             raise StillRunning("another process of this machine is at work on it", task_id=known.task_id)
+        self.outcome.run_id = known.id
 
     def _is_forgotten(self) -> bool:
         return bool(self._account and self._known and self._account.is_forgotten(self._known))
@@ -182,16 +184,14 @@ class Entry:
             self._add("offer", task_ids=[task["task_id"] for task in tasks])
 
     def result(self, body: JSON, interleaved: bool) -> Result:
-        """What a whole answer holds; its links are on the disk before anything is fetched.
-
-        The answer itself is kept where nobody can be asked for it again: where there is no task.
-        """
+        """What a whole answer holds; it and its links are on the disk before anything is fetched."""
         self.accept()
         result = self.outcome.note(body, interleaved)
         if result.urls:
             whole = self.outcome.body
-            kept = {} if self.outcome.task_id or not store.fits(whole) else {"body": whole}
-            self._add("result", urls=list(result.urls), **kept)
+            self._add("result", urls=list(result.urls), **({"body": whole} if store.fits(whole) else {}))
+            if self.is_kept and not self.outcome.task_id:
+                self.outcome.way_on = ("--resume",)  # until they are saved
         return result
 
     def file(self, index: int, file: File) -> None:

@@ -51,7 +51,8 @@ CREATE TABLE runs (
     patience INTEGER NOT NULL,
     task_id TEXT NOT NULL DEFAULT '', offered TEXT NOT NULL DEFAULT '[]',
     urls TEXT NOT NULL DEFAULT '[]', body TEXT NOT NULL DEFAULT '{{}}',
-    state TEXT NOT NULL DEFAULT '{SUBMITTING}', told TEXT NOT NULL DEFAULT '', ended REAL NOT NULL DEFAULT 0
+    state TEXT NOT NULL DEFAULT '{SUBMITTING}', told TEXT NOT NULL DEFAULT '', ended REAL NOT NULL DEFAULT 0,
+    delivered INTEGER NOT NULL DEFAULT 0 -- its answer was written to stdout
 );
 CREATE TABLE files (
     run TEXT NOT NULL, place INTEGER NOT NULL, path TEXT NOT NULL, sha256 TEXT NOT NULL, PRIMARY KEY (run, place)
@@ -81,6 +82,7 @@ class Purchase:
     patience: minutes that the service lets the task wait and run.
     offered: tasks that may be this one, when its submission was not answered.  body: the answer of a request that is
     no task.  files: by the index of the result.  told: why it ended, at the moment `ended` (0: it has not).
+    delivered: its answer was written to stdout, so that somebody may have read it.
     """
 
     id: str
@@ -103,6 +105,7 @@ class Purchase:
     state: str = SUBMITTING
     told: str = ""
     ended: float = 0.0
+    delivered: bool = False
     files: Mapping[int, Kept] = {}
 
 
@@ -179,7 +182,7 @@ class Account:
     def add(self, run_id: str, event: str, **fields: Any) -> None:
         """One step of a run. Raises OSError when the disk does not take it.
 
-        event: task (task_id), offer (task_ids), result (urls, body), file (index, path, sha256), end (state, told, at).
+        event: task (task_id), offer (task_ids), result (urls, body), file (index, path, sha256), end (state, told, at), deliver.
         """
         self._write(lambda database: _STEPS[event](database, run_id, **fields), STEP_SECONDS)
 
@@ -229,6 +232,15 @@ class Account:
         found = self._read(
             f"SELECT {{}} FROM runs WHERE request = ? AND state IN ({_OPEN_IN_SQL}) ORDER BY number DESC LIMIT 1",
             run.request,
+        )
+        return found[0] if found else None
+
+    def made(self, request: str, delivered_too: bool) -> Purchase | None:
+        """The newest run of an identical request that has results; delivered_too: even if somebody was told of them."""
+        found = self._read(
+            f"SELECT {{}} FROM runs WHERE request = ? AND state IN ('{DONE}', '{MADE}')"
+            f"{'' if delivered_too else ' AND delivered = 0'} ORDER BY number DESC LIMIT 1",
+            request,
         )
         return found[0] if found else None
 
@@ -421,7 +433,9 @@ def _is_damage(error: Exception) -> bool:
 
 def _insert(database: sqlite3.Connection, run: Purchase) -> None:
     fields = fields_of(run)
-    fields.update({name: json.dumps(fields[name]) for name in _JSON}, is_task=int(run.is_task))
+    fields.update(
+        {name: json.dumps(fields[name]) for name in _JSON}, is_task=int(run.is_task), delivered=int(run.delivered)
+    )
     marks = ", ".join("CAST(? AS TEXT)" if isinstance(fields[name], str) else "?" for name in _COLUMNS)
     database.execute(
         f"INSERT INTO runs ({', '.join(_COLUMNS)}) VALUES ({marks})",
@@ -443,7 +457,11 @@ def _purchases(database: sqlite3.Connection, query: str, values: Iterable[str | 
     for row in database.execute(query, [_stored(value) for value in values]):
         fields = dict(zip(_COLUMNS, row))
         kept = database.execute("SELECT place, path, sha256 FROM files WHERE run = ?", (fields["id"],))
-        fields.update({name: json.loads(fields[name]) for name in _JSON}, is_task=bool(fields["is_task"]))
+        fields.update(
+            {name: json.loads(fields[name]) for name in _JSON},
+            is_task=bool(fields["is_task"]),
+            delivered=bool(fields["delivered"]),
+        )
         fields.update(offered=tuple(fields["offered"]), urls=tuple(fields["urls"]))
         runs.append(Purchase(**fields, files={place: Kept(path, sha256) for place, path, sha256 in kept}))
     return runs
@@ -484,6 +502,7 @@ _STEPS: Mapping[str, Callable[..., None]] = {
     "offer": _offer,
     "result": _made,
     "file": _keep,
+    "deliver": lambda database, run_id: _set(database, run_id, delivered=1),
     "end": lambda database, run_id, state, told="", at=0.0: _set(database, run_id, state=state, told=told, ended=at),
 }
 

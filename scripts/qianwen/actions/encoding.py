@@ -72,12 +72,22 @@ def _uploaded(named: str, own: Bucket | None) -> str:
 
 
 def fingerprint(checked: Checked, base: str) -> str:
-    """The same for two requests exactly when they ask the same of the same service with the same files."""
+    """The same for two requests exactly when they ask the same of the same service, however they are written or sent.
+
+    A default that is left out counts as if it were given, a file by its size and digest, a prompt without the blanks
+    around it; whether the answer comes at once or as a task makes no difference.
+    """
     import hashlib
     import json
 
-    call = with_words_for_files(checked, sources.identity, sources.identity, {})
-    text = json.dumps([base, call.path, call.is_task, call.body], sort_keys=True)
+    wish = {param.name: param.default for param in checked.mode.params if param.default not in (None, "")}
+    files = {**checked.local_files, **checked.inline_files}
+    texts = {path: sources.identity(source) for path, source in files.items()}
+    wish.update(sources.replaced(checked.values, texts))
+    if isinstance(wish.get("prompt"), str):
+        wish["prompt"] = str(wish["prompt"]).strip()
+    here = base.replace("://localhost", "://127.0.0.1", 1)
+    text = json.dumps([here, checked.id, wish], sort_keys=True)
     return hashlib.sha256(text.encode("ascii")).hexdigest()
 
 

@@ -34,11 +34,15 @@ def generate(run: Run, way: Way) -> Outcome:
     if run.ask.dry_run:
         run.outcome.preview = way.preview(checked)
         return run.outcome
+    from . import saving
+
     with way.connect(checked) as connection:
         target = _place(run, checked)
         purchase = _purchase(run, checked, connection.base, target)
         with run.entry() as entry:
             if not run.ask.again:
+                if saving.answer_again(run, entry, purchase, checked.mode.interleaved):
+                    return run.outcome
                 entry.refuse_twin(purchase, way.lost_words)  # before anything is uploaded
             call = connection.encode(checked)
             entry.submit(changed(purchase, at=run.environment.now()), run.ask.again, way.lost_words)

@@ -96,6 +96,16 @@ class Run:
         account = self.account if self.outcome.resumable else None
         return Entry(account, self.outcome, self.warn, lambda text: literal(text, self.progress.secrets))
 
+    def deliver(self) -> None:
+        """The answer was written to stdout: the account need not answer it again. Nothing depends on its success."""
+        finished = [part.outcome for part in self.outcome.parts or () if part.error is None]
+        for outcome in (self.outcome, *finished):
+            if outcome.run_id and self._account:
+                try:
+                    self._account.add(outcome.run_id, "deliver")
+                except OSError:
+                    pass
+
     def target(self, prompt: str) -> Target:
         """Where the results will go; see `outputs.plan`. prompt: what the name of a file says."""
         import time

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from typing import Any, BinaryIO, Mapping
 
     from ..account.entry import Entry
-    from ..account.store import Kept
+    from ..account.store import Kept, Purchase
     from ..files.outputs import Saved, Target
     from .run import Run
     from .way import Connection
@@ -61,6 +61,29 @@ def save(
         run.warn(error.message)
     if errors:
         raise errors[0]
+
+
+def answer_again(run: Run, entry: Entry, purchase: Purchase, interleaved: bool) -> bool:
+    """Answer with what an identical request has made already, if all of it is still on the disk.
+
+    Only a run whose answer nobody can have read counts (its process was killed after saving), or any with --reuse.
+    """
+    made = run.account.made(purchase.request, run.ask.reuse) if entry.is_kept else None
+    if made is None or not made.urls or len(made.files) != len(made.urls):
+        return False
+    saved = {index: outputs.saved_before(kept.path, kept.sha256) for index, kept in made.files.items()}
+    if not all(saved.values()):
+        return False
+    entry.take_up(made)
+    outcome = run.outcome
+    outcome.task_id, outcome.reused = made.task_id, True
+    outcome.note(dict(made.body) or {"output": {"results": [{"url": url} for url in made.urls]}}, interleaved)
+    outcome.saved = {index: File(file, made.urls[index]) for index, file in saved.items() if file}
+    stem = os.path.splitext(outcome.files[0].saved.path)[0]
+    outcome.reply_path = f"{stem}.json" if os.path.exists(f"{stem}.json") else ""
+    outcome.markdown_path = f"{stem}.md" if os.path.exists(f"{stem}.md") else ""
+    run.progress.say("The same request was made before and its files are there: nothing is bought")
+    return True
 
 
 def _nothing_came(run: Run, target: Target, result: wire.Result) -> QianwenError:

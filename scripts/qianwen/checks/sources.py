@@ -15,6 +15,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Mapping
 
+BLOCK_BYTES = 1024 * 1024
 UNTOUCHED = ("http", "https", "oss")
 _URL = r"[A-Za-z]+://[^\s/\x00-\x1f\x7f][^\s\x00-\x1f\x7f]*"
 _SCHEME = r"([A-Za-z][A-Za-z0-9+.-]+):"  # two letters at least: "C:\\cat.png" is a path
@@ -130,12 +131,17 @@ def named(source: Source) -> str:
 
 
 def identity(source: Source) -> str:
-    """What stands for a local file where requests are compared: another path, size or time is another file."""
+    """What stands for a local file where requests are compared: its size and its digest, whatever it is called."""
+    import hashlib
+
+    digest = hashlib.sha256()
     try:
-        changed = os.stat(source.path).st_mtime_ns
+        with open(source.path, "rb") as stream:
+            while block := stream.read(BLOCK_BYTES):
+                digest.update(block)
     except OSError:
-        changed = 0
-    return f"file:{named(source)}:{source.bytes}:{changed}"
+        digest.update(source.path.encode("utf-8", "surrogateescape"))  # sending it will say what is wrong
+    return f"file:{source.bytes}:{digest.hexdigest()}"
 
 
 def inline(source: Source) -> str:

@@ -30,7 +30,7 @@ def success(outcome: Outcome, ask: Ask, environment: Environment) -> JSON:
         return {"ok": True, **_several(outcome, ask, environment)}
     if outcome.canceled:
         return {"ok": True, "task_id": outcome.task_id, "canceled": True, "warnings": list(map(safe, outcome.warnings))}
-    answer = {"ok": True, **_obtained(outcome)}
+    answer = {"ok": True, **({"reused": True} if outcome.reused else {}), **_obtained(outcome)}
     if ask.submit_only:
         answer["next"] = next_command(outcome, ask, environment)
     return answer

@@ -38,14 +38,15 @@ ROWS = (
     ),
     Exclusion(
         ON_WHAT_EXISTS,
-        (REQUEST, "--submit-only", "--dry-run", "--again"),
-        "{these} works on what exists and takes no request, --submit-only, --dry-run or --again",
+        (REQUEST, "--submit-only", "--dry-run", "--again", "--reuse"),
+        "{these} works on what exists and takes no request, --submit-only, --dry-run, --again or --reuse",
     ),
     Exclusion(
         ("--resume", "--tasks", "--cancel"),
         ("--output",),
         hint="--resume saves where each run wanted it; --task-id saves elsewhere",
     ),
+    Exclusion(("--again",), ("--reuse",), "one pays for another, the other pays for none", "give one of them"),
     Exclusion(("--resume",), ("--region",), "every run is asked for in the region that took it"),
     Exclusion(
         ON_WHAT_EXISTS,

@@ -39,6 +39,7 @@ RUN = (
     Flag("--tasks", "", "show the last runs of this machine: state, model, age, files; sends nothing"),
     Flag("--cancel", "ID", "cancel a task that has not begun"),
     Flag("--again", "", "submit although an identical request is open or its outcome unknown"),
+    Flag("--reuse", "", "when an identical request was made before and its files are there, answer with them"),
     Flag("--timeout", "S", f"longest run in seconds (default {TIMEOUT_SECONDS:g})", seconds=True),
     Flag("--poll-interval", "S", f"longest gap between looks in seconds (default {POLL_SECONDS:g})", seconds=True),
     Flag("--region", "NAME", regions.in_words()),
