@@ -12,6 +12,7 @@ import unittest
 from typing import Any
 
 from qianwen.sandbox.server import running
+from qianwen.sandbox.standin import StandIn
 
 from .. import SCRIPTS
 from ..support import KEY, Case, Recording
@@ -153,9 +154,29 @@ class Interrupted(Case):
         standin = Recording(self.clock, delay=3600)
         with running(standin) as base:
             self.env = {"DASHSCOPE_HTTP_BASE_URL": base, "DASHSCOPE_API_KEY": KEY}
-            reply = self.interrupt(self.start("x", "--async"), "Task submitted", signal.SIGTERM)
-        (task_id,) = standin.tasks
-        self.assertIn(f"--task-id {task_id}", reply["next"])
+            for number, name in enumerate(("SIGTERM", "SIGHUP")):
+                reply = self.interrupt(self.start(f"x{number}", "--async"), "Task submitted", getattr(signal, name))
+                with self.subTest(name):
+                    self.assertIn(f"--task-id {list(standin.tasks)[number]}", reply["next"])
+
+    def test_a_signal_that_was_ignored_at_the_start_stays_ignored(self) -> None:
+        """nohup, and a job in the background of a shell without job control."""
+        with running(StandIn(delay=2)) as base:
+            self.env = {"DASHSCOPE_HTTP_BASE_URL": base, "DASHSCOPE_API_KEY": KEY}
+            for name in ("SIGHUP", "SIGINT"):
+                before = signal.signal(getattr(signal, name), signal.SIG_IGN)
+                try:
+                    process = self.start(f"x {name}", "--async", "--output", f"{name}.png", "--poll-interval", "1")
+                finally:
+                    signal.signal(getattr(signal, name), before)
+                assert process.stderr
+                said = ""
+                while "Task submitted" not in said:
+                    said = process.stderr.readline()
+                process.send_signal(getattr(signal, name))
+                stdout, stderr = process.communicate(timeout=20)
+                with self.subTest(name):
+                    self.assertEqual((process.returncode, json.loads(stdout)["ok"]), (0, True), stderr)
 
     def test_two_signals_in_quick_succession_cost_no_json(self) -> None:
         standin = Recording(self.clock, delay=3600)
@@ -182,8 +203,6 @@ class Interrupted(Case):
         self.assertIn("before you run it again", reply["error"]["hint"])
 
     def test_a_stream_leaves_what_came(self) -> None:
-        from qianwen.sandbox.standin import StandIn
-
         with running(StandIn(delay=8)) as base:
             self.env = {"DASHSCOPE_HTTP_BASE_URL": base, "DASHSCOPE_API_KEY": KEY}
             argv = ["x", "--set", "enable_interleave=true", "--set", "stream=true", "--set", "max_images=5"]
