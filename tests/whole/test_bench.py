@@ -15,6 +15,7 @@ import unittest
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import mean
+from threading import Barrier
 from typing import Iterator
 
 from qianwen.http.connections import Opener
@@ -155,14 +156,14 @@ class Runs(Case):
 
     def test_downloads_overlap(self) -> None:
         with self.loopback() as server:
-            server.delays = {"result": 0.15}
+            server.together = {"result": Barrier(4, timeout=20)}
             self.json("x", "--model", "wan2.6-t2i", "-n", "4")
         self.assertEqual((len(server.of("result")), server.busiest), (4, 4))
 
     def test_uploads_overlap(self) -> None:
         photos = [word for name in "abcd" for word in ("--image", str(self.picture(f"{name}.png")))]
         with self.loopback() as server:
-            server.delays = {"upload": 0.15}
+            server.together = {"upload": Barrier(4, timeout=20)}
             self.json("x", *photos)
         self.assertEqual((len(server.of("upload")), server.busiest), (4, 4))
 
