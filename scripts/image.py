@@ -21,6 +21,8 @@ try:
     from qianwen.models.image_models import IMAGES
 
     if __name__ == "__main__":
-        raise SystemExit(main(IMAGES, sys.argv[1:]))
+        code = main(IMAGES, sys.argv[1:])
+        gc.freeze()  # nor is it worth looking through when the process ends
+        raise SystemExit(code)
 except KeyboardInterrupt:  # before there was a run that could tell its end
     sys.exit(130)

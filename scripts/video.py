@@ -21,6 +21,8 @@ try:
     from qianwen.models.video_models import VIDEOS
 
     if __name__ == "__main__":
-        raise SystemExit(main(VIDEOS, sys.argv[1:]))
+        code = main(VIDEOS, sys.argv[1:])
+        gc.freeze()  # nor is it worth looking through when the process ends
+        raise SystemExit(code)
 except KeyboardInterrupt:  # before there was a run that could tell its end
     sys.exit(130)

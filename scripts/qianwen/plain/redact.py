@@ -67,8 +67,10 @@ def safe(text: str, secrets: tuple[str, ...] = ()) -> str:
     text = without_secrets(literal(text[:LONGEST], secrets))
     if is_cut:
         text = text[:-UNSURE] + "…"
-    if not text.isprintable():
-        text = re.sub(_NEXT_LINE, "\n  ", re.sub(_CONTROLS, "\ufffd", text))
+    if not text.replace("\n", "").isprintable():
+        text = re.sub(_CONTROLS, "\ufffd", text)
+    if "\n" in text:
+        text = re.sub(_NEXT_LINE, "\n  ", text)
     return text
 
 
