@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tracemalloc
 import unittest
+from bisect import bisect_left
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import mean
@@ -177,7 +178,7 @@ class Beat(unittest.TestCase):
 
     def late(self, seconds: float) -> float:
         """Seconds from the end of a task to the next look."""
-        return next(look for look in self.looks if look >= seconds) - seconds
+        return self.looks[bisect_left(self.looks, seconds)] - seconds
 
     def test_a_task_waits_for_a_look_for_a_tenth_of_its_length(self) -> None:
         for seconds in range(1, 3600):
