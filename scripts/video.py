@@ -14,7 +14,9 @@ if sys.version_info < (3, 9):
     raise SystemExit(3)
 
 gc.set_threshold(50000)  # nothing that is made until a request leaves is garbage
-sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))  # python -P and -I leave it out
+folder = os.path.dirname(os.path.realpath(__file__))
+if sys.path[:1] != [folder]:  # python -P and -I leave it out; twice there, it would be searched twice
+    sys.path.insert(0, folder)
 
 try:
     from qianwen.cli import main

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from itertools import product
 
@@ -76,6 +75,8 @@ def allowed(rule: Size) -> str:
 
 def nearest(rule: Size, width: int, height: int) -> str | None:
     """The legal size closest in shape and area; a preset where only presets are legal."""
+    import math
+
     candidates = list(_presets(rule)) if rule.fixed else [*_fitted(rule, width, height), *_presets(rule)]
 
     def distance(size: str) -> float:
@@ -145,6 +146,8 @@ def _measure(rule: Size, width: int, height: int) -> tuple[list[str], tuple[str,
 
 
 def _from_ratio(across: int, down: int, rule: Size) -> Verdict:
+    import math
+
     shared = math.gcd(across, down)
     across, down = across // shared, down // shared
     for label, sizes in rule.presets.items():
@@ -167,6 +170,8 @@ def _from_ratio(across: int, down: int, rule: Size) -> Verdict:
 
 def _largest(rule: Size, across: int, down: int) -> str | None:
     """The largest legal size of exactly this ratio, both sides multiples of what the service rounds to."""
+    import math
+
     scale = math.isqrt(_area_bounds(rule)[1] // (across * down))
     if rule.side:
         scale = min(scale, rule.side[1] // max(across, down))
@@ -184,6 +189,8 @@ def _fitted(rule: Size, width: int, height: int) -> Iterator[str]:
 
     Two steps down, because in a corner of area and ratio the nearest ones are just outside.
     """
+    import math
+
     shape = width / height
     if rule.ratio:
         shape = min(max(shape, 1 / rule.ratio), float(rule.ratio))
