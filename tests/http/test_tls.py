@@ -179,10 +179,11 @@ class Records(unittest.TestCase):
         return response
 
     def test_what_is_at_hand_comes_in_one_piece(self) -> None:
-        with peer(saying(self.BODY, len(self.BODY), closing)).listening() as url:
+        said = threading.Event()
+        with peer(saying(self.BODY, len(self.BODY), lambda _: said.set())).listening() as url:
             response = self.ask(url)
             blocks = [response.read(2**20)]
-            time.sleep(0.2)  # the rest arrives
+            self.assertTrue(said.wait(20))
             while block := response.read(2**20):
                 blocks.append(block)
         self.assertEqual(b"".join(blocks), self.BODY)
@@ -190,13 +191,16 @@ class Records(unittest.TestCase):
 
     def test_a_connection_that_the_server_has_ended_carries_nothing_that_is_paid_for(self) -> None:
         """Its farewell came right behind the answer and is read already, but the connection itself is still open."""
-        there = peer(saying(b"first", 5, taking_leave), saying(b"second", 6, closing))
+        gone = threading.Event()
+        there = peer(
+            saying(b"first", 5, lambda connection: taking_leave(connection, gone)), saying(b"second", 6, closing)
+        )
         with there.listening() as plain:
             url = plain.replace("http://127.0.0.1", "https://localhost")
             door = Transport(env={"SSL_CERT_FILE": str(CERT)})
             self.addCleanup(door.close)
             with door.send(Request("GET", url)) as response:
-                time.sleep(0.3)
+                self.assertTrue(gone.wait(20))
                 self.assertEqual(response.read_all(100), b"first")
             with door.send(Request("POST", url, {}, b"{}", billable=True, once=True)) as response:
                 self.assertEqual(response.read_all(100), b"second")
@@ -232,11 +236,12 @@ def closing(connection: ssl.SSLSocket) -> None:
     pass
 
 
-def taking_leave(connection: ssl.SSLSocket) -> None:
+def taking_leave(connection: ssl.SSLSocket, gone: threading.Event) -> None:
     """The end of TLS and not of the connection: no answer to it is waited for."""
     connection.settimeout(0.05)
     with suppress(OSError):
         connection.unwrap()
+    gone.set()
     time.sleep(1)
 
 

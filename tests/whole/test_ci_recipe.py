@@ -76,11 +76,11 @@ class Recipe(Case):
         self.assertEqual(recorded.returncode, 0, recorded.stderr)
         shutil.rmtree(self.cwd / "out")
         self.assertNotIn(KEY, (self.cwd / "tapes" / "cat.json").read_text(encoding="utf-8"))
-        began = time.monotonic()
+        before, began = crowded(), time.monotonic()
         ran = self.follow(self.folder / "runner")
         took = time.monotonic() - began
         self.assertEqual([(step.returncode, step.stderr if step.returncode else "") for step in ran], [(0, "")] * 3)
-        self.assertLess(took, SECONDS * crowded())
+        self.assertLess(took, SECONDS * max(before, crowded()))
         kinds = {}
         for path in (self.cwd / "out").iterdir():
             with path.open("rb") as stream:
