@@ -45,6 +45,13 @@ FLAGS = {
 }
 OTHER_FLAGS = {"--skill", "--out"}  # of npx skills, in the command that the update signal shows; of sips
 ENTRIES = ("image.py", "video.py", "sandbox.py", "gossamer.py")
+# Of other skills, of other tools, and of a workflow that the reader writes.
+OTHER_PATHS = {
+    "scripts/check_update.py",
+    ".github/workflows/media.yml",
+    ".github/skills",
+    ".github/copilot-instructions.md",
+}
 SOURCES = {path: path.read_text(encoding="utf-8") for path in sorted((ROOT / "scripts").rglob("*.py"))}
 PLACES = {"IMAGE_URL": "https://example.com/made.png", "VIDEO_URL": "https://example.com/made.mp4"}
 # Flags of a command that works on what exists, or on nothing; such a command is run as it stands.
@@ -347,6 +354,48 @@ class Names(unittest.TestCase):
             with self.subTest(path.name):
                 priced = re.search(r"[$¥€]\s?\d|\d\s?(USD|CNY|RMB|元|yuan|dollars?|cents?)\b", text(path))
                 self.assertFalse(priced, priced)
+
+
+class Paths(unittest.TestCase):
+    """Whoever has only the tree and the documents finds the right file."""
+
+    PACKAGE = ROOT / "scripts" / "qianwen"
+    FILES = frozenset(path.name for folder in ("scripts", "tests") for path in (ROOT / folder).rglob("*.py"))
+
+    def test_every_path_in_a_document_exists(self) -> None:
+        """From the root, from scripts/qianwen/, or beside the document; a bare file name is that of some module."""
+        looks_like_one = (
+            r"(?<![\w/.~>}$-])((?:scripts|tests|references|\.ci|\.github)/[\w./-]*|[\w-]+(?:/[\w-]+)*\.py\b)"
+        )
+        count = 0
+        for path in [*DOCUMENTS, ROOT / "tests" / "evals" / "README.md"]:
+            for shown in {found.rstrip(".") for found in re.findall(looks_like_one, text(path))} - OTHER_PATHS:
+                with self.subTest(path=path.name, shown=shown):
+                    places = (ROOT, self.PACKAGE, path.parent)
+                    self.assertTrue(shown in self.FILES or any((place / shown).exists() for place in places), shown)
+                    count += 1
+        self.assertGreater(count, 60)
+
+    def test_the_tree_of_the_readme_has_every_wing(self) -> None:
+        (tree,) = re.findall(r"(?s)\n## Where things are\n\n```\n(.*?)```", text(README))
+        wings = {path.parent.name for path in self.PACKAGE.glob("*/__init__.py")}
+        self.assertEqual(set(re.findall(r"  ([a-z]+)/ ", tree)), wings)
+
+    def test_the_files_in_which_a_change_goes_have_what_is_named(self) -> None:
+        """The names in a clause stand in every file of that clause."""
+        rows = table_rows(text(README), "Where things are")
+        self.assertEqual(len(rows), 10)
+        count = 0
+        for change, file, others in rows:
+            for clause in f"{file};{others}".split(";"):
+                spans = re.findall(r"`([^`]+)`", clause)
+                files = [self.PACKAGE / span for span in spans if re.fullmatch(r"(?!tests/)[\w/]+\.py", span)]
+                for name in (span for span in spans if re.fullmatch(r"\w+", span)):
+                    for path in files:
+                        with self.subTest(change, name=name, file=path.name):
+                            self.assertRegex(SOURCES[path], rf"\b{name}\b")
+                            count += 1
+        self.assertGreater(count, 15)
 
 
 class Skill(unittest.TestCase):
