@@ -72,12 +72,12 @@ REFUSED: tuple[tuple[str, str, dict[str, Any], str, str, object], ...] = (
     # frames
     ("a last frame alone", W, {"last_frame_url": LAST}, "first_frame_url", "alone", None),
     ("a last frame alone, in the array", W, {"media": [item("last_frame")]}, "first_frame_url", "alone", None),
-    ("a frame and a reference", W, {"first_frame_url": FRAME, "reference_urls": [FRAME]}, "reference_urls", "one of them", None),
-    ("a frame and a voice", W, {"img_url": FRAME, "reference_voices": [SOUND]}, "reference_voices", "one of them", None),
-    ("a frame and a document", W, {"first_frame_url": FRAME, "file": DECK}, "file", "one of them", None),
-    ("a frame and a page", W, {"first_frame_url": FRAME, "link": PAGE}, "link", "one of them", None),
-    ("a frame and a clip to edit", W, {"first_frame_url": FRAME, "video_url": CLIP}, "video_url", "one of them", None),
-    ("frames and references, in the array", W, {"media": [item("first_frame"), item("last_frame"), item("reference_audio", SOUND)]}, "media[2]", "one of them", None),
+    ("a frame and a reference", W, {"first_frame_url": FRAME, "reference_urls": [FRAME]}, "reference_urls", "either reference_urls", None),
+    ("a frame and a voice", W, {"img_url": FRAME, "reference_voices": [SOUND]}, "reference_voices", "either reference_voices", None),
+    ("a frame and a document", W, {"first_frame_url": FRAME, "file": DECK}, "file", "either file", None),
+    ("a frame and a page", W, {"first_frame_url": FRAME, "link": PAGE}, "link", "either link", None),
+    ("a frame and a clip to edit", W, {"first_frame_url": FRAME, "video_url": CLIP}, "video_url", "either video_url", None),
+    ("frames and references, in the array", W, {"media": [item("first_frame"), item("last_frame"), item("reference_audio", SOUND)]}, "media[2]", "either ", None),
     ("two first frames", W, {"media": [item("first_frame"), item("first_frame")]}, "media[1].type", "each type once", None),
     # documents and pages
     ("a document and a page", W, {"file": DECK, "link": PAGE}, "link", "file or link", None),
@@ -88,7 +88,7 @@ REFUSED: tuple[tuple[str, str, dict[str, Any], str, str, object], ...] = (
     ("a page in storage", W, {"link": "oss://bucket/page"}, "link", "http:// or https://", None),
     ("a page of no host", W, {"link": "https:///page"}, "link", "http:// or https://", None),
     ("a page that is a number", W, {"link": 5}, "link", "http:// or https://", None),
-    ("a document that is not there", W, {"file": "none.pdf"}, "file", "is not there", None),
+    ("a document that is not there", W, {"file": "none.pdf"}, "file", "does not exist", None),
     ("a document in a data: URL", W, {"file": "data:application/pdf;base64,JVBERi0="}, "file", "data: URL", None),
     ("a document that is a list", W, {"file": [DECK, DECK]}, "file", "one path", None),
     ("an empty document", W, {"file": "empty.pdf"}, "file", "empty", None),
@@ -143,27 +143,27 @@ REFUSED: tuple[tuple[str, str, dict[str, Any], str, str, object], ...] = (
     ("a clip of 2060 pixels", MOVE, {**PERSON, "video_url": "2000.mp4"}, "video_url", "200 to 2048", "2048*994"),
     ("a person of 11 MB", MOVE, {**PERSON, "image_url": "11MB.png"}, "image_url", "up to 5 MB", "5 MB"),
     ("a Chinese URL", MOVE, {**PERSON, "image_url": "https://example.com/人.png"}, "image_url", "a URL in ASCII", None),
-    ("references of a person", MIX, {**PERSON, "reference_urls": [FRAME]}, "reference_urls", "models that do", None),
+    ("references of a person", MIX, {**PERSON, "reference_urls": [FRAME]}, "reference_urls", "models that have it", None),
     # a talking head
     ("no voice", TALK, {**SPEAKER, "audio_url": None}, "audio_url", "missing", None),
     ("a voice of 21 s", TALK, {**SPEAKER, "audio_url": "21s.wav"}, "audio_url", "0 to 19.9 s", "19.9 s"),
     ("a face of 399 pixels", TALK, {**SPEAKER, "image_url": "399.png"}, "image_url", "400 to 7000", "400*502"),
     ("1080P of a talking head", TALK, {**SPEAKER, "resolution": "1080P"}, "resolution", "480P, 720P", "720P"),
-    ("a clip for a talking head", TALK, {**SPEAKER, "video_url": CLIP}, "video_url", "models that do", None),
+    ("a clip for a talking head", TALK, {**SPEAKER, "video_url": CLIP}, "video_url", "models that have it", None),
 )  # fmt: skip
 
 # (name, model, fields beside prompt "x", what the warning says)
 WARNED: tuple[tuple[str, str, dict[str, Any], str], ...] = (
     ("21:9", W, {"ratio": "21:9"}, "21:9 stands in one copy"),
-    ("a negative prompt", W, {"negative_prompt": "fog"}, "takes no negative_prompt; it is left out"),
-    ("several shots", PRIME, {"shot_type": "multi"}, "takes no shot_type; it is left out"),
+    ("a negative prompt", W, {"negative_prompt": "fog"}, "has no field negative_prompt; it is ignored"),
+    ("several shots", PRIME, {"shot_type": "multi"}, "has no field shot_type; it is ignored"),
     ("a prompt of 20001", W, {"prompt": "图" * 20001}, "20001 characters.*cuts it after 20000"),
     ("a size", W, {"size": "832*480"}, r"size 832\*480 is sent as resolution 480P, ratio 16:9"),
     ("references without names", W, {"reference_urls": [FRAME, SOUND]}, "Audio 1"),
     ("a voice", W, {"prompt": "Audio 1", "reference_voices": [SOUND]}, "sounds of their own"),
-    ("a prompt for a person", MOVE, PERSON | {"prompt": "x"}, "takes no prompt; it is left out"),
-    ("a length of a person", MIX, {**PERSON, "duration": 5}, "takes no duration; it is left out"),
-    ("a seed of a talking head", TALK, {**SPEAKER, "seed": 5}, "takes no seed; it is left out"),
+    ("a prompt for a person", MOVE, PERSON | {"prompt": "x"}, "has no field prompt; it is ignored"),
+    ("a length of a person", MIX, {**PERSON, "duration": 5}, "has no field duration; it is ignored"),
+    ("a seed of a talking head", TALK, {**SPEAKER, "seed": 5}, "has no field seed; it is ignored"),
 )  # fmt: skip
 
 # (name, model, fields beside prompt "x"): at the edge of what is allowed, without a warning

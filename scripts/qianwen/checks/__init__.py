@@ -1,1 +1,1 @@
-"""A request held against its row: every problem at once. May be imported by actions, desirecore, describe, sandbox."""
+"""Checks a request against its row and reports all problems at once. For actions, desirecore, describe, sandbox."""
