@@ -306,7 +306,7 @@ class Results(Case):
         with self.standin():
             reply = self.json("x", "--output", "x.png")
             self.assertEqual(reply["local_path"], str(self.cwd / "x-2.png"))
-            self.assertIn("exists already", reply["warnings"][-1])
+            self.assertIn("already exists", reply["warnings"][-1])
             self.json("x", "--output", "x.png", "--overwrite")
         self.assertNotEqual((self.cwd / "x.png").read_bytes(), b"precious")
 

@@ -95,7 +95,7 @@ REFUSED: tuple[tuple[str, str, dict[str, Any], str, str, object], ...] = (
     ("a document of another suffix", W, {"file": "movie.mp3"}, "file", "docx, doc, xlsx, xls, pptx, ppt, pdf, txt, key, pages, numbers, md", None),
     ("a ZIP that is called a PDF", W, {"file": "false.pdf"}, "file", "a PDF", None),
     ("an old file that is called new", W, {"file": "false.docx"}, "file", "a ZIP", None),
-    ("a program that is called a text", W, {"file": "false.txt"}, "file", "a text", None),
+    ("a program that is called a text", W, {"file": "false.txt"}, "file", "text", None),
     ("a document of 101 MB", W, {"file": "heavy.pdf"}, "file", "up to 100 MB", "100 MB"),
     ("a document for another model", "wan2.7-r2v", {"reference_urls": [FRAME], "file": DECK}, "file", "wan3.0-video", None),
     ("a page for another model", "wan2.6-t2v", {"link": PAGE}, "link", "wan3.0-video", None),
