@@ -349,7 +349,7 @@ class Results(Case):
         class Forgetful(Recording):
             def handle(self, route: str, incoming: Incoming) -> Reply:
                 if route == "poll" and self.of("poll"):
-                    return self.trouble(Fault("status", 404, "Odd"), route)
+                    return self.injected(Fault("status", 404, "Odd"), route)
                 return super().handle(route, incoming)
 
         with running(Forgetful(self.clock, faults=[expired])) as base:
