@@ -374,13 +374,13 @@ class Misses(Case):
         self.assertIn(f"more requests than the {count} that were recorded", self.missed(*argv, path="short.json"))
         tape["exchanges"] += [last, last]
         (self.cwd / "long.json").write_text(json.dumps(tape))
-        self.assertRegex(self.missed(*argv, path="long.json"), "the recorded one made 1 more request, the next a GET")
+        self.assertRegex(self.missed(*argv, path="long.json"), "the recorded run made 1 more request, next GET")
         self.assertRegex(
             self.missed(*argv, "--submit-only"), r"the recorded one made \d+ more requests, the next a GET"
         )
         tape["exchanges"] = []
         (self.cwd / "none.json").write_text(json.dumps(tape))
-        self.assertIn("a request more than the 0", self.missed(*argv, path="none.json"))
+        self.assertIn("more requests than the 0", self.missed(*argv, path="none.json"))
 
     def test_the_way_on_is_none_of_a_miss(self) -> None:
         with cut_off():
@@ -687,7 +687,7 @@ class Bodies(Case):
         with Recorder(str(path), True, self.clock, self.clock, warnings.append) as recorder:
             recorder.connect(lambda _: response, self.clock.sleep, self.base, ())
             with recorder.send(request) as recorded:
-                while recorded.status < 300 and taped.read(1000):
+                while recorded.status < 300 and recorded.read(1000):
                     pass
         self.assertEqual(warnings, [])
         player = Player(str(path), self.clock, self.clock)
