@@ -40,7 +40,7 @@ from qianwen.describe.wording import (  # noqa: E402
     span,
     values_of,
 )
-from qianwen.files.conversions import WAYS, Way  # noqa: E402
+from qianwen.files.conversions import CONVERSIONS, Conversion, find  # noqa: E402
 from qianwen.files.conversions import name as name_of_kind  # noqa: E402
 from qianwen.files.media import SUFFIXES, TAKEN  # noqa: E402
 from qianwen.models.catalog import GIVEN  # noqa: E402
@@ -355,24 +355,20 @@ def conversion_lines() -> list[str]:
         "",
         "What a file is, its first bytes say; its name is not believed. A file that a field does not take is refused with the command that makes another one of it:",
         "",
-        *table("From | A | Linux and others | macOS | Windows", map(conversion_row, WAYS)),
+        *table("From | A | Linux and others | macOS | Windows", map(conversion_row, CONVERSIONS)),
         *FILES,
     ]
 
 
-def conversion_row(way: Way) -> list[str]:
-    kinds = [kind for kind in SUFFIXES if kind.startswith(way.kinds) and first_way(kind, way.sort) == way]
-    made = {"file": "FILE", "made": f"NEW{way.suffix}", "stem": "NEW"}
-    lines = [way.commands.get(platform, way.commands[""]).format_map(made) for platform in ("linux", "darwin", "win32")]
+def conversion_row(row: Conversion) -> list[str]:
+    kinds = [kind for kind in SUFFIXES if find(kind, row.target) == row]
+    made = {"file": "FILE", "made": f"NEW{row.suffix}", "stem": "NEW"}
+    lines = [row.commands.get(platform, row.commands[""]).format_map(made) for platform in ("linux", "darwin", "win32")]
     same = ["the same" if line == lines[0] else code(line) for line in lines[1:]]
-    sort = {"image": "picture", "video": "clip", "audio": "sound"}.get(way.sort, "")
+    noun = {"image": "picture", "video": "clip", "audio": "sound"}.get(row.target, "")
     names = list(dict.fromkeys(name_of_kind(kind) for kind in kinds if kind not in TAKEN))
     names += ["what another field takes"] * any(kind in TAKEN for kind in kinds)
-    return [", ".join(names), sort, code(lines[0]), *same]
-
-
-def first_way(kind: str, sort: str) -> Way:
-    return next(way for way in WAYS if kind.startswith(way.kinds) and way.sort in (sort, ""))
+    return [", ".join(names), noun, code(lines[0]), *same]
 
 
 def media_array_lines() -> list[str]:

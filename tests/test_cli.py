@@ -92,9 +92,9 @@ class Refused(Case):
         (["x", "--image", ""], "--image is empty"),
         (["--request", '{"prompt": 1e999}'], "no JSON number"),
         (["--request", '{"x": ' + "[" * 70 + "]" * 70 + "}"], "nested too deeply"),
-        (["x", "--image", "https://a/\ud800.png"], "no valid Unicode"),
-        (["x", "--model", "wan9.9-image", "--set", "new=\ud800"], "no valid Unicode"),
-        (["x", "--model", "wanx-v1", "--set", "ref_strength=" + "9" * 400], "is no number"),
+        (["x", "--image", "https://a/\ud800.png"], "not valid Unicode"),
+        (["x", "--model", "wan9.9-image", "--set", "new=\ud800"], "not valid Unicode"),
+        (["x", "--model", "wanx-v1", "--set", "ref_strength=" + "9" * 400], "is not a number"),
         (["x", "--output", "a/" * 3000], "output folder"),
         (["-", "--request", "-"], "stdin can be read only once"),
         (["x", "--timeout", "0"], "positive"),
@@ -116,9 +116,9 @@ class Refused(Case):
         (["x", "--region", "mars"], "no region"),
         ([], "prompt: is missing"),
         ([""], "prompt"),
-        (["x", "-n", "two"], "n: two is no whole number"),
+        (["x", "-n", "two"], "n: two is not a whole number"),
         (["x", "--size", "9x9", "-n", "9"], "2 problems"),
-        (["x", "--image", "no.png"], "is not there"),
+        (["x", "--image", "no.png"], "does not exist"),
         (["x", "--submit-only", "--model", "qwen-image-2.0"], "no task to submit"),
         (["x", "--output", "a\0b.png"], "output folder"),
     )  # fmt: skip
@@ -367,7 +367,7 @@ class Processes(Case):
             [sys.executable.encode(), str(SCRIPTS / "image.py").encode(), b"caf\xe9", b"--dry-run"], capture_output=True
         )
         self.assertEqual(ran.returncode, 3)
-        self.assertIn(b"no valid Unicode", ran.stderr)
+        self.assertIn(b"not valid Unicode", ran.stderr)
         ran = subprocess.run(
             [
                 sys.executable.encode(),

@@ -306,7 +306,7 @@ class Results(Case):
         with self.standin():
             reply = self.json("x", "--output", "x.png")
             self.assertEqual(reply["local_path"], str(self.cwd / "x-2.png"))
-            self.assertIn("exists already", reply["warnings"][-1])
+            self.assertIn("already exists", reply["warnings"][-1])
             self.json("x", "--output", "x.png", "--overwrite")
         self.assertNotEqual((self.cwd / "x.png").read_bytes(), b"precious")
 
@@ -349,7 +349,7 @@ class Results(Case):
         class Forgetful(Recording):
             def handle(self, route: str, incoming: Incoming) -> Reply:
                 if route == "poll" and self.of("poll"):
-                    return self.trouble(Fault("status", 404, "Odd"), route)
+                    return self.injected(Fault("status", 404, "Odd"), route)
                 return super().handle(route, incoming)
 
         with running(Forgetful(self.clock, faults=[expired])) as base:

@@ -347,7 +347,7 @@ class Mended(Case):
     def test_addresses_that_are_none(self) -> None:
         for url in ("https:", "https://", "https:///a.png", "https://x.com/a b.png", "http://a\n.com"):
             with self.subTest(url):
-                self.assertIn("no whole URL", self.problems("x", "--image", url)[0]["message"])
+                self.assertIn("not a complete URL", self.problems("x", "--image", url)[0]["message"])
 
     def test_an_odd_state_is_warned_of_once(self) -> None:
         looks = [{"output": {"task_status": "DREAMING\nTask submitted: evil"}}] * 3

@@ -135,7 +135,7 @@ class Arrives(Case):
                     self.assertEqual(json.dumps(arrived[name]), json.dumps(value), name)
                 self.assertIn(f"unknown model id '{model}'", reply["warnings"][0])
                 told = " ".join(reply["warnings"])
-                self.assertRegex(told, rf"new_true, .* and \d+ more; sent to {model} all the same")
+                self.assertRegex(told, rf"new_true, .* and \d+ more; sent to {model} anyway")
                 by = reply["bills"]["by_the_rules_of"]
                 self.assertEqual(by, find(IMAGES if program == "image" else VIDEOS, model).model.id)  # type: ignore[union-attr]
 
@@ -204,7 +204,7 @@ class Arrives(Case):
             ("wan4.0-image", "image-generation/generation", ""),
             ("wan4.0-t2i", "image-generation/generation", ""),
             ("qwen-image-4.0-edit", "image-generation/generation", ""),
-            ("z-image-pro", "multimodal-generation/generation", "no task is known"),
+            ("z-image-pro", "multimodal-generation/generation", "not known to have tasks"),
         ):
             with self.subTest(model):
                 reply = self.ask("image", model, {}, "--async")
@@ -233,7 +233,7 @@ class Arrives(Case):
         self.assertEqual(reply["request"]["body"]["input"]["media"], items)
         reply = self.ask("image", "wan4.0-t2i", {"parameters": {"n": 4}, "n": 2})
         self.assertEqual(reply["request"]["body"]["parameters"]["n"], 2)
-        self.assertIn("n: given in parameters and beside it", " ".join(reply["warnings"]))
+        self.assertIn("n: given twice, in parameters and as a field", " ".join(reply["warnings"]))
         body = self.ask("image", "qwen-image-4.0", {"input": 5, "parameters": [1]})["request"]["body"]
         self.assertEqual((body["parameters"]["input"], body["parameters"]["parameters"]), (5, [1]))
 

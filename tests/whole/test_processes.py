@@ -95,7 +95,7 @@ class Surroundings(Case):
         ran = self.shell("$image x --dry-run")
         self.assertEqual(ran.returncode, 0, ran.stderr)
         ran = self.shell("$image x --image x.png --dry-run")
-        self.assertIn(b"is no regular file", ran.stderr)
+        self.assertIn(b"is not a regular file", ran.stderr)
 
     def test_a_key_is_hidden_wherever_it_was_put_by_mistake(self) -> None:
         key = 'quo"ted\\key-without-a-known-shape'

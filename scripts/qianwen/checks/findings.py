@@ -1,4 +1,4 @@
-"""What one check of a request has found so far, and what its parts may need to know: the row and the mode."""
+"""What the check of one request has found so far, with the row and the mode it is checked against."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ if TYPE_CHECKING:
 
 
 class Findings:
-    """sources: the media that were looked at, by path of the field.
+    """Problems, warnings and inspected media.
 
-    names: path of a field → the path under which the user wrote it, where that is another.
+    sources: the inspected media, by path of the field.
+    names: path of a field → the path the user wrote, where the two differ.
     """
 
     def __init__(self, model: Model, inspect: Inspect) -> None:
