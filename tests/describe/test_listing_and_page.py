@@ -404,10 +404,10 @@ class Words(unittest.TestCase):
             'required; "", a, we send 1280*720',
         )
 
-    def test_a_rule_knows_what_it_was_made_with(self) -> None:
-        rules = {wording.rule_name(rule): rule for _, model in ROWS for mode in model.modes for rule in mode.rules}
-        self.assertEqual(wording.made_with(rules["counts_by_kind"]), {"most_pictures": 5, "most_clips": 3})
-        self.assertEqual(wording.made_with(rules["one_mask"]), {})
+    def test_a_rule_says_the_limits_that_it_was_made_with(self) -> None:
+        said = {rule.sentence for _, model in ROWS for mode in model.modes for rule in mode.rules}
+        self.assertIn("Of `reference_urls` at most 5 are pictures and 3 are clips.", said)
+        self.assertIn("At most 10 pictures, 5 clips and 5 sounds in all.", said)
 
     def test_bills(self) -> None:
         for catalog, model_id, expected in (

@@ -11,6 +11,7 @@ from ..files import conversions
 from ..files.documents import DOCUMENTS, inside, suffix_of
 from ..files.media import Facts
 from ..models.catalog import MediaRule, Param, Source
+from ..models.media_items import NOUNS
 from ..plain.record import changed
 from .findings import Findings
 
@@ -46,8 +47,7 @@ def media(param: Param, value: object, findings: Findings) -> object:
 
 def _sorts(param: Param) -> str:
     """What the field takes, as a word."""
-    words = {"image": "picture", "video": "clip", "audio": "sound"}
-    sorts = {words[kind.partition("/")[0]] for rule in param.media for kind in rule.types}
+    sorts = {NOUNS[kind.partition("/")[0]] for rule in param.media for kind in rule.types}
     return sorts.pop() if len(sorts) == 1 else "reference"
 
 

@@ -109,9 +109,7 @@ def _prompt(mode: Mode, has_files: bool) -> str:
     """What it says; references are called as the mode wants them called."""
     if not has_files:
         return "A cat sleeps on a sunny windowsill"
-    names = [
-        str(example).partition(",")[0] for rule in mode.rules if (example := wording.made_with(rule).get("example"))
-    ]
+    names = [rule.example.partition(",")[0] for rule in mode.rules if rule.example]
     return f"{names[0] if names else 'The cat'} puts on a red hat"
 
 

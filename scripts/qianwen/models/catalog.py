@@ -20,12 +20,32 @@ if TYPE_CHECKING:
     Bytes = bytes
     Values = Mapping[str, object]
     Finding = Union[Problem, str]
-    """What a rule answers: a problem refuses the request, a text is a warning."""
-    Rule = Callable[[Values, Mapping[str, Facts]], Iterable[Finding]]
-    """A cross-field rule over the values and the facts of local files (path of the field → facts)."""
+    """What a rule yields: a problem refuses the request, a text is a warning."""
+    Check = Callable[[Values, Mapping[str, Facts]], Iterable[Finding]]
+    """It gets the values and the facts of local files (path of the field → facts)."""
 
 GIVEN = "given"
 """In `Mode.when`: the field is there and not empty, whatever its value."""
+
+
+@record
+class Rule:
+    """A check over several fields, or over the bytes of files, and the sentence that the documents say of it.
+
+    sentence: names and values in backticks.  example: how a prompt calls its references, where the rule asks for that.
+    """
+
+    check: Check
+    sentence: str
+    example: str = ""
+
+    def __call__(self, values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:
+        return self.check(values, facts)
+
+
+def says(sentence: str, example: str = "") -> Callable[[Check], Rule]:
+    """Makes a check a rule: `@says("...")` stands above the function."""
+    return lambda check: Rule(check, sentence, example)
 
 
 @record

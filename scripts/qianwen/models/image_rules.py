@@ -1,11 +1,12 @@
-"""The rules of the picture models that need more than one field, or the bytes of a file: a named function for each.
+"""The rules of the picture models over several fields, or over the bytes of a file: a named function and its sentence.
 
-A rule answers problems, which refuse the request, and texts, which warn. Sources are the pages that the rows name.
+A rule yields problems, which refuse the request, and texts, which warn. Their sources are the pages that the rows name.
 """
 
 from __future__ import annotations
 
 from ..errors import Problem
+from .catalog import says
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from .catalog import Finding, Values
 
 
+@says("`bbox_list` has one list for each picture, `[]` for none, each with at most two boxes.")
 def boxes_fit_the_pictures(values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:
     """`bbox_list`: one list per picture, at most two boxes each, inside the picture where its size is known."""
     boxes = values.get("bbox_list")
@@ -53,12 +55,14 @@ def _box_problems(path: str, box: object, picture: Facts | None) -> Iterable[Pro
         yield Problem(path, box, "leaves the picture", f"inside {picture.width}*{picture.height}")
 
 
+@says("`bbox_list` together with `enable_sequential` may be refused by the service.")
 def boxes_in_a_set(values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:
     """One other client says that boxes and sets exclude each other; no official page does."""
     if values.get("bbox_list"):
         yield "bbox_list together with enable_sequential may be refused by the service"
 
 
+@says('In `color_palette` every ratio is a text such as "25.00%"; they add up to exactly 100.00%.')
 def palette_adds_up(values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:
     """`color_palette`: 3 to 10 colors whose ratios add up to exactly 100.00 %, in decimal arithmetic."""
     palette = values.get("color_palette")
@@ -109,6 +113,7 @@ def _as_ratio(value: object) -> str | None:
         return None
 
 
+@says("`prompt_extend_mode` agent works from text alone; with pictures it is direct.")
 def agent_works_from_text(values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:
     """`prompt_extend_mode` agent is refused by the service when pictures are given."""
     if values.get("prompt_extend_mode") == "agent":
@@ -117,6 +122,9 @@ def agent_works_from_text(values: Values, facts: Mapping[str, Facts]) -> Iterabl
         )
 
 
+@says(
+    "`enable_thinking` and `prompt_extend_mode` work only while `prompt_extend` is true (its default); else a warning."
+)
 def thinks_while_rewriting(values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:
     """The service thinks, and has a way to rewrite, only while it rewrites the prompt."""
     if values.get("prompt_extend") is False:
@@ -125,6 +133,7 @@ def thinks_while_rewriting(values: Values, facts: Mapping[str, Facts]) -> Iterab
                 yield f"{name} works only while prompt_extend is true"
 
 
+@says("`mask_image_url` has exactly the pixels of `base_image_url`.")
 def mask_matches_the_base(values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:
     base, mask = facts.get("base_image_url"), facts.get("mask_image_url")
     if base and mask and base.width and mask.width and (base.width, base.height) != (mask.width, mask.height):

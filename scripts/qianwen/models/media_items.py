@@ -27,6 +27,12 @@ SINGLE: Mapping[str, str] = {
 """Type of an item that may stand once → its flat field."""
 IMAGE, VIDEO, AUDIO = "reference_image", "reference_video", "reference_audio"
 KINDS = (IMAGE, VIDEO, AUDIO)
+NOUNS: Mapping[str, str] = {
+    **dict.fromkeys((IMAGE, "image"), "picture"),
+    **dict.fromkeys((VIDEO, "video"), "clip"),
+    **dict.fromkeys((AUDIO, "audio"), "sound"),
+}
+"""Type of a reference, or the first half of a media type → what people call it."""
 REFERENCES, VOICES, TYPES = "reference_urls", "reference_voices", "reference_types"
 """The lists that stand for the reference items: addresses, voices (with gaps), and types where they were named."""
 FLAT = frozenset({*SINGLE.values(), REFERENCES, VOICES, TYPES})
