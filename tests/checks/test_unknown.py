@@ -9,8 +9,8 @@ from typing import Any, Iterator
 
 from qianwen.checks.meanings import MEANINGS, meant
 from qianwen.models.catalog import find, why_not
-from qianwen.models.closed_models import CLOSED
 from qianwen.models.image_models import IMAGES
+from qianwen.models.shared_rows import CLOSED
 from qianwen.models.video_models import VIDEOS
 from qianwen.plain.record import changed
 

@@ -327,7 +327,7 @@ class Catalog:
     noun: what it makes.  unit: what is billed.  folder: where results go by default.
     families: glob of ids → id of the row whose rules an unknown id takes; the first match counts.
     elsewhere: the program that makes another kind of media, and globs of its ids.
-    closed: gives globs of ids that no request of ours can reach, each with what such a model is.
+    closed: globs of ids that no request of ours can reach, each with what such a model is.
     makers: the row for an id with its maker's name before a slash, and globs of those that are the other program's.
     defaults: the first whose condition is met counts; the last one has none.
     kinds: what `--mode` may say, where a program has several ways of working.  keeps_replies: the service's whole
@@ -347,7 +347,7 @@ class Catalog:
     defaults: tuple[Default, ...]
     kinds: tuple[str, ...] = ()
     keeps_replies: bool = False
-    closed: Callable[[], tuple[tuple[str, str], ...]] = tuple
+    closed: tuple[tuple[str, str], ...] = ()
     makers: tuple[Model, tuple[str, ...]] | None = None
 
 
@@ -408,7 +408,7 @@ def why_not(catalog: Catalog, model_id: str) -> tuple[str, str]:
     if "/" in model_id and catalog.makers:
         return another if _matches(model_id, catalog.makers[1]) else NOTHING
     family = _letters(_family(catalog, model_id)[0])
-    for pattern, sentence in catalog.closed():
+    for pattern, sentence in catalog.closed:
         if _letters(pattern) > family and _matches(model_id, (pattern,)):
             return f"{model_id} cannot be asked for here: {sentence}", f"{catalog.program} --list-models shows what can"
     return another if _matches(model_id, foreign) else NOTHING
