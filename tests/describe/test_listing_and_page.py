@@ -311,7 +311,7 @@ class Ids(CatalogCase):
                 self.assertIn(hint, reply["error"]["hint"])
 
     def test_a_request_and_a_description_agree_on_the_row(self) -> None:
-        for catalog, model_id in ((IMAGES, "wan2.6-t2"), (VIDEOS, "wan2.9-i2v")):
+        for catalog, model_id in ((IMAGES, "wan2.6-t2"), (VIDEOS, "wan9.9-i2v")):
             found = find(catalog, model_id)
             assert found
             self.assertEqual(page.resolve(catalog, model_id), found)
