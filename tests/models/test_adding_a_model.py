@@ -69,7 +69,7 @@ class Copy(unittest.TestCase):
 class AsContributingSays(Copy):
     def test_a_picture_model(self) -> None:
         golden = block("json")
-        self.add_row("image_models.py", block("python"))
+        self.add_row("image_models.py", block("text"))
         self.add_golden_request("requests", json.loads(golden)["body"]["model"], golden)
         ran = self.generate()
         self.assertEqual((ran.returncode, ran.stderr), (0, ""))
@@ -106,7 +106,7 @@ class WhatIsMissing(Copy):
         self.assertEqual(self.generated(), before)
 
     def test_a_golden_request(self) -> None:
-        self.add_row("image_models.py", block("python"))
+        self.add_row("image_models.py", block("text"))
         self.assert_says(
             "wan2.9-t2i has no golden request: write tests/data/requests/wan2.9-t2i.json (.github/CONTRIBUTING.md says how)."
         )
