@@ -73,7 +73,7 @@ class AsContributingSays(Copy):
         self.add_golden_request("requests", json.loads(golden)["body"]["model"], golden)
         ran = self.generate()
         self.assertEqual((ran.returncode, ran.stderr), (0, ""))
-        self.assertIn("| `wan2.9-t2i` | text to picture |", self.generated())
+        self.assertRegex(self.generated(), r"\| `wan2\.9-t2i` \| text to picture \| .* \| 2026-12-24 \|\n")
         self.assertIn("### Wan 2.9 pictures\n\nModels: `wan2.9-t2i`.", self.generated())
         self.assertIn("text, 3000 characters", self.generated())
         self.assert_green(

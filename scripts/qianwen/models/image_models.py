@@ -284,8 +284,9 @@ def _row(
     page: str,
     regions: tuple[str, ...] = BOTH,
     aliases: tuple[str, ...] = (),
+    checked: str = CHECKED,
 ) -> Model:
-    return Model(id, family, summary, modes, regions, page, CHECKED, aliases)
+    return Model(id, family, summary, modes, regions, page, checked, aliases)
 
 
 def _ending(id: str, summary: str, modes: tuple[Mode, ...], page: str) -> Model:
@@ -372,6 +373,15 @@ FLAGS = (
     Flag("--via", "desirecore", "through DesireCore's local media proxy; answers media ids and Markdown", "via"),
 )
 
+DEFAULTS = (
+    Default("wanx2.1-imageedit", {"function": GIVEN}),
+    Default("wan2.6-image", {"enable_interleave": GIVEN}),
+    Default("wan2.7-image", {"reference_images": GIVEN}),
+    Default("wan2.7-image", {"reference_image": GIVEN}),
+    Default("wan2.7-image", {"enable_sequential": GIVEN}),
+    Default("wan2.6-t2i"),
+)
+
 IMAGES = Catalog(
     program="image.py",
     purpose="Make and edit pictures with Wan, Qwen-Image and Z-Image models through DashScope.",
@@ -390,12 +400,5 @@ IMAGES = Catalog(
     elsewhere=("video.py", ELSEWHERE),
     closed=CLOSED,
     makers=(MAKERS, MAKERS_ELSEWHERE),
-    defaults=(
-        Default("wanx2.1-imageedit", {"function": GIVEN}),
-        Default("wan2.6-image", {"enable_interleave": GIVEN}),
-        Default("wan2.7-image", {"reference_images": GIVEN}),
-        Default("wan2.7-image", {"reference_image": GIVEN}),
-        Default("wan2.7-image", {"enable_sequential": GIVEN}),
-        Default("wan2.6-t2i"),
-    ),
+    defaults=DEFAULTS,
 )

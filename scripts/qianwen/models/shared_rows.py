@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 CHECKED = "2026-11-26"
-"""The day on which every row was last compared with its page."""
+"""The day (YYYY-MM-DD) on which all rows were last compared with their pages; a row that is newer says its own."""
 
 BOTH = (BEIJING, SINGAPORE)
 PICTURES = ("image/jpeg", "image/png", "image/bmp", "image/webp")

@@ -444,11 +444,11 @@ _HORSE_PAGE = "happyhorse-api-reference"
 
 def _row(
     id: str, kinds: str, summary: str, modes: tuple[Mode, ...], page: str,
-    regions: tuple[str, ...] = BOTH, sound: str = "yes", instead: Mapping[str, str] = {},
+    regions: tuple[str, ...] = BOTH, sound: str = "yes", instead: Mapping[str, str] = {}, checked: str = CHECKED,
 ) -> Model:
     family = id.partition("-")[0]
     return Model(
-        id, family, summary, modes, regions, page, CHECKED,
+        id, family, summary, modes, regions, page, checked,
         kinds=tuple(kinds.split()),
         sound="no" if family in _SILENT and sound == "yes" else sound,
         tells_rewriting=family in (*_SILENT, "wan2.5"),
