@@ -1,6 +1,6 @@
-"""What a row says, in words: limits, files, sizes, defaults, modes, rules. `describe` and the documents use them.
+"""Rows in words: limits, files, sizes, defaults, modes, rules. `--describe` and the documents use them.
 
-Names and values stand in backticks and what matters most in bold, as in Markdown; `bare` takes the marks away.
+Names and values are in backticks and what matters most is bold, as in Markdown; `bare` removes the marks.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ SOUND = {
 
 
 def bare(text: str) -> str:
-    """The text without its marks, for a terminal or a program."""
+    """The text without Markdown marks, for a terminal or a program."""
     return text.replace("`", "").replace("**", "")
 
 
@@ -159,7 +159,7 @@ def has_functions(modes: tuple[Mode, ...]) -> bool:
 
 
 def usual_units(mode: Mode) -> object:
-    """How many units are billed at most when the request does not say."""
+    """The most units that are billed when the request sets no number."""
     param = mode.param(mode.bills)
     return ((param.send or param.default) if param else None) or mode.most
 
@@ -207,7 +207,7 @@ def rules_of(model: Model, mode: Mode) -> list[str]:
 
 
 def summary(catalog: Catalog, model: Model) -> str:
-    """What a model does, where its row refers to the one above it as well."""
+    """What a model does; "the same" is resolved to the row above that it refers to."""
     above = catalog.models[: catalog.models.index(model)]
     base = next((row for row in reversed(above) if not row.summary.startswith(SAME)), None)
     if base is None or not model.summary.startswith(SAME):
@@ -216,7 +216,7 @@ def summary(catalog: Catalog, model: Model) -> str:
 
 
 def ending(model: Model) -> str:
-    """When the service means to stop a model, and what it names instead; "" for the others."""
+    """The announced end of a model and its replacement; "" for the others."""
     return f"announced to end on {model.ends}; replacement {model.replacement}" if model.ends else ""
 
 
@@ -254,7 +254,7 @@ def seconds_of(mode: Mode) -> str:
 
 
 def sound(model: Model) -> str:
-    """Whether the video has sound, and which of the fields change it."""
+    """Whether the video has sound, and what its fields can change about it."""
     if model.sound != "yes":
         return model.sound
     fields = {param.name for mode in model.modes for param in mode.params}
@@ -284,7 +284,7 @@ def _size_in_short(rule: Size) -> str:
 
 
 def size_notes(rule: Size) -> list[str]:
-    """What else is known of the sizes of a mode."""
+    """What else is known about the sizes of a mode."""
     notes = [f"{tier} is about {math.isqrt(area)}² pixels" for tier, area in rule.tiers.items()]
     for tier in rule.areas:
         notes.append(f"{tier} is the square {sizes.judge(tier, rule).size}")

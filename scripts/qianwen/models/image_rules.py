@@ -31,7 +31,7 @@ def boxes_fit_the_pictures(values: Values, facts: Mapping[str, Facts]) -> Iterab
     for index, of_picture in enumerate(boxes):
         path = f"bbox_list[{index}]"
         if not isinstance(of_picture, list) or len(of_picture) > 2:
-            yield Problem(path, of_picture, "is no list of at most two boxes", "0 to 2 boxes")
+            yield Problem(path, of_picture, "must be a list of at most two boxes", "0 to 2 boxes")
             continue
         picture = facts.get(f"reference_images[{index}]")
         if of_picture and picture and picture.turn != 1:
@@ -46,18 +46,18 @@ def boxes_fit_the_pictures(values: Values, facts: Mapping[str, Facts]) -> Iterab
 def _box_problems(path: str, box: object, picture: Facts | None) -> Iterable[Problem]:
     whole = isinstance(box, list) and len(box) == 4 and all(type(side) is int for side in box)
     if not whole or not isinstance(box, list):
-        yield Problem(path, box, "is no box", "[left, top, right, bottom] in whole pixels")
+        yield Problem(path, box, "is not a box", "[left, top, right, bottom] in whole pixels")
         return
     left, top, right, bottom = box
     if not (0 <= left < right and 0 <= top < bottom):
         yield Problem(path, box, "has its corners in the wrong order", "0 <= left < right and 0 <= top < bottom")
     elif picture and picture.width and (right > picture.width or bottom > picture.height):
-        yield Problem(path, box, "leaves the picture", f"inside {picture.width}*{picture.height}")
+        yield Problem(path, box, "reaches beyond the picture", f"inside {picture.width}*{picture.height}")
 
 
 @says("`bbox_list` together with `enable_sequential` may be refused by the service.")
 def boxes_in_a_set(values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:
-    """One other client says that boxes and sets exclude each other; no official page does."""
+    """Another client says that boxes and sets exclude each other; no official page does."""
     if values.get("bbox_list"):
         yield "bbox_list together with enable_sequential may be refused by the service"
 
@@ -69,7 +69,7 @@ def palette_adds_up(values: Values, facts: Mapping[str, Facts]) -> Iterable[Find
     if palette is None:
         return
     if not isinstance(palette, list) or not 3 <= len(palette) <= 10:
-        yield Problem("color_palette", palette, "is no list of 3 to 10 colors", "3 to 10 colors, 8 are best")
+        yield Problem("color_palette", palette, "must be a list of 3 to 10 colors", "3 to 10 colors, 8 are best")
         return
     from decimal import Decimal
 
@@ -85,7 +85,11 @@ def palette_adds_up(values: Values, facts: Mapping[str, Facts]) -> Iterable[Find
         last = Decimal(palette[-1]["ratio"].rstrip("%")) + 100 - total
         nearest = f"{last:.2f}% as the last ratio" if last > 0 else None
         yield Problem(
-            "color_palette", f"{total}%", "has ratios that do not add up", "a sum of exactly 100.00%", nearest
+            "color_palette",
+            f"{total}%",
+            "has ratios that do not add up to 100.00%",
+            "a sum of exactly 100.00%",
+            nearest,
         )
 
 
@@ -93,13 +97,17 @@ def _color_problems(path: str, entry: object) -> Iterable[Problem]:
     import re
 
     if not isinstance(entry, dict) or set(entry) != {"hex", "ratio"}:
-        yield Problem(path, entry, "is no color", '{"hex": "#RRGGBB", "ratio": "NN.NN%"}')
+        yield Problem(path, entry, "is not a color", '{"hex": "#RRGGBB", "ratio": "NN.NN%"}')
         return
     if not isinstance(entry["hex"], str) or not re.fullmatch(r"#[0-9A-Fa-f]{6}", entry["hex"]):
-        yield Problem(f"{path}.hex", entry["hex"], "is no color code", "#RRGGBB")
+        yield Problem(f"{path}.hex", entry["hex"], "is not a color code", "#RRGGBB")
     if not isinstance(entry["ratio"], str) or not re.fullmatch(r"\d{1,3}\.\d\d%", entry["ratio"]):
         yield Problem(
-            f"{path}.ratio", entry["ratio"], "is no share", "a text with two decimals and %", _as_ratio(entry["ratio"])
+            f"{path}.ratio",
+            entry["ratio"],
+            "is not a share",
+            "a text with two decimals and %",
+            _as_ratio(entry["ratio"]),
         )
 
 
@@ -115,7 +123,7 @@ def _as_ratio(value: object) -> str | None:
 
 @says("`prompt_extend_mode` agent works from text alone; with pictures it is direct.")
 def agent_works_from_text(values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:
-    """`prompt_extend_mode` agent is refused by the service when pictures are given."""
+    """The service refuses `prompt_extend_mode` agent when pictures are given."""
     if values.get("prompt_extend_mode") == "agent":
         yield Problem(
             "prompt_extend_mode", "agent", "works from text alone, not with pictures", "direct", "direct", "choice"
@@ -126,7 +134,7 @@ def agent_works_from_text(values: Values, facts: Mapping[str, Facts]) -> Iterabl
     "`enable_thinking` and `prompt_extend_mode` work only while `prompt_extend` is true (its default); else a warning."
 )
 def thinks_while_rewriting(values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:
-    """The service thinks, and has a way to rewrite, only while it rewrites the prompt."""
+    """Thinking, and the choice of how to rewrite, have an effect only while the service rewrites the prompt."""
     if values.get("prompt_extend") is False:
         for name in ("enable_thinking", "prompt_extend_mode"):
             if values.get(name):

@@ -1,4 +1,4 @@
-"""What both catalogues share: fields, regions, types of files, and the ids that neither can reach.
+"""What both catalogues share: fields, regions, file types, and the ids that neither program can call.
 
 The words of a field that differ between pictures and videos are given with `noun`.
 """
@@ -45,7 +45,7 @@ def of_a_maker(noun: str, task: str, **bill: Any) -> Model:
     )
 
 
-# What cannot be asked for -----------------------------------------------------------------------------------
+# What cannot be called -----------------------------------------------------------------------------------
 
 
 def _off(day: str, instead: str = "") -> str:
@@ -56,7 +56,7 @@ def _off(day: str, instead: str = "") -> str:
 _OCTOBER = "2026-10-10"
 _OF_PICTURES = _off(_OCTOBER, "qwen-image-2.0")
 _OF_PEOPLE = _off(_OCTOBER, "wan2.7-r2v")
-_OWN = "it has an API of its own, which these programs do not speak"
+_OWN = "it has an API of its own, which these programs do not support"
 
 CLOSED: tuple[tuple[str, str], ...] = (
     # Taken off

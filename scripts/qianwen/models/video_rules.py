@@ -21,7 +21,7 @@ ROUNDING_SECONDS = 0.1  # a clip "of fifteen seconds" often has a few frames mor
 
 
 def names_its_references(pattern: str, example: str) -> Rule:
-    """A warning when the prompt calls none of its references by name."""
+    """Warns when the prompt names none of its references."""
 
     @says(f"The prompt calls the references {example}; else a warning.", example)
     def rule(values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:
@@ -51,7 +51,7 @@ def legal_combination(values: Values, facts: Mapping[str, Facts]) -> Iterable[Fi
     fields = ("driving_audio_url", "first_clip_url", "first_frame_url", "last_frame_url")
     given = tuple(name for name in fields if values.get(name))
     if given not in LEGAL_MEDIA:
-        message = "is no legal combination" if given else "is missing: a first frame or a first clip"
+        message = "is not a combination that the model takes" if given else "is missing: a first frame or a first clip"
         yield Problem("media", " + ".join(given) or None, message, _LEGAL, reason="invalid" if given else "missing")
 
 
@@ -114,7 +114,7 @@ def shorter_with_a_clip(values: Values, facts: Mapping[str, Facts]) -> Iterable[
 @says("References are pictures; a clip is refused.")
 def pictures_alone(values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:
     for index, (url, is_clip) in enumerate(zip(as_list(values.get("reference_urls")), _clips(values, facts))):
-        if is_clip and f"reference_urls[{index}]" not in facts:  # of a local file its bytes have told already
+        if is_clip and f"reference_urls[{index}]" not in facts:  # the bytes of a local file were looked at before
             yield Problem(f"reference_urls[{index}]", url, "is a clip", "pictures (reference_image)", reason="format")
 
 
@@ -129,21 +129,21 @@ def voices_have_owners(values: Values, facts: Mapping[str, Facts]) -> Iterable[F
 
 @says("`reference_types` is needed only where the suffix of an address does not tell a picture, a clip or a sound.")
 def types_are_true(values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:
-    """A type that was named is that of the file."""
+    """A type that is given has to be the type of the file."""
     starts = {IMAGE: "image/", VIDEO: "video/", AUDIO: "audio/"}
     for index, kind in enumerate(as_list(values.get("reference_types"))):
         path = f"reference_urls[{index}]"
         if isinstance(kind, str) and path in facts and not facts[path].type.startswith(starts[kind]):
             right = next((name for name, start in starts.items() if facts[path].type.startswith(start)), "")
-            yield Problem(path, facts[path].type, f"is no {kind}", right, right, "format")
+            yield Problem(path, facts[path].type, f"is not a {kind}", right, right, "format")
 
 
 @says("References are no sounds; a voice stands in `reference_voices`.")
 def no_sounds(values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:
-    """References are pictures and clips; of a local file its bytes have told already."""
+    """References are pictures and clips; the bytes of a local file were looked at before."""
     for index, url in enumerate(as_list(values.get("reference_urls"))):
         if type_of(url) == AUDIO and f"reference_urls[{index}]" not in facts:
-            allowed = "a picture or a clip; a sound stands in reference_voices, beside the one who speaks so"
+            allowed = "a picture or a clip; give a sound in reference_voices, in the place of the one who speaks"
             yield Problem(f"reference_urls[{index}]", url, "is a sound", allowed, reason="format")
 
 
@@ -263,10 +263,10 @@ def one_kind_for_each_picture(values: Values, facts: Mapping[str, Facts]) -> Ite
             )
         return
     if not isinstance(kinds, list) or any(kind not in ("obj", "bg") for kind in kinds):
-        yield Problem("obj_or_bg", kinds, "is no list of obj and bg", '["obj", "bg"]', reason="choice")
+        yield Problem("obj_or_bg", kinds, "must be a list of obj and bg", '["obj", "bg"]', reason="choice")
     elif len(kinds) != len(pictures):
         yield Problem(
-            "obj_or_bg", kinds, "has another length than ref_images_url", f"{len(pictures)} entries", reason="count"
+            "obj_or_bg", kinds, "must be as long as ref_images_url", f"{len(pictures)} entries", reason="count"
         )
     elif kinds.count("bg") > 1:
         yield Problem("obj_or_bg", kinds, "names more than one background", "at most one bg", reason="count")
@@ -281,7 +281,7 @@ def one_mask(values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:
         )
     if len(masks) > 1:
         yield Problem(
-            "mask_video_url", values["mask_video_url"], "is one mask too many", "mask_image_url alone", reason="count"
+            "mask_video_url", values["mask_video_url"], "is a second mask", "mask_image_url alone", reason="count"
         )
     if masks == ["mask_video_url"] and values.get("mask_frame_id") is not None:
         yield "mask_frame_id has no effect without mask_image_url"
