@@ -350,7 +350,7 @@ class Processes(Case):
                 *("qianwen", "qianwen.ask", "qianwen.cli", "qianwen.environment", "qianwen.errors", "qianwen.regions"),
                 *("qianwen.command", "qianwen.command.flags", "qianwen.command.help_page"),
                 *("qianwen.models", "qianwen.models.catalog", "qianwen.models.image_models"),
-                *("qianwen.models.image_rules", "qianwen.plain", "qianwen.plain.record"),
+                *("qianwen.models.image_rules", "qianwen.models.shared_rows", "qianwen.plain", "qianwen.plain.record"),
             },
         )
 

@@ -59,7 +59,13 @@ class Imports(unittest.TestCase):
         bare = imported("-c", "import os, sys")
         ours = {"qianwen", *(f"qianwen.{name}" for name in ("ask", "cli", "environment", "errors", "regions"))}
         ours |= {"qianwen.command", "qianwen.command.flags", "qianwen.command.help_page"}
-        ours |= {"qianwen.models", "qianwen.models.catalog", "qianwen.plain", "qianwen.plain.record"}
+        ours |= {
+            "qianwen.models",
+            "qianwen.models.catalog",
+            "qianwen.models.shared_rows",
+            "qianwen.plain",
+            "qianwen.plain.record",
+        }
         rows = {
             "image.py": {"qianwen.models.image_models", "qianwen.models.image_rules"},
             "video.py": {"qianwen.models.video_models", "qianwen.models.video_rules", "qianwen.models.media_items"},

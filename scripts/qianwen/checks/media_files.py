@@ -11,6 +11,7 @@ from ..files import conversions
 from ..files.documents import DOCUMENTS, inside, suffix_of
 from ..files.media import Facts
 from ..models.catalog import MediaRule, Param, Source
+from ..models.media_items import NOUNS
 from ..plain.record import changed
 from .findings import Findings
 
@@ -48,8 +49,7 @@ def media(param: Param, value: object, findings: Findings) -> object:
 
 def _noun(param: Param) -> str:
     """A word for what the field takes."""
-    words = {"image": "picture", "video": "clip", "audio": "sound"}
-    nouns = {words[media_type.partition("/")[0]] for rule in param.media for media_type in rule.types}
+    nouns = {NOUNS[media_type.partition("/")[0]] for rule in param.media for media_type in rule.types}
     return nouns.pop() if len(nouns) == 1 else "reference"
 
 

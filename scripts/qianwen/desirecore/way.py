@@ -48,7 +48,7 @@ class DesireCore:
         warn: Callable[[str], None],
     ) -> None:
         self._catalog = changed(
-            catalog, defaults=(compatible.DEFAULT,), closed=tuple, makers=None
+            catalog, defaults=(compatible.DEFAULT,), closed=(), makers=None
         )  # others are a provider's
         self._ask = ask
         self._world = environment
