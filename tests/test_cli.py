@@ -173,6 +173,13 @@ class Output(Case):
             ran = self.image("a cat", "-q", "--async", "--output", "dog.png")
             self.assertRegex(ran.stderr, r"^Task submitted: \S+\n$")
 
+    def test_what_only_informs_is_a_note(self) -> None:
+        note = "size: 16:9 is 1696*960 on this model"
+        ran = self.image("a cat", "--size", "16:9", "--dry-run")
+        self.assertIn(f"\nNote: {note}\n", ran.stderr)
+        self.assertNotIn("Warning", ran.stderr)
+        self.assertEqual(self.json("a cat", "--size", "16:9", "--dry-run")["warnings"], [note])
+
     def test_the_json_of_success(self) -> None:
         with self.standin():
             reply = self.json("猫", "--seed", "5", "--output", "猫.png")

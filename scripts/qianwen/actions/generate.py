@@ -8,6 +8,7 @@ the run goes on. A request that may have been accepted is never sent again.
 
 from __future__ import annotations
 
+from ..checks.findings import Note
 from ..errors import QianwenError, UnknownOutcome
 from ..models import wire
 from ..plain.record import changed
@@ -65,8 +66,8 @@ def _announce(run: Run, checked: Checked) -> None:
     run.outcome.seed = checked.values.get("seed")
     why = f", {checked.found.why}" if checked.found.why else ""
     run.progress.say(f"Model: {checked.id} ({checked.mode.name}{why})")
-    for warning in checked.warnings:
-        run.warn(warning)
+    for text in checked.warnings:
+        (run.note if isinstance(text, Note) else run.warn)(text)
 
 
 def _place(run: Run, checked: Checked) -> Target:

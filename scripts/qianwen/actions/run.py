@@ -48,6 +48,11 @@ class Run:
         self.outcome.warnings.append(text)
         self.progress.warn(text)
 
+    def note(self, text: str) -> None:
+        """Like `warn`, for what only informs."""
+        self.outcome.warnings.append(text)
+        self.progress.note(text)
+
     @property
     def place(self) -> Place:
         return self.environment.place

@@ -23,11 +23,18 @@ _SLACK = 0.01  # areas and ratios this close to a bound are a warning: the servi
 
 @record
 class Verdict:
-    """What became of a size text: `size` is what to send; `fault` refuses it; `notes` are warnings."""
+    """What became of a size text.
+
+    size: what to send.
+    fault: why it is refused, "" when it is legal.
+    meaning: what we made of a tier or a ratio, "" for a size that is sent as it was written.
+    notes: warnings.
+    """
 
     size: str
     fault: str = ""
     nearest: str | None = None
+    meaning: str = ""
     notes: tuple[str, ...] = ()
 
 
@@ -38,7 +45,7 @@ def judge(text: str, rule: Size) -> Verdict:
         return Verdict(tier)
     if tier in rule.areas:
         square = _largest(_within(rule, tier), 1, 1)
-        return Verdict(square or tier, notes=(f"is sent as {square}",))
+        return Verdict(square or tier, meaning=f"is {square} on this model")
     ratio = re.fullmatch(_RATIO, text)
     if ratio and all(map(int, ratio.groups())):
         return _from_ratio(int(ratio[1]), int(ratio[2]), rule)
@@ -150,7 +157,7 @@ def _from_ratio(across: int, down: int, rule: Size) -> Verdict:
     for label, sizes in rule.presets.items():
         left, right = map(int, label.split(":"))
         if left * down == right * across:
-            return Verdict(sizes[0], notes=(f"takes the documented size {sizes[0]}",))
+            return Verdict(sizes[0], meaning=f"is {sizes[0]} on this model")
     written = f"{across}:{down}"
     cheapest = next(iter(rule.areas), "")  # nothing dearer unless it is asked for
     if cheapest:
@@ -162,7 +169,7 @@ def _from_ratio(across: int, down: int, rule: Size) -> Verdict:
         return Verdict(written, "is a ratio that no legal size has", nearest(rule, across * 400, down * 400))
     _, notes = _measure(rule, *pixels_of(size))
     what = f"size of the {cheapest} tier" if cheapest else "legal size"
-    return Verdict(size, notes=(f"takes the largest {what} {size}", *notes))
+    return Verdict(size, meaning=f"is {size} on this model, the largest {what}", notes=notes)
 
 
 def _largest(rule: Size, across: int, down: int) -> str | None:
@@ -238,7 +245,7 @@ def translate(mode: Mode, values: dict[str, Any], findings: Findings) -> None:
         del values[name]
     if new is not None:
         values.update(new)
-        findings.warn(f"{_spoken(given)} is sent as {_spoken(new)}")
+        findings.note(f"{_spoken(given)} is sent as {_spoken(new)}")
         return
     for name in foreign & set(given) or {"size"}:
         legal = len(given) > 1 and tiers and "" not in said
