@@ -78,7 +78,7 @@ def _several(outcome: Outcome, ask: Ask, environment: Environment) -> JSON:
     """What is told of several runs at once, and how to go on with those that are open."""
     rows = list(map(_part, outcome.parts)) if outcome.parts is not None else outcome.tasks
     answer: JSON = {"tasks": rows, "warnings": list(map(safe, outcome.warnings))}
-    if outcome.way_on:
+    if outcome.next_flags:
         answer["next"] = next_command(outcome, ask, environment)
     return answer
 

@@ -18,11 +18,15 @@ def next_command(outcome: Outcome, ask: Ask, environment: Environment) -> str | 
     """The exact command that goes on: that waits for the task and saves its result, or that looks for it."""
     if not outcome.resumable:
         return None
-    way_on = outcome.way_on or ("--task-id", outcome.task_id)
-    words = [sys.executable or "python3", environment.script, *(way_on if len(way_on) == 1 else _flag(*way_on))]
-    collects = way_on[0] == "--task-id"
+    next_flags = outcome.next_flags or ("--task-id", outcome.task_id)
+    words = [
+        sys.executable or "python3",
+        environment.script,
+        *(next_flags if len(next_flags) == 1 else _flag(*next_flags)),
+    ]
+    collects = next_flags[0] == "--task-id"
     for flag, value, usual in (
-        ("--region", ask.region if way_on[0] != "--resume" else "", ""),
+        ("--region", ask.region if next_flags[0] != "--resume" else "", ""),
         ("--output", _from_anywhere(ask.output, environment) if collects and ask.output else "", ""),
         ("--timeout", f"{ask.timeout:g}", f"{TIMEOUT_SECONDS:g}"),
         ("--poll-interval", f"{ask.poll_interval:g}", f"{POLL_SECONDS:g}"),

@@ -49,13 +49,13 @@ class AgentService:
     def stream(self, path: str, body: JSON) -> Iterator[JSON]:
         self._no_tasks()
 
-    def wait(self, task_id: str, interval: float, tell: object, is_new: bool) -> JSON:
+    def wait(self, task_id: str, interval: float, report: object, is_new: bool) -> JSON:
         self._no_tasks()
 
-    def look(self, task_id: str) -> JSON:
+    def poll(self, task_id: str) -> JSON:
         self._no_tasks()
 
-    def listed(self, model: str, since: float, until: float) -> list[Any]:
+    def list_tasks(self, model: str, since: float, until: float) -> list[Any]:
         self._no_tasks()
 
     def _no_tasks(self) -> NoReturn:
