@@ -478,14 +478,20 @@ class Requests(Through):
 
     def test_what_makes_no_sense_beside_it(self) -> None:
         for argv, words in (
-            (("x", "--submit-only"), "--via and --submit-only cannot be combined: DesireCore answers in one exchange"),
-            (("x", "--async"), "--via and --async cannot be combined: DesireCore answers in one exchange"),
-            (("x", "--set", "async=true"), "--via and --async cannot be combined: DesireCore answers in one exchange"),
-            (("--task-id", "t"), "--task-id works on what"),
-            (("--cancel", "t"), "--cancel works on what"),
-            (("--resume",), "--resume works on what"),
-            (("--tasks",), "--tasks works on what"),
-            (("x", "--sandbox"), "the sandbox plays DashScope"),
+            (
+                ("x", "--submit-only"),
+                "--via and --submit-only cannot be combined: DesireCore answers at once, without a task",
+            ),
+            (("x", "--async"), "--via and --async cannot be combined: DesireCore answers at once, without a task"),
+            (
+                ("x", "--set", "async=true"),
+                "--via and --async cannot be combined: DesireCore answers at once, without a task",
+            ),
+            (("--task-id", "t"), "DesireCore has no tasks"),
+            (("--cancel", "t"), "DesireCore has no tasks"),
+            (("--resume",), "DesireCore has no tasks"),
+            (("--tasks",), "DesireCore has no tasks"),
+            (("x", "--sandbox"), "the sandbox stands in for DashScope"),
             (("x", "--region", "intl"), "--via and --region cannot be combined"),
         ):
             with self.subTest(argv), self.service() as service:

@@ -9,13 +9,9 @@ from ..ask import POLL_SECONDS, TIMEOUT_SECONDS, Ask
 from ..environment import Environment
 from ..outcome import Outcome
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    pass
-
 
 def next_command(outcome: Outcome, ask: Ask, environment: Environment) -> str | None:
-    """The exact command that goes on: that waits for the task and saves its result, or that looks for it."""
+    """The command that waits for the task and saves its result, or that searches for it. None when nothing can."""
     if not outcome.resumable:
         return None
     next_flags = outcome.next_flags or ("--task-id", outcome.task_id)
@@ -44,7 +40,7 @@ def next_command(outcome: Outcome, ask: Ask, environment: Environment) -> str | 
 
 
 def _from_anywhere(output: str, environment: Environment) -> str:
-    """The same place, whatever folder the next command is run in."""
+    """The path in absolute form, so that the next command may run in any folder."""
     path = os.path.abspath(os.path.join(environment.cwd, os.path.expanduser(output)))
     return os.path.join(path, "") if output.endswith(("/", os.sep)) else path
 
