@@ -113,7 +113,7 @@ class Refused(Case):
         (["x", "--model", "wan2.6-t2v"], "video.py"),
         (["x", "--model", "wan 2.6"], "cannot be a model id"),
         (["x", "--model", "万相"], "cannot be a model id"),
-        (["x", "--region", "mars"], "no region"),
+        (["x", "--region", "mars"], "unknown region 'mars' (--region)"),
         ([], "prompt: is missing"),
         ([""], "prompt"),
         (["x", "-n", "two"], "n: two is no whole number"),

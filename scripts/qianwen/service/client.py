@@ -122,7 +122,7 @@ class Client:
 
     def _poll(self, task_id: str) -> JSON:
         request = requests.request_for(self.endpoint, "GET", requests.task_path(task_id))
-        return answers.answer(self._session.send, request, is_look=True)
+        return answers.answer(self._session.send, request, is_poll=True)
 
     def _ask(self, method: str, path: str) -> JSON:
         return answers.answer(self._session.send, requests.request_for(self.endpoint, method, path))

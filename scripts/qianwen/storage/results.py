@@ -14,7 +14,7 @@ from urllib.parse import urljoin, urlsplit
 from ..errors import LinkExpired, OutputError
 from ..http.messages import AGENT, Fault, Request, Response
 from ..plain.record import record
-from ..regions import STORAGE_HOSTS, is_loopback
+from ..regions import STORAGE_SUFFIX, is_loopback
 from .beside import Beside
 from .checksums import Crc64
 
@@ -80,11 +80,11 @@ def fetchable(url: str, loopback: bool, warn: Callable[[str], None] = lambda _: 
         raise OutputError("the service named a result URL that cannot be read") from None
     if parts.scheme == "http" and loopback and is_loopback(host):
         return url
-    if parts.scheme == "http" and host.endswith(STORAGE_HOSTS):
+    if parts.scheme == "http" and host.endswith(STORAGE_SUFFIX):
         url = "https" + url[len("http") :]  # some results are named by http although storage speaks https
     elif parts.scheme != "https" or not host:
         raise OutputError(f"the service named a result with the scheme {parts.scheme}:, which is not fetched")
-    if not host.endswith(STORAGE_HOSTS):
+    if not host.endswith(STORAGE_SUFFIX):
         warn(f"the result comes from {host}, which is no Alibaba Cloud storage host; no key is sent there")
     return url
 

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from ..errors import QianwenError, Refused, Unavailable, UsageError
 from ..http import messages
 from ..http.messages import Fault, Request
-from ..regions import STORAGE_HOSTS, is_dashscope, is_loopback
+from ..regions import STORAGE_SUFFIX, is_dashscope, is_loopback
 from .forms import _text, form, object_name, oss_error
 
 TYPE_CHECKING = False
@@ -91,7 +91,7 @@ def _check_host(host: str, api_base: str) -> None:
     shown = host.partition("?")[0]
     if not host.startswith("https://"):
         raise Refused(f"the service named an upload host that is not https: {shown}")
-    if is_dashscope(api_host) and not name.endswith(STORAGE_HOSTS):
+    if is_dashscope(api_host) and not name.endswith(STORAGE_SUFFIX):
         raise Refused(f"the service named an upload host that is not Alibaba Cloud's: {shown}; no file is sent there")
 
 
