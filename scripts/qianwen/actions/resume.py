@@ -147,7 +147,9 @@ class _Recovery:
         except Exception as error:  # this run must not stop the others
             self.error = InternalError(f"a bug in this program: {type(error).__name__}: {error}")
         if self.error:
-            self.run.progress.say(f"{self.known.program} {self.known.task_id or self.known.id}: {self.error.message}")
+            name = self.known.task_id or self.known.id
+            label = self.known.program if name in self.error.message else f"{self.known.program} {name}"
+            self.run.progress.say(f"{label}: {self.error.message}")
 
     def _check_base(self, connection: Connection) -> None:
         if self.known.base != connection.base:
