@@ -162,9 +162,9 @@ class _Recovery:
 
     def _take_up(self, entry: Entry) -> None:
         entry.take_up(self.known)
-        self.known = next(
-            (run for run in self.run.account.runs(having=self.known.id) if run.id == self.known.id), self.known
-        )
+        for purchase in self.run.account.runs(having=self.known.id):
+            if purchase.id == self.known.id:
+                self.known = purchase
         self.run.outcome.task_id = self.known.task_id
 
     def _continue(self, connection: Connection, entry: Entry, known_tasks: Collection[str], patient: bool) -> None:
