@@ -71,17 +71,17 @@ class Request(Case):
 
 class Refused(Case):
     BAD: tuple[tuple[list[str], str], ...] = (
-        (["--nonsense"], "--nonsense is no flag"),
+        (["--nonsense"], "unknown flag --nonsense"),
         (["x", "--sed", "3"], "did you mean --seed?"),
         (["x", "y"], "in quotes"),
         (["x", "--model"], "--model needs a value: --model ID"),
-        (["--request", "{"], "--request is no JSON"),
-        (["--request", "[]"], "no JSON object"),
+        (["--request", "{"], "--request is not valid JSON"),
+        (["--request", "[]"], "--request is not a JSON object"),
         (["--request", '{"prompt": NaN}'], "NaN"),
-        (["--request", "[" * 100_000], "--request is no JSON"),
+        (["--request", "[" * 100_000], "--request is not valid JSON"),
         (["--request", '{"n": ' + "9" * 5000 + "}"], ""),
         (["--file", "missing.json"], "could not be read"),
-        (["--file", str(PHOTO)], "no UTF-8 text"),
+        (["--file", str(PHOTO)], "not UTF-8 text"),
         (["--file", "."], "could not be read"),
         (["--file", "a\0b"], "could not be read"),
         (["--set", "novalue"], "FIELD=VALUE"),
@@ -109,11 +109,11 @@ class Refused(Case):
         (["--task-id", "t", "x"], "takes no request"),
         (["--task-id", "t", "--submit-only"], "takes no request"),
         (["--task-id", "t", "--model", "wan2.6-t2i"], "takes no request"),
-        (["--task-id", "t", "--sandbox"], "knows no task"),
+        (["--task-id", "t", "--sandbox"], "has no tasks"),
         (["x", "--model", "wan2.6-t2v"], "video.py"),
         (["x", "--model", "wan 2.6"], "cannot be a model id"),
         (["x", "--model", "万相"], "cannot be a model id"),
-        (["x", "--region", "mars"], "no region"),
+        (["x", "--region", "mars"], "unknown region 'mars' (--region)"),
         ([], "prompt: is missing"),
         ([""], "prompt"),
         (["x", "-n", "two"], "n: two is not a whole number"),
@@ -172,6 +172,13 @@ class Output(Case):
             self.assertEqual((ran.code, ran.stderr), (0, ""))
             ran = self.image("a cat", "-q", "--async", "--output", "dog.png")
             self.assertRegex(ran.stderr, r"^Task submitted: \S+\n$")
+
+    def test_what_only_informs_is_a_note(self) -> None:
+        note = "size: 16:9 is 1696*960 on this model"
+        ran = self.image("a cat", "--size", "16:9", "--dry-run")
+        self.assertIn(f"\nNote: {note}\n", ran.stderr)
+        self.assertNotIn("Warning", ran.stderr)
+        self.assertEqual(self.json("a cat", "--size", "16:9", "--dry-run")["warnings"], [note])
 
     def test_the_json_of_success(self) -> None:
         with self.standin():
@@ -415,4 +422,4 @@ class Streams(unittest.TestCase):
         said = io.StringIO()
         with contextlib.redirect_stderr(said):
             self.assertEqual(cli.main(IMAGES, ["--nonsense"]), 3)
-        self.assertIn("--nonsense is no flag", said.getvalue())
+        self.assertIn("unknown flag --nonsense", said.getvalue())

@@ -95,7 +95,7 @@ class Layouts(Through):
                 run = self.video_json if program == "video" else self.json
                 reply = run("--task-id", "t-1", "--output", f"{time.monotonic_ns()}/")
                 self.assertEqual(self.saved(reply), files)
-                self.assertEqual(any("not documented" in warning for warning in reply["warnings"]), is_odd)
+                self.assertEqual(any("undocumented" in warning for warning in reply["warnings"]), is_odd)
                 self.assertNotIn(B64[:60], json.dumps(reply))
 
     # an answer to a request that is no task, what is saved

@@ -640,7 +640,7 @@ class Mended(ResumeCase):
             self.image("x")
             reply = self.json("x", code=3)
             self.assertNotIn("next", reply)
-            self.assertIn("cannot be asked for again", reply["error"]["hint"])
+            self.assertIn("cannot be fetched again", reply["error"]["hint"])
             self.assertNotIn("next", self.json("--resume"))
 
 

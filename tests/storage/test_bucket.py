@@ -239,8 +239,8 @@ class Settings(Case):
             "OSS_ACCESS_KEY_SECRET is not set",
             "real environment",
         ),
-        ({"QWEN_TMP_OSS_AK_ID": "LTAI/x,y"}, AuthError, "QWEN_TMP_OSS_AK_ID in the environment holds", ""),
-        ({"QWEN_TMP_OSS_AK_SECRET": "two words"}, AuthError, "QWEN_TMP_OSS_AK_SECRET in the environment holds", ""),
+        ({"QWEN_TMP_OSS_AK_ID": "LTAI/x,y"}, AuthError, "QWEN_TMP_OSS_AK_ID in the environment has", ""),
+        ({"QWEN_TMP_OSS_AK_SECRET": "two words"}, AuthError, "QWEN_TMP_OSS_AK_SECRET in the environment has", ""),
         ({"QWEN_TMP_OSS_AK_ID": f"STS.{KEY_ID}"}, AuthError, "whose token is missing", "OSS_SESSION_TOKEN"),
         (
             {
@@ -251,7 +251,7 @@ class Settings(Case):
                 "OSS_SESSION_TOKEN": "not\na token",
             },
             AuthError,
-            "OSS_SESSION_TOKEN in the environment holds",
+            "OSS_SESSION_TOKEN in the environment has",
             "",
         ),
     )  # fmt: skip

@@ -58,7 +58,7 @@ class Surroundings(Case):
         self.assertIn('"text": "猫 é"'.encode(), ran.stdout)
         ran = self.shell("$image - --dry-run", b"caf\xe9")
         self.assertEqual(ran.returncode, 3)
-        self.assertIn(b"stdin could not be read: it is no UTF-8 text", ran.stderr)
+        self.assertIn(b"stdin could not be read: it is not UTF-8 text", ran.stderr)
 
     def test_interpreters_that_leave_the_folder_of_a_script_out(self) -> None:
         for flag in ("-I", *(["-P"] if sys.version_info >= (3, 11) else [])):

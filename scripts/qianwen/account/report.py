@@ -1,4 +1,4 @@
-"""`--tasks`: what the ledger knows of the last runs. Nothing is sent, and no key is needed."""
+"""`--tasks`: what the account knows about the last runs. Sends nothing and needs no key."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ MOST_ROWS = 20
 
 
 def recent(ledger: Ledger, now: float) -> list[JSON]:
-    """The last runs of both programs, newest first, and every one that is open."""
+    """The last runs of both programs, newest first, and every older one that is open."""
     rows = [row(ledger, run, now) for run in reversed(ledger.runs())]
     return rows[:MOST_ROWS] + [row for row in rows[MOST_ROWS:] if row["state"] in OPEN]
 
 
 def row(ledger: Ledger, run: Purchase, now: float) -> JSON:
-    """A run as `--tasks` and `--resume` tell it. age: seconds."""
+    """A run as `--tasks` and `--resume` report it. age: in seconds."""
     return {
         "run": run.id,
         "state": ledger.state(run),

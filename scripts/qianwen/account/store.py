@@ -1,8 +1,8 @@
-"""What this machine bought and what became of it: a line before a request that costs money, and one at each step.
+"""The ledger: what this machine bought and what became of it. One line before each paid request, one at each step.
 
-Lines of JSON in a file for each month, which only grows; readable by people, and by nobody but their owner. A line is
-on the disk before the run goes on. A line that a crash cut short costs itself and nothing else. There is no key in it
-and no request, only its fingerprint; the answer of the service is kept where it cannot be asked for again.
+One append-only JSON Lines file per month, readable by its owner only. Each line is on disk before the run continues. A
+line that a crash cut short is lost; the others stay readable. The ledger holds no key and no request, only the
+request's fingerprint, and the service's answer only if it cannot be fetched again.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ LOCK_NAME = "ledger.lock"
 RUNNING_NAME = "running"
 VERSION = 1
 LONGEST_LINE = 256 * 1024
-LOCK_SECONDS = 2.0  # a process that was stopped in the middle of a line must not stop the others
-DESIRECORE_BASE = "https://127.0.0.1/api/media-proxy"  # whatever its port is, which changes with each start
-OPEN_SECONDS = 86400.0  # the service forgets a task and its results after a day
-PATIENCE = 180  # minutes after which it gives up a task of most models; where it is longer, the day begins behind it
+LOCK_SECONDS = 2.0  # a process suspended in the middle of a line must not block the others
+DESIRECORE_BASE = "https://127.0.0.1/api/media-proxy"  # without the port, which changes at each start
+OPEN_SECONDS = 86400.0  # the service deletes a task and its results after a day ("Asynchronous task management API")
+PATIENCE = 180  # minutes after which it gives up a task; where a model's are longer, the day starts after them
 
 SUBMITTING, WAITING, MADE = "submitting", "waiting", "made"
 DONE, FAILED, CANCELED, REFUSED, UNKNOWN, EXPIRED = "done", "failed", "canceled", "refused", "unknown", "expired"
@@ -46,7 +46,7 @@ _HEAD = re.compile(rb'\{"v": 1, "run": "([0-9a-f]{16})", ')
 
 @record
 class Kept:
-    """A result on the disk: absolute path, SHA-256 in hex."""
+    """A saved result: absolute path, SHA-256 in hex."""
 
     path: str
     sha256: str
@@ -54,13 +54,20 @@ class Kept:
 
 @record
 class Purchase:
-    """One paid request and what is known of it.
+    """One paid request and what is known about it.
 
-    program: image.py or video.py.  base: the API's URL.  request: fingerprint, equal for identical requests.
-    is_task: it has, or will have, a task id.  folder, stem, suffix: where its results go.  at: epoch seconds.
-    offered: tasks that may be this one, when its submission was not answered.  body: the answer of a request that is
-    no task.  files: by the index of the result.  told: why it ended, at the moment `ended` (0: it has not).
-    patience: minutes that the service lets the task wait and run.
+    program: image.py or video.py.
+    base: the API's URL.
+    request: fingerprint, equal for identical requests.
+    is_task: it has, or will have, a task id.
+    folder, stem, suffix: where its results go.
+    at: when it was submitted, in epoch seconds.
+    offered: tasks that its submission may have created, if the submission was not answered.
+    body: the answer to a request without a task.
+    files: by the index of the result.
+    told: why it ended.
+    ended: when it ended, in epoch seconds; 0 while it is open.
+    patience: minutes for which the service lets the task wait and run.
     """
 
     id: str
@@ -90,7 +97,7 @@ _TEXTS = ("program", "model", "mode", "region", "base", "request", "folder", "st
 
 
 def folder(env: Mapping[str, str], home: str) -> str:
-    """Where the ledger is kept. It need not exist, and nothing is looked for on the disk."""
+    """The ledger's folder, which need not exist. Does not touch the disk."""
     chosen = env.get("QIANWEN_STATE_DIR", "")
     if chosen:
         return _absolute(chosen)
@@ -101,7 +108,7 @@ def folder(env: Mapping[str, str], home: str) -> str:
 
 
 def fits(body: Mapping[str, Any]) -> bool:
-    """Whether a whole answer can be kept in one line, beside its links."""
+    """Whether a whole answer fits into one line together with its links."""
     return len(json.dumps(body)) < LONGEST_LINE // 2
 
 
@@ -109,13 +116,14 @@ def _absolute(path: str) -> str:
     try:
         return os.path.abspath(path)
     except OSError:
-        return path  # the current folder is gone; whoever uses the path is told so
+        return path  # the current folder is gone; opening the path will say so
 
 
 class Ledger:
-    """The ledger in a folder, which is made when the first line is written.
+    """The ledger in a folder, which is created with the first line.
 
-    now: epoch seconds.  trouble: why a part of it could not be read.
+    now: answers epoch seconds.
+    trouble: why part of the ledger could not be read, "" if all of it could.
     """
 
     def __init__(self, folder: str, now: Callable[[], float] = time.time) -> None:
@@ -124,9 +132,10 @@ class Ledger:
         self.now = now
 
     def begin(self, run: Purchase, again: bool = False) -> Purchase | None:
-        """Write the line before a submission; or, when an identical request is open, write nothing and answer its run.
+        """Write the line before a submission. If an identical request is open, write nothing and answer its run.
 
-        again: an open one does not matter.  Raises OSError when the disk does not have the line.
+        again: write the line even then.
+        Raises OSError when the line could not be written.
         """
         fields = {name: value for name, value in fields_of(run).items() if name in _TEXTS or name == "is_task"}
         with self._alone():
@@ -137,12 +146,14 @@ class Ledger:
         return twin
 
     def twin(self, run: Purchase) -> Purchase | None:
-        """The newest open run of an identical request."""
-        runs = [twin for twin in self.runs(having=run.request) if twin.request == run.request]
-        return next((twin for twin in reversed(runs) if self.state(twin) in OPEN), None)
+        """The newest open run of an identical request, None without one."""
+        for twin in reversed(self.runs(having=run.request)):
+            if twin.request == run.request and self.state(twin) in OPEN:
+                return twin
+        return None
 
     def add(self, run_id: str, event: str, **fields: Any) -> None:
-        """Append a line and wait until the disk has it. Raises OSError when that cannot be done."""
+        """Append a line and wait until it is on disk. Raises OSError."""
         with self._alone():
             self._write(run_id, event, **fields)
 
@@ -152,7 +163,7 @@ class Ledger:
         head = {"v": VERSION, "run": run_id, "time": stamp, "event": event}
         line = json.dumps({**head, **fields}).encode("ascii") + b"\n"
         if len(line) > LONGEST_LINE:
-            raise OSError(errno.EMSGSIZE, "the line is too long to be found again")
+            raise OSError(errno.EMSGSIZE, "the line is too long to be read back")
         try:
             with open(self._path(now), "a+b", buffering=0, opener=open_regular) as stream:
                 is_new = stream.seek(0, os.SEEK_END) == 0
@@ -164,28 +175,28 @@ class Ledger:
             raise OSError(errno.EINVAL, f"the path cannot be used: {error}") from error
 
     def runs(self, having: str = "") -> list[Purchase]:
-        """The runs of this month and the last, oldest first. Never raises: what cannot be read is not there.
+        """The runs of this month and the last, oldest first. Never raises; leaves out what cannot be read.
 
-        having: only runs with a line that holds this text, as a whole value, somewhere.
+        having: only runs with a line in which some whole value is this text.
         """
         wanted = self._mentioning(having) if having else None
-        found: dict[str, Purchase] = {}
+        runs: dict[str, Purchase] = {}
         for run_id, line in self._lines():
             if wanted is None or run_id in wanted:
-                run = _after(found.get(run_id), run_id, line)
+                run = _after(runs.get(run_id), run_id, line)
                 if run:
-                    found[run_id] = run
-        return sorted(found.values(), key=lambda run: run.at)
+                    runs[run_id] = run
+        return sorted(runs.values(), key=lambda run: run.at)
 
     def find(self, task_id: str) -> Purchase | None:
-        """The newest run of a task, else the one to which it was offered; None when there is none."""
+        """The newest run of a task, else the newest one to which the task was offered, else None."""
         runs = self.runs(having=task_id) if task_id else []
         ours = [run for run in runs if run.task_id == task_id]
         candidates = ours or [run for run in runs if not run.task_id and task_id in run.offered]
         return candidates[-1] if candidates else None
 
     def state(self, run: Purchase) -> str:
-        """What has become of a run by now. One that died while it was submitting has an unknown outcome."""
+        """The state of a run now. If its process died while submitting, the outcome is unknown."""
         if run.state not in OPEN:
             return run.state
         if self.now() - run.at > OPEN_SECONDS + (60 * run.patience if run.patience > PATIENCE else 0):
@@ -193,14 +204,14 @@ class Ledger:
         return UNKNOWN if run.state == SUBMITTING and not locks.is_held(self._claim(run.id)) else run.state
 
     def claim(self, run_id: str) -> locks.Lock | None:
-        """The sign that a living process works on a run; None when another one does. Raises OSError."""
+        """A lock that says a process is working on a run; None when another process holds it. Raises OSError."""
         os.makedirs(self.folder, 0o700, exist_ok=True)
         os.makedirs(os.path.join(self.folder, RUNNING_NAME), 0o700, exist_ok=True)
         return locks.take(self._claim(run_id))
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
-        """No other process writes meanwhile, if that can be had at all. Makes the folder."""
+        """Create the folder and lock it against other writers, if the system has locks."""
         try:
             os.makedirs(self.folder, 0o700, exist_ok=True)
         except (ValueError, RecursionError) as error:  # a NUL in the path, or thousands of folders
@@ -219,11 +230,11 @@ class Ledger:
         return os.path.join(self.folder, FILE_NAME.format(time.strftime("%Y-%m", time.gmtime(moment))))
 
     def _mentioning(self, text: str) -> set[str]:
-        spelled = json.dumps(text).encode("ascii")  # as `add` spells it
+        spelled = json.dumps(text).encode("ascii")  # as `_write` spells it
         return {run_id for run_id, line in self._lines() if spelled in line}
 
     def _lines(self) -> Iterator[tuple[str, bytes]]:
-        """(run id, line) of every line that looks like one of ours, in the order of writing."""
+        """(run id, line) of every line that begins like ours, in the order of writing."""
         now = self.now()
         month_before = now - (time.gmtime(now).tm_mday + 1) * 86400
         for path in (self._path(month_before), self._path(now)):
@@ -240,7 +251,7 @@ class Ledger:
 
 
 def _fsync_folder(folder: str) -> None:
-    """A new file's name is on the disk only when its folder is. Windows opens no folders."""
+    """A new file survives a crash only once its folder is synced. Windows cannot open folders."""
     try:
         descriptor = os.open(folder, os.O_RDONLY)
     except OSError:
@@ -248,16 +259,16 @@ def _fsync_folder(folder: str) -> None:
     try:
         os.fsync(descriptor)
     except OSError:
-        pass  # a disk that cannot do this does it by itself
+        pass  # not every file system offers it
     finally:
         os.close(descriptor)
 
 
 def _append(stream: BinaryIO, line: bytes) -> None:
-    """Write the line at the end in one piece, on a line of its own even after one that was cut short."""
+    """Append the line in one write, on a new line even after one that was cut short."""
     data = b"\n" + line if _is_torn(stream) else line
     if os.write(stream.fileno(), data) != len(data):
-        raise OSError(errno.ENOSPC, "only a part of the line could be written")
+        raise OSError(errno.ENOSPC, "only part of the line could be written")
 
 
 def _is_torn(stream: BinaryIO) -> bool:
@@ -268,7 +279,7 @@ def _is_torn(stream: BinaryIO) -> bool:
 
 
 def _pieces(stream: BinaryIO) -> Iterator[bytes]:
-    """Line by line; of one that is too long only the beginning, which is no JSON."""
+    """Line by line. Of an overlong line only the beginning, which is not valid JSON."""
     begins = True
     while True:
         piece = stream.readline(LONGEST_LINE)
@@ -283,7 +294,7 @@ def _pieces(stream: BinaryIO) -> Iterator[bytes]:
 
 
 def _after(run: Purchase | None, run_id: str, line: bytes) -> Purchase | None:
-    """A run after another of its lines. A line that this version did not write changes nothing."""
+    """The run after one more of its lines. A line of another version changes nothing."""
     try:
         fields = strict_json.load(line)
         if fields["event"] == "begin":

@@ -199,6 +199,8 @@ def _size(param: Param, value: object, findings: Findings) -> object:
         )
         fault = f"is for the {others} mode of this model, not for {findings.mode.name}" if others else verdict.fault
         findings.problem(param.name, value, "size", fault, sizes.allowed(rule), verdict.nearest)
+    if verdict.meaning:
+        findings.note(f"{param.name}: {value} {verdict.meaning}")
     for note in verdict.notes:
         findings.warn(f"{param.name} {value} {note}")
     return verdict.size

@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     Inspect = Callable[[str], Source]
 
 
+class Note(str):
+    """One of the warnings that only informs: people read it as a note."""
+
+
 class Findings:
     """Problems, warnings and inspected media.
 
@@ -35,3 +39,7 @@ class Findings:
 
     def warn(self, message: str) -> None:
         self.warnings.append(message)
+
+    def note(self, message: str) -> None:
+        """Say what was done with a value; nothing is wrong with it."""
+        self.warnings.append(Note(message))

@@ -22,11 +22,18 @@ _SLACK = 0.01  # this close outside a bound is only a warning, because the servi
 
 @record
 class Verdict:
-    """The result for one size text: `size` is what to send, `fault` a reason to refuse it, `notes` are warnings."""
+    """The result for one size text.
+
+    size: what to send.
+    fault: why it is refused, "" when it is legal.
+    meaning: what we made of a tier or a ratio, "" for a size that is sent as it was written.
+    notes: warnings.
+    """
 
     size: str
     fault: str = ""
     nearest: str | None = None
+    meaning: str = ""
     notes: tuple[str, ...] = ()
 
 
@@ -37,7 +44,7 @@ def judge(text: str, rule: Size) -> Verdict:
         return Verdict(tier)
     if tier in rule.areas:
         square = _largest(_within(rule, tier), 1, 1)
-        return Verdict(square or tier, notes=(f"is sent as {square}",))
+        return Verdict(square or tier, meaning=f"is {square} on this model")
     ratio = re.fullmatch(_RATIO, text)
     if ratio and all(map(int, ratio.groups())):
         return _from_ratio(int(ratio[1]), int(ratio[2]), rule)
@@ -153,7 +160,7 @@ def _from_ratio(across: int, down: int, rule: Size) -> Verdict:
     for label, sizes in rule.presets.items():
         left, right = map(int, label.split(":"))
         if left * down == right * across:
-            return Verdict(sizes[0], notes=(f"is sent as {sizes[0]}",))
+            return Verdict(sizes[0], meaning=f"is {sizes[0]} on this model")
     written = f"{across}:{down}"
     cheapest = next(iter(rule.areas), "")  # never choose a higher price for the user
     if cheapest:
@@ -164,8 +171,8 @@ def _from_ratio(across: int, down: int, rule: Size) -> Verdict:
     if size is None:
         return Verdict(written, "is not the ratio of any legal size", nearest(rule, across * 400, down * 400))
     _, notes = _measure(rule, *pixels_of(size))
-    tier = f" in the {cheapest} tier" if cheapest else ""
-    return Verdict(size, notes=(f"is sent as {size}, the largest size of this ratio{tier}", *notes))
+    what = f"size of the {cheapest} tier" if cheapest else "legal size"
+    return Verdict(size, meaning=f"is {size} on this model, the largest {what}", notes=notes)
 
 
 def _largest(rule: Size, across: int, down: int) -> str | None:
@@ -245,7 +252,7 @@ def translate(mode: Mode, values: dict[str, Any], findings: Findings) -> None:
         del values[name]
     if new is not None:
         values.update(new)
-        findings.warn(f"{in_words(given)} is sent as {in_words(new)}")
+        findings.note(f"{in_words(given)} is sent as {in_words(new)}")
         return
     for name in foreign & set(given) or {"size"}:
         legal = len(given) > 1 and tiers and "" not in forms
