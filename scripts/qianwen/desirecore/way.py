@@ -37,6 +37,7 @@ class DesireCore:
     """deadline: a moment of the environment's clock.  warn: hears what the user should know."""
 
     lost_words = "an answer of DesireCore's cannot be asked for again"
+    region = ""  # the provider has its own
 
     def __init__(
         self,
@@ -59,15 +60,15 @@ class DesireCore:
     def check(self) -> Checked:
         """The request by the same rows as everywhere, without the fields that do not travel this way."""
         fields, problems, warnings = compatible.sorted_out(self._catalog, self._ask.fields)
-        found = defaults.choose(self._catalog, self._ask.model, fields, self._ask.kind, lambda: "")
-        problem = compatible.model_problem(found)
-        if problem:
-            raise InvalidRequest([problem])
 
         def inspect(text: str) -> Source:
             return sources.inspect(text, self._world.cwd)
 
         try:
+            found = defaults.choose(self._catalog, self._ask.model, fields, self._ask.kind, lambda: "")
+            problem = compatible.model_problem(found)
+            if problem:
+                raise InvalidRequest([problem])
             checked = validate.check(self._catalog, found, fields, inspect)
         except InvalidRequest as error:
             raise InvalidRequest([*problems, *error.problems], hint=error.hint) from None
