@@ -9,8 +9,9 @@ from __future__ import annotations
 import time
 
 from ..errors import QianwenError, StillRunning, UsageError
+from ..models import results, wire
 from ..plain.record import fields_of
-from ..plain.redact import each_text
+from ..plain.redact import each_text, safe
 from . import store
 
 TYPE_CHECKING = False
@@ -63,16 +64,22 @@ class Entry:
         self._lock: Lock | None = None
         self.run_id = ""
         self._is_first = False
+        self._base = ""  # of a submission of this run
         self.is_accepted = False  # the service is known to have taken the request
         self._stays_open = False
+        self._is_noted = False  # the task, or the links of the last answer, are on the disk
 
     def __enter__(self) -> Entry:
         return self
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         try:
-            if self.run_id and not self._stays_open and (error is None or isinstance(error, QianwenError)):
+            if not self.run_id or self._stays_open:
+                return
+            if error is None or isinstance(error, QianwenError):
                 self.end(ending(error, self._is_first, self.is_accepted, bool(self.outcome.task_id)), error)
+            elif self.is_accepted:
+                self._note_what_came()
         finally:
             if self._lock:
                 self._lock.release()
@@ -102,6 +109,7 @@ class Entry:
             self.run_id = ""
             raise self._already_open(twin, lost_words)
         self._is_first = True
+        self._base = run.base
         self.outcome.submitted = True
         if run.is_task and self.is_kept:
             self.outcome.way_on = ("--resume",)
@@ -152,8 +160,8 @@ class Entry:
 
     def answered(self, body: JSON) -> None:
         """The service took the request and answered this."""
-        self.accept()
         self.outcome.body = body
+        self.accept()
 
     def task(self, task_id: str) -> None:
         """The request became a task."""
@@ -161,6 +169,7 @@ class Entry:
         self.outcome.task_id = task_id
         self.outcome.way_on = ()
         self._add("task", task_id=task_id)
+        self._is_noted = True
 
     def offer(self, tasks: Sequence[JSON]) -> None:
         """Tasks that may be the one whose submission was not answered."""
@@ -180,6 +189,7 @@ class Entry:
             whole = self.outcome.body
             kept = {} if self.outcome.task_id or not store.fits(whole) else {"body": whole}
             self._add("result", urls=list(result.urls), **kept)
+            self._is_noted = True
         return result
 
     def file(self, index: int, file: File) -> None:
@@ -195,8 +205,28 @@ class Entry:
         """Close the run with a state of `store`; "" leaves it open."""
         if state == store.REFUSED:
             self.outcome.way_on = ()
+        if not state:
+            self._point_to_the_links()
         if state:
-            self._add("end", state=state, told=str(error or ""), at=self._account.now() if self._account else 0)
+            self._add("end", state=state, told=safe(str(error or "")), at=self._account.now() if self._account else 0)
+
+    def _note_what_came(self) -> None:
+        """After an interruption: what the answer told is written down all the same, so that `--resume` can fetch it."""
+        outcome = self.outcome
+        if not self._is_noted:
+            task_id = outcome.task_id or wire.task_id(outcome.body)
+            if task_id:
+                self.task(task_id)
+            elif outcome.body:
+                self.result(outcome.body, wire.has_texts(outcome.body))
+        self._point_to_the_links()
+
+    def _point_to_the_links(self) -> None:
+        """`--resume` fetches what this run bought and did not save, when the account has its links."""
+        outcome = self.outcome
+        has_links = outcome.result and any(not results.is_inline(url) for url in outcome.result.urls)
+        if has_links and self._base not in ("", store.DESIRECORE_BASE) and not outcome.task_id and self.is_kept:
+            outcome.way_on = ("--resume",)
 
     def _add(self, event: str, **fields: Any) -> None:
         if self.run_id:
