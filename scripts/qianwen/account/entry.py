@@ -207,7 +207,7 @@ class Entry:
             self.outcome.way_on = ()
         if not state:
             self._point_to_the_links()
-        if state:
+        else:
             self._add("end", state=state, told=safe(str(error or "")), at=self._account.now() if self._account else 0)
 
     def _note_what_came(self) -> None:
