@@ -87,6 +87,13 @@ class Answers(Case):
         reply = self.json("x", "--async", code=6, send=Script(answer({"request_id": "r-1", "output": {}})))
         self.assertEqual(reply["request_id"], "r-1")
 
+    def test_a_state_folder_below_thousands_is_one_that_cannot_be_written(self) -> None:
+        with self.standin() as standin:
+            self.env["QIANWEN_STATE_DIR"] = str(self.folder) + "/a" * 1900
+            reply = self.json("x", "--output", "x.png")
+        self.assertIn("cannot remember the run", reply["warnings"][0])
+        self.assertEqual(len(standin.of("sync")), 1)
+
     def test_a_lost_picture_whose_link_is_known_has_a_next(self) -> None:
         with self.standin(faults=("result=404*9",)):
             reply = self.json("x", "--output", "x.png", code=7)

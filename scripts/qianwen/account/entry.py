@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 
 from ..errors import QianwenError, StillRunning, UsageError
-from ..models import results, wire
+from ..models import wire
 from ..plain.record import fields_of
 from ..plain.redact import each_text, safe
 from . import store
@@ -224,7 +224,7 @@ class Entry:
     def _point_to_the_links(self) -> None:
         """`--resume` fetches what this run bought and did not save, when the account has its links."""
         outcome = self.outcome
-        has_links = outcome.result and any(not results.is_inline(url) for url in outcome.result.urls)
+        has_links = outcome.result and any(url.lower().startswith("http") for url in outcome.result.urls)
         if has_links and self._base not in ("", store.DESIRECORE_BASE) and not outcome.task_id and self.is_kept:
             outcome.way_on = ("--resume",)
 

@@ -34,7 +34,8 @@ def choose(catalog: Catalog, model_id: str, fields: Values, kind: str, region: C
         if default.when:
             said = (name if wanted == GIVEN else f"{name} {wanted}" for name, wanted in default.when.items())
             why += f" with {' and '.join(said)}"
-    if not (model_id.isascii() and model_id.isprintable()) or " " in model_id:
+    is_a_word = model_id.isascii() and model_id.isprintable() and " " not in model_id
+    if not (is_a_word and all(model_id.split("/"))):
         allowed = "letters, digits, dots and hyphens; a maker's name and a slash before it"
         raise InvalidRequest([Problem("model", ascii(model_id), "cannot be a model id", allowed)])
     found = find(catalog, model_id)
