@@ -99,6 +99,10 @@ class Answers(Case):
             reply = self.json("x", "--output", "x.png", code=7)
         self.assertIn("--resume", reply["next"])
 
+    def test_a_link_that_has_expired_has_none(self) -> None:
+        with self.standin(faults=("result=403:AccessDenied:Request has expired.",)):
+            self.assertNotIn("next", self.json("x", "--output", "x.png", code=7))
+
     def test_what_the_service_said_is_clean_and_short_in_the_account(self) -> None:
         other = KEY[::-1].replace("-ks", "-") + "abc"
         message = f"the key sk-{other} and https://a.example/x?Signature=secret " + "x" * 400_000

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 
-from ..errors import QianwenError, StillRunning, UsageError
+from ..errors import LinkExpired, QianwenError, StillRunning, UsageError
 from ..models import wire
 from ..plain.record import fields_of
 from ..plain.redact import each_text, safe
@@ -205,9 +205,9 @@ class Entry:
         """Close the run with a state of `store`; "" leaves it open."""
         if state == store.REFUSED:
             self.outcome.way_on = ()
-        if not state:
+        if not state and not isinstance(error, LinkExpired):
             self._point_to_the_links()
-        else:
+        if state:
             self._add("end", state=state, told=safe(str(error or "")), at=self._account.now() if self._account else 0)
 
     def _note_what_came(self) -> None:
