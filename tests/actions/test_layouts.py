@@ -10,6 +10,7 @@ import zlib
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Callable, Iterator, Mapping, Sequence
+from urllib.parse import quote
 
 from qianwen.models import results, wire
 from qianwen.sandbox import placeholder
@@ -86,6 +87,7 @@ class Layouts(Through):
         ("image", done(render={"files": ["@/media/a.png?x=1", "@/media/b.png"]}), [PNG, OTHER], True),
         ("image", done(render={"same": "@/media/a.png", "again": "@/media/a.png"}), [PNG], True),
         ("image", done(render=f"data:image/png;base64,{B64}"), [PNG], True),
+        ("image", done(image_url=f"data:image/png;base64,{quote(B64)}"), [PNG], False),  # as RFC 2397 allows
         ("image", done(img_url="@/media/b.png", input={"x": "@/media/b.png"}, out="@/media/a.png"), [PNG], True),
     )  # fmt: skip
 

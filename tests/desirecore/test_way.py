@@ -209,6 +209,15 @@ class Certificates(Through):
         self.assertEqual((reply["error"]["billed"], standin.sent), ("no", []))
 
 
+class Regions(Through):
+    def test_the_provider_has_its_own(self) -> None:
+        self.env["QWEN_REGION"] = "nowhere"
+        with self.service():
+            self.via("x")
+        (run,) = self.ledger.runs()
+        self.assertEqual(run.region, "")
+
+
 class Trouble(Through):
     def test_a_service_that_does_not_run(self) -> None:
         self.root.mkdir()
@@ -461,6 +470,10 @@ class Requests(Through):
                     body, warnings = self.body("--request", request)
                     self.assertEqual(set(body["body"]), {"model", "messages", "size", "n"})
                     self.assertIn(f"DesireCore does not pass on {field}; it is left out", warnings)
+
+    def test_a_model_that_is_not_made_there_hides_no_other_problem(self) -> None:
+        reply = self.via("x", "--model", "wan2.6-t2i", "--image", "https://a.example/a.png", code=3)
+        self.assertEqual({problem["path"] for problem in reply["problems"]}, {"model", "reference_images"})
 
     def test_all_problems_at_once_by_the_rows_of_the_model(self) -> None:
         request = {"size": "10x10", "n": 9, "reference_image": "a.png", "promt": "x"}

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import time
 
-from ..errors import QianwenError, StillRunning, UsageError
+from ..errors import LinkExpired, QianwenError, StillRunning, UsageError
+from ..models import wire
 from ..plain.record import fields_of
-from ..plain.redact import each_text
+from ..plain.redact import each_text, safe
 from . import store
 
 TYPE_CHECKING = False
@@ -64,16 +65,22 @@ class Entry:
         self._lock: Lock | None = None
         self.run_id = ""
         self._is_first = False
+        self._base = ""  # of a submission of this run
         self.is_accepted = False  # the service is known to have accepted the request
         self._stays_open = False
+        self._is_noted = False  # the task, or the links of the last answer, are on the disk
 
     def __enter__(self) -> Entry:
         return self
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         try:
-            if self.run_id and not self._stays_open and (error is None or isinstance(error, QianwenError)):
+            if not self.run_id or self._stays_open:
+                return
+            if error is None or isinstance(error, QianwenError):
                 self.end(ending(error, self._is_first, self.is_accepted, bool(self.outcome.task_id)), error)
+            elif self.is_accepted:
+                self._note_what_came()
         finally:
             if self._lock:
                 self._lock.release()
@@ -103,6 +110,7 @@ class Entry:
             self.run_id = ""
             raise self._already_open(twin, lost_words)
         self._is_first = True
+        self._base = run.base
         self.outcome.submitted = True
         if run.is_task and self.is_kept:
             self.outcome.next_flags = ("--resume",)
@@ -153,8 +161,8 @@ class Entry:
 
     def answered(self, body: JSON) -> None:
         """The service accepted the request and answered `body`."""
-        self.accept()
         self.outcome.body = body
+        self.accept()
 
     def task(self, task_id: str) -> None:
         """The request became a task."""
@@ -162,6 +170,7 @@ class Entry:
         self.outcome.task_id = task_id
         self.outcome.next_flags = ()
         self._add("task", task_id=task_id)
+        self._is_noted = True
 
     def offer(self, tasks: Sequence[JSON]) -> None:
         """Record the tasks that an unanswered submission may have created."""
@@ -181,6 +190,7 @@ class Entry:
             whole = self.outcome.body
             kept = {} if self.outcome.task_id or not store.fits(whole) else {"body": whole}
             self._add("result", urls=list(result.urls), **kept)
+            self._is_noted = True
         return result
 
     def file(self, index: int, file: File) -> None:
@@ -196,8 +206,28 @@ class Entry:
         """Close the run with a state of `store`; "" leaves it open."""
         if state == store.REFUSED:
             self.outcome.next_flags = ()
+        if not state and not isinstance(error, LinkExpired):
+            self._point_to_the_links()
         if state:
-            self._add("end", state=state, told=str(error or ""), at=self._account.now() if self._account else 0)
+            self._add("end", state=state, told=safe(str(error or "")), at=self._account.now() if self._account else 0)
+
+    def _note_what_came(self) -> None:
+        """After an interruption: what the answer told is written down all the same, so that `--resume` can fetch it."""
+        outcome = self.outcome
+        if not self._is_noted:
+            task_id = outcome.task_id or wire.task_id(outcome.body)
+            if task_id:
+                self.task(task_id)
+            elif outcome.body:
+                self.result(outcome.body, wire.has_texts(outcome.body))
+        self._point_to_the_links()
+
+    def _point_to_the_links(self) -> None:
+        """`--resume` fetches what this run bought and did not save, when the account has its links."""
+        outcome = self.outcome
+        has_links = outcome.result and any(url.lower().startswith("http") for url in outcome.result.urls)
+        if has_links and self._base not in ("", store.DESIRECORE_BASE) and not outcome.task_id and self.is_kept:
+            outcome.next_flags = ("--resume",)
 
     def _add(self, event: str, **fields: Any) -> None:
         if self.run_id:

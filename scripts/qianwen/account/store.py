@@ -205,17 +205,14 @@ class Ledger:
 
     def claim(self, run_id: str) -> locks.Lock | None:
         """A lock that says a process is working on a run; None when another process holds it. Raises OSError."""
-        os.makedirs(self.folder, 0o700, exist_ok=True)
-        os.makedirs(os.path.join(self.folder, RUNNING_NAME), 0o700, exist_ok=True)
+        _make(self.folder)
+        _make(os.path.join(self.folder, RUNNING_NAME))
         return locks.take(self._claim(run_id))
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
         """Create the folder and lock it against other writers, if the system has locks."""
-        try:
-            os.makedirs(self.folder, 0o700, exist_ok=True)
-        except (ValueError, RecursionError) as error:  # a NUL in the path, or thousands of folders
-            raise OSError(errno.EINVAL, f"the path cannot be used: {error}") from error
+        _make(self.folder)
         lock = locks.wait_for(os.path.join(self.folder, LOCK_NAME), LOCK_SECONDS)
         try:
             yield
@@ -248,6 +245,14 @@ class Ledger:
                 continue
             except (OSError, ValueError) as error:  # ValueError: a NUL in the path
                 self.trouble = f"{path}: {getattr(error, 'strerror', None) or error}"
+
+
+def _make(folder: str) -> None:
+    """A folder for its owner alone. Raises OSError."""
+    try:
+        os.makedirs(folder, 0o700, exist_ok=True)
+    except (ValueError, RecursionError) as error:  # a NUL in the path, or thousands of folders
+        raise OSError(errno.EINVAL, f"the path cannot be used: {error}") from error
 
 
 def _fsync_folder(folder: str) -> None:

@@ -10,6 +10,7 @@ from contextlib import contextmanager, nullcontext
 from ..checks import defaults, sources, validate
 from ..errors import AuthError, QianwenError
 from ..models.catalog import Source
+from ..plain.record import changed
 from . import encoding
 
 TYPE_CHECKING = False
@@ -43,6 +44,10 @@ class DashScope:
     def __init__(self, run: Run) -> None:
         self._run = run
 
+    @property
+    def region(self) -> str:
+        return self._run.region
+
     def check(self) -> Checked:
         ask, catalog = self._run.ask, self._run.catalog
         found = defaults.choose(catalog, ask.model, ask.fields, ask.kind, lambda: self._run.region)
@@ -51,8 +56,7 @@ class DashScope:
             return sources.inspect(text, self._run.environment.cwd)
 
         checked = validate.check(catalog, found, ask.fields, inspect, ask.wants_task, ask.submit_only, ask.kind)
-        self._warn_of_the_region(checked)
-        return checked
+        return changed(checked, warnings=(*checked.warnings, *self._warnings_of_the_region(checked)))
 
     def preview(self, checked: Checked) -> JSON:
         from ..service import endpoint
@@ -86,8 +90,8 @@ class DashScope:
             run.progress.say(f"Local files go to the bucket {own.name} ({own.source})")
         return own
 
-    def _warn_of_the_region(self, checked: Checked) -> None:
-        """Warn when the model is not documented for the region; the service's own error comes late and is unclear."""
+    def _warnings_of_the_region(self, checked: Checked) -> tuple[str, ...]:
+        """A warning when the model is not documented for the region: the service says so late and unclearly."""
         from ..environment import BASE_NAMES, find
 
         run = self._run
@@ -96,7 +100,8 @@ class DashScope:
         has_regions = checked.is_known or checked.mode.as_given  # the regions of a related model say nothing
         if chosen_by_region and has_regions and region not in checked.model.regions:
             words = f"{checked.id} is documented for {' and '.join(checked.model.regions)}, not for {region}"
-            run.warn("; ".join(filter(None, (words, self._twin(checked)))))
+            return ("; ".join(filter(None, (words, self._twin(checked)))),)
+        return ()
 
     def _twin(self, checked: Checked) -> str:
         """What the model is called in this run's region; in every region with another name if this one has none."""

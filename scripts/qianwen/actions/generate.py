@@ -38,7 +38,7 @@ def generate(run: Run, way: Way) -> Outcome:
         return run.outcome
     with way.connect(checked) as connection:
         target = _place(run, checked)
-        purchase = _purchase(run, checked, connection.base, target)
+        purchase = _purchase(run, way, checked, connection.base, target)
         with run.entry() as entry:
             if not run.ask.again:
                 entry.refuse_twin(purchase, way.lost_words)  # before anything is uploaded
@@ -85,7 +85,7 @@ def _place(run: Run, checked: Checked) -> Target:
     return target
 
 
-def _purchase(run: Run, checked: Checked, base: str, target: Target) -> Purchase:
+def _purchase(run: Run, way: Way, checked: Checked, base: str, target: Target) -> Purchase:
     """The request as the account records it."""
     import os
 
@@ -97,7 +97,7 @@ def _purchase(run: Run, checked: Checked, base: str, target: Target) -> Purchase
         program=run.catalog.program,
         model=checked.id,
         mode=checked.mode.name,
-        region=run.region,
+        region=way.region,
         base=base,
         request=fingerprint(checked, base),
         is_task=wire.SHAPES[checked.shape].is_task,
@@ -117,8 +117,8 @@ def _submit(run: Run, connection: Connection, entry: Entry, call: wire.Call, pur
     run.progress.say("Submitting the task" if call.is_task else "Waiting for the answer")
     try:
         body = connection.client.post(call.path, call.body, call.is_task)
+        entry.answered(body)
         if not call.is_task:
-            entry.answered(body)
             return body
         task_id = wire.task_id(body)
         if not task_id:
@@ -130,7 +130,6 @@ def _submit(run: Run, connection: Connection, entry: Entry, call: wire.Call, pur
             unanswered.search_now(run, connection, entry, purchase, error)
         raise
     entry.task(task_id)
-    entry.answered(body)
     run.progress.always(f"Task submitted: {task_id}")
     return body
 

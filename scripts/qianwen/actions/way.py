@@ -66,6 +66,10 @@ class Way(Protocol):
 
     lost_words: str
 
+    @property
+    def region(self) -> str:
+        """The region that makes it; "" when that is not ours to know."""
+
     def check(self) -> Checked:
         """The checked request. Raises InvalidRequest with everything that is wrong with it."""
 

@@ -36,7 +36,8 @@ def choose(catalog: Catalog, model_id: str, fields: Values, kind: str, region: C
         if default.when:
             conditions = (name if wanted == GIVEN else f"{name} {wanted}" for name, wanted in default.when.items())
             why += f" with {' and '.join(conditions)}"
-    if not (model_id.isascii() and model_id.isprintable()) or " " in model_id:
+    is_a_word = model_id.isascii() and model_id.isprintable() and " " not in model_id
+    if not (is_a_word and all(model_id.split("/"))):
         allowed = "letters, digits, dots and hyphens, optionally after a vendor name and a slash"
         raise InvalidRequest([Problem("model", ascii(model_id), "cannot be a model id", allowed)])
     found = find(catalog, model_id)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .argv import Given
 
 
+LONGEST = 100_000_000  # bytes or characters of a request: pictures may stand in it, and a device never ends
 RECORD_VARIABLE, REPLAY_VARIABLE = "QIANWEN_RECORD", "QIANWEN_REPLAY"
 
 
@@ -158,7 +159,8 @@ def _read_stdin(stdin: TextIO) -> str:
     """All of stdin, as UTF-8 whatever the terminal's code page."""
     try:
         raw = getattr(stdin, "buffer", None)
-        return (stdin.read() if raw is None else raw.read().decode("utf-8")).lstrip("\ufeff")
+        text = stdin.read(LONGEST) if raw is None else raw.read(LONGEST).decode("utf-8")
+        return _whole(text, "stdin").lstrip("\ufeff")
     except (OSError, ValueError) as error:
         reason = "it is not UTF-8 text" if isinstance(error, UnicodeError) else error
         raise UsageError(f"stdin could not be read: {reason}") from error
@@ -167,10 +169,16 @@ def _read_stdin(stdin: TextIO) -> str:
 def _read_file(path: str, cwd: str) -> str:
     try:
         with open(os.path.join(cwd, os.path.expanduser(path)), encoding="utf-8-sig") as stream:
-            return stream.read()
+            return _whole(stream.read(LONGEST), f"--file {path}")
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
         raise UsageError(f"--file {path} could not be read: {reason}") from error
+
+
+def _whole(text: str, source: str) -> str:
+    if len(text.encode("utf-8", "surrogateescape")) >= LONGEST:
+        raise UsageError(f"{source} is longer than a request can be ({LONGEST // 10**6} MB)")
+    return text
 
 
 def _parse_object(text: str, source: str) -> dict[str, Any]:

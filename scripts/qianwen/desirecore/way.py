@@ -36,11 +36,13 @@ LONGEST_DESCRIPTION = 80
 class DesireCore:
     """The route through DesireCore.
 
+
     deadline: a moment of the environment's clock.
     warn: called with what the user should know.
     """
 
     lost_words = "DesireCore's answer cannot be fetched again"
+    region = ""  # the provider has its own
 
     def __init__(
         self,
@@ -62,15 +64,15 @@ class DesireCore:
     def check(self) -> Checked:
         """Check the request by the usual rows, without the fields that cannot be sent this way."""
         fields, problems, warnings = compatible.split(self._catalog, self._ask.fields)
-        found = defaults.choose(self._catalog, self._ask.model, fields, self._ask.kind, lambda: "")
-        problem = compatible.model_problem(found)
-        if problem:
-            raise InvalidRequest([problem])
 
         def inspect(text: str) -> Source:
             return sources.inspect(text, self._environment.cwd)
 
         try:
+            found = defaults.choose(self._catalog, self._ask.model, fields, self._ask.kind, lambda: "")
+            problem = compatible.model_problem(found)
+            if problem:
+                raise InvalidRequest([problem])
             checked = validate.check(self._catalog, found, fields, inspect)
         except InvalidRequest as error:
             raise InvalidRequest([*problems, *error.problems], hint=error.hint) from None

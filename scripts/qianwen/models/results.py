@@ -84,8 +84,10 @@ def is_inline(url: str) -> bool:
 def decoded(encoded: str) -> bytes:
     """The bytes of an inline picture, bare base64 or a data: URL. Raises ValueError when it is not base64."""
     import base64
+    from urllib.parse import unquote
 
-    text = "".join(encoded[encoded.find(",") + 1 :].split()).replace("-", "+").replace("_", "/")
+    text = encoded[encoded.find(",") + 1 :]
+    text = "".join((unquote(text) if "%" in text else text).split()).replace("-", "+").replace("_", "/")
     return base64.b64decode(text.rstrip("=") + "=" * (-len(text.rstrip("=")) % 4), validate=True)
 
 
