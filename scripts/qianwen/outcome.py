@@ -108,6 +108,7 @@ def billed(error: QianwenError, outcome: Outcome) -> str:
 
 def hint_of(error: QianwenError, outcome: Outcome) -> str:
     """What to do about the error. An interruption while a paid request was on its way leaves its fate unknown."""
-    if error.kind == "interrupted" and outcome.submitted and not outcome.task_id and not outcome.result:
+    has_links = outcome.result and outcome.result.urls
+    if error.kind == "interrupted" and outcome.submitted and not outcome.task_id and not has_links:
         return UnknownOutcome.usual_hint
     return error.hint
