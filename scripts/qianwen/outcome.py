@@ -123,6 +123,7 @@ def billed(error: QianwenError, outcome: Outcome) -> str:
 
 def hint_of(error: QianwenError, outcome: Outcome) -> str:
     """What to do about the error. After Ctrl-C during a paid request, nobody knows whether it was accepted."""
-    if error.kind == "interrupted" and outcome.submitted and not outcome.task_id and not outcome.result:
+    has_links = outcome.result and outcome.result.urls
+    if error.kind == "interrupted" and outcome.submitted and not outcome.task_id and not has_links:
         return UnknownOutcome.usual_hint
     return error.hint

@@ -10,6 +10,7 @@ from types import FrameType
 from typing import Any
 
 import qianwen
+from qianwen.http.messages import Response
 
 from ..support import KEY, Case, Script, answer
 
@@ -98,6 +99,21 @@ class Answers(Case):
         with self.standin(faults=("result=404*9",)):
             reply = self.json("x", "--output", "x.png", code=7)
         self.assertIn("--resume", reply["next"])
+
+    def test_a_stream_that_is_interrupted_before_its_first_picture_may_be_billed(self) -> None:
+        item = {"output": {"choices": [{"message": {"content": [{"type": "text", "text": "1."}]}}]}}
+        blocks = [b"data: " + json.dumps(item).encode() + b"\n\n"]
+
+        def read(size: int = -1) -> bytes:
+            if not blocks:
+                raise KeyboardInterrupt
+            return blocks.pop()
+
+        request = {"prompt": "x", "model": "wan2.6-image", "enable_interleave": True, "stream": True}
+        send = Script(Response(200, {"content-type": "text/event-stream"}, read))
+        reply = self.json("--request", json.dumps(request), code=130, send=send)
+        self.assertEqual((reply["error"]["billed"], reply["interleaved_content"][0]["text"]), ("unknown", "1."))
+        self.assertIn("may have been accepted and billed", reply["error"]["hint"])
 
     def test_a_link_that_has_expired_has_none(self) -> None:
         with self.standin(faults=("result=403:AccessDenied:Request has expired.",)):

@@ -376,7 +376,7 @@ class Misses(Case):
         (self.cwd / "long.json").write_text(json.dumps(tape))
         self.assertRegex(self.missed(*argv, path="long.json"), "the recorded run made 1 more request, next GET")
         self.assertRegex(
-            self.missed(*argv, "--submit-only"), r"the recorded one made \d+ more requests, the next a GET"
+            self.missed(*argv, "--submit-only"), r"the recorded run made \d+ more requests, next GET"
         )
         tape["exchanges"] = []
         (self.cwd / "none.json").write_text(json.dumps(tape))
