@@ -233,7 +233,7 @@ WARNED: tuple[tuple[str, str, dict[str, Any], str, tuple[str, ...]], ...] = (
      ("enable_thinking", "prompt_extend")),
     ("an agent without rewriting", "qwen-image-2.1-pro", {"prompt_extend_mode": "agent", "prompt_extend": False}, "only while prompt_extend",
      ("prompt_extend_mode", "prompt_extend")),
-    ("a ratio of 3.0", "qwen-image-3.0-pro", {"size": "16:9"}, "1920*1080, the largest size of this ratio in the 1K tier", ("size",)),
+    ("a ratio of 3.0", "qwen-image-3.0-pro", {"size": "16:9"}, "1K tier 1920*1080", ("size",)),
     ("a tier of 3.0", "qwen-image-3.0-pro", {"size": "2K"}, "sent as 2048*2048", ("size",)),
     ("thinking that a model has not", "qwen-image-2.0", {"enable_thinking": False}, "has no field enable_thinking", ()),
     ("an end that was announced", "qwen-image-plus", {}, "announced to end on 2026-10-10; its replacement is qwen-image-2.0", ()),

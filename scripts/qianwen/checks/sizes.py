@@ -23,7 +23,7 @@ _SLACK = 0.01  # this close outside a bound is only a warning, because the servi
 
 @record
 class Verdict:
-    """The result for one size text: `size` is what to send, `fault` a reason to refuse it, `notes` are warnings."""
+    """What became of a size text: `size` is what to send; `fault` refuses it; `notes` are warnings."""
 
     size: str
     fault: str = ""
@@ -150,7 +150,7 @@ def _from_ratio(across: int, down: int, rule: Size) -> Verdict:
     for label, sizes in rule.presets.items():
         left, right = map(int, label.split(":"))
         if left * down == right * across:
-            return Verdict(sizes[0], notes=(f"is sent as {sizes[0]}",))
+            return Verdict(sizes[0], notes=(f"takes the documented size {sizes[0]}",))
     written = f"{across}:{down}"
     cheapest = next(iter(rule.areas), "")  # never choose a higher price for the user
     if cheapest:
@@ -161,8 +161,8 @@ def _from_ratio(across: int, down: int, rule: Size) -> Verdict:
     if size is None:
         return Verdict(written, "is not the ratio of any legal size", nearest(rule, across * 400, down * 400))
     _, notes = _measure(rule, *pixels_of(size))
-    tier = f" in the {cheapest} tier" if cheapest else ""
-    return Verdict(size, notes=(f"is sent as {size}, the largest size of this ratio{tier}", *notes))
+    what = f"size of the {cheapest} tier" if cheapest else "legal size"
+    return Verdict(size, notes=(f"takes the largest {what} {size}", *notes))
 
 
 def _largest(rule: Size, across: int, down: int) -> str | None:
