@@ -22,5 +22,5 @@ try:
 
     if __name__ == "__main__":
         raise SystemExit(main(VIDEOS, sys.argv[1:]))
-except KeyboardInterrupt:  # before `main` handles it
+except KeyboardInterrupt:  # before there was a run that could tell its end
     sys.exit(130)
