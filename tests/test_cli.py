@@ -90,7 +90,7 @@ class Refused(Case):
         (["x", "--task-id", ""], "--task-id is empty"),
         (["x", "--model", ""], "--model is empty"),
         (["x", "--image", ""], "--image is empty"),
-        (["--request", '{"prompt": 1e999}'], "no JSON number"),
+        (["--request", '{"prompt": 1e999}'], "not a number in JSON"),
         (["--request", '{"x": ' + "[" * 70 + "]" * 70 + "}"], "nested too deeply"),
         (["x", "--image", "https://a/\ud800.png"], "not valid Unicode"),
         (["x", "--model", "wan9.9-image", "--set", "new=\ud800"], "not valid Unicode"),

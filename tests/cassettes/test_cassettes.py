@@ -375,9 +375,7 @@ class Misses(Case):
         tape["exchanges"] += [last, last]
         (self.cwd / "long.json").write_text(json.dumps(tape))
         self.assertRegex(self.missed(*argv, path="long.json"), "the recorded run made 1 more request, next GET")
-        self.assertRegex(
-            self.missed(*argv, "--submit-only"), r"the recorded run made \d+ more requests, next GET"
-        )
+        self.assertRegex(self.missed(*argv, "--submit-only"), r"the recorded run made \d+ more requests, next GET")
         tape["exchanges"] = []
         (self.cwd / "none.json").write_text(json.dumps(tape))
         self.assertIn("more requests than the 0", self.missed(*argv, path="none.json"))
@@ -861,7 +859,7 @@ class Names(unittest.TestCase):
                 self.assertEqual(names.hide_received(value), hidden)
 
     def test_what_is_shaped_like_a_secret_is_in_no_message_and_in_no_cassette(self) -> None:
-        for shape in (shape for _, shape in redact._SHAPES):
+        for shape in (shape for _, shape in redact._PATTERNS):
             self.assertTrue(any(re.search(shape, text) for text, _ in SECRETS), shape)
         for text, secret in SECRETS:
             names = Placeholders()

@@ -9,7 +9,7 @@ import math
 
 from ..files import conversions
 from ..files.documents import DOCUMENTS, inside, suffix_of
-from ..files.media import Facts
+from ..files.media import SIZED_IN_HEADER, Facts
 from ..models.catalog import MediaRule, Param, Source
 from ..models.media_items import NOUNS
 from ..plain.record import changed
@@ -18,8 +18,6 @@ from .findings import Findings
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Callable, Mapping
-
-    from ..files.media import Facts
 
 DATA_URL_ADVICE = 10_485_760  # encoded bytes; documented for the vision models, so only a warning here
 ROUNDING_SECONDS = 0.1  # a clip "of ten seconds" is often a few frames longer
@@ -145,8 +143,6 @@ def _judge_time(path: str, source: Source, facts: Facts, rule: MediaRule, findin
 
 
 def _judge_picture(path: str, source: Source, facts: Facts, rule: MediaRule, findings: Findings) -> None:
-    from ..files.media import SIZED_IN_HEADER
-
     if not (facts.width and facts.height) and facts.type in SIZED_IN_HEADER:
         findings.problem(path, source.shown, "format", "is damaged: its header has no size", "a whole picture")
         return

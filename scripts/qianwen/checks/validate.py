@@ -381,7 +381,7 @@ def _hint(catalog: Catalog, model: Model, mode: Mode, problems: Iterable[Problem
     for default in catalog.defaults:
         fields = [field for field in default.when if field in by_path and field != "mode" and not _takes(model, field)]
         if fields and len(default.when) == 1 and default.model != model.id:
-            return f"to use {fields[0]}, take --model {default.model}"
+            return f"to use {fields[0]}, choose --model {default.model}"
     return ""
 
 
