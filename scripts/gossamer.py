@@ -3,7 +3,7 @@
 # requires-python = ">=3.9"
 # dependencies = []
 # ///
-"""Answers to the update check's prompts. `python3 gossamer.py --help` tells everything."""
+"""Answer the prompts of the update check. See `python3 gossamer.py --help`."""
 
 import os
 import sys

@@ -3,7 +3,7 @@
 # requires-python = ">=3.9"
 # dependencies = []
 # ///
-"""Make and edit pictures through DashScope. `python3 image.py --help` tells everything."""
+"""Make and edit pictures through DashScope. See `python3 image.py --help`."""
 
 import gc
 import os
@@ -13,14 +13,18 @@ if sys.version_info < (3, 9):
     sys.stderr.write("Error: Python 3.9 or newer is needed; this is %d.%d\n" % sys.version_info[:2])
     raise SystemExit(3)
 
-gc.set_threshold(50000)  # nothing that is made until a request leaves is garbage
-sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))  # python -P and -I leave it out
+gc.set_threshold(50000)  # nothing created before the request is garbage
+folder = os.path.dirname(os.path.realpath(__file__))
+if sys.path[:1] != [folder]:  # python -P and -I leave it out; twice there, it would be searched twice
+    sys.path.insert(0, folder)
 
 try:
     from qianwen.cli import main
     from qianwen.models.image_models import IMAGES
 
     if __name__ == "__main__":
-        raise SystemExit(main(IMAGES, sys.argv[1:]))
+        code = main(IMAGES, sys.argv[1:])
+        gc.freeze()  # nor is it worth looking through when the process ends
+        raise SystemExit(code)
 except KeyboardInterrupt:  # before there was a run that could tell its end
     sys.exit(130)

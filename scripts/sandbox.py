@@ -3,7 +3,7 @@
 # requires-python = ">=3.9"
 # dependencies = []
 # ///
-"""A local stand-in for DashScope, for rehearsal and CI. `python3 sandbox.py --help` tells everything."""
+"""A local stand-in for DashScope, for trials and CI. See `python3 sandbox.py --help`."""
 
 import os
 import sys

@@ -319,7 +319,7 @@ class _Line:
 
     def _refusal(self, words: list[str]) -> _Answer:
         code, message = (words[1] if len(words) > 1 else ""), " ".join(words[2:])
-        reply = self.breaker.standin.trouble(Fault("status", int(words[0]), code, message), self.route)
+        reply = self.breaker.standin.injected(Fault("status", int(words[0]), code, message), self.route)
         return _answer_of(reply)
 
     def _pass_on(self, answer: _Answer) -> None:

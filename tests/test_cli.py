@@ -71,17 +71,17 @@ class Request(Case):
 
 class Refused(Case):
     BAD: tuple[tuple[list[str], str], ...] = (
-        (["--nonsense"], "--nonsense is no flag"),
+        (["--nonsense"], "unknown flag --nonsense"),
         (["x", "--sed", "3"], "did you mean --seed?"),
         (["x", "y"], "in quotes"),
         (["x", "--model"], "--model needs a value: --model ID"),
-        (["--request", "{"], "--request is no JSON"),
-        (["--request", "[]"], "no JSON object"),
+        (["--request", "{"], "--request is not valid JSON"),
+        (["--request", "[]"], "--request is not a JSON object"),
         (["--request", '{"prompt": NaN}'], "NaN"),
-        (["--request", "[" * 100_000], "--request is no JSON"),
+        (["--request", "[" * 100_000], "--request is not valid JSON"),
         (["--request", '{"n": ' + "9" * 5000 + "}"], ""),
         (["--file", "missing.json"], "could not be read"),
-        (["--file", str(PHOTO)], "no UTF-8 text"),
+        (["--file", str(PHOTO)], "not UTF-8 text"),
         (["--file", "."], "could not be read"),
         (["--file", "a\0b"], "could not be read"),
         (["--set", "novalue"], "FIELD=VALUE"),
@@ -90,11 +90,11 @@ class Refused(Case):
         (["x", "--task-id", ""], "--task-id is empty"),
         (["x", "--model", ""], "--model is empty"),
         (["x", "--image", ""], "--image is empty"),
-        (["--request", '{"prompt": 1e999}'], "no JSON number"),
+        (["--request", '{"prompt": 1e999}'], "not a number in JSON"),
         (["--request", '{"x": ' + "[" * 70 + "]" * 70 + "}"], "nested too deeply"),
-        (["x", "--image", "https://a/\ud800.png"], "no valid Unicode"),
-        (["x", "--model", "wan9.9-image", "--set", "new=\ud800"], "no valid Unicode"),
-        (["x", "--model", "wanx-v1", "--set", "ref_strength=" + "9" * 400], "is no number"),
+        (["x", "--image", "https://a/\ud800.png"], "not valid Unicode"),
+        (["x", "--model", "wan9.9-image", "--set", "new=\ud800"], "not valid Unicode"),
+        (["x", "--model", "wanx-v1", "--set", "ref_strength=" + "9" * 400], "is not a number"),
         (["x", "--output", "a/" * 3000], "output folder"),
         (["-", "--request", "-"], "stdin can be read only once"),
         (["x", "--timeout", "0"], "positive"),
@@ -109,16 +109,20 @@ class Refused(Case):
         (["--task-id", "t", "x"], "takes no request"),
         (["--task-id", "t", "--submit-only"], "takes no request"),
         (["--task-id", "t", "--model", "wan2.6-t2i"], "takes no request"),
-        (["--task-id", "t", "--sandbox"], "knows no task"),
+        (["--task-id", "t", "--sandbox"], "has no tasks"),
         (["x", "--model", "wan2.6-t2v"], "video.py"),
         (["x", "--model", "wan 2.6"], "cannot be a model id"),
         (["x", "--model", "万相"], "cannot be a model id"),
-        (["x", "--region", "mars"], "no region"),
+        (["x", "--model", "/"], "cannot be a model id"),
+        (["x", "--model", "maker/"], "cannot be a model id"),
+        (["x", "--model", "/wan2.7-image"], "cannot be a model id"),
+        (["x", "--model", "maker//wan2.7-image"], "cannot be a model id"),
+        (["x", "--region", "mars"], "unknown region 'mars' (--region)"),
         ([], "prompt: is missing"),
         ([""], "prompt"),
-        (["x", "-n", "two"], "n: two is no whole number"),
+        (["x", "-n", "two"], "n: two is not a whole number"),
         (["x", "--size", "9x9", "-n", "9"], "2 problems"),
-        (["x", "--image", "no.png"], "is not there"),
+        (["x", "--image", "no.png"], "does not exist"),
         (["x", "--submit-only", "--model", "qwen-image-2.0"], "no task to submit"),
         (["x", "--output", "a\0b.png"], "output folder"),
     )  # fmt: skip
@@ -172,6 +176,13 @@ class Output(Case):
             self.assertEqual((ran.code, ran.stderr), (0, ""))
             ran = self.image("a cat", "-q", "--async", "--output", "dog.png")
             self.assertRegex(ran.stderr, r"^Task submitted: \S+\n$")
+
+    def test_what_only_informs_is_a_note(self) -> None:
+        note = "size: 16:9 is 1696*960 on this model"
+        ran = self.image("a cat", "--size", "16:9", "--dry-run")
+        self.assertIn(f"\nNote: {note}\n", ran.stderr)
+        self.assertNotIn("Warning", ran.stderr)
+        self.assertEqual(self.json("a cat", "--size", "16:9", "--dry-run")["warnings"], [note])
 
     def test_the_json_of_success(self) -> None:
         with self.standin():
@@ -350,7 +361,7 @@ class Processes(Case):
                 *("qianwen", "qianwen.ask", "qianwen.cli", "qianwen.environment", "qianwen.errors", "qianwen.regions"),
                 *("qianwen.command", "qianwen.command.flags", "qianwen.command.help_page"),
                 *("qianwen.models", "qianwen.models.catalog", "qianwen.models.image_models"),
-                *("qianwen.models.image_rules", "qianwen.plain", "qianwen.plain.record"),
+                *("qianwen.models.image_rules", "qianwen.models.shared_rows", "qianwen.plain", "qianwen.plain.record"),
             },
         )
 
@@ -367,7 +378,7 @@ class Processes(Case):
             [sys.executable.encode(), str(SCRIPTS / "image.py").encode(), b"caf\xe9", b"--dry-run"], capture_output=True
         )
         self.assertEqual(ran.returncode, 3)
-        self.assertIn(b"no valid Unicode", ran.stderr)
+        self.assertIn(b"not valid Unicode", ran.stderr)
         ran = subprocess.run(
             [
                 sys.executable.encode(),
@@ -415,4 +426,4 @@ class Streams(unittest.TestCase):
         said = io.StringIO()
         with contextlib.redirect_stderr(said):
             self.assertEqual(cli.main(IMAGES, ["--nonsense"]), 3)
-        self.assertIn("--nonsense is no flag", said.getvalue())
+        self.assertIn("unknown flag --nonsense", said.getvalue())

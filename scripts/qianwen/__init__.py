@@ -1,11 +1,12 @@
 """The client that image.py and video.py share.
 
-    argv ─ cli ─▶ Ask ─ job: validate ─▶ Checked ─ inputs, uploads ─▶ URLs ─ wire.encode ─▶ Call
-         ─ transport (retry wraps send) ─▶ Response ─ tasks.wait ─▶ final body ─ wire.decode ─▶ Result
-         ─ downloads, outputs ─▶ saved files ─ cli ─▶ one JSON object, exit code
+    argv ─ command ─▶ Ask ─ checks ─▶ Checked ─ storage (uploads), models.wire ─▶ Call
+         ─ service, over http ─▶ answer ─ models.wire ─▶ Result ─ storage (downloads), files ─▶ saved files
+         ─ command ─▶ one JSON object, exit code
 
-`models` says what may be asked and how it is written; `service` talks to DashScope; they meet in `job` and its last
-stage, `saving`. A run reaches the service through `session`. `sandbox` is a local stand-in that knows `models` and
-never `service`. Nothing that a run needs lives in a file whose name begins with an underscore, because some installers
-drop those.
+`actions.generate` lists the stages of a run in order; read it first. `models` and `checks` know what may be asked,
+`service` talks to DashScope with the key, `storage` moves files and never sees the key, `account` records what was
+bought. `sandbox` is a local stand-in that knows `models` but not `service`.
+
+No module that a run needs has a name that begins with an underscore, because some installers drop those files.
 """

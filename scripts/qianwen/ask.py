@@ -1,4 +1,4 @@
-"""What a user wants of one run, as one frozen value. `command` makes it and `actions` obey it."""
+"""What the user asked for, as one frozen value. `command` parses it and `actions` carry it out."""
 
 from __future__ import annotations
 
@@ -16,11 +16,13 @@ POLL_SECONDS = 15.0
 
 @record
 class Ask:
-    """What the user wants; most names are those of the flags.
+    """What the user asked for. Most fields are named after their flags.
 
-    fields: the request by field name, without the model and what steers the run.
-    kind: --mode.  wants_task: --async.  via: another way to the service than our own.
-    timeout, poll_interval: seconds.
+    fields: the request by field name, without the model and without what steers the run.
+    kind: --mode.
+    wants_task: --async.
+    via: a route to the service other than DashScope's own API.
+    timeout, poll_interval: in seconds.
     """
 
     fields: dict[str, Any]

@@ -1,6 +1,6 @@
-"""argv in; one JSON object or the saved paths out, and an exit code. The only place that catches and prints.
+"""From argv to an exit code, with one JSON object or the saved paths on stdout. Only this module catches and prints.
 
-What a run may not need (JSON, threads, the job itself) is imported when it is needed: --help must be quick.
+What --help does not need is imported where it is used, because --help must be quick.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def main(catalog: Catalog, argv: list[str], environment: Environment | None = None) -> int:
-    """Run one command line; `environment` is the real one unless a test hands in another. Answers the exit code."""
+    """Run one command line and answer its exit code. A test passes an `environment` of its own."""
     is_real = environment is None
     environment = environment or real(sys.argv[0])
     words = argv[: argv.index("--")] if "--" in argv else argv
@@ -39,13 +39,13 @@ def main(catalog: Catalog, argv: list[str], environment: Environment | None = No
     try:
         ask = parse.parse(catalog, argv, environment.stdin, environment.cwd, environment.env)
     except BaseException as error:
-        nothing = Ask({}, print_response="--print-response" in argv)
-        return _Process(catalog, nothing, environment).fail(_expected(error))
+        no_ask = Ask({}, print_response="--print-response" in argv)
+        return _Process(catalog, no_ask, environment).fail(_expected(error))
     return _Process(catalog, ask, environment, is_real).go()
 
 
 class _Process:
-    """One run of an action, and what this process says about its end."""
+    """One run of an action, and what the process prints about it."""
 
     def __init__(self, catalog: Catalog, ask: Ask, environment: Environment, is_real: bool = False) -> None:
         from .actions.run import Run
@@ -54,7 +54,7 @@ class _Process:
 
         self.signals: tuple[int, ...] = ()  # that end the run with an answer
         self.update_check: Check | None = None
-        environment = changed(environment, before_sending=self._end_politely) if is_real else environment
+        environment = changed(environment, before_sending=self._handle_signals) if is_real else environment
         self.environment = environment = (
             environment if ask.replay else changed(environment, session_opened=self._check_for_updates)
         )
@@ -68,27 +68,27 @@ class _Process:
             with self.update_check as check:
                 for line in check.lines(code):
                     self.progress.always(line)
-        write(self.run.environment.stderr, "")  # what could not be written must not fail the interpreter's last flush
+        write(self.run.environment.stderr, "")  # a broken stderr must not fail the interpreter's last flush
         return code
 
     def _work(self) -> int:
         try:
             _act(self.run)
-            self._let_nobody_interrupt()
+            self._ignore_signals()
             if self._print_result():
                 self.run.deliver()
         except BaseException as error:
-            self._let_nobody_interrupt()
+            self._ignore_signals()
             return self.fail(_expected(error))
         finally:
             self.run.close()
         return OK
 
-    def _end_politely(self) -> None:
+    def _handle_signals(self) -> None:
         """From here on treat SIGTERM and SIGHUP like Ctrl-C: answer with JSON and `next`. Agents' shells send them.
 
-        Not earlier: a refused request has nothing to continue, and should not wait for the import. A signal that was
-        ignored when the program started (nohup, a background job) stays ignored.
+        Not earlier, because a refused request has nothing to continue and should not wait for the import. A signal that
+        was ignored when the program started (nohup, a background job) stays ignored.
         """
         import signal
 
@@ -103,40 +103,40 @@ class _Process:
             for number in self.signals:
                 signal.signal(number, interrupt)
         except ValueError:
-            self.signals = ()  # not the main thread: somebody else's program
+            self.signals = ()  # not the main thread: another program runs us
 
     def _check_for_updates(self) -> None:
-        """Only a run that talks to the service checks; one that is refused before does not even import it."""
+        """Called when a session opens, so that a refused request does not even import the check."""
         from . import update_signal
 
         self.update_check = self.update_check or update_signal.Check(self.environment)
         self.update_check.begin()
 
-    def _let_nobody_interrupt(self) -> None:
+    def _ignore_signals(self) -> None:
         """Ignore further signals, so that a second Ctrl-C does not lose the JSON."""
         if self.signals:
             import signal
 
             for number in self.signals:
-                signal.signal(number, _do_nothing)  # takes one that is pending; Python complains if SIG_IGN finds it
-                signal.signal(number, signal.SIG_IGN)  # and this one lasts until the process has ended
+                signal.signal(number, _do_nothing)  # takes a pending signal, about which Python complains under SIG_IGN
+                signal.signal(number, signal.SIG_IGN)  # stays in force until the process ends
 
     def fail(self, error: QianwenError) -> int:
         from .command import answer
         from .outcome import Outcome, hint_of
 
         run = self.run
-        if run.ask.replay and error.kind == "usage":  # not the recorded run: nothing of it came from the service
+        if run.ask.replay and error.kind == "usage":  # not the recorded run, so nothing came from the service
             run.outcome = Outcome(run.catalog.noun, resumable=False)
         error.hint = hint_of(error, run.outcome)
-        told = answer.failure(error, run.outcome, run.ask, run.environment)
+        reply = answer.failure(error, run.outcome, run.ask, run.environment)
         self.progress.always(f"Error: {error.message}")
         if error.hint:
             self.progress.always(f"Hint: {error.hint}")
-        if "next" in told:
-            self.progress.always(f"Continue with: {told['next']}")
+        if "next" in reply:
+            self.progress.always(f"Continue with: {reply['next']}")
         if run.ask.print_response:
-            self._print_json(told)
+            self._print_json(reply)
         write(run.environment.stderr, "")
         return error.exit_code
 
@@ -151,19 +151,20 @@ class _Process:
         lines = (literal(line, self.progress.secrets) for line in answer.lines(run.outcome, run.ask))
         return write(run.environment.stdout, "".join(f"{line}\n" for line in lines))
 
-    def _print_json(self, told: object) -> bool:
+    def _print_json(self, reply: object) -> bool:
         import json
         import re
 
         from .plain.redact import each_text, literal
 
-        told = each_text(told, lambda text: literal(text, self.progress.secrets))
-        text = json.dumps(told, ensure_ascii=False, indent=2)
+        reply = each_text(reply, lambda text: literal(text, self.progress.secrets))
+        text = json.dumps(reply, ensure_ascii=False, indent=2)
         try:
             text.encode("utf-8")
-        except UnicodeEncodeError:  # half a character in a file name: escapes can say it
-            text = json.dumps(told, indent=2)
-        text = re.sub("[\x7f-\x9f]", lambda match: f"\\u{ord(match[0]):04x}", text)  # commands to a terminal
+        except UnicodeEncodeError:  # half a character in a file name, which an escape can express
+            text = json.dumps(reply, indent=2)
+        # control characters, which a terminal may obey
+        text = re.sub("[\x7f-\x9f]", lambda match: f"\\u{ord(match[0]):04x}", text)
         return write(self.run.environment.stdout, text + "\n")
 
 
@@ -172,10 +173,10 @@ def _do_nothing(*_: object) -> None:
 
 
 def _act(run: Run) -> None:
-    """Do what was asked. Raises a QianwenError for every ending but success; `run.outcome` has what was reached."""
+    """Do what the user asked for. Raises a QianwenError if that fails; `run.outcome` holds what was reached."""
     ask = run.ask
     if ask.list_models or ask.describe or ask.tasks:
-        _look(run)
+        _show(run)
     elif ask.task_id or ask.cancel:
         from .actions import collect
 
@@ -190,8 +191,8 @@ def _act(run: Run) -> None:
         generate(run, _way(run))
 
 
-def _look(run: Run) -> None:
-    """What sends nothing and needs no key."""
+def _show(run: Run) -> None:
+    """The actions that send nothing and need no key."""
     catalog, ask, outcome = run.catalog, run.ask, run.outcome
     if ask.tasks:
         _show_tasks(run)
@@ -206,13 +207,13 @@ def _look(run: Run) -> None:
     else:
         from .describe import page, schema
 
-        found = page.resolve(catalog, ask.describe)
-        if found.note:
-            run.warn(found.note)
+        match = page.resolve(catalog, ask.describe)
+        if match.note:
+            run.warn(match.note)
         if ask.print_response:
-            outcome.models = [schema.of_model(catalog, found)]
+            outcome.models = [schema.of_model(catalog, match)]
         else:
-            outcome.page = list(page.page_lines(catalog, found, run.environment.script))
+            outcome.page = list(page.page_lines(catalog, match, run.environment.script))
 
 
 def _show_tasks(run: Run) -> None:
@@ -220,13 +221,13 @@ def _show_tasks(run: Run) -> None:
 
     run.outcome.tasks = report.recent(run.account, run.environment.now())
     if run.account.trouble:
-        run.warn(f"a part of the account could not be read: {run.account.trouble}")
+        run.warn(f"part of the account could not be read: {run.account.trouble}")
     if any(row["state"] in store.OPEN for row in run.outcome.tasks):
-        run.outcome.way_on = ("--resume",)
+        run.outcome.next_flags = ("--resume",)
 
 
 def _way(run: Run) -> Way:
-    """How a request travels: through DesireCore when that was asked for, else to DashScope itself."""
+    """The route to the service: DesireCore with --via, else DashScope itself."""
     if run.ask.via:
         from .desirecore.way import DesireCore
 
@@ -237,7 +238,7 @@ def _way(run: Run) -> Way:
 
 
 def _expected(error: BaseException) -> QianwenError:
-    """Any end of a run as one of ours. What nobody foresaw is a bug and says where it happened."""
+    """Any exception as a QianwenError. An unforeseen one is a bug, and its message says where it happened."""
     if isinstance(error, QianwenError):
         return error
     if isinstance(error, KeyboardInterrupt):

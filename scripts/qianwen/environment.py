@@ -1,6 +1,6 @@
-"""What a run takes from its surroundings: variables and `.env` files, folders, streams, clock. A test hands in others.
+"""A run's surroundings: variables and `.env` files, folders, streams, clock. Tests pass their own.
 
-A `.env` file is data and not trusted: only the names of `names_in_files` are read, and nothing enters the variables.
+A `.env` file is not trusted: only the names of `names_in_files` are read from it, and none is exported.
 """
 
 from __future__ import annotations
@@ -35,7 +35,11 @@ def names_in_files() -> frozenset[str]:
 
 @record
 class Setting:
-    """source: in words, for messages.  trusted: not from a `.env` file, which any downloaded project may hold."""
+    """A value and where it was found.
+
+    source: in words, for messages.
+    trusted: False for a value from a `.env` file, which any downloaded project may hold.
+    """
 
     value: str
     source: str
@@ -43,10 +47,10 @@ class Setting:
 
 
 class Place:
-    """Where a run stands: the variables, the current folder, the home folder.
+    """The variables, the current folder and the home folder of a run.
 
-    Its `.env` files are read once, at the first question that the variables do not answer, so that a file which changes
-    during a run cannot give two answers.
+    The `.env` files are read once, when a setting is not in the variables, so that a file that changes during a run
+    cannot give two answers.
     """
 
     def __init__(self, env: Mapping[str, str], cwd: str, home: str) -> None:
@@ -65,10 +69,15 @@ class Place:
 
 @record
 class Environment:
-    """place: variables and folders.  script: absolute path of the program.  clock: monotonic seconds.
+    """What a run gets from outside.
 
-    now: epoch seconds.  send, sleep: replace the network and the waiting.  before_sending: called before a session
-    opens.  session_opened: called when it is open and requests can be sent.
+    place: variables and folders.
+    script: absolute path of the program.
+    clock: answers monotonic seconds.
+    now: answers epoch seconds.
+    send, sleep: replace the network and the waiting, in tests.
+    before_sending: called before a session opens.
+    session_opened: called once requests can be sent.
     """
 
     place: Place
@@ -97,13 +106,13 @@ class Environment:
 
 
 def real(script: str) -> Environment:
-    """This process's own. A current folder that was deleted reads as the root of a path that cannot be used."""
+    """The surroundings of this process. A deleted current folder becomes a path that cannot exist."""
     home = os.path.expanduser("~")
     try:
         cwd = os.getcwd()
     except OSError:
         cwd = os.path.join(os.sep, "the current folder is gone")
-    # A stream that the caller closed is None in Python: reading it finds nothing, writing it goes nowhere.
+    # Python sets a stream that the caller closed to None. Reading such a stream finds nothing, writing goes nowhere.
     stdin = sys.stdin or open(os.devnull, encoding="utf-8")
     stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")
     stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")
@@ -114,7 +123,7 @@ def real(script: str) -> Environment:
 
 
 def write(stream: TextIO, text: str) -> bool:
-    """Write and flush in UTF-8, whatever the terminal's code page; False when that failed: the reader may have gone."""
+    """Write and flush in UTF-8, whatever the terminal's code page. False if that failed: the reader may have gone."""
     try:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(encoding="utf-8", errors="surrogateescape")
@@ -122,12 +131,12 @@ def write(stream: TextIO, text: str) -> bool:
         stream.flush()
         return True
     except (OSError, ValueError):
-        _forget(stream)
+        _redirect_to_null(stream)
         return False
 
 
-def _forget(stream: TextIO) -> None:
-    """Give the interpreter's own last flush a place to go; where it fails, the exit code becomes 120."""
+def _redirect_to_null(stream: TextIO) -> None:
+    """Let the interpreter's last flush succeed; if it failed, the exit code would be 120."""
     try:
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
     except (OSError, ValueError):
@@ -143,7 +152,7 @@ def find(place: Place, names: tuple[str, ...]) -> Setting | None:
 
 
 def find_all(place: Place, names: tuple[str, ...]) -> Iterator[Setting]:
-    """Every one of `names` wherever it is set, in the order of `find`."""
+    """Every value of `names`, in the order of `find`."""
     for name in names:
         value = place.env.get(name, "").strip()
         if value:
@@ -170,7 +179,7 @@ def read_env_file(path: str) -> dict[str, str]:
 
 
 def text_of(path: str) -> str:
-    """The text of a small regular file; "" for anything else. A pipe of that name does not block."""
+    """The text of a small regular file; "" for anything else. Does not block on a pipe."""
     from .files.safe_open import open_regular
 
     try:
@@ -181,7 +190,7 @@ def text_of(path: str) -> str:
 
 
 def _env_files(cwd: str) -> Iterator[str]:
-    """`.env` of the current folder, then of the nearest folder above it that holds a repository."""
+    """`.env` of the current folder, then of the root of its git repository."""
     folder = cwd
     yield os.path.join(folder, ".env")
     while not os.path.exists(os.path.join(folder, ".git")):

@@ -1,4 +1,4 @@
-"""Every way a run can end badly, and what that means to the caller.
+"""Every way a run can fail, and the exit code for it.
 
     QianwenError
     ├── UsageError        3  usage            bad flags; nothing was sent
@@ -6,16 +6,15 @@
     ├── AuthError         4  auth             key missing, refused or not allowed this
     ├── Refused           1  failed           the service said no, or the task failed
     │   └── ContentRefused   content          a content filter said no
-    ├── StillRunning      2  running          the task goes on without us
+    ├── StillRunning      2  running          the task still runs
     ├── Unavailable       5  unavailable      network or service trouble; nothing was bought
     ├── UnknownOutcome    6  unknown_outcome  a paid request may have been accepted
     ├── OutputError       7  output           made, but a file could not be saved
-    │   └── LinkExpired      output           its link is no longer good; a task can name a fresh one
+    │   └── LinkExpired      output           its link has expired; a task can name a fresh one
     ├── InternalError    70  internal         a bug here
     └── Interrupted     130  interrupted      Ctrl-C; a submitted task goes on
 
-An error knows its own `kind` and `exit_code`; whoever catches it only reports. This module stands below
-all others, so every one of them may raise what stands here.
+An error carries its `kind` and `exit_code`; the handler only reports them. Every other module may import this one.
 """
 
 from __future__ import annotations
@@ -47,8 +46,12 @@ REASONS = (
 
 @record
 class Problem:
-    """One thing wrong with a request: where, what was given, what is allowed, the nearest legal value.
+    """One thing wrong with a request.
 
+    path: the field, such as `reference_images[0]`.
+    value: what was given.
+    allowed: what would be legal, in words.
+    nearest: the nearest legal value.
     reason: a word for programs, one of `REASONS`.
     """
 
@@ -70,7 +73,7 @@ class Problem:
 
 
 def _shown(value: object) -> str:
-    """A value as a person would write it in JSON, made safe and then cut to a line."""
+    """A value as it would stand in JSON, without secrets and at most 80 characters long."""
     from .plain.redact import safe
 
     text = safe(str(value).lower() if isinstance(value, bool) else str(value) or '""')
@@ -80,8 +83,9 @@ def _shown(value: object) -> str:
 class QianwenError(Exception):
     """Base of all expected failures.
 
-    `billed` is "no", "yes" or "unknown"; `retryable` says whether the same command may succeed later
-    without a change. `code`, `http_status` and `request_id` are the service's own words, when it spoke.
+    billed: "no", "yes" or "unknown".
+    retryable: the same command may succeed later.
+    code, http_status, request_id: the service's own, if it answered.
     """
 
     kind = "failed"
@@ -119,12 +123,14 @@ class UsageError(QianwenError):
 
 
 class InvalidRequest(UsageError):
-    """The request breaks rules that are known beforehand; `problems` holds every one of them."""
+    """The request breaks known rules.
+
+    problems: every rule that it breaks.
+    """
 
     def __init__(self, problems: Sequence[Problem], *, hint: str = "") -> None:
-        count = len(problems)
-        heading = "the request has a problem" if count == 1 else f"the request has {count} problems"
-        super().__init__("\n  ".join([heading + ":", *map(str, problems)]), hint=hint)
+        heading = [f"the request has {len(problems)} problems:"] if len(problems) > 1 else []
+        super().__init__("\n  ".join([*heading, *map(str, problems)]), hint=hint)
         self.problems = tuple(problems)
 
 
@@ -159,18 +165,18 @@ class UnknownOutcome(QianwenError):
     kind = "unknown_outcome"
     exit_code = 6
     billed = "unknown"
-    usual_hint = "it may have been accepted and billed: look at the usage in the console before you run it again"
+    usual_hint = "it may have been accepted and billed: check the usage in the console before you run it again"
 
 
 class OutputError(QianwenError):
     kind = "output"
     exit_code = 7
     billed = "yes"
-    usual_hint = "result links are good for 24 hours; the URLs are in the JSON"
+    usual_hint = "result links expire after 24 hours; the URLs are in the JSON"
 
 
 class LinkExpired(OutputError):
-    """The storage host says that a result link is no longer good."""
+    """The storage host says that a result link has expired."""
 
 
 class InternalError(QianwenError):

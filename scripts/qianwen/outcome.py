@@ -1,4 +1,4 @@
-"""What a run has reached so far, written down as it happens: whatever ends the run, the caller learns what exists."""
+"""What a run has reached so far. It is recorded as it happens, so that every ending can report what exists."""
 
 from __future__ import annotations
 
@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 
 @record
 class File:
-    """A result on the disk. media_id, markdown: its name in a media store and the text that shows it, if it has one."""
+    """A saved result.
+
+    media_id, markdown: its name in DesireCore's media store and the text that shows it; "" elsewhere.
+    """
 
     saved: Saved
     url: str
@@ -29,7 +32,11 @@ class File:
 
 @record
 class Part:
-    """One of several runs that a run worked on. row: its place in the account.  error: None when it is finished."""
+    """One of the runs that --resume worked on.
+
+    row: the run in the account, as --tasks prints it.
+    error: None when it is finished.
+    """
 
     row: JSON
     outcome: Outcome
@@ -39,15 +46,24 @@ class Part:
 
 
 class Outcome:
-    """noun: what the run makes.  submitted: a request that costs money is on its way.  run_id: the run in the account.
-    reused: the results are those of an earlier, identical request, and nothing was bought.  body: the last whole answer.
+    """What one run has reached.
 
-    result: what it holds.  inline: the base64 of pictures that came inside answers, by their names.
-    saved: the files by the index of their picture.  resumable: another run can go on.
-    way_on: the flags with which it does, when there is more to say than the task's id.  candidates: tasks that may be
-    the one whose submission was not answered.  tasks: rows of the account.  parts: each of several runs.
-    canceled: the task is.
-    page, models: what was asked of the catalogue, in lines for people or as a list for programs.
+    noun: what the run makes, picture or video.
+    resumable: another run can continue this one.
+    submitted: a request that costs money was sent.
+    run_id: the run in the account.
+    reused: the results are those of an earlier, identical request, and nothing was bought.
+    body: the last whole answer.
+    result: what `body` holds.
+    inline: the base64 of pictures that came inside answers, by their names.
+    saved: the files, by the index of their result.
+    preview: the request that --dry-run shows.
+    next_flags: the flags that continue the run; () for --task-id with `task_id`.
+    candidates: tasks that an unanswered submission may have created.
+    tasks: rows of the account, for --tasks.
+    parts: the runs that --resume worked on.
+    canceled: --cancel succeeded.
+    page, models: what --list-models or --describe shows, as lines for people or as a list for programs.
     """
 
     def __init__(self, noun: str, resumable: bool) -> None:
@@ -67,7 +83,7 @@ class Outcome:
         self.reply_path = ""
         self.warnings: list[str] = []
         self.preview: JSON | None = None
-        self.way_on: tuple[str, ...] = ()
+        self.next_flags: tuple[str, ...] = ()
         self.candidates: list[JSON] = []
         self.tasks: list[JSON] | None = None
         self.parts: list[Part] | None = None
@@ -76,7 +92,7 @@ class Outcome:
         self.models: list[JSON] | None = None
 
     def note(self, body: JSON, interleaved: bool) -> wire.Result:
-        """Keep the last whole answer, in the native layout, and what it holds."""
+        """Keep an answer, in the native layout, as the last one, and decode it."""
         self.result = wire.decode(body, interleaved)
         self.body = dict(self.result.body)
         self.inline.update(self.result.inline)
@@ -88,18 +104,18 @@ class Outcome:
 
 
 def goes_on(error: QianwenError, outcome: Outcome) -> bool:
-    """Whether there is something that another run can take up."""
+    """Whether another run can continue this one."""
     is_over = error.kind in ("failed", "content", "usage")
-    return outcome.resumable and bool(outcome.way_on or (outcome.task_id and not is_over))
+    return outcome.resumable and bool(outcome.next_flags or (outcome.task_id and not is_over))
 
 
 def is_retryable(error: QianwenError, outcome: Outcome) -> bool:
-    """Whether the same command may succeed later, and pays for nothing that was bought already."""
+    """Whether the same command may succeed later without paying twice."""
     return error.retryable and not (outcome.submitted and billed(error, outcome) != "no")
 
 
 def billed(error: QianwenError, outcome: Outcome) -> str:
-    """no, yes or unknown: a task that we lost sight of may still succeed, and pictures that exist are paid for."""
+    """no, yes or unknown. Results that exist are paid for; a task that has not failed may still succeed."""
     if outcome.result and outcome.result.urls:
         return "yes"
     if outcome.task_id and error.kind not in ("failed", "content", "usage"):
@@ -110,7 +126,8 @@ def billed(error: QianwenError, outcome: Outcome) -> str:
 
 
 def hint_of(error: QianwenError, outcome: Outcome) -> str:
-    """What to do about the error. An interruption while a paid request was on its way leaves its fate unknown."""
-    if error.kind == "interrupted" and outcome.submitted and not outcome.task_id and not outcome.result:
+    """What to do about the error. After Ctrl-C during a paid request, nobody knows whether it was accepted."""
+    has_links = outcome.result and outcome.result.urls
+    if error.kind == "interrupted" and outcome.submitted and not outcome.task_id and not has_links:
         return UnknownOutcome.usual_hint
     return error.hint

@@ -1,7 +1,7 @@
-"""The family's update check, beside a run, and its signals on stderr.
+"""The update check of the skill family during a run, and its prompts on stderr.
 
-It asks no server: the skill `qianwen-update-check` does, if it is installed beside this one, in a process of its own
-that ends with the run. The skills of the family share `<root>/.agents/state.json`. No failure of the check is shown.
+The check itself is the skill `qianwen-update-check`. If it is installed next to this one, we run it in a process that
+ends with the run. The family's skills share `<root>/.agents/state.json`. A failed check is never shown.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 REPOSITORY = "QianWen-AI/qianwen-ai"
 COMPANION = "qianwen-update-check"
 OFF_VARIABLE = "QIANWEN_NO_UPDATE_CHECK"
-ANSWERED, NEVER = "last_interaction", "never_install"  # the family's
-ATTEMPTED = "last_attempt"  # ours: the companion writes the other only when it has reached its server
+ANSWERED, NEVER = "last_interaction", "never_install"  # names that the whole family uses
+ATTEMPTED = "last_attempt"  # ours alone: the companion sets the others only after it has reached its server
 
 DAY_SECONDS = 86400.0
 RETRY_SECONDS = 3600.0
@@ -35,8 +35,8 @@ LOCK_SECONDS = 1.0
 LARGEST_FILE = 1 << 20
 LARGEST_ANSWER = 1 << 16
 
-# After these ends nothing is waited for: the user has to act first, or has lost patience.
-_HASTY = (UsageError.exit_code, AuthError.exit_code, Interrupted.exit_code)
+# After these exit codes no prompt is printed: the user has to act first, or has lost patience.
+_NO_PROMPT_AFTER = (UsageError.exit_code, AuthError.exit_code, Interrupted.exit_code)
 _SKILL = "qianwen-[A-Za-z0-9._-]{1,80}"
 _REPOSITORY = r"[A-Za-z0-9_][A-Za-z0-9_.-]*/[A-Za-z0-9_][A-Za-z0-9_.-]*"
 _SECRETS = "KEY|SECRET|TOKEN|PASS|CREDENTIAL"
@@ -47,7 +47,7 @@ NOT_INSTALLED = (
 
 
 def newer_version(skills: list[str]) -> Lines:
-    """The signal of a newer version, with the command that updates these skills."""
+    """The prompt about a newer version, with the command that updates these skills."""
     return (
         "",
         f"[UPDATE_AVAILABLE] {REPOSITORY} has a newer version available.",
@@ -57,33 +57,33 @@ def newer_version(skills: list[str]) -> Lines:
 
 
 class Check:
-    """One check beside a run. Use as a context manager: at its end the checker's process is gone.
+    """One check during a run. Use as a context manager, which ends the checker's process.
 
-    Does nothing in CI, when `QIANWEN_NO_UPDATE_CHECK` is set, and where no folder above the script has `.agents/`.
-    seconds: the longest that the end of the run waits for the checker.
+    Does nothing in CI, if `QIANWEN_NO_UPDATE_CHECK` is set, or if no folder above the script has `.agents/`.
+    seconds: how long the end of the run may wait for the checker.
     """
 
     def __init__(self, environment: Environment, seconds: float = ANSWER_SECONDS) -> None:
-        self._world = environment
+        self._environment = environment
         self._seconds = seconds
         self._project: Project | None = None
         self._companion = ""
         self._checker: Popen[bytes] | None = None
 
     def begin(self) -> None:
-        """Start the companion's checker if it is due. Called when a session with the service has been opened."""
+        """Start the companion's checker if it is due. Called when a session opens."""
         try:
-            if self._project is None and not _is_off(self._world.env):
-                self._project = find(self._world.script)
+            if self._project is None and not _is_off(self._environment.env):
+                self._project = find(self._environment.script)
                 self._companion = _companion(self._project) if self._project else ""
                 if self._project and self._companion:
                     self._start_checker(self._project)
-        except Exception:  # noqa: S110 - a check must not cost a run
+        except Exception:  # noqa: S110 - a check must not fail a run
             pass
 
     def lines(self, exit_code: int) -> Lines:
-        """The signal to print after a run that ended with this exit code; waits for the checker a moment at most."""
-        if self._project is None or exit_code in _HASTY:
+        """The prompt to print after a run with this exit code; () for none. Waits for the checker at most `seconds`."""
+        if self._project is None or exit_code in _NO_PROMPT_AFTER:
             return ()
         try:
             if not self._companion:
@@ -91,7 +91,7 @@ class Check:
             if self._checker is None or _object(_output(self._checker, self._seconds)).get("has_update") is not True:
                 return ()
             lines = newer_version(_skills(self._project, self._companion))
-            now = self._world.now()
+            now = self._environment.now()
             _change(self._project, lambda state: {**state, ANSWERED: now}, LOCK_SECONDS)
             return lines
         except Exception:  # as in `begin`
@@ -110,26 +110,26 @@ class Check:
             return
         import subprocess
 
-        apart: Any = {"start_new_session": True}
+        options: Any = {"start_new_session": True}
         if os.name == "nt":
-            apart = {"creationflags": getattr(subprocess, "CREATE_NO_WINDOW", 0)}
+            options = {"creationflags": getattr(subprocess, "CREATE_NO_WINDOW", 0)}
         self._checker = subprocess.Popen(  # noqa: S603 - a skill that the user installed
             [sys.executable, checker, "--print-response"],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            cwd=os.path.dirname(checker),  # not the user's folder, whose .env it might believe
-            env=_harmless(self._world.env),
-            **apart,
+            cwd=os.path.dirname(checker),  # not the user's folder, whose .env it might read
+            env=_safe_variables(self._environment.env),
+            **options,
         )
 
     def _claim(self, project: Project, name: str, seconds: float) -> bool:
-        """Whether a check is due and no other process has taken it; then it is noted as ours."""
-        now = self._world.now()
+        """Whether a check is due and no other process has claimed it. If so, records our claim."""
+        now = self._environment.now()
 
         def is_due(state: State) -> bool:
-            quiet = state.get(NEVER) or _is_within(state.get(ANSWERED), now, DAY_SECONDS)
-            return not quiet and not _is_within(state.get(name), now, seconds)
+            is_silenced = state.get(NEVER) or _is_within(state.get(ANSWERED), now, DAY_SECONDS)
+            return not is_silenced and not _is_within(state.get(name), now, seconds)
 
         if not is_due(_state(project)):
             return False
@@ -140,7 +140,7 @@ class Check:
 
 
 def _output(checker: Popen[bytes], seconds: float) -> bytes:
-    """What the checker printed; b"" when it fails, does not end in this time, or prints too much."""
+    """The checker's output; b"" if it fails, takes longer than `seconds`, or prints too much."""
     if os.name == "nt":  # no select on pipes
         answer, _ = checker.communicate(timeout=seconds)
         return b"" if checker.returncode else answer
@@ -160,7 +160,7 @@ def _output(checker: Popen[bytes], seconds: float) -> bytes:
 
 
 def _stop(checker: Popen[bytes]) -> None:
-    """End the checker and what it started, if it still runs."""
+    """End the checker and its children, if it still runs."""
     import signal
     import subprocess
 
@@ -168,7 +168,7 @@ def _stop(checker: Popen[bytes]) -> None:
         checker.stdout.close()
     if checker.returncode is not None:
         return
-    try:  # it has not been waited for, so no other process can have its number
+    try:  # it has not been waited for, so no other process can have its id
         if os.name == "nt":
             checker.kill()
         else:
@@ -178,8 +178,8 @@ def _stop(checker: Popen[bytes]) -> None:
         pass
 
 
-def _harmless(env: Mapping[str, str]) -> dict[str, str]:
-    """The variables for the checker: no keys, and a repository only when it is the name of one."""
+def _safe_variables(env: Mapping[str, str]) -> dict[str, str]:
+    """The variables for the checker: without keys, and with a repository only if its name is well formed."""
     import re
 
     kept = {name: value for name, value in env.items() if not re.search(_SECRETS, name.upper())}
@@ -197,7 +197,11 @@ def _is_off(env: Mapping[str, str]) -> bool:
 
 @record
 class Project:
-    """root: the folder that has `.agents/`.  script: the path of the program by which it was found."""
+    """The folder where the family's skills are installed.
+
+    root: the folder that has `.agents/`.
+    script: the path of the program under which `root` was found.
+    """
 
     root: str
     script: str
@@ -208,9 +212,9 @@ class Project:
 
 
 def find(script: str) -> Project | None:
-    """The nearest folder above the program that has `.agents/`, above its real path first, then as it was called.
+    """The nearest folder above the program that has `.agents/`: above its real path, else above the path as called.
 
-    None also when that folder is somebody else's: what stands there would be run.
+    None if there is none, or if it belongs to another user, because we would run what is in it.
     """
     for path in dict.fromkeys((os.path.realpath(script), script)):
         folder, below = os.path.dirname(path), path
@@ -223,7 +227,7 @@ def find(script: str) -> Project | None:
 
 
 def _is_trusted(path: str, script: str) -> bool:
-    """Whether it is there and belongs to this user, to the system, or to whoever owns the program."""
+    """Whether the path exists and belongs to this user, to root, or to the owner of the program."""
     try:
         owners = (0, getattr(os, "geteuid", int)(), os.stat(script).st_uid)
         return os.stat(path).st_uid in owners
@@ -232,7 +236,7 @@ def _is_trusted(path: str, script: str) -> bool:
 
 
 def _companion(project: Project) -> str:
-    """The folder of the companion skill, "" when it is not installed."""
+    """The folder of the companion skill, "" if it is not installed."""
     ours = os.path.dirname(os.path.dirname(os.path.dirname(project.script)))
     skills = [os.path.join(project.root, *parts, "skills") for parts in ((), (".agents",))]
     folders = [*(os.path.join(folder, "ops") for folder in skills), *skills, ours]
@@ -241,9 +245,9 @@ def _companion(project: Project) -> str:
 
 
 def _skills(project: Project, companion: str) -> list[str]:
-    """The names of the family's skills that are installed: by the lock file, else by the folders beside the companion.
+    """The names of the installed skills of the family, by the lock file, else by the folders next to the companion.
 
-    Only names that a shell takes as they are; the companion's own is always among the folders.
+    Only names that need no quoting in a shell.
     """
     import re
 
@@ -252,9 +256,9 @@ def _skills(project: Project, companion: str) -> list[str]:
     except OSError:
         locked = None
     for names in (locked if isinstance(locked, dict) else (), os.listdir(os.path.dirname(companion))):
-        found = sorted(name for name in names if re.fullmatch(_SKILL, name))
-        if found:
-            return found
+        skills = sorted(name for name in names if re.fullmatch(_SKILL, name))
+        if skills:
+            return skills
     return [COMPANION]
 
 
@@ -262,7 +266,7 @@ def _skills(project: Project, companion: str) -> list[str]:
 
 
 def _state(project: Project) -> State:
-    """What the family knows: nothing when the file is missing or spoiled. Raises OSError when it is no plain file."""
+    """The family's shared state; empty if the file is missing or damaged. Raises OSError if it is not a plain file."""
     try:
         return _object(_read(project.state))
     except FileNotFoundError:
@@ -270,16 +274,17 @@ def _state(project: Project) -> State:
 
 
 def _mode_of(path: str) -> int:
-    """The mode of a file, which a new one in its place keeps."""
+    """The mode of a file, for its replacement."""
     import stat
 
     return stat.S_IMODE(os.stat(path).st_mode) if os.path.exists(path) else 0o666
 
 
 def _change(project: Project, edit: Callable[[State], State | None], patience: float) -> bool:
-    """Replace the state while no other process of ours does. False: `edit` returned None. Raises OSError.
+    """Replace the state under a lock. Answers whether `edit` returned a new state. Raises OSError.
 
-    patience: seconds to wait for another process.
+    edit: the new state, or None to leave it alone.
+    patience: seconds to wait for the lock.
     """
     import json
 
@@ -287,7 +292,7 @@ def _change(project: Project, edit: Callable[[State], State | None], patience: f
 
     lock = locks.wait_for(project.state + ".lock", patience, lasting=False)
     if lock is None:
-        raise TimeoutError(f"{project.state} is held by another process")
+        raise TimeoutError(f"{project.state} is locked by another process")
     try:
         state = edit(_state(project))
         if state is not None:
@@ -300,7 +305,7 @@ def _change(project: Project, edit: Callable[[State], State | None], patience: f
 
 
 def _read(path: str) -> bytes:
-    """A small regular file, and nothing that a link leads to. Raises OSError."""
+    """The content of a small regular file; does not follow a link. Raises OSError."""
     from .files.safe_open import open_regular
 
     no_link = getattr(os, "O_NOFOLLOW", 0)
@@ -312,7 +317,7 @@ def _read(path: str) -> bytes:
 
 
 def _object(text: bytes) -> State:
-    """A JSON object; an empty one for any other text."""
+    """A JSON object; an empty one if the text is anything else."""
     from .plain import strict_json
 
     try:
@@ -323,7 +328,7 @@ def _object(text: bytes) -> State:
 
 
 def _is_within(moment: object, now: float, seconds: float) -> bool:
-    """Whether a stored moment, in epoch seconds, is that near. What is not a moment, or far in the future, is not."""
+    """Whether a stored moment, in epoch seconds, is within `seconds` of `now`. False for any other value."""
     return type(moment) in (int, float) and now - seconds < moment < now + seconds  # type: ignore[operator]
 
 
@@ -350,7 +355,7 @@ exit codes:
 
 
 def main(argv: list[str], environment: Environment | None = None) -> int:
-    """Run one command line of gossamer.py; `environment` is the real one unless a test hands in another."""
+    """Run one command line of gossamer.py and answer its exit code. A test passes an `environment` of its own."""
     environment = environment or real(sys.argv[0])
     now = environment.now()
     answers: dict[str, tuple[State, str]] = {
@@ -362,19 +367,19 @@ def main(argv: list[str], environment: Environment | None = None) -> int:
         return OK
     if len(argv) != 1 or argv[0] not in answers:
         unknown = [word for word in argv if word not in answers]
-        said = f"unknown argument {unknown[0]!r}" if unknown else "exactly one flag is needed"
-        write(environment.stderr, f"Error: {said}\nHint: give --dismiss or --never-install; --help explains them\n")
+        fault = f"unknown argument {unknown[0]!r}" if unknown else "exactly one flag is needed"
+        write(environment.stderr, f"Error: {fault}\nHint: give --dismiss or --never-install; --help explains them\n")
         return UsageError.exit_code
     project = find(environment.script)
     if project is None:
         write(environment.stderr, "No folder above this skill has .agents/, so there are no prompts to suppress.\n")
         return OK
-    fields, said = answers[argv[0]]
+    fields, message = answers[argv[0]]
     try:
         _change(project, lambda state: {**state, **fields}, LOCK_SECONDS)
     except OSError as error:
         write(environment.stderr, f"Error: {project.state} could not be written: {error.strerror or error}\n")
         write(environment.stderr, f"Hint: {OFF_VARIABLE}=1 in the environment turns the prompts off\n")
         return OutputError.exit_code
-    write(environment.stderr, said + "\n")
+    write(environment.stderr, message + "\n")
     return OK

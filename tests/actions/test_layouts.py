@@ -10,6 +10,7 @@ import zlib
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Callable, Iterator, Mapping, Sequence
+from urllib.parse import quote
 
 from qianwen.models import results, wire
 from qianwen.sandbox import placeholder
@@ -86,6 +87,7 @@ class Layouts(Through):
         ("image", done(render={"files": ["@/media/a.png?x=1", "@/media/b.png"]}), [PNG, OTHER], True),
         ("image", done(render={"same": "@/media/a.png", "again": "@/media/a.png"}), [PNG], True),
         ("image", done(render=f"data:image/png;base64,{B64}"), [PNG], True),
+        ("image", done(image_url=f"data:image/png;base64,{quote(B64)}"), [PNG], False),  # as RFC 2397 allows
         ("image", done(img_url="@/media/b.png", input={"x": "@/media/b.png"}, out="@/media/a.png"), [PNG], True),
     )  # fmt: skip
 
@@ -95,7 +97,7 @@ class Layouts(Through):
                 run = self.video_json if program == "video" else self.json
                 reply = run("--task-id", "t-1", "--output", f"{time.monotonic_ns()}/")
                 self.assertEqual(self.saved(reply), files)
-                self.assertEqual(any("not documented" in warning for warning in reply["warnings"]), is_odd)
+                self.assertEqual(any("undocumented" in warning for warning in reply["warnings"]), is_odd)
                 self.assertNotIn(B64[:60], json.dumps(reply))
 
     # an answer to a request that is no task, what is saved

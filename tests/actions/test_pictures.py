@@ -237,7 +237,7 @@ class Results(Case):
         with self.standin(faults=["task=partial"]):
             reply = self.json("x", "--async", "-n", "3")
         self.assertEqual(reply["image_count"], 2)
-        self.assertIn("2 of 3 pictures came", reply["warnings"][-1])
+        self.assertIn("2 of 3 pictures arrived", reply["warnings"][-1])
 
     def test_success_without_pictures_is_a_failure_with_the_reply_kept(self) -> None:
         failed = {"code": "DataInspectionFailed", "message": "no"}
@@ -306,7 +306,7 @@ class Results(Case):
         with self.standin():
             reply = self.json("x", "--output", "x.png")
             self.assertEqual(reply["local_path"], str(self.cwd / "x-2.png"))
-            self.assertIn("exists already", reply["warnings"][-1])
+            self.assertIn("already exists", reply["warnings"][-1])
             self.json("x", "--output", "x.png", "--overwrite")
         self.assertNotEqual((self.cwd / "x.png").read_bytes(), b"precious")
 
@@ -349,13 +349,13 @@ class Results(Case):
         class Forgetful(Recording):
             def handle(self, route: str, incoming: Incoming) -> Reply:
                 if route == "poll" and self.of("poll"):
-                    return self.trouble(Fault("status", 404, "Odd"), route)
+                    return self.injected(Fault("status", 404, "Odd"), route)
                 return super().handle(route, incoming)
 
         with running(Forgetful(self.clock, faults=[expired])) as base:
             self.env["DASHSCOPE_HTTP_BASE_URL"] = base
             error = self.json("x", "--async", code=7)["error"]
-            self.assertIn("could not be asked for", error["message"])
+            self.assertIn("could not be polled", error["message"])
 
     def test_every_lost_picture_is_told(self) -> None:
         with self.standin(faults=["result=404:NoSuchKey"]):
@@ -420,7 +420,7 @@ class Sandbox(Case):
             with self.subTest(argv):
                 ran = self.image(*argv, "--sandbox")
                 self.assertEqual(ran.code, 0, ran.stderr)
-                self.assertIn("nothing is sent out or billed", ran.stderr)
+                self.assertIn("nothing leaves this machine or is billed", ran.stderr)
 
     def test_the_users_key_stays_at_home(self) -> None:
         self.env = {"DASHSCOPE_API_KEY": KEY, "DASHSCOPE_HTTP_BASE_URL": "http://127.0.0.1:9"}

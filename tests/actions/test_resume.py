@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import email.utils
 import os
-import shutil
 import random
 import shlex
+import shutil
 import subprocess
 import sys
 import threading
 import time
 import unittest
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from unittest import mock
 from urllib.parse import urlsplit
 
@@ -651,7 +651,7 @@ class Mended(ResumeCase):
             self.image("x")
             reply = self.json("x", code=3)
             self.assertNotIn("next", reply)
-            self.assertIn("cannot be asked for again", reply["error"]["hint"])
+            self.assertIn("cannot be fetched again", reply["error"]["hint"])
             self.assertNotIn("next", self.json("--resume"))
 
 
@@ -850,20 +850,35 @@ class Lists(ResumeCase):
 
 
 class Slow(StandIn):
-    """Takes a moment for everything, so that a random moment may be any."""
+    """Takes a moment for everything. `steps` is released when a request has come, and again when its reply leaves."""
+
+    def __init__(self) -> None:
+        super().__init__(delay=0.1)
+        self.steps = threading.Semaphore(0)
 
     def handle(self, route: str, incoming: Incoming) -> Reply:
+        self.steps.release()
         time.sleep(0.03)
         reply = super().handle(route, incoming)
         time.sleep(0.03)
+        self.steps.release()
         return reply
+
+
+class Moment(NamedTuple):
+    step: int
+    seconds: float
 
 
 @unittest.skipIf(os.name == "nt", "POSIX only")
 class Killed(ResumeCase):
-    """kill -9 at any moment: whatever was paid for is on the disk afterwards, and nothing is paid for twice."""
+    """kill -9 at any moment: whatever was paid for is on the disk afterwards, and nothing is paid for twice.
+
+    A moment is a step of the service and a little time after it, so that a busy machine meets the same ones.
+    """
 
     MOMENTS = 20
+    STEPS = 10  # two more than a run has: submission, a look and two pictures, each asked for and answered
     MACHINES = 5  # at once, each with a ledger and a service of its own
 
     def start(self, machine: int, base: str, *argv: str) -> subprocess.Popen[bytes]:
@@ -876,14 +891,18 @@ class Killed(ResumeCase):
         stdout, _ = (process := self.start(machine, base, *argv)).communicate(timeout=60)
         return Ran(process.returncode, stdout.decode(), "")
 
-    def live(self, machine: int, seconds: dict[int, float], told: dict[int, tuple[str, int]]) -> None:
+    def live(self, machine: int, moments: dict[int, Moment], told: dict[int, tuple[str, int, str]]) -> None:
         """Be killed and resumed again and again; tell what was found, and how many tasks the service had taken."""
-        standin = Slow(delay=0.1)
+        standin = Slow()
         with running(standin) as base:
-            for number, moment in seconds.items():
+            for number, moment in moments.items():
                 argv = (f"cat {number}", "-n", "2", "--async", "--output", f"{number}/x.png")
+                standin.steps = threading.Semaphore(0)
                 process = self.start(machine, base, *argv)
-                time.sleep(moment)
+                for _ in range(moment.step):
+                    while process.poll() is None and not standin.steps.acquire(timeout=0.05):
+                        pass
+                time.sleep(moment.seconds)
                 process.kill()
                 process.communicate()
                 (state,) = [run.state for run in self.runs(machine) if run.stem and f"/{number}" in run.folder] or [
@@ -893,15 +912,18 @@ class Killed(ResumeCase):
                 if ran.code == 6 and "--task-id" in ran.json["tasks"][0].get("next", ""):
                     ran = self.finish(machine, base, *shlex.split(ran.json["tasks"][0]["next"])[2:])
                 prompts = [task.order.fields["prompt"] for task in standin.tasks.values()]
-                told[number] = (f"{moment:.2f} s, {state}, then exit {ran.code}", prompts.count(argv[0]))
+                told[number] = (f"{moment}, {state}, then exit {ran.code}", prompts.count(argv[0]), state)
 
     def runs(self, machine: int) -> list[Purchase]:
         return Account(str(self.folder / f"state-{machine}")).runs()
 
     def test_at_twenty_random_moments(self) -> None:
         generator = random.Random(20261121)
-        moments = {number: 2.4 * (number + generator.random()) / self.MOMENTS for number in range(self.MOMENTS)}
-        told: dict[int, tuple[str, int]] = {}
+        moments = {
+            number: Moment(number * self.STEPS // self.MOMENTS, 0.06 * generator.random())
+            for number in range(self.MOMENTS)
+        }
+        told: dict[int, tuple[str, int, str]] = {}
         shares = [dict(list(moments.items())[machine :: self.MACHINES]) for machine in range(self.MACHINES)]
         threads = [
             threading.Thread(target=self.live, args=(number, share, told)) for number, share in enumerate(shares)
@@ -911,10 +933,9 @@ class Killed(ResumeCase):
         for thread in threads:
             thread.join()
         for number in moments:
-            how, bought = told[number]
+            how, bought, _ = told[number]
             files = sorted(path.name for path in (self.cwd / str(number)).glob("*"))
             with self.subTest(how):
                 self.assertLessEqual(bought, 1)
                 self.assertEqual(files, ["x_1.png", "x_2.png"] if bought else [])
-        states = {how.split(", ")[1] for how, _ in told.values()}
-        self.assertGreaterEqual(len(states), 3, "the moments were all alike")
+        self.assertGreaterEqual(len({state for _, _, state in told.values()}), 3, "the moments were all alike")

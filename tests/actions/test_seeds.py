@@ -36,7 +36,7 @@ class Promised(Case):
         self.assertTrue(Path(reply["local_path"]).is_file())
         (call,) = standin.of("sync")
         self.assertEqual(call.json["parameters"], {"size": "1024*1024", "seed": 1234, "n": 1})
-        self.assertEqual(reply["warnings"], ["wan2.7-image takes no negative_prompt; it is left out"])
+        self.assertEqual(reply["warnings"], ["wan2.7-image has no field negative_prompt; it is ignored"])
 
     def test_the_helper_command_of_the_page(self) -> None:
         command = """--request '{"prompt":"a studio product photo of headphones","size":"1024*1024"}'
@@ -85,7 +85,7 @@ class Promised(Case):
             with self.subTest(model), self.standin() as standin:
                 reply = self.request(model=model, prompt="x", style="watercolor")
                 self.assertNotIn("style", json.dumps(standin.of("sync")[0].json))
-                self.assertEqual(reply["warnings"], [ending(model), f"{model} takes no style; it is left out"])
+                self.assertEqual(reply["warnings"], [ending(model), f"{model} has no field style; it is ignored"])
         with self.standin() as standin:
             self.request(model="wanx-v1", prompt="x", style="<watercolor>")
             self.assertEqual(standin.of("submit")[0].json["parameters"]["style"], "<watercolor>")

@@ -348,12 +348,12 @@ class Mended(Case):
     def test_addresses_that_are_none(self) -> None:
         for url in ("https:", "https://", "https:///a.png", "https://x.com/a b.png", "http://a\n.com"):
             with self.subTest(url):
-                self.assertIn("no whole URL", self.problems("x", "--image", url)[0]["message"])
+                self.assertIn("not a complete URL", self.problems("x", "--image", url)[0]["message"])
 
     def test_an_odd_state_is_warned_of_once(self) -> None:
         looks = [{"output": {"task_status": "DREAMING\nTask submitted: evil"}}] * 3
         ran = self.video("--task-id", "t", "--timeout", "8", send=Script(*looks))
-        self.assertEqual(ran.stderr.count("which is not documented"), 1)
+        self.assertEqual(ran.stderr.count("undocumented status"), 1)
         self.assertNotRegex(ran.stderr, r"(?m)^Task submitted: evil")
 
     def test_the_service_cannot_forge_a_line(self) -> None:

@@ -15,7 +15,7 @@ import struct
 import tempfile
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO, Callable, Iterator, NamedTuple, cast
 
@@ -44,7 +44,8 @@ class Task(NamedTuple):
 
 
 class Loopback:
-    """delays: seconds by route before an answer.  hangs_up: routes after whose answer the connection is closed, unsaid.
+    """delays: seconds by route before an answer.  together: what the requests of a route wait at before their answers.
+    hangs_up: routes after whose answer the connection is closed, unsaid.
 
     Routes: sync, submit, poll, policy, upload, result.  is_secure: it speaks TLS, and a handshake is a connection.
     """
@@ -53,6 +54,7 @@ class Loopback:
         self.clock = clock
         self._tls = _tls() if is_secure else None
         self.delays: dict[str, float] = {}
+        self.together: dict[str, threading.Barrier] = {}
         self.hangs_up: set[str] = set()
         self.result_bytes = SMALL_BYTES
         self.seen: list[Seen] = []
@@ -142,6 +144,9 @@ class Loopback:
             self.seen.append(Seen(route, number, self.clock()))
             if route in self.delays:
                 time.sleep(self.delays[route])
+            if route in self.together:
+                with suppress(threading.BrokenBarrierError):
+                    self.together[route].wait()
             if route == "result":
                 self._give(connection, target)
             else:

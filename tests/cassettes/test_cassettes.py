@@ -21,10 +21,10 @@ from unittest import mock
 
 from qianwen.cassettes import recorder as cassette
 from qianwen.cassettes.difference import difference
-from qianwen.cassettes.file import FORMAT, folder_beside
+from qianwen.cassettes.file import FORMAT, bodies_folder
 from qianwen.cassettes.placeholders import MADE_UP, SHORTEST, Placeholders
 from qianwen.cassettes.recorder import INLINE_BYTES, Player, Recorder, Unplayable
-from qianwen.cassettes.serialize import TAPED_HEADERS, taped_response
+from qianwen.cassettes.serialize import RECORDED_HEADERS, recorded_response
 from qianwen.errors import UsageError
 from qianwen.http.messages import Fault, Request, Response, Stream
 from qianwen.models import wire
@@ -168,7 +168,7 @@ class Kept(unittest.TestCase):
         for path in FOLDER.glob("*.json"):
             bodies = [exchange.get("response", {}).get("body", {}) for exchange in read(path)["exchanges"]]
             wanted = {body["sha256"] for body in bodies if "sha256" in body and "base64" not in body}
-            beside = Path(folder_beside(str(path)))
+            beside = Path(bodies_folder(str(path)))
             found = {entry.name for entry in beside.iterdir()} if beside.exists() else set()
             with self.subTest(path.name):
                 self.assertEqual(found, wanted)
@@ -204,7 +204,7 @@ class RoundTrip(Case):
                 for file in json.loads(ran.stdout)["files"]:
                     self.assertTrue(Path(file["path"]).is_file())
 
-    def test_the_sandbox_can_be_taped(self) -> None:
+    def test_the_sandbox_can_be_recorded(self) -> None:
         self.env = {}
         self.json("x", "--sandbox", "--record", "a.json")
         self.json("x", "--replay", "a.json")
@@ -300,7 +300,7 @@ class Misses(Case):
         with cut_off():
             reply = self.json(*argv, "--replay", path, code=3)
         self.assertEqual((reply["error"]["kind"], reply["error"]["billed"]), ("usage", "no"))
-        self.assertIn("record anew with --record", reply["error"]["hint"])
+        self.assertIn("--record --overwrite", reply["error"]["hint"])
         return str(reply["error"]["message"])
 
     def test_the_very_character_is_shown(self) -> None:
@@ -371,16 +371,14 @@ class Misses(Case):
         last = tape["exchanges"].pop()
         (self.cwd / "short.json").write_text(json.dumps(tape))
         count = len(tape["exchanges"])
-        self.assertIn(f"a request more than the {count} that were recorded", self.missed(*argv, path="short.json"))
+        self.assertIn(f"more requests than the {count} that were recorded", self.missed(*argv, path="short.json"))
         tape["exchanges"] += [last, last]
         (self.cwd / "long.json").write_text(json.dumps(tape))
-        self.assertRegex(self.missed(*argv, path="long.json"), "the recorded one made 1 more request, the next a GET")
-        self.assertRegex(
-            self.missed(*argv, "--submit-only"), r"the recorded one made \d+ more requests, the next a GET"
-        )
+        self.assertRegex(self.missed(*argv, path="long.json"), "the recorded run made 1 more request, next GET")
+        self.assertRegex(self.missed(*argv, "--submit-only"), r"the recorded run made \d+ more requests, next GET")
         tape["exchanges"] = []
         (self.cwd / "none.json").write_text(json.dumps(tape))
-        self.assertIn("a request more than the 0", self.missed(*argv, path="none.json"))
+        self.assertIn("more requests than the 0", self.missed(*argv, path="none.json"))
 
     def test_the_way_on_is_none_of_a_miss(self) -> None:
         with cut_off():
@@ -457,12 +455,12 @@ class Damaged(Case):
             (lambda tape: first(tape).pop("response"), "exchange 1: it needs one of"),
             (lambda tape: first(tape).update(fault={"reason": "x", "sent": True}), "exchange 1: it needs one of"),
             (lambda tape: first(tape)["request"].update(url=None), "the request has no URL"),
-            (lambda tape: first(tape)["request"].update(headers=[]), "the request is not whole"),
+            (lambda tape: first(tape)["request"].update(headers=[]), "the headers of the request are not an object"),
             (lambda tape: first(tape).update(seconds=-1), "seconds is not a number"),
             (lambda tape: first(tape).update(seconds="1"), "seconds is not a number"),
-            (lambda tape: first(tape)["response"].update(status="200"), "the status is not one"),
-            (lambda tape: first(tape)["response"].update(status=20), "the status is not one"),
-            (lambda tape: first(tape)["response"].update(headers={"a": 1}), "a header is not a text"),
+            (lambda tape: first(tape)["response"].update(status="200"), "the status is not an HTTP status"),
+            (lambda tape: first(tape)["response"].update(status=20), "the status is not an HTTP status"),
+            (lambda tape: first(tape)["response"].update(headers={"a": 1}), "a header is not a string"),
             (lambda tape: first(tape)["response"].update(body=[]), "the body is not an object"),
             (lambda tape: first(tape)["response"].update(body={"text": 1}), "the text of the body"),
             (lambda tape: first(tape)["response"].update(body={"lines": [1]}), "a line is neither"),
@@ -470,8 +468,8 @@ class Damaged(Case):
             (lambda tape: first(tape)["response"].update(body={"lines": 1}), "exchange 1 lacks response.body.lines"),
             (lambda tape: first(tape)["response"].update(broke={"reason": "x"}), "exchange 1 lacks"),
             (lambda tape: last(tape)["body"].update(base64="!"), "not base64"),
-            (lambda tape: last(tape)["body"].update(base64="QUJD"), "not those of its digest"),
-            (lambda tape: last(tape)["body"].update(sha256="../../etc/passwd"), "the digest of the body is not one"),
+            (lambda tape: last(tape)["body"].update(base64="QUJD"), "do not match their digest"),
+            (lambda tape: last(tape)["body"].update(sha256="../../etc/passwd"), "sha256 is not a digest"),
         ):
             with self.subTest(words):
                 self.assertIn(words, self.altered(change))
@@ -492,13 +490,13 @@ class Damaged(Case):
         self.assertGreater(len(clip), INLINE_BYTES)
         with self.standin():
             self.video_json("x", "--record", "tape.json")
-        (body,) = Path(folder_beside(str(tape))).iterdir()
+        (body,) = Path(bodies_folder(str(tape))).iterdir()
         self.assertEqual(body.read_bytes(), clip)
         with cut_off():
             self.video_json("x", "--replay", "tape.json")
             body.write_bytes(clip[:-1] + b"x")
             message = self.video_json("x", "--replay", "tape.json", code=3)["error"]["message"]
-            self.assertIn("does not hold the bytes that were recorded", message)
+            self.assertIn("does not have the recorded bytes", message)
             body.unlink()
             message = self.video_json("x", "--replay", "tape.json", code=3)["error"]["message"]
             self.assertIn("cannot be read: No such file", message)
@@ -521,7 +519,7 @@ class Recording(Case):
             self.json("x", "--record", "tape.json")
             before = (self.cwd / "tape.json").read_text()
             error = self.json("y", "--record", "tape.json", code=3)["error"]
-            self.assertIn("exists already", error["message"])
+            self.assertIn("already exists", error["message"])
             self.assertEqual((self.cwd / "tape.json").read_text(), before)
             self.json("y", "--record", "tape.json", "--overwrite")
         self.assertIn('"text": "y"', (self.cwd / "tape.json").read_text())
@@ -537,7 +535,7 @@ class Recording(Case):
         with self.standin():
             self.video_json("x", "--record", "deep/down/tape.json")
         path = self.cwd / "deep/down/tape.json"
-        for entry in (path, *Path(folder_beside(str(path))).iterdir()):
+        for entry in (path, *Path(bodies_folder(str(path))).iterdir()):
             self.assertEqual(stat.S_IMODE(entry.stat().st_mode), 0o600)
         self.assertEqual(len(list(path.parent.iterdir())), 2, "no draft is left")
 
@@ -558,7 +556,7 @@ class Recording(Case):
         self.assertEqual(len(read(self.cwd / "tape.json")["exchanges"]), 3)
         with cut_off():
             message = self.json("x", "--async", "--replay", "tape.json", code=3)["error"]["message"]
-        self.assertIn("a request more than the 3 that were recorded", message)
+        self.assertIn("more requests than the 3 that were recorded", message)
 
     def test_interrupted_in_the_middle_of_an_answer(self) -> None:
         def broken(_: int) -> bytes:
@@ -592,10 +590,10 @@ class Recording(Case):
         self.assertEqual(broke["reason"], "the recording has no more of it: No space left on device")
 
     def test_an_answer_that_cannot_be_written_down_costs_no_run(self) -> None:
-        with self.standin(), mock.patch.object(cassette, "taped_response", side_effect=ValueError("odd")):
+        with self.standin(), mock.patch.object(cassette, "recorded_response", side_effect=ValueError("odd")):
             reply = self.json("x", "--record", "tape.json", "--output", "x.png")
         self.assertTrue((self.cwd / "x.png").is_file())
-        self.assertEqual(len([warning for warning in reply["warnings"] if "is not whole" in warning]), 1)
+        self.assertEqual(len([warning for warning in reply["warnings"] if "is incomplete" in warning]), 1)
 
     def test_an_earlier_recordings_bodies_go(self) -> None:
         with self.standin():
@@ -686,8 +684,8 @@ class Bodies(Case):
         warnings: list[str] = []
         with Recorder(str(path), True, self.clock, self.clock, warnings.append) as recorder:
             recorder.connect(lambda _: response, self.clock.sleep, self.base, ())
-            with recorder.send(request) as taped:
-                while taped.status < 300 and taped.read(1000):
+            with recorder.send(request) as recorded:
+                while recorded.status < 300 and recorded.read(1000):
                     pass
         self.assertEqual(warnings, [])
         player = Player(str(path), self.clock, self.clock)
@@ -786,7 +784,7 @@ class Bodies(Case):
             if path.stem not in ("proxies", "connections"):
                 looked_at |= set(re.findall(r"headers\.get\(\"([a-z0-9-]+)\"", path.read_text(encoding="utf-8")))
         self.assertGreater(len(looked_at), 6)
-        self.assertLessEqual(looked_at, TAPED_HEADERS)
+        self.assertLessEqual(looked_at, RECORDED_HEADERS)
 
     def test_memory_stays_flat(self) -> None:
         """Thirty megabytes up, down onto the tape, and back from it."""
@@ -861,7 +859,7 @@ class Names(unittest.TestCase):
                 self.assertEqual(names.hide_received(value), hidden)
 
     def test_what_is_shaped_like_a_secret_is_in_no_message_and_in_no_cassette(self) -> None:
-        for shape in (shape for _, shape in redact._SHAPES):
+        for shape in (shape for _, shape in redact._PATTERNS):
             self.assertTrue(any(re.search(shape, text) for text, _ in SECRETS), shape)
         for text, secret in SECRETS:
             names = Placeholders()
@@ -888,7 +886,7 @@ class Names(unittest.TestCase):
         ):
             text = part * (2**19 // len(part))
             began = time.thread_time()
-            taped_response(Response(200, {}, lambda _: b""), text.encode(), None, None, Placeholders())
+            recorded_response(Response(200, {}, lambda _: b""), text.encode(), None, None, Placeholders())
             self.assertLess(time.thread_time() - began, 5, part)
         began = time.thread_time()
         for part in ("/0123456789abcdef_a", "/tasks/", "sk-."):

@@ -100,7 +100,7 @@ class Forms(unittest.TestCase):
             with self.subTest(text=text, size=size):
                 verdict = sizes.judge(text, rule)
                 self.assertEqual((verdict.size, verdict.fault), (size, ""))
-                self.assertIn(size, verdict.notes[0])
+                self.assertIn(size, verdict.meaning)
 
     def test_close_to_a_bound_is_a_warning(self) -> None:
         for text, rule, word in (

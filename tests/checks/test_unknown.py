@@ -9,8 +9,8 @@ from typing import Any, Iterator
 
 from qianwen.checks.meanings import MEANINGS, meant
 from qianwen.models.catalog import find, why_not
-from qianwen.models.closed_models import CLOSED
 from qianwen.models.image_models import IMAGES
+from qianwen.models.shared_rows import CLOSED
 from qianwen.models.video_models import VIDEOS
 from qianwen.plain.record import changed
 
@@ -29,25 +29,25 @@ IDS: tuple[tuple[str, str, dict[str, Any]], ...] = (
     ("image", "z-image-pro", {"n": 9, "reference_images": [A], "watermark": False}),
     ("image", "z-image-2-turbo", {"size": "1x1", "negative_prompt": ""}),
     ("image", "wan4.0-t2i", {"n": 50, "size": "8000x8000", "reference_images": MANY}),
-    ("image", "wan2.8-t2i-flash", {"size": "tall", "prompt_extend": "maybe"}),
+    ("image", "wan9.8-t2i-flash", {"size": "tall", "prompt_extend": "maybe"}),
     ("image", "wan4.0-image", {"n": 13, "reference_images": MANY, "size": "16K"}),
     ("image", "wan4.0-image-pro", {"bbox_list": "all", "color_palette": [1], "thinking_mode": 0}),
-    ("image", "wan2.9-image", {"enable_sequential": True, "n": 99}),
+    ("image", "wan9.9-image", {"enable_sequential": True, "n": 99}),
     ("image", "wan2.6-image-ultra", {"enable_interleave": True, "max_images": 50}),
     ("image", "wan2.5-i2i-ultra", {"reference_images": MANY, "size": "auto"}),
     ("image", "wan2.2-t2i-ultra", {"seed": -5, "n": [3]}),
-    ("image", "wan3.0-imageedit", {"function": "new_function", "base_image_url": A, "upscale_factor": 16}),
+    ("image", "wan9.0-imageedit", {"function": "new_function", "base_image_url": A, "upscale_factor": 16}),
     ("video", "wan4.0-t2v", {"duration": 600, "resolution": "8K", "ratio": "32:9", "reference_urls": MANY}),
-    ("video", "wan2.8-t2v-flash", {"size": "1921*1081", "duration": 0}),
+    ("video", "wan9.8-t2v-flash", {"size": "1921*1081", "duration": 0}),
     ("video", "wan2.6-t2v-ultra", {"size": "8K", "duration": 31, "shot_type": "three"}),
     ("video", "wan2.2-t2v-ultra", {"duration": 60, "audio": False}),
     ("video", "wan4.0-i2v", {"first_frame_url": A, "last_frame_url": A, "first_clip_url": B, "duration": 99}),
     ("video", "wan2.6-i2v-ultra", {"img_url": A, "resolution": "4K", "template": ""}),
-    ("video", "wan2.9-kf2v", {"first_frame_url": A, "last_frame_url": A, "duration": 10}),
-    ("video", "wan2.8-r2v", {"reference_urls": MANY, "duration": 45, "reference_types": ["a", None, 7]}),
+    ("video", "wan9.9-kf2v", {"first_frame_url": A, "last_frame_url": A, "duration": 10}),
+    ("video", "wan9.8-r2v", {"reference_urls": MANY, "duration": 45, "reference_types": ["a", None, 7]}),
     ("video", "wan2.6-r2v-ultra", {"reference_urls": MANY, "size": "1x1"}),
-    ("video", "wan2.8-vace", {"function": "dance", "video_url": B, "strength": 7}),
-    ("video", "wan2.8-videoedit", {"video_url": B, "reference_urls": MANY, "duration": 120}),
+    ("video", "wan9.8-vace", {"function": "dance", "video_url": B, "strength": 7}),
+    ("video", "wan9.8-videoedit", {"video_url": B, "reference_urls": MANY, "duration": 120}),
     ("video", "happyhorse-2.0-t2v", {"duration": 120, "resolution": "2K", "watermark": None}),
     ("video", "happyhorse-2.0-i2v", {"first_frame_url": A, "media": [{"type": "tail", "url": B, "weight": 0}]}),
     ("video", "happyhorse-3.0-r2v", {"reference_urls": MANY, "ratio": "5:9"}),
@@ -135,7 +135,7 @@ class Arrives(Case):
                     self.assertEqual(json.dumps(arrived[name]), json.dumps(value), name)
                 self.assertIn(f"unknown model id '{model}'", reply["warnings"][0])
                 told = " ".join(reply["warnings"])
-                self.assertRegex(told, rf"new_true, .* and \d+ more; sent to {model} all the same")
+                self.assertRegex(told, rf"new_true, .* and \d+ more; sent to {model} anyway")
                 by = reply["bills"]["by_the_rules_of"]
                 self.assertEqual(by, find(IMAGES if program == "image" else VIDEOS, model).model.id)  # type: ignore[union-attr]
 
@@ -192,7 +192,7 @@ class Arrives(Case):
             ("image", "qwen-image-4.0", {"n": True}, None),
             ("video", "wan4.0-t2v", {"duration": 600}, 600),
             ("video", "wan4.0-t2v", {"duration": -1}, None),
-            ("video", "wan2.8-r2v", {"reference_urls": [B], "duration": 5, "reference_types": 3}, 35),
+            ("video", "wan9.8-r2v", {"reference_urls": [B], "duration": 5, "reference_types": 3}, 35),
         ):
             with self.subTest(model=model, fields=fields):
                 self.assertEqual(self.ask(program, model, dict(fields))["bills"]["at_most"], most)
@@ -204,7 +204,7 @@ class Arrives(Case):
             ("wan4.0-image", "image-generation/generation", ""),
             ("wan4.0-t2i", "image-generation/generation", ""),
             ("qwen-image-4.0-edit", "image-generation/generation", ""),
-            ("z-image-pro", "multimodal-generation/generation", "no task is known"),
+            ("z-image-pro", "multimodal-generation/generation", "not known to have tasks"),
         ):
             with self.subTest(model):
                 reply = self.ask("image", model, {}, "--async")
@@ -233,7 +233,7 @@ class Arrives(Case):
         self.assertEqual(reply["request"]["body"]["input"]["media"], items)
         reply = self.ask("image", "wan4.0-t2i", {"parameters": {"n": 4}, "n": 2})
         self.assertEqual(reply["request"]["body"]["parameters"]["n"], 2)
-        self.assertIn("n: given in parameters and beside it", " ".join(reply["warnings"]))
+        self.assertIn("n: given twice, in parameters and as a field", " ".join(reply["warnings"]))
         body = self.ask("image", "qwen-image-4.0", {"input": 5, "parameters": [1]})["request"]["body"]
         self.assertEqual((body["parameters"]["input"], body["parameters"]["parameters"]), (5, [1]))
 
@@ -243,10 +243,10 @@ class Arrives(Case):
             ("image", "qwen-image-4.0", {"reference_images": ["cat.png", A]}, "reference_images[0]"),
             ("image", "z-image-pro", {"reference_image": "cat.png"}, "reference_images[0]"),
             ("image", "qwen-image-4.0", {"mask_image_url": "cat.png"}, "mask_image_url"),
-            ("image", "wan3.0-imageedit", {"base_image_url": ["cat.png", A]}, "base_image_url[0]"),
+            ("image", "wan9.0-imageedit", {"base_image_url": ["cat.png", A]}, "base_image_url[0]"),
             ("video", "wan4.0-t2v", {"img_url": "cat.png"}, "img_url"),
             ("video", "wan4.0-i2v", {"media": [{"type": "new", "url": "cat.png"}]}, "media[0].url"),
-            ("video", "wan2.8-r2v", {"reference_urls": ["cat.png"]}, "reference_urls[0]"),
+            ("video", "wan9.8-r2v", {"reference_urls": ["cat.png"]}, "reference_urls[0]"),
         ):
             with self.subTest(model=model, fields=fields):
                 reply = self.ask(program, model, dict(fields))
@@ -264,7 +264,7 @@ class Arrives(Case):
             ("image", "qwen-image-4.0", {"new": {"\ud800": 1}}, "new"),
             ("video", "wan4.0-i2v", {"media": [{"type": "new", "url": "no.png"}]}, "media[0].url"),
             ("video", "wan4.0-i2v", {"media": 5, "first_frame_url": A}, "media"),
-            ("video", "wan2.8-r2v", {"reference_urls": [A], "reference_voices": [B, B]}, "reference_voices"),
+            ("video", "wan9.8-r2v", {"reference_urls": [A], "reference_voices": [B, B]}, "reference_voices"),
         ):
             with self.subTest(model=model, fields=fields):
                 reply = self.ask(program, model, dict(fields), code=3)

@@ -208,8 +208,8 @@ class Refused(unittest.TestCase):
 
 # (name, model, fields, part of the warning, whether the field still goes out)
 WARNED: tuple[tuple[str, str, dict[str, Any], str, tuple[str, ...]], ...] = (
-    ("B10", "wan2.7-image", {"negative_prompt": "people"}, "takes no negative_prompt", ()),
-    ("prompt_extend on 2.7", "wan2.7-image", {"prompt_extend": True}, "takes no prompt_extend", ()),
+    ("B10", "wan2.7-image", {"negative_prompt": "people"}, "has no field negative_prompt", ()),
+    ("prompt_extend on 2.7", "wan2.7-image", {"prompt_extend": True}, "has no field prompt_extend", ()),
     ("thinking while editing", "wan2.7-image", {"thinking_mode": True, "reference_image": URL}, "no effect", ("reference_images",)),
     ("a palette for a set", "wan2.7-image", {"color_palette": PALETTE, "enable_sequential": True, "n": 2}, "no effect",
      ("enable_sequential", "n")),
@@ -217,25 +217,25 @@ WARNED: tuple[tuple[str, str, dict[str, Any], str, tuple[str, ...]], ...] = (
      ("bbox_list", "reference_images", "enable_sequential", "n")),
     ("a set without n", "wan2.7-image", {"enable_sequential": True}, "up to 12", ("enable_sequential", "n")),
     ("extend while interleaving", "wan2.6-image", {"prompt_extend": True, "enable_interleave": True}, "no effect", ("enable_interleave",)),
-    ("size of an edit", "qwen-image-edit", {"size": "1024*1024", "reference_image": URL}, "takes no size", ("reference_images",)),
-    ("style on qwen", "qwen-image-max", {"style": "<anime>"}, "takes no style", ()),
-    ("watermark on z-image", "z-image-turbo", {"watermark": True}, "takes no watermark", ()),
-    ("both names", "wan2.7-image", {"reference_image": URL, "reference_images": [URL]}, "reference_image is left out", ("reference_images",)),
+    ("size of an edit", "qwen-image-edit", {"size": "1024*1024", "reference_image": URL}, "has no field size", ("reference_images",)),
+    ("style on qwen", "qwen-image-max", {"style": "<anime>"}, "has no field style", ()),
+    ("watermark on z-image", "z-image-turbo", {"watermark": True}, "has no field watermark", ()),
+    ("both names", "wan2.7-image", {"reference_image": URL, "reference_images": [URL]}, "reference_image is ignored", ("reference_images",)),
     ("close to a bound", "wan2.6-t2i", {"size": "1279*1279"}, "just outside", ("size",)),
     ("a long prompt", "wan2.2-t2i-flash", {"prompt": "猫" * 501}, "after 500", ()),
     ("a long negative prompt", "wan2.6-t2i", {"negative_prompt": "a" * 501}, "after 500", ("negative_prompt",)),
     ("a prompt of many tokens", "qwen-image-max", {"prompt": "猫" * 801}, "about 801 tokens", ()),
     ("a prompt of more tokens than advised", "qwen-image-3.0-pro", {"prompt": "猫" * 4501}, "at most 4500 are advised", ()),
     ("a negative prompt of 3.0", "qwen-image-3.0", {"negative_prompt": "a" * 501}, "at most 500 are advised", ("negative_prompt",)),
-    ("a negative prompt of 2.1 pro", "qwen-image-2.1-pro", {"negative_prompt": "people"}, "takes no negative_prompt", ()),
+    ("a negative prompt of 2.1 pro", "qwen-image-2.1-pro", {"negative_prompt": "people"}, "has no field negative_prompt", ()),
     ("a negative prompt of 2.1 turbo", "qwen-image-2.1-turbo", {"negative_prompt": "a" * 501}, "at most 500 are advised", ("negative_prompt",)),
     ("thinking without rewriting", "qwen-image-3.0-pro", {"enable_thinking": True, "prompt_extend": False}, "only while prompt_extend",
      ("enable_thinking", "prompt_extend")),
     ("an agent without rewriting", "qwen-image-2.1-pro", {"prompt_extend_mode": "agent", "prompt_extend": False}, "only while prompt_extend",
      ("prompt_extend_mode", "prompt_extend")),
-    ("a ratio of 3.0", "qwen-image-3.0-pro", {"size": "16:9"}, "1K tier 1920*1080", ("size",)),
-    ("a tier of 3.0", "qwen-image-3.0-pro", {"size": "2K"}, "sent as 2048*2048", ("size",)),
-    ("thinking that a model has not", "qwen-image-2.0", {"enable_thinking": False}, "takes no enable_thinking", ()),
+    ("a ratio of 3.0", "qwen-image-3.0-pro", {"size": "16:9"}, "is 1920*1080 on this model, the largest size of the 1K tier", ("size",)),
+    ("a tier of 3.0", "qwen-image-3.0-pro", {"size": "2K"}, "is 2048*2048 on this model", ("size",)),
+    ("thinking that a model has not", "qwen-image-2.0", {"enable_thinking": False}, "has no field enable_thinking", ()),
     ("an end that was announced", "qwen-image-plus", {}, "announced to end on 2026-10-10; its replacement is qwen-image-2.0", ()),
     ("an end of a snapshot", "qwen-image-edit-max-2026-01-16", {"reference_image": URL}, "qwen-image-edit-max-2026-01-16 was announced",
      ("reference_images",)),
@@ -264,7 +264,7 @@ class Warned(unittest.TestCase):
             for name in ("negative_prompt", "prompt_extend", "function", "base_image_url"):
                 with self.subTest(name=name, value=value):
                     checked = check("wan2.7-image", prompt="x", **{name: value})
-                    self.assertEqual([*checked.warnings], [f"wan2.7-image takes no {name}; it is left out"])
+                    self.assertEqual([*checked.warnings], [f"wan2.7-image has no field {name}; it is ignored"])
                     self.assertNotIn(name, checked.values)
 
     def test_a_name_that_no_model_has_is_refused_whatever_is_said_of_it(self) -> None:
@@ -420,10 +420,10 @@ class Pictures(Case):
                 "is GIF; convert it: ffmpeg -i /x.png -frames:v 1 /x-2.png; allowed: JPEG, PNG, BMP, WEBP",
             ),
             ("TIFF", "wan2.6-image", Facts("image/tiff", 500, 500), 1, "is TIFF; convert it: "),
-            ("no picture", "qwen-image-2.0", None, 1, "no known picture format"),
+            ("no picture", "qwen-image-2.0", None, 1, "not a known picture format"),
             ("heavy", "wan2.6-image", Facts("image/png", 500, 500), 11 * 2**20, "has 11.0 MB; allowed: up to 10 MB"),
             ("heavy for 3.0", "qwen-image-3.0", Facts("image/png", 500, 500), 11 * 2**20, "allowed: up to 10 MB"),
-            ("no picture for 3.0", "qwen-image-3.0-pro", None, 1, "no known picture format"),
+            ("no picture for 3.0", "qwen-image-3.0-pro", None, 1, "not a known picture format"),
             ("legacy", "wanx2.1-imageedit", Facts("image/png", 500, 600), 1, "function"),
         ):
             with self.subTest(name):

@@ -50,20 +50,20 @@ class Words(unittest.TestCase):
 
     def test_what_is_refused(self) -> None:
         for argv, told in (
-            (("a", "b"), "'b' is a second prompt"),
-            (("--", "a", "b"), "'b' is a second prompt"),
-            (("--nonsense",), "--nonsense is no flag"),
-            (("--mod", "m"), "--mod is no flag"),
-            (("--Model", "m"), "--Model is no flag"),
-            (("-x",), "-x is no flag"),
-            (("--nonsense=1",), "--nonsense=1 is no flag"),
+            (("a", "b"), "only one prompt is allowed; got a second: 'b'"),
+            (("--", "a", "b"), "only one prompt is allowed; got a second: 'b'"),
+            (("--nonsense",), "unknown flag --nonsense"),
+            (("--mod", "m"), "unknown flag --mod"),
+            (("--Model", "m"), "unknown flag --Model"),
+            (("-x",), "unknown flag -x"),
+            (("--nonsense=1",), "unknown flag --nonsense=1"),
             (("--model",), "--model needs a value"),
             (("--model", "--async"), "--model needs a value"),
             (("--model", "--output=x"), "--model needs a value"),
             (("--async=1",), "--async is a switch"),
-            (("--timeout", "0"), "--timeout: '0' is not a positive number"),
-            (("--timeout", "nan"), "not a positive number"),
-            (("--poll-interval", "soon"), "not a positive number"),
+            (("--timeout", "0"), "--timeout must be a positive number of seconds, not '0'"),
+            (("--timeout", "nan"), "must be a positive number"),
+            (("--poll-interval", "soon"), "must be a positive number"),
         ):
             with self.subTest(argv), self.assertRaises(UsageError) as caught:
                 given(*argv)

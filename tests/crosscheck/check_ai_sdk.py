@@ -60,7 +60,10 @@ WEB = "https://example.com/a.mp4"
 
 
 class Row(NamedTuple):
-    """A call, and what the stand-in must have received for it, beside the prompt; then the clip that must come back."""
+    """A call, and what the stand-in must have received for it, beside the prompt; then the clip that must come back.
+
+    given: seconds of the clips that went in, which are billed too.
+    """
 
     model: str
     call: dict[str, Any]
@@ -69,6 +72,7 @@ class Row(NamedTuple):
     size: tuple[int, int] = (1280, 720)
     seconds: int = 5
     sound: bool = True
+    given: int = 0
 
 
 def items(*pairs: tuple[str, str]) -> dict[str, Any]:
@@ -134,6 +138,7 @@ WAN3 = (
         items(("reference_image", WIDE), ("reference_video", WEB)),
         {"resolution": "720P", "ratio": "16:9", "duration": 4},
         seconds=4,
+        given=5,  # as the stand-in takes a clip that it cannot see
     ),
 )  # fmt: skip
 """One id for every mode: what is given decides."""
@@ -205,7 +210,7 @@ class Sdk(unittest.TestCase):
         self.assertEqual(b"soun" in data, row.sound)
         self.assertIn(data, [kept.data for kept in standin.storage.results.values()])
         usage = outcome["metadata"]["usage"]
-        self.assertEqual((usage["duration"], usage["outputVideoDuration"]), (row.seconds, row.seconds))
+        self.assertEqual((usage["duration"], usage["outputVideoDuration"]), (row.seconds + row.given, row.seconds))
 
 
 class Videos(Sdk):

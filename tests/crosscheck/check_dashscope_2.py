@@ -125,7 +125,8 @@ class CommandLine(Case):
         Row("wan2.7-image", "image-generation create -t x -n 1 --size 1K", SYNC,
             message(), {"n": 1, "size": "1K"}, (1024, 1024)),
         Row("qwen-image-2.0", "multimodal-conversation create -t x", SYNC, message(), {}, (2048, 2048)),
-        Row("qwen-image-3.0-pro", "multimodal-conversation create -t x", SYNC, message(), {}, (2048, 2048)),
+        # This model chooses its size by the prompt; the stand-in always chooses the same.
+        Row("qwen-image-3.0-pro", "multimodal-conversation create -t x", SYNC, message(), {}, (1024, 1024)),
         Row("wan2.6-t2v", "video-synthesis create -p x --size 720*1280 --duration 3 --seed 7 --no-watermark", VIDEO,
             {"prompt": "x"}, {"size": "720*1280", "duration": 3, "seed": 7, "watermark": False}, (720, 1280), seconds=3),
         Row("wan2.7-t2v", "video-synthesis create -p x --resolution 720P --ratio 1:1 --duration 2", VIDEO,

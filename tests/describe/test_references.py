@@ -15,7 +15,8 @@ from urllib.parse import urlsplit
 
 from qianwen import environment, errors, regions
 from qianwen.account import store
-from qianwen.models.catalog import find
+from qianwen.models import image_rules, video_rules
+from qianwen.models.catalog import Rule, find
 from qianwen.models.image_models import IMAGES
 from qianwen.models.video_models import VIDEOS
 from qianwen.models.wire import SHAPES
@@ -249,8 +250,16 @@ class Generated(unittest.TestCase):
             self.assertTrue(f"| `{model.id}`" in content, model.id)
 
     def test_every_rule_has_a_sentence_and_every_sentence_a_rule(self) -> None:
-        used = {generate_references.rule_name(rule) for model in MODELS for mode in model.modes for rule in mode.rules}
-        self.assertEqual(used, set(generate_references.RULES))
+        used = {rule for model in MODELS for mode in model.modes for rule in mode.rules}
+        for rule in used:
+            self.assertRegex(rule.sentence, r"^[`A-Z].*[^.]\.$")
+        written = {
+            name
+            for module in (image_rules, video_rules)
+            for name, value in vars(module).items()
+            if isinstance(value, Rule) or getattr(value, "__annotations__", {}).get("return") == "Rule"
+        }
+        self.assertEqual({rule.check.__qualname__.partition(".")[0] for rule in used}, written)
 
     def test_silence_is_what_the_rows_say(self) -> None:
         for model in VIDEOS.models:

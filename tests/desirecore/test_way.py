@@ -101,7 +101,7 @@ class Pictures(Through):
     def test_an_answer_that_is_damaged(self) -> None:
         for data, code, words in (
             ({"data": [{"b64_json": "no base64!"}]}, 7, "not valid base64"),
-            ({"data": [{"b64_json": "bm8gcGljdHVyZQ=="}]}, 7, "no file that we know"),
+            ({"data": [{"b64_json": "bm8gcGljdHVyZQ=="}]}, 7, "the format of the result is unknown"),
             ({"data": []}, 1, "holds no picture"),
             ({"output": {"choices": []}}, 1, "holds no picture"),
             ({"output": {"choices": [{"message": {"content": [{"image": "file:///etc/passwd"}]}}]}}, 7, "scheme file"),
@@ -204,15 +204,24 @@ class Certificates(Through):
         self.assertEqual((reply["error"]["billed"], standin.sent), ("no", []))
 
 
+class Regions(Through):
+    def test_the_provider_has_its_own(self) -> None:
+        self.env["QWEN_REGION"] = "nowhere"
+        with self.service():
+            self.via("x")
+        (run,) = self.ledger.runs()
+        self.assertEqual(run.region, "")
+
+
 class Trouble(Through):
     def test_a_service_that_does_not_run(self) -> None:
         self.root.mkdir()
         path = self.root / "agent-service.port"
         for content, words in (
-            (None, f"{path} is not there"),
-            (b"", "holds no port"),
-            (b"61000; rm", "holds no port"),
-            (b"70000", "holds no port"),
+            (None, f"{path} does not exist"),
+            (b"", "does not contain a port"),
+            (b"61000; rm", "does not contain a port"),
+            (b"70000", "does not contain a port"),
             (b"\xff\xfe", "cannot be read"),
             (b"1\n", "no answer on https://127.0.0.1:1: the connection was refused"),
         ):
@@ -255,8 +264,8 @@ class Trouble(Through):
             (404, {"success": False, "error": "no such route"}, 1, "no such route", "does not offer"),
             (200, {"success": False, "statusCode": 429, "error": "slow down"}, 5, "slow down", "wait a moment"),
             (200, {"success": False, "statusCode": 400, "error": {"code": "DataInspectionFailed", "message": "x"}}, 1, "DataInspectionFailed", "content filter"),
-            (404, {"error": "Not Found"}, 5, "no media proxy of DesireCore's", "restart DesireCore"),
-            (404, b"<html>", 5, "no media proxy of DesireCore's", "restart DesireCore"),
+            (404, {"error": "Not Found"}, 5, "is not DesireCore's media proxy", "restart DesireCore"),
+            (404, b"<html>", 5, "is not DesireCore's media proxy", "restart DesireCore"),
         ):  # fmt: skip
             with self.subTest(status=status, answer=answer), self.service() as service:
                 service.answers = [(status, answer)]
@@ -349,9 +358,9 @@ class Store(Through):
     def test_one_of_two_is_not_taken(self) -> None:
         for answer, words in (
             ((413, {"error": "too large"}), "too large"),
-            ((200, {"success": True}), "no media id"),
-            ((200, {"mediaId": "x)](http://evil"}), "no media id"),
-            ((200, b"no JSON"), "no media id"),
+            ((200, {"success": True}), "without a media id"),
+            ((200, {"mediaId": "x)](http://evil"}), "without a media id"),
+            ((200, b"no JSON"), "without a media id"),
         ):
             with self.subTest(answer=answer), self.service() as service:
                 service.store_answers = [answer]
@@ -454,7 +463,11 @@ class Requests(Through):
                 else:
                     body, warnings = self.body("--request", request)
                     self.assertEqual(set(body["body"]), {"model", "messages", "size", "n"})
-                    self.assertIn(f"DesireCore passes no {field} on; it is left out", warnings)
+                    self.assertIn(f"DesireCore does not pass on {field}; it is left out", warnings)
+
+    def test_a_model_that_is_not_made_there_hides_no_other_problem(self) -> None:
+        reply = self.via("x", "--model", "wan2.6-t2i", "--image", "https://a.example/a.png", code=3)
+        self.assertEqual({problem["path"] for problem in reply["problems"]}, {"model", "reference_images"})
 
     def test_all_problems_at_once_by_the_rows_of_the_model(self) -> None:
         request = {"size": "10x10", "n": 9, "reference_image": "a.png", "promt": "x"}
@@ -472,14 +485,20 @@ class Requests(Through):
 
     def test_what_makes_no_sense_beside_it(self) -> None:
         for argv, words in (
-            (("x", "--submit-only"), "--via and --submit-only cannot be combined: DesireCore answers in one exchange"),
-            (("x", "--async"), "--via and --async cannot be combined: DesireCore answers in one exchange"),
-            (("x", "--set", "async=true"), "--via and --async cannot be combined: DesireCore answers in one exchange"),
-            (("--task-id", "t"), "--task-id works on what"),
-            (("--cancel", "t"), "--cancel works on what"),
-            (("--resume",), "--resume works on what"),
-            (("--tasks",), "--tasks works on what"),
-            (("x", "--sandbox"), "the sandbox plays DashScope"),
+            (
+                ("x", "--submit-only"),
+                "--via and --submit-only cannot be combined: DesireCore answers at once, without a task",
+            ),
+            (("x", "--async"), "--via and --async cannot be combined: DesireCore answers at once, without a task"),
+            (
+                ("x", "--set", "async=true"),
+                "--via and --async cannot be combined: DesireCore answers at once, without a task",
+            ),
+            (("--task-id", "t"), "DesireCore has no tasks"),
+            (("--cancel", "t"), "DesireCore has no tasks"),
+            (("--resume",), "DesireCore has no tasks"),
+            (("--tasks",), "DesireCore has no tasks"),
+            (("x", "--sandbox"), "the sandbox stands in for DashScope"),
             (("x", "--region", "intl"), "--via and --region cannot be combined"),
         ):
             with self.subTest(argv), self.service() as service:

@@ -58,9 +58,9 @@ class Logging(StandIn):
         self._write({"route": route, "status": reply.status, "body": _shown(body)})
         return reply
 
-    def trouble(self, fault: Fault, route: str) -> Reply:
+    def injected(self, fault: Fault, route: str) -> Reply:
         self._write({"route": route, "status": fault.status, "body": None})
-        return super().trouble(fault, route)
+        return super().injected(fault, route)
 
     def _write(self, line: JSON) -> None:
         with self._writing, self._log.open("a", encoding="utf-8") as stream:

@@ -349,7 +349,7 @@ class Tunnel(Door):
                 self.assertEqual(there.received, [])
 
     def test_what_a_proxy_answers(self) -> None:
-        garbage = "does not answer as an http proxy"
+        garbage = "does not answer like an http proxy"
         for answer, words, permanent in (
             (
                 b"HTTP/1.1 403 Forbidden\r\nContent-Length: 3\r\n\r\nno!",

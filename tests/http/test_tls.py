@@ -179,10 +179,11 @@ class Records(unittest.TestCase):
         return response
 
     def test_what_is_at_hand_comes_in_one_piece(self) -> None:
-        with peer(saying(self.BODY, len(self.BODY), closing)).listening() as url:
+        said = threading.Event()
+        with peer(saying(self.BODY, len(self.BODY), lambda _: said.set())).listening() as url:
             response = self.ask(url)
             blocks = [response.read(2**20)]
-            time.sleep(0.2)  # the rest arrives
+            self.assertTrue(said.wait(20))
             while block := response.read(2**20):
                 blocks.append(block)
         self.assertEqual(b"".join(blocks), self.BODY)
@@ -190,13 +191,16 @@ class Records(unittest.TestCase):
 
     def test_a_connection_that_the_server_has_ended_carries_nothing_that_is_paid_for(self) -> None:
         """Its farewell came right behind the answer and is read already, but the connection itself is still open."""
-        there = peer(saying(b"first", 5, taking_leave), saying(b"second", 6, closing))
+        gone = threading.Event()
+        there = peer(
+            saying(b"first", 5, lambda connection: taking_leave(connection, gone)), saying(b"second", 6, closing)
+        )
         with there.listening() as plain:
             url = plain.replace("http://127.0.0.1", "https://localhost")
             door = Transport(env={"SSL_CERT_FILE": str(CERT)})
             self.addCleanup(door.close)
             with door.send(Request("GET", url)) as response:
-                time.sleep(0.3)
+                self.assertTrue(gone.wait(20))
                 self.assertEqual(response.read_all(100), b"first")
             with door.send(Request("POST", url, {}, b"{}", billable=True, once=True)) as response:
                 self.assertEqual(response.read_all(100), b"second")
@@ -204,15 +208,16 @@ class Records(unittest.TestCase):
 
     def test_a_server_that_reads_slowly_but_steadily_is_waited_for(self) -> None:
         """TLS says nothing of a block before all of it is taken, so a block is smaller than what patience allows for."""
-        body = bytes(12 * 2**20)
-        with peer(reading_slowly).listening() as plain:
+        body = bytes(32 * 2**20)  # several times what lies between the two of them
+        patience = 3.0
+        with peer(reading_within(patience + 2)).listening() as plain:
             url = plain.replace("http://127.0.0.1", "https://localhost")
             door = Transport(env={"SSL_CERT_FILE": str(CERT)})
             self.addCleanup(door.close)
             began = time.monotonic()
-            with door.send(Request("POST", url, {}, body, patience=1.0)) as response:
+            with door.send(Request("POST", url, {}, body, patience=patience)) as response:
                 self.assertEqual(response.read_all(100), str(len(body)).encode())
-        self.assertGreater(time.monotonic() - began, 1.5)
+        self.assertGreater(time.monotonic() - began, patience)
 
     def test_what_came_before_a_break_counts(self) -> None:
         for end in (closing, breaking, garbling):
@@ -231,26 +236,33 @@ def closing(connection: ssl.SSLSocket) -> None:
     pass
 
 
-def taking_leave(connection: ssl.SSLSocket) -> None:
+def taking_leave(connection: ssl.SSLSocket, gone: threading.Event) -> None:
     """The end of TLS and not of the connection: no answer to it is waited for."""
     connection.settimeout(0.05)
     with suppress(OSError):
         connection.unwrap()
+    gone.set()
     time.sleep(1)
 
 
-def reading_slowly(there: Peer) -> Callable[[socket.socket], None]:
-    def handle(connection: socket.socket) -> None:
-        with secured(connection) as line:
-            head, _, body = line.recv(65536).partition(b"\r\n\r\n")
-            length = int(head.lower().partition(b"content-length: ")[2].split()[0])
-            count = len(body)
-            while count < length:
-                count += len(line.recv(65536))
-                time.sleep(0.0025)
-            line.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%d" % (len(str(count)), count))
+def reading_within(seconds: float) -> Callable[[Peer], Callable[[socket.socket], None]]:
+    """A server that takes so long for a body, as steadily as it can: what a busy machine holds up, it catches up on."""
 
-    return handle
+    def make(there: Peer) -> Callable[[socket.socket], None]:
+        def handle(connection: socket.socket) -> None:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+            with secured(connection) as line:
+                head, _, body = line.recv(65536).partition(b"\r\n\r\n")
+                length = int(head.lower().partition(b"content-length: ")[2].split()[0])
+                count, began = len(body), time.monotonic()
+                while count < length:
+                    count += len(line.recv(65536))
+                    time.sleep(max(0.0, began + seconds * count / length - time.monotonic()))
+                line.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%d" % (len(str(count)), count))
+
+        return handle
+
+    return make
 
 
 def secured(connection: socket.socket) -> ssl.SSLSocket:

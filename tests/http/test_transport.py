@@ -124,8 +124,8 @@ class Faults(unittest.TestCase):
     def test_where_it_breaks(self) -> None:
         for name, data, words in (
             ("no answer", b"", "closed the connection"),
-            ("half a status line", b"HTTP/1.1 20", "no HTTP"),
-            ("no HTTP", b"SSH-2.0-OpenSSH\r\n", "no HTTP"),
+            ("half a status line", b"HTTP/1.1 20", "not HTTP"),
+            ("no HTTP", b"SSH-2.0-OpenSSH\r\n", "not HTTP"),
             ("half a body", b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n12345", "broke off"),
             ("half a chunk", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\na\r\n12345", "broke off"),
             ("a chunk of nonsense", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n12345", ""),

@@ -262,13 +262,13 @@ class Inputs(Case):
         (self.cwd / "empty.png").touch()
         (self.cwd / "folder").mkdir()
         for text, words in (
-            ("none.png", f"is not there (looked for {self.cwd / 'none.png'})"),
+            ("none.png", f"does not exist (looked for {self.cwd / 'none.png'})"),
             ("empty.png", "empty"),
-            ("folder", "no regular file"),
+            ("folder", "is not a regular file"),
             ("a\0b", "cannot be read"),
             ("x" * 5000, "cannot be read"),
             ("s3://bucket/x.png", "s3:"),
-            ("", "no regular file"),
+            ("", "is not a regular file"),
         ):
             with self.subTest(text[:20]):
                 self.assertIn(words, self.look(text).fault)

@@ -150,24 +150,24 @@ class Settings(Case):
 
     # base, key, what the advice says
     ADVICE = (
-        (BASE, "sk-ws-x.Y1", "takes keys of cn-beijing only", "try --region ap-southeast-1 (with"),
-        ("https://dashscope-intl.aliyuncs.com/api/v1", "sk-0123456789abcdef", "keys of ap-southeast-1 only", "try --region cn-beijing (with"),
-        ("https://dashscope-us.aliyuncs.com/api/v1", "sk-0123456789abcdef", "keys of us-east-1 only", "cn-beijing or ap-southeast-1"),
-        ("https://cn-hongkong.dashscope.aliyuncs.com/api/v1", "sk-0123456789abcdef", "keys of cn-hongkong only", "--region"),
-        ("https://ws-1.eu-central-1.maas.aliyuncs.com/api/v1", "sk-ws-x.Y1", "only keys that were made in this very workspace", "unset DASHSCOPE_HTTP_BASE_URL and QWEN_BASE_URL"),
+        (BASE, "sk-ws-x.Y1", "accepts only keys of cn-beijing", "try --region ap-southeast-1 (with"),
+        ("https://dashscope-intl.aliyuncs.com/api/v1", "sk-0123456789abcdef", "accepts only keys of ap-southeast-1", "try --region cn-beijing (with"),
+        ("https://dashscope-us.aliyuncs.com/api/v1", "sk-0123456789abcdef", "accepts only keys of us-east-1", "cn-beijing or ap-southeast-1"),
+        ("https://cn-hongkong.dashscope.aliyuncs.com/api/v1", "sk-0123456789abcdef", "accepts only keys of cn-hongkong", "--region"),
+        ("https://ws-1.eu-central-1.maas.aliyuncs.com/api/v1", "sk-ws-x.Y1", "only keys of this workspace", "unset DASHSCOPE_HTTP_BASE_URL and QWEN_BASE_URL"),
         ("https://trial.cn-beijing.maas.aliyuncs.com/api/v1", "sk-ws-x.Y1", "trial host", "keys of cn-beijing"),
-        ("https://token-plan.cn-beijing.maas.aliyuncs.com/api/v1", "sk-ws-x.Y1", "takes Token Plan keys only", "unset"),
+        ("https://token-plan.cn-beijing.maas.aliyuncs.com/api/v1", "sk-ws-x.Y1", "accepts only Token Plan keys", "unset"),
         ("https://token-plan.cn-beijing.maas.aliyuncs.com/api/v1", "sk-sp-x.Y1", "its own plan and region", "not interchangeable"),
-        (BASE, "sk-sp-x.Y1", "plan's own host only", "pay-as-you-go"),
-        (BASE, "st-0123456789", "30 minutes", "make a new one"),
-        ("https://ws-1.cn-beijing.maas.aliyuncs.com/api/v1", "st-0123456789", "30 minutes", "make a new one"),
-        ("https://maas.qwencloudapi.com/api/v1", "sk-ws-x.Y1", "keys of QwenCloud only", "unset"),
+        (BASE, "sk-sp-x.Y1", "only on their plan's own host", "pay-as-you-go"),
+        (BASE, "st-0123456789", "30 minutes", "create a new one"),
+        ("https://ws-1.cn-beijing.maas.aliyuncs.com/api/v1", "st-0123456789", "30 minutes", "create a new one"),
+        ("https://maas.qwencloudapi.com/api/v1", "sk-ws-x.Y1", "accepts only QwenCloud keys", "unset"),
         ("https://token-plan.maas.qwencloudapi.com/api/v1", "sk-sp-x.Y1", "its own plan", "not interchangeable"),
-        ("https://token-plan.maas.qwencloudapi.com/api/v1", "sk-ws-x.Y1", "takes Token Plan keys only", "unset"),
-        ("https://proxy.example.com:8443/x", "sk-ws-x.Y1", "proxy.example.com is no DashScope host", "unset"),
-        ("https://proxy.example.com/x", "st-0123456789", "is no DashScope host", "which key it takes"),
+        ("https://token-plan.maas.qwencloudapi.com/api/v1", "sk-ws-x.Y1", "accepts only Token Plan keys", "unset"),
+        ("https://proxy.example.com:8443/x", "sk-ws-x.Y1", "proxy.example.com is not a DashScope host", "unset"),
+        ("https://proxy.example.com/x", "st-0123456789", "is not a DashScope host", "which key it accepts"),
         ("http://127.0.0.1:80/api/v1", "sk-sp-x.Y1", "127.0.0.1 is this machine", "another key"),
-        ("", "", "no DashScope host", "unset"),
+        ("", "", "not a DashScope host", "unset"),
     )  # fmt: skip
 
     def test_advice_when_a_key_is_refused(self) -> None:
@@ -262,7 +262,7 @@ class Settings(Case):
                 endpoint.base_url(
                     self.place(DASHSCOPE_WORKSPACE=value, DASHSCOPE_API_KEY="the-key-itself"), "cn-beijing"
                 )
-            self.assertIn("DASHSCOPE_WORKSPACE in the environment is no workspace id", caught.exception.message)
+            self.assertIn("DASHSCOPE_WORKSPACE in the environment is not a workspace id", caught.exception.message)
             self.assertNotIn(value, caught.exception.message)
             self.assertIn("letters, digits and hyphens", caught.exception.hint)
 

@@ -46,7 +46,7 @@ class Wait(unittest.TestCase):
             fetch,
             "t-1",
             interval,
-            lambda seen, _: self.words.append(seen.word),
+            lambda poll, _: self.words.append(poll.status),
             young,
         )
 
@@ -107,10 +107,10 @@ class Wait(unittest.TestCase):
     def test_look_after_look_refused_gives_up_without_calling_the_task_failed(self) -> None:
         with self.assertRaises(Unavailable) as caught:
             self.wait(Refused("gone fishing", code="NotFound", http_status=404))
-        self.assertEqual(len(self.looks), tasks.LOOKS_IN_VAIN)
+        self.assertEqual(len(self.looks), tasks.MOST_REFUSED_POLLS)
         error = caught.exception
         self.assertEqual((error.task_id, error.code, error.http_status), ("t-1", "NotFound", 404))
-        self.assertIn("the task goes on", error.hint)
+        self.assertIn("the task itself continues", error.hint)
 
     def test_a_refused_key_ends_it(self) -> None:
         with self.assertRaises(AuthError):
@@ -147,4 +147,4 @@ class Wait(unittest.TestCase):
     def test_bodies_that_are_none(self) -> None:
         answers: tuple[dict[str, Any], ...] = ({}, {"output": None}, {"output": []}, {"output": {"task_status": None}})
         for answer in answers:
-            self.assertEqual(tasks.look(answer).meaning, tasks.WAITING)
+            self.assertEqual(tasks.read(answer).meaning, tasks.WAITING)

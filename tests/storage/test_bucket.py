@@ -239,8 +239,8 @@ class Settings(Case):
             "OSS_ACCESS_KEY_SECRET is not set",
             "real environment",
         ),
-        ({"QWEN_TMP_OSS_AK_ID": "LTAI/x,y"}, AuthError, "QWEN_TMP_OSS_AK_ID in the environment holds", ""),
-        ({"QWEN_TMP_OSS_AK_SECRET": "two words"}, AuthError, "QWEN_TMP_OSS_AK_SECRET in the environment holds", ""),
+        ({"QWEN_TMP_OSS_AK_ID": "LTAI/x,y"}, AuthError, "QWEN_TMP_OSS_AK_ID in the environment has", ""),
+        ({"QWEN_TMP_OSS_AK_SECRET": "two words"}, AuthError, "QWEN_TMP_OSS_AK_SECRET in the environment has", ""),
         ({"QWEN_TMP_OSS_AK_ID": f"STS.{KEY_ID}"}, AuthError, "whose token is missing", "OSS_SESSION_TOKEN"),
         (
             {
@@ -251,7 +251,7 @@ class Settings(Case):
                 "OSS_SESSION_TOKEN": "not\na token",
             },
             AuthError,
-            "OSS_SESSION_TOKEN in the environment holds",
+            "OSS_SESSION_TOKEN in the environment has",
             "",
         ),
     )  # fmt: skip
@@ -740,7 +740,7 @@ class Document(unittest.TestCase):
     def test_it_names_the_limits(self) -> None:
         for fact in (
             f"`{bucket_settings.DEFAULT_PREFIX}` unless set",
-            f"{bucket_settings.DEFAULT_EXPIRES} unless set, 1 to {bucket_settings.LONGEST_EXPIRES};",
+            f"default {bucket_settings.DEFAULT_EXPIRES}, 1 to {bucket_settings.LONGEST_EXPIRES};",
             f"1 to {bucket_settings.LONGEST_EXPIRES_OF_A_TOKEN} ",
             f"up to {bucket.LARGEST_OBJECT_BYTES // 2**30} GB",
         ):

@@ -14,8 +14,7 @@ from qianwen.errors import LinkExpired, OutputError
 from qianwen.http.messages import Fault, Response
 from qianwen.sandbox.storage import crc64
 from qianwen.storage import results
-from qianwen.storage.beside import LARGE_BYTES, Beside
-from qianwen.storage.checksums import Crc64
+from qianwen.storage.checksums import LARGE_BYTES, Crc64, Hasher
 
 from ..support import Script, answer
 
@@ -152,7 +151,7 @@ class Fetch(unittest.TestCase):
         self.assertEqual(self.script.requests[1].url, "https://other.aliyuncs.com/2.png")
         self.assertNotIn("Authorization", self.script.requests[1].headers)
         self.assertIn("http:", self.error(answer(b"", 302, location="http://other.example.com/")).message)
-        self.assertIn("no URL", self.error(answer(b"", 302, location="https://[bad/")).message)
+        self.assertIn("not a URL", self.error(answer(b"", 302, location="https://[bad/")).message)
         self.assertIn("too often", self.error(*[answer(b"", 302, location=URL)] * 9).message)
 
 
@@ -162,16 +161,16 @@ class InAnotherThread(unittest.TestCase):
     def test_every_block_in_its_order_whatever_its_size(self) -> None:
         blocks = [bytes([number]) * (LARGE_BYTES if number in (3, 4, 9) else number + 1) for number in range(40)]
         done: list[bytes] = []
-        with Beside(done.append) as beside:
+        with Hasher(done.append) as hasher:
             for block in blocks:
-                beside.hand_over(block)
+                hasher.update(block)
         self.assertEqual(done, blocks)
 
     def test_small_blocks_need_no_thread(self) -> None:
         places: list[int] = []
-        with Beside(lambda _: places.append(threading.get_ident())) as beside:
+        with Hasher(lambda _: places.append(threading.get_ident())) as hasher:
             for block in (b"x", b"y", self.LARGE, b"z"):
-                beside.hand_over(block)
+                hasher.update(block)
         self.assertEqual([place == threading.get_ident() for place in places], [True, True, False, False])
 
     def test_what_goes_wrong_there_is_raised_here(self) -> None:
@@ -179,30 +178,30 @@ class InAnotherThread(unittest.TestCase):
             raise ValueError("no")
 
         for count in (1, 20):
-            with self.subTest(count), self.assertRaisesRegex(ValueError, "no"), Beside(work) as beside:
+            with self.subTest(count), self.assertRaisesRegex(ValueError, "no"), Hasher(work) as hasher:
                 for _ in range(count):
-                    beside.hand_over(self.LARGE)
+                    hasher.update(self.LARGE)
 
     def test_what_goes_wrong_in_both_places_is_not_taken_for_a_break_of_the_line(self) -> None:
         def work(block: bytes) -> None:
             raise MemoryError
 
-        with self.assertRaises(MemoryError), Beside(work) as beside:
-            beside.hand_over(self.LARGE)
+        with self.assertRaises(MemoryError), Hasher(work) as hasher:
+            hasher.update(self.LARGE)
             raise Fault("the connection broke", sent=True)
 
     def test_what_goes_wrong_here_waits_for_what_is_done_there(self) -> None:
         done: list[bytes] = []
-        with self.assertRaises(KeyboardInterrupt), Beside(done.append) as beside:
-            beside.hand_over(self.LARGE)
+        with self.assertRaises(KeyboardInterrupt), Hasher(done.append) as hasher:
+            hasher.update(self.LARGE)
             raise KeyboardInterrupt
         self.assertEqual(len(done), 1)
 
     def test_a_machine_without_a_thread_to_spare(self) -> None:
         done: list[bytes] = []
-        with mock.patch.object(threading.Thread, "start", side_effect=RuntimeError), Beside(done.append) as beside:
-            beside.hand_over(self.LARGE)
-            beside.hand_over(b"x")
+        with mock.patch.object(threading.Thread, "start", side_effect=RuntimeError), Hasher(done.append) as hasher:
+            hasher.update(self.LARGE)
+            hasher.update(b"x")
         self.assertEqual(done, [self.LARGE, b"x"])
 
     def test_a_large_download_is_hashed_and_continued(self) -> None:

@@ -629,7 +629,9 @@ INPUTS = (
         for path in SECRETS[:4]
     ),
     *(Attack(f"{path} as a first frame", SECRET_FILES, ("x", "--first-frame", path, "--print-response"), [3], program="video") for path in SECRETS),
-    *(Attack(f"{path} as a request", SECRET_FILES, ("--file", path, "--print-response"), [3]) for path in SECRETS if path != "/dev/zero"),
+    *(Attack(f"{path} as a request", SECRET_FILES, ("--file", path, "--print-response"), [3]) for path in SECRETS),
+    *(Attack(f"{path} as a document", SECRET_FILES, ("x", "--model", "wan3.0-video", "--document", path, "--print-response"), [3], program="video") for path in SECRETS),
+    *(Attack(f"{path} as a web page", SECRET_FILES, ("x", "--model", "wan3.0-video", "--link", path, "--print-response"), [3], program="video") for path in SECRETS),
     *(
         Attack(f"{path} as a text is only a text", SECRET_FILES, ("--set", f"prompt={path}", "--set", f"negative_prompt=@{path}", "--print-response"), [0])
         for path in SECRETS[:4]

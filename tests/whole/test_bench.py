@@ -12,9 +12,11 @@ import subprocess
 import sys
 import tracemalloc
 import unittest
+from bisect import bisect_left
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import mean
+from threading import Barrier
 from typing import Iterator
 
 from qianwen.http.connections import Opener
@@ -57,7 +59,13 @@ class Imports(unittest.TestCase):
         bare = imported("-c", "import os, sys")
         ours = {"qianwen", *(f"qianwen.{name}" for name in ("ask", "cli", "environment", "errors", "regions"))}
         ours |= {"qianwen.command", "qianwen.command.flags", "qianwen.command.help_page"}
-        ours |= {"qianwen.models", "qianwen.models.catalog", "qianwen.plain", "qianwen.plain.record"}
+        ours |= {
+            "qianwen.models",
+            "qianwen.models.catalog",
+            "qianwen.models.shared_rows",
+            "qianwen.plain",
+            "qianwen.plain.record",
+        }
         rows = {
             "image.py": {"qianwen.models.image_models", "qianwen.models.image_rules"},
             "video.py": {"qianwen.models.video_models", "qianwen.models.video_rules", "qianwen.models.media_items"},
@@ -155,14 +163,14 @@ class Runs(Case):
 
     def test_downloads_overlap(self) -> None:
         with self.loopback() as server:
-            server.delays = {"result": 0.15}
+            server.together = {"result": Barrier(4, timeout=20)}
             self.json("x", "--model", "wan2.6-t2i", "-n", "4")
         self.assertEqual((len(server.of("result")), server.busiest), (4, 4))
 
     def test_uploads_overlap(self) -> None:
         photos = [word for name in "abcd" for word in ("--image", str(self.picture(f"{name}.png")))]
         with self.loopback() as server:
-            server.delays = {"upload": 0.15}
+            server.together = {"upload": Barrier(4, timeout=20)}
             self.json("x", *photos)
         self.assertEqual((len(server.of("upload")), server.busiest), (4, 4))
 
@@ -176,7 +184,7 @@ class Beat(unittest.TestCase):
 
     def late(self, seconds: float) -> float:
         """Seconds from the end of a task to the next look."""
-        return next(look for look in self.looks if look >= seconds) - seconds
+        return self.looks[bisect_left(self.looks, seconds)] - seconds
 
     def test_a_task_waits_for_a_look_for_a_tenth_of_its_length(self) -> None:
         for seconds in range(1, 3600):

@@ -18,13 +18,21 @@ from .. import ROOT
 from ..support import KEY, Case
 
 RECIPE = (ROOT / "references" / "ci.md").read_text(encoding="utf-8")
-SECONDS = 10.0
+SECONDS = 10.0  # on a machine that has nothing else to do
 
 
 def block(language: str) -> str:
     found = re.findall(rf"```{language}\n(.*?)```", RECIPE, re.DOTALL)
     assert len(found) == 1, f"{len(found)} blocks of {language}"
     return str(found[0])
+
+
+def crowded() -> float:
+    """How much longer than its own work a child takes here now, because others work too: 1 on a quiet machine."""
+    began, before = time.monotonic(), os.times()
+    subprocess.run([sys.executable, "-c", "for _ in range(10**7): pass"], check=True)
+    worked = os.times().children_user + os.times().children_system - before.children_user - before.children_system
+    return max(1.0, (time.monotonic() - began) / worked)
 
 
 def steps() -> list[str]:
@@ -68,10 +76,11 @@ class Recipe(Case):
         self.assertEqual(recorded.returncode, 0, recorded.stderr)
         shutil.rmtree(self.cwd / "out")
         self.assertNotIn(KEY, (self.cwd / "tapes" / "cat.json").read_text(encoding="utf-8"))
-        began = time.monotonic()
+        before, began = crowded(), time.monotonic()
         ran = self.follow(self.folder / "runner")
+        took = time.monotonic() - began
         self.assertEqual([(step.returncode, step.stderr if step.returncode else "") for step in ran], [(0, "")] * 3)
-        self.assertLess(time.monotonic() - began, SECONDS)
+        self.assertLess(took, SECONDS * max(before, crowded()))
         kinds = {}
         for path in (self.cwd / "out").iterdir():
             with path.open("rb") as stream:

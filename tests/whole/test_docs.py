@@ -30,8 +30,9 @@ if TYPE_CHECKING:
 
 SKILL = ROOT / "SKILL.md"
 README = ROOT / "README.md"
+CONTRIBUTING = ROOT / ".github" / "CONTRIBUTING.md"
 REFERENCES = sorted((ROOT / "references").glob("*.md"))
-DOCUMENTS = [README, SKILL, ROOT / ".github" / "CONTRIBUTING.md", *REFERENCES]
+DOCUMENTS = [README, SKILL, CONTRIBUTING, *REFERENCES]
 GENERATED = ("models.md", "request-fields.md")
 CATALOGS = (IMAGES, VIDEOS)
 MODELS = (*IMAGES.models, *VIDEOS.models)
@@ -45,6 +46,13 @@ FLAGS = {
 }
 OTHER_FLAGS = {"--skill", "--out"}  # of npx skills, in the command that the update signal shows; of sips
 ENTRIES = ("image.py", "video.py", "sandbox.py", "gossamer.py")
+# Of other skills, of other tools, and of a workflow that the reader writes.
+OTHER_PATHS = {
+    "scripts/check_update.py",
+    ".github/workflows/media.yml",
+    ".github/skills",
+    ".github/copilot-instructions.md",
+}
 SOURCES = {path: path.read_text(encoding="utf-8") for path in sorted((ROOT / "scripts").rglob("*.py"))}
 PLACES = {"IMAGE_URL": "https://example.com/made.png", "VIDEO_URL": "https://example.com/made.mp4"}
 # Flags of a command that works on what exists, or on nothing; such a command is run as it stands.
@@ -280,10 +288,12 @@ class Names(unittest.TestCase):
     def test_every_model_in_a_document_exists(self) -> None:
         known = {name for model in MODELS for name in (model.id, *model.aliases)}
         families = {"qwen-image", "qwen-image-edit", "wan-std", "wan-pro"}  # the last two are values of `mode`
+        shown_how_to_add = {"wan2.9-t2i", "wan2.9-t2i-plus"}
         for path in DOCUMENTS:
+            allowed = known | families | (shown_how_to_add if path == CONTRIBUTING else set())
             for model in set(re.findall(r"`((?:wan|qwen-image|z-image|happyhorse)[a-z0-9.-]*)`", text(path))):
                 with self.subTest(path=path.name, model=model):
-                    self.assertIn(model, known | families)
+                    self.assertIn(model, allowed)
 
     def test_every_field_that_is_set_exists(self) -> None:
         known = fields() | {"media"}
@@ -293,16 +303,21 @@ class Names(unittest.TestCase):
                     self.assertIn(field, known)
 
     def test_every_name_in_backticks_stands_in_the_code(self) -> None:
-        """Fields of requests and answers, kinds, states, variables. A name of theirs has an underscore."""
+        """Fields of requests and answers, kinds, states, variables. A name of theirs has an underscore.
+
+        CONTRIBUTING names tests as well.
+        """
         code = set(re.findall(r"\w+", "".join(SOURCES.values()))) | fields()
         code |= set(BUCKET_NAMES)
+        tests = sorted((ROOT / "tests").rglob("*.py"))
+        in_tests = {word for test in tests for word in (test.stem, *re.findall(r"\w+", text(test)))}
         theirs = {"TASK_ID", "WORKSPACE_ID", "VIDEO_URL", "concatenate_videoclips", "set_audio"}
         for path in DOCUMENTS:
             for span in re.findall(r"`([^`\n]+)`", re.sub(r"(?ms)^ *```.*?^ *```", "", text(path))):
                 for name in re.findall(r"(?<![\w./-])[A-Za-z]\w*_\w+(?![\w./])", span):
                     if name not in theirs:
                         with self.subTest(path=path.name, name=name):
-                            self.assertTrue(name in code, name)
+                            self.assertTrue(name in code or (path == CONTRIBUTING and name in in_tests), name)
 
     def test_every_variable_that_the_code_reads_is_documented(self) -> None:
         content = "".join(map(text, REFERENCES))
@@ -347,6 +362,48 @@ class Names(unittest.TestCase):
             with self.subTest(path.name):
                 priced = re.search(r"[$¥€]\s?\d|\d\s?(USD|CNY|RMB|元|yuan|dollars?|cents?)\b", text(path))
                 self.assertFalse(priced, priced)
+
+
+class Paths(unittest.TestCase):
+    """Whoever has only the tree and the documents finds the right file."""
+
+    PACKAGE = ROOT / "scripts" / "qianwen"
+    FILES = frozenset(path.name for folder in ("scripts", "tests") for path in (ROOT / folder).rglob("*.py"))
+
+    def test_every_path_in_a_document_exists(self) -> None:
+        """From the root, from scripts/qianwen/, or beside the document; a bare file name is that of some module."""
+        looks_like_one = (
+            r"(?<![\w/.~>}$-])((?:scripts|tests|references|\.ci|\.github)/[\w./-]*|[\w-]+(?:/[\w-]+)*\.py\b)"
+        )
+        count = 0
+        for path in [*DOCUMENTS, ROOT / "tests" / "evals" / "README.md"]:
+            for shown in {found.rstrip(".") for found in re.findall(looks_like_one, text(path))} - OTHER_PATHS:
+                with self.subTest(path=path.name, shown=shown):
+                    places = (ROOT, self.PACKAGE, path.parent)
+                    self.assertTrue(shown in self.FILES or any((place / shown).exists() for place in places), shown)
+                    count += 1
+        self.assertGreater(count, 60)
+
+    def test_the_tree_of_the_readme_has_every_wing(self) -> None:
+        (tree,) = re.findall(r"(?s)\n## Where things are\n\n```\n(.*?)```", text(README))
+        wings = {path.parent.name for path in self.PACKAGE.glob("*/__init__.py")}
+        self.assertEqual(set(re.findall(r"  ([a-z]+)/ ", tree)), wings)
+
+    def test_the_files_in_which_a_change_goes_have_what_is_named(self) -> None:
+        """The names in a clause stand in every file of that clause."""
+        rows = table_rows(text(README), "Where things are")
+        self.assertEqual(len(rows), 10)
+        count = 0
+        for change, file, others in rows:
+            for clause in f"{file};{others}".split(";"):
+                spans = re.findall(r"`([^`]+)`", clause)
+                files = [self.PACKAGE / span for span in spans if re.fullmatch(r"(?!tests/)[\w/]+\.py", span)]
+                for name in (span for span in spans if re.fullmatch(r"\w+", span)):
+                    for path in files:
+                        with self.subTest(change, name=name, file=path.name):
+                            self.assertRegex(SOURCES[path], rf"\b{name}\b")
+                            count += 1
+        self.assertGreater(count, 15)
 
 
 class Skill(unittest.TestCase):

@@ -59,7 +59,7 @@ class Surroundings(Case):
         self.assertIn('"text": "猫 é"'.encode(), ran.stdout)
         ran = self.shell("$image - --dry-run", b"caf\xe9")
         self.assertEqual(ran.returncode, 3)
-        self.assertIn(b"stdin could not be read: it is no UTF-8 text", ran.stderr)
+        self.assertIn(b"stdin could not be read: it is not UTF-8 text", ran.stderr)
 
     def test_interpreters_that_leave_the_folder_of_a_script_out(self) -> None:
         for flag in ("-I", *(["-P"] if sys.version_info >= (3, 11) else [])):
@@ -104,7 +104,7 @@ class Surroundings(Case):
         ran = self.shell("$image x --dry-run")
         self.assertEqual(ran.returncode, 0, ran.stderr)
         ran = self.shell("$image x --image x.png --dry-run")
-        self.assertIn(b"is no regular file", ran.stderr)
+        self.assertIn(b"is not a regular file", ran.stderr)
 
     def test_a_key_is_hidden_wherever_it_was_put_by_mistake(self) -> None:
         key = 'quo"ted\\key-without-a-known-shape'

@@ -1,1 +1,1 @@
-"""What was bought and what became of it. May be imported by actions, desirecore and cli."""
+"""What this machine bought and what became of it. May be imported by actions, desirecore and cli."""

@@ -1,4 +1,4 @@
-"""`--tasks`: what the account knows of the last runs. Nothing is sent, and no key is needed."""
+"""`--tasks`: what the account knows about the last runs. Sends nothing and needs no key."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ LATEST = 1e12  # a moment beyond this is no moment of a clock
 
 
 def recent(account: Account, now: float) -> list[JSON]:
-    """The last runs of both programs, newest first, and every one that is open."""
+    """The last runs of both programs, newest first, and every older one that is open."""
     return [row(account, run, now) for run in account.recent(MOST_ROWS)]
 
 
 def row(account: Account, run: Purchase, now: float) -> JSON:
-    """A run as `--tasks` and `--resume` tell it. age: seconds."""
+    """A run as `--tasks` and `--resume` report it. age: in seconds."""
     return {
         "run": run.id,
         "state": EXPIRED if run.state in OPEN and account.is_forgotten(run) else account.state(run),

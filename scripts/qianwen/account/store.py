@@ -182,7 +182,8 @@ class Account:
     def add(self, run_id: str, event: str, **fields: Any) -> None:
         """One step of a run. Raises OSError when the disk does not take it.
 
-        event: task (task_id), offer (task_ids), result (urls, body), file (index, path, sha256), end (state, told, at), deliver.
+        event: task (task_id), offer (task_ids), result (urls, body), file (index, path, sha256), end (state, told, at),
+        or deliver.
         """
         self._write(lambda database: _STEPS[event](database, run_id, **fields), STEP_SECONDS)
 

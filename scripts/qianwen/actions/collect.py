@@ -1,4 +1,4 @@
-"""Work on a task that exists: wait for it, or look once, and save what it made; or cancel it."""
+"""Continue an existing task: wait for it, or poll it once, and save its result; or cancel it."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from .dashscope import Connection
     from .run import Run
 
-SHOWN_SECONDS = 60.0  # after its submission every part of the service knows a task
+VISIBLE_SECONDS = 60.0  # after its submission; until then a part of the service may not know the task
 
 
 def collect(run: Run) -> Outcome:
-    """`--task-id`: finish a task, which need not be one of this machine's."""
+    """`--task-id`: finish a task, even one that another machine submitted."""
     task_id = run.outcome.task_id = run.ask.task_id
     known = _recall(run, task_id)
     with run.entry() as entry:
@@ -39,16 +39,16 @@ def collect(run: Run) -> Outcome:
 
 
 def cancel(run: Run) -> Outcome:
-    """`--cancel`: a task that has not begun is not made and not billed. A refusal to cancel ends nothing."""
+    """`--cancel`: stop a task before it begins, so it costs nothing. If the service refuses, the task continues."""
     task_id = run.outcome.task_id = run.ask.cancel
-    run.outcome.way_on = ("--cancel", task_id)
+    run.outcome.next_flags = ("--cancel", task_id)
     known = _recall(run, task_id)
     with connected(run, known) as connection:
         _warn_of_another_base(run, connection, known)
         try:
             connection.client.cancel(task_id)
         except Refused as error:
-            run.outcome.way_on = ("--task-id", task_id) if error.billed != "no" else ()
+            run.outcome.next_flags = ("--task-id", task_id) if error.billed != "no" else ()
             raise
     if known:
         entry = run.entry()
@@ -63,20 +63,23 @@ def cancel(run: Run) -> Outcome:
 def finish(
     run: Run, connection: Connection, entry: Entry, known: Purchase | None, target: Target, patient: bool
 ) -> None:
-    """The task's result onto the disk. patient: wait for it, else look once."""
+    """Save the task's result.
+
+    patient: wait for the result; otherwise poll once.
+    """
     task_id = run.outcome.task_id
     if patient:
         body = wait(run, connection, _usual(run, known) if known else "", is_new=False)
     else:
-        body = run.outcome.body = connection.client.look(task_id)
-        tasks.finished(tasks.look(body), task_id, _is_young(run, known))
-    # Among tasks only the interleaved ones answer with texts.
+        body = run.outcome.body = connection.client.poll(task_id)
+        tasks.finished(tasks.read(body), task_id, _is_young(run, known))
+    # Only interleaved tasks answer with texts.
     files = known.files if known and target.resumed else {}
     saving.save(run, connection, entry, target, body, wire.has_texts(body), files)
 
 
 def place(run: Run, known: Purchase | None) -> Target:
-    """The place that --output names, else the one that the run had chosen. Raises UsageError for a bad one."""
+    """Where to save: as --output says, else where the first run would have saved. Raises UsageError for a bad path."""
     from ..files import outputs
 
     if known is None or run.ask.output:
@@ -89,13 +92,13 @@ def place(run: Run, known: Purchase | None) -> Target:
 
 
 def _is_the_place_of(known: Purchase, named: Target) -> bool:
-    """Whether the same --output was given again: the same file, or the same folder, where names are our own."""
+    """Whether --output repeats that of the first run: the same file, or the same folder if we choose the names."""
     same_name = named.stem == known.stem or not named.suffix
     return (named.folder, named.suffix, same_name) == (known.folder, known.suffix, True)
 
 
 def _recall(run: Run, task_id: str) -> Purchase | None:
-    """What this machine knows of a task. Raises UsageError for a task of the other program."""
+    """The account's record of a task, None without one. Raises UsageError for a task of the other program."""
     from .. import regions
 
     known = run.account.find(task_id)
@@ -105,30 +108,30 @@ def _recall(run: Run, task_id: str) -> Purchase | None:
         raise UsageError(f"task {task_id} was submitted by {known.program}", hint=f"use {known.program} for it")
     run.outcome.model = known.model
     if regions.find(known.region) is None:
-        run.warn(f"the account names the unknown region {known.region!r} for the task; it is not used")
+        run.warn(f"ignored the unknown region {known.region!r} that the account has for the task")
         return changed(known, region="")
     run.progress.say(f"Task of {known.model} ({known.mode}) in {known.region}")
     return known
 
 
 def _adopt(entry: Entry, known: Purchase, task_id: str) -> None:
-    """Record the chosen task as the one that the unanswered submission created: the user chose it."""
+    """Record the chosen task as the one that the unanswered submission created."""
     if not known.task_id:
         entry.task(task_id)
 
 
 def _warn_of_another_base(run: Run, connection: Connection, known: Purchase | None) -> None:
     if known and known.base != connection.base:
-        run.warn(f"the task was submitted to {known.base} and is looked for at {connection.base}")
+        run.warn(f"the task was submitted to {known.base}; polling it at {connection.base}")
 
 
 def _is_young(run: Run, known: Purchase | None) -> bool:
-    """Whether the task is so new that the service may not show it everywhere yet."""
-    return known is not None and 0 <= run.environment.now() - known.at < SHOWN_SECONDS
+    """Whether the task is too new to be visible everywhere in the service."""
+    return known is not None and 0 <= run.environment.now() - known.at < VISIBLE_SECONDS
 
 
 def _usual(run: Run, known: Purchase) -> str:
-    """How long such a task takes, when that is known."""
-    found = find(run.catalog, known.model) if known.model else None
-    modes = found.model.modes if found else ()
+    """How long such a task usually takes, in words; "" when we do not know."""
+    match = find(run.catalog, known.model) if known.model else None
+    modes = match.model.modes if match else ()
     return next((row.usual for row in modes if row.name == known.mode), "")

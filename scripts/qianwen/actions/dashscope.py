@@ -1,6 +1,6 @@
-"""The way to DashScope: who checks a request, and who carries it, its files and its results.
+"""The route to DashScope: checks a request, connects, uploads its files and downloads its results.
 
-Here alone the half that holds the key (`service`) and the half that must never see it (`storage`) meet.
+This is the only module that uses both `service`, which holds the key, and `storage`, which must never see it.
 """
 
 from __future__ import annotations
@@ -10,10 +10,11 @@ from contextlib import contextmanager, nullcontext
 from ..checks import defaults, sources, validate
 from ..errors import AuthError, QianwenError
 from ..models.catalog import Source
+from ..plain.record import changed
 from . import encoding
 
 TYPE_CHECKING = False
-if TYPE_CHECKING:  # at run time these are imported only where they are needed, so that a refused request costs nothing
+if TYPE_CHECKING:  # imported at run time only where needed: a refused request should start fast
     from typing import Any, BinaryIO, Callable, Iterator
 
     from ..account.store import Purchase
@@ -36,12 +37,16 @@ REPLAY_KEY = "replayed-without-a-key"
 
 
 class DashScope:
-    """The usual way: the user's own key, at the endpoint that the environment names."""
+    """The default route: the user's own key, at the endpoint that the environment names."""
 
     lost_words = ""
 
     def __init__(self, run: Run) -> None:
         self._run = run
+
+    @property
+    def region(self) -> str:
+        return self._run.region
 
     def check(self) -> Checked:
         ask, catalog = self._run.ask, self._run.catalog
@@ -51,8 +56,7 @@ class DashScope:
             return sources.inspect(text, self._run.environment.cwd)
 
         checked = validate.check(catalog, found, ask.fields, inspect, ask.wants_task, ask.submit_only, ask.kind)
-        self._warn_of_the_region(checked)
-        return checked
+        return changed(checked, warnings=(*checked.warnings, *self._warnings_of_the_region(checked)))
 
     def preview(self, checked: Checked) -> JSON:
         from ..service import endpoint
@@ -73,7 +77,7 @@ class DashScope:
             raise
 
     def _own_bucket(self, checked: Checked) -> Bucket | None:
-        """The user's bucket, when one is configured and there are files for it; else temporary storage is used."""
+        """The user's own bucket, if it is configured and there are files to upload; None for temporary storage."""
         from ..environment import BUCKET_NAMES, find
 
         run = self._run
@@ -86,20 +90,21 @@ class DashScope:
             run.progress.say(f"Local files go to the bucket {own.name} ({own.source})")
         return own
 
-    def _warn_of_the_region(self, checked: Checked) -> None:
-        """Warn when the model is not documented for the region; the service's own error comes late and is unclear."""
+    def _warnings_of_the_region(self, checked: Checked) -> tuple[str, ...]:
+        """A warning when the model is not documented for the region: the service says so late and unclearly."""
         from ..environment import BASE_NAMES, find
 
         run = self._run
         region = run.region
         chosen_by_region = not run.ask.sandbox and find(run.place, BASE_NAMES) is None
-        has_regions = checked.is_known or checked.mode.as_given  # a relative's say nothing
+        has_regions = checked.is_known or checked.mode.as_given  # the regions of a related model say nothing
         if chosen_by_region and has_regions and region not in checked.model.regions:
             words = f"{checked.id} is documented for {' and '.join(checked.model.regions)}, not for {region}"
-            run.warn("; ".join(filter(None, (words, self._twin(checked)))))
+            return ("; ".join(filter(None, (words, self._twin(checked)))),)
+        return ()
 
     def _twin(self, checked: Checked) -> str:
-        """How the model is spelled in the region of this run, or in all others where this one has it or is a guess."""
+        """What the model is called in this run's region; in every region with another name if this one has none."""
         twins = checked.model.twins if checked.is_known else {}
         if not twins:
             return ""
@@ -108,7 +113,10 @@ class DashScope:
 
 
 class Connection:
-    """An open way to DashScope. own: the user's bucket for local files, instead of temporary storage."""
+    """An open connection to DashScope.
+
+    own: the user's bucket for local files; None for temporary storage.
+    """
 
     def __init__(self, run: Run, session: Session, client: Client, own: Bucket | None) -> None:
         self.session = session
@@ -124,11 +132,9 @@ class Connection:
         return encoding.encode(checked, lambda files: self._upload(files, checked.id))
 
     def _upload(self, files: list[Upload], model: str) -> list[str]:
-        """The URLs of local files, in their order: `oss://` of temporary storage, or presigned of the own bucket."""
+        """The URLs of the files, in order: `oss://` in temporary storage, presigned https in the own bucket."""
         for file in files:
             self._run.progress.say(f"Uploading {file.path} ({file.bytes / 1e6:.1f} MB)")
-
-        session = self.session
 
         session = self.session
 
@@ -141,7 +147,7 @@ class Connection:
 
             return temporary.upload(session.send, session.sleep, self.base, self.client.upload_policy, model, file)
 
-        return self.session.side_by_side(upload, files)
+        return session.side_by_side(upload, files)
 
     def fetch(self, url: str, stream: BinaryIO, warn: Callable[[str], None]) -> Fetched:
         from .. import regions
@@ -157,9 +163,10 @@ class Connection:
 def connected(run: Run, known: Purchase | None = None, own: Bucket | None = None) -> Iterator[Connection]:
     """A connection that ends by the run's deadline.
 
-    known: the earlier run whose task this is about; it is looked for where it was submitted.
-    Raises AuthError when there is no key or no base to trust, UsageError for the region, and when the run differs from
-    the one that was recorded.
+    known: the earlier run whose task this is about; we connect to where it was submitted.
+    own: the user's bucket for local files.
+    Raises AuthError without a key or a base that we trust, UsageError for an unknown region, and UsageError when a
+    replayed run differs from the recording.
     """
     from ..http import key_guard, retry, session, unpacked
     from ..http.transport import Transport
@@ -194,7 +201,7 @@ def connected(run: Run, known: Purchase | None = None, own: Bucket | None = None
 
 
 def _tape(run: Run) -> Recorder | Player | None:
-    """What --record or --replay asks for, if one was given. Raises UsageError for a file that is no good."""
+    """The recorder or player for --record or --replay, if given. Raises UsageError for a file that cannot be used."""
     ask, environment = run.ask, run.environment
     if not (ask.record or ask.replay):
         return None
@@ -210,21 +217,23 @@ def _tape(run: Run) -> Recorder | Player | None:
 
 @contextmanager
 def _endpoint(run: Run, known: Purchase | None, tape: Recorder | Player | None) -> Iterator[tuple[Endpoint, str]]:
-    """The endpoint, and where its key was found: the real one, a recording's, or a stand-in's that ends with it."""
+    """The endpoint and the source of its key: the real service, a recording, or a stand-in that runs meanwhile."""
     from ..service import endpoint
 
     if run.ask.sandbox:
         from ..sandbox.server import running
         from ..sandbox.standin import StandIn
 
-        run.progress.say("Sandbox: a local stand-in answers with placeholders; nothing is sent out or billed")
+        run.progress.say(
+            "Sandbox: a local stand-in answers with placeholders; nothing leaves this machine or is billed"
+        )
         with running(StandIn(takes_new=True)) as base:
             yield endpoint.Endpoint(base, SANDBOX_KEY), "the sandbox's own"
         return
     region, remembered = run.home(known)
     region = endpoint.region(run.place, region)
     if tape and tape.base:
-        run.progress.say(f"Replay: {tape.path} answers; nothing is sent out or billed")
+        run.progress.say(f"Replay: {tape.path} answers; nothing leaves this machine or is billed")
         yield endpoint.Endpoint(tape.base, REPLAY_KEY), "made up for the replay"
     else:
         yield endpoint.endpoint(run.place, region, remembered)

@@ -1,4 +1,4 @@
-"""A checked request as the call on the wire, with a text for each local file: its URL, words, or its identity."""
+"""Turn a checked request into the API call, with a text for each local file: its URL, a description or its hash."""
 
 from __future__ import annotations
 
@@ -22,9 +22,10 @@ if TYPE_CHECKING:
 
 
 def encode(checked: Checked, upload: Callable[[list[Upload]], list[str]]) -> wire.Call:
-    """The call as it is sent. A file that stands in several fields is uploaded once.
+    """The call to send. A file that several fields name is uploaded once.
 
-    upload: answers the URLs of files, in their order.  Raises UsageError for a file that cannot be read any more.
+    upload: uploads files and answers their URLs in the same order.
+    Raises UsageError for a file that can no longer be read.
     """
     from ..storage.forms import Upload
 
@@ -43,7 +44,7 @@ def encode(checked: Checked, upload: Callable[[list[Upload]], list[str]]) -> wir
 
 
 def preview(catalog: Catalog, checked: Checked, base: str, own: Bucket | None) -> JSON:
-    """The request with words in the place of what an upload would answer, and of the bytes of files."""
+    """The request for --dry-run, with descriptions in place of upload URLs and file contents."""
     from ..service import requests
     from ..service.endpoint import Endpoint
 
@@ -72,10 +73,10 @@ def _uploaded(named: str, own: Bucket | None) -> str:
 
 
 def fingerprint(checked: Checked, base: str) -> str:
-    """The same for two requests exactly when they ask the same of the same service, however they are written or sent.
+    """Equal for two requests if and only if they ask the same of the same service, however they are written or sent.
 
     A default that is left out counts as if it were given, a file by its size and digest, a prompt without the blanks
-    around it; whether the answer comes at once or as a task makes no difference.
+    around it. Whether the answer comes at once or as a task makes no difference.
     """
     import hashlib
     import json
@@ -97,7 +98,10 @@ def with_words_for_files(
     inline: Callable[[Source], str],
     others: Mapping[str, str],
 ) -> wire.Call:
-    """The call with a text instead of each local file. others: texts for further media, by path."""
+    """The call with a text instead of each local file.
+
+    others: texts for further media, by field path.
+    """
     words = dict(others)
     words.update((path, uploaded(source)) for path, source in checked.local_files.items())
     words.update((path, inline(source)) for path, source in checked.inline_files.items())
@@ -105,5 +109,5 @@ def with_words_for_files(
 
 
 def _encode(checked: Checked, texts: Mapping[str, str]) -> wire.Call:
-    """texts: by path of the field, such as `reference_images[0]`."""
+    """texts: by field path, such as `reference_images[0]`."""
     return wire.encode(checked.shape, checked.id, sources.replaced(checked.values, texts), checked.mode.text_first)

@@ -1,19 +1,20 @@
-"""One request, from what was asked for to files on the disk. Read this page first: a run's stages stand here in order.
+"""One request, from the command line to files on disk. Read this page first: it lists the stages of a run in order.
 
     check ─ connect ─ place ─ account ─ encode (uploads) ─ submit ─ wait ─ save
 
-About money: the account knows of a request before it is sent, and of its task, its links and each of its files before
-the run goes on. A request that may have been accepted is never sent again.
+Two rules protect money. The account records a request before it is sent, and its task, links and files before the run
+continues. A request that may have been accepted is never sent again.
 """
 
 from __future__ import annotations
 
+from ..checks.findings import Note
 from ..errors import QianwenError, UnknownOutcome
 from ..models import wire
 from ..plain.record import changed
 
 TYPE_CHECKING = False
-if TYPE_CHECKING:  # at run time these are imported only where they are needed, so that a refused request costs nothing
+if TYPE_CHECKING:  # imported at run time only where needed: a refused request should start fast
     from typing import Any
 
     from ..account.entry import Entry
@@ -21,6 +22,7 @@ if TYPE_CHECKING:  # at run time these are imported only where they are needed, 
     from ..checks.validate import Checked
     from ..files.outputs import Target
     from ..outcome import Outcome
+    from ..service.tasks import Poll
     from .run import Run
     from .way import Connection, Way
 
@@ -28,7 +30,7 @@ if TYPE_CHECKING:  # at run time these are imported only where they are needed, 
 
 
 def generate(run: Run, way: Way) -> Outcome:
-    """Make what was asked for. Raises a QianwenError for every other ending; `run.outcome` has what was reached."""
+    """Make what the user asked for. Raises a QianwenError if that fails; `run.outcome` holds what was reached."""
     checked = way.check()
     _announce(run, checked)
     if run.ask.dry_run:
@@ -38,7 +40,7 @@ def generate(run: Run, way: Way) -> Outcome:
 
     with way.connect(checked) as connection:
         target = _place(run, checked)
-        purchase = _purchase(run, checked, connection.base, target)
+        purchase = _purchase(run, way, checked, connection.base, target)
         with run.entry() as entry:
             if not run.ask.again:
                 if saving.answer_again(run, entry, purchase, checked.mode.interleaved):
@@ -69,24 +71,26 @@ def _announce(run: Run, checked: Checked) -> None:
     run.outcome.seed = checked.values.get("seed")
     why = f", {checked.found.why}" if checked.found.why else ""
     run.progress.say(f"Model: {checked.id} ({checked.mode.name}{why})")
-    for warning in checked.warnings:
-        run.warn(warning)
+    for text in checked.warnings:
+        (run.note if isinstance(text, Note) else run.warn)(text)
 
 
 def _place(run: Run, checked: Checked) -> Target:
-    """Where the results go, proven usable before anything is paid for, also when another run will save there."""
+    """Where the results go, proven writable before anything is paid for, even if a later run will save them."""
     from ..files import outputs
 
     target = run.target(str(checked.values.get("prompt") or checked.mode.name))
     if run.ask.output or not run.ask.submit_only:
         outputs.prepare(target)
     if run.ask.submit_only and run.ask.sandbox:
-        run.warn("the stand-in ends with this run, so nobody can collect its task; see sandbox.py")
+        run.warn(
+            "the stand-in ends with this run, so its task cannot be collected; sandbox.py starts one that keeps running"
+        )
     return target
 
 
-def _purchase(run: Run, checked: Checked, base: str, target: Target) -> Purchase:
-    """What the account will remember of the request."""
+def _purchase(run: Run, way: Way, checked: Checked, base: str, target: Target) -> Purchase:
+    """The request as the account records it."""
     import os
 
     from ..account.store import Purchase
@@ -97,7 +101,7 @@ def _purchase(run: Run, checked: Checked, base: str, target: Target) -> Purchase
         program=run.catalog.program,
         model=checked.id,
         mode=checked.mode.name,
-        region=run.region,
+        region=way.region,
         base=base,
         request=fingerprint(checked, base),
         is_task=wire.SHAPES[checked.shape].is_task,
@@ -113,33 +117,32 @@ def _purchase(run: Run, checked: Checked, base: str, target: Target) -> Purchase
 
 
 def _submit(run: Run, connection: Connection, entry: Entry, call: wire.Call, purchase: Purchase) -> JSON:
-    """Post the request that costs money; note the id of a task, and say it, before anything else."""
+    """Post the request that costs money. Record and print the id of a task before anything else."""
     run.progress.say("Submitting the task" if call.is_task else "Waiting for the answer")
     try:
         body = connection.client.post(call.path, call.body, call.is_task)
+        entry.answered(body)
         if not call.is_task:
-            entry.answered(body)
             return body
         task_id = wire.task_id(body)
         if not task_id:
-            raise UnknownOutcome("the service accepted the request but named no task")
+            raise UnknownOutcome("the service accepted the request but sent no task id")
     except UnknownOutcome as error:
         if call.is_task and entry.is_kept:
             from . import unanswered
 
-            unanswered.look_soon(run, connection, entry, purchase, error)
+            unanswered.search_now(run, connection, entry, purchase, error)
         raise
     entry.task(task_id)
-    entry.answered(body)
     run.progress.always(f"Task submitted: {task_id}")
     return body
 
 
 def _receive(run: Run, connection: Connection, entry: Entry, call: wire.Call, target: Target) -> None:
-    """Take an interleaved answer while it is made. Saves what came before a break, then raises the break."""
+    """Receive a streamed interleaved answer. If the stream breaks, save what arrived, then raise the error."""
     answer = wire.StreamedAnswer()
     pictures = 0
-    broke: QianwenError | None = None
+    failure: QianwenError | None = None
     try:
         for frame in connection.client.stream(call.path, call.body):
             entry.accept()
@@ -147,58 +150,60 @@ def _receive(run: Run, connection: Connection, entry: Entry, call: wire.Call, ta
             pictures += len(new)
             for url in new:
                 run.progress.say(f"Received a picture: {url.partition('?')[0]}")
-            if new and _is_worth_a_note(pictures):
+            if new and _should_record(pictures):
                 entry.result(answer.body(), interleaved=True)
     except QianwenError as error:
-        broke = error
+        failure = error
     finally:  # whatever ends the stream, also Ctrl-C
         if entry.is_accepted:
             run.outcome.note(answer.body(), interleaved=True)
     if answer.is_finished:
-        broke = None  # the answer is complete, so a break after it does no harm
-    elif broke is None:
-        broke = UnknownOutcome("the stream ended before the service said that it was complete")
-    if broke is None or pictures:
+        failure = None  # the answer is complete, so a break after it does no harm
+    elif failure is None:
+        failure = UnknownOutcome("the stream ended before the service said that it was complete")
+    if failure is None or pictures:
         save(run, connection, entry, target, answer.body(), interleaved=True)
-    if broke is not None:
-        raise broke
+    if failure is not None:
+        raise failure
 
 
-def _is_worth_a_note(pictures: int) -> bool:
-    """Whether the account hears of this picture of a stream at once; the end of the stream notes them all.
+def _should_record(pictures: int) -> bool:
+    """Whether to record this picture of a stream at once; the end of the stream records all of them.
 
-    The first sixteen are: no model makes more. After that each doubling, because a note repeats the whole answer.
+    The first sixteen are recorded, more than any model makes. After that only each doubling is, because a record
+    repeats the whole answer.
     """
     return pictures <= 16 or pictures & (pictures - 1) == 0
 
 
 def wait(run: Run, connection: Connection, usual: str = "", is_new: bool = True) -> JSON:
-    """The final answer of the run's task. Every answer on the way is kept, so that a bad end can show the last one.
+    """The final answer of the run's task. Keeps every answer on the way, so that a failure can show the last one.
 
-    usual: how long such a task takes, in words.  is_new: it was submitted a moment ago.
+    usual: how long such a task takes, in words.
+    is_new: the task was submitted a moment ago.
     Raises what `service.tasks.wait` raises.
     """
-    odd: set[str] = set()
+    warned: set[str] = set()
 
-    def tell(seen: Any, seconds: float) -> None:
-        run.outcome.body = seen.body or run.outcome.body
-        if seen.is_odd and seen.word not in odd:
-            odd.add(seen.word)
-            run.warn(f"the service calls the state of the task {seen.word!r}, which is not documented; waiting on")
-        run.progress.state(run.outcome.task_id, seen.word, seconds, usual)
+    def report(poll: Poll, seconds: float) -> None:
+        run.outcome.body = poll.body or run.outcome.body
+        if poll.is_undocumented and poll.status not in warned:
+            warned.add(poll.status)
+            run.warn(f"the task has the undocumented status {poll.status!r}; waiting on")
+        run.progress.state(run.outcome.task_id, poll.status, seconds, usual)
 
-    return connection.client.wait(run.outcome.task_id, run.ask.poll_interval, tell, is_new)
+    return connection.client.wait(run.outcome.task_id, run.ask.poll_interval, report, is_new)
 
 
 def save(run: Run, connection: Connection, entry: Entry, target: Target, body: JSON, interleaved: bool) -> None:
-    """Every result of a final answer onto the disk; see `saving.save`."""
+    """Save every result of a final answer; see `saving.save`."""
     from . import saving
 
     saving.save(run, connection, entry, target, body, interleaved)
 
 
 def _count(run: Run, checked: Checked) -> None:
-    """Say when fewer pictures came than were asked for and nobody said why."""
+    """Warn if fewer pictures came than were ordered and the service did not say why."""
     result = run.outcome.result
     if result and len(result.urls) < checked.promised and not result.failures:
-        run.warn(f"{len(result.urls)} of {checked.promised} pictures came")
+        run.warn(f"{len(result.urls)} of {checked.promised} pictures arrived")

@@ -1,6 +1,6 @@
-"""`--resume`: whatever the account has open is finished, each run by itself, and nothing is paid again.
+"""`--resume`: finish every open run of the account, each by itself, without paying again.
 
-First every task is looked at once and what is ready is saved; then the others are waited for, one after the other.
+The first pass polls every task once and saves what is ready. The second waits for the others, one after another.
 """
 
 from __future__ import annotations
@@ -37,14 +37,14 @@ URGENCY = ("internal", "auth", "unavailable", "output", "unknown_outcome", "usag
 
 
 def resume(run: Run) -> Outcome:
-    """Finish the open runs of both programs, oldest first. Raises the most urgent error of those that stay open."""
+    """Finish the open runs of both programs, oldest first. Raises the most urgent error of the runs that stay open."""
     account = run.account
     recoveries = [
         _Recovery(run, purchase)
         for purchase in account.open_runs()
         if purchase.program in CATALOGS and not (account.is_forgotten(purchase) and _is_out_of_reach(purchase))
     ]
-    run.outcome.way_on = ("--resume",)
+    run.outcome.next_flags = ("--resume",)
     try:
         if recoveries:
             _recover(run, recoveries)
@@ -52,13 +52,13 @@ def resume(run: Run) -> Outcome:
         for each in recoveries:
             each.known = account.get(each.known.id) or each.known
         run.outcome.parts = [each.part() for each in recoveries]
-        run.outcome.way_on = _way_on(run, recoveries)
+        run.outcome.next_flags = _next_flags(run, recoveries)
         if account.trouble:
-            run.warn(f"a part of the account could not be read: {account.trouble}")
+            run.warn(f"part of the account could not be read: {account.trouble}")
     run.progress.say(f"{len(recoveries)} open, {sum(not each.error for each in recoveries)} of them finished")
-    left = [each for each in recoveries if each.error and each.is_promising]
-    if left:
-        decisive = min(left, key=lambda each: each.urgency)
+    unfinished = [each for each in recoveries if each.error and each.is_promising]
+    if unfinished:
+        decisive = min(unfinished, key=lambda each: each.urgency)
         assert decisive.error
         decisive.error.retryable = is_retryable(decisive.error, decisive.run.outcome)
         decisive.error.billed = billed(decisive.error, decisive.run.outcome)
@@ -85,17 +85,21 @@ def _recover(run: Run, recoveries: list[_Recovery]) -> None:
                 each.attempt(connections[run.home(each.known)], patient=True)
 
 
-def _way_on(run: Run, recoveries: list[_Recovery]) -> tuple[str, ...]:
-    """The same once more while anything is open; of a single lost submission, the task that was found for it."""
-    still = [each for each in recoveries if each.is_worth_another_try and run.account.state(each.known) in OPEN]
-    if len(still) == 1 and still[0].known.program == run.catalog.program and still[0].run.outcome.way_on:
-        return still[0].run.outcome.way_on
-    return ("--resume",) if still else ()
+def _next_flags(run: Run, recoveries: list[_Recovery]) -> tuple[str, ...]:
+    """The flags that continue: --resume while a run is open, or those of the only open run if it has its own."""
+    still_open = [each for each in recoveries if each.is_worth_another_try and run.account.state(each.known) in OPEN]
+    if len(still_open) == 1:
+        (only,) = still_open
+        if only.known.program == run.catalog.program and only.run.outcome.next_flags:
+            return only.run.outcome.next_flags
+    return ("--resume",) if still_open else ()
 
 
 class _Recovery:
-    """One open run. error: why it is not finished.  is_promising: the caller can do something about it, so that it
-    counts for the exit code.
+    """One open run.
+
+    error: why it is not finished; None once it is.
+    is_promising: the user can do something about the error, so it counts for the exit code.
     """
 
     def __init__(self, whole: Run, known: Purchase) -> None:
@@ -105,56 +109,55 @@ class _Recovery:
             CATALOGS[known.program], ask, changed(whole.environment, script=script), whole.progress, whole.account
         )
         self.known = known
-        self.error: QianwenError | None = StillRunning("it has not been looked at", task_id=known.task_id)
+        self.error: QianwenError | None = StillRunning("it was not polled", task_id=known.task_id)
         self.is_promising = True
         self.run.outcome.model = known.model
         self.run.outcome.task_id = known.task_id
         self.run.outcome.submitted = True
 
     def is_within_reach(self) -> bool:
-        """Whether DashScope can know of the run, and there is a host to ask.
-
-        What went through DesireCore cannot be asked for again.
-        """
+        """Whether we know a DashScope host to ask about the run. DesireCore cannot be asked for an earlier answer."""
         if self.known.base == DESIRECORE_BASE:
             self.is_promising = False
-            self.error = UnknownOutcome("it went through DesireCore, whose answers cannot be asked for again")
+            self.error = UnknownOutcome("it went through DesireCore, whose answers cannot be fetched again")
             return False
         region, base = self.run.home(self.known)
         try:
             endpoint.base_url(self.run.place, endpoint.region(self.run.place, region), base)
-        except QianwenError as error:  # it must not keep the others from being finished
+        except QianwenError as error:  # this run must not stop the others
             self.error = error
             self.is_promising = not regions.is_loopback_url(self.known.base)
             return False
         return True
 
     def attempt(self, connection: Connection, patient: bool) -> None:
-        """Finish the run if that can be done; wait for its task only if `patient`."""
+        """Finish the run if possible; wait for its task only if `patient`."""
         try:
             self._check_base(connection)
             with self.run.entry() as entry:
                 self._take_up(entry)
                 if self.run.account.state(self.known) in OPEN:
-                    self._go_on(connection, entry, patient)
+                    self._continue(connection, entry, patient)
                 else:
-                    entry.leave_open()  # whoever worked on it until now has finished it
+                    entry.leave_open()  # another process has finished it meanwhile
             self.error = None
         except QianwenError as error:
             self.error = error
             if isinstance(error, AuthError):
                 connection.client.explain(error)
-        except Exception as error:  # one odd run must not end the others
+        except Exception as error:  # this run must not stop the others
             self.error = InternalError(f"a bug in this program: {type(error).__name__}: {error}")
         if self.error:
-            self.run.progress.say(f"{self.known.program} {self.known.task_id or self.known.id}: {self.error.message}")
+            name = self.known.task_id or self.known.id
+            label = self.known.program if name in self.error.message else f"{self.known.program} {name}"
+            self.run.progress.say(f"{label}: {self.error.message}")
 
     def _check_base(self, connection: Connection) -> None:
         if self.known.base != connection.base:
             self.is_promising = not regions.is_loopback_url(self.known.base)  # an earlier stand-in is gone
             raise AuthError(
-                f"the request went to {self.known.base}, and the environment now names {connection.base}",
-                hint="set DASHSCOPE_HTTP_BASE_URL or --region as they were then, and run --resume again",
+                f"the request went to {self.known.base}, but the base URL is now {connection.base}",
+                hint="set DASHSCOPE_HTTP_BASE_URL or --region as they were, and run --resume again",
                 billed="unknown",
             )
 
@@ -163,34 +166,34 @@ class _Recovery:
         self.known = self.run.account.get(self.known.id) or self.known
         self.run.outcome.task_id = self.known.task_id
 
-    def _go_on(self, connection: Connection, entry: Entry, patient: bool) -> None:
+    def _continue(self, connection: Connection, entry: Entry, patient: bool) -> None:
         known = self.known
         if known.task_id:
             finish(self.run, connection, entry, known, self._place(), patient)
         elif known.urls:  # no task: the links of its answer are in the account
             if any(map(results.is_inline, known.urls)):
-                self.is_promising = False  # what stood inside an answer went with it
+                self.is_promising = False  # a picture inside an answer is lost with the answer
             body = dict(known.body) or {"output": {"results": [{"url": url} for url in known.urls]}}
             saving.save(self.run, connection, entry, self._place(), body, wire.has_texts(body), known.files)
         else:
-            self._look_for_it(connection, entry)
+            self._search(connection, entry)
 
-    def _look_for_it(self, connection: Connection, entry: Entry) -> None:
-        """A submission that was not answered. Raises UnknownOutcome, with what the service lists."""
+    def _search(self, connection: Connection, entry: Entry) -> None:
+        """Search for the task of an unanswered submission. Always raises UnknownOutcome, with the tasks found."""
         words = f"the submission of {self.known.model} was not answered"
         if not self.known.is_task:
             self.is_promising = False
-            raise UnknownOutcome(f"{words}; an answer that was lost cannot be asked for again")
+            raise UnknownOutcome(f"{words}; a lost answer cannot be fetched again")
         error = UnknownOutcome(words)
-        unanswered.look(connection, self.run.account.knows, entry, self.known, self.run.environment.now(), error)
+        unanswered.search(connection, self.run.account.knows, entry, self.known, self.run.environment.now(), error)
         raise error
 
     def _place(self) -> Target:
-        """The place that the run had chosen. Raises OutputError when nothing can be saved there any more."""
+        """Where the first run would have saved. Raises OutputError if we can no longer save there."""
         try:
             return place(self.run, self.known)
         except UsageError as error:
-            hint = "collect it with --task-id, and --output for another folder"
+            hint = "collect it with --task-id, with --output for another folder"
             raise OutputError(error.message, hint=hint) from error
 
     @property
@@ -200,11 +203,11 @@ class _Recovery:
 
     @property
     def is_worth_another_try(self) -> bool:
-        """Whether a later --resume may find more. What the service does not know any more it will not know again."""
+        """Whether a later --resume may do better. The service never remembers a task that it has forgotten."""
         return self.is_promising and not (self.error and self.error.code == "UNKNOWN")
 
     def part(self) -> Part:
-        """The run's row in the account, and what it would have answered by itself."""
+        """The run's row in the account and its own answer."""
         run = self.run
         return Part(
             report.row(run.account, self.known, run.environment.now()),

@@ -1,4 +1,4 @@
-"""What every action is given: what was asked, where the run stands, and what it has reached so far."""
+"""What every action works on: the request, the surroundings, and what the run has reached so far."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from ..outcome import Outcome
 from ..plain.redact import literal
 
 TYPE_CHECKING = False
-if TYPE_CHECKING:  # at run time these are imported where they are needed: a refused request pays for none of them
+if TYPE_CHECKING:  # imported at run time only where needed: a refused request should start fast
     from tempfile import TemporaryDirectory
 
     from ..account.entry import Entry
@@ -21,8 +21,8 @@ if TYPE_CHECKING:  # at run time these are imported where they are needed: a ref
 class Run:
     """One run of a program.
 
-    deadline: a moment of the environment's clock, in seconds.
-    account: opened when it is first needed, unless handed in.
+    deadline: by the environment's clock, in seconds.
+    account: opened when first needed, unless passed in.
     """
 
     def __init__(
@@ -39,14 +39,19 @@ class Run:
         self._scratch: TemporaryDirectory[str] | None = None
 
     def close(self) -> None:
-        """Forget what a replay kept."""
+        """Delete the temporary account of a replay."""
         if self._scratch:
             self._scratch.cleanup()
 
     def warn(self, text: str) -> None:
-        """A warning for people at once, and for programs in the answer."""
+        """Warn on stderr now, and in the JSON answer later."""
         self.outcome.warnings.append(text)
         self.progress.warn(text)
+
+    def note(self, text: str) -> None:
+        """Like `warn`, for what only informs."""
+        self.outcome.warnings.append(text)
+        self.progress.note(text)
 
     @property
     def place(self) -> Place:
@@ -54,7 +59,7 @@ class Run:
 
     @property
     def region(self) -> str:
-        """The region that was named, else the one that is set. Raises UsageError for an unknown one."""
+        """The region of --region, else of the environment. Raises UsageError for an unknown one."""
         if not self._region:
             from ..service import endpoint
 
@@ -62,21 +67,21 @@ class Run:
         return self._region
 
     def home(self, known: Purchase | None) -> tuple[str, str]:
-        """The region to ask and the base that took a run; "" for what the environment decides.
+        """The region and the base URL to ask about an earlier run; "" where the environment decides.
 
-        Another --region than the run's is the user's own wish to look elsewhere.
+        If --region differs from the run's region, --region wins.
         """
         from .. import regions
 
         if known is None:
             return self.ask.region, ""
-        asked, took = regions.find(self.ask.region), regions.find(known.region)
-        is_elsewhere = bool(self.ask.region) and asked != took
-        return self.ask.region or (took.id if took else ""), "" if is_elsewhere else known.base
+        region = regions.find(known.region)
+        is_elsewhere = bool(self.ask.region) and regions.find(self.ask.region) != region
+        return self.ask.region or (region.id if region else ""), "" if is_elsewhere else known.base
 
     @property
     def account(self) -> Account:
-        """What this machine bought. A replay has an account of its own, which ends with it."""
+        """The record of what this machine bought. A replay has a temporary one of its own."""
         if self._account is None:
             from ..account import store
 
@@ -90,7 +95,7 @@ class Run:
         return self._account
 
     def entry(self) -> Entry:
-        """This run's entry in the account; one without a trace in the sandbox, whose tasks end with it."""
+        """This run's entry in the account. In the sandbox, whose tasks end with the run, it records nothing."""
         from ..account.entry import Entry
 
         account = self.account if self.outcome.resumable else None
@@ -107,7 +112,10 @@ class Run:
                     pass
 
     def target(self, prompt: str) -> Target:
-        """Where the results will go; see `outputs.plan`. prompt: what the name of a file says."""
+        """Where the results will go; see `outputs.plan`.
+
+        prompt: what file names are made from.
+        """
         import time
 
         from ..environment import find

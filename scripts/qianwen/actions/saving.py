@@ -1,4 +1,4 @@
-"""The end of a run: every result of a final answer onto the disk, several at once, with what belongs beside it."""
+"""The end of a run: save every result of a final answer, several at once, with the files that accompany them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     JSON = dict[str, Any]
 
 
-GONE = "look at the usage in the console before you pay for another"
+GONE = "check the usage in the console before you pay for another"
 
 
 def save(
@@ -38,25 +38,26 @@ def save(
     interleaved: bool,
     files: Mapping[int, Kept] = {},
 ) -> None:
-    """Save what a final answer holds. Raises OutputError for a result that is lost, after the others are saved.
+    """Save every result of a final answer.
 
-    files: what an earlier run of the same results has saved already, by the index of the result.
-    Raises what the service's words mean when the answer holds no result.
+    files: what an earlier run has already saved, by the index of the result.
+    Raises OutputError for a result that could not be saved, after saving the others. Raises the service's own error, or
+    Refused, when the answer holds no result.
     """
     result = entry.result(body, interleaved)
     for failure in result.failures:
         run.warn(f"{run.catalog.noun} {failure.number} was not made: {failure.code}: {failure.message}")
     if result.odd_places:
-        run.warn(f"the answer has its result in a place that is not documented: {', '.join(result.odd_places)}")
+        run.warn(f"the answer has its result in an undocumented place: {', '.join(result.odd_places)}")
     if not result.urls:
-        raise _nothing_came(run, target, result)
+        raise _no_result(run, target, result)
     saver = _Saver(run, connection, entry, target, result, files)
     errors = [error for error in connection.session.side_by_side(saver.save, range(len(result.urls))) if error]
     if any(item["type"] == "text" for item in result.content):
         try:
             _save_markdown(run, target, result)
-        except OutputError as trouble:
-            errors.append(trouble)
+        except OutputError as markdown_error:
+            errors.append(markdown_error)
     for error in errors[1:]:
         run.warn(error.message)
     if errors:
@@ -86,7 +87,7 @@ def answer_again(run: Run, entry: Entry, purchase: Purchase, interleaved: bool) 
     return True
 
 
-def _nothing_came(run: Run, target: Target, result: wire.Result) -> QianwenError:
+def _no_result(run: Run, target: Target, result: wire.Result) -> QianwenError:
     body = result.body
     if result.failures:
         return answers.refused({"code": result.failures[0].code, "message": result.failures[0].message}, 200)
@@ -96,26 +97,26 @@ def _nothing_came(run: Run, target: Target, result: wire.Result) -> QianwenError
     output = body.get("output")
     message = output.get("message") if isinstance(output, dict) else None
     words += f": {' '.join(message.split())}" if isinstance(message, str) and message.strip() else ""
-    return Refused(words, hint=_kept_reply(run, target), billed="unknown")
+    return Refused(words, hint=_save_whole_reply(run, target), billed="unknown")
 
 
-def _kept_reply(run: Run, target: Target) -> str:
-    """Where the answer is kept that holds nothing we can read: it may have been paid for."""
+def _save_whole_reply(run: Run, target: Target) -> str:
+    """Save an answer without a readable result: it may have been paid for. Answers a hint that names the file."""
     try:
         run.outcome.reply_path = outputs.save_text(target, ".json", _reply_text(run), run.warn, private=True)
     except OutputError as error:
-        return f"the answer could not be kept ({error.message}); --print-response shows it"
-    return f"the whole answer is in {run.outcome.reply_path}: look whether there is a result in it"
+        return f"the answer could not be saved ({error.message}); --print-response shows it"
+    return f"the whole answer is in {run.outcome.reply_path}: check it for a result"
 
 
 def _reply_text(run: Run) -> str:
-    """The service's whole last answer, without the secrets of the run."""
+    """The service's whole last answer, without the run's secrets."""
     body = each_text(run.outcome.body, lambda text: literal(text, run.progress.secrets))
     return json.dumps(body, ensure_ascii=False, indent=2) + "\n"
 
 
 class _Saver:
-    """Saves the results of one answer, each by its index. The methods may run side by side."""
+    """Saves the results of one answer, each by its index. The methods may run in several threads."""
 
     def __init__(
         self,
@@ -134,7 +135,7 @@ class _Saver:
         self._files = files
 
     def save(self, index: int) -> QianwenError | None:
-        """Save one result; the error when it is lost."""
+        """Save one result. Answers the error if that failed."""
         try:
             if not self._was_saved(index):
                 self._save(index)
@@ -158,7 +159,7 @@ class _Saver:
         def fill(stream: BinaryIO) -> tuple[int, str, bool]:
             nonlocal url
             if results.is_inline(url):
-                return self._unpacked(url, stream)
+                return self._write_inline(url, stream)
             try:
                 fetched = self._connection.fetch(url, stream, run.warn)
             except LinkExpired:
@@ -166,9 +167,9 @@ class _Saver:
                 fetched = self._connection.fetch(url, stream, run.warn)
             return fetched.bytes, fetched.sha256, fetched.proven
 
-        kind = f"{'video' if run.catalog.noun == 'video' else 'image'}/"
+        type_prefix = f"{'video' if run.catalog.noun == 'video' else 'image'}/"
         target = self._target.numbered(index, count)
-        saved = outputs.save_media(target, fill, run.warn, kind, ".json" if run.catalog.keeps_replies else "")
+        saved = outputs.save_media(target, fill, run.warn, type_prefix, ".json" if run.catalog.keeps_replies else "")
         file = File(saved, url)
         self._entry.file(index, file)
         run.progress.say(f"Saved {saved.path}")
@@ -176,8 +177,8 @@ class _Saver:
             self._keep_reply(saved)
         run.outcome.saved[index] = self._connection.keep(file, index + 1, count)
 
-    def _unpacked(self, name: str, stream: BinaryIO) -> tuple[int, str, bool]:
-        """Write a picture that came inside the answer: how many bytes, their SHA-256, and that they are all."""
+    def _write_inline(self, name: str, stream: BinaryIO) -> tuple[int, str, bool]:
+        """Write a picture from inside the answer. Answers its bytes, its SHA-256 and True: it is complete."""
         encoded, noun = self._run.outcome.inline.get(name, ""), self._run.catalog.noun
         if not encoded:
             raise OutputError(f"the {noun} came inside an answer that is gone, and has no link", hint=GONE)
@@ -189,26 +190,26 @@ class _Saver:
         return len(data), hashlib.sha256(data).hexdigest(), True
 
     def _fresh_url(self, index: int) -> str:
-        """The link of a result as the task names it now. Raises LinkExpired when no task can be asked."""
+        """A new link to a result, from its task. Raises LinkExpired when there is none."""
         task_id = self._run.outcome.task_id
         if not task_id:
-            raise LinkExpired("the link of the result has expired")
+            raise LinkExpired("the link to the result has expired")
         try:
-            urls = wire.decode(self._connection.client.look(task_id)).urls
+            urls = wire.decode(self._connection.client.poll(task_id)).urls
         except QianwenError as error:
-            raise LinkExpired(f"the link of the result has expired; {error.message}") from error
+            raise LinkExpired(f"the link to the result has expired; {error.message}") from error
         if index >= len(urls):
-            raise LinkExpired("the task names no fresh link for the result")
+            raise LinkExpired("the task has no fresh link to the result")
         return urls[index]
 
     def _keep_reply(self, saved: Saved) -> None:
-        """The service's whole last answer, under the stem of the file that came of it."""
+        """Save the service's whole last answer under the name of the result."""
         run = self._run
         place = outputs.beside(saved, self._target.overwrite)
         try:
             run.outcome.reply_path = outputs.save_text(place, ".json", _reply_text(run), run.warn, private=True)
-        except OutputError as error:  # the video itself is there
-            run.warn(f"the reply could not be saved beside it: {error.message}")
+        except OutputError as error:  # the video itself is saved
+            run.warn(f"the reply could not be saved next to the video: {error.message}")
         else:
             run.progress.say(f"Saved {run.outcome.reply_path}")
 

@@ -1,4 +1,4 @@
-"""A task whose submission was not answered: the service's list may have it. It is offered, never taken silently."""
+"""Search the service's task list for a submission that was not answered. What we find is offered, never just taken."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ if TYPE_CHECKING:
     from .run import Run
     from .way import Connection
 
-SKEW_SECONDS = 60.0  # how far the clocks of this machine and the service may be apart
+SKEW_SECONDS = 60.0  # between the clocks of this machine and of the service
 LONGEST_SUBMISSION_SECONDS = 900.0  # with all its retries
-PAUSES = (0.0, 2.0, 4.0)  # a task may not be listed at once
+PAUSES = (0.0, 2.0, 4.0)  # the list may show a task late
 
 
-def look_soon(run: Run, connection: Connection, entry: Entry, purchase: Purchase, error: QianwenError) -> None:
-    """Look right after the submission, more than once; what is found goes into the answer and the error's hint."""
-    found: list[Listed] | None = None
+def search_now(run: Run, connection: Connection, entry: Entry, purchase: Purchase, error: QianwenError) -> None:
+    """Search right after the submission, up to three times. The result goes into the answer and the error's hint."""
+    tasks: list[Listed] | None = None
     try:
         for pause in PAUSES:
             if pause and not connection.session.pause(pause):
                 break
-            found = _listed(connection, run.account.knows, purchase, run.environment.now() + sum(PAUSES))
-            if found:
+            tasks = _unexplained(connection, run.account.knows, purchase, run.environment.now() + sum(PAUSES))
+            if tasks:
                 break
     except QianwenError:
-        found = None  # the list could not be read; the error at hand is worse
-    _offer(found, purchase, entry, error)
+        tasks = None  # the list could not be read; the error at hand matters more
+    _offer(tasks, purchase, entry, error)
 
 
-def look(
+def search(
     connection: Connection,
     knows: Callable[[str], bool],
     entry: Entry,
@@ -44,41 +44,45 @@ def look(
     now: float,
     error: QianwenError,
 ) -> None:
-    """Look once, some time later. knows: whether this machine explains a task. Raises what the look raises."""
-    _offer(_listed(connection, knows, purchase, now), purchase, entry, error)
+    """Search once, some time later.
+
+    knows: whether a run on this machine accounts for a task.
+    Raises what reading the list raises.
+    """
+    _offer(_unexplained(connection, knows, purchase, now), purchase, entry, error)
 
 
-def _listed(connection: Connection, knows: Callable[[str], bool], purchase: Purchase, now: float) -> list[Listed]:
-    """The tasks of the same model from the time of the submission that no run of this machine explains."""
+def _unexplained(connection: Connection, knows: Callable[[str], bool], purchase: Purchase, now: float) -> list[Listed]:
+    """The tasks of the same model from around the submission that no run on this machine accounts for."""
     until = min(purchase.ended or now, purchase.at + LONGEST_SUBMISSION_SECONDS) + SKEW_SECONDS
-    listed = connection.client.listed(purchase.model, purchase.at - SKEW_SECONDS, until)
+    listed = connection.client.list_tasks(purchase.model, purchase.at - SKEW_SECONDS, until)
     return [task for task in listed if not knows(task.task_id)]
 
 
-def _offer(found: list[Listed] | None, purchase: Purchase, entry: Entry, error: QianwenError) -> None:
-    """found: None when the list could not be read."""
+def _offer(tasks: list[Listed] | None, purchase: Purchase, entry: Entry, error: QianwenError) -> None:
+    """tasks: None when the list could not be read."""
     entry.offer(
-        [{"task_id": task.task_id, "status": task.word, "created": _date(task.created)} for task in found or ()]
+        [{"task_id": task.task_id, "status": task.status, "created": _date(task.created)} for task in tasks or ()]
     )
-    error.hint = _hint(found, purchase)
+    error.hint = _hint(tasks, purchase)
 
 
-def _hint(found: list[Listed] | None, purchase: Purchase) -> str:
+def _hint(tasks: list[Listed] | None, purchase: Purchase) -> str:
     advice = "Run --resume in a minute and check the usage in the console before you pay again with --again"
-    if found is None:
+    if tasks is None:
         return f"the service's list of tasks could not be read. {advice}"
-    if not found:
+    if not tasks:
         return f"the service lists no such task yet, but it may still appear. {advice}"
-    ids = ", ".join(task.task_id for task in found)
-    if len(found) > 1:
+    ids = ", ".join(task.task_id for task in tasks)
+    if len(tasks) > 1:
         return (
-            f"the service lists {len(found)} tasks of {purchase.model} from that time which this machine cannot "
-            f"explain: {ids}; collect the right one with --task-id"
+            f"the service lists {len(tasks)} tasks of {purchase.model} from that time that no run on this machine "
+            f"accounts for: {ids}; collect the right one with --task-id"
         )
-    likely = "it is very likely this one" if found[0].created else "it may be this one, but has no date"
+    likely = "it is very likely this one" if tasks[0].created else "it may be this one, but has no date"
     return (
-        f"the service lists one task of {purchase.model} from that time which this machine cannot explain, {ids}: "
-        f"{likely}, and --task-id collects it without paying again"
+        f"the service lists one task of {purchase.model} from that time that no run on this machine accounts for, "
+        f"{ids}: {likely}, and --task-id collects it without paying again"
     )
 
 

@@ -1,1 +1,1 @@
-"""Recording a run's conversation and replaying it. May be imported by actions."""
+"""Records the conversation of a run and replays it. May be imported by actions."""

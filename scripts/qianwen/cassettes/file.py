@@ -1,4 +1,4 @@
-"""A cassette on the disk: where it can be written, and what is checked before it is played."""
+"""A cassette on the disk: tests where it is written, and checks its format before it is replayed."""
 
 from __future__ import annotations
 
@@ -30,22 +30,22 @@ def prepare(path: str, overwrite: bool) -> None:
     """Raises UsageError unless a cassette can be written there."""
     try:
         if _exists(path) and not overwrite:
-            hint = "--overwrite records anew; a cassette holds one run"
-            raise UsageError(f"the recording {path} exists already", hint=hint)
+            hint = "replace it with --overwrite, or name another file; a recording has one run"
+            raise UsageError(f"the recording {path} already exists", hint=hint)
         if os.path.isdir(path):
             raise IsADirectoryError(21, "it is a folder")
         os.makedirs(os.path.dirname(path), exist_ok=True)
         with Draft(os.path.dirname(path)) as draft:
-            draft.stream.write(b"x" * BLOCK_BYTES)  # a disk that is full still makes empty files
+            draft.stream.write(b"x" * BLOCK_BYTES)  # a full disk can still create empty files
             draft.stream.flush()
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
-        hint = "nothing was sent; name a file in a folder that can be written to"
+        hint = "nothing was sent; name a file in a writable folder"
         raise UsageError(f"the recording {path} cannot be written: {reason}", hint=hint) from error
 
 
 def _exists(path: str) -> bool:
-    """Raises OSError or ValueError for a path that never can, because of its length or a NUL in it."""
+    """Raises OSError or ValueError for a path that cannot exist: too long, or with a NUL."""
     try:
         os.lstat(path)
     except FileNotFoundError:
@@ -53,30 +53,30 @@ def _exists(path: str) -> bool:
     return True
 
 
-def forget_bodies(path: str, wanted: set[str]) -> None:
-    """Remove the bodies beside a cassette that it does not name. wanted: their digests."""
-    folder = folder_beside(path)
+def remove_other_bodies(path: str, digests: set[str]) -> None:
+    """Remove the body files of an earlier recording. digests: of the bodies to keep."""
+    folder = bodies_folder(path)
     try:
         names = os.listdir(folder)
     except OSError:
         return  # there are none
     for name in names:
-        if DIGEST.fullmatch(name) and name not in wanted:
+        if DIGEST.fullmatch(name) and name not in digests:
             remove(os.path.join(folder, name))
 
 
-def folder_beside(path: str) -> str:
-    """Where the large bodies of a cassette are, each under its digest."""
+def bodies_folder(path: str) -> str:
+    """The folder of a cassette's large bodies, each named by its digest."""
     return f"{os.path.splitext(path)[0]}.files"
 
 
 # Reading ----------------------------------------------------------------------------------------------------
 
-_HINT = "nothing was sent; --record makes one"
+_HINT = "nothing was sent; make a recording with --record"
 
 
 def load(path: str) -> JSON:
-    """The cassette at `path`, whose form has been checked whole. Raises UsageError."""
+    """The cassette at `path`, completely checked. Raises UsageError."""
     try:
         if os.path.exists(path) and not os.path.isfile(path):
             raise UsageError(f"the recording {path} is not a regular file", hint=_HINT)
@@ -112,9 +112,9 @@ def _check_cassette(cassette: JSON) -> None:
             raise _Damaged(f"exchange {number}: it needs one of response, fault and unanswered")
 
 
-def _check(value: JSON, form: Form, named: str) -> None:
-    """Raises _Damaged for the first part that is missing or wrong. named: the value, in words."""
-    for path, is_right, otherwise in form:
+def _check(value: JSON, form: Form, name_of_value: str) -> None:
+    """Raises _Damaged for the first part that is missing or wrong."""
+    for path, is_right, message in form:
         part: Any = value
         try:
             for name in path.split("."):
@@ -123,9 +123,9 @@ def _check(value: JSON, form: Form, named: str) -> None:
                 part = part[name.rstrip("?")]
             else:
                 if not is_right(part):
-                    raise _Damaged(f"{named}: {otherwise}")
+                    raise _Damaged(f"{name_of_value}: {message}")
         except (KeyError, TypeError, AttributeError):
-            raise _Damaged(f"{named} lacks {path.replace('?', '')}, or has it in another form") from None
+            raise _Damaged(f"{name_of_value} lacks {path.replace('?', '')}, or has it in another form") from None
 
 
 def _is(kind: type) -> Callable[[Any], bool]:
@@ -141,7 +141,7 @@ def _is_line(line: object) -> bool:
     return isinstance(line, str) or (isinstance(line, dict) and "data" in line)
 
 
-def _holds_its_digest(body: JSON) -> bool:
+def _matches_its_digest(body: JSON) -> bool:
     return "base64" not in body or digest(base64.b64decode(body["base64"])) == body["sha256"]
 
 
@@ -152,7 +152,7 @@ def _is_base64(text: str) -> bool:
         return False
 
 
-# A part, what it must be, and what to say when it is not. A name with a question mark may be missing.
+# (path of a part, its check, message if that fails). A name with a question mark is optional.
 _CASSETTE: Form = (
     ("base", lambda base: isinstance(base, str) and "://" in base, "base is not a URL"),
     ("exchanges", _is(list), "exchanges is not a list"),
@@ -160,17 +160,17 @@ _CASSETTE: Form = (
 _EXCHANGE: Form = (
     ("request.url", _is(str), "the request has no URL"),
     ("request.method", _is(str), "the request has no method"),
-    ("request.headers", _is(dict), "the request is not whole"),
-    ("request.body", _is(dict), "the request is not whole"),
+    ("request.headers", _is(dict), "the headers of the request are not an object"),
+    ("request.body", _is(dict), "the body of the request is not an object"),
     ("seconds?", lambda value: type(value) in (int, float) and 0 <= value < 1e9, "seconds is not a number of seconds"),
     ("fault?", _is_fault, "a fault needs a reason and whether the request was sent"),
-    ("response?.status", lambda value: type(value) is int and 100 <= value < 600, "the status is not one of HTTP's"),
-    ("response?.headers", lambda value: all(map(_is(str), value.values())), "a header is not a text"),
+    ("response?.status", lambda value: type(value) is int and 100 <= value < 600, "the status is not an HTTP status"),
+    ("response?.headers", lambda value: all(map(_is(str), value.values())), "a header is not a string"),
     ("response?.body", _is(dict), "the body is not an object"),
-    ("response?.body.text?", _is(str), "the text of the body is not a text"),
-    ("response?.body.lines?", lambda lines: all(map(_is_line, lines)), "a line is neither a text nor data"),
-    ("response?.body.sha256?", lambda text: DIGEST.fullmatch(text) is not None, "the digest of the body is not one"),
+    ("response?.body.text?", _is(str), "the text of the body is not a string"),
+    ("response?.body.lines?", lambda lines: all(map(_is_line, lines)), "a line is neither a string nor data"),
+    ("response?.body.sha256?", lambda text: DIGEST.fullmatch(text) is not None, "sha256 is not a digest"),
     ("response?.body.base64?", _is_base64, "the bytes of the body are not base64"),
-    ("response?.body", _holds_its_digest, "the bytes of the body are not those of its digest"),
+    ("response?.body", _matches_its_digest, "the bytes of the body do not match their digest"),
     ("response?.broke?", _is_fault, "a fault needs a reason and whether the request was sent"),
 )  # fmt: skip

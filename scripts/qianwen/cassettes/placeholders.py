@@ -1,11 +1,11 @@
-"""What must not stand in a cassette, and what differs from run to run: real values out, placeholders in, and back.
+"""Replaces secrets, and values that differ from run to run, by placeholders in a cassette, and back.
 
-A value is learned where its place tells what it is: the id of a task, the query of a signed link, the random name of an
-upload. From then on it is replaced wherever it turns up, by a placeholder that is numbered in the order of appearance.
-A replayed run takes the same steps, so it gets the same placeholders for other values. On the way back a placeholder
-becomes the value that the run knows for it, else one that is made up and unlike any other.
+A value is learned where its place says what it is: the id of a task, the query of a signed link, the random name of an
+upload. From then on every occurrence is replaced by a placeholder, numbered in order of appearance. A replayed run
+takes the same steps, so it gets the same placeholders for other values. When a cassette is replayed, a placeholder
+becomes the value that the run has for it, or a unique made-up one.
 
-What merely looks like a secret is hidden as well, by the patterns of `redact`.
+Everything else that looks like a secret is hidden too, by the patterns of `redact`.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
     from typing import Any, Callable, Iterator, Mapping, Sequence
 
 
-SHORTEST = 8  # a shorter value identifies nobody, and replacing it would spoil words
-LONGEST_DATA = 256  # characters of a data: URL that are worth reading
-MOST_VALUES = 1000  # of one answer; a full page of the task list has about 300, and each one slows every later step
+SHORTEST = 8  # a shorter value identifies nobody, and replacing it would damage words
+LONGEST_DATA = 256  # characters; a longer data: URL is recorded by its digest
+MOST_VALUES = 1000  # in one answer; a full page of the task list has about 300, and each slows all later steps
 NAME = "name"
 
-# Kind → what is made up for it, by its number. Ids, names and hosts must look real to the code that reads them.
+# Kind → number → a made-up value. Ids, names and hosts must look real to the code that parses them.
 MADE_UP: Mapping[str, Callable[[int], str]] = {
     "task": "00000000-0000-4000-8000-{:012d}".format,
     "request": "00000000-0000-4000-9000-{:012d}".format,
@@ -66,10 +66,10 @@ _LOOPBACK = re.compile(r"(?<=://)(?:127\.\d+\.\d+\.\d+|localhost|\[::1\]):\d+")
 _SUFFIX = re.compile(r"\.[A-Za-z0-9]{2,5}$")
 _NAMED = re.compile(rf"\"({'|'.join(FIELDS)})\"\s*:\s*\"([^\"\\]+)")
 _IDS = re.compile(r"<((?:RequestId|HostId)\w*)>[^<]*", re.IGNORECASE)
-_MOMENT = re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(?:\.\d+)?Z?")
+_TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(?:\.\d+)?Z?")
 _OBJECT_NAME = re.compile(r"(?<=/)([0-9a-f]{16})(?=_[A-Za-z0-9_-]+(?:\.[a-z0-9]+)?(?:$|[?\s]))")
 _TASK_PATH = re.compile(r"/tasks/([^/?#]+)")
-_SPAN = re.compile(r"((?:start|end)_time=)\d{14}")
+_TIME_RANGE = re.compile(r"((?:start|end)_time=)\d{14}")
 _DAY_BEFORE_NAME = re.compile(r"/\d{8}/(?=\{\{name-)")
 _PLACEHOLDER = re.compile(r"\{\{([a-z]+)(?:-([0-9]{1,6}))?\}\}")
 
@@ -86,10 +86,10 @@ class Placeholders:
         self._room = math.inf
 
     def learn(self, kind: str, value: str) -> None:
-        """Note a value, unless it is known or too short to tell anything."""
+        """Remember a value, unless it is known or too short."""
         if len(value) >= SHORTEST and value not in self._placeholders:
             if not self._room:
-                raise ValueError(f"it holds more than {MOST_VALUES} ids, links and hosts")
+                raise ValueError(f"it has more than {MOST_VALUES} ids, links and hosts")
             self._room -= 1
             self._bind(kind, self._last.get(kind, 0) + 1, value)
 
@@ -101,7 +101,7 @@ class Placeholders:
         return value
 
     def learn_url(self, url: str) -> None:
-        """What a request's own URL tells: the task that is asked for, the name of an upload, a signed query."""
+        """Learn from the URL of a request: the id of a task, the name of an upload, a signed query."""
         self._learn_anywhere([url])
         task = _TASK_PATH.search(urlsplit(url).path)
         if task:
@@ -109,31 +109,31 @@ class Placeholders:
         self.learn_object_name(urlsplit(url).path)
 
     def learn_object_name(self, path: str) -> None:
-        found = _OBJECT_NAME.search(path)
-        if found:
-            self.learn(NAME, found[1])
+        match = _OBJECT_NAME.search(path)
+        if match:
+            self.learn(NAME, match[1])
 
     def learn_sent(self, value: object) -> None:
-        """What the body of a request tells."""
+        """Learn from the JSON body of a request."""
         self._learn_anywhere([text[:LONGEST_DATA] if _is_data(text) else text for text, _ in _texts(value)])
 
     def learn_received(self, value: object) -> None:
-        """What an answer tells: a JSON value, a text, or a list of both. Raises ValueError if it tells too much."""
+        """Learn from an answer: a JSON value, a text, or a list of both. Raises ValueError above MOST_VALUES."""
         texts = list(_texts(value))
         self._room = MOST_VALUES
         try:
             for text, name in texts:
                 self._learn_answered(text, name)
             self._learn_anywhere([text for text, _ in texts])
-            for found in [found for text, _ in texts for found in _UUID.findall(self._with_placeholders(text))]:
-                self.learn("id", found)
+            for uuid in [uuid for text, _ in texts for uuid in _UUID.findall(self._with_placeholders(text))]:
+                self.learn("id", uuid)
         finally:
             self._room = math.inf
 
     def _learn_answered(self, text: str, name: str) -> None:
         if name in FIELDS:
             self.learn(FIELDS[name], text)
-        if not name:  # a text that is not, or not wholly, JSON
+        if not name:  # a text that is not JSON, or not all of it
             for field, part in _NAMED.findall(text):
                 self.learn(FIELDS[field], part)
         for url, _ in redact.signed_links(text):
@@ -145,14 +145,14 @@ class Placeholders:
                 self.learn("loopback", netloc)
             for _, query in redact.signed_links(text):
                 self.learn("query", query)
-        # A key within what is known by now is hidden with it.
+        # A key inside a learned value is hidden together with it.
         for key in [key for text in texts for key in redact.keys(self._with_placeholders(text))]:
             self.learn("secret", key)
 
-    # To the disk --------------------------------------------------------------------------------------------
+    # For the cassette ---------------------------------------------------------------------------------------
 
     def hide(self, text: str) -> str:
-        """A text with a placeholder for everything that was learned, and nothing left that looks like a secret."""
+        """A text with placeholders for every learned value, and without anything that looks like a secret."""
         return unlike_secrets(self._with_placeholders(text))
 
     def _with_placeholders(self, text: str) -> str:
@@ -160,25 +160,25 @@ class Placeholders:
             if self._pattern is None:
                 longest_first = sorted(self._placeholders, key=len, reverse=True)
                 self._pattern = re.compile("|".join(map(re.escape, longest_first)))
-            text = self._pattern.sub(lambda found: self._placeholders[found[0]], text)
+            text = self._pattern.sub(lambda match: self._placeholders[match[0]], text)
             text = _DAY_BEFORE_NAME.sub(f"/{DAY}/", text)
         return text
 
     def hide_url(self, url: str) -> str:
-        return _SPAN.sub(rf"\g<1>{TIME}", self.hide(url))
+        return _TIME_RANGE.sub(rf"\g<1>{TIME}", self.hide(url))
 
     def hide_header(self, name: str, value: str) -> str:
-        """The value of a header; of one that proves who we are only the scheme."""
+        """The value of a header; of Authorization only the scheme."""
         if name.lower() == "authorization":
             return f"{value.partition(' ')[0]} {KEY}"
         return HEADERS.get(name.lower()) or self.hide(value)
 
     def hide_sent(self, value: object) -> object:
-        """A JSON body that is sent; the bytes of a long data: URL are named by their digest."""
+        """The JSON body of a request, with long data: URLs replaced by their digest."""
         return _changed(value, "", lambda text, _: self.hide(_shortened(text)))
 
     def hide_received(self, value: object) -> object:
-        """A JSON value, or a text, that was answered."""
+        """A JSON value or a text from an answer."""
         if isinstance(value, str):
             return _IDS.sub(rf"<\1>{HIDDEN}", self.hide(value))
         return _changed(value, "", self._hide_field)
@@ -186,15 +186,16 @@ class Placeholders:
     def _hide_field(self, text: str, name: str) -> str:
         if name in ACCOUNT_FIELDS:
             return ACCOUNT
-        return TIME if name.endswith("_time") and _MOMENT.fullmatch(text) else self.hide(text)
+        return TIME if name.endswith("_time") and _TIMESTAMP.fullmatch(text) else self.hide(text)
 
-    # And back -----------------------------------------------------------------------------------------------
+    # From the cassette --------------------------------------------------------------------------------------
 
     def fill(self, text: str) -> str:
-        """A text of a cassette with values for its placeholders."""
+        """A text of a cassette with values in place of its placeholders."""
         return _PLACEHOLDER.sub(self._value, text)
 
     def fill_json(self, value: Any) -> Any:
+        """The same for a JSON value."""
         if value == MILLISECONDS:
             return int(self._now() * 1000)
         if isinstance(value, str):
@@ -203,17 +204,17 @@ class Placeholders:
             return {name: self.fill_json(entry) for name, entry in value.items()}
         return [self.fill_json(entry) for entry in value] if isinstance(value, list) else value
 
-    def _value(self, found: re.Match[str]) -> str:
-        kind, number = found[1], found[2]
+    def _value(self, match: re.Match[str]) -> str:
+        placeholder, kind, number = match[0], match[1], match[2]
         if number and kind in MADE_UP:
-            return self._values.get(found[0]) or self._bind(kind, int(number), MADE_UP[kind](int(number)))
-        if found[0] == TIME:
+            return self._values.get(placeholder) or self._bind(kind, int(number), MADE_UP[kind](int(number)))
+        if placeholder == TIME:
             return china_time("%Y-%m-%d %H:%M:%S.000", self._now())
-        return "replayed" if found[0] in (ACCOUNT, HIDDEN) else found[0]
+        return "replayed" if placeholder in (ACCOUNT, HIDDEN) else placeholder
 
 
 def unlike_secrets(text: str) -> str:
-    """A text of a cassette without what looks like a secret. An older recording may hold some, in a prompt."""
+    """A text of a cassette without anything that looks like a secret, which older recordings may have in prompts."""
     return redact.without_secrets(text, HIDDEN)
 
 
@@ -233,7 +234,7 @@ def _shortened(text: str) -> str:
 
 
 def _texts(value: object, name: str = "") -> Iterator[tuple[str, str]]:
-    """Every text in a JSON value, and the field in which it stands."""
+    """(text, name of its field) for every text in a JSON value; the name is "" outside of objects."""
     if isinstance(value, str):
         yield value, name
     elif isinstance(value, dict):
@@ -245,12 +246,12 @@ def _texts(value: object, name: str = "") -> Iterator[tuple[str, str]]:
 
 
 def _changed(value: object, name: str, change: Callable[[str, str], str]) -> object:
-    """A JSON value with every text changed, and every moment in milliseconds taken out."""
+    """A JSON value with every text changed, and every time in milliseconds replaced."""
     if isinstance(value, str):
         return change(value, name)
     if isinstance(value, dict):
         return {change(field, ""): _changed(entry, field, change) for field, entry in value.items()}
     if isinstance(value, list):
         return [_changed(entry, name, change) for entry in value]
-    is_moment = type(value) is int and 10**12 <= value < 10**14 and (name.startswith("gmt_") or name.endswith("_time"))
-    return MILLISECONDS if is_moment else value
+    is_time = type(value) is int and 10**12 <= value < 10**14 and (name.startswith("gmt_") or name.endswith("_time"))
+    return MILLISECONDS if is_time else value

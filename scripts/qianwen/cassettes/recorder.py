@@ -1,12 +1,12 @@
-"""`--record` and `--replay`: the whole conversation of one run with the service, in a file that people can read.
+"""`--record` and `--replay`: every exchange of one run with the service, in a readable file (the cassette).
 
-Exchanges are recorded below the retries and played back strictly in order: an upload, a refusal, each poll of a task, a
-connection that broke in the middle of a download. While there is a cassette, uploads and downloads run one after the
-other, so that every run has the same order. A request that is not the recorded one ends the run and shows the
-difference; nothing is guessed. Replaying opens no socket, needs no key and does not wait.
+Exchanges are recorded below the retries and replayed strictly in order: an upload, a refusal, each poll of a task, a
+connection that breaks during a download. While recording or replaying, uploads and downloads run one after the other,
+so that the order is always the same. A request that differs from the recorded one ends the run and shows the
+difference. Replaying opens no socket, needs no key and does not wait.
 
-JSON and text stand in the cassette as they are, other bytes by their SHA-256 digest: small ones inline, larger ones in
-a folder beside it. What would reveal a key, a signature or an account is a placeholder; see `placeholders`.
+The cassette has JSON and text as they are, and other bytes by their SHA-256 digest: small ones inline, larger ones in a
+folder next to it. Keys, signatures and everything that identifies an account are placeholders; see `placeholders`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from ..regions import is_loopback, is_public
 from . import file
 from .difference import difference
 from .placeholders import Placeholders, unlike_secrets
-from .serialize import body_of, taped_fault, taped_request, taped_response
+from .serialize import body_of, recorded_fault, recorded_request, recorded_response
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,28 +41,26 @@ if TYPE_CHECKING:
 
 INLINE_BYTES = 16 * 1024
 STOPPED = "the recorded run stopped listening here"
-_MISMATCH_HINT = (
-    "nothing was sent. Run the command that was recorded; if you meant the change, record anew with --record"
-)
+_MISMATCH_HINT = "nothing was sent. Run the recorded command, or record the new one with --record --overwrite"
 
 
 class Unplayable(Exception):
-    """The run does not match the cassette. Not a QianwenError on purpose, so that no handler on the way catches it."""
+    """The run does not match the cassette. Not a QianwenError, so that no handler on the way catches it."""
 
 
 # Recording --------------------------------------------------------------------------------------------------
 
 
 class Recorder:
-    """Writes a cassette, anew after every exchange, so that a run that breaks leaves what has happened until then.
+    """Writes the cassette after every exchange, so that a killed run leaves all exchanges so far.
 
     path: absolute.
     clock, now: seconds, monotonic and since the epoch.
-    warn: is called with a sentence when the disk takes no more.
-    Raises UsageError when `path` cannot be written to.
+    warn: called with a sentence if an exchange cannot be recorded.
+    Raises UsageError if `path` cannot be written.
     """
 
-    base = ""  # the API's URL is that of the service
+    base = ""  # use the service's own URL
 
     def __init__(self, path: str, overwrite: bool, clock: Clock, now: Clock, warn: Callable[[str], None]) -> None:
         self.path = path
@@ -74,14 +72,14 @@ class Recorder:
         self._open: list[_Tee] = []
         self._exchanges: list[JSON] = []
         self._head: JSON = {"format": file.FORMAT, "version": file.VERSION}
-        self._is_lost = False
+        self._has_warned = False
         file.prepare(path, overwrite)
 
     def connect(self, send: Send, sleep: Sleep, base: str, secrets: Iterable[str]) -> None:
-        """Record what goes through `self.send` from now on. Time passes as always, by `self.sleep` and `self.clock`.
+        """Record every exchange through `self.send` from now on. `self.sleep` and `self.clock` are the real ones.
 
         base: the API's URL.
-        secrets: what must never stand in a cassette.
+        secrets: never written to the cassette.
         """
         self._send, self.sleep, self._api = send, sleep, base
         for secret in secrets:
@@ -90,7 +88,7 @@ class Recorder:
         self._head.update(recorded_at=stamp, source=self._source(base), base=self._names.hide(base))
 
     def _source(self, base: str) -> str:
-        """Where a recording comes from. A host that not everybody shares may reveal whose it is."""
+        """Where the recording comes from. A host of one customer's own becomes a placeholder."""
         parts = urlsplit(base)
         if is_loopback(parts.hostname or ""):
             self._names.learn("loopback", parts.netloc)
@@ -103,38 +101,38 @@ class Recorder:
         return self
 
     def __exit__(self, *exc: object) -> None:
-        """Write down what was still being listened to, and forget the bodies of an earlier recording."""
+        """Record the answers that are still being read, and remove the bodies of an earlier recording."""
         for tee in tuple(self._open):
             tee.end(STOPPED)
         bodies = (exchange.get("response", {}).get("body", {}) for exchange in self._exchanges)
         if self._exchanges:
-            file.forget_bodies(self.path, {body["sha256"] for body in bodies if "sha256" in body})
+            file.remove_other_bodies(self.path, {body["sha256"] for body in bodies if "sha256" in body})
 
     def send(self, request: Request) -> Response:
-        """As the `send` of `connect`, and raises what it raises."""
-        exchange: JSON = {"request": taped_request(request, self._names)}
+        """Send a request by the `send` of `connect`, and raise what it raises."""
+        exchange: JSON = {"request": recorded_request(request, self._names)}
         self._exchanges.append(exchange)
-        began = self.clock()
+        started = self.clock()
         try:
             response = self._send(request)
         except BaseException as error:
             if isinstance(error, Fault):
-                exchange["fault"] = taped_fault(error, self._names)
+                exchange["fault"] = recorded_fault(error, self._names)
             else:
                 exchange["unanswered"] = type(error).__name__
-            self._save(exchange, began)
+            self._save(exchange, started)
             raise
-        is_of_api = request.url.startswith(f"{self._api}/")
-        tee = _Tee(response, None if is_of_api else file.folder_beside(self.path))
+        is_api = request.url.startswith(f"{self._api}/")
+        tee = _Tee(response, None if is_api else file.bodies_folder(self.path))
 
         def finish() -> None:
             self._open.remove(tee)
             try:
-                exchange["response"] = tee.taped(self._names)
-            except (ValueError, RecursionError) as error:  # an odd answer was paid for too and must not be lost
+                exchange["response"] = tee.recorded(self._names)
+            except (ValueError, RecursionError) as error:  # the run needs the answer, which may have been paid for
                 exchange["unanswered"] = "odd"
-                self._lose(f"the answer to request {len(self._exchanges)} could not be written down: {error}")
-            self._save(exchange, began)
+                self._warn_once(f"the answer to request {len(self._exchanges)} could not be recorded: {error}")
+            self._save(exchange, started)
 
         tee.finish = finish
         self._open.append(tee)
@@ -142,8 +140,8 @@ class Recorder:
             tee.end()
         return Response(response.status, response.headers, tee.read, tee.close, response.refusal)
 
-    def _save(self, exchange: JSON, began: float) -> None:
-        seconds = round(self.clock() - began, 1)
+    def _save(self, exchange: JSON, started: float) -> None:
+        seconds = round(self.clock() - started, 1)
         if seconds:
             exchange["seconds"] = seconds
         with self._lock:
@@ -152,31 +150,31 @@ class Recorder:
             try:
                 write_whole(self.path, text.encode("utf-8", "replace"))
             except OSError as error:
-                self._lose(str(error.strerror or error))
+                self._warn_once(str(error.strerror or error))
 
-    def _lose(self, why: str) -> None:
-        """A recording that cannot go on costs the run nothing but a warning."""
-        if not self._is_lost:
-            self._warn(f"the recording {self.path} is not whole: {why}; the run goes on")
-        self._is_lost = True
+    def _warn_once(self, why: str) -> None:
+        """The run goes on without a complete recording."""
+        if not self._has_warned:
+            self._warn(f"the recording {self.path} is incomplete: {why}; the run goes on")
+        self._has_warned = True
 
 
 class _Tee:
-    """Lets the body of an answer through and keeps it: in memory while it is small, then in a file of `folder`.
+    """Passes the body of an answer through and keeps a copy: in memory while it is small, then in a file.
 
-    folder: None for an answer of the API, which is always small, always text and may hold secrets.
-    finish: called once, when the body has ended in whatever way.
+    folder: of that file; None for an answer of the API, which is small, is text and may have secrets.
+    finish: called once, when the body has ended or broken off.
     """
 
     def __init__(self, response: Response, folder: str | None) -> None:
         self._response = response
         self._folder = folder
-        self._kept = bytearray()
+        self._copy = bytearray()
         self._draft: Draft | None = None
         self._sha256 = hashlib.sha256()
         self._bytes = 0
         self._broke: Fault | None = None
-        self._is_over = False
+        self._has_ended = False
         self.finish: Callable[[], None] = lambda: None
 
     def read(self, size: int) -> bytes:
@@ -199,9 +197,9 @@ class _Tee:
         self.end("" if is_whole else STOPPED)
 
     def end(self, reason: str = "") -> None:
-        """Nothing more comes. reason: why, when that is not the end of the body."""
-        if not self._is_over:
-            self._is_over = True
+        """Finish the copy. reason: why the body broke off, "" at its end."""
+        if not self._has_ended:
+            self._has_ended = True
             if reason:
                 self._break(reason)
             self.finish()
@@ -213,64 +211,64 @@ class _Tee:
         self._bytes += len(block)
         self._sha256.update(block)
         if self._broke:
-            return  # the disk has taken no more
+            return  # the disk refused an earlier block
         if self._folder is None or self._bytes <= INLINE_BYTES:
-            self._kept += block
+            self._copy += block
             return
         try:
             if self._draft is None:
                 self._draft = self._begin(self._folder)
-                self._draft.stream.write(self._kept)
-                self._kept.clear()
+                self._draft.stream.write(self._copy)
+                self._copy.clear()
             self._draft.stream.write(block)
         except OSError as error:
-            self._lose(error)
+            self._give_up(error)
 
     def _begin(self, folder: str) -> Draft:
         os.makedirs(folder, 0o700, exist_ok=True)
         return Draft(folder)
 
-    def _lose(self, error: OSError) -> None:
-        """A disk that takes no more costs the recording this body, and the run nothing."""
+    def _give_up(self, error: OSError) -> None:
+        """The disk refused a block: go on without a copy of this body."""
         self._break(f"the recording has no more of it: {error.strerror or error}")
-        self._kept.clear()
+        self._copy.clear()
         if self._draft:
             try:
                 self._draft.discard()
             except OSError:
-                pass  # its last bytes fit as little as those before
+                pass  # its last bytes do not fit either
             self._draft = None
 
-    def _body_beside(self) -> JSON | None:
-        """The body as a file of `folder`, named by its digest; None when it is in memory, or lost."""
+    def _body_file(self) -> JSON | None:
+        """Name the body's file by its digest; return size and digest, or None if the body is in memory or lost."""
         if self._draft is None or self._folder is None:
             return None
-        name = self._sha256.hexdigest()
+        digest = self._sha256.hexdigest()
         try:
             with self._draft:
-                self._draft.replace(os.path.join(self._folder, name))
+                self._draft.replace(os.path.join(self._folder, digest))
         except OSError as error:
-            self._lose(error)
+            self._give_up(error)
             return None
-        return {"bytes": self._bytes, "sha256": name}
+        return {"bytes": self._bytes, "sha256": digest}
 
-    def taped(self, names: Placeholders) -> JSON:
-        """The answer as far as it was read, for the cassette."""
-        beside = self._body_beside()
-        data = self._response.refusal or bytes(self._kept)
-        self._kept.clear()
-        return taped_response(self._response, data, beside, self._broke, names)
+    def recorded(self, names: Placeholders) -> JSON:
+        """The answer, as far as it was read, in its form for the cassette."""
+        body_file = self._body_file()
+        data = self._response.refusal or bytes(self._copy)
+        self._copy.clear()
+        return recorded_response(self._response, data, body_file, self._broke, names)
 
 
 # Replaying --------------------------------------------------------------------------------------------------
 
 
 class Player:
-    """Plays a cassette: `send` answers from it, `sleep` only moves `clock`. base: the API's URL in the recording.
+    """Replays a cassette: `send` answers from it, `sleep` only advances `clock`, `base` is the API's recorded URL.
 
     path: absolute.
     clock, now: seconds, monotonic and since the epoch.
-    Raises UsageError when the file is not a cassette that can be played.
+    Raises UsageError if the file is not a valid cassette.
     """
 
     def __init__(self, path: str, clock: Clock, now: Clock) -> None:
@@ -291,11 +289,10 @@ class Player:
         self._skipped += seconds
 
     def send(self, request: Request) -> Response:
-        """Raises Unplayable for a request that is not the next of the cassette, and Fault where one was recorded."""
-        asked = taped_request(request, self._names)
-        found = difference(asked, self._requests, self._next)
-        if found:
-            raise Unplayable(f"this run does not match the recording {self.path}: {found}")
+        """Raises Unplayable if the request is not the next one of the cassette, and Fault if one was recorded."""
+        mismatch = difference(recorded_request(request, self._names), self._requests, self._next)
+        if mismatch:
+            raise Unplayable(f"this run does not match the recording {self.path}: {mismatch}")
         exchange = self._exchanges[self._next]
         self._next += 1
         self._skipped += exchange.get("seconds", 0)
@@ -306,48 +303,48 @@ class Player:
         return self._response(exchange["response"])
 
     def connect(self, send: Send, sleep: Sleep, base: str, secrets: Iterable[str]) -> None:
-        """Nothing of the network or of real time is used."""
+        """Does nothing: a replay uses neither the network nor real time."""
 
     def __enter__(self) -> Player:
         return self
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        """Raises UsageError when the run does not match the cassette."""
+        """Raises UsageError if the run does not match the cassette."""
         left = len(self._exchanges) - self._next
         if isinstance(error, Unplayable):
             raise UsageError(str(error), hint=_MISMATCH_HINT) from None
         if error is None and left:
             due = self._requests[self._next]
             raise UsageError(
-                f"this run does not match the recording {self.path}: the run is over, and the recorded one made "
-                f"{left} more request{'s' if left > 1 else ''}, the next a {due['method']} {due['url']}",
+                f"this run does not match the recording {self.path}: it has ended, but the recorded run made "
+                f"{left} more request{'s' if left > 1 else ''}, next {due['method']} {due['url']}",
                 hint=_MISMATCH_HINT,
             )
 
-    def _fault(self, taped: JSON) -> Fault:
-        hint = self._names.fill(taped.get("hint", ""))
-        reason = self._names.fill(taped["reason"])
-        return Fault(reason, sent=taped["sent"], permanent=taped.get("permanent", False), hint=hint)
+    def _fault(self, recorded: JSON) -> Fault:
+        hint = self._names.fill(recorded.get("hint", ""))
+        reason = self._names.fill(recorded["reason"])
+        return Fault(reason, sent=recorded["sent"], permanent=recorded.get("permanent", False), hint=hint)
 
-    def _response(self, taped: JSON) -> Response:
-        stream = self._body(taped["body"])
-        headers = {name: self._names.fill(value) for name, value in taped["headers"].items()}
-        if taped["status"] >= 300:
+    def _response(self, recorded: JSON) -> Response:
+        stream = self._body(recorded["body"])
+        headers = {name: self._names.fill(value) for name, value in recorded["headers"].items()}
+        if recorded["status"] >= 300:
             with stream:
-                return Response(taped["status"], headers, lambda _: b"", refusal=stream.read())
+                return Response(recorded["status"], headers, lambda _: b"", refusal=stream.read())
 
         def read(size: int) -> bytes:
             block = stream.read(size)
-            if not block and "broke" in taped:
-                raise self._fault(taped["broke"])
+            if not block and "broke" in recorded:
+                raise self._fault(recorded["broke"])
             return block
 
-        return Response(taped["status"], headers, read, stream.close)
+        return Response(recorded["status"], headers, read, stream.close)
 
-    def _body(self, taped: JSON) -> BinaryIO:
-        if "sha256" not in taped or "base64" in taped:
-            return io.BytesIO(body_of(taped, self._names))
-        path = os.path.join(file.folder_beside(self.path), taped["sha256"])
+    def _body(self, recorded: JSON) -> BinaryIO:
+        if "sha256" not in recorded or "base64" in recorded:
+            return io.BytesIO(body_of(recorded, self._names))
+        path = os.path.join(file.bodies_folder(self.path), recorded["sha256"])
         sha256 = hashlib.sha256()
         try:
             stream = open(path, "rb")
@@ -356,7 +353,7 @@ class Player:
             stream.seek(0)
         except OSError as error:
             raise Unplayable(f"{path}, which belongs to the recording, cannot be read: {error.strerror}") from error
-        if sha256.hexdigest() != taped["sha256"]:
+        if sha256.hexdigest() != recorded["sha256"]:
             stream.close()
-            raise Unplayable(f"{path}, which belongs to the recording, does not hold the bytes that were recorded")
+            raise Unplayable(f"{path}, which belongs to the recording, does not have the recorded bytes")
         return stream

@@ -1,7 +1,7 @@
-"""Requests and answers as they stand in a cassette, and an answer's body back from there.
+"""Converts requests and answers to their form in a cassette, and bodies of answers back.
 
-JSON and text stand as they are, an event stream line by line; other bytes by size and digest, small ones with their
-content. A form is its fields and the digest of its file. Everything passes through `placeholders` on its way.
+JSON and text are kept readable, event streams line by line; other bytes are kept as size and digest, small ones with
+their content. A form is kept as its fields and the digest of its file. Every text passes through `placeholders`.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     JSON = dict[str, Any]
 
-UNTAPED_HEADERS = frozenset({"user-agent"})
-TAPED_HEADERS = frozenset(  # what the program reads; the others are noise, and some reveal whose the account is
+UNRECORDED_HEADERS = frozenset({"user-agent"})
+RECORDED_HEADERS = frozenset(  # those that the program reads; some of the others identify the account
     {
         "content-encoding",
         "content-length",
@@ -39,11 +39,11 @@ TAPED_HEADERS = frozenset(  # what the program reads; the others are noise, and 
 )
 
 
-# Requests, recorded or to be compared -----------------------------------------------------------------------
+# Requests ---------------------------------------------------------------------------------------------------
 
 
-def taped_request(request: Request, names: Placeholders) -> JSON:
-    """A request as it stands in a cassette. A streamed body is read once more for its digest."""
+def recorded_request(request: Request, names: Placeholders) -> JSON:
+    """A request in its form for a cassette, to record or to compare. Reads a streamed body once more for its digest."""
     names.learn_url(request.url)
     content_type = next((value for name, value in request.headers.items() if name.lower() == "content-type"), "")
     boundary = re.search(r"multipart/form-data; boundary=(\S+)", content_type)
@@ -53,7 +53,7 @@ def taped_request(request: Request, names: Placeholders) -> JSON:
     headers = {
         name: names.hide_header(name, value)
         for name, value in request.headers.items()
-        if name.lower() not in UNTAPED_HEADERS
+        if name.lower() not in UNRECORDED_HEADERS
     }
     return {"method": request.method, "url": names.hide_url(request.url), "headers": headers, "body": body}
 
@@ -75,19 +75,19 @@ def _sent_body(request: Request, boundary: str, names: Placeholders) -> JSON:
 
 
 def _sent_bytes(blocks: Iterable[bytes], ending: int = 0) -> JSON:
-    """Size and digest of a body without its last bytes."""
-    sha256, size, held = hashlib.sha256(), 0, b""
+    """Size and digest of a body. ending: the number of last bytes that do not count."""
+    sha256, size, pending = hashlib.sha256(), 0, b""
     for block in blocks:
-        held += block
-        done = max(len(held) - ending, 0)
-        sha256.update(held[:done])
+        pending += block
+        done = max(len(pending) - ending, 0)
+        sha256.update(pending[:done])
         size += done
-        held = held[done:]
+        pending = pending[done:]
     return {"bytes": size, "sha256": sha256.hexdigest()}
 
 
 def _sent_form(body: Stream, boundary: str, names: Placeholders) -> JSON:
-    """A form of `service.forms`: its fields as text, and of the file, which is the last, name, type and digest."""
+    """A multipart form (RFC 7578): its fields, and the head, size and digest of its last part, the file."""
     blocks = iter(body.blocks())
     text = next(blocks).decode("utf-8", "replace")
     fields = re.findall(r'name="([^"]*)"\r\n\r\n(.*?)\r\n--', text, re.DOTALL)
@@ -103,39 +103,43 @@ def _sent_form(body: Stream, boundary: str, names: Placeholders) -> JSON:
 # Answers ----------------------------------------------------------------------------------------------------
 
 
-def taped_response(
-    response: Response, data: bytes, beside: JSON | None, fault: Fault | None, names: Placeholders
+def recorded_response(
+    response: Response, data: bytes, file: JSON | None, fault: Fault | None, names: Placeholders
 ) -> JSON:
-    """An answer. data: its body, unless that lies beside the cassette.  fault: what broke it off."""
-    body = _taped_body(data, names) if beside is None else beside
+    """An answer in its form for a cassette.
+
+    data: its body.
+    file: size and digest of the body, if that is in a file of its own.
+    fault: what broke the answer off.
+    """
+    body = _recorded_body(data, names) if file is None else file
     headers = {}
     for name, value in sorted(response.headers.items()):
-        if name in TAPED_HEADERS and _is_telling(name, data, body):
+        if name in RECORDED_HEADERS and _is_needed(name, data, body):
             names.learn_received(value)
             headers[name] = names.hide_header(name, value)
-    taped: JSON = {"status": response.status, "headers": headers, "body": body}
+    recorded: JSON = {"status": response.status, "headers": headers, "body": body}
     if fault:
-        taped["broke"] = taped_fault(fault, names)
-    return taped
+        recorded["broke"] = recorded_fault(fault, names)
+    return recorded
 
 
-def _is_telling(name: str, data: bytes, body: JSON) -> bool:
-    """Whether a header is worth keeping: a date counts for a clock that is wrong, a length for bytes."""
+def _is_needed(name: str, data: bytes, body: JSON) -> bool:
+    """Whether the program reads this header: a date only for a wrong clock, a length only for bytes."""
     if name == "date":
         return b"TimeTooSkewed" in data
     return name != "content-length" or "sha256" in body
 
 
-def _taped_body(data: bytes, names: Placeholders) -> JSON:
-    """The body of an answer as it stands in a cassette."""
+def _recorded_body(data: bytes, names: Placeholders) -> JSON:
     if not data:
         return {}
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError:
-        return _taped_bytes(data)
+        return _recorded_bytes(data)
     if re.search("[\x00-\x08\x0e-\x1f]", text):
-        return _taped_bytes(data)
+        return _recorded_bytes(data)
     value = _json(text)
     if value is not None:
         names.learn_received(value)
@@ -143,32 +147,32 @@ def _taped_body(data: bytes, names: Placeholders) -> JSON:
     if re.search("^data:", text, re.MULTILINE):
         lines = [_line_value(line) for line in text.split("\n")]
         names.learn_received(lines)
-        return {"lines": [_taped_line(line, names) for line in lines]}
+        return {"lines": [_recorded_line(line, names) for line in lines]}
     names.learn_received(text)
     return {"text": names.hide_received(text)}
 
 
-def _taped_bytes(data: bytes) -> JSON:
+def _recorded_bytes(data: bytes) -> JSON:
     return {"bytes": len(data), "sha256": digest(data), "base64": base64.b64encode(data).decode("ascii")}
 
 
 def _line_value(line: str) -> object:
-    """A line of an event stream; the value of a `data:` line when it is JSON."""
+    """A line of an event stream, or its value if it is a `data:` line with JSON."""
     value = _json(line[len("data:") :]) if line.startswith("data:") else None
     return line if value is None else value
 
 
-def _taped_line(line: object, names: Placeholders) -> object:
+def _recorded_line(line: object, names: Placeholders) -> object:
     hidden = names.hide_received(line)
     return hidden if isinstance(line, str) else {"data": hidden}
 
 
 def _json(text: str) -> object:
-    """An object or list that says the same when it is written again; None for everything else."""
+    """The object or list in a text, if writing it again loses nothing; else None."""
 
     def pairs(items: Sequence[tuple[str, object]]) -> dict[str, object]:
         if len(dict(items)) < len(items):
-            raise ValueError("a name stands there twice")
+            raise ValueError("a name occurs twice")
         return dict(items)
 
     try:
@@ -180,22 +184,26 @@ def _json(text: str) -> object:
     return value if isinstance(value, (dict, list)) else None
 
 
-def taped_fault(fault: Fault, names: Placeholders) -> JSON:
-    told: JSON = {"reason": names.hide(fault.reason), "sent": fault.sent}
+def recorded_fault(fault: Fault, names: Placeholders) -> JSON:
+    recorded: JSON = {"reason": names.hide(fault.reason), "sent": fault.sent}
     if fault.permanent:
-        told["permanent"] = True
+        recorded["permanent"] = True
     if fault.hint:
-        told["hint"] = names.hide(fault.hint)
-    return told
+        recorded["hint"] = names.hide(fault.hint)
+    return recorded
 
 
-def body_of(taped: JSON, names: Placeholders) -> bytes:
-    """The bytes of a body that stands in the cassette itself."""
-    if "json" in taped:
-        return json.dumps(names.fill_json(taped["json"]), ensure_ascii=False).encode("utf-8")
-    if "lines" in taped:
-        return "\n".join(_line(line, names) for line in taped["lines"]).encode("utf-8")
-    return base64.b64decode(taped["base64"]) if "base64" in taped else names.fill(taped.get("text", "")).encode("utf-8")
+def body_of(recorded: JSON, names: Placeholders) -> bytes:
+    """The bytes of a body that is in the cassette itself."""
+    if "json" in recorded:
+        return json.dumps(names.fill_json(recorded["json"]), ensure_ascii=False).encode("utf-8")
+    if "lines" in recorded:
+        return "\n".join(_line(line, names) for line in recorded["lines"]).encode("utf-8")
+    return (
+        base64.b64decode(recorded["base64"])
+        if "base64" in recorded
+        else names.fill(recorded.get("text", "")).encode("utf-8")
+    )
 
 
 def _line(line: Any, names: Placeholders) -> str:

@@ -1,1 +1,1 @@
-"""A request held against its row: every problem at once. May be imported by actions, desirecore, describe, sandbox."""
+"""Checks a request against its row, all problems at once. May be imported by actions, desirecore, describe, sandbox."""

@@ -1,4 +1,4 @@
-"""Which model a request is for: the one that it names, else a default that fits what is given."""
+"""Which model a request is for: the one it names, else the default that fits its fields."""
 
 from __future__ import annotations
 
@@ -18,8 +18,10 @@ if TYPE_CHECKING:
 def choose(catalog: Catalog, model_id: str, fields: Values, kind: str, region: Callable[[], str]) -> Found:
     """The row for a request, and why it was chosen.
 
-    model_id: "" takes a default.  kind: the way of working that was asked for.  region: asked only where it decides.
-    Raises InvalidRequest for what can be no model id, UsageError for an id that cannot be asked for here.
+    model_id: "" takes a default.
+    kind: the value of --mode, "" if not given.
+    region: returns the region; called only if the default depends on it.
+    Raises InvalidRequest for text that cannot be a model id, UsageError for a model that cannot be used here.
     """
     why = ""
     if not model_id:
@@ -32,10 +34,11 @@ def choose(catalog: Catalog, model_id: str, fields: Values, kind: str, region: C
         model_id = default.regional.get(region(), default.model) if default.regional else default.model
         why = "the default"
         if default.when:
-            said = (name if wanted == GIVEN else f"{name} {wanted}" for name, wanted in default.when.items())
-            why += f" with {' and '.join(said)}"
-    if not (model_id.isascii() and model_id.isprintable()) or " " in model_id:
-        allowed = "letters, digits, dots and hyphens; a maker's name and a slash before it"
+            conditions = (name if wanted == GIVEN else f"{name} {wanted}" for name, wanted in default.when.items())
+            why += f" with {' and '.join(conditions)}"
+    is_a_word = model_id.isascii() and model_id.isprintable() and " " not in model_id
+    if not (is_a_word and all(model_id.split("/"))):
+        allowed = "letters, digits, dots and hyphens, optionally after a vendor name and a slash"
         raise InvalidRequest([Problem("model", ascii(model_id), "cannot be a model id", allowed)])
     found = find(catalog, model_id)
     if found is None:
@@ -45,17 +48,16 @@ def choose(catalog: Catalog, model_id: str, fields: Values, kind: str, region: C
 
 
 def default_for(catalog: Catalog, fields: Values) -> Default:
-    """The model that is taken when none is named."""
+    """The model to use when the request names none."""
     return next(default for default in catalog.defaults if meets(default.when, fields))
 
 
 def _making_the_size(catalog: Catalog, default: Default, fields: Values) -> Default:
-    """The default; or, when its model does not make the `size` that text alone asks for, the first other that does."""
+    """The default for text alone, or the first other default whose model can make `size` if this one cannot."""
     size = fields.get("size")
     if default.when or not isinstance(size, str) or _makes(catalog, default, size, fields):
         return default
-    able = (other for other in catalog.defaults if _makes(catalog, other, size, fields))
-    other = next(able, None)
+    other = next((other for other in catalog.defaults if _makes(catalog, other, size, fields)), None)
     return Default(other.model, {"size": size}) if other else default
 
 
@@ -65,7 +67,7 @@ def _makes(catalog: Catalog, default: Default, size: str, fields: Values) -> boo
     param = mode.param("size") if mode else None
     if mode is None or param is None or param.size is None or _needs_media(mode):
         return False
-    return bool(mode.pixels) or not sizes.judge(size, param.size).fault  # a mode with tiers translates sizes itself
+    return bool(mode.pixels) or not sizes.judge(size, param.size).fault  # modes with tiers translate sizes
 
 
 def _needs_media(mode: Mode) -> bool:

@@ -1,4 +1,4 @@
-"""One field of a request against its row: a function for each kind of field."""
+"""Checks one field of a request against its row: one function for each kind of field."""
 
 from __future__ import annotations
 
@@ -12,22 +12,29 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Callable, Iterable, Mapping
 
+    from ..models.catalog import Catalog
 
-LARGEST = 1e300  # a larger number is none that any field means
+
+LARGEST = 1e300  # no field means a larger number
 
 
 def nearest_name(name: str, known: Iterable[str]) -> str | None:
     return next(iter(nearest(name, known)), None)
 
 
-def _check_field(param: Param, values: dict[str, Any], findings: Findings) -> None:
-    """Check one field where it stands; the checked form (a normalized size) takes its place."""
+def all_params(catalog: Catalog) -> Iterable[Param]:
+    """The fields of every model; a name occurs once for each mode that has it."""
+    return (param for model in catalog.models for mode in model.modes for param in mode.params)
+
+
+def check_field(param: Param, values: dict[str, Any], findings: Findings) -> None:
+    """Check one field and put its checked form (such as a normalized size) in its place."""
     value = values.get(param.name)
     if value is None or value == [] or (param.empty is not None and value == param.empty):
         values.pop(param.name, None)
         if param.required or (param.media and param.low):
-            counted = f"{param.low:g} to {param.high:g}" if param.low and param.high else ""
-            allowed = counted or ", ".join(filter(None, map(str, param.choices)))
+            count = f"{param.low:g} to {param.high:g}" if param.low and param.high else ""
+            allowed = count or ", ".join(filter(None, map(str, param.choices)))
             findings.problem(param.name, value, "missing", f"is missing: {param.meaning}", allowed)
         if param.send is not None:
             values[param.name] = param.send
@@ -45,12 +52,12 @@ def _media(param: Param, value: object, findings: Findings) -> object:
 
 def _text(param: Param, value: object, findings: Findings) -> object:
     if not isinstance(value, str):
-        findings.problem(param.name, value, "type", "is no text", "a text")
+        findings.problem(param.name, value, "type", "is not text", "text")
         return value
     if not value.strip() and param.required:
         findings.problem(param.name, value, "missing", f"is empty: {param.meaning}")
-    if not _is_unicode(value):
-        _no_unicode(param.name, value, findings)
+    if not is_unicode(value):
+        report_unicode(param.name, value, findings)
     length = LENGTHS.get(param.unit, len)(value)
     if param.longest and length > param.longest:
         about = "about " if param.unit == "tokens" else ""
@@ -60,7 +67,7 @@ def _text(param: Param, value: object, findings: Findings) -> object:
 
 
 def _tokens(text: str) -> int:
-    """A rough count: one for each CJK character, one for each four others. The service's tokenizer is not public."""
+    """A rough count, because the service's tokenizer is not public: 1 a CJK character, 1 for every 4 others."""
     import math
 
     wide = sum(1 for character in text if ord(character) >= 0x2E80)
@@ -68,7 +75,7 @@ def _tokens(text: str) -> int:
 
 
 def _half_widths(text: str) -> int:
-    """Characters, those of CJK scripts counted twice."""
+    """The number of characters, with CJK characters counted twice."""
     return sum(2 if ord(character) >= 0x2E80 else 1 for character in text)
 
 
@@ -80,14 +87,14 @@ LENGTHS: Mapping[str, Callable[[str], int]] = {
 
 def _integer(param: Param, value: object, findings: Findings) -> object:
     if type(value) is not int:
-        findings.problem(param.name, value, "type", "is no whole number", _range(param), _as_integer(param, value))
+        findings.problem(param.name, value, "type", "is not a whole number", _range(param), _as_integer(param, value))
         return value
     return _bounded(param, value, findings)
 
 
 def _number(param: Param, value: object, findings: Findings) -> object:
     if type(value) not in (int, float) or not -LARGEST < value < LARGEST:  # type: ignore[operator]
-        findings.problem(param.name, value, "type", "is no number", _range(param))
+        findings.problem(param.name, value, "type", "is not a number", _range(param))
         return value
     return _bounded(param, value, findings)  # type: ignore[arg-type]
 
@@ -103,9 +110,9 @@ def _bounded(param: Param, value: float, findings: Findings) -> object:
 
 
 def _other_modes(param: Param, findings: Findings, fits: Callable[[Param], bool]) -> str:
-    """The modes of the same model in which a value would be right, for a message."""
-    found = ((mode.name, mode.param(param.name)) for mode in findings.model.modes if mode is not findings.mode)
-    return " or ".join(name for name, other in found if other and fits(other))
+    """The other modes of the model that would accept the value, for a message."""
+    others = ((mode.name, mode.param(param.name)) for mode in findings.model.modes if mode is not findings.mode)
+    return " or ".join(name for name, other in others if other and fits(other))
 
 
 def _clamp(param: Param, value: float) -> float:
@@ -139,15 +146,16 @@ def _switch(param: Param, value: object, findings: Findings) -> object:
 
 
 def _choice(param: Param, value: object, findings: Findings) -> object:
-    found = next((choice for choice in param.choices if choice == value and not isinstance(value, bool)), None)
-    if found is None:
-        nearest = _nearest_choice(value, param.choices)
-        findings.problem(param.name, value, "choice", "is no such choice", ", ".join(map(str, param.choices)), nearest)
-    return value if found is None else found
+    for choice in param.choices:
+        if choice == value and not isinstance(value, bool):
+            return choice
+    allowed, nearest = ", ".join(map(str, param.choices)), _nearest_choice(value, param.choices)
+    findings.problem(param.name, value, "choice", "is not one of the choices", allowed, nearest)
+    return value
 
 
 def _nearest_choice(value: object, choices: tuple[str | int, ...]) -> object:
-    """By amount where both are amounts (seconds, 720P), the smaller of two that are as near; else by name."""
+    """By amount if both are amounts (seconds, 720P), else by name. Of two amounts as near the smaller wins."""
     amount = _amount(value)
     amounts = [
         (abs(other - amount), other, choice)
@@ -162,25 +170,25 @@ def _nearest_choice(value: object, choices: tuple[str | int, ...]) -> object:
 
 
 def _amount(value: object) -> float:
-    """What a number of seconds, the name of a tier or a ratio amounts to; -1 for anything else."""
+    """The number in a number of seconds, a tier's name or a ratio; -1 for anything else."""
     match = re.fullmatch(r"([0-9]{1,5})(?::([1-9][0-9]{0,3})|[PKS])?", str(value).upper())
     return int(match[1]) / int(match[2] or 1) if match else -1.0
 
 
 def _types(param: Param, value: object, findings: Findings) -> object:
-    """A word of the choices, or nothing, for each entry of a list."""
+    """A list with one of the choices, or None, for each reference."""
     entries = value if isinstance(value, list) else [value]
     for index, entry in enumerate(entries):
         if entry is not None and entry not in param.choices:
             allowed = ", ".join(map(str, param.choices))
-            findings.problem(f"{param.name}[{index}]", entry, "choice", "is no type of a reference", allowed)
+            findings.problem(f"{param.name}[{index}]", entry, "choice", "is not a type of reference", allowed)
     return [entry if isinstance(entry, str) and entry in param.choices else None for entry in entries]
 
 
 def _size(param: Param, value: object, findings: Findings) -> object:
     rule = param.size
     if rule is None or not isinstance(value, str):
-        findings.problem(param.name, value, "type", "is no text", "a text such as 1024*1024 or 16:9")
+        findings.problem(param.name, value, "type", "is not text", "text such as 1024*1024 or 16:9")
         return value
     from . import sizes
 
@@ -191,6 +199,8 @@ def _size(param: Param, value: object, findings: Findings) -> object:
         )
         fault = f"is for the {others} mode of this model, not for {findings.mode.name}" if others else verdict.fault
         findings.problem(param.name, value, "size", fault, sizes.allowed(rule), verdict.nearest)
+    if verdict.meaning:
+        findings.note(f"{param.name}: {value} {verdict.meaning}")
     for note in verdict.notes:
         findings.warn(f"{param.name} {value} {note}")
     return verdict.size
@@ -200,27 +210,31 @@ PAGE = r"https?://[^\s/?#\x00-\x1f\x7f@]+[^\s\x00-\x1f\x7f]*"
 
 
 def _link(param: Param, value: object, findings: Findings) -> object:
-    """The address of a web page. It is never opened or uploaded, so that nothing but its form can be judged."""
+    """The address of a web page. We never open it, so only its form is checked."""
     if not (isinstance(value, str) and re.fullmatch(PAGE, value, re.IGNORECASE)):
-        allowed = "http:// or https:// and the address of a page that anybody can read"
-        findings.problem(param.name, value, "format", "is no address of a web page", allowed)
+        allowed = "the http:// or https:// address of a public page"
+        findings.problem(param.name, value, "format", "is not the address of a web page", allowed)
     return value
 
 
 def _structure(param: Param, value: object, findings: Findings) -> object:
-    return value  # its shape is the business of the mode's rules
+    return value  # the mode's rules check it
 
 
-def _is_unicode(text: str) -> bool:
+NOT_UNICODE = "contains characters that are not valid Unicode"
+
+
+def is_unicode(text: str) -> bool:
+    """False for text with surrogates, which no UTF-8 can carry."""
     try:
         text.encode("utf-8")
-        return True
     except UnicodeEncodeError:
         return False
+    return True
 
 
-def _no_unicode(path: str, text: str, findings: Findings) -> None:
-    findings.problem(path, ascii(text), "type", "holds characters that are no valid Unicode", "valid Unicode")
+def report_unicode(path: str, text: str, findings: Findings) -> None:
+    findings.problem(path, ascii(text), "type", NOT_UNICODE, "valid Unicode")
 
 
 CHECKS: Mapping[str, Callable[[Param, object, Findings], object]] = {

@@ -1,4 +1,4 @@
-"""What one check of a request has found so far, and what its parts may need to know: the row and the mode."""
+"""What the check of one request has found so far, with the row and the mode it is checked against."""
 
 from __future__ import annotations
 
@@ -12,10 +12,15 @@ if TYPE_CHECKING:
     Inspect = Callable[[str], Source]
 
 
-class Findings:
-    """sources: the media that were looked at, by path of the field.
+class Note(str):
+    """One of the warnings that only informs: people read it as a note."""
 
-    names: path of a field → the path under which the user wrote it, where that is another.
+
+class Findings:
+    """Problems, warnings and inspected media.
+
+    sources: the inspected media, by path of the field.
+    names: path of a field → the path the user wrote, where the two differ.
     """
 
     def __init__(self, model: Model, inspect: Inspect) -> None:
@@ -34,3 +39,7 @@ class Findings:
 
     def warn(self, message: str) -> None:
         self.warnings.append(message)
+
+    def note(self, message: str) -> None:
+        """Say what was done with a value; nothing is wrong with it."""
+        self.warnings.append(Note(message))

@@ -1,7 +1,7 @@
-"""What field a name may have been meant for that no row has: by meaning, or as a slip of the pen, or not at all.
+"""Which field an unknown name probably means: by its meaning, as a typo, or none.
 
-People and agents apply a suggestion without asking, so a wrong one costs more than none. It is always a field of the
-model that was chosen.
+People and agents apply a suggestion without asking, so a wrong one costs more than none. Only fields of the chosen
+model are suggested.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Collection, Mapping
 
-SLIP = 0.84  # likeness of two names that differ in a letter or two
+TYPO = 0.84  # similarity of two names that differ in a letter or two
 _PICTURE = ("reference_images", "img_url", "first_frame_url", "base_image_url", "ref_img", "reference_urls")
 _SHAPE = ("ratio", "size")
 _COUNT = ("n",)
@@ -41,15 +41,15 @@ MEANINGS: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(("first_frame", "start_frame", "start_image"), ("first_frame_url", "img_url")),
     **dict.fromkeys(("last_frame", "end_frame", "end_image", "tail_image"), ("last_frame_url",)),
 }
-"""A name that others use → our fields of that meaning, the likeliest first."""
+"""A name that other APIs use → our fields with that meaning, the likeliest first."""
 
 
 def meant(name: str, fields: Collection[str]) -> str | None:
-    """The field that a name was meant for. fields: those of the model, the only ones that are named."""
+    """The field that a name probably means, or None. fields: those of the model."""
     import difflib
 
     plain = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name[:100]).replace("-", "_").lower()
     if plain in fields:
         return plain
     meaning = next((field for field in MEANINGS.get(plain, ()) if field in fields), None)
-    return meaning or next(iter(difflib.get_close_matches(plain, sorted(fields), 1, SLIP)), None)
+    return meaning or next(iter(difflib.get_close_matches(plain, sorted(fields), 1, TYPO)), None)

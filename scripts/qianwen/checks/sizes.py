@@ -1,8 +1,7 @@
-"""Picture sizes: the forms that users write, whether a mode takes them, and the nearest size that it does take."""
+"""Picture sizes: parses what users write, checks it against a mode's rule and finds the nearest legal size."""
 
 from __future__ import annotations
 
-import math
 import re
 from itertools import product
 
@@ -17,34 +16,41 @@ if TYPE_CHECKING:
 _PIXELS = r"\s*(\d{1,6})\s*[xX×*]\s*(\d{1,6})\s*"
 _RATIO = r"\s*(\d{1,4})\s*:\s*(\d{1,4})\s*"
 _TIER = r"\s*(\d{1,3})\s*[kK]\s*"
-_GRID = 8  # pixels: sides of the sizes that we choose where the service lists none
-_SLACK = 0.01  # areas and ratios this close to a bound are a warning: the service's own presets miss its bounds
+_GRID = 8  # pixels: where the service lists no sizes, we choose sides that are multiples of this
+_SLACK = 0.01  # this close outside a bound is only a warning, because the service's own presets miss its bounds
 
 
 @record
 class Verdict:
-    """What became of a size text: `size` is what to send; `fault` refuses it; `notes` are warnings."""
+    """The result for one size text.
+
+    size: what to send.
+    fault: why it is refused, "" when it is legal.
+    meaning: what we made of a tier or a ratio, "" for a size that is sent as it was written.
+    notes: warnings.
+    """
 
     size: str
     fault: str = ""
     nearest: str | None = None
+    meaning: str = ""
     notes: tuple[str, ...] = ()
 
 
 def judge(text: str, rule: Size) -> Verdict:
-    """A size as the user wrote it, against a mode's rule. Presets are legal before any area or side is asked."""
+    """Check a size as the user wrote it. Presets are legal even if they break the rule's area or sides."""
     tier = text.strip().upper()
     if tier in rule.tiers:
         return Verdict(tier)
     if tier in rule.areas:
         square = _largest(_within(rule, tier), 1, 1)
-        return Verdict(square or tier, notes=(f"is sent as {square}",))
+        return Verdict(square or tier, meaning=f"is {square} on this model")
     ratio = re.fullmatch(_RATIO, text)
     if ratio and all(map(int, ratio.groups())):
         return _from_ratio(int(ratio[1]), int(ratio[2]), rule)
     pixels = re.fullmatch(_PIXELS, text)
     if not pixels or not all(map(int, pixels.groups())):
-        return Verdict(text, "is no size that this model knows", _nearest_name(text, rule))
+        return Verdict(text, "is not a size of this model", _nearest_name(text, rule))
     width, height = int(pixels[1]), int(pixels[2])
     written = f"{width}*{height}"
     if written in _presets(rule):
@@ -58,7 +64,7 @@ def judge(text: str, rule: Size) -> Verdict:
 
 
 def allowed(rule: Size) -> str:
-    """The rule in words, for messages and documents."""
+    """The rule in words, for messages and docs."""
     words = []
     if rule.tiers or rule.areas:
         words.append(", ".join((*rule.tiers, *rule.areas)))
@@ -76,6 +82,8 @@ def allowed(rule: Size) -> str:
 
 def nearest(rule: Size, width: int, height: int) -> str | None:
     """The legal size closest in shape and area; a preset where only presets are legal."""
+    import math
+
     candidates = list(_presets(rule)) if rule.fixed else [*_fitted(rule, width, height), *_presets(rule)]
 
     def distance(size: str) -> float:
@@ -94,7 +102,7 @@ def _nearest_name(text: str, rule: Size) -> str | None:
 
 
 def area_tier(size: str | None, rule: Size) -> str:
-    """The price tier that a size falls into; the most that it can be where the model chooses the size."""
+    """The price tier of a size; without a size the model chooses, so the highest tier."""
     if not size:
         return f"up to {list(rule.areas)[-1]}"
     width, height = pixels_of(size)
@@ -102,7 +110,7 @@ def area_tier(size: str | None, rule: Size) -> str:
 
 
 def _within(rule: Size, tier: str) -> Size:
-    """The rule inside one of its price tiers, on our grid."""
+    """The rule limited to one price tier, on our grid."""
     low = rule.area[0] if rule.area else 1
     return changed(rule, area=(low, rule.areas[tier]), snap=_GRID)
 
@@ -118,7 +126,7 @@ def _presets(rule: Size) -> Iterator[str]:
 
 
 def _measure(rule: Size, width: int, height: int) -> tuple[list[str], tuple[str, ...]]:
-    """What is wrong with a size, and what is only close to a bound."""
+    """(faults, notes): what is wrong with a size, and what only deserves a warning."""
     faults: list[str] = []
     notes: list[str] = []
 
@@ -145,28 +153,32 @@ def _measure(rule: Size, width: int, height: int) -> tuple[list[str], tuple[str,
 
 
 def _from_ratio(across: int, down: int, rule: Size) -> Verdict:
+    import math
+
     shared = math.gcd(across, down)
     across, down = across // shared, down // shared
     for label, sizes in rule.presets.items():
         left, right = map(int, label.split(":"))
         if left * down == right * across:
-            return Verdict(sizes[0], notes=(f"takes the documented size {sizes[0]}",))
+            return Verdict(sizes[0], meaning=f"is {sizes[0]} on this model")
     written = f"{across}:{down}"
-    cheapest = next(iter(rule.areas), "")  # nothing dearer unless it is asked for
+    cheapest = next(iter(rule.areas), "")  # never choose a higher price for the user
     if cheapest:
         rule = _within(rule, cheapest)
     if rule.fixed:
         return Verdict(written, "is not one of the ratios", nearest(rule, across * 400, down * 400))
     size = _largest(rule, across, down)
     if size is None:
-        return Verdict(written, "is a ratio that no legal size has", nearest(rule, across * 400, down * 400))
+        return Verdict(written, "is not the ratio of any legal size", nearest(rule, across * 400, down * 400))
     _, notes = _measure(rule, *pixels_of(size))
     what = f"size of the {cheapest} tier" if cheapest else "legal size"
-    return Verdict(size, notes=(f"takes the largest {what} {size}", *notes))
+    return Verdict(size, meaning=f"is {size} on this model, the largest {what}", notes=notes)
 
 
 def _largest(rule: Size, across: int, down: int) -> str | None:
-    """The largest legal size of exactly this ratio, both sides multiples of what the service rounds to."""
+    """The largest legal size of exactly this ratio, with both sides multiples of the service's rounding step."""
+    import math
+
     scale = math.isqrt(_area_bounds(rule)[1] // (across * down))
     if rule.side:
         scale = min(scale, rule.side[1] // max(across, down))
@@ -180,10 +192,12 @@ def _largest(rule: Size, across: int, down: int) -> str | None:
 
 
 def _fitted(rule: Size, width: int, height: int) -> Iterator[str]:
-    """The size moved inside the bounds, and its neighbours on the grid of 16 pixels, as far as they are legal.
+    """The size moved inside the bounds, and its legal neighbors on a grid of 16 pixels.
 
-    Two steps down, because in a corner of area and ratio the nearest ones are just outside.
+    Tries two steps down, because where area and ratio meet the nearest ones can be just outside.
     """
+    import math
+
     shape = width / height
     if rule.ratio:
         shape = min(max(shape, 1 / rule.ratio), float(rule.ratio))
@@ -218,36 +232,36 @@ FORMS = (
 
 
 def translate(mode: Mode, values: dict[str, Any], findings: Findings) -> None:
-    """Bring size, resolution and ratio into the words of the mode, in place. A notice tells every change of words."""
+    """Translate size, resolution and ratio into the fields of the mode, in place. A warning names every change."""
     given = {name: values[name] for name in ("size", "resolution", "ratio") if values.get(name) is not None}
     if not mode.pixels or not given:
         return
-    said: dict[str, set[str]] = {form: set() for form, _, _ in FORMS}
+    forms: dict[str, set[str]] = {form: set() for form, _, _ in FORMS}
     for name, value in given.items():
         form, text = _read(value)
         values[name] = given[name] = text
-        said.setdefault(form, set()).add(text)
+        forms.setdefault(form, set()).add(text)
     foreign = {"resolution", "ratio"} if mode.param("size") else {"size"}
-    tier_in_size = mode.param("size") and given.get("size") in said["tier"]
+    tier_in_size = mode.param("size") and given.get("size") in forms["tier"]
     if not (foreign & set(given) or tier_in_size):
-        return  # in the mode's own words already: whether they are legal is checked with every other field
-    contradicts = any(len(texts) > 1 for texts in said.values())
-    new = None if "" in said or contradicts else _in_words_of(mode, said)
-    tiers = said["tier"] <= set(mode.pixels)
+        return  # already the mode's own fields, which are checked like all others
+    contradicts = any(len(texts) > 1 for texts in forms.values())
+    new = None if "" in forms or contradicts else _as_fields_of(mode, forms)
+    tiers = forms["tier"] <= set(mode.pixels)
     for name in given:
         del values[name]
     if new is not None:
         values.update(new)
-        findings.warn(f"{_spoken(given)} is sent as {_spoken(new)}")
+        findings.note(f"{in_words(given)} is sent as {in_words(new)}")
         return
     for name in foreign & set(given) or {"size"}:
-        legal = len(given) > 1 and tiers and "" not in said
-        message = "contradicts the other fields of the size" if legal else "is nothing that this model takes"
+        legal = len(given) > 1 and tiers and "" not in forms
+        message = "contradicts the other size fields" if legal else "is not supported by this model"
         findings.problem(name, given[name], "not taken", message, _allowed(mode))
 
 
 def _read(value: object) -> tuple[str, str]:
-    """Which form a text has, and its normal spelling: 720p → 720P, 1280x720 → 1280*720, 16：9 → 16:9."""
+    """(form, normalized text): 720p → 720P, 1280x720 → 1280*720, 16：9 → 16:9; the form is "" if unknown."""
     for form, pattern, spelling in FORMS:
         match = re.fullmatch(pattern, value) if isinstance(value, str) else None
         if match:
@@ -255,9 +269,9 @@ def _read(value: object) -> tuple[str, str]:
     return "", value if isinstance(value, str) else str(value)
 
 
-def _in_words_of(mode: Mode, said: Mapping[str, set[str]]) -> dict[str, str] | None:
-    """The mode's own fields for what was said, or None when they cannot say it."""
-    tier, ratio, pixels = (next(iter(said[form]), "") for form in ("tier", "ratio", "pixels"))
+def _as_fields_of(mode: Mode, forms: Mapping[str, set[str]]) -> dict[str, str] | None:
+    """The same size in the mode's own fields, or None if they cannot express it."""
+    tier, ratio, pixels = (next(iter(forms[form]), "") for form in ("tier", "ratio", "pixels"))
     same = [
         (name, shape, size)
         for name, sizes in mode.pixels.items()
@@ -276,17 +290,18 @@ def _in_words_of(mode: Mode, said: Mapping[str, set[str]]) -> dict[str, str] | N
 
 
 def _usual(mode: Mode) -> str:
-    """The tier of the size that is sent when nothing is said."""
+    """The tier of the size that is sent by default."""
     param = mode.param("size")
     return next(name for name, sizes in mode.pixels.items() if param and param.send in sizes.values())
 
 
-def _spoken(fields: Mapping[str, object]) -> str:
+def in_words(fields: Mapping[str, object]) -> str:
+    """The fields for a message: "resolution 720P, ratio 16:9"."""
     return ", ".join(f"{name} {value}" for name, value in fields.items())
 
 
 def _allowed(mode: Mode) -> str:
-    """The fields that the mode has for it, with what they take."""
+    """The mode's own size fields and their values, for a message."""
     if mode.param("size"):
         return "size " + ", ".join(size for sizes in mode.pixels.values() for size in sizes.values())
     params = (mode.param("resolution"), mode.param("ratio"))

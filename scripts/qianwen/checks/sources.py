@@ -1,6 +1,6 @@
-"""What a media field names: a URL that goes through untouched, or a local file that is looked at before it is sent.
+"""Resolves the value of a media field: a URL is passed through, a local file is inspected before it is sent.
 
-Only strings that stand in a documented media field come here. A path that is not there is a fault, never a URL.
+Only values of documented media fields come here. A missing path is a fault and never taken for a URL.
 """
 
 from __future__ import annotations
@@ -16,31 +16,32 @@ if TYPE_CHECKING:
     from typing import Any, Mapping
 
 BLOCK_BYTES = 1024 * 1024
-UNTOUCHED = ("http", "https", "oss")
+PASSED_THROUGH = ("http", "https", "oss")
 _URL = r"[A-Za-z]+://[^\s/\x00-\x1f\x7f][^\s\x00-\x1f\x7f]*"
 _SCHEME = r"([A-Za-z][A-Za-z0-9+.-]+):"  # two letters at least: "C:\\cat.png" is a path
 
 
 def inspect(text: str, cwd: str) -> Source:
-    """The source that `text` names, read as far as its header. Never raises: a fault is part of the answer.
+    """The source that `text` names, with what its header says. Never raises: `Source.fault` tells what is wrong.
 
-    cwd: the folder that relative paths start from.
+    cwd: the base of relative paths.
     """
     match = re.match(_SCHEME, text)
     scheme = match[1].lower() if match else "file"
     if scheme == "data":
-        return _look_into(text)
-    if scheme in UNTOUCHED:
-        return Source(text, scheme, fault="" if re.fullmatch(_URL, text) else "is no whole URL: a host, and no spaces")
+        return _inspect_data_url(text)
+    if scheme in PASSED_THROUGH:
+        fault = "" if re.fullmatch(_URL, text) else "is not a complete URL: it needs a host and no spaces"
+        return Source(text, scheme, fault=fault)
     if scheme == "file":
-        return _look(text, os.path.join(cwd, local_path(text)))
+        return _inspect_file(text, os.path.join(cwd, local_path(text)))
     if os.path.lexists(os.path.join(cwd, text)):
-        return _look(text, os.path.join(cwd, text))
-    return Source(text, scheme, fault=f"has the scheme {scheme}:, which the service does not fetch")
+        return _inspect_file(text, os.path.join(cwd, text))
+    return Source(text, scheme, fault=f"has the scheme {scheme}:, which the service cannot fetch")
 
 
 def local_path(text: str) -> str:
-    """The path that a text names: plain, with ~, or as a file: URL."""
+    """The path in a plain path, one with ~, or a file: URL (RFC 8089)."""
     if text[:5].lower() == "file:":
         from urllib.parse import unquote
 
@@ -49,14 +50,14 @@ def local_path(text: str) -> str:
     return os.path.expanduser(text)
 
 
-def _look(text: str, path: str) -> Source:
+def _inspect_file(text: str, path: str) -> Source:
     from ..files import documents, media
 
     path = os.path.abspath(path)
     try:
         status = os.stat(path)
         if not stat.S_ISREG(status.st_mode):
-            return Source(text, "file", path, fault="is no regular file")
+            return Source(text, "file", path, fault="is not a regular file")
         if status.st_size == 0:
             return Source(text, "file", path, fault="is an empty file")
         with open(path, "rb") as stream:
@@ -69,7 +70,7 @@ def _look(text: str, path: str) -> Source:
 
 
 def _unreadable(text: str, path: str, error: OSError | ValueError) -> Source:
-    """What leads to no file may be the file itself, or a path of another system."""
+    """A text that is not a readable path may be the file's content in base64, or a path of another system."""
     from ..files import media
 
     kind = media.bare_base64(text)
@@ -79,18 +80,18 @@ def _unreadable(text: str, path: str, error: OSError | ValueError) -> Source:
     if not isinstance(error, FileNotFoundError):
         reason = getattr(error, "strerror", None) or str(error)
         return Source(text, "file", fault=f"cannot be read: {reason}")
-    fault = f"is not there (looked for {path})"
+    fault = f"does not exist (looked for {path})"
     if os.sep == "\\" or "\\" not in text:
         return Source(text, "file", fault=fault)
-    fault += "; here / separates folders, and a backslash is part of a name"
-    return Source(text, "file", fault=fault, nearest=_in_this_spelling(text, path))
+    fault += "; on this system / separates folders, and a backslash is part of a name"
+    return Source(text, "file", fault=fault, nearest=_without_backslashes(text, path))
 
 
-def _in_this_spelling(text: str, path: str) -> str | None:
-    """The file that a path of Windows means on Linux and macOS, or one with backslashes that a shell left."""
+def _without_backslashes(text: str, path: str) -> str | None:
+    """The existing file that a Windows path means on Linux and macOS, or a path with a shell's leftover backslashes."""
     drive = re.match(r"([A-Za-z]):\\", text)
     if drive:
-        mounted = f"/mnt/{drive[1].lower()}/" + text[3:].replace("\\", "/")  # as WSL does
+        mounted = f"/mnt/{drive[1].lower()}/" + text[3:].replace("\\", "/")  # where WSL mounts drives
         return mounted if os.path.isfile(mounted) else None
     for spelled in (lambda name: name.replace("\\", "/"), lambda name: re.sub(r"\\(?=\W)", "", name)):
         if os.path.isfile(spelled(path)):
@@ -98,8 +99,8 @@ def _in_this_spelling(text: str, path: str) -> str | None:
     return None
 
 
-def _look_into(text: str) -> Source:
-    """A data: URL goes through untouched as well, but what it holds is known."""
+def _inspect_data_url(text: str) -> Source:
+    """A data: URL is passed through too, but we can see its content."""
     from ..files import media
 
     try:
@@ -110,7 +111,7 @@ def _look_into(text: str) -> Source:
 
 
 def replaced(values: Mapping[str, Any], urls: Mapping[str, str]) -> dict[str, Any]:
-    """A copy of the values with other texts at the given paths, such as `reference_images[0]` or `media[1].url`."""
+    """A copy of the values with `urls` in their places: path → URL, such as `reference_images[0]` or `media[1].url`."""
     copy: dict[str, Any] = _copied(dict(values))
     for path, url in urls.items():
         *outer, last = (int(step) if step.isdigit() else step for step in re.findall(r"[^\[\].]+", path))
@@ -122,7 +123,7 @@ def replaced(values: Mapping[str, Any], urls: Mapping[str, str]) -> dict[str, An
 
 
 def named(source: Source) -> str:
-    """The path of a local file for a preview: in Unicode, with a suffix that tells what its bytes are."""
+    """The path of a local file for a preview, in valid Unicode; it says so if the suffix does not fit the content."""
     from ..files import media
 
     path = source.path.encode("utf-8", "backslashreplace").decode()
@@ -131,7 +132,7 @@ def named(source: Source) -> str:
 
 
 def identity(source: Source) -> str:
-    """What stands for a local file where requests are compared: its size and its digest, whatever it is called."""
+    """A key for a local file when requests are compared: its size and its digest, whatever it is called."""
     import hashlib
 
     digest = hashlib.sha256()
@@ -145,7 +146,7 @@ def identity(source: Source) -> str:
 
 
 def inline(source: Source) -> str:
-    """A small local file as a data: URL. Raises OSError."""
+    """A small local file as a data: URL (RFC 2397). Raises OSError."""
     import base64
 
     with open(source.path, "rb") as stream:

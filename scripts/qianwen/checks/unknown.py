@@ -1,7 +1,7 @@
-"""A request for a model without a row: all that is given is sent as it is, because the id may be newer than our rules.
+"""Checks a request for a model without a row. Its fields are sent unchanged: the model may be newer than our rules.
 
-The rules of the nearest relative still warn, and they still say where a field goes and what sets the price when the
-user does not. Only what cannot go on the wire is refused.
+The rules of the nearest related model ("relative") still warn, place the fields in the request, and set what decides
+the price if the user does not. Only what cannot go on the wire is refused.
 """
 
 from __future__ import annotations
@@ -15,8 +15,10 @@ from ..models import wire
 from ..models.catalog import Catalog, Found, Mode, Model
 from ..models.media_items import FLAT, REFERENCES, TYPES, VOICES, listed
 from ..plain.record import changed
+from .fields import NOT_UNICODE, all_params, is_unicode
 from .findings import Findings
 from .meanings import meant
+from .sizes import in_words
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
 
 MOST_NAMED = 8
 SHAPE = frozenset({"size", "resolution", "ratio"})
-"""Fields that say the same in other words, so that a default of ours may contradict what was given."""
+"""Fields that express the same thing; our default for one may contradict another that was given."""
 
 
 def check(
@@ -41,41 +43,42 @@ def check(
     needs_task: bool,
     kind: str,
 ) -> tuple[Mode, str, dict[str, Any]]:
-    """The mode of the relative, the wire shape, and the values that will be sent. Raises InvalidRequest.
+    """(mode of the relative, wire shape, values to send). Raises InvalidRequest.
 
-    findings: gets the warnings and the files.  checks: kind of a field → what judges its value.
+    findings: collects the warnings and the files.
+    checks: kind of a field → the function that checks its value.
     """
     model, given = found.model, dict(fields)
     findings.warn(found.note)
     whole = {name: value for name in wire.WHOLE if isinstance(value := given.get(name), dict)}
-    said = {**whole.get("input", {}), **whole.get("parameters", {}), **given}
-    chosen = {**said, "async": wants_task or needs_task}
+    flat = {**whole.get("input", {}), **whole.get("parameters", {}), **given}
+    chosen = {**flat, "async": wants_task or needs_task}
     mode = findings.mode = next((each for each in model.modes if each.is_for(chosen)), model.modes[0])
     shape = _route(catalog, found, mode, wants_task, needs_task, findings)
     refused = list(findings.problems)
     findings.problems.clear()
     items = whole.get("input", {}).get("media")
     if wire.SHAPES[shape].packs_media and isinstance(items, list) and "media" not in given:
-        given["media"] = items  # the flat fields are added to it
+        given["media"] = items  # the other media fields are added to it
     values = _renamed(catalog, model, given, wire.SHAPES[shape])
     refused += _unsendable(values, wire.SHAPES[shape], mode)
     if not mode.as_given:
-        _judge(mode, values, said, kind, checks, findings)
-    _look_at_files(catalog, values, findings)
+        _judge(mode, values, flat, kind, checks, findings)
+    _inspect_files(catalog, values, findings)
     for problem in findings.problems:
         source = findings.sources.get(problem.path)
         if problem.reason == "file" and source and source.scheme == "file":
             refused.append(problem)
         else:
-            findings.warn(f"{problem} (a rule of {model.id}; sent all the same)")
+            findings.warn(f"{problem} (a rule of {model.id}; sent anyway)")
     local = {source.text for source in findings.sources.values() if source.scheme == "file"}
-    refused += _no_json("", values, local)
+    refused += _not_json("", values, local)
     if refused:
         raise InvalidRequest(refused)
-    _tell_the_rest(catalog, found, mode, values, findings)
-    _tell_what_is_not_sent(values, wire.SHAPES[shape], findings)
+    _warn_of_foreign_fields(catalog, found, mode, values, findings)
+    _warn_of_what_is_not_sent(values, wire.SHAPES[shape], findings)
     if not mode.as_given:
-        _add_defaults(mode, values, said, findings)
+        _add_defaults(mode, values, flat, findings)
     return mode, shape, values
 
 
@@ -83,30 +86,30 @@ def check(
 
 
 def _route(catalog: Catalog, found: Found, mode: Mode, wants_task: bool, needs_task: bool, findings: Findings) -> str:
-    """The wire shape: a task where one was asked for and the family has one."""
+    """The wire shape: a task if one is asked for and the family has one."""
     task = mode.task or _task_of_the_family(catalog, found.model, mode)
     if task and (wants_task or needs_task or not mode.sync):
         return task
     if needs_task:
-        message = f"is answered in one exchange, as {found.model.id} is; there is no task to submit"
+        message = f"answers synchronously, as {found.model.id} does; there is no task to submit"
         findings.problem("model", found.id, "not taken", message)
     elif wants_task:
-        findings.warn(f"no task is known for models like {found.model.id}, so {found.id} is asked without --async")
+        findings.warn(f"models like {found.model.id} are not known to have tasks; --async is ignored")
     return mode.sync
 
 
 def _task_of_the_family(catalog: Catalog, model: Model, mode: Mode) -> str:
-    """The task shape of another row of the family that is otherwise asked in the same way."""
+    """The task shape of another row of the family that has the same synchronous shape."""
     family = (other for other in catalog.models if other.family == model.family)
     modes = (other for row in family for other in row.modes if other.sync == mode.sync)
     return next((other.task for other in modes if other.task), "")
 
 
 def _renamed(catalog: Catalog, model: Model, given: dict[str, Any], shape: wire.Shape) -> dict[str, Any]:
-    """The fields under the names by which the shape finds them. A name that is taken already stays as it is."""
+    """The fields under the names that the shape looks for. A synonym stays as it is if its field is given too."""
     own = [param for mode in model.modes for param in mode.params]
     places = {param.name for param in own} | shape.in_input
-    params = [*own, *(param for param in _all_params(catalog) if param.name in shape.in_input)]
+    params = [*own, *(param for param in all_params(catalog) if param.name in shape.in_input)]
     values: dict[str, Any] = {}
     for name, value in given.items():
         place = None if name in places else _place(name, value, params)
@@ -120,58 +123,61 @@ def _renamed(catalog: Catalog, model: Model, given: dict[str, Any], shape: wire.
 
 
 def _place(name: str, value: object, params: Iterable[Param]) -> Param | None:
-    """The field for which a name is a synonym, one that takes several where several are given."""
-    found = [param for param in params if name in param.also]
+    """The field that has the name as a synonym; a list of several needs a field that takes a list."""
     several = isinstance(value, list) and len(value) != 1
-    return next((param for param in found if param.kind == "media list" or not several), None)
+    candidates = (param for param in params if name in param.also)
+    return next((param for param in candidates if param.kind == "media list" or not several), None)
 
 
 def _formed(param: Param, value: object) -> object:
-    """A value that was given under a synonym: one file where one is taken, a list where several are."""
+    """A value that was given under a synonym, as the single file or the list that the field takes."""
     if param.kind == "media list":
         return [value] if isinstance(value, str) else value
     return value[0] if isinstance(value, list) and len(value) == 1 else value
 
 
-# What the relative would say --------------------------------------------------------------------------------
+# The relative's rules ---------------------------------------------------------------------------------------
 
 
 def _judge(
-    mode: Mode, values: Values, said: Values, kind: str, checks: Mapping[str, Check], findings: Findings
+    mode: Mode, values: Values, flat: Values, kind: str, checks: Mapping[str, Check], findings: Findings
 ) -> None:
-    """Every rule of the relative, as problems that become warnings."""
-    told = len(findings.warnings)
+    """Apply every rule of the relative. The caller turns the problems into warnings.
+
+    flat: every given field, those inside `input` and `parameters` too.
+    """
+    earlier = len(findings.warnings)
     does = findings.model.kinds
     if kind and does and kind not in does:
         findings.problem("mode", kind, "choice", f"is not what {findings.model.id} does", ", ".join(does))
     for param in mode.params:
         if param.name in values and values[param.name] is not None:
             _judge_field(param, values[param.name], checks[param.kind], findings)
-        elif _is_missed(param, said):
+        elif _is_missing(param, flat):
             findings.problem(param.name, None, "missing", f"is missing: {param.meaning}")
     facts = {path: source.facts for path, source in findings.sources.items() if source.facts}
-    if "media" not in said:  # an array stays whole, and the rules look at its parts
+    if "media" not in flat:  # the rules need the array's parts as fields, but it is sent whole
         for rule in mode.rules:
             for finding in rule(values, facts):
                 if isinstance(finding, Problem):
                     findings.problems.append(finding)
                 else:
                     findings.warn(finding)
-    findings.warnings[told:] = [f"{text} (a rule of {findings.model.id})" for text in findings.warnings[told:]]
+    findings.warnings[earlier:] = [f"{text} (a rule of {findings.model.id})" for text in findings.warnings[earlier:]]
 
 
-def _is_missed(param: Param, said: Values) -> bool:
-    """Whether the relative needs a field that was given in no way, nor as part of an array of the API's own."""
-    in_an_array = "messages" in said or ("media" in said and param.name in FLAT)
-    return not in_an_array and param.name not in said and (param.required or bool(param.media and param.low))
+def _is_missing(param: Param, flat: Values) -> bool:
+    """Whether the relative needs a field that is neither given nor part of one of the API's own arrays."""
+    in_an_array = "messages" in flat or ("media" in flat and param.name in FLAT)
+    return not in_an_array and param.name not in flat and (param.required or bool(param.media and param.low))
 
 
 def _judge_field(param: Param, value: object, check_it: Check, findings: Findings) -> None:
-    """One field. The checked form is not sent, so that a note on it would be wrong; it is only named."""
-    told = len(findings.warnings)
+    """Check one field. A size is sent as given, so replace the warnings on its normalized form by one that names it."""
+    earlier = len(findings.warnings)
     checked = check_it(param, value, findings)
     if param.size:
-        del findings.warnings[told:]
+        del findings.warnings[earlier:]
         if (
             isinstance(value, str)
             and checked != value
@@ -180,34 +186,34 @@ def _judge_field(param: Param, value: object, check_it: Check, findings: Finding
             findings.warn(f"{param.name} {value} is sent as it is; {findings.model.id} would take {checked}")
 
 
-def _tell_the_rest(catalog: Catalog, found: Found, mode: Mode, values: Values, findings: Findings) -> None:
-    """The fields of which nothing is known, and for a maker's model those that hardly reach it."""
+def _warn_of_foreign_fields(catalog: Catalog, found: Found, mode: Mode, values: Values, findings: Findings) -> None:
+    """Warn of fields that the relative lacks; for another vendor's model, of media fields that it will not see."""
     if mode.as_given:
         media = _media_names(catalog) - wire.SHAPES[mode.task].in_input
         for name in media & set(values):
-            findings.warn(f"{name} goes to `parameters`; the makers' models take their files in `media`")
+            findings.warn(f"{name} goes to `parameters`; models of other vendors take their files in `media`")
         return
     known = {param.name for each in found.model.modes for param in each.params}
     rest = [name for name in values if not mode.param(name) and name not in wire.WHOLE]
     if rest:
-        findings.warn(f"{found.model.id} takes no {_listed(rest)}; sent to {found.id} all the same")
+        findings.warn(f"{found.model.id} has no field {_listed(rest)}; sent to {found.id} anyway")
     for name in rest[:MOST_NAMED]:
         near = meant(name, known)
         if near and near != name:
-            findings.warn(f"was {near} meant by {name}?")
+            findings.warn(f"did you mean {near} by {name}?")
 
 
-def _tell_what_is_not_sent(values: Values, shape: wire.Shape, findings: Findings) -> None:
-    """A list without entries, and what stands in a whole object as well as beside it."""
+def _warn_of_what_is_not_sent(values: Values, shape: wire.Shape, findings: Findings) -> None:
+    """Warn of empty lists, and of fields given both by themselves and inside `input` or `parameters`."""
     for name in shape.entries & set(values):
         if not listed(values, name):
-            findings.warn(f"{name} holds nothing, so nothing of it is sent")
+            findings.warn(f"{name} is empty, so it is not sent")
     for whole in wire.WHOLE:
         inside = values.get(whole)
         entries = inside.items() if isinstance(inside, dict) else ()
         twice = [name for name, entry in entries if values.get(name, entry) != entry]
         if twice:
-            findings.warn(f"{_listed(twice)}: given in {whole} and beside it; what stands beside it is sent")
+            findings.warn(f"{_listed(twice)}: given twice, in {whole} and as a field; the field is sent")
 
 
 def _listed(names: list[str]) -> str:
@@ -218,8 +224,8 @@ def _listed(names: list[str]) -> str:
 # Files ------------------------------------------------------------------------------------------------------
 
 
-def _look_at_files(catalog: Catalog, values: Values, findings: Findings) -> None:
-    """Find the local files in every field that takes files in some row, so that they are uploaded."""
+def _inspect_files(catalog: Catalog, values: Values, findings: Findings) -> None:
+    """Find the local files to upload, in every field that takes files in any row."""
     for name in values:
         if name in _media_names(catalog):
             for path, text in _addresses(name, values[name]):
@@ -232,11 +238,11 @@ def _look_at_files(catalog: Catalog, values: Values, findings: Findings) -> None
         if suffix and source.facts is None:
             findings.sources[path] = changed(source, facts=Facts(DOCUMENTS[suffix][0]))
         elif source.scheme == "file" and not source.fault and source.facts is None:
-            findings.problem(path, source.shown, "file", "is no picture, clip or sound, and nothing else is uploaded")
+            findings.problem(path, source.shown, "file", "is not a picture, clip or sound, and only those are uploaded")
 
 
 def _addresses(name: str, value: object) -> Iterator[tuple[str, str]]:
-    """(path, text) of every address in the value of a media field; items of the API's array have theirs in `url`."""
+    """(path, text) of every path or URL in a media field; items of the API's own array have them in `ITEM`."""
     if isinstance(value, str) and value.strip():
         yield name, value
     elif isinstance(value, list):
@@ -251,33 +257,29 @@ ITEM = ("url", "reference_voice")
 
 
 def _media_names(catalog: Catalog) -> set[str]:
-    params = (param for param in _all_params(catalog) if param.takes_files)
+    params = (param for param in all_params(catalog) if param.takes_files)
     return {name for param in params for name in (param.name, *param.also)} | ({"media"} if catalog.kinds else set())
 
 
-def _all_params(catalog: Catalog) -> Iterator[Param]:
-    return (param for model in catalog.models for mode in model.modes for param in mode.params)
+# What decides the price -------------------------------------------------------------------------------------
 
 
-# What is paid for -------------------------------------------------------------------------------------------
-
-
-def _add_defaults(mode: Mode, values: dict[str, Any], said: Values, findings: Findings) -> None:
-    """What sets the price and was not given. null gives nothing: the service would choose, and the user pay."""
+def _add_defaults(mode: Mode, values: dict[str, Any], flat: Values, findings: Findings) -> None:
+    """Add the fields that decide the price, also for null: else the service would choose the price."""
     for param in mode.params:
-        if param.send is None or said.get(param.name) is not None:
+        if param.send is None or flat.get(param.name) is not None:
             continue
-        shape = {name: said[name] for name in SHAPE - {param.name} if said.get(name) not in (None, "")}
+        shape = {name: flat[name] for name in SHAPE - {param.name} if flat.get(name) not in (None, "")}
         value = param.send if not shape or param.name not in SHAPE else _agreeing(param, mode, shape)
         if value is None:
             findings.warn(
-                f"{_spoken(shape)} is sent without {param.name}: the service chooses it, and the price with it"
+                f"{in_words(shape)} is sent without {param.name}: the service chooses it, and the price with it"
             )
             continue
-        if param.name in said:
+        if param.name in flat:
             shown = str(value).lower() if isinstance(value, bool) else value
             findings.warn(f"{param.name} null would leave the choice and its price to the service; {shown} is sent")
-        for whole in wire.WHOLE:  # where it may stand as null as well
+        for whole in wire.WHOLE:  # which may have it as null
             if isinstance(values.get(whole), dict) and param.name in values[whole]:
                 values[whole] = {name: entry for name, entry in values[whole].items() if name != param.name}
         values[param.name] = value
@@ -286,7 +288,7 @@ def _add_defaults(mode: Mode, values: dict[str, Any], said: Values, findings: Fi
 
 
 def _agreeing(param: Param, mode: Mode, shape: Mapping[str, object]) -> object:
-    """Our default in agreement with a given size, resolution or ratio; None where it would contradict it."""
+    """Our default that agrees with the given size, resolution or ratio; None if there is none."""
     if param.name == "resolution":
         return None if "size" in shape else param.send
     if param.name == "size" and set(shape) == {"ratio"}:
@@ -295,20 +297,16 @@ def _agreeing(param: Param, mode: Mode, shape: Mapping[str, object]) -> object:
     return None
 
 
-def _spoken(fields: Mapping[str, object]) -> str:
-    return ", ".join(f"{name} {value}" for name, value in fields.items())
-
-
 # What cannot be sent ----------------------------------------------------------------------------------------
 
 
 def _unsendable(values: Values, shape: wire.Shape, mode: Mode) -> Iterator[Problem]:
-    """Fields that have no place in the shape beside what else was given."""
+    """Fields that the shape cannot carry together with the others."""
     if mode.as_given or not shape.packs_media:
         return
     flat = [name for name in values if name in FLAT]
     if flat and not isinstance(values.get("media", []), list):
-        yield Problem("media", values["media"], f"is no list, and {flat[0]} goes into it", "a list", reason="type")
+        yield Problem("media", values["media"], f"is not a list, and {flat[0]} goes into it", "a list", reason="type")
     references = len(listed(values, REFERENCES))
     for name in (VOICES, TYPES):
         if len(listed(values, name)) > references:
@@ -316,31 +314,21 @@ def _unsendable(values: Values, shape: wire.Shape, mode: Mode) -> Iterator[Probl
             yield Problem(name, values[name], "has an entry without a reference", allowed, reason="count")
 
 
-def _no_json(path: str, value: object, local: set[str]) -> Iterator[Problem]:
-    """What JSON cannot say. Local paths may hold halves of characters: they stand for bytes of a file's name."""
+def _not_json(path: str, value: object, local: set[str]) -> Iterator[Problem]:
+    """What JSON cannot express. Local paths may have surrogates: Python decodes odd bytes of a name so."""
     if isinstance(value, str):
-        if value not in local and not _is_unicode(value):
-            yield Problem(
-                path, ascii(value), "holds characters that are no valid Unicode", "valid Unicode", reason="type"
-            )
+        if value not in local and not is_unicode(value):
+            yield Problem(path, ascii(value), NOT_UNICODE, "valid Unicode", reason="type")
     elif isinstance(value, (list, tuple)):
         for index, entry in enumerate(value):
-            yield from _no_json(f"{path}[{index}]", entry, local)
+            yield from _not_json(f"{path}[{index}]", entry, local)
     elif isinstance(value, dict):
         for name, entry in value.items():
-            if not isinstance(name, str) or not _is_unicode(name):
-                yield Problem(path, ascii(name), "is no name of a JSON object", "valid Unicode", reason="type")
+            if not isinstance(name, str) or not is_unicode(name):
+                yield Problem(path, ascii(name), "is not a valid name in JSON", "valid Unicode", reason="type")
             else:
-                yield from _no_json(f"{path}.{name}" if path else name, entry, local)
+                yield from _not_json(f"{path}.{name}" if path else name, entry, local)
     elif isinstance(value, float) and not math.isfinite(value):
-        yield Problem(path, str(value), "is no JSON number", "a finite number", reason="type")
+        yield Problem(path, str(value), "is not a number in JSON", "a finite number", reason="type")
     elif not (value is None or isinstance(value, (bool, int, float))):
-        yield Problem(path, ascii(value), "is no JSON value", "JSON", reason="type")
-
-
-def _is_unicode(text: str) -> bool:
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError:
-        return False
-    return True
+        yield Problem(path, ascii(value), "is not a value in JSON", "JSON", reason="type")

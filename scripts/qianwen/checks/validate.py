@@ -1,7 +1,7 @@
-"""One walk over a row: everything that can be known to be wrong with a request, found before a byte leaves.
+"""Checks a request against its model's row and finds every problem before anything is sent.
 
-Nothing is coerced in silence: what a model does not take is dropped with a warning, what breaks a hard limit is a
-problem, and all problems are raised together. A field is checked by the function that `CHECKS` holds for its kind.
+Nothing is changed silently: a field that the model lacks is ignored with a warning, a broken hard limit is a problem,
+and all problems are raised together. `CHECKS` has the function for each kind of field.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from ..errors import InvalidRequest, Problem
 from ..models.catalog import Catalog, Found, Mode, Model, Param, Source, says_something
 from ..models.media_items import AUDIO, FLAT, IMAGE, KINDS, TYPES, VIDEO, is_picture, listed, type_of, unpack
 from ..plain.record import changed, record
-from .fields import CHECKS, _check_field, _is_unicode, _no_unicode, nearest_name
+from .fields import CHECKS, all_params, check_field, is_unicode, nearest_name, report_unicode
 from .findings import Findings
 from .sizes import translate
 
@@ -28,7 +28,7 @@ MOST_NAMED = 6
 
 @record
 class Checked:
-    """A request that is proven allowed. `values` go on the wire; `sources` are its media by path of the field."""
+    """A request that passed every check. `values` go on the wire; `sources` are its media by path of the field."""
 
     found: Found
     mode: Mode
@@ -48,12 +48,12 @@ class Checked:
 
     @property
     def is_known(self) -> bool:
-        """Whether the model has a row of its own; else a relative's rules only advise."""
+        """Whether the model has its own row; if not, the rules of a related model only warn."""
         return self.found.exact
 
     @property
     def units(self) -> int | None:
-        """How many units at most will be billed; None where nothing tells, for a model without a row."""
+        """The most units that can be billed; None if unknown, which happens only to models without a row."""
         param = self.mode.param(self.mode.bills)
         given = self.values.get(self.mode.bills)
         most = given or (param.default if param else None) or self.mode.most
@@ -72,19 +72,19 @@ class Checked:
 
     @property
     def clip_seconds(self) -> int:
-        """The seconds of clips that are sent and paid for."""
+        """The billed seconds of input clips."""
         total = sum(map(self._clip_seconds, self.sources)) if self.mode.bills_clips else 0
         return min(total, self.mode.most_of_clips or total)
 
     def _as_long_as_its_file(self, most: int) -> int:
-        """The seconds of the result, where it is as long as a file of which the length is known."""
+        """The seconds of the result, for models whose result is as long as an input file of known length."""
         source = self.sources.get(self.mode.lasts)
         known = source.facts.seconds if source and source.facts else 0.0
         return min(most, _whole_seconds(known)) if known else most
 
     @property
     def tier(self) -> str:
-        """The price tier of the pictures ("1K", or "up to 2K" where the model chooses the size); "" without tiers."""
+        """The price tier of the pictures ("1K", or "up to 2K" if the model chooses the size); "" without tiers."""
         param = self.mode.param("size") if self.mode.bills_by_area else None
         if param is None or param.size is None:
             return ""
@@ -94,19 +94,19 @@ class Checked:
 
     @property
     def billed_inputs(self) -> int:
-        """How many of the pictures that are sent are paid for too."""
+        """The number of billed input pictures."""
         return len(self.sources) if self.mode.bills_by_area else 0
 
     def _clip_seconds(self, path: str) -> int:
-        """The whole seconds of one input that is a clip; where only the service can see it, the most it may have."""
+        """The whole seconds of one input clip; the longest allowed if only the service can see it."""
         source, param = self.sources[path], self.mode.param(path.partition("[")[0])
         rule = next((rule for rule in param.media if rule.types[0].startswith("video/")), None) if param else None
         if rule is None or rule.seconds is None or (source.facts and not source.facts.type.startswith("video/")):
             return 0
         types = dict(enumerate(listed(self.values, TYPES)))
         named = types.get(int(path.partition("[")[2].partition("]")[0] or 0))
-        is_no_clip = named in (IMAGE, AUDIO) or is_picture(source.text) or type_of(source.text) == AUDIO
-        if not source.facts and param and len(param.media) > 1 and is_no_clip:
+        is_other = named in (IMAGE, AUDIO) or is_picture(source.text) or type_of(source.text) == AUDIO
+        if not source.facts and param and len(param.media) > 1 and is_other:
             return 0
         most = rule.used_seconds or rule.seconds[1]
         known = source.facts.seconds if source.facts else 0.0
@@ -120,27 +120,27 @@ class Checked:
 
     @property
     def inline_files(self) -> dict[str, Source]:
-        """The small files that go as data: URLs, because the model's page names no other way for them.
+        """The small files that go as data: URLs, the only way for local files that the model's page documents.
 
-        Together they stay below the limit too: the request is held in memory.
+        Their sum stays below the limit too, because the request is built in memory.
         """
-        found: dict[str, Source] = {}
+        small: dict[str, Source] = {}
         for path, source in self.sources.items():
             param = self.mode.param(path.partition("[")[0])
             most = max((rule.inline_megabytes for rule in param.media), default=0) if param else 0
-            together = sum(other.bytes for other in found.values()) + source.bytes
-            if source.scheme == "file" and most and together <= most * 2**20:
-                found[path] = source
-        return found
+            total = sum(other.bytes for other in small.values()) + source.bytes
+            if source.scheme == "file" and most and total <= most * 2**20:
+                small[path] = source
+        return small
 
     @property
     def promised(self) -> int:
-        """How many units the service owes us; none where the number is only a ceiling and the model decides."""
+        """The units that the service must deliver; 0 if the model decides how many it makes."""
         return 0 if self.mode.is_ceiling else self.units or 0
 
 
 def _whole_seconds(known: float) -> int:
-    """The seconds that are paid for something of a known length, which often is a few frames longer than it says."""
+    """The billed seconds of a clip or sound, whose header is often a few frames above the round number."""
     import math
 
     from .media_files import ROUNDING_SECONDS
@@ -157,11 +157,14 @@ def check(
     needs_task: bool = False,
     kind: str = "",
 ) -> Checked:
-    """The request as it will be sent.
+    """The request as it will be sent. Raises InvalidRequest with every problem.
 
-    fields: the user's, by name.  inspect: looks at one media value.  wants_task: the user prefers a task;
-    needs_task: nothing else will do.  kind: the way of working that was asked for.
-    Raises InvalidRequest with every problem. For a model without a row `unknown` says what is sent.
+    fields: the user's, by name.
+    inspect: inspects one media value.
+    wants_task: the user prefers a task.
+    needs_task: only a task will do.
+    kind: the value of --mode, "" if not given.
+    A model without a row is checked by `unknown`.
     """
     if not found.exact:
         from . import unknown
@@ -180,16 +183,16 @@ def check(
     mode = choose_mode(found.model, {**given, "async": wants_task or needs_task})
     if mode is None:
         findings.problems.append(_undecided(found.model, given))
-        mode = findings.mode  # what is given is checked as well, so that all problems are told at once
+        mode = findings.mode  # check the given fields too, to report all problems at once
         mode = changed(mode, rules=(), params=tuple(param for param in mode.params if param.name in given))
     findings.mode = mode
-    _check_the_way(found, mode, kind, findings)
+    _check_mode(found, mode, kind, findings)
     given = _without_excluded(mode, given, findings)
     translate(mode, given, findings)
     nulls = {name: None for name, value in fields.items() if value is None and not _takes(found.model, name)}
     values = _known_fields(catalog, found, mode, {**given, **nulls}, findings)
     for param in mode.params:
-        _check_field(param, values, findings)
+        check_field(param, values, findings)
     _check_characters(values, findings)
     facts = {path: source.facts for path, source in findings.sources.items() if source.facts}
     _apply_rules(mode, values, facts, findings)
@@ -200,26 +203,27 @@ def check(
     return Checked(found, mode, shape, on_wire, findings.sources, tuple(findings.warnings))
 
 
-def _check_the_way(found: Found, mode: Mode, kind: str, findings: Findings) -> None:
-    """A model with several ways of working takes the one that its files decide, and --mode must not say another."""
-    ways = {each.name.partition(" ")[0] for each in found.model.modes}
-    own = mode.name.partition(" ")[0]
-    if kind in ways and len(ways) > 1 and kind != own:
-        findings.problem("mode", kind, "choice", f"is not what is given: the fields make it {own}", own, own)
+def _check_mode(found: Found, mode: Mode, kind: str, findings: Findings) -> None:
+    """The given fields choose the mode of a model with several modes; --mode must not name another one."""
+    names = {each.name.partition(" ")[0] for each in found.model.modes}
+    chosen = mode.name.partition(" ")[0]
+    if kind in names and len(names) > 1 and kind != chosen:
+        message = f"does not match the given fields, which choose {chosen}"
+        findings.problem("mode", kind, "choice", message, chosen, chosen)
 
 
 def _without_excluded(mode: Mode, given: dict[str, Any], findings: Findings) -> dict[str, Any]:
-    """The fields without those that cannot stand beside what has chosen the mode; each is a problem."""
+    """The fields without those that exclude the field that chose the mode; each of them is a problem."""
     excluded = [name for name in mode.excludes if says_something(given.get(name))]
     chosen = " and ".join(findings.names.get(name, name) for name in mode.when)
     for name in excluded:
         message = f"cannot be given together with {chosen}: frames and references exclude each other"
-        findings.problem(name, given[name], "excluded", message, f"{name} or {chosen}, one of them")
+        findings.problem(name, given[name], "excluded", message, f"either {name} or {chosen}")
     return {name: value for name, value in given.items() if name not in excluded}
 
 
 def bill(catalog: Catalog, checked: Checked) -> dict[str, Any]:
-    """What is billed at most, null where nothing tells; for a model without a row by whose rules that is said."""
+    """The most that can be billed, null if unknown; for a model without a row also whose rules say so."""
     if not checked.is_known:
         by = None if checked.mode.as_given else checked.model.id
         return {"unit": catalog.unit, "at_most": checked.units, "by_the_rules_of": by}
@@ -229,7 +233,7 @@ def bill(catalog: Catalog, checked: Checked) -> dict[str, Any]:
 
 
 def choose_mode(model: Model, values: Values) -> Mode | None:
-    """The first mode whose conditions the values meet; None when a deciding field is missing or wrong."""
+    """The first mode whose conditions the values meet; None if a deciding field is missing or wrong."""
     return next((mode for mode in model.modes if mode.is_for(values)), None)
 
 
@@ -237,12 +241,12 @@ def choose_mode(model: Model, values: Values) -> Mode | None:
 
 
 def _unpacked(model: Model, given: dict[str, Any], findings: Findings) -> dict[str, Any]:
-    """The fields with the API's own `media` array taken apart, for a row that describes its parts."""
+    """The fields with the API's own `media` array split into fields, for a row that describes its parts."""
     if "media" not in given:
         return given
     described = any(param.name in FLAT for mode in model.modes for param in mode.params)
     if not isinstance(given["media"], list) or not (given["media"] or described):
-        findings.problem("media", given["media"], "type", "is no list of items", 'a list of {"type": …, "url": …}')
+        findings.problem("media", given["media"], "type", "is not a list of items", 'a list of {"type": …, "url": …}')
         return {name: value for name, value in given.items() if name != "media"}
     if not described:
         return given
@@ -255,7 +259,7 @@ def _unpacked(model: Model, given: dict[str, Any], findings: Findings) -> dict[s
 
 
 def _renamed(model: Model, given: dict[str, Any], findings: Findings) -> dict[str, Any]:
-    """The fields under the names of the row; a single picture becomes a list, or a list of one a single, as needed."""
+    """The fields under the row's names; a single file becomes a list, or a list of one a single file, as needed."""
     values = dict(given)
     for param in {param.name: param for mode in model.modes for param in mode.params}.values():
         for synonym in param.also:
@@ -263,9 +267,9 @@ def _renamed(model: Model, given: dict[str, Any], findings: Findings) -> dict[st
                 continue
             value = values.pop(synonym)
             if param.name in values and param.media and _as_list(values[param.name]) != _as_list(value):
-                findings.problem(synonym, value, "count", f"says the same as {param.name}", "one of them")
+                findings.problem(synonym, value, "count", f"means the same as {param.name}", "one of them")
             elif param.name in values:
-                findings.warn(f"{synonym} is left out because {param.name} is given")
+                findings.warn(f"{synonym} is ignored because {param.name} is given")
             else:
                 values[param.name] = value
                 if param.kind in ("media", "document"):
@@ -282,11 +286,11 @@ def _as_list(value: object) -> list[object]:
 
 
 def _undecided(model: Model, values: Values) -> Problem:
-    """No mode fits: name the field that decides between them and its values."""
+    """The problem when no mode fits; it names the deciding field and its values."""
     field = next(name for mode in model.modes for name in mode.when)
     choices = [str(mode.when[field]) for mode in model.modes if field in mode.when]
     value = values.get(field)
-    message = "is needed to choose what to do" if value is None else "is no such choice"
+    message = "is needed to choose what to do" if value is None else "is not one of the choices"
     reason = "missing" if value is None else "choice"
     return Problem(field, value, message, ", ".join(choices), nearest_name(str(value), choices), reason)
 
@@ -294,16 +298,16 @@ def _undecided(model: Model, values: Values) -> Problem:
 def _known_fields(
     catalog: Catalog, found: Found, mode: Mode, given: dict[str, Any], findings: Findings
 ) -> dict[str, Any]:
-    """The fields that this mode takes; the others are left out with a warning, or refused."""
+    """The fields that this mode takes; the others are ignored with a warning, or refused."""
     others = [name for name in given if not mode.param(name)]
-    if others:  # most requests have none, and there is nothing to look up among all models
-        vocabulary = {name: param for param in _all_params(catalog) for name in (param.name, *param.also)}
+    if others:  # collecting the fields of all models takes time, and most requests have no other fields
+        vocabulary = {name: param for param in all_params(catalog) for name in (param.name, *param.also)}
         for name in others:
-            _leave_out(catalog, found, mode, name, given[name], vocabulary, findings)
+            _ignore(catalog, found, mode, name, given[name], vocabulary, findings)
     return {name: value for name, value in given.items() if name not in others}
 
 
-def _leave_out(
+def _ignore(
     catalog: Catalog,
     found: Found,
     mode: Mode,
@@ -312,21 +316,21 @@ def _leave_out(
     vocabulary: Mapping[str, Param],
     findings: Findings,
 ) -> None:
-    """Say what becomes of a field that the mode does not have. Whether its name is known never depends on its value."""
+    """Warn that a field is ignored, or refuse it: an unknown name always, a known field if its value matters."""
     known, wanted = vocabulary.get(name), says_something(value) and value != 0
     if known is None and name != "media":
         from .meanings import meant
 
         own = {param.name for each in found.model.modes for param in each.params}
-        findings.problem(name, value, "unknown", "is no field of a request", nearest=meant(name, own))
+        findings.problem(name, value, "unknown", "was given, but there is no such field", nearest=meant(name, own))
     elif wanted and not _is_of(found.model, name) and (known is None or known.media or known.essential):
-        message = f"is nothing that {found.id} takes; models that do: {_takers(catalog, name)}"
+        message = f"was given, but {found.id} has no such field; models that have it: {_takers(catalog, name)}"
         findings.problem(name, value, "not taken", message, found.model.instead.get(name, ""))
     elif not _is_of(found.model, name):
-        findings.warn(f"{found.id} takes no {name}; it is left out")
+        findings.warn(f"{found.id} has no field {name}; it is ignored")
     elif wanted or not any(name in each.when for each in found.model.modes):  # else it has chosen the mode
         chosen = f", which {' and '.join(mode.when)} chooses" if mode.when else ""
-        findings.warn(f"{name} has no effect in the {mode.name} mode of {found.id}{chosen}; it is left out")
+        findings.warn(f"{name} has no effect in the {mode.name} mode of {found.id}{chosen}; it is ignored")
 
 
 def _is_of(model: Model, name: str) -> bool:
@@ -334,16 +338,12 @@ def _is_of(model: Model, name: str) -> bool:
 
 
 def _takes(model: Model, name: str) -> bool:
-    """Whether a model has a field, under its name or as a synonym."""
+    """Whether a model has a field of this name or synonym."""
     return any(name in (param.name, *param.also) for mode in model.modes for param in mode.params)
 
 
-def _all_params(catalog: Catalog) -> Iterable[Param]:
-    return (param for model in catalog.models for mode in model.modes for param in mode.params)
-
-
 def _takers(catalog: Catalog, name: str) -> str:
-    """Some models that take a field, under its name or as a synonym."""
+    """Some models that have a field of this name or synonym, for a message."""
     wanted = FLAT if name == "media" else {name}
     takers = [model.id for model in catalog.models if any(_takes(model, field) for field in wanted)]
     return ", ".join(takers[:MOST_NAMED]) + (f" and {len(takers) - MOST_NAMED} more" if takers[MOST_NAMED:] else "")
@@ -363,17 +363,17 @@ def _apply_rules(mode: Mode, values: dict[str, Any], facts: Mapping[str, Facts],
 
 
 def _route(mode: Mode, model_id: str, wants_task: bool, needs_task: bool, findings: Findings) -> str:
-    """The wire shape: a task when asked for or when there is nothing else, one exchange otherwise."""
+    """The wire shape: a task if one is asked for or the mode has nothing else, otherwise a synchronous call."""
     if needs_task and not mode.task:
-        message = f"answers in one exchange in its {mode.name} mode; there is no task to submit"
+        message = f"answers synchronously in its {mode.name} mode; there is no task to submit"
         findings.problem("model", model_id, "not taken", message)
     elif wants_task and not mode.task:
-        findings.warn(f"{model_id} answers in one exchange in its {mode.name} mode; --async is left out")
+        findings.warn(f"{model_id} answers synchronously in its {mode.name} mode; --async is ignored")
     return mode.task if mode.task and (wants_task or needs_task or not mode.sync) else mode.sync
 
 
 def _hint(catalog: Catalog, model: Model, mode: Mode, problems: Iterable[Problem]) -> str:
-    """The model to use instead, when pictures are missing or too many; switching is the user's decision."""
+    """The model to use instead if pictures are missing or not supported. We never switch models ourselves."""
     by_path = {problem.path: problem for problem in problems}
     for param in mode.params:
         if param.media and param.low and param.name in by_path and not by_path[param.name].value:
@@ -381,7 +381,7 @@ def _hint(catalog: Catalog, model: Model, mode: Mode, problems: Iterable[Problem
     for default in catalog.defaults:
         fields = [field for field in default.when if field in by_path and field != "mode" and not _takes(model, field)]
         if fields and len(default.when) == 1 and default.model != model.id:
-            return f"to use {fields[0]}, take --model {default.model}"
+            return f"to use {fields[0]}, choose --model {default.model}"
     return ""
 
 
@@ -389,14 +389,14 @@ def _hint(catalog: Catalog, model: Model, mode: Mode, problems: Iterable[Problem
 
 
 def _check_characters(values: Values, findings: Findings) -> None:
-    """Halves of characters cannot be sent. Local paths may hold them: they stand for bytes of a file's name."""
+    """Report surrogates, which cannot be sent. Local paths may have them: Python decodes odd bytes of a name so."""
     local = {source.text for source in findings.sources.values() if source.scheme == "file"}
     for name, value in values.items():
         param = findings.mode.param(name)
         if param is None or param.kind != "text":
             for text in _texts(value):
-                if text not in local and not _is_unicode(text):
-                    _no_unicode(name, text, findings)
+                if text not in local and not is_unicode(text):
+                    report_unicode(name, text, findings)
 
 
 def _texts(value: object) -> Iterable[str]:

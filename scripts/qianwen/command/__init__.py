@@ -1,1 +1,1 @@
-"""The words of a command line and the words of an answer. May be imported by cli; describe draws on its widths."""
+"""Parsing the command line and wording the answer. May be imported by cli; describe uses its widths."""

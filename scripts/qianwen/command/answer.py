@@ -1,7 +1,7 @@
-"""The one JSON object that a run answers with, and the lines for people that say the same.
+"""The JSON object that a run answers with, and the lines for people with the same content.
 
-On success it holds the service's own envelope (`request_id`, `output`, `usage`) and our fields beside it; on failure
-`error` says what happened and everything that was obtained is there too. URLs stay whole: they are the result.
+On success it holds the service's own `request_id`, `output` and `usage`, and our fields next to them. On failure
+`error` says what happened, and everything that the run obtained is there too. URLs stay whole: they are the result.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def success(outcome: Outcome, ask: Ask, environment: Environment) -> JSON:
         return {"ok": True, "dry_run": True, "model": outcome.model, **outcome.preview, "warnings": outcome.warnings}
     if outcome.models is not None:
         return {"ok": True, "models": outcome.models, "warnings": list(map(safe, outcome.warnings))}
-    if _is_of_several(outcome):
+    if _has_several(outcome):
         return {"ok": True, **_several(outcome, ask, environment)}
     if outcome.canceled:
         return {"ok": True, "task_id": outcome.task_id, "canceled": True, "warnings": list(map(safe, outcome.warnings))}
@@ -55,7 +55,7 @@ def failure(error: QianwenError, outcome: Outcome, ask: Ask, environment: Enviro
         answer["problems"] = [each_text(fields_of(problem), shortened) for problem in error.problems]
     if outcome.candidates:
         answer["candidates"] = outcome.candidates
-    if _is_of_several(outcome):
+    if _has_several(outcome):
         return {**answer, **_several(outcome, ask, environment)}
     command = next_command(outcome, ask, environment) if goes_on(error, outcome) else None
     if command:
@@ -64,27 +64,27 @@ def failure(error: QianwenError, outcome: Outcome, ask: Ask, environment: Enviro
 
 
 def _part(part: Part) -> JSON:
-    """One of several runs: its row in the account, and the answer that it would have given by itself."""
+    """One of several runs: its row in the account, and its own answer."""
     if part.error is None:
         return {**part.row, **success(part.outcome, part.ask, part.environment)}
     return {**part.row, **failure(part.error, part.outcome, part.ask, part.environment)}
 
 
-def _is_of_several(outcome: Outcome) -> bool:
+def _has_several(outcome: Outcome) -> bool:
     return outcome.tasks is not None or outcome.parts is not None
 
 
 def _several(outcome: Outcome, ask: Ask, environment: Environment) -> JSON:
-    """What is told of several runs at once, and how to go on with those that are open."""
+    """The answer about several runs, with the command that continues the open ones."""
     rows = list(map(_part, outcome.parts)) if outcome.parts is not None else outcome.tasks
     answer: JSON = {"tasks": rows, "warnings": list(map(safe, outcome.warnings))}
-    if outcome.way_on:
+    if outcome.next_flags:
         answer["next"] = next_command(outcome, ask, environment)
     return answer
 
 
 def lines(outcome: Outcome, ask: Ask) -> list[str]:
-    """What stdout gets without --print-response: the saved paths, what shows them elsewhere, or the bare task id."""
+    """What stdout gets without --print-response: the saved paths, Markdown that shows them, or the task id alone."""
     if outcome.preview is not None:
         return _preview_lines(outcome.preview)
     if outcome.page is not None:
@@ -95,12 +95,12 @@ def lines(outcome: Outcome, ask: Ask) -> list[str]:
         return [path for part in outcome.parts for path in _part(part)["local_paths"]]
     if ask.submit_only or outcome.canceled:
         return [safe(outcome.task_id)]
-    shown = [file.markdown or file.saved.path for file in outcome.files]  # where there is a store, a path shows nothing
+    shown = [file.markdown or file.saved.path for file in outcome.files]  # DesireCore shows its Markdown, not a path
     return shown + ([outcome.markdown_path] if outcome.markdown_path else [])
 
 
 def _row(task: JSON) -> str:
-    """A run for people: how old, what has become of it, who made what, and where it is."""
+    """A run for people: its age, state, program, model, task id, and files or error."""
     age = next((f"{task['age'] // size}{unit}" for unit, size in _AGES if task["age"] >= size), f"{task['age']}s")
     where = " ".join(task["local_paths"]) or task["told"] or ""
     fields = (f"{age:>4}", f"{task['state']:<10}", task["program"], task["model"], task["task_id"] or "-", where)
@@ -157,7 +157,7 @@ def _obtained(outcome: Outcome) -> JSON:
 
 
 def _is_link(url: str) -> bool:
-    """Whether others can fetch it; a picture that came inside the answer only has words in the place of a URL."""
+    """Whether it can be downloaded. A picture from inside the answer has a made-up name in place of a URL."""
     return not url.startswith("data:")
 
 
@@ -181,9 +181,9 @@ def _preview_lines(preview: JSON) -> list[str]:
 
 
 def _bill(bills: JSON) -> str:
-    """What will be paid for, in words."""
+    """What the request bills, in words."""
     if bills["at_most"] is None:
-        return "what it bills is not known"
+        return "the bill is unknown"
     text = f"bills at most {_counted(bills['at_most'], bills['unit'])}"
     if "tier" in bills:
         text += f" (price tier: {bills['tier']})"

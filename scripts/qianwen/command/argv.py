@@ -1,7 +1,7 @@
-"""The words of a command line, sorted by the flags of a program: `--flag VALUE`, `--flag=VALUE`, `-n4`, `--`, a prompt.
+"""Parse argv by a program's flag table: `--flag VALUE`, `--flag=VALUE`, `-n4`, `--`, a prompt.
 
-Written here and not left to argparse, because a request that is refused should not wait for its import, and because
-a value may then begin with a hyphen wherever it cannot be a flag.
+Not with argparse, because importing it would slow down every refused request, and because here a value may begin with
+a hyphen unless it is a flag.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Given:
-    """What was given: an attribute for each flag by its key, and `prompt`. Absent: None, False for a switch."""
+    """The given flags: an attribute per flag, named by its key, and `prompt`. Absent: None, or False for a switch."""
 
     def __init__(self, catalog: Catalog) -> None:
         self.prompt: str | None = None
@@ -29,7 +29,7 @@ class Given:
 
 
 def read(catalog: Catalog, argv: list[str]) -> Given:
-    """Raises UsageError for a word that is no flag, a second prompt, and a value that is missing or wrong."""
+    """Parse argv. Raises UsageError for an unknown flag, a second prompt, and a missing or wrong value."""
     by_name = {name: flag for flag in _rows(catalog) for name in (flag.name, flag.short) if name}
     given = Given(catalog)
     left = argv[::-1]
@@ -43,7 +43,7 @@ def read(catalog: Catalog, argv: list[str]) -> Given:
         if name in by_name:
             _take(given, by_name[name], name, value, left, by_name)
         elif _looks_like_a_flag(word):
-            raise UsageError(f"{word} is no flag", hint=_help_and_nearest(catalog, name))
+            raise UsageError(f"unknown flag {word}", hint=_help_and_nearest(catalog, name))
         else:
             _take_prompt(given, word)
     return given
@@ -54,7 +54,7 @@ def _rows(catalog: Catalog) -> list[Flag]:
 
 
 def _split(word: str, by_name: dict[str, Flag]) -> tuple[str, str | None]:
-    """The name and, when it stands in the same word, the value."""
+    """The name, and the value if it is in the same word."""
     name, equals, value = word.partition("=")
     if equals and word.startswith("--"):
         return name, value
@@ -64,7 +64,7 @@ def _split(word: str, by_name: dict[str, Flag]) -> tuple[str, str | None]:
 
 
 def _take(given: Given, flag: Flag, name: str, value: str | None, left: list[str], by_name: dict[str, Flag]) -> None:
-    """Put a flag's value where it belongs; it may be the next word."""
+    """Store the value of a flag. It may be the next word of `left`."""
     if not flag.metavar:
         if value is not None:
             raise UsageError(f"{name} is a switch and takes no value")
@@ -82,12 +82,14 @@ def _take(given: Given, flag: Flag, name: str, value: str | None, left: list[str
 
 def _take_prompt(given: Given, text: str) -> None:
     if given.prompt is not None:
-        raise UsageError(f"{text!r} is a second prompt", hint="put a prompt of several words in quotes")
+        raise UsageError(
+            f"only one prompt is allowed; got a second: {text!r}", hint="put a prompt of several words in quotes"
+        )
     given.prompt = text
 
 
 def _looks_like_a_flag(word: str) -> bool:
-    """A prompt may begin with a hyphen, as a number does, or when it has several words; "-" alone is stdin."""
+    """A negative number, text of several words and "-" (stdin) are prompts, although they begin with a hyphen."""
     return word[:1] == "-" and word != "-" and " " not in word and not word[1:2].isdigit()
 
 
@@ -102,10 +104,10 @@ def _seconds(name: str, text: str) -> float:
     except ValueError:
         seconds = 0.0
     if not are_positive_seconds(seconds):
-        raise UsageError(f"{name}: {text!r} is not a positive number of seconds")
+        raise UsageError(f"{name} must be a positive number of seconds, not {text!r}")
     return seconds
 
 
 def are_positive_seconds(value: object) -> bool:
-    """Whether a value of the user's is a time that a run can take: a number, above 0 and below 30 years."""
+    """Whether a value is a number of seconds that a run can take: above 0 and below 30 years."""
     return type(value) in (int, float) and 0 < value < 1e9  # type: ignore[operator]

@@ -1,4 +1,4 @@
-"""Which flags cannot be combined, and what to do instead: a table, and the one function that reads it."""
+"""Which flags cannot be combined, and what to do instead: a table and the function that reads it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Collection
 
-REQUEST = "a request"  # stands for the prompt and everything else that asks for something new
+REQUEST = "a request"  # stands for the prompt and every other request for something new
 PROMPT = "prompt"
 ON_WHAT_EXISTS = ("--task-id", "--resume", "--tasks", "--cancel")
 ALONE = ("--list-models", "--describe")
@@ -19,7 +19,10 @@ _VIA = ("--via",)
 
 @record
 class Exclusion:
-    """None of `these` goes with any of `those`. {these} and {those} in the texts are the two that were given."""
+    """None of `these` can be combined with any of `those`.
+
+    In the texts {these} and {those} stand for the two that were given.
+    """
 
     these: tuple[str, ...]
     those: tuple[str, ...]
@@ -28,7 +31,7 @@ class Exclusion:
 
 
 _TAPED = (*RECORD, *REPLAY)
-# The first row that fits counts.
+# The first matching row counts.
 ROWS = (
     Exclusion(("--request",), ("--file",), hint="give one of the two requests, and override its fields with --set"),
     *(
@@ -39,30 +42,30 @@ ROWS = (
     Exclusion(
         ON_WHAT_EXISTS,
         (REQUEST, "--submit-only", "--dry-run", "--again", "--reuse"),
-        "{these} works on what exists and takes no request, --submit-only, --dry-run, --again or --reuse",
+        "{these} is about existing tasks and takes no request, --submit-only, --dry-run, --again or --reuse",
     ),
     Exclusion(
         ("--resume", "--tasks", "--cancel"),
         ("--output",),
-        hint="--resume saves where each run wanted it; --task-id saves elsewhere",
+        hint="--resume saves where each run would have; use --task-id with --output to save elsewhere",
     ),
     Exclusion(("--again",), ("--reuse",), "one pays for another, the other pays for none", "give one of them"),
-    Exclusion(("--resume",), ("--region",), "every run is asked for in the region that took it"),
+    Exclusion(("--resume",), ("--region",), "--resume asks for every run in the region that took it"),
     Exclusion(
         ON_WHAT_EXISTS,
         ("--sandbox",),
-        "the sandbox starts empty and knows no task",
+        "the sandbox starts empty and has no tasks",
         "run scripts/sandbox.py and set DASHSCOPE_HTTP_BASE_URL to keep tasks between runs",
     ),
-    Exclusion(_VIA, ON_WHAT_EXISTS, "{those} works on what DashScope or this machine knows", "leave --via out"),
-    Exclusion(_VIA, ("--submit-only", "--async"), "DesireCore answers in one exchange, so there is no task"),
+    Exclusion(_VIA, ON_WHAT_EXISTS, "DesireCore has no tasks", "leave out --via"),
+    Exclusion(_VIA, ("--submit-only", "--async"), "DesireCore answers at once, without a task"),
     Exclusion(
         _VIA,
         ("--sandbox",),
-        "the sandbox plays DashScope",
-        "--dry-run shows the request; without --via the sandbox makes placeholders",
+        "the sandbox stands in for DashScope only",
+        "use --dry-run to see the request, or --sandbox without --via",
     ),
-    Exclusion(_VIA, ("--region",), "the provider has a region of its own"),
+    Exclusion(_VIA, ("--region",), "DesireCore's provider has its own region"),
     Exclusion(RECORD, REPLAY, hint="record first, replay afterwards"),
     Exclusion(_TAPED, ("--dry-run", "--tasks"), "{those} sends nothing"),
     Exclusion(
@@ -71,7 +74,7 @@ ROWS = (
         "a cassette holds one run",
         "record or replay a run by itself, or one task with --task-id",
     ),
-    Exclusion(_TAPED, _VIA, "only conversations with DashScope itself are taped"),
+    Exclusion(_TAPED, _VIA, "only runs against DashScope itself can be recorded"),
     Exclusion(REPLAY, ("--sandbox",), "both stand in for the service"),
 )
 

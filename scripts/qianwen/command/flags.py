@@ -1,7 +1,7 @@
-"""The flags of both programs, as a table, and the help that is drawn from it.
+"""The flags of both programs as a table, and the layout of the help.
 
-The parser in `arguments` is built from the same rows. Help is written here and not by argparse, because it then costs
-no import of argparse and looks the same on every Python.
+The parser in `argv` and the page in `help_page` read the same rows. Not with argparse, which is slow to import and
+words its help differently in every Python.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def groups(catalog: Catalog) -> tuple[tuple[str, tuple[Flag, ...]], ...]:
 
 
 def entry(names: str, text: str) -> str:
-    """A name and what is said of it, wrapped at words; it ends its line."""
+    """A name and its text, wrapped at words, with a line break at the end."""
     lines = [""]
     for word in text.split():
         if lines[-1] and HELP_COLUMN + len(lines[-1]) + len(word) >= WIDTH:

@@ -37,12 +37,14 @@ exit codes:
 
 
 def _defaults(catalog: Catalog) -> str:
-    """Which model is taken for which fields, a line each."""
+    """One line per default model: the fields that choose it."""
     conditions: dict[str, list[str]] = {}
     for default in catalog.defaults:
-        said = (f"--{name} {value}" if value != GIVEN else name for name, value in default.when.items())
-        conditions.setdefault(default.model, []).append(" and ".join(said) or "text alone")
-    return "\n".join(entry(model_id, f"with {', or '.join(said)}").rstrip() for model_id, said in conditions.items())
+        terms = (f"--{name} {value}" if value != GIVEN else name for name, value in default.when.items())
+        conditions.setdefault(default.model, []).append(" and ".join(terms) or "text alone")
+    return "\n".join(
+        entry(model_id, f"with {', or '.join(alternatives)}").rstrip() for model_id, alternatives in conditions.items()
+    )
 
 
 def _flag(flag: Flag) -> str:

@@ -9,20 +9,20 @@ from ..ask import POLL_SECONDS, TIMEOUT_SECONDS, Ask
 from ..environment import Environment
 from ..outcome import Outcome
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    pass
-
 
 def next_command(outcome: Outcome, ask: Ask, environment: Environment) -> str | None:
-    """The exact command that goes on: that waits for the task and saves its result, or that looks for it."""
+    """The command that waits for the task and saves its result, or that searches for it. None when nothing can."""
     if not outcome.resumable:
         return None
-    way_on = outcome.way_on or ("--task-id", outcome.task_id)
-    words = [sys.executable or "python3", environment.script, *(way_on if len(way_on) == 1 else _flag(*way_on))]
-    collects = way_on[0] == "--task-id"
+    next_flags = outcome.next_flags or ("--task-id", outcome.task_id)
+    words = [
+        sys.executable or "python3",
+        environment.script,
+        *(next_flags if len(next_flags) == 1 else _flag(*next_flags)),
+    ]
+    collects = next_flags[0] == "--task-id"
     for flag, value, usual in (
-        ("--region", ask.region if way_on[0] != "--resume" else "", ""),
+        ("--region", ask.region if next_flags[0] != "--resume" else "", ""),
         ("--output", _from_anywhere(ask.output, environment) if collects and ask.output else "", ""),
         ("--timeout", f"{ask.timeout:g}", f"{TIMEOUT_SECONDS:g}"),
         ("--poll-interval", f"{ask.poll_interval:g}", f"{POLL_SECONDS:g}"),
@@ -40,7 +40,7 @@ def next_command(outcome: Outcome, ask: Ask, environment: Environment) -> str | 
 
 
 def _from_anywhere(output: str, environment: Environment) -> str:
-    """The same place, whatever folder the next command is run in."""
+    """The path in absolute form, so that the next command may run in any folder."""
     path = os.path.abspath(os.path.join(environment.cwd, os.path.expanduser(output)))
     return os.path.join(path, "") if output.endswith(("/", os.sep)) else path
 

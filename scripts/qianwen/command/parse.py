@@ -20,32 +20,37 @@ if TYPE_CHECKING:
     from .argv import Given
 
 
+LONGEST = 100_000_000  # bytes or characters of a request: pictures may stand in it, and a device never ends
 RECORD_VARIABLE, REPLAY_VARIABLE = "QIANWEN_RECORD", "QIANWEN_REPLAY"
 
 
 def parse(catalog: Catalog, argv: list[str], stdin: TextIO, cwd: str, env: Mapping[str, str] = {}) -> Ask:
-    """env: variables, where a cassette may be named. Raises UsageError or InvalidRequest."""
+    """What the user asked for.
+
+    env: variables, two of which may name a cassette.
+    Raises UsageError or InvalidRequest.
+    """
     flags = read(catalog, argv)
     given = _given(catalog, flags)
     exclusions.check(given)
     own = {flag.key: getattr(flags, flag.key) for _, group in groups(catalog) for flag in group if not flag.field}
-    said = {name: value for name, value in own.items() if name in fields_of(Ask({})) and value not in (None, False)}
+    settings = {name: value for name, value in own.items() if name in fields_of(Ask({})) and value not in (None, False)}
     if flags.list_models or flags.describe:
-        return Ask({}, **said)
+        return Ask({}, **settings)
     fields = _request_fields(catalog, flags, stdin, cwd)
-    said = {**_steering(catalog, fields, flags.model), **_cassette(given, env), **said}
-    if fields or said.get("model") or said.get("kind"):
+    settings = {**_steering(catalog, fields, flags.model), **_cassette(given, env), **settings}
+    if fields or settings.get("model") or settings.get("kind"):
         given.append(exclusions.REQUEST)
-    given += ["--via"] if said.get("via") else []
-    given += ["--async"] if said.get("wants_task") else []
+    given += ["--via"] if settings.get("via") else []
+    given += ["--async"] if settings.get("wants_task") else []
     exclusions.check(given)
-    return Ask(fields, **said)
+    return Ask(fields, **settings)
 
 
 def _given(catalog: Catalog, flags: Given) -> list[str]:
-    """The names of what was given, in the order of the help. Raises UsageError for an empty value.
+    """The names of the given flags, in the order of the help. Raises UsageError for an empty value.
 
-    An empty value is an unset variable of the caller's, and must not read as "the default".
+    An empty value usually comes from an unset shell variable and must not silently mean the default.
     """
     names = [exclusions.PROMPT] if flags.prompt is not None else []
     for flag in (flag for _, group in groups(catalog) for flag in group):
@@ -57,9 +62,9 @@ def _given(catalog: Catalog, flags: Given) -> list[str]:
 
 
 def _cassette(given: list[str], env: Mapping[str, str]) -> dict[str, str]:
-    """The cassette that a variable names, unless a flag names one. Both count as given.
+    """The cassette that a variable names, unless a flag names one. Adds the variables to `given`.
 
-    What sends nothing ignores the variables, so that they may be set once for many commands.
+    Commands that send nothing ignore the variables, so that they can stay set.
     """
     if {"--record", "--replay", "--dry-run", "--tasks"} & set(given):
         return {}
@@ -69,15 +74,16 @@ def _cassette(given: list[str], env: Mapping[str, str]) -> dict[str, str]:
 
 
 def _steering(catalog: Catalog, fields: dict[str, Any], named: str | None) -> dict[str, Any]:
-    """Take the fields that steer the run out of those of the request; answer them by the names of `Ask`.
+    """Remove the fields that steer the run from the request and answer them, under the names of `Ask`.
 
-    named: the model of a flag.  Raises InvalidRequest with everything that is wrong with them.
+    named: the value of --model.
+    Raises InvalidRequest with everything that is wrong with these fields.
     """
     model = fields.pop("model", None) or ""
     kinds = () if "mode" in fields and _is_a_field(catalog, fields["mode"], named or model) else catalog.kinds
     ways = tuple(flag.metavar for flag in catalog.flags if flag.field == "via")
     problems: list[Problem] = []
-    taken = {
+    steering = {
         "timeout": _seconds("timeout_s", fields.pop("timeout_s", None), TIMEOUT_SECONDS, problems),
         "poll_interval": _seconds("poll_interval_s", fields.pop("poll_interval_s", None), POLL_SECONDS, problems),
         "model": model,
@@ -85,30 +91,30 @@ def _steering(catalog: Catalog, fields: dict[str, Any], named: str | None) -> di
         "kind": _choice("mode", fields, kinds, problems),
         "via": _choice("via", fields, ways, problems),
     }
-    if not isinstance(taken["model"], str):
-        problems.append(Problem("model", taken["model"], "must be a text", "a model id"))
-    if not isinstance(taken["wants_task"], bool):
-        problems.append(Problem("async", taken["wants_task"], "must be true or false", "true or false"))
+    if not isinstance(steering["model"], str):
+        problems.append(Problem("model", steering["model"], "must be text", "a model id"))
+    if not isinstance(steering["wants_task"], bool):
+        problems.append(Problem("async", steering["wants_task"], "must be true or false", "true or false"))
     if problems:
         raise InvalidRequest(problems)
-    return taken
+    return steering
 
 
 def _is_a_field(catalog: Catalog, kind: object, model: object) -> bool:
-    """Whether `mode` is a field of the model's own: of some rows, and perhaps of a model without one.
+    """Whether `mode` means a field of the model itself. Some rows have one, and a model without a row may.
 
-    A way of working (t2v, i2v, …) is only ours.
+    Otherwise it means one of our modes (t2v, i2v, …).
     """
     from ..models.catalog import find
 
     if not isinstance(model, str) or not model or ("/" not in model and kind in catalog.kinds):
         return False
-    found = find(catalog, model)
-    return found is not None and (not found.exact or any(mode.param("mode") for mode in found.model.modes))
+    match = find(catalog, model)
+    return match is not None and (not match.exact or any(mode.param("mode") for mode in match.model.modes))
 
 
 def _choice(name: str, fields: dict[str, Any], choices: tuple[str, ...], problems: list[Problem]) -> str:
-    """A field that is one of a few words; untouched where the program has none of them."""
+    """Take out a field with a fixed set of values; leave it alone if this program has no values for it."""
     value = (fields.pop(name, None) or "") if choices else ""
     if value and value not in choices:
         near = next(iter(nearest(str(value), choices)), choices[0] if len(choices) == 1 else None)
@@ -120,9 +126,9 @@ def _choice(name: str, fields: dict[str, Any], choices: tuple[str, ...], problem
 
 
 def _request_fields(catalog: Catalog, flags: Given, stdin: TextIO, cwd: str) -> dict[str, Any]:
-    """The request object, then --set, then the convenience flags and the prompt: the later wins."""
+    """The request object, then --set, then the other flags and the prompt; later ones win."""
     if [flags.prompt, flags.request, flags.file].count("-") > 1:
-        raise UsageError("stdin can be read only once: use - for one thing")
+        raise UsageError("stdin can be read only once: use - only once")
     fields: dict[str, Any] = {}
     if flags.request is not None:
         fields = _parse_object(_read_stdin(stdin) if flags.request == "-" else flags.request, "--request")
@@ -131,7 +137,7 @@ def _request_fields(catalog: Catalog, flags: Given, stdin: TextIO, cwd: str) -> 
     for assignment in flags.set or ():
         name, equals, value = assignment.partition("=")
         if not equals or not name.strip():
-            raise UsageError(f"--set {assignment}: is not of the form FIELD=VALUE")
+            raise UsageError(f"--set must be FIELD=VALUE, not {assignment!r}")
         fields[name.strip()] = _json_or_text(value)
     for flag in catalog.flags:
         value = getattr(flags, flag.key)
@@ -150,22 +156,29 @@ def _typed(field: str, value: str) -> Any:
 
 
 def _read_stdin(stdin: TextIO) -> str:
-    """All of stdin, in UTF-8 whatever the terminal's code page is."""
+    """All of stdin, as UTF-8 whatever the terminal's code page."""
     try:
         raw = getattr(stdin, "buffer", None)
-        return (stdin.read() if raw is None else raw.read().decode("utf-8")).lstrip("\ufeff")
+        text = stdin.read(LONGEST) if raw is None else raw.read(LONGEST).decode("utf-8")
+        return _whole(text, "stdin").lstrip("\ufeff")
     except (OSError, ValueError) as error:
-        reason = "it is no UTF-8 text" if isinstance(error, UnicodeError) else error
+        reason = "it is not UTF-8 text" if isinstance(error, UnicodeError) else error
         raise UsageError(f"stdin could not be read: {reason}") from error
 
 
 def _read_file(path: str, cwd: str) -> str:
     try:
         with open(os.path.join(cwd, os.path.expanduser(path)), encoding="utf-8-sig") as stream:
-            return stream.read()
+            return _whole(stream.read(LONGEST), f"--file {path}")
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "it is no UTF-8 text"
+        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
         raise UsageError(f"--file {path} could not be read: {reason}") from error
+
+
+def _whole(text: str, source: str) -> str:
+    if len(text.encode("utf-8", "surrogateescape")) >= LONGEST:
+        raise UsageError(f"{source} is longer than a request can be ({LONGEST // 10**6} MB)")
+    return text
 
 
 def _parse_object(text: str, source: str) -> dict[str, Any]:
@@ -174,15 +187,15 @@ def _parse_object(text: str, source: str) -> dict[str, Any]:
     try:
         value = strict_json.load(text.lstrip("\ufeff"))
     except ValueError as error:
-        raise UsageError(f"{source} is no JSON: {error}", hint='it looks like {"prompt": "a cat"}') from error
+        raise UsageError(f"{source} is not valid JSON: {error}", hint='it looks like {"prompt": "a cat"}') from error
     if not isinstance(value, dict):
-        raise UsageError(f"{source} is no JSON object", hint='it looks like {"prompt": "a cat"}')
+        raise UsageError(f"{source} is not a JSON object", hint='it looks like {"prompt": "a cat"}')
     return value
 
 
 def _json_or_text(text: str) -> Any:
     if text.isascii() and text.isdigit() and text[0] != "0" and len(text) < 16:
-        return int(text)  # most values: a request that is refused for one need not wait for the import
+        return int(text)  # most values, without the import that would slow down a refused request
     from ..plain import strict_json
 
     try:

@@ -1,6 +1,6 @@
-"""Example requests: for each mode of a row the shortest one that validation takes, and one that says more.
+"""Example requests: for each mode of a row the shortest one that validation accepts, and a longer one.
 
-They are made from the rows and asked of `validate`, so none can go stale. Files are addresses at example.com.
+They are built from the rows and checked by `validate`, so none can go stale. Files are addresses at example.com.
 """
 
 from __future__ import annotations
@@ -30,16 +30,16 @@ MORE: Mapping[str, object] = {"size": "9:16", "ratio": "9:16", "n": 2, "seed": 7
 
 @record
 class Specimen:
-    """argv: what stands behind the program's name.  units: how many are billed at most."""
+    """argv: what follows the program's name.  units: how many are billed at most."""
 
     argv: tuple[str, ...]
     units: int
 
 
 def of_mode(catalog: Catalog, found: Found, mode: Mode) -> list[Specimen]:
-    """The least that a request in this mode needs.
+    """The shortest request in this mode.
 
-    For the mode that a model is in without more also the same with a shape, a length and a number.
+    For the mode that a model is in by default, also one with a shape, a length and a count.
     """
     least = _least(catalog, found, mode)
     requests = [least, *(_chosen_by(catalog, found, mode, least, name) for name in mode.when_any[1:])]
@@ -80,12 +80,12 @@ def _specimen(catalog: Catalog, found: Found, mode: Mode, fields: dict[str, Any]
 
 
 def _least(catalog: Catalog, found: Found, mode: Mode) -> dict[str, Any]:
-    """A mode that takes no request at all is an error in its row."""
+    """Raises StopIteration for a mode that accepts no request, which is an error in its row."""
     return next(fields for fields in _attempts(mode) if _checked(catalog, found, mode, fields))
 
 
 def _attempts(mode: Mode) -> Iterator[dict[str, Any]]:
-    """What the fields say is needed; then the same with one file more, for rules that want one of several."""
+    """The required fields; then the same with one more file, for rules that want one of several."""
     needed = {param.name for param in mode.params if wording.must(param)} | set(mode.when) | set(mode.when_any[:1])
     others = [{param.name} for param in mode.params if param.media and param.name not in needed]
     for more in (set[str](), *others):
@@ -106,12 +106,10 @@ def _length(mode: Mode) -> dict[str, object]:
 
 
 def _prompt(mode: Mode, has_files: bool) -> str:
-    """What it says; references are called as the mode wants them called."""
+    """A prompt that names references as the mode wants it."""
     if not has_files:
         return "A cat sleeps on a sunny windowsill"
-    names = [
-        str(example).partition(",")[0] for rule in mode.rules if (example := wording.made_with(rule).get("example"))
-    ]
+    names = [rule.example.partition(",")[0] for rule in mode.rules if rule.example]
     return f"{names[0] if names else 'The cat'} puts on a red hat"
 
 

@@ -31,17 +31,17 @@ def list_lines(catalog: Catalog) -> Iterator[str]:
     yield from textwrap.wrap(f"Regions: {'; '.join(_legend(catalog))}.", LIST_WIDTH)
     if any(_how(model) == EITHER for model in catalog.models):
         yield "Answers: either is at once, or as a task with --async."
-    yield f"{catalog.program} --describe MODEL tells all of one. Dated snapshots and newer ids are passed on."
+    yield f"{catalog.program} --describe MODEL shows everything about one. Dated snapshots and newer ids are passed on."
 
 
 IMAGE_COLUMNS = {"MODEL": 26, "WHAT IT DOES": 28, "SIZES": 18, "A CALL": 7, "ANSWERS": 7, "REGIONS": 12}
 
 VIDEO_COLUMNS = {"MODEL": 25, "WHAT IT DOES": 28, "RESOLUTION": 18, "SECONDS": 8, "ANSWERS": 7, "REGIONS": 12}
-"""Head of a column → its width in characters; two stand between columns."""
+"""Heading of a column → its width in characters; two spaces separate columns."""
 
 
 def _table_row(columns: dict[str, int], cells: Iterable[str]) -> Iterator[str]:
-    """Cells beside each other, each wrapped to its column."""
+    """The cells of a row, each wrapped to its column."""
     wrapped = [textwrap.wrap(cell, width, break_on_hyphens=False) for cell, width in zip(cells, columns.values())]
     for parts in zip_longest(*wrapped, fillvalue=""):
         line = "  ".join(f"{part:<{width}}" for part, width in zip(parts, columns.values()))
@@ -49,7 +49,7 @@ def _table_row(columns: dict[str, int], cells: Iterable[str]) -> Iterator[str]:
 
 
 def _facts(catalog: Catalog, model: Model) -> tuple[str, ...]:
-    """What stands behind the id in the list."""
+    """The columns after the id."""
     names = " ".join(_short_regions(model.regions))
     how = _how(model)
     if catalog.kinds:
@@ -77,7 +77,7 @@ def _how(model: Model) -> str:
 
 
 def _groups(catalog: Catalog) -> list[str]:
-    """The heads of the list, in their order."""
+    """The headings of the list, in their order."""
     if catalog.kinds:
         return [ANY_WAY, *(f"{kind}: {wording.KINDS[kind]}" for kind in catalog.kinds)]
     return [FROM_TEXT, FROM_BOTH, FROM_PICTURES]

@@ -1,6 +1,6 @@
 """`--list-models` and `--describe`: what the rows of a catalogue say, for people as a page and for programs as JSON.
 
-Nothing is sent and no key is needed. Every word and number is the rows' own; the documents use the same words.
+Nothing is sent and no key is needed. Every number comes from the rows; the documents use the same words.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ if TYPE_CHECKING:
 
 MAKERS_HINT = "its maker's page has its fields; they are passed on as they are (references/execution-guide.md)"
 NEAREST = 3
-LIKENESS = 0.4  # a guess is only a hint here, so it may be a bold one
+LIKENESS = 0.4  # a wrong guess costs nothing here
 
 
 def resolve(catalog: Catalog, model_id: str) -> Found:
-    """The row for an id, as a request would find it. Raises UsageError for one that is of no family."""
+    """The row that a request for this id would use. Raises UsageError for an id of no known family."""
     found = find(catalog, model_id)
     if found is None:
         message, hint = why_not(catalog, model_id)
         program, _ = catalog.elsewhere
         raise UsageError(message, hint=f"{program} --describe {shlex.quote(model_id)}" if program in hint else hint)
     if catalog.makers and found.model is catalog.makers[0]:
-        raise UsageError(f"of {model_id} nothing is known here", hint=MAKERS_HINT)
+        raise UsageError(f"{model_id} has no description here", hint=MAKERS_HINT)
     of_a_family = any(fnmatchcase(model_id, pattern) for pattern, _ in catalog.families if pattern != "*")
     if found.exact or of_a_family:
         return found
@@ -44,17 +44,14 @@ def resolve(catalog: Catalog, model_id: str) -> Found:
     near = nearest(model_id.lower(), known, NEAREST, LIKENESS)
     listed = f"{catalog.program} --list-models shows all"
     hint = f"the nearest: {', '.join(near)}; {listed}" if near else listed
-    raise UsageError(f"{model_id!r} is no model that {catalog.program} knows", hint=hint)
-
-
-# The list -------------------------------------------------------------------------------------------------
+    raise UsageError(f"{model_id!r} is not a model that {catalog.program} knows", hint=hint)
 
 
 # One model ------------------------------------------------------------------------------------------------
 
 
 def page_lines(catalog: Catalog, found: Found, script: str) -> Iterator[str]:
-    """All about one model. script: the path of the program, for the examples."""
+    """Everything about one model. script: the path of the program, for the examples."""
     command = f"python3 {shlex.quote(script)}"
     model = found.model
     shared = [param for param in model.modes[0].params if all(param in mode.params for mode in model.modes)]
@@ -65,7 +62,7 @@ def page_lines(catalog: Catalog, found: Found, script: str) -> Iterator[str]:
     yield from ("", f"Fields{' of every mode' if several else ''}; set by a flag, --set FIELD=VALUE or --request JSON")
     yield from _entries(_fields(catalog, model.modes[0], shared, {}))
     if several:
-        yield from ("", "Of these modes the first that applies counts.")
+        yield from ("", "The first of these modes that applies counts.")
     for mode in model.modes:
         if several:
             yield from ("", f"Mode {mode.name}: {wording.bare(wording.condition(mode))}")
@@ -75,13 +72,13 @@ def page_lines(catalog: Catalog, found: Found, script: str) -> Iterator[str]:
         yield from _examples(catalog, found, mode, command)
     yield ""
     if any(param.media for mode in model.modes for param in mode.params):
-        yield "Files are local paths, http(s) or oss:// addresses, or data: URLs where nothing else is said;"
+        yield "Files are local paths, http(s) or oss:// addresses, or data: URLs unless a field says otherwise;"
         yield "MB are at most, sides are in pixels."
-    yield "With --dry-run behind it an example shows its request and sends nothing."
+    yield "Add --dry-run to an example to see its request without sending it."
 
 
 def _head(catalog: Catalog, found: Found) -> Iterator[tuple[str, str]]:
-    """What is true of all modes."""
+    """What holds for all modes."""
     model = found.model
     if model.id != found.id:
         yield "rules of", model.id
@@ -121,7 +118,7 @@ def _fields(
 
 
 def _field(catalog: Catalog, mode: Mode, param: Param) -> str:
-    """All about a field, in one paragraph."""
+    """Everything about a field, in one paragraph."""
     default = wording.default_of(param)
     said = [
         param.meaning,
@@ -147,7 +144,7 @@ def _sizes(mode: Mode, param: Param) -> Iterator[tuple[str, str]]:
 
 
 def _examples(catalog: Catalog, found: Found, mode: Mode, command: str) -> Iterator[str]:
-    """Command lines that validation has taken. They are not wrapped: they are there to be copied."""
+    """Command lines that validation accepts. They are not wrapped, so that they can be copied."""
     yield ""
     for specimen in examples.of_mode(catalog, found, mode):
         unit = catalog.unit + "s" * (specimen.units != 1)

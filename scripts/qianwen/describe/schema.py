@@ -1,4 +1,4 @@
-"""A row as JSON: all that a program needs to write a request for a model. What says nothing is left out.
+"""A row as JSON: all that a program needs to write a request for a model. Empty values are left out.
 
 Bounds are pairs [low, high], both inclusive; sizes are texts `W*H` in pixels, areas are in pixels.
 """
@@ -35,7 +35,7 @@ TYPES: Mapping[str, str] = {
 
 
 def of_models(catalog: Catalog) -> list[JSON]:
-    """Every row. The examples are left to `--describe`: the list is long enough."""
+    """Every row. Only `--describe` has the examples: the list is long enough."""
     return [of_model(catalog, Found(model, model.id), with_examples=False) for model in catalog.models]
 
 
@@ -59,7 +59,7 @@ def of_model(catalog: Catalog, found: Found, with_examples: bool = True) -> JSON
 
 
 def of_mode(catalog: Catalog, found: Found, mode: Mode, with_examples: bool) -> JSON:
-    """A mode. `when`: what of a request chooses it, with one of `when_any`; the first mode that fits counts.
+    """A mode. `when`, with one of `when_any`: the fields that choose it; the first mode that fits counts.
 
     `sync`, `task`: whether it can be answered at once, and as a task.  `bills.at_most`: of a request without the field.
     """

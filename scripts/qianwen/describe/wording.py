@@ -1,6 +1,6 @@
-"""What a row says, in words: limits, files, sizes, defaults, modes, rules. `describe` and the documents use them.
+"""Rows in words: limits, files, sizes, defaults, modes, rules. `--describe` and the documents use them.
 
-Names and values stand in backticks and what matters most in bold, as in Markdown; `bare` takes the marks away.
+Names and values are in backticks and what matters most is bold, as in Markdown; `bare` removes the marks.
 """
 
 from __future__ import annotations
@@ -9,15 +9,16 @@ import math
 
 from ..checks import sizes
 from ..checks.media_files import DOCUMENT_SUFFIXES as DOCUMENT
+from ..files import conversions
 from ..models.catalog import GIVEN, PATIENCE
-from ..models.video_rules import LEGAL_MEDIA
+from ..models.media_items import NOUNS
 from ..regions import PLACES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Callable, Mapping
 
-    from ..models.catalog import Catalog, MediaRule, Mode, Model, Param, Rule, Size
+    from ..models.catalog import Catalog, MediaRule, Mode, Model, Param, Size
 
 REQUIRED = "**required**; "
 
@@ -37,51 +38,9 @@ SOUND = {
     "audio_setting": "the clip's can be kept",
 }
 
-RULES: Mapping[str, str] = {
-    "boxes_fit_the_pictures": "`bbox_list` has one list for each picture, `[]` for none, each with at most two boxes.",
-    "boxes_in_a_set": "`bbox_list` together with `enable_sequential` may be refused by the service.",
-    "palette_adds_up": 'In `color_palette` every ratio is a text such as "25.00%"; they add up to exactly 100.00%.',
-    "agent_works_from_text": "`prompt_extend_mode` agent works from text alone; with pictures it is direct.",
-    "thinks_while_rewriting": (
-        "`enable_thinking` and `prompt_extend_mode` work only while `prompt_extend` is true (its default); "
-        "else a warning."
-    ),
-    "mask_matches_the_base": "`mask_image_url` has exactly the pixels of `base_image_url`.",
-    "names_its_references": "The prompt calls the references {example}; else a warning.",
-    "legal_combination": "Media, one of: {legal}.",
-    "longer_than_the_clip": "With `first_clip_url`, `duration` is the whole length and must exceed the clip's.",
-    "shots_need_rewriting": "`shot_type` multi needs `prompt_extend` true (its default).",
-    "counts_by_kind": "Of `reference_urls` at most {most_pictures} are pictures and {most_clips} are clips.",
-    "shorter_with_a_clip": "With a clip in `reference_urls`, `duration` is at most 10.",
-    "voices_have_owners": "`reference_voices` stand in the places of `reference_urls`; null leaves a place empty.",
-    "types_are_true": (
-        "`reference_types` is needed only where the suffix of an address does not tell a picture, a clip or a sound."
-    ),
-    "no_sounds": "References are no sounds; a voice stands in `reference_voices`.",
-    "at_most_of_each": "At most {pictures} pictures, {clips} clips and {sounds} sounds in all.",
-    "short_together": "The clips last {together} s together at most, and so do the sounds.",
-    "room_for_the_clips": "Clips and result last {together} s together at most; with -1 the model keeps to that.",
-    "document_or_page": "`file` and `link` exclude each other, and with either `prompt_extend` must be true.",
-    "something_to_show": "Words or media, at least one.",
-    "voices_are_references": "`reference_voices` are sent as sounds of their own, behind `reference_urls`; a warning.",
-    "ratio_in_one_copy": "`ratio` 21:9 stands in one copy of the page only; a warning.",
-    "silence_or_a_track": "With `audio` false the video is silent, whatever `audio_url` says.",
-    "pictures_alone": "References are pictures; a clip is refused.",
-    "ratio_of_the_first_frame": "The service ignores `ratio` when `first_frame_url` is given.",
-    "one_kind_for_each_picture": (
-        "`obj_or_bg` has an entry for each of `ref_images_url`, at most one bg; one picture needs none."
-    ),
-    "one_mask": (
-        "One of `mask_image_url` (better) and `mask_video_url`; `expand_ratio` and `expand_mode` only while tracking."
-    ),
-    "mask_fits_the_clip": "A mask has exactly the pixels of the clip.",
-    "something_to_extend": "At least one frame or clip; `video_url` here needs `control_condition`.",
-}
-"""Name of a rule over several fields → its sentence, with the limits that it was made with in braces."""
-
 
 def bare(text: str) -> str:
-    """The text without its marks, for a terminal or a program."""
+    """The text without Markdown marks, for a terminal or a program."""
     return text.replace("`", "").replace("**", "")
 
 
@@ -111,11 +70,7 @@ def plain(value: object) -> str:
 
 def file_words(rule: MediaRule) -> str:
     """What a file must be, in one line."""
-    kinds = {"video/quicktime": "MOV", "audio/mpeg": "MP3"}
-    words = [
-        "/".join(kinds.get(kind, kind.partition("/")[2].upper()) for kind in rule.types),
-        f"{rule.megabytes} MB",
-    ]
+    words = ["/".join(map(conversions.name, rule.types)), f"{rule.megabytes} MB"]
     if rule.side:
         low, high = rule.side
         words.append((f"sides {low} to {high}" if high else f"sides from {low}") + " advised" * rule.side_is_advice)
@@ -155,8 +110,7 @@ def _list_words(param: Param, mode: Mode) -> str:
 def files_words(param: Param) -> str:
     if len(param.media) == 1:
         return file_words(param.media[0])
-    nouns = {"image": "a picture", "video": "a clip", "audio": "a sound"}
-    return "; or ".join(f"{nouns[rule.types[0].partition('/')[0]]} {file_words(rule)}" for rule in param.media)
+    return "; or ".join(f"a {NOUNS[rule.types[0].partition('/')[0]]} {file_words(rule)}" for rule in param.media)
 
 
 VALUES: Mapping[str, Callable[[Param, Mode], str]] = {
@@ -205,7 +159,7 @@ def has_functions(modes: tuple[Mode, ...]) -> bool:
 
 
 def usual_units(mode: Mode) -> object:
-    """How many units are billed at most when the request does not say."""
+    """The most units that are billed when the request sets no number."""
     param = mode.param(mode.bills)
     return ((param.send or param.default) if param else None) or mode.most
 
@@ -245,30 +199,15 @@ def giving_up(mode: Mode) -> str:
 def rules_of(model: Model, mode: Mode) -> list[str]:
     """The sentences of a mode's rules, without those about fields that only other modes of the model have."""
     others = {param.name for other in model.modes for param in other.params if not mode.param(param.name)}
-    said = map(rule_words, mode.rules)
+    said = (rule.sentence for rule in mode.rules)
     return [sentence for sentence in said if not any(f"`{name}`" in sentence for name in others)]
-
-
-def rule_words(rule: Rule) -> str:
-    """The sentence of a rule, with the limits that it was made with."""
-    legal = "; ".join(" + ".join(f"`{field}`" for field in sorted(names)) for names in LEGAL_MEDIA)
-    return RULES[rule_name(rule)].format(legal=legal, **made_with(rule))
-
-
-def rule_name(rule: Rule) -> str:
-    return rule.__qualname__.partition(".")[0]
-
-
-def made_with(rule: Rule) -> dict[str, object]:
-    """The limits of a rule that was made for one row, by name; nothing for the others."""
-    return dict(zip(rule.__code__.co_freevars, (cell.cell_contents for cell in rule.__closure__ or ())))
 
 
 # Models ---------------------------------------------------------------------------------------------------
 
 
 def summary(catalog: Catalog, model: Model) -> str:
-    """What a model does, where its row refers to the one above it as well."""
+    """What a model does; "the same" is resolved to the row above that it refers to."""
     above = catalog.models[: catalog.models.index(model)]
     base = next((row for row in reversed(above) if not row.summary.startswith(SAME)), None)
     if base is None or not model.summary.startswith(SAME):
@@ -277,7 +216,7 @@ def summary(catalog: Catalog, model: Model) -> str:
 
 
 def ending(model: Model) -> str:
-    """When the service means to stop a model, and what it names instead; "" for the others."""
+    """The announced end of a model and its replacement; "" for the others."""
     return f"announced to end on {model.ends}; replacement {model.replacement}" if model.ends else ""
 
 
@@ -315,7 +254,7 @@ def seconds_of(mode: Mode) -> str:
 
 
 def sound(model: Model) -> str:
-    """Whether the video has sound, and which of the fields change it."""
+    """Whether the video has sound, and what its fields can change about it."""
     if model.sound != "yes":
         return model.sound
     fields = {param.name for mode in model.modes for param in mode.params}
@@ -345,7 +284,7 @@ def _size_in_short(rule: Size) -> str:
 
 
 def size_notes(rule: Size) -> list[str]:
-    """What else is known of the sizes of a mode."""
+    """What else is known about the sizes of a mode."""
     notes = [f"{tier} is about {math.isqrt(area)}² pixels" for tier, area in rule.tiers.items()]
     for tier in rule.areas:
         notes.append(f"{tier} is the square {sizes.judge(tier, rule).size}")

@@ -1,1 +1,1 @@
-"""The other way to the service, through DesireCore on this machine. May be imported by cli."""
+"""The other route to the service, through DesireCore on this machine. May be imported by cli."""

@@ -1,7 +1,7 @@
-"""DesireCore's agent-service on this machine: the media proxy, which passes a request on, and the media store.
+"""DesireCore's agent-service on this machine: the media proxy, which forwards a request, and the media store.
 
-It listens on 127.0.0.1 with a certificate of its own; its port stands in a file. No key goes there: the providers' keys
-are kept by DesireCore. What a provider says comes back inside an envelope of the proxy's.
+It listens on 127.0.0.1 with a self-signed certificate and writes its port to a file. It never gets our key: DesireCore
+holds the providers' keys. The proxy wraps a provider's answer in an envelope of its own.
 """
 
 from __future__ import annotations
@@ -34,19 +34,21 @@ PROXY_PATH = "/api/media-proxy"
 STORE_PATH = "/api/media/upload"
 ROOT_NAMES = ("DESIRECORE_ROOT", "DESIRECORE_HOME")
 PORT_FILE = "agent-service.port"
-ANSWER_BYTES = 128 * 2**20  # pictures in base64 stand inside the answer
+ANSWER_BYTES = 128 * 2**20  # the answer contains the pictures, in base64
 STORE_PATIENCE = 60.0
 _MEDIA_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 
 
 @record
 class Row:
-    """A complaint of the proxy's own, or a provider's that asks for something else here than at DashScope.
+    """An error of the proxy, or a provider's error with other advice here than at DashScope.
 
-    words: a regular expression for what is said or for its code.  status: the provider's.
+    error_type: what to raise.
+    words: a regular expression for a part of "code: message".
+    status: the provider's HTTP status, 0 for any.
     """
 
-    kind: type[QianwenError]
+    error_type: type[QianwenError]
     hint: str
     words: str = ""
     status: int = 0
@@ -54,7 +56,7 @@ class Row:
 
 _SETTINGS = "in DesireCore's settings, under compute providers"
 NO_PROVIDER = f"enable a provider that offers image_gen {_SETTINGS}"
-NO_KEY = f"enter the provider's API key {_SETTINGS}; a key of this folder or environment is not sent there"
+NO_KEY = f"enter the provider's API key {_SETTINGS}; a key from this folder or environment is not used"
 BAD_KEY = f"the provider refuses its API key: correct it {_SETTINGS}"
 NOT_BOUGHT = "the account of DesireCore's provider has not activated the model: do that in the Model Studio console"
 NOT_OFFERED = (
@@ -62,7 +64,7 @@ NOT_OFFERED = (
     f"{_SETTINGS}, or name a model of the provider's own (newer DesireCore: --model gpt-image-2)"
 )
 
-# The first row that fits counts.
+# The first matching row counts.
 ROWS = (
     Row(AuthError, NO_PROVIDER, r"(?i:no matching provider)|未找到匹配的供应商"),
     Row(AuthError, NO_KEY, r"(?i:api key not configured)|未配置 ?API ?Key"),
@@ -75,33 +77,33 @@ ROWS = (
 
 
 def port_file(env: Mapping[str, str], home: str) -> str:
-    """Where the service writes its port: below the folder that a variable names, else below ~/.desirecore."""
+    """The file with the service's port: in the folder that a variable names, else in ~/.desirecore."""
     root = next((env[name] for name in ROOT_NAMES if env.get(name)), "") or os.path.join(home, ".desirecore")
     return os.path.join(os.path.expanduser(root), PORT_FILE)
 
 
 def port(env: Mapping[str, str], home: str) -> int:
-    """The port that the service listens on. Raises Unavailable when it has not been started."""
+    """The port that the service listens on. Raises Unavailable if the service has not been started."""
     path = port_file(env, home)
     try:
         if not os.path.isfile(path):  # a pipe of that name must not block us
-            raise _not_running(f"{path} is not there")
+            raise _not_running(f"{path} does not exist")
         with open(path, encoding="utf-8-sig") as stream:
             text = stream.read(100).strip()
     except (OSError, ValueError) as error:
         raise _not_running(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from error
     if not re.fullmatch("[0-9]{1,5}", text) or not 0 < int(text) < 65536:
-        raise _not_running(f"{path} holds no port")
+        raise _not_running(f"{path} does not contain a port")
     return int(text)
 
 
 def _not_running(why: str) -> Unavailable:
-    hint = f"start DesireCore and run it again; {ROOT_NAMES[0]} names its folder when it is not ~/.desirecore"
+    hint = f"start DesireCore and run it again; {ROOT_NAMES[0]} names its folder when that is not ~/.desirecore"
     return Unavailable(f"DesireCore's agent-service is not running: {why}", hint=hint)
 
 
 def at_home(send: Send, base: str) -> Send:
-    """`send`, which knows what it means when nobody answers on this machine: waiting and trying again does not help."""
+    """`send`, but if the agent-service cannot be reached, the Fault is permanent and says how to start it."""
 
     def sending(request: Request) -> Response:
         try:
@@ -119,7 +121,11 @@ def at_home(send: Send, base: str) -> Send:
 
 
 def envelope(endpoint: str, body: JSON) -> JSON:
-    """What the proxy is told. endpoint: path below the provider's own base.  body: what the provider gets."""
+    """The body for the proxy.
+
+    endpoint: path below the provider's own base.
+    body: for the provider.
+    """
     return {"serviceType": "image_gen", "endpoint": endpoint, "body": body, "responseType": "json"}
 
 
@@ -132,17 +138,17 @@ def proxied(base: str, endpoint: str, body: JSON) -> Request:
 
 
 def generate(send: Send, base: str, endpoint: str, body: JSON) -> JSON:
-    """What the provider answered. Raises UnknownOutcome when it may have been accepted and no answer can be read."""
+    """The provider's answer. Raises UnknownOutcome if the request may have been accepted but has no readable answer."""
     request = proxied(base, endpoint, body)
     try:
-        status, told = _exchanged(send, request)
+        status, text = _exchange(send, request)
     except Fault as fault:
         if fault.sent:
             raise UnknownOutcome(f"{fault.reason} after the request was sent", hint=fault.hint) from fault
         raise Unavailable(fault.reason, hint=fault.hint) from fault
-    answer = load_object(told)
+    answer = load_object(text)
     if answer is None or "success" not in answer:
-        raise _no_proxy(status, base)
+        raise _not_the_proxy(status, base)
     data, provider_status = answer.get("data"), answer.get("statusCode")
     if type(provider_status) is int and provider_status >= 400:
         status = provider_status
@@ -154,42 +160,42 @@ def generate(send: Send, base: str, endpoint: str, body: JSON) -> JSON:
 
 
 def refused(answer: JSON, status: int, request: Request) -> QianwenError:
-    """The error for a complaint. One that is not known to come before the provider was asked leaves it open."""
-    code, message, request_id = complaint(answer)
+    """The error for a failed request. Unless the provider certainly never got the request, the outcome is unknown."""
+    code, message, request_id = error_of(answer)
     words = ": ".join(dict.fromkeys(filter(None, (code, message)))) or f"HTTP {status}"
-    told = f"through DesireCore: {words}"
-    row = next((row for row in ROWS if _fits(row, words, status)), None)
+    text = f"through DesireCore: {words}"
+    row = next((row for row in ROWS if _matches(row, words, status)), None)
     if row:
-        return row.kind(told, hint=row.hint, code=code, http_status=status, request_id=request_id)
-    if status < 400:  # the proxy itself failed, and nobody knows when
-        return UnknownOutcome(told, code=code, request_id=request_id)
+        return row.error_type(text, hint=row.hint, code=code, http_status=status, request_id=request_id)
+    if status < 400:  # the proxy itself failed, before or after it asked the provider
+        return UnknownOutcome(text, code=code, request_id=request_id)
     error = answers.refused({"code": code, "message": message, "request_id": request_id}, status, request)
-    error.message = told
+    error.message = text
     return error
 
 
-def _fits(row: Row, words: str, status: int) -> bool:
+def _matches(row: Row, words: str, status: int) -> bool:
     return re.search(row.words, words) is not None if row.words else row.status == status
 
 
-def complaint(answer: JSON) -> tuple[str, str, str]:
-    """Code, message and request id of a failure, wherever the proxy has put what the provider said."""
+def error_of(answer: JSON) -> tuple[str, str, str]:
+    """Code, message and request id of an error, wherever the proxy nests the provider's answer."""
     code = message = request_id = ""
-    level: list[object] = [answer]
-    while level:
-        fields = level.pop(0)
+    pending: list[object] = [answer]
+    while pending:
+        fields = pending.pop(0)
         if isinstance(fields, str):
             nested = load_object(fields.encode("utf-8", "replace"))
             message = message or ("" if nested else " ".join(fields.split()))
             fields = nested
         if isinstance(fields, dict):
-            code = code or _word(fields.get("code"))
-            request_id = request_id or _word(fields.get("request_id"))
-            level[:0] = [fields.get(name) for name in ("data", "error", "message", "details")]  # the provider's first
+            code = code or _text(fields.get("code"))
+            request_id = request_id or _text(fields.get("request_id"))
+            pending[:0] = [fields.get(name) for name in ("data", "error", "message", "details")]  # the provider's first
     return code, message, request_id
 
 
-def _word(value: object) -> str:
+def _text(value: object) -> str:
     return value if isinstance(value, str) else ""
 
 
@@ -197,44 +203,44 @@ def _word(value: object) -> str:
 
 
 def store(send: Send, base: str, file: Upload) -> str:
-    """Put a file into the media store and answer its id. Raises OutputError when the store does not take it."""
+    """Put a file into the media store and answer its id. Raises OutputError if the store refuses it."""
     content_type, body = form((), f"picture{SUFFIXES.get(file.media_type, '')}", file)
     headers = {"User-Agent": messages.AGENT, "Content-Type": content_type}
     request = Request("POST", base + STORE_PATH, headers, body, STORE_PATIENCE, longest=messages.ANSWER_BYTES)
     try:
-        status, told = _exchanged(send, request)
+        status, text = _exchange(send, request)
     except Fault as fault:
         raise _not_stored(base, file, fault.reason) from fault
     except UsageError as error:
         raise _not_stored(base, file, error.message) from error
-    answer = load_object(told) or {}
+    answer = load_object(text) or {}
     inner = answer.get("data")
-    found = answer.get("mediaId") or (inner.get("mediaId") if isinstance(inner, dict) else None)
-    if status < 300 and isinstance(found, str) and _MEDIA_ID.fullmatch(found):
-        return found
-    _, message, _ = complaint(answer)
-    raise _not_stored(base, file, message or f"it answered HTTP {status} and no media id")
+    media_id = answer.get("mediaId") or (inner.get("mediaId") if isinstance(inner, dict) else None)
+    if status < 300 and isinstance(media_id, str) and _MEDIA_ID.fullmatch(media_id):
+        return media_id
+    _, message, _ = error_of(answer)
+    raise _not_stored(base, file, message or f"it answered HTTP {status} without a media id")
 
 
 def _not_stored(base: str, file: Upload, why: str) -> OutputError:
-    told = f"{file.path} is saved, but could not be put into DesireCore's media store: {why}"
+    text = f"{file.path} is saved, but could not be put into DesireCore's media store: {why}"
     form = quote(f"file=@{file.path};type={file.media_type}")
-    return OutputError(told, hint=f"do not make it again, but store it: curl -sk -F {form} {base}{STORE_PATH}")
+    return OutputError(text, hint=f"do not make it again, but store it: curl -sk -F {form} {base}{STORE_PATH}")
 
 
 # Pieces ---------------------------------------------------------------------------------------------------
 
 
-def _exchanged(send: Send, request: Request) -> tuple[int, bytes]:
-    """The status and the whole body of an answer, whichever it is. Raises Fault."""
+def _exchange(send: Send, request: Request) -> tuple[int, bytes]:
+    """The status and the body of any answer. Raises Fault."""
     with send(request) as response:
         return response.status, response.refusal if response.status >= 300 else response.read_all(ANSWER_BYTES)
 
 
-def _no_proxy(status: int, base: str) -> QianwenError:
-    """An answer that is none of the proxy's: a refusal at the door is told from one that may hide a picture."""
-    told = f"what answers on {base} with HTTP {status} is no media proxy of DesireCore's"
+def _not_the_proxy(status: int, base: str) -> QianwenError:
+    """The error for an answer that is not the proxy's. Only 404 and 405 prove that no picture was made."""
+    text = f"{base} answered HTTP {status} and is not DesireCore's media proxy"
     if status in (404, 405):
-        hint = f"restart DesireCore; the port in {PORT_FILE} may be one of an earlier start"
-        return Unavailable(told, hint=hint, http_status=status, retryable=False)
-    return UnknownOutcome(told, http_status=status)
+        hint = f"restart DesireCore; the port in {PORT_FILE} may be from an earlier start"
+        return Unavailable(text, hint=hint, http_status=status, retryable=False)
+    return UnknownOutcome(text, http_status=status)

@@ -1,6 +1,6 @@
-"""An open way to DesireCore's agent-service: the exchange that makes pictures, and the media store for each of them.
+"""A connection to DesireCore's agent-service: it makes pictures and puts each into the media store.
 
-Imported only when a request is about to leave.
+Imported only when a request is about to be sent.
 """
 
 from __future__ import annotations
@@ -32,38 +32,41 @@ if TYPE_CHECKING:
 
 
 class AgentService:
-    """The far end at `base`, a URL with the port of this start. It answers pictures at once and knows no tasks."""
+    """The agent-service at `base`, a URL with its current port. It answers with the pictures and has no tasks."""
 
     def __init__(self, session: Session, base: str) -> None:
         self._session = session
         self._base = base
 
     def post(self, path: str, body: JSON, is_task: bool) -> JSON:
-        """Post a request that costs money; the pictures may stand inside the answer."""
+        """Post a request that costs money. The answer may contain the pictures."""
         return agent_service.generate(self._session.send, self._base, path, body)
 
     def store(self, file: Upload) -> str:
-        """The id of a file in the media store. Raises OutputError."""
+        """Put a file into the media store and answer its id. Raises OutputError."""
         return agent_service.store(self._session.send, self._base, file)
 
     def stream(self, path: str, body: JSON) -> Iterator[JSON]:
         self._no_tasks()
 
-    def wait(self, task_id: str, interval: float, tell: object, is_new: bool) -> JSON:
+    def wait(self, task_id: str, interval: float, report: object, is_new: bool) -> JSON:
         self._no_tasks()
 
-    def look(self, task_id: str) -> JSON:
+    def poll(self, task_id: str) -> JSON:
         self._no_tasks()
 
-    def listed(self, model: str, since: float, until: float) -> list[Any]:
+    def list_tasks(self, model: str, since: float, until: float) -> list[Any]:
         self._no_tasks()
 
     def _no_tasks(self) -> NoReturn:
-        raise NotImplementedError("this way is one exchange: it has no tasks and no streams")
+        raise NotImplementedError("DesireCore has no tasks and no streams")
 
 
 class Connection:
-    """description: what the pictures show, as it can stand in the brackets of Markdown."""
+    """An open connection to the agent-service.
+
+    description: the alternative text of the pictures in Markdown.
+    """
 
     base = DESIRECORE_BASE
 
@@ -85,11 +88,11 @@ class Connection:
         return self._call_for(checked)
 
     def fetch(self, url: str, stream: BinaryIO, warn: Callable[[str], None]) -> Fetched:
-        """A picture that the answer only links to, by https alone and without any key."""
+        """Download a picture to which the answer links, over https and without a key."""
         return results.fetch(self.session.send, url, stream, False, warn)
 
     def keep(self, file: File, number: int, count: int) -> File:
-        """Put a picture into the media store too, which is all that DesireCore can show."""
+        """Put a picture into the media store too, because DesireCore shows nothing else."""
         media_id = self.client.store(Upload(file.saved.path, file.saved.facts.type, file.saved.bytes))
         counted = f" ({number} of {count})" if count > 1 else ""
         self._progress.say(f"Stored as dc-media://{media_id}")
@@ -100,7 +103,7 @@ class Connection:
 def connected(
     environment: Environment, progress: Progress, deadline: float, call_for: Callable[[Checked], Call], description: str
 ) -> Iterator[Connection]:
-    """A connection to the service that runs on this machine. Raises Unavailable when none does."""
+    """A connection to the service on this machine. Raises Unavailable if it is not running."""
     environment.before_sending()
     port = agent_service.port(environment.env, environment.home)
     base = f"https://{agent_service.HOST}:{port}"

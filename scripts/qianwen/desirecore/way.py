@@ -1,7 +1,7 @@
-"""`--via desirecore`: a request goes through the media proxy of DesireCore, and every picture into its media store.
+"""`--via desirecore`: send a request through DesireCore's media proxy, and put every picture into its media store.
 
-It is a way for `generate`, with another program at its end: one exchange that answers the pictures, and no task. The
-user's own key is not looked for; the provider's is kept by DesireCore.
+A route for `generate`: one exchange answers the pictures, without a task. DesireCore holds the provider's key; we do
+not look for the user's.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ..plain.redact import safe
 from . import compatible
 
 TYPE_CHECKING = False
-if TYPE_CHECKING:  # at run time these are imported only where they are needed, so that a refused request costs nothing
+if TYPE_CHECKING:  # imported at run time only where needed: a refused request should start fast
     from typing import Any, Callable, Iterator
 
     from ..ask import Ask
@@ -34,9 +34,15 @@ LONGEST_DESCRIPTION = 80
 
 
 class DesireCore:
-    """deadline: a moment of the environment's clock.  warn: hears what the user should know."""
+    """The route through DesireCore.
 
-    lost_words = "an answer of DesireCore's cannot be asked for again"
+
+    deadline: a moment of the environment's clock.
+    warn: called with what the user should know.
+    """
+
+    lost_words = "DesireCore's answer cannot be fetched again"
+    region = ""  # the provider has its own
 
     def __init__(
         self,
@@ -47,32 +53,31 @@ class DesireCore:
         deadline: float,
         warn: Callable[[str], None],
     ) -> None:
-        self._catalog = changed(
-            catalog, defaults=(compatible.DEFAULT,), closed=tuple, makers=None
-        )  # others are a provider's
+        # Any other model may be a provider's.
+        self._catalog = changed(catalog, defaults=(compatible.DEFAULT,), closed=(), makers=None)
         self._ask = ask
-        self._world = environment
+        self._environment = environment
         self._progress = progress
         self._deadline = deadline
         self._warn = warn
 
     def check(self) -> Checked:
-        """The request by the same rows as everywhere, without the fields that do not travel this way."""
-        fields, problems, warnings = compatible.sorted_out(self._catalog, self._ask.fields)
-        found = defaults.choose(self._catalog, self._ask.model, fields, self._ask.kind, lambda: "")
-        problem = compatible.model_problem(found)
-        if problem:
-            raise InvalidRequest([problem])
+        """Check the request by the usual rows, without the fields that cannot be sent this way."""
+        fields, problems, warnings = compatible.split(self._catalog, self._ask.fields)
 
         def inspect(text: str) -> Source:
-            return sources.inspect(text, self._world.cwd)
+            return sources.inspect(text, self._environment.cwd)
 
         try:
+            found = defaults.choose(self._catalog, self._ask.model, fields, self._ask.kind, lambda: "")
+            problem = compatible.model_problem(found)
+            if problem:
+                raise InvalidRequest([problem])
             checked = validate.check(self._catalog, found, fields, inspect)
         except InvalidRequest as error:
             raise InvalidRequest([*problems, *error.problems], hint=error.hint) from None
         if "prompt" not in checked.values:
-            problems.append(Problem("prompt", None, "is missing: only text travels this way", reason="missing"))
+            problems.append(Problem("prompt", None, "is missing: DesireCore takes only text", reason="missing"))
         if problems:
             raise InvalidRequest(problems)
         return changed(checked, warnings=(*checked.warnings, *warnings))
@@ -81,7 +86,7 @@ class DesireCore:
         from . import agent_service
 
         try:
-            port = str(agent_service.port(self._world.env, self._world.home))
+            port = str(agent_service.port(self._environment.env, self._environment.home))
         except Unavailable as error:
             self._warn(error.message)
             port = "PORT"
@@ -98,8 +103,8 @@ class DesireCore:
     def connect(self, checked: Checked) -> Iterator[Connection]:
         from . import connection
 
-        shows = description(str(checked.values["prompt"]))
-        with connection.connected(self._world, self._progress, self._deadline, encode, shows) as opened:
+        alt_text = description(str(checked.values["prompt"]))
+        with connection.connected(self._environment, self._progress, self._deadline, encode, alt_text) as opened:
             yield opened
 
 
@@ -109,7 +114,7 @@ def encode(checked: Checked) -> Call:
 
 
 def description(prompt: str) -> str:
-    """The prompt as it can stand in the brackets of a Markdown picture."""
+    """The prompt as the alternative text of a Markdown picture."""
     words = " ".join(re.sub(r"[\[\]\\`<>]", " ", safe(prompt)).split())
     short = words if len(words) <= LONGEST_DESCRIPTION else words[: LONGEST_DESCRIPTION - 1].rstrip() + "…"
     return short or "picture"

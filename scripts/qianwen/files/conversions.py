@@ -1,6 +1,6 @@
-"""What people call a format, and the one command that turns a file into something that the models take.
+"""The everyday name of a format, and a shell command that converts a file into a format the models take.
 
-The rows of `WAYS` name common tools; nothing is run. Needs no other module of ours but `record`.
+`CONVERSIONS` names common tools; we never run them. Needs no other module of ours but `record`.
 """
 
 from __future__ import annotations
@@ -41,19 +41,22 @@ NAMES: Mapping[str, str] = {
     "text/html": "a web page, perhaps an error that was saved under this name",
     "text/x-git-lfs": "a pointer of Git LFS, not the file itself",
 }
-"""Where the end of the media type, in capitals, is not what people say."""
+"""Media types whose subtype in capitals is not what people say."""
 
 
 @record
-class Way:
-    """kinds: how the media types begin that it reads.  sort: what it makes: "image", "video" or "audio".
+class Conversion:
+    """One way to convert a file.
 
-    commands: by `sys.platform`, "" for every other one. `{file}` is what there is, `{made}` what there will be, and
-    `{stem}` the same without its suffix.
+    sources: prefixes of the media types that it reads.
+    target: what it makes: "image", "video" or "audio"; "" serves all.
+    suffix: of the new file.
+    commands: by `sys.platform`, "" for every other one; `{file}` is the old file, `{made}` the new one, `{stem}` the
+    new one without its suffix.
     """
 
-    kinds: tuple[str, ...]
-    sort: str
+    sources: tuple[str, ...]
+    target: str
     suffix: str
     commands: Mapping[str, str]
 
@@ -61,57 +64,64 @@ class Way:
 SIPS_JPEG = "sips -s format jpeg {file} --out {made}"
 SIPS_PNG = "sips -s format png {file} --out {made}"
 MAGICK = "magick {file} {made}"
+HEIF_CONVERT = "heif-convert {file} {made}"
+RSVG_CONVERT = "rsvg-convert -w 1024 -o {made} {file}"
+FIRST_PAGE = "pdftoppm -png -singlefile -r 150 {file} {stem}"
 FIRST_PICTURE = "ffmpeg -i {file} -frames:v 1 {made}"
 AS_MP4 = 'ffmpeg -i {file} -vf "scale=trunc(iw/2)*2:-2" -c:v libx264 -pix_fmt yuv420p -c:a aac {made}'  # even sides
 AS_MP3 = "ffmpeg -i {file} -vn -c:a libmp3lame -q:a 2 {made}"
 
-WAYS = (
-    Way(("image/heic",), "image", ".jpg", {"darwin": SIPS_JPEG, "win32": MAGICK, "": "heif-convert {file} {made}"}),
-    Way(("image/avif",), "image", ".png", {"darwin": SIPS_PNG, "": FIRST_PICTURE}),
-    Way(("image/x-raw", "image/x-photoshop", "image/jxl"), "image", ".jpg", {"darwin": SIPS_JPEG, "": MAGICK}),
-    Way(("image/svg",), "image", ".png", {"win32": MAGICK, "": "rsvg-convert -w 1024 -o {made} {file}"}),
-    Way(
-        ("application/pdf",),
-        "image",
-        ".png",
-        {"darwin": SIPS_PNG, "": "pdftoppm -png -singlefile -r 150 {file} {stem}"},
-    ),
-    Way(("image/", "video/"), "image", ".png", {"": FIRST_PICTURE}),
-    Way(("image/gif", "video/"), "video", ".mp4", {"": AS_MP4}),
-    Way(("audio/", "video/"), "audio", ".mp3", {"": AS_MP3}),
-    Way(("text/x-git-lfs",), "", "", {"": "git lfs pull"}),
+CONVERSIONS = (
+    Conversion(("image/heic",), "image", ".jpg", {"darwin": SIPS_JPEG, "win32": MAGICK, "": HEIF_CONVERT}),
+    Conversion(("image/avif",), "image", ".png", {"darwin": SIPS_PNG, "": FIRST_PICTURE}),
+    Conversion(("image/x-raw", "image/x-photoshop", "image/jxl"), "image", ".jpg", {"darwin": SIPS_JPEG, "": MAGICK}),
+    Conversion(("image/svg",), "image", ".png", {"win32": MAGICK, "": RSVG_CONVERT}),
+    Conversion(("application/pdf",), "image", ".png", {"darwin": SIPS_PNG, "": FIRST_PAGE}),
+    Conversion(("image/", "video/"), "image", ".png", {"": FIRST_PICTURE}),
+    Conversion(("image/gif", "video/"), "video", ".mp4", {"": AS_MP4}),
+    Conversion(("audio/", "video/"), "audio", ".mp3", {"": AS_MP3}),
+    Conversion(("text/x-git-lfs",), "", "", {"": "git lfs pull"}),
 )
-"""The first that reads the kind and makes the sort counts; one without a sort serves all."""
+"""The first row that reads the media type and makes the target is used."""
 
 
-def name(kind: str) -> str:
+def name(media_type: str) -> str:
     """A media type as people know it."""
-    return NAMES.get(kind, kind.partition("/")[2].upper())
+    return NAMES.get(media_type, media_type.partition("/")[2].upper())
+
+
+def find(media_type: str, target: str) -> Conversion | None:
+    """target: "image", "video" or "audio"."""
+    for row in CONVERSIONS:
+        if media_type.startswith(row.sources) and row.target in (target, ""):
+            return row
+    return None
 
 
 def command(
-    kind: str,
-    sort: str,
+    media_type: str,
+    target: str,
     path: str,
     platform: str = sys.platform,
     is_taken: Callable[[str], bool] = os.path.lexists,
 ) -> str:
-    """The line for a shell that makes a file of the sort from one of the kind; "" where there is none.
+    """The shell command that converts the file; "" if there is none. It writes a new file next to the old one.
 
-    path: of the file; "" stands for one that has no name here.  It names a new file, beside the old one.
+    target: "image", "video" or "audio".
+    path: of the file; "" if it has no name here.
     """
-    for way in WAYS:
-        if kind.startswith(way.kinds) and way.sort in (sort, ""):
-            file = path if path.isprintable() and path else "FILE"
-            stem = _free(os.path.splitext(file)[0], way.suffix, file, is_taken)
-            line = way.commands.get(platform, way.commands[""])
-            words = {"file": file, "made": stem + way.suffix, "stem": stem}
-            return line.format_map({key: _quoted(word, platform) for key, word in words.items()})
-    return ""
+    row = find(media_type, target)
+    if row is None:
+        return ""
+    file = path if path.isprintable() and path else "FILE"
+    stem = _free(os.path.splitext(file)[0], row.suffix, file, is_taken)
+    names = {"file": file, "made": stem + row.suffix, "stem": stem}
+    line = row.commands.get(platform, row.commands[""])
+    return line.format_map({key: _quoted(word, platform) for key, word in names.items()})
 
 
 def _free(stem: str, suffix: str, file: str, is_taken: Callable[[str], bool]) -> str:
-    """The stem, with a number behind it as long as there is a file of that name, at least `file` itself."""
+    """The stem, with a number added while the name is taken or is that of `file` itself."""
     number, free = 1, stem
     while (free + suffix == file or is_taken(free + suffix)) and number < 100:
         number += 1
@@ -121,7 +131,7 @@ def _free(stem: str, suffix: str, file: str, is_taken: Callable[[str], bool]) ->
 
 def _quoted(word: str, platform: str) -> str:
     if word.startswith("-"):
-        word = "./" + word  # else it would be an option
+        word = "./" + word  # else the command takes it for an option
     if platform == "win32":
         return f'"{word}"'
     import shlex

@@ -1,6 +1,6 @@
-"""The documents from which a model makes a video: what their suffixes mean, and how their first bytes look.
+"""The documents that a model can turn into a video: their suffixes, media types and first bytes.
 
-A document is never opened further than that. Source: the Wan 3.0 API reference, type `file`.
+We read no further than the first bytes. Source: the Wan 3.0 API reference, type `file`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from typing import Mapping
 
 HEAD_BYTES = 512
-PDF, ZIP, OLE, TEXT = "a PDF", "a ZIP (docx, xlsx, pptx, key, pages, numbers)", "an OLE file (doc, xls, ppt)", "a text"
+PDF, ZIP, OLE, TEXT = "a PDF", "a ZIP (docx, xlsx, pptx, key, pages, numbers)", "an OLE file (doc, xls, ppt)", "text"
 
 DOCUMENTS: Mapping[str, tuple[str, str]] = {
     ".docx": ("application/vnd.openxmlformats-officedocument.wordprocessingml.document", ZIP),
@@ -28,22 +28,23 @@ DOCUMENTS: Mapping[str, tuple[str, str]] = {
     ".numbers": ("application/vnd.apple.numbers", ZIP),
     ".md": ("text/markdown", TEXT),
 }
-"""Suffix → media type, and what the file is inside."""
+"""Suffix → (media type, container)."""
 
-SUFFIXES: Mapping[str, str] = {kind: suffix for suffix, (kind, _) in DOCUMENTS.items()}
+SUFFIXES: Mapping[str, str] = {media_type: suffix for suffix, (media_type, _) in DOCUMENTS.items()}
 
-_BEGINNINGS = ((b"%PDF-", PDF), (b"PK\x03\x04", ZIP), (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", OLE))
-_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
+_SIGNATURES = ((b"%PDF-", PDF), (b"PK\x03\x04", ZIP), (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", OLE))
+_UTF_16 = (b"\xff\xfe", b"\xfe\xff")  # byte order marks
 
 
 def suffix_of(name: str) -> str:
-    """The suffix of a document, in small letters; "" for every other."""
+    """The suffix of a document in lower case; "" for other files."""
     suffix = os.path.splitext(name)[1].lower()
     return suffix if suffix in DOCUMENTS else ""
 
 
 def inside(head: bytes) -> str:
-    """What the first bytes of a file look like, in words; "" when they tell nothing."""
-    found = next((said for beginning, said in _BEGINNINGS if head.startswith(beginning)), "")
-    is_text = head.startswith(_UTF_16) or b"\0" not in head
-    return found or (TEXT if is_text else "")
+    """The container by the first bytes of the file, in words; "" if unknown."""
+    for signature, container in _SIGNATURES:
+        if head.startswith(signature):
+            return container
+    return TEXT if head.startswith(_UTF_16) or b"\0" not in head else ""

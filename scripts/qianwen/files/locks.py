@@ -20,18 +20,21 @@ MOST_TRIES = 100
 
 
 class Lock:
-    """Held until `release` or the end of this process. path: removed on release, "" for a lasting one."""
+    """Held until `release` or the end of this process.
+
+    path: of the file to remove on release, "" if the file stays.
+    """
 
     def __init__(self, descriptor: int, path: str) -> None:
         self._descriptor = descriptor
         self._path = path
 
     def release(self) -> None:
-        """Let go. Only the first call does anything."""
+        """Release the lock. Further calls do nothing."""
         descriptor, self._descriptor = self._descriptor, -1
         if descriptor < 0:
             return
-        if self._path and os.name != "nt":  # Windows removes no open file; whoever takes the lock next removes it
+        if self._path and os.name != "nt":  # Windows cannot remove an open file
             remove(self._path)
         os.close(descriptor)
         if self._path and os.name == "nt":
@@ -39,9 +42,9 @@ class Lock:
 
 
 def take(path: str, lasting: bool = False) -> Lock | None:
-    """The lock of this name, or None when somebody holds it. Raises OSError when there can be no such lock here.
+    """The lock on the file at `path`, or None if it is held. Raises OSError if the file cannot be locked.
 
-    lasting: the file stays when the lock is released.
+    lasting: keep the file when the lock is released.
     """
     for _ in range(MOST_TRIES):
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NONBLOCK", 0), 0o600)
@@ -54,12 +57,12 @@ def take(path: str, lasting: bool = False) -> Lock | None:
         except BaseException:
             os.close(descriptor)
             raise
-        os.close(descriptor)  # the last holder removed the file between our opening and our locking it
-    raise OSError(errno.ENOLCK, "no lock is to be had here", path)
+        os.close(descriptor)  # the last holder removed the file between our open and our lock
+    raise OSError(errno.ENOLCK, "cannot be locked", path)
 
 
 def is_held(path: str) -> bool:
-    """Whether a living process holds the lock. Leaves nothing behind."""
+    """Whether a running process holds the lock. Creates no file."""
     try:
         if not os.path.exists(path):
             return False
@@ -75,7 +78,7 @@ def is_held(path: str) -> bool:
 def wait_for(
     path: str, seconds: float, clock: Callable[[], float] = time.monotonic, lasting: bool = True
 ) -> Lock | None:
-    """A lock, waited for up to `seconds`; None when it is not to be had, for whatever reason. lasting: see `take`."""
+    """The lock, after waiting up to `seconds`; None if it stays held or cannot be taken. lasting: see `take`."""
     end = clock() + seconds
     while True:
         try:

@@ -1,9 +1,12 @@
-"""What a file is, read from its own bytes; names and declared types are never believed.
+"""What a file is, read from its content; file names and declared types are ignored.
 
-`probe` knows the formats that the models take: pictures (PNG, JPEG, WebP, BMP, GIF, TIFF), clips (MP4, MOV) and sounds
-(WAV, MP3). It also knows many that no model takes but people have, so that a message can name them; `conversions` says
-how to turn those into something else. A format is a row of `FORMATS`: the bytes that betray it, its media type, and the
-reader of the other facts. The readers of clips stand in `movies`, those of sounds in `sounds`.
+`probe` reads the formats that the models take: pictures (PNG, JPEG, WebP, BMP, GIF, TIFF), clips (MP4, MOV) and sounds
+(WAV, MP3). It also recognizes common formats that no model takes, so that messages can name them and `conversions` can
+say how to convert them. A format is a row of `FORMATS`: signature, media type, and the reader of the other facts. The
+readers of clips are in `movies`, those of sounds in `sounds`.
+
+Sources: W3C PNG (third edition); ITU-T T.81 (JPEG); RFC 9649 (WebP); GIF89a; Microsoft's BITMAPINFOHEADER; TIFF 6.0;
+CIPA DC-008 (EXIF).
 """
 
 from __future__ import annotations
@@ -18,20 +21,21 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, BinaryIO, Callable, Optional
 
-    _Fields = dict[str, Any]  # of Facts; a reader answers None when the next bytes rule its format out
-    _Reader = Callable[[bytes, BinaryIO], Optional[_Fields]]
+    _Fields = dict[str, Any]  # of Facts
+    _Reader = Callable[[bytes, BinaryIO], Optional[_Fields]]  # None if the file is of another format after all
 
 
 @record
 class Facts:
-    """What the bytes say. Pixels, seconds and frames per second are 0 where the header is damaged or does not tell.
+    """What the content says. Pixels, seconds and fps are 0 if the header is damaged or has none.
 
-    width, height: as shown, so after the turn that EXIF or a clip's matrix asks for.
-    turn: the EXIF orientation, 1 to 8; from 5 on the stored picture has width and height the other way round.
-    many: it holds several pictures, as frames or pages.
-    cut: a clip says that it is longer than the file.  fault: why it cannot be used as what it is, in words.
-    other_seconds: what another part of a clip's header says, where that is much more or less.
-    ends_early: a picture or a sound breaks off before its end; only `examine` looks.
+    width, height: as displayed, after the rotation by EXIF or a clip's matrix.
+    turn: the EXIF orientation, 1 to 8; from 5 on the stored picture has width and height swapped.
+    many: it has several pictures, as frames or pages.
+    cut: a clip's header promises more data than the file has.
+    fault: why the file cannot be used, in words.
+    other_seconds: the length by another part of a clip's header, if the two differ much.
+    ends_early: a picture or a sound stops before its end marker; only `examine` checks that.
     """
 
     type: str
@@ -49,15 +53,15 @@ class Facts:
 
 
 HEAD_BYTES = 512
-MOST_JPEG_STEPS = 4096  # markers and stray bytes before the frame header; bounds the walk through garbage
+MOST_JPEG_STEPS = 4096  # markers and stray bytes before the frame header; bounds the search through garbage
 SHORTEST_BASE64, BASE64_SAMPLE = 16, 8192  # characters
 MOST_PNG_CHUNKS = 20_000  # 160 MB of those that most programs write
 MOST_CHUNKS = 4096  # of a WebP; animations have one a frame
-MOST_GIF_BLOCKS = 20_000  # of 255 bytes at most, looked through for a second picture
-MARKUP_BYTES = 4096  # looked through for the first element of an SVG; editors put long comments before it
+MOST_GIF_BLOCKS = 20_000  # of 255 bytes at most, searched for a second picture
+MARKUP_BYTES = 4096  # searched for the first element of an SVG; editors put long comments before it
 BMP_HEADER_SIZES = (12, 40, 52, 56, 64, 108, 124)
 
-SIZED_IN_HEADER = frozenset({"image/png", "image/webp", "image/bmp", "image/gif"})  # always, in a whole file
+SIZED_IN_HEADER = frozenset({"image/png", "image/webp", "image/bmp", "image/gif"})  # every valid file has its size
 
 TAKEN = frozenset(
     {
@@ -65,7 +69,7 @@ TAKEN = frozenset(
         *("video/mp4", "video/quicktime", "audio/wav", "audio/mpeg"),
     }
 )
-"""What at least one model takes. Everything else is known only by name."""
+"""What at least one model takes. The other formats are only recognized."""
 
 SUFFIXES = {
     "image/png": ".png",
@@ -112,28 +116,28 @@ SUFFIXES = {
 
 
 TAIL_BYTES = 65536
-LARGEST_RIFF = 2**31 - 2**16  # bytes; who streams a WAV and cannot know its length writes a number near 2^31 or 2^32
-_ENDS = {"image/jpeg": b"\xff\xd9", "image/gif": b"\x00;"}
+LARGEST_RIFF = 2**31 - 2**16  # bytes; programs that stream a WAV of unknown length write a number near 2^31 or 2^32
+_END_MARKERS = {"image/jpeg": b"\xff\xd9", "image/gif": b"\x00;"}
 
 
-def lacks_its_end(stream: BinaryIO, kind: str) -> bool:
-    """Whether a picture or a WAV breaks off before the end that its format promises. Others are not judged.
+def lacks_its_end(stream: BinaryIO, media_type: str) -> bool:
+    """True if a PNG, JPEG, GIF, WebP or WAV stops before its end marker or declared length; False for all others.
 
-    For a file of which nobody said how long it is; whole pictures with careless ends are seen too.
+    For files whose length we cannot check otherwise. Complete pictures without an end marker count too.
     """
     size = stream.seek(0, io.SEEK_END)
-    if kind in ("image/webp", "audio/wav"):
+    if media_type in ("image/webp", "audio/wav"):
         stream.seek(4)
-        promised = int.from_bytes(stream.read(4), "little") + 8
-        return size < promised <= LARGEST_RIFF
-    if kind == "image/png":
-        return not _reaches_its_end(stream, size)
+        declared = int.from_bytes(stream.read(4), "little") + 8
+        return size < declared <= LARGEST_RIFF
+    if media_type == "image/png":
+        return not _has_end_chunk(stream, size)
     stream.seek(max(size - TAIL_BYTES, 0))
-    return kind in _ENDS and _ENDS[kind] not in stream.read()
+    return media_type in _END_MARKERS and _END_MARKERS[media_type] not in stream.read()
 
 
-def _reaches_its_end(stream: BinaryIO, size: int) -> bool:
-    """Whether the chunks of a PNG lead to its last one, whatever stands behind; so many that nobody counts do."""
+def _has_end_chunk(stream: BinaryIO, size: int) -> bool:
+    """Whether the chunks of a PNG lead to IEND; True if there are more than MOST_PNG_CHUNKS."""
     at = 8
     for _ in range(MOST_PNG_CHUNKS):
         stream.seek(at)
@@ -145,26 +149,26 @@ def _reaches_its_end(stream: BinaryIO, size: int) -> bool:
 
 
 def same_kind(left: str, right: str) -> bool:
-    """Whether two suffixes mean the same, whatever their spelling."""
+    """Whether two suffixes mean the same format (.jpeg and .jpg)."""
     spellings = {".jpeg": ".jpg", ".tif": ".tiff"}
     return spellings.get(left.lower(), left.lower()) == right
 
 
 def probe(stream: BinaryIO) -> Facts | None:
-    """The facts of a seekable binary stream, or None when it is no format that we know.
+    """The facts of a seekable binary stream, or None if its format is unknown.
 
-    Reads a few hundred bytes, and few more further in; only an MP3 without a count of its frames is read to its end.
-    Never raises on bad bytes.
+    Reads a few hundred bytes at the beginning and little elsewhere; only an MP3 that does not declare its number of
+    frames is read to its end. Never raises on bad bytes.
     """
     head = stream.read(HEAD_BYTES)
-    for offset, magic, kind, reader in FORMATS:
+    for offset, magic, media_type, reader in FORMATS:
         if head[offset : offset + len(magic)] == magic:
             try:
                 fields = reader(head, stream)
             except (struct.error, LookupError, ValueError, OverflowError):
-                return Facts(kind)
+                return Facts(media_type)
             if fields is not None:
-                return changed(Facts(kind), **fields)
+                return changed(Facts(media_type), **fields)
     return None
 
 
@@ -173,32 +177,32 @@ def probe_bytes(data: bytes) -> Facts | None:
 
 
 def examine(stream: BinaryIO) -> Facts | None:
-    """`probe` for a file that is about to be sent: its last 64 KiB are looked at as well."""
+    """`probe` for a file that will be sent: also checks that it has its end."""
     facts = probe(stream)
     return changed(facts, ends_early=True) if facts and lacks_its_end(stream, facts.type) else facts
 
 
 def probe_data_url(text: str) -> tuple[int, Facts | None]:
-    """The size in bytes and the facts of what a `data:<type>;base64,…` URL holds; its declared type is not believed.
+    """(size in bytes, facts) of the content of a `data:<type>;base64,…` URL; its declared type is ignored.
 
-    Raises ValueError with words for the user.
+    Raises ValueError with a message for the user.
     """
     import base64
 
     head, comma, encoded = text.partition(",")
     if not comma or not head.lower().endswith(";base64"):
-        raise ValueError("is no data:<type>;base64,<bytes> URL")
+        raise ValueError("is not a data:<type>;base64,<bytes> URL")
     try:
         data = base64.b64decode(encoded, validate=True)
     except ValueError:
-        raise ValueError("is no valid base64") from None
+        raise ValueError("is not valid base64") from None
     return len(data), examine(io.BytesIO(data))
 
 
 def bare_base64(text: str) -> str:
-    """The media type of what a text holds if it is base64 without the head of a data: URL, else an empty text.
+    """The media type of a file in base64 without the beginning of a data: URL; "" for any other text.
 
-    Only its beginning is decoded.
+    Decodes only the first characters.
     """
     import base64
     import binascii
@@ -220,7 +224,7 @@ def _size(width: int, height: int, alpha: bool = False, many: bool = False, turn
 def _png(head: bytes, stream: BinaryIO) -> _Fields:
     name, width, height, color_type = struct.unpack(">4sIIxB", head[12:26])
     if name != b"IHDR":
-        raise ValueError("a PNG that does not begin with its header chunk")
+        raise ValueError("a PNG must begin with IHDR")
     chunks = _chunks_before_the_pixels(stream)
     transparent_color = b"tRNS" in chunks  # makes a palette entry or a color transparent
     frames = int.from_bytes(chunks.get(b"acTL", (0, b""))[1][:4], "big")
@@ -229,7 +233,7 @@ def _png(head: bytes, stream: BinaryIO) -> _Fields:
 
 
 def _chunks_before_the_pixels(stream: BinaryIO) -> dict[bytes, tuple[int, bytes]]:
-    """Where the content of each of a PNG's chunks begins, and its first bytes."""
+    """Chunk name → (offset of its content, first bytes of it)."""
     chunks: dict[bytes, tuple[int, bytes]] = {}
     at = 8
     for _ in range(64):
@@ -243,7 +247,7 @@ def _chunks_before_the_pixels(stream: BinaryIO) -> dict[bytes, tuple[int, bytes]
 
 
 def _turn(stream: BinaryIO, start: int) -> int:
-    """The orientation that an EXIF block asks for; 1, upright, where it is damaged or says nothing."""
+    """The orientation in an EXIF block; 1 (upright) if it is damaged or has none."""
     from . import tiff
 
     stream.seek(start)
@@ -257,7 +261,7 @@ def _turn(stream: BinaryIO, start: int) -> int:
 
 
 def _jpeg(head: bytes, stream: BinaryIO) -> _Fields:
-    """Walk the markers to the first frame header (SOF0 to SOF15 without DHT, JPG and DAC)."""
+    """Follow the markers to the first frame header (SOF0 to SOF15 without DHT, JPG and DAC)."""
     turn = 1
     stream.seek(2)
     for _ in range(MOST_JPEG_STEPS):
@@ -293,18 +297,18 @@ def _gif(head: bytes, stream: BinaryIO) -> _Fields:
 
 
 def _has_more_pictures(head: bytes, stream: BinaryIO) -> bool:
-    """Whether a GIF has a second picture, as far as its blocks are followed."""
+    """Whether a GIF has a second picture within its first MOST_GIF_BLOCKS blocks."""
     packed = head[10] if len(head) > 10 else 0
     stream.seek(13 + _color_table(packed))
     pictures = 0
     left = MOST_GIF_BLOCKS
     while left > 0:
-        mark = stream.read(1)
-        if mark == b",":
+        introducer = stream.read(1)
+        if introducer == b",":
             pictures += 1
             packed = (stream.read(9) or b"\0")[-1]
             stream.seek(_color_table(packed) + 1, io.SEEK_CUR)
-        elif mark == b"!":
+        elif introducer == b"!":
             stream.seek(1, io.SEEK_CUR)
         else:
             break
@@ -315,12 +319,12 @@ def _has_more_pictures(head: bytes, stream: BinaryIO) -> bool:
 
 
 def _color_table(packed: int) -> int:
-    """Its bytes, by the flags of the descriptor before it."""
+    """The size of the color table in bytes. packed: the flags of the descriptor before it."""
     return 6 << (packed & 7) if packed & 0x80 else 0
 
 
 def _skip_blocks(stream: BinaryIO, most: int) -> int:
-    """Pass over a row of blocks, each behind its length, to the empty one; answer their number."""
+    """Skip sub-blocks up to and including the empty one; return their number."""
     for count in range(1, most + 1):
         length = stream.read(1)
         if length in (b"", b"\0"):
@@ -332,12 +336,12 @@ def _skip_blocks(stream: BinaryIO, most: int) -> int:
 def _bmp(head: bytes, stream: BinaryIO) -> _Fields | None:
     header_size = int.from_bytes(head[14:18], "little")
     if header_size not in BMP_HEADER_SIZES:
-        return None  # "BM" alone is how some texts begin
+        return None  # a text may begin with "BM" too
     if header_size == 12:
         width, height = struct.unpack("<HH", head[18:22])
     else:
         width, height = struct.unpack("<ii", head[18:26])
-    return _size(width, abs(height))  # a negative height only says that the rows run top down
+    return _size(width, abs(height))  # a negative height means rows from top to bottom
 
 
 def _webp(head: bytes, stream: BinaryIO) -> _Fields | None:
@@ -364,7 +368,7 @@ def _webp_extended(head: bytes, stream: BinaryIO) -> _Fields:
 
 
 def _webp_turn(stream: BinaryIO) -> int:
-    """EXIF stands behind the pixels."""
+    """The EXIF chunk comes after the pixels."""
     at = 12
     for _ in range(MOST_CHUNKS):
         stream.seek(at)
@@ -391,18 +395,18 @@ def _tiff(head: bytes, stream: BinaryIO) -> _Fields:
     return _size(width, height, many=bool(tags.get(tiff.NEXT)), turn=turn if 1 <= turn <= 8 else 1)
 
 
-def _name_alone(head: bytes, stream: BinaryIO) -> _Fields:
-    """For a format that only has to be named."""
+def _name_only(head: bytes, stream: BinaryIO) -> _Fields:
+    """For a format that is only recognized."""
     return {}
 
 
 def _inside(container: bytes) -> _Reader:
-    """The same where the first four bytes must be those of a container."""
+    """The same for a format inside a container; its first four bytes must be `container`."""
     return lambda head, stream: {} if head[:4] == container else None
 
 
 def _markup(head: bytes, stream: BinaryIO) -> _Fields | None:
-    """A web page, often an error that was saved under a picture's name; or an SVG."""
+    """An SVG, or a web page (often an error page that was saved under a picture's name)."""
     stream.seek(0)
     text = stream.read(MARKUP_BYTES).lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     if text.startswith((b"<!doctype html", b"<html")):
@@ -411,7 +415,7 @@ def _markup(head: bytes, stream: BinaryIO) -> _Fields | None:
 
 
 def _clip(name: str) -> _Reader:
-    """A reader of `movies`, which is imported only when a file needs it: start-up is a feature."""
+    """A reader of `movies`, which is imported only when a file needs it, to keep the start fast."""
 
     def read(head: bytes, stream: BinaryIO) -> _Fields | None:
         from . import movies
@@ -423,7 +427,7 @@ def _clip(name: str) -> _Reader:
 
 
 def _sound(name: str) -> _Reader:
-    """A reader of `sounds`, imported as late."""
+    """The same for a reader of `sounds`."""
 
     def read(head: bytes, stream: BinaryIO) -> _Fields | None:
         from . import sounds
@@ -444,10 +448,10 @@ FORMATS: tuple[tuple[int, bytes, str, _Reader], ...] = (
     (8, b"CR\x02", "image/x-raw", _inside(b"II*\x00")),  # Canon
     (0, b"II*\x00", "image/tiff", _tiff),
     (0, b"MM\x00*", "image/tiff", _tiff),
-    (0, b"IIRO", "image/x-raw", _name_alone),  # Olympus
-    (0, b"IIRS", "image/x-raw", _name_alone),
-    (0, b"IIU\x00", "image/x-raw", _name_alone),  # Panasonic
-    (0, b"FUJIFILMCCD-RAW", "image/x-raw", _name_alone),
+    (0, b"IIRO", "image/x-raw", _name_only),  # Olympus
+    (0, b"IIRS", "image/x-raw", _name_only),
+    (0, b"IIU\x00", "image/x-raw", _name_only),  # Panasonic
+    (0, b"FUJIFILMCCD-RAW", "image/x-raw", _name_only),
     (4, b"ftypcrx ", "image/x-raw", _clip("still")),  # Canon
     (4, b"ftypheic", "image/heic", _clip("still")),
     (4, b"ftypheix", "image/heic", _clip("still")),
@@ -459,13 +463,13 @@ FORMATS: tuple[tuple[int, bytes, str, _Reader], ...] = (
     (4, b"ftypmsf1", "image/heic", _clip("still")),
     (4, b"ftypavif", "image/avif", _clip("still")),
     (4, b"ftypavis", "image/avif", _clip("still")),
-    (4, b"JXL \r\n\x87\n", "image/jxl", _name_alone),
-    (4, b"jP  \r\n\x87\n", "image/jp2", _name_alone),
-    (0, b"\xff\x4f\xff\x51", "image/jp2", _name_alone),
-    (0, b"8BPS\x00\x01", "image/x-photoshop", _name_alone),
+    (4, b"JXL \r\n\x87\n", "image/jxl", _name_only),
+    (4, b"jP  \r\n\x87\n", "image/jp2", _name_only),
+    (0, b"\xff\x4f\xff\x51", "image/jp2", _name_only),
+    (0, b"8BPS\x00\x01", "image/x-photoshop", _name_only),
     *((0, first, "image/svg+xml", _markup) for first in (b"<", b"\xef\xbb\xbf", b"\n", b"\r", b"\t", b" ")),
-    (0, b"%PDF-", "application/pdf", _name_alone),
-    (0, b"version https://git-lfs.github.com/spec/", "text/x-git-lfs", _name_alone),
+    (0, b"%PDF-", "application/pdf", _name_only),
+    (0, b"version https://git-lfs.github.com/spec/", "text/x-git-lfs", _name_only),
     (4, b"ftypM4A ", "audio/mp4", _clip("movie")),
     (4, b"ftypM4B ", "audio/mp4", _clip("movie")),
     (4, b"ftypqt  ", "video/quicktime", _clip("movie")),
@@ -475,26 +479,26 @@ FORMATS: tuple[tuple[int, bytes, str, _Reader], ...] = (
     (4, b"wide", "video/quicktime", _clip("old_movie")),
     (4, b"free", "video/quicktime", _clip("old_movie")),
     (4, b"skip", "video/quicktime", _clip("old_movie")),
-    (0, b"\x00\x00\x01\x00", "image/x-icon", _name_alone),  # behind the boxes, whose size may look like it
+    (0, b"\x00\x00\x01\x00", "image/x-icon", _name_only),  # after MP4, where these bytes can be a box's size
     (0, b"\x1aE\xdf\xa3", "video/x-matroska", _clip("matroska")),
     (8, b"AVI ", "video/x-msvideo", _inside(b"RIFF")),
-    (0, b"FLV\x01", "video/x-flv", _name_alone),
-    (0, b"0&\xb2u\x8ef\xcf\x11\xa6\xd9\x00\xaa\x00b\xcel", "video/x-ms-asf", _name_alone),
-    (0, b"\x00\x00\x01\xba", "video/mpeg", _name_alone),
-    (0, b"\x00\x00\x01\xb3", "video/mpeg", _name_alone),
+    (0, b"FLV\x01", "video/x-flv", _name_only),
+    (0, b"0&\xb2u\x8ef\xcf\x11\xa6\xd9\x00\xaa\x00b\xcel", "video/x-ms-asf", _name_only),
+    (0, b"\x00\x00\x01\xba", "video/mpeg", _name_only),
+    (0, b"\x00\x00\x01\xb3", "video/mpeg", _name_only),
     (0, b"G", "video/mp2t", _clip("transport_stream")),
-    (4, b"G", "video/mp2t", _clip("transport_stream")),  # of a camera, with a time before each packet
+    (4, b"G", "video/mp2t", _clip("transport_stream")),  # of cameras, with a timestamp before each packet
     (8, b"WAVE", "audio/wav", _sound("wav")),
-    (0, b"riff\x2e\x91\xcf\x11\xa5\xd6\x28\xdb\x04\xc1\x00\x00", "audio/x-w64", _name_alone),
-    (0, b"fLaC", "audio/flac", _name_alone),
+    (0, b"riff\x2e\x91\xcf\x11\xa5\xd6\x28\xdb\x04\xc1\x00\x00", "audio/x-w64", _name_only),
+    (0, b"fLaC", "audio/flac", _name_only),
     (0, b"OggS", "audio/ogg", _sound("ogg")),
     (8, b"AIFF", "audio/aiff", _inside(b"FORM")),
     (8, b"AIFC", "audio/aiff", _inside(b"FORM")),
-    (0, b"#!AMR", "audio/amr", _name_alone),
-    (0, b".snd", "audio/basic", _name_alone),
-    (0, b"caff", "audio/x-caf", _name_alone),
+    (0, b"#!AMR", "audio/amr", _name_only),
+    (0, b".snd", "audio/basic", _name_only),
+    (0, b"caff", "audio/x-caf", _name_only),
     (0, b"ID3", "audio/mpeg", _sound("mp3")),
     (0, b"\xff", "audio/mpeg", _sound("mp3")),
     (0, b"\xff", "audio/aac", _sound("adts")),
 )
-"""The only table of signatures: offset, bytes, media type, reader. The first row that fits counts."""
+"""Offset, signature, media type, reader. The first row that matches is used."""

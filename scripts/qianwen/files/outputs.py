@@ -1,7 +1,7 @@
-"""Where results go: names that are readable, sortable and unique, and files that appear whole or not at all.
+"""Where results are saved: readable, sortable, unique names, and files that appear complete or not at all.
 
-Nothing that exists is replaced unless that was asked for. A file grows beside its target under a name that begins
-with a dot, is flushed to the disk, and gets its name in one step.
+Existing files are replaced only if the user asked for it. A result is written to a hidden file in the target folder,
+flushed to the disk, and then renamed or linked in one step.
 """
 
 from __future__ import annotations
@@ -22,19 +22,20 @@ if TYPE_CHECKING:
 
     Warn = Callable[[str], None]
     Fill = Callable[[BinaryIO], "tuple[int, str, bool]"]
-    """Writes a result into a stream; answers its bytes, its SHA-256 in hex, and whether it is whole for sure."""
+    """Writes a result into a stream; returns (size in bytes, SHA-256 in hex, whether it is proven complete)."""
 
 SLUG_LENGTH = 40
 READ_BYTES = 256 * 1024
-PROBE_BYTES = 16384  # a disk that is full still makes empty files
+PROBE_BYTES = 16384  # a full disk can still create empty files
 
 
 @record
 class Target:
-    """Where one result goes. suffix: what the user asked for, "" for whatever the bytes are.
+    """Where one result is saved.
 
-    run: names its drafts, so that a later run finds those of a killed one.  resumed: that run was begun before, and a
-    file with the same bytes under one of its names is its own.
+    suffix: the one the user asked for, "" for that of the actual format.
+    run: part of the drafts' names, so that a later run finds the drafts of a killed one.
+    resumed: the run continues an earlier one, so a file with the same content under one of its names is its own.
     """
 
     folder: str
@@ -51,7 +52,7 @@ class Target:
 
 @record
 class Saved:
-    """A file on the disk: absolute path, size in bytes, SHA-256 in hex, and what its bytes say it is."""
+    """A file on the disk: absolute path, size in bytes, SHA-256 in hex, and the facts of its content."""
 
     path: str
     bytes: int
@@ -60,13 +61,14 @@ class Saved:
 
 
 def plan(output: str, default_folder: str, cwd: str, prompt: str, stamp: str, overwrite: bool = False) -> Target:
-    """The target for a run. `output` is a file, or a folder when it exists as one, ends in a slash or has no suffix.
+    """The target for a run. Creates nothing. Raises UsageError if the current folder is gone.
 
-    stamp: sorts, such as 20261120-153012.  Nothing is made yet.  Raises UsageError when there is no current folder.
+    output: a file; or a folder if it exists as one, ends in a slash or has no suffix.
+    stamp: a sortable time such as 20261120-153012.
     """
     wanted = os.path.expanduser(output or default_folder)
     if not os.path.isabs(wanted) and not os.path.isdir(cwd):
-        raise UsageError("the current folder is gone", hint="go to another, or give --output an absolute path")
+        raise UsageError("the current folder is gone", hint="change to another, or give --output an absolute path")
     place = os.path.join(cwd, wanted)
     is_folder = not output or os.path.isdir(place) or output.endswith(("/", os.sep)) or not os.path.splitext(output)[1]
     folder = os.path.abspath(place if is_folder else os.path.dirname(place))
@@ -75,10 +77,12 @@ def plan(output: str, default_folder: str, cwd: str, prompt: str, stamp: str, ov
 
 
 def prepare(target: Target) -> Target:
-    """The target, proven usable: its folder is made and written to, so that this is known before anything is paid for.
+    """The target, after creating its folder and testing that it can be written, before anything is paid for.
 
     Raises UsageError.
     """
+    from . import movies, tiff  # noqa: F401 - `media` needs them for results; an update may replace our files meanwhile
+
     try:
         os.makedirs(target.folder, exist_ok=True)
         _try_out(target.folder, f"{target.stem}_00-000{target.suffix or '.jpeg'}")
@@ -91,11 +95,11 @@ def prepare(target: Target) -> Target:
 
 
 def _try_out(folder: str, longest_name: str) -> None:
-    """Raises OSError or ValueError when a file cannot be made here, or not under such a name."""
+    """Raises OSError or ValueError if no file can be created here, or none with such a name."""
     probe = os.path.join(folder, f".{os.urandom(8).hex()}.probe")
     try:
         with open(probe, "xb", opener=_without_a_name) as stream:
-            remove(probe)  # at once, where the system allows it: a process that is killed now leaves nothing
+            remove(probe)  # at once, if the system allows it, so that a killed process leaves no file
             stream.write(bytes(PROBE_BYTES))
             stream.flush()
             os.fsync(stream.fileno())
@@ -108,7 +112,7 @@ def _try_out(folder: str, longest_name: str) -> None:
 
 
 def _without_a_name(path: str, flags: int) -> int:
-    """Opens a file that ends with its process; as asked, where the system or the disk knows of no such thing."""
+    """An `opener` for a file without a name (Linux O_TMPFILE); with a name if the system has no such thing."""
     if hasattr(os, "O_TMPFILE"):
         try:
             return os.open(os.path.dirname(path), os.O_TMPFILE | os.O_WRONLY, 0o600)
@@ -118,7 +122,7 @@ def _without_a_name(path: str, flags: int) -> int:
 
 
 def slug(prompt: str) -> str:
-    """A piece of the prompt for a file name: letters and digits of any script, words joined by hyphens."""
+    """The beginning of the prompt for a file name: letters and digits of any script, words joined by hyphens."""
     text = unicodedata.normalize("NFC", prompt).lower()
     words = re.findall(r"[^\W_]+", text)
     short = "-".join(words)[:SLUG_LENGTH].strip("-")
@@ -130,7 +134,7 @@ def _draft_name(target: Target, name: str) -> str:
 
 
 def sweep(target: Target) -> None:
-    """Remove the drafts that a killed process of the same run has left."""
+    """Remove the drafts that a killed process of the same run left."""
     from fnmatch import fnmatch
 
     try:
@@ -143,7 +147,7 @@ def sweep(target: Target) -> None:
 
 
 class Draft(safe_open.Draft):
-    """A result on its way to the disk. Raises OutputError where the disk raises OSError."""
+    """A result that is being written. Raises OutputError instead of OSError."""
 
     def __init__(self, target: Target, mode: int = 0o666) -> None:
         self.target = target
@@ -164,10 +168,11 @@ class Draft(safe_open.Draft):
         if isinstance(error, OSError):
             raise _output_error(error, self.target.folder) from error
 
-    def publish(self, suffix: str, warn: Warn, may_replace: bool, beside: str = "", sha256: str = "") -> str:
-        """Give the finished file its name and return it: the wanted one, or the next free one when that is taken.
+    def publish(self, suffix: str, warn: Warn, may_replace: bool, companion: str = "", sha256: str = "") -> str:
+        """Give the finished file its final name, or the next free one if that is taken, and return its path.
 
-        sha256: of the bytes; a resumed run takes a file that has them for its own.
+        companion: the suffix of a second file that will get the same name, which must be free too.
+        sha256: of the content; a resumed run takes an existing file with the same content for its own.
         """
         wanted = os.path.join(self.target.folder, self.target.stem + suffix)
         if may_replace and not os.path.isdir(wanted):
@@ -178,16 +183,16 @@ class Draft(safe_open.Draft):
             path = wanted if number == 1 else os.path.join(self.target.folder, f"{self.target.stem}-{number}{suffix}")
             if self.target.resumed and sha256 and saved_before(path, sha256):
                 return path
-            if beside and os.path.lexists(os.path.splitext(path)[0] + beside):
+            if companion and os.path.lexists(os.path.splitext(path)[0] + companion):
                 continue
             if self._take_if_free(path):
                 if path != wanted:
-                    warn(f"{wanted} exists already; saved as {os.path.basename(path)}")
+                    warn(f"{wanted} already exists; saved as {os.path.basename(path)}")
                 return path
         raise OSError(errno.EEXIST, "no free name is left")
 
     def _take_if_free(self, path: str) -> bool:
-        """Never replaces: a hard link where the disk has them, else an empty file that reserves the name."""
+        """Take the name without ever replacing a file: by a hard link, else by an empty file that reserves it."""
         try:
             os.link(self.path, path)
             return True
@@ -209,35 +214,35 @@ class Draft(safe_open.Draft):
         return True
 
 
-def save_media(target: Target, fill: Fill, warn: Warn, sort: str, beside: str = "") -> Saved:
-    """Let `fill` write the bytes and save them; the suffix follows the bytes.
+def save_media(target: Target, fill: Fill, warn: Warn, wanted: str, companion: str = "") -> Saved:
+    """Save what `fill` writes, with the suffix of its actual format. Raises OutputError, and what `fill` raises.
 
-    sort: what the result must be, "image/" or "video/".  beside: the suffix of a file that will stand beside it, so
-    that a name is taken under which both are free.  Raises OutputError, and what `fill` raises.
+    wanted: the prefix that its media type must have, "image/" or "video/".
+    companion: see `Draft.publish`.
     """
     with Draft(target) as draft:
         size, sha256, proven = fill(draft.stream)
         draft.stream.seek(0)
         facts = media.probe(draft.stream)
         if facts is None:
-            raise OutputError("the result is no file that we know, perhaps an error page; nothing was saved")
+            raise OutputError("the format of the result is unknown, perhaps an error page; nothing was saved")
         is_sized = facts.type in media.SIZED_IN_HEADER or facts.type in ("video/mp4", "video/quicktime")
-        breaks_off = not proven and media.lacks_its_end(draft.stream, facts.type)
-        is_damaged = facts.cut or breaks_off or (is_sized and not facts.width)
-        if is_damaged or not facts.type.startswith(sort):
-            told = "a damaged file" if is_damaged else f"{facts.type}, which was not asked for"
-            raise OutputError(f"the result is {told}; nothing was saved")
+        ends_early = not proven and media.lacks_its_end(draft.stream, facts.type)
+        is_damaged = facts.cut or ends_early or (is_sized and not facts.width)
+        if is_damaged or not facts.type.startswith(wanted):
+            actual = "a damaged file" if is_damaged else f"{facts.type}, which was not asked for"
+            raise OutputError(f"the result is {actual}; nothing was saved")
         suffix = media.SUFFIXES[facts.type]
         as_named = not target.suffix or media.same_kind(target.suffix, suffix)
         if not as_named:
             warn(f"the result is {facts.type} and gets the suffix {suffix} instead of {target.suffix}")
         ending = (as_named and target.suffix) or suffix
-        name = draft.publish(ending, warn, target.overwrite and as_named, beside, sha256)
-        return Saved(name, size, sha256, facts)
+        path = draft.publish(ending, warn, target.overwrite and as_named, companion, sha256)
+        return Saved(path, size, sha256, facts)
 
 
 def saved_before(path: str, sha256: str) -> Saved | None:
-    """A file of an earlier run, if it is still the one that was saved."""
+    """The file that an earlier run saved, if its content is unchanged; else None."""
     import hashlib
 
     digest, size = hashlib.sha256(), 0
@@ -254,20 +259,24 @@ def saved_before(path: str, sha256: str) -> Saved | None:
 
 
 def beside(saved: Saved, overwrite: bool) -> Target:
-    """The target of a text that belongs to a saved file: its own name with another suffix."""
+    """The target of a text file next to a saved file, with the same name and another suffix."""
     folder, name = os.path.split(saved.path)
     return Target(folder, os.path.splitext(name)[0], overwrite=overwrite)
 
 
 def save_text(target: Target, suffix: str, text: str, warn: Warn, private: bool = False) -> str:
-    """Write a text file in UTF-8 and answer its path. private: for its owner alone. Raises OutputError."""
+    """Write a text file in UTF-8 and return its path. private: mode 0600. Raises OutputError."""
     with Draft(target, 0o600 if private else 0o666) as draft:
         draft.stream.write(text.encode("utf-8"))
         return draft.publish(suffix, warn, target.overwrite)
 
 
 def markdown(content: tuple[dict[str, str], ...], saved: dict[str, str], folder: str) -> str:
-    """Interleaved texts and pictures in order. saved: URL → local path; a picture that was not saved keeps its URL."""
+    """Texts and pictures in their order, as Markdown.
+
+    saved: URL → local path; a picture that was not saved keeps its URL.
+    folder: that of the Markdown file, for relative paths.
+    """
     blocks = []
     number = 0
     for item in content:
@@ -283,6 +292,6 @@ def markdown(content: tuple[dict[str, str], ...], saved: dict[str, str], folder:
 
 def _output_error(error: OSError, folder: str) -> OutputError:
     return OutputError(
-        f"{folder} could not be written to: {error.strerror or error}",
+        f"cannot write to {folder}: {error.strerror or error}",
         hint="make room or choose another folder with --output; the URLs in the answer are good for 24 hours",
     )

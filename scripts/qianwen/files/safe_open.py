@@ -1,4 +1,4 @@
-"""Regular files: opened without waiting for anybody, written whole or not at all, removed without a complaint."""
+"""Regular files: opened without blocking, written completely or not at all, removed without raising."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ if TYPE_CHECKING:
 
 
 def open_regular(path: str, flags: int) -> int:
-    """An `opener` for `open`. A new file is for its owner alone. Raises OSError for anything but a regular file."""
+    """An `opener` for `open`. A new file has mode 0600. Raises OSError for anything but a regular file."""
     descriptor = os.open(path, flags | getattr(os, "O_NONBLOCK", 0), 0o600)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
-        raise OSError(errno.EINVAL, "is no regular file", path)
+        raise OSError(errno.EINVAL, "is not a regular file", path)
     return descriptor
 
 
 class Draft:
-    """A file that grows under a hidden name until it is whole. As a context manager it leaves nothing else behind.
+    """A temporary file that becomes the final one when it is complete. The context manager removes the temporary one.
 
-    folder: that of the finished file, because a name can be given in one step only within one file system.
-    mode: of the new file, before the umask takes from it.
-    Every method raises OSError when the disk does.
+    folder: that of the final file, because a rename is atomic only within one file system.
+    mode: of the new file, before the umask.
+    Every method raises OSError if the disk does.
     """
 
     def __init__(self, folder: str, name: str = "", mode: int = 0o600) -> None:
@@ -39,29 +39,29 @@ class Draft:
         self.discard()
 
     def finish(self) -> None:
-        """Bring every byte to the disk. Nothing can be written any more."""
+        """Flush every byte to the disk and close the stream."""
         self.stream.flush()
         os.fsync(self.stream.fileno())
         self.stream.close()
 
     def replace(self, path: str) -> None:
-        """Make this the file at `path`, in one step and in place of whatever file is there."""
+        """Move this file to `path` atomically, replacing any file there."""
         self.finish()
         os.replace(self.path, path)
 
     def discard(self) -> None:
-        """Remove what has no other name by now."""
+        """Remove the temporary name; a file that was published keeps its own."""
         try:
-            self.stream.close()  # fails when its last bytes do not fit
+            self.stream.close()  # raises if the last bytes do not fit on the disk
         finally:
             remove(self.path)
 
 
 def write_whole(path: str, data: bytes, mode: int = 0o600) -> None:
-    """Write a file in one step: others see the whole of it, or what was there before. Raises OSError.
+    """Write a file atomically: readers see the old content or the new one. Raises OSError.
 
     path: absolute, or in the current folder.
-    mode: of the file, also when it replaces one that had another; before the umask takes from it.
+    mode: of the file, before the umask, even if it replaces a file with another mode.
     """
     with Draft(os.path.dirname(path), mode=mode) as draft:
         draft.stream.write(data)
@@ -69,7 +69,7 @@ def write_whole(path: str, data: bytes, mode: int = 0o600) -> None:
 
 
 def remove(path: str) -> None:
-    """Remove a file that does no harm where it is: one that is gone, or cannot go, is no reason to complain."""
+    """Remove a file if possible. A file that stays does no harm, so errors are ignored."""
     try:
         os.unlink(path)
     except OSError:

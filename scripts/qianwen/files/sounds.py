@@ -1,4 +1,8 @@
-"""How long a sound is, from its own headers: WAV, MP3 and AAC."""
+"""The length of a sound, from the headers of WAV and MP3; AAC and Ogg are only recognized.
+
+Sources: WAV: Microsoft/IBM Multimedia Programming Interface 1.0. MP3: ISO/IEC 11172-3 and 13818-3, section 2.4.
+ADTS: ISO/IEC 13818-7, section 6.2. ID3v2.4: id3.org, section 3.
+"""
 
 from __future__ import annotations
 
@@ -12,37 +16,30 @@ if TYPE_CHECKING:
     from typing import Any, BinaryIO
 
 MOST_CHUNKS = 1_000
-
-MOST_FRAMES = 640_000  # counted one by one: 15 MB of the smallest, which have 24 bytes; further ones are estimated
-
+MOST_FRAMES = 640_000  # counted one by one: 15 MB of the smallest frames (24 bytes); the rest is estimated
 MOST_TAGS = 8
-
 MOST_GAPS = 8  # between runs of frames
-
 BLOCK = 262_144  # bytes
-
-FRAME_SEARCH = 65_536  # bytes looked through for the next frame
-
+FRAME_SEARCH = 65_536  # bytes searched for the next frame
 LARGEST_FRAME = 2_881  # bytes: layer II, 160 kbit/s, 8 kHz
-
 ADTS_HEADER = 7  # bytes
 
 MOST_SECONDS = 1e7
 
 
-def _ratio(count: float, unit: float) -> float:
+def ratio(count: float, unit: float) -> float:
     return count / unit if unit else 0.0
 
 
-def _sane(value: float, most: float) -> float:
-    """To three decimals; 0 where no clip is like that."""
+def sane(value: float, most: float) -> float:
+    """Rounded to three decimals; 0 if it is above `most`, so that the header must be wrong."""
     return round(value, 3) if value <= most else 0.0
 
 
 def wav(head: bytes, stream: BinaryIO) -> dict[str, Any] | None:
-    """RIFF WAVE: the bytes of the `data` chunk at the byte rate of the `fmt ` chunk before it.
+    """RIFF WAVE: the size of the `data` chunk over the byte rate in the `fmt ` chunk before it.
 
-    RF64 and BW64, for more than 4 GB, have the same form and are no WAV to most readers.
+    RF64 and BW64 (EBU Tech 3306, ITU-R BS.2088) have the same layout, but most programs cannot read them as WAV.
     """
     if head[:4] != b"RIFF":
         return {"type": "audio/x-rf64"} if head[:4] in (b"RF64", b"BW64") else None
@@ -55,15 +52,15 @@ def wav(head: bytes, stream: BinaryIO) -> dict[str, Any] | None:
         if name == b"fmt ":
             (rate,) = struct.unpack("<8xI", stream.read(12))
         elif name == b"data":
-            streamed = length == 0 or at + length > size  # by a program that could not go back and tell its length
-            return {"seconds": _sane(_ratio(size - at if streamed else length, rate), MOST_SECONDS)}
+            streamed = length == 0 or at + length > size  # the writer could not seek back to fill in the length
+            return {"seconds": sane(ratio(size - at if streamed else length, rate), MOST_SECONDS)}
         at += length + length % 2
     return {}
 
 
 @record
 class _Frame:
-    """What the header of an MPEG audio frame says. Frames of one stream share their `family`."""
+    """The header of an MPEG audio frame. Frames of one stream have the same `family`."""
 
     family: tuple[int, int]
     mono: bool
@@ -73,7 +70,7 @@ class _Frame:
     rate: int
 
 
-_KBITS = {  # by version 1 or later ones, and layer; from index 1
+_KBITS = {  # by (is MPEG-1, layer); the first entry is index 1
     (True, 1): (32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448),
     (True, 2): (32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384),
     (True, 3): (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320),
@@ -82,38 +79,35 @@ _KBITS = {  # by version 1 or later ones, and layer; from index 1
     (False, 3): (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
 }
 
-_RATES = (44_100, 48_000, 32_000)  # Hz, of version 1; halved for 2 and again for 2.5
+_RATES = (44_100, 48_000, 32_000)  # Hz of MPEG-1; halved for MPEG-2 and again for MPEG-2.5
 
-_HALVINGS = {3: 0, 2: 1, 0: 2}  # by the two bits of the version; 1 is reserved
+_HALVINGS = {3: 0, 2: 1, 0: 2}  # by the two version bits; 1 is reserved
 
 
 def mp3(head: bytes, stream: BinaryIO) -> dict[str, Any] | None:
-    """MPEG audio, perhaps behind ID3v2 tags. Without a tag, two frames in a row must stand at the beginning."""
+    """MPEG audio, after any ID3v2 tags. Without a tag, the file must begin with two frames in a row."""
     size = stream.seek(0, io.SEEK_END)
-    start = _behind_tags(stream)
-    if not start:
-        found = _next_frame(stream, 0, 1)
-    elif other := _other_sound(_bytes_at(stream, start, 4)):
+    start = _end_of_tags(stream)
+    if start and (other := _other_sound(bytes_at(stream, start, 4))):
         return {"type": other}
-    else:
-        found = _next_frame(stream, start, FRAME_SEARCH)
-    if found is None:
+    first = _next_frame(stream, start, FRAME_SEARCH if start else 1)
+    if first is None:
         return {} if start else None
-    at, frame = found
-    frames = _told_frames(_bytes_at(stream, at, 64), frame) or _count_frames(stream, at, size, frame)
-    return {"seconds": _sane(frames * frame.samples / frame.rate, MOST_SECONDS)}
+    at, frame = first
+    frames = _declared_frames(bytes_at(stream, at, 64), frame) or _count_frames(stream, at, size, frame)
+    return {"seconds": sane(frames * frame.samples / frame.rate, MOST_SECONDS)}
 
 
-def _bytes_at(stream: BinaryIO, at: int, size: int) -> bytes:
+def bytes_at(stream: BinaryIO, at: int, size: int) -> bytes:
     stream.seek(at)
     return stream.read(size)
 
 
-def _behind_tags(stream: BinaryIO) -> int:
-    """Where the ID3v2 tags at the beginning end; 0 without one. Their size has seven bits a byte."""
+def _end_of_tags(stream: BinaryIO) -> int:
+    """The offset behind the ID3v2 tags at the beginning; 0 without one. Their size has seven bits a byte."""
     at = 0
     for _ in range(MOST_TAGS):
-        tag = _bytes_at(stream, at, 10)
+        tag = bytes_at(stream, at, 10)
         if len(tag) < 10 or tag[:3] != b"ID3" or not 2 <= tag[3] <= 4 or max(tag[6:]) > 0x7F:
             break
         footer = 10 if tag[5] & 0x10 else 0
@@ -122,17 +116,17 @@ def _behind_tags(stream: BinaryIO) -> int:
 
 
 def _other_sound(data: bytes) -> str:
-    """FLAC and AAC (ADTS) are tagged in the same way at times."""
+    """Some programs put ID3v2 tags before FLAC and AAC (ADTS) too."""
     is_adts = len(data) == 4 and data[0] == 0xFF and data[1] & 0xF6 == 0xF0
     return "audio/flac" if data == b"fLaC" else "audio/aac" if is_adts else ""
 
 
 def adts(head: bytes, stream: BinaryIO) -> dict[str, Any] | None:
-    """AAC as a bare stream: two frames in a row; the length of a frame has 13 bits."""
+    """A raw AAC stream: two frames in a row. The length of a frame has 13 bits."""
     length = int.from_bytes(head[3:6], "big") >> 5 & 0x1FFF
     if length <= ADTS_HEADER:
         return None
-    frames = (head[:4], _bytes_at(stream, length, 4))
+    frames = (head[:4], bytes_at(stream, length, 4))
     return {} if all(_other_sound(frame) == "audio/aac" for frame in frames) else None
 
 
@@ -141,7 +135,7 @@ def ogg(head: bytes, stream: BinaryIO) -> dict[str, Any]:
 
 
 def _frame(header: bytes) -> _Frame | None:
-    """The frame that begins with these four bytes. None also for free format, whose length is not told."""
+    """The frame with this header of four bytes; None too for free format, which does not declare its length."""
     if len(header) < 4 or header[0] != 0xFF or header[1] < 0xE0:
         return None
     halvings = _HALVINGS.get(header[1] >> 3 & 3)
@@ -157,8 +151,8 @@ def _frame(header: bytes) -> _Frame | None:
 
 
 def _next_frame(stream: BinaryIO, start: int, reach: int) -> tuple[int, _Frame] | None:
-    """The first frame that begins within `reach` bytes, and where; the next of its family must follow at once."""
-    data = _bytes_at(stream, start, reach + LARGEST_FRAME + 4)
+    """(offset, frame) of the first frame within `reach` bytes that another frame of its family follows directly."""
+    data = bytes_at(stream, start, reach + LARGEST_FRAME + 4)
     at = data.find(b"\xff", 0, reach)
     while at >= 0:
         frame = _frame(data[at : at + 4])
@@ -170,8 +164,8 @@ def _next_frame(stream: BinaryIO, start: int, reach: int) -> tuple[int, _Frame] 
     return None
 
 
-def _told_frames(data: bytes, frame: _Frame) -> int:
-    """The number of frames by the Xing, Info or VBRI header inside the first frame; 0 where there is none."""
+def _declared_frames(data: bytes, frame: _Frame) -> int:
+    """The number of frames in the Xing, Info or VBRI header inside the first frame; 0 without one."""
     if data[36:40] == b"VBRI":
         return int.from_bytes(data[50:54], "big")
     at = 4 + (9 if frame.mono else 17) if frame.halvings else 4 + (17 if frame.mono else 32)
@@ -180,7 +174,7 @@ def _told_frames(data: bytes, frame: _Frame) -> int:
 
 
 def _count_frames(stream: BinaryIO, start: int, size: int, first: _Frame) -> float:
-    """The number of frames to the end, across a few gaps; what is behind MOST_FRAMES is estimated by its bytes."""
+    """The number of frames to the end, across a few gaps; beyond MOST_FRAMES it is estimated from the bytes."""
     lengths = _lengths(first.family)
     frames, at = 0, start
     for _ in range(MOST_GAPS):
@@ -188,15 +182,15 @@ def _count_frames(stream: BinaryIO, start: int, size: int, first: _Frame) -> flo
         frames += count
         if frames == MOST_FRAMES:
             return frames * (size - start) / (at - start)
-        found = _next_frame(stream, at, FRAME_SEARCH)
-        if found is None or found[1].family != first.family:
+        following = _next_frame(stream, at, FRAME_SEARCH)
+        if following is None or following[1].family != first.family:
             break
-        at = found[0]
+        at = following[0]
     return frames
 
 
 def _lengths(family: tuple[int, int]) -> dict[bytes, int]:
-    """The bytes of a frame by the first three of them, for all that a family has."""
+    """First three bytes of a frame → its length, for every frame header of a family."""
     lengths = {}
     for second in (family[0], family[0] | 1):
         for third in range(256):
@@ -207,10 +201,10 @@ def _lengths(family: tuple[int, int]) -> dict[bytes, int]:
 
 
 def _run_of_frames(stream: BinaryIO, at: int, lengths: dict[bytes, int], most: int) -> tuple[int, int]:
-    """How many frames follow each other from here on, at most `most`, and where they end."""
+    """(number of frames without a gap from `at`, at most `most`; offset where they end)."""
     count = 0
     while count < most:
-        data = _bytes_at(stream, at, BLOCK)
+        data = bytes_at(stream, at, BLOCK)
         offset = 0
         while count < most and (length := lengths.get(data[offset : offset + 3])):
             offset += length

@@ -1,6 +1,6 @@
 """The tags of the first directory of a TIFF: of a file, or of the EXIF block inside a JPEG, PNG or WebP.
 
-Needs no other module of ours.
+Source: TIFF 6.0, section 2. Needs no other module of ours.
 """
 
 from __future__ import annotations
@@ -12,20 +12,20 @@ if TYPE_CHECKING:
     from typing import BinaryIO, Mapping
 
 SUBFILE, WIDTH, HEIGHT, ORIENTATION, DIRECTORIES, DNG_VERSION = 254, 256, 257, 274, 330, 50706
-NEXT = -1  # stands for where the next directory begins; 0: there is none
+NEXT = -1  # our own key for the offset of the next directory, 0 if there is none
 
 
 def directory(stream: BinaryIO, start: int = 0) -> dict[int, int]:
-    """Tag → its number, or where its content stands when that is no single short or long one.
+    """Tag → its value if that is a single SHORT or LONG, otherwise the offset of its content.
 
-    start: where the TIFF begins in the stream.  Raises struct.error or ValueError when it is damaged. A directory has
-    65,535 entries of twelve bytes at most, and no other is followed.
+    start: the offset of the TIFF in the stream.
+    Raises struct.error or ValueError if it is damaged. Reads one directory, at most 65,535 entries of 12 bytes.
     """
     stream.seek(start)
     head = stream.read(8)
     order = {b"II*\x00": "<", b"MM\x00*": ">"}.get(head[:4])
     if order is None:
-        raise ValueError("no TIFF")
+        raise ValueError("not a TIFF")
     stream.seek(start + struct.unpack(order + "I", head[4:8])[0])
     (count,) = struct.unpack(order + "H", stream.read(2))
     data = stream.read(12 * count)
@@ -37,5 +37,5 @@ def directory(stream: BinaryIO, start: int = 0) -> dict[int, int]:
 
 
 def is_raw(tags: Mapping[int, int]) -> bool:
-    """Whether it is a camera's raw data: a DNG, or a preview above directories that hold the pixels."""
+    """Whether it is a camera's raw file: a DNG, or a preview whose subdirectories have the pixels."""
     return DNG_VERSION in tags or (tags.get(SUBFILE) == 1 and DIRECTORIES in tags)

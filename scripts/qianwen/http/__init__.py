@@ -1,1 +1,1 @@
-"""A small HTTP client that knows no DashScope. May be imported by service, storage, desirecore, cassettes, actions."""
+"""A small HTTP client without DashScope. May be imported by service, storage, desirecore, cassettes, actions."""

@@ -1,7 +1,7 @@
-"""Opening one connection: the proxy's address or the server's, a tunnel through the proxy, TLS to the server.
+"""Opening a connection: TCP to the server or its proxy, a tunnel through the proxy, TLS to the server.
 
-Nothing of a request leaves here, so every `Fault` says that it was not sent. A proxy sees the server's name and port
-and its own user and password, never a header or a key of ours.
+No part of a request is sent here, so every `Fault` says `sent=False`. A proxy sees the server's name and port and its
+own user and password, never our headers or our key.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ _ASK_FOR_NETWORK = "run the command again with network permission, outside the s
 
 
 class Opener:
-    """Opens connections as the variables of `env` ask for it.
+    """Opens connections as the variables of `env` say.
 
-    patience: seconds wished for → how long one wait may last now; raises DeadlinePassed.
-    self_signed: the one port of 127.0.0.1 where a certificate is not checked, 0 for none. It is a port and not a host,
-    so that no other machine can be meant.
+    patience: turns a wish in seconds into how long one wait may last now; raises DeadlinePassed.
+    self_signed: the only port of 127.0.0.1 where certificates are not checked, 0 for none. A port and not a host, so
+        that it cannot mean another machine.
     """
 
     def __init__(self, env: Mapping[str, str], patience: Callable[[float], float], self_signed: int = 0) -> None:
@@ -55,12 +55,12 @@ class Opener:
         scheme, host, port = origin
         proxy = proxy_for(scheme, host, port, self._env)
         tls = self._tls_for(origin) if scheme == "https" else None
-        sock = self._reached(proxy.host, proxy.port, proxy) if proxy else self._reached(host, port, None)
+        sock = self._connect_tcp(proxy.host, proxy.port, proxy) if proxy else self._connect_tcp(host, port, None)
         try:
             if proxy:
-                self._dig(sock, host, port, proxy)
+                self._tunnel(sock, host, port, proxy)
             if tls:
-                sock.settimeout(self._patience(CONNECT_SECONDS))  # a handshake counts it from beginning to end
+                sock.settimeout(self._patience(CONNECT_SECONDS))  # bounds the whole handshake
                 sock = tls.wrap_socket(sock, server_hostname=host)
         except Exception as error:
             sock.close()
@@ -76,15 +76,15 @@ class Opener:
         self._tls = self._tls or trust(self._env)
         return self._tls
 
-    def _reached(self, host: str, port: int, proxy: Proxy | None) -> socket.socket:
+    def _connect_tcp(self, host: str, port: int, proxy: Proxy | None) -> socket.socket:
         try:
             sock = self._connect(host, port)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             return sock
         except Exception as error:
-            raise self._unreached(error, host, proxy) from error
+            raise self._connect_fault(error, host, proxy) from error
 
-    def _unreached(self, error: Exception, host: str, proxy: Proxy | None) -> Fault:
+    def _connect_fault(self, error: Exception, host: str, proxy: Proxy | None) -> Fault:
         fault = self._fault(error)
         if fault.permanent:
             return fault
@@ -99,14 +99,14 @@ class Opener:
         return Fault(reason, sent=False, hint=hint)
 
     def _connect(self, host: str, port: int) -> socket.socket:
-        """A TCP connection to the first address that takes one; each wait ends at the deadline."""
-        trouble: OSError = OSError("the host has no address")
+        """A TCP connection to the first address that accepts one; each wait ends at the deadline."""
+        last_error: OSError = OSError("the host has no address")
         for family, kind, protocol, _, address in _addresses(host, port, self._patience(CONNECT_SECONDS)):
             patience = self._patience(CONNECT_SECONDS)
             try:
                 sock = socket.socket(family, kind, protocol)
-            except OSError as error:  # a family that this machine does not have
-                trouble = error
+            except OSError as error:  # this machine does not have the address family
+                last_error = error
                 continue
             try:
                 sock.settimeout(patience)
@@ -114,13 +114,13 @@ class Opener:
                 return sock
             except OSError as error:
                 sock.close()
-                trouble = error
-        raise trouble
+                last_error = error
+        raise last_error
 
-    def _dig(self, sock: socket.socket, host: str, port: int, proxy: Proxy) -> None:
-        """Make the proxy pass everything that follows on to the server."""
+    def _tunnel(self, sock: socket.socket, host: str, port: int, proxy: Proxy) -> None:
+        """Make the proxy forward everything that follows to the server (CONNECT)."""
         if not _TARGET.fullmatch(host):
-            raise ValueError("a host name that would break the request to the proxy")
+            raise ValueError("the host name cannot be put into a CONNECT request")
         target = authority(host, port)
         lines = [f"CONNECT {target} HTTP/1.1", f"Host: {target}"]
         if proxy.authorization:
@@ -130,18 +130,18 @@ class Opener:
         sock.settimeout(seconds)
         try:
             sock.sendall("\r\n".join([*lines, "", ""]).encode("ascii"))
-            head = _answer(sock, ends, proxy)
+            head = _read_head(sock, ends, proxy)
         except socket.timeout:
-            self._patience(0)  # says so when it was the deadline
+            self._patience(0)  # raises if it was the deadline
             raise Fault(f"{proxy} was silent for too long", sent=False) from None
         status = _STATUS.match(head)
         if not status:
-            raise _no_proxy(proxy)
+            raise _not_a_proxy(proxy)
         if not 200 <= int(status[1]) < 300:
             raise _refused(int(status[1]), head, target, proxy)
 
     def _fault(self, error: BaseException, proxy: Proxy | None = None) -> Fault:
-        """What an exception means; a silence that lasted until the deadline is the deadline."""
+        """The Fault for an exception. A timeout at the deadline counts as the deadline."""
         if isinstance(error, (socket.timeout, TimeoutError)):
             try:
                 self._patience(0)
@@ -151,9 +151,9 @@ class Opener:
 
 
 def trust(env: Mapping[str, str]) -> ssl.SSLContext:
-    """TLS that trusts what this machine trusts; SSL_CERT_FILE and SSL_CERT_DIR take the place of OpenSSL's defaults.
+    """TLS that trusts what this machine trusts; SSL_CERT_FILE and SSL_CERT_DIR replace OpenSSL's defaults.
 
-    Raises Fault when they name nothing that can be read: the handshake would only say that nobody is trusted.
+    Raises Fault if they name nothing readable, because the handshake's own error would not say why it failed.
     """
     context = ssl.create_default_context()
     file, folders = env.get("SSL_CERT_FILE", ""), env.get("SSL_CERT_DIR", "")
@@ -164,16 +164,16 @@ def trust(env: Mapping[str, str]) -> ssl.SSLContext:
             why = "it holds no certificate" if isinstance(error, ssl.SSLError) else getattr(error, "strerror", "")
             raise _no_certificates("SSL_CERT_FILE", file, why or "no file name") from error
     if folders:
-        found = [folder for folder in folders.split(os.pathsep) if os.path.isdir(folder) and os.access(folder, os.R_OK)]
-        for folder in found:
+        readable = [path for path in folders.split(os.pathsep) if os.path.isdir(path) and os.access(path, os.R_OK)]
+        for folder in readable:
             context.load_verify_locations(capath=folder)
-        if not found and not file:
+        if not readable and not file:
             raise _no_certificates("SSL_CERT_DIR", folders, "no folder that can be read")
     return context
 
 
 def _unchecked() -> ssl.SSLContext:
-    """TLS to a program of this machine that signed its own certificate: encrypted, and no proof of who it is."""
+    """TLS to a program on this machine with a self-signed certificate: encrypted but not authenticated."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
@@ -182,7 +182,7 @@ def _unchecked() -> ssl.SSLContext:
 
 def _no_certificates(variable: str, value: str, why: str) -> Fault:
     return Fault(
-        f"{variable} names no certificates that can be read: {value} ({why})",
+        f"{variable} names no readable certificates: {value} ({why})",
         sent=False,
         permanent=True,
         hint=f"correct {variable}, or unset it to trust what this machine trusts",
@@ -190,26 +190,26 @@ def _no_certificates(variable: str, value: str, why: str) -> Fault:
 
 
 def _addresses(host: str, port: int, patience: float) -> Sequence[_Address]:
-    """What the name stands for. The system's look-up knows no timeout, so it works beside us and may be left behind."""
-    found: list[Sequence[_Address] | Exception] = []
+    """The addresses of a host. getaddrinfo has no timeout, so it runs in a daemon thread that we may abandon."""
+    results: list[Sequence[_Address] | Exception] = []
 
     def look_up() -> None:
         try:
-            found.append(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+            results.append(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
         except Exception as error:
-            found.append(error)
+            results.append(error)
 
     thread = threading.Thread(target=look_up, daemon=True)
     thread.start()
     thread.join(patience)
-    answer = found[0] if found else socket.timeout()
-    if isinstance(answer, Exception):
-        raise answer
-    return answer
+    result = results[0] if results else socket.timeout()
+    if isinstance(result, Exception):
+        raise result
+    return result
 
 
-def _answer(sock: socket.socket, ends: float, proxy: Proxy) -> bytes:
-    """The head of a proxy's answer, read byte by byte: what follows it belongs to TLS."""
+def _read_head(sock: socket.socket, ends: float, proxy: Proxy) -> bytes:
+    """The head of a proxy's answer, read byte by byte, because what follows belongs to TLS."""
     head = b""
     while not head.endswith((b"\r\n\r\n", b"\n\n")):
         left = ends - time.monotonic()
@@ -221,22 +221,22 @@ def _answer(sock: socket.socket, ends: float, proxy: Proxy) -> bytes:
             raise Fault(f"{proxy} closed the connection without an answer", sent=False)
         head += byte
         if len(head) > HEAD_BYTES:
-            raise _no_proxy(proxy)
+            raise _not_a_proxy(proxy)
     return head
 
 
-def _no_proxy(proxy: Proxy) -> Fault:
+def _not_a_proxy(proxy: Proxy) -> Fault:
     return Fault(
-        f"{proxy} does not answer as an http proxy does",
+        f"{proxy} does not answer like an http proxy",
         sent=False,
         permanent=True,
-        hint=f"{proxy.variable} needs the port that speaks http, which is not the port for SOCKS or https",
+        hint=f"{proxy.variable} needs the proxy's http port, not its port for SOCKS or https",
     )
 
 
 def _refused(status: int, head: bytes, target: str, proxy: Proxy) -> Fault:
     if status == 407:
-        return _wants_user(head, proxy)
+        return _login_refused(head, proxy)
     if status >= 500:
         return Fault(f"{proxy} could not connect to {target} (HTTP {status})", sent=False)
     hint = (
@@ -245,7 +245,7 @@ def _refused(status: int, head: bytes, target: str, proxy: Proxy) -> Fault:
     return Fault(f"{proxy} refuses to connect to {target} (HTTP {status})", sent=False, permanent=True, hint=hint)
 
 
-def _wants_user(head: bytes, proxy: Proxy) -> Fault:
+def _login_refused(head: bytes, proxy: Proxy) -> Fault:
     does = "does not accept the user and password" if proxy.authorization else "asks for a user and a password"
     schemes = [scheme.decode("ascii", "replace") for scheme in _SCHEME_OFFERED.findall(head)]
     hint = (
@@ -253,6 +253,8 @@ def _wants_user(head: bytes, proxy: Proxy) -> Fault:
         "special characters in them are percent-encoded (@ is %40)"
     )
     if schemes and "basic" not in [scheme.lower() for scheme in schemes]:
-        hint = f"it wants {' or '.join(schemes)}, and only Basic is spoken here: run a local proxy such as cntlm or px "
-        hint += f"that signs in for you, and name it in {proxy.variable}"
+        hint = (
+            f"it wants {' or '.join(schemes)}, but this program supports only Basic: run a local proxy such as cntlm "
+        )
+        hint += f"or px that signs in for you, and name it in {proxy.variable}"
     return Fault(f"{proxy} {does} (HTTP 407)", sent=False, permanent=True, hint=hint)

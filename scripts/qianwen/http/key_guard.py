@@ -1,7 +1,7 @@
-"""The key goes to the API and nowhere else, whatever the service says: a `send` that lets no other request carry it.
+"""Keeps the key from leaking: a `send` that refuses any request outside the API that contains the key.
 
-The service names the hosts and paths of uploads and results. An answer that wove the key into one of them would make
-us hand it to a stranger; nothing of such a request leaves, not even the look-up of its host's name.
+The service chooses the URLs of uploads and results. If an answer put the key into one of them, following it would hand
+the key to a stranger. Such a request is stopped before even its host name is looked up.
 """
 
 from __future__ import annotations
@@ -19,15 +19,17 @@ if TYPE_CHECKING:
 
 
 def guarding(send: Send, base: str, key: str) -> Send:
-    """`send`, which raises Fault for a request that holds the key and does not go to the API at `base`.
+    """`send`, but it raises Fault for a request that contains the key and does not go to the API at `base`.
 
-    Of a body that is streamed only the first block is looked at: the fields of a form, or how a user's file begins.
+    Of a streamed body only the first block is checked: the fields of a form, or the start of a user's file.
     """
 
     def guarded(request: Request) -> Response:
         if not request.url.startswith(f"{base}/") and any(literal(text, (key,)) != text for text in _texts(request)):
-            told = "an address, a form or a file holds the API key"
-            raise Fault(told, sent=False, permanent=True, hint="nothing was sent there; make a new key and report this")
+            reason = "a URL, a form or a file contains the API key"
+            raise Fault(
+                reason, sent=False, permanent=True, hint="nothing was sent there; create a new key and report this"
+            )
         return send(request)
 
     return guarded

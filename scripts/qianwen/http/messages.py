@@ -1,6 +1,6 @@
-"""The values that pass through the `send` seam. Whatever speaks to the service is written against these.
+"""The requests and answers of `send`. All code that talks to the service uses these.
 
-Nothing here opens a socket or imports what could: a dry run and a replay need no more than this.
+This module opens no socket and imports nothing that could, so that dry runs and replays stay fast.
 """
 
 from __future__ import annotations
@@ -19,7 +19,11 @@ if TYPE_CHECKING:
 
 @record
 class Stream:
-    """A request body that is too large for memory: `length` bytes, made anew by each call of `blocks`."""
+    """A request body that is too large for memory.
+
+    length: in bytes.
+    blocks: starts a new pass over the body.
+    """
 
     length: int
     blocks: Callable[[], Iterator[bytes]]
@@ -27,12 +31,13 @@ class Stream:
 
 @record
 class Request:
-    """One HTTP exchange to make.
+    """One HTTP request.
 
-    patience: seconds of silence after which we stop listening.  billable: acceptance costs money.
-    once: it must not be sent again as it is when it may have arrived, because it costs money or has a unique name.
-    longest: bytes of the answer when it is small and read as a part of the exchange, so that a break in it is a break
-    of that; 0 for one that is read as it comes.
+    patience: seconds of silence after which we give up.
+    billable: acceptance costs money.
+    once: if it may have arrived, do not send it again, because it costs money or has a unique name.
+    longest: the most bytes of an answer that is read as part of the exchange, so that a break in it can be retried; 0
+        for an answer that the caller reads.
     """
 
     method: str
@@ -46,7 +51,11 @@ class Request:
 
 
 class Fault(Exception):
-    """No usable answer. `sent` is False only when it is certain that the server got nothing of the request."""
+    """No usable answer.
+
+    sent: False only if the server certainly got nothing of the request.
+    permanent: sending again cannot help.
+    """
 
     def __init__(self, reason: str, *, sent: bool, permanent: bool = False, hint: str = "") -> None:
         super().__init__(reason)
@@ -57,7 +66,7 @@ class Fault(Exception):
 
 
 def moment_of(http_date: str) -> float | None:
-    """Epoch seconds of a date as HTTP headers have it; None for one that cannot be read."""
+    """Epoch seconds of an HTTP date; None for an unreadable one."""
     from email.utils import parsedate_to_datetime
 
     try:
@@ -67,7 +76,11 @@ def moment_of(http_date: str) -> float | None:
 
 
 class Response:
-    """An answer. Header names are lower case. A refusal (300 and above) is read already, into `refusal`."""
+    """An answer.
+
+    headers: with lower-case names.
+    refusal: the start of the body if the status is 300 or above; it has already been read.
+    """
 
     def __init__(
         self,
@@ -84,11 +97,11 @@ class Response:
         self._close: Callable[[], None] | None = close
 
     def read(self, size: int) -> bytes:
-        """Up to `size` bytes of the body, b"" at its end. Raises Fault when the connection breaks."""
+        """Up to `size` bytes of the body, b"" at its end. Raises Fault if the connection breaks."""
         return self._read(size)
 
     def read_all(self, limit: int) -> bytes:
-        """The whole body. Raises Fault when it is longer than `limit` bytes."""
+        """The whole body. Raises Fault if it is longer than `limit` bytes."""
         blocks = bytearray()
         while block := self.read(65536):
             blocks += block
@@ -98,15 +111,15 @@ class Response:
         return bytes(blocks)
 
     def whole(self, limit: int) -> Response:
-        """The same answer with its body read already. Raises as `read_all` does."""
+        """The same answer with its body already read. Raises as `read_all` does."""
         if self.status >= 300:
             return self
         with self:
-            left = [self.read_all(limit)]
-        return Response(self.status, self.headers, lambda _: left.pop() if left else b"")
+            body = [self.read_all(limit)]
+        return Response(self.status, self.headers, lambda _: body.pop() if body else b"")
 
     def close(self) -> None:
-        """Give the connection back, or up. Only the first call does anything."""
+        """Release the connection. Only the first call does anything."""
         closing, self._close = self._close, None
         if closing:
             closing()
@@ -126,5 +139,9 @@ CHINA_SECONDS = 8 * 3600  # ahead of UTC, all year
 
 
 def china_time(form: str, moment: float) -> str:
-    """A moment, in epoch seconds, as the service writes and reads it: by China's clock. form: for `strftime`."""
+    """A moment in China's time, which the service uses.
+
+    form: for `strftime`.
+    moment: epoch seconds.
+    """
     return time.strftime(form, time.gmtime(moment + CHINA_SECONDS))

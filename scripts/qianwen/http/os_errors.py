@@ -1,4 +1,4 @@
-"""What the exceptions of sockets, TLS and http.client mean, in our words: a table, and the `Fault` made from it."""
+"""What the exceptions of sockets, TLS and http.client mean: a table, and the `Fault` made from it."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 
 class DeadlinePassed(TimeoutError):
-    """The run's own time is over; waiting again is pointless."""
+    """The run's deadline has passed, so waiting again is pointless."""
 
 
-# The first match counts: (type, words, permanent, hint).
+# (type, words, permanent, hint). The first match counts.
 FOREIGN: tuple[tuple[type[BaseException], str, bool, str], ...] = (
     (DeadlinePassed, "the time given by --timeout is over", True, ""),
     (ssl.SSLError, "the TLS handshake or stream failed", False, ""),
@@ -28,21 +28,21 @@ FOREIGN: tuple[tuple[type[BaseException], str, bool, str], ...] = (
     (TimeoutError, "the server was silent for too long", False, ""),
     (http.client.IncompleteRead, "the answer broke off", False, ""),
     (http.client.RemoteDisconnected, "the server closed the connection without an answer", False, ""),
-    (http.client.HTTPException, "the answer is no HTTP", False, ""),
+    (http.client.HTTPException, "the answer is not HTTP", False, ""),
     (ConnectionError, "the connection broke", False, ""),
     (OSError, "the network failed", False, ""),
     (UnicodeError, "the host name is not valid", True, ""),
     (ValueError, "the URL or a header is not valid", True, ""),
 )
 
-# What OpenSSL's verify codes mean; the last row takes the rest: (codes, words, hint). {today} is this machine's date.
-_CLOCK = "look at the clock of this machine, which says {today}"
+# (OpenSSL's verify codes, words, hint); the last row matches all others. {today} is this machine's date.
+_CLOCK = "check the clock of this machine, which says {today}"
 CERTIFICATES: tuple[tuple[Container[int], str, str], ...] = (
     ((9,), "the server's certificate is not valid yet", _CLOCK),
     ((10,), "the server's certificate has expired", _CLOCK),
     ((62, 64), "the server's certificate is for another host name", "check the host name of the base URL"),
     (
-        range(80, 94),  # what only VERIFY_X509_STRICT asks for, the default since Python 3.13
+        range(80, 94),  # rules of VERIFY_X509_STRICT, the default since Python 3.13
         "a certificate breaks the strict rules of Python 3.13 and later",
         "run the command with an older Python (3.9 to 3.12), or ask your network's administrators for a better one",
     ),
@@ -52,20 +52,20 @@ CERTIFICATES: tuple[tuple[Container[int], str, str], ...] = (
         "set SSL_CERT_FILE to your company's certificates; on macOS run 'Install Certificates.command' once",
     ),
 )
-_INSPECTED = "the proxy may be inspecting TLS: its root certificate belongs into the file that SSL_CERT_FILE names"
+_INSPECTED = "the proxy may be inspecting TLS: add its root certificate to the file that SSL_CERT_FILE names"
 
 
 def fault_of(error: BaseException, *, sent: bool, through: object = None) -> Fault:
-    """The Fault that an exception means; one that is none of the network's is raised again.
+    """The Fault for an exception. Raises the exception again if it is not about the network.
 
     through: the proxy between us and the server, if there is one.
     """
     if isinstance(error, ssl.SSLCertVerificationError):
         return _of_certificate(error, sent, through)
-    for kind, words, permanent, hint in FOREIGN:
-        if isinstance(error, kind):
+    for error_type, words, permanent, hint in FOREIGN:
+        if isinstance(error, error_type):
             detail = getattr(error, "strerror", None) or ""
-            via = f", through {through}" if through and kind is not DeadlinePassed else ""
+            via = f", through {through}" if through and error_type is not DeadlinePassed else ""
             return Fault(_with(words, detail) + via, sent=sent, permanent=permanent, hint=hint)
     raise error
 

@@ -1,6 +1,6 @@
-"""Which proxy stands before a host, as the variables say that curl and other clients read. Pure: text in, a value out.
+"""Which proxy to use for a host, by the variables that curl and other clients read. Pure functions.
 
-Lower case wins over upper case, a variable that is empty counts as unset, and loopback never goes through a proxy.
+Lower case wins over upper case, an empty variable counts as unset, and loopback never goes through a proxy.
 """
 
 from __future__ import annotations
@@ -27,7 +27,11 @@ _EXEMPT = re.compile(r"(?:\[([^\]]+)\]|([^:\[\]]+))(?::([0-9]{1,5}))?")  # [IPv6
 
 @record
 class Proxy:
-    """An http proxy. variable: the one that names it.  authorization: for `Proxy-Authorization`, "" without a user."""
+    """An http proxy.
+
+    variable: the variable that names it.
+    authorization: for `Proxy-Authorization`, "" without a user.
+    """
 
     host: str
     port: int
@@ -39,14 +43,14 @@ class Proxy:
 
 
 def authority(host: str, port: int) -> str:
-    """Host and port as they stand in a URL."""
+    """Host and port as in a URL."""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def proxy_for(scheme: str, host: str, port: int, env: Mapping[str, str]) -> Proxy | None:
     """The proxy for a connection, None for a direct one.
 
-    Raises Fault, permanent and not sent, when the variable that counts names no http proxy; its value is never shown.
+    Raises Fault, permanent and not sent, if the variable does not name an http proxy. Its value is never shown.
     """
     variable = _first_set(_variables(scheme, env), env)
     if not variable or stays_here(host):
@@ -58,7 +62,7 @@ def proxy_for(scheme: str, host: str, port: int, env: Mapping[str, str]) -> Prox
 
 def _variables(scheme: str, env: Mapping[str, str]) -> Sequence[str]:
     own = [f"{scheme}_proxy", f"{scheme.upper()}_PROXY"]
-    if "REQUEST_METHOD" in env:  # a CGI program, where the header `Proxy:` of a visitor arrives as HTTP_PROXY
+    if "REQUEST_METHOD" in env:  # a CGI program, where a visitor's `Proxy:` header arrives as HTTP_PROXY
         own = [name for name in own if name != "HTTP_PROXY"]
     return [*own, "all_proxy", "ALL_PROXY"]
 
@@ -68,9 +72,9 @@ def _first_set(names: Sequence[str], env: Mapping[str, str]) -> str:
 
 
 def stays_here(host: str) -> bool:
-    """Whether a host is this machine in any spelling: no proxy can serve it.
+    """Whether a host is this machine in any spelling, which no proxy can reach.
 
-    Whether a key may go there in plain http is a stricter question, which `regions.is_loopback` answers.
+    `regions.is_loopback` is stricter: it decides whether a key may go there in plain http.
     """
     name = host.lower().rstrip(".")
     address = _address(name)
@@ -78,8 +82,11 @@ def stays_here(host: str) -> bool:
 
 
 def is_exempt(host: str, port: int, no_proxy: str) -> bool:
-    """Whether `no_proxy` lists a host: `*`, names with their subdomains, addresses and CIDR blocks, each with a port
-    or without, separated by commas or spaces. An entry that is none of these matches nothing."""
+    """Whether `no_proxy` lists a host.
+
+    Entries are `*`, names (with their subdomains), addresses and CIDR blocks, each with or without a port, separated by
+    commas or spaces. Any other entry matches nothing.
+    """
     name = host.lower().rstrip(".")
     return any(_covers(entry, name, port) for entry in re.split(r"[,\s]+", no_proxy.lower()))
 
@@ -123,17 +130,17 @@ def _read(variable: str, value: str) -> Proxy:
         raise _no_socks(variable)
     if scheme == "https":
         raise _refusal(
-            f"{variable} names an https:// proxy, and this program speaks plain http to a proxy",
-            f"write http:// in {variable}; what goes through the proxy is encrypted all the same",
+            f"{variable} names an https:// proxy, but this program talks plain http to a proxy",
+            f"write http:// in {variable}; the traffic through the proxy is encrypted anyway",
         )
     try:
         parts = urlsplit(url)
         host, port = parts.hostname or "", USUAL_PORT if parts.port is None else parts.port
         user_info, at, _ = parts.netloc.rpartition("@")
         authorization = _basic(user_info) if at else ""
-    except ValueError:  # its words would hold the value
+    except ValueError:  # its message would contain the value
         raise _unreadable(variable) from None
-    # An @ behind the host means that a password holds a bare / ? or #, and that what looks like the host is part of it
+    # An @ after the host means that a password has a bare / ? or #, and that the host is really a part of it.
     torn = "@" in parts.path + parts.query + parts.fragment
     if scheme != "http" or torn or not port or not _HOST.fullmatch(host):
         raise _unreadable(variable)
@@ -146,15 +153,15 @@ def _basic(user_info: str) -> str:
 
 
 def _no_socks(variable: str) -> Fault:
-    better = "name an http proxy in HTTPS_PROXY (many clients offer an http or mixed port beside the SOCKS port)"
+    better = "name an http proxy in HTTPS_PROXY (many clients offer an http or mixed port next to the SOCKS port)"
     return _refusal(
-        f"{variable} names a SOCKS proxy, and this program speaks no SOCKS", f"{better}, or unset {variable}"
+        f"{variable} names a SOCKS proxy, which this program does not support", f"{better}, or unset {variable}"
     )
 
 
 def _unreadable(variable: str) -> Fault:
     return _refusal(
-        f"{variable} names no proxy that can be read",
+        f"{variable} does not name a readable proxy",
         f"write it as http://HOST:PORT in {variable}; in a user or password, percent-encode @ : / ? # and %",
     )
 

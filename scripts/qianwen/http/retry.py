@@ -1,7 +1,7 @@
-"""Whether to send a request again, and after how long: pure decisions, and the wrapper that acts on them.
+"""Whether and when to send a request again: pure decisions, and the wrapper that acts on them.
 
-The question is always "can the server have acted?". A request that costs money, or that has a unique name, is sent
-again only when nothing of it was sent, or when the answer was that it is throttled, which is a refusal at the door.
+The question is always whether the server may have acted. A request that costs money or has a unique name is sent again
+only if nothing of it was sent, or if the service throttled it (HTTP 429), which it does before it accepts a request.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     Outcome = Union[Response, Fault]
     Judge = Callable[[Response], "tuple[bool, str]"]
-    """What a refusal means: whether it may pass by itself, and its name for people. The far end's own codes decide."""
+    """Judges a refusal: whether the same request may succeed in a moment, and a name for it."""
 
 ATTEMPTS = 5
 BASE_SECONDS = 1.0
@@ -30,7 +30,9 @@ LONGEST_SECONDS = 60.0
 def delay(attempt: int, request: Request, outcome: Outcome, now: float, jitter: float, judge: Judge) -> float | None:
     """Seconds until the request may be sent again, or None to give up.
 
-    attempt: how often it was sent, from 1.  now: epoch seconds, for a `Retry-After` date.  jitter: 0 to 1.
+    attempt: how often it was sent, from 1.
+    now: epoch seconds, for a `Retry-After` date.
+    jitter: 0 to 1.
     """
     if attempt >= ATTEMPTS or not may_resend(request, outcome, judge):
         return None
@@ -54,7 +56,10 @@ def _reason(outcome: Outcome, judge: Judge) -> str:
 
 
 def _retry_after(response: Response, now: float) -> float | None:
-    """`Retry-After` in seconds, given as a number or a date; None when absent, past or unreadable."""
+    """`Retry-After` in seconds, from a number or a date; None if absent, past or unreadable.
+
+    Proxies send it; DashScope documents none ("Rate limits", 2026-10).
+    """
     text = response.headers.get("retry-after", "").strip()
     if re.fullmatch("[0-9]{1,30}", text):
         return float(text)
@@ -63,7 +68,7 @@ def _retry_after(response: Response, now: float) -> float | None:
 
 
 def skew(response: Response, now: float) -> float:
-    """How far the server's clock is ahead of ours by its `Date`, in seconds; 0 when that cannot be known."""
+    """How far the server's clock is ahead of ours, in seconds, by its `Date` header; 0 without one."""
     moment = moment_of(response.headers.get("date", ""))
     return 0.0 if moment is None else moment - now
 
@@ -78,9 +83,10 @@ def retrying(
     tell: Callable[[str], None] = lambda _: None,
     jitter: Callable[[], float] = random.random,
 ) -> Send:
-    """`send`, but sent again as `delay` allows, as long as the pause ends before the deadline.
+    """`send`, but it sends again as `delay` allows, if the pause ends before the deadline.
 
-    sleep, clock, jitter, now: replaced in tests.  tell: hears why there is a pause.
+    tell: called with the reason for each pause.
+    sleep, clock, jitter, now: replaced in tests.
     """
 
     def send_again(request: Request) -> Response:

@@ -1,4 +1,4 @@
-"""What one conversation needs and always travels together: a `send` that retries, a way to wait, and a deadline."""
+"""A run's use of the network: a `send` that retries, a `sleep`, a clock and a deadline, passed around as one value."""
 
 from __future__ import annotations
 
@@ -18,10 +18,12 @@ class Session:
     """One run's use of the network; nothing in it lasts beyond `deadline`.
 
     send: one HTTP exchange, with its retries.
-    sleep: waits for some seconds; clock: monotonic seconds; deadline: a moment of `clock`.
-    now: epoch seconds.
-    cut: breaks off every exchange that is under way, from any thread.
-    threads: how many exchanges run side by side; 1 keeps their order.
+    sleep: waits for some seconds.
+    clock: answers monotonic seconds.
+    deadline: a moment of `clock`.
+    now: answers epoch seconds.
+    cut: breaks off every exchange, from any thread.
+    threads: how many exchanges may run at a time; 1 keeps their order.
     """
 
     def __init__(
@@ -47,7 +49,7 @@ class Session:
         return self.deadline - self.clock()
 
     def pause(self, seconds: float) -> bool:
-        """Wait, and answer whether there was time for it. Without enough time nothing is waited for."""
+        """Wait, unless that would pass the deadline. Answers whether it waited."""
         if seconds >= self.left():
             return False
         self.sleep(seconds)

@@ -1,7 +1,7 @@
-"""The one door to the network: `Transport.send(Request) -> Response`. Nothing leaves in any other way.
+"""The only code that sends: `Transport.send(Request) -> Response`.
 
-Connecting (`opening`) and sending are separate steps, so that a `Fault` knows whether the server can have seen the
-request. Every wait on a socket ends at the run's deadline. Redirects are answers like any other; nothing follows them.
+Connecting (`connections`) and sending are separate steps, so that a `Fault` knows whether the server may have seen the
+request. Every wait on a socket ends at the run's deadline. Redirects are answers like any other and never followed.
 """
 
 from __future__ import annotations
@@ -35,15 +35,15 @@ REFUSAL_BYTES = 65536
 _LEGAL_IN_A_TARGET = "%/:?#[]@!$&'()*+,;=~"
 TLS_SEND_BYTES = 64 * 1024
 _HEADER_LINE = re.compile(r"[\x20-\x7e]+")
-IDLE_SECONDS_FOR_PAID = 5.0  # a connection that rested longer may be half closed: not for a request that costs money
+IDLE_SECONDS_FOR_PAID = 5.0  # a connection that was idle longer may be half closed, so no paid request reuses it
 
 
 class Transport:
-    """Connections, kept open per host and reused, closed at the end of the run.
+    """A pool of connections per host, closed at the end of the run. Safe to use from several threads.
 
-    deadline: moment of `clock` after which no wait may last (None: no bound).  env: where proxies and certificates
-    are named, which is the real environment and nothing else.  self_signed: see `Opener`.
-    Safe to use from several threads.
+    deadline: the moment of `clock` at which every wait ends; None for no bound.
+    env: names proxies and certificates; the real environment only, never a `.env` file.
+    self_signed: see `Opener`.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class Transport:
         self._over = threading.Event()
 
     def send(self, request: Request) -> Response:
-        """Raises Fault. The caller closes the response, which returns its connection when the body was read."""
+        """Send a request. The caller closes the response, which frees the connection for reuse. Raises Fault."""
         try:
             origin = _origin(request.url)
             head = _head(request)
@@ -77,11 +77,11 @@ class Transport:
             raise
 
     def pause(self, seconds: float) -> None:
-        """Sleep, but not beyond `close`."""
+        """Sleep, but wake up at `close`."""
         self._over.wait(seconds)
 
     def close(self) -> None:
-        """Cut every connection, also those that other threads are reading from; nothing is sent after that."""
+        """Cut every connection, even while other threads read from it. Nothing is sent after that."""
         with self._lock:
             self._over.set()
             sockets = list(self._sockets)
@@ -103,16 +103,16 @@ class Transport:
 
         def read(size: int) -> bytes:
             try:
-                return _some(answer, size)
+                return _read_available(answer, size)
             except Exception as error:
                 connection.close()
                 raise self._fault(error, sent=True, through=connection.proxy) from error
 
         def close() -> None:
-            whole = answer.isclosed() and not answer.will_close
+            is_reusable = answer.isclosed() and not answer.will_close
             answer.close()
-            if whole and connection.is_open:
-                self._rest(origin, connection)
+            if is_reusable and connection.is_open:
+                self._keep(origin, connection)
             else:
                 connection.close()
 
@@ -123,16 +123,16 @@ class Transport:
         return response
 
     def _connection(self, origin: Origin, billable: bool) -> tuple[_Connection, bool]:
-        """A resting connection that can be trusted, else a new one; and whether it was used before."""
+        """An idle connection that still works, else a new one; and whether it was used before."""
         now = self._clock()
         while True:
             with self._lock:
-                resting = self._idle.get(origin)
-                if not resting:
+                idle = self._idle.get(origin)
+                if not idle:
                     break
-                since, connection = resting.pop()
-            trusted = not billable or now - since < IDLE_SECONDS_FOR_PAID
-            if trusted and connection.sock.is_quiet():
+                since, connection = idle.pop()
+            is_fresh = not billable or now - since < IDLE_SECONDS_FOR_PAID
+            if is_fresh and connection.sock.is_quiet():
                 return connection, True
             connection.close()
         return self._open(origin), False
@@ -154,15 +154,15 @@ class Transport:
         return self._over_or(fault_of(error, sent=sent, through=through))
 
     def _over_or(self, fault: Fault) -> Fault:
-        """The fault itself, unless the run was closed: then that is what broke it."""
+        """The fault, or one that says the run is over if `close` caused it."""
         return Fault("the run is over", sent=fault.sent, permanent=True) if self._over.is_set() else fault
 
-    def _rest(self, origin: Origin, connection: _Connection) -> None:
+    def _keep(self, origin: Origin, connection: _Connection) -> None:
         with self._lock:
             self._idle.setdefault(origin, []).append((self._clock(), connection))
 
     def _patience(self, seconds: float) -> float:
-        """How long one wait may last now."""
+        """How long one wait may last now. Raises DeadlinePassed."""
         if self._deadline is None:
             return seconds
         left = self._deadline - self._clock()
@@ -174,12 +174,12 @@ class Transport:
 def _origin(url: str) -> Origin:
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError(f"no http URL: {parts.scheme}")
+        raise ValueError(f"not an http URL: {parts.scheme}")
     return parts.scheme, parts.hostname, parts.port or (443 if parts.scheme == "https" else 80)
 
 
 def _head(request: Request) -> _Head:
-    """Method, target and header lines. The target's legal bytes stay as they are: signed URLs must not change."""
+    """Method, target and header lines. The target keeps its legal bytes, because signed URLs must not change."""
     parts = urlsplit(request.url)
     target = quote((parts.path or "/") + (f"?{parts.query}" if parts.query else ""), safe=_LEGAL_IN_A_TARGET)
     headers = [("Host", parts.netloc.rpartition("@")[2]), *request.headers.items()]
@@ -187,7 +187,7 @@ def _head(request: Request) -> _Head:
         length = request.body.length if isinstance(request.body, Stream) else len(request.body)
         headers.append(("Content-Length", str(length)))
     if any(not _HEADER_LINE.fullmatch(f"{name}: {value}") for name, value in headers):
-        raise ValueError("a header holds a control character")
+        raise ValueError("a header has a control character")
     return request.method, target, headers
 
 
@@ -205,8 +205,8 @@ def _write(connection: _Connection, head: _Head, body: Body) -> None:
         pass  # a server that refuses early answers and closes; its answer says why
 
 
-def _some(answer: http.client.HTTPResponse, size: int) -> bytes:
-    """What has come of a body, so that a break costs nothing that was here. Raises IncompleteRead at an early end."""
+def _read_available(answer: http.client.HTTPResponse, size: int) -> bytes:
+    """The bytes of a body that have arrived, so that a break loses none. Raises IncompleteRead at an early end."""
     left = answer.length
     if left is None:
         return answer.read1(size)
@@ -215,12 +215,12 @@ def _some(answer: http.client.HTTPResponse, size: int) -> bytes:
         raise http.client.IncompleteRead(b"", left)
     answer.length = left - len(block)  # before 3.13 read1 does not count
     if not answer.length:
-        answer.read(1)  # takes note of the end
+        answer.read(1)  # lets http.client notice the end
     return block
 
 
 def _refusal(response: Response) -> bytes:
-    """The first bytes of a refusal, as much as there is: a broken error page must not hide its status."""
+    """The start of a refusal, as far as it can be read: a broken error page must not hide the status."""
     body = b""
     try:
         while len(body) < REFUSAL_BYTES:
@@ -235,7 +235,7 @@ def _refusal(response: Response) -> bytes:
 
 
 class _Connection(http.client.HTTPConnection):
-    """http.client's HTTP/1.1 over a socket that we opened ourselves; it never opens one of its own."""
+    """http.client's HTTP/1.1 over a socket that we opened; it never opens one itself."""
 
     auto_open = 0
     sock: _BoundedSocket
@@ -257,9 +257,9 @@ class _Connection(http.client.HTTPConnection):
 
 
 class _BoundedSocket:
-    """A socket whose every single wait is bounded, so that a server that drips bytes cannot outlast the deadline.
+    """A socket with a bound on every wait, so that a server that drips bytes cannot outlast the deadline.
 
-    It offers what http.client asks of a socket. Closing waits for the last reader, as the real one does.
+    It has the methods that http.client uses. Like a real socket, it closes once its last reader has closed.
     """
 
     def __init__(self, sock: socket.socket, bound: Callable[[float], float]) -> None:
@@ -269,23 +269,23 @@ class _BoundedSocket:
         self._closed = False
         self._is_tls = hasattr(sock, "pending")
         self._is_over = False
-        self._trouble: OSError | None = None
+        self._error: OSError | None = None
         self.patience = 60.0
 
     def sendall(self, data: bytes) -> None:
         view = memoryview(data)
         while view:
-            piece = view[:TLS_SEND_BYTES] if self._is_tls else view  # TLS takes all of it, and all within one patience
+            piece = view[:TLS_SEND_BYTES] if self._is_tls else view  # TLS would send all of it within one patience
             view = view[self._wait_for(self._sock.send, piece) :]
 
     def receive_into(self, buffer: memoryview) -> int:
-        if self._trouble:
-            raise self._trouble
+        if self._error:
+            raise self._error
         count = 0 if self._is_over else self._wait_for(self._sock.recv_into, buffer)
-        return count + self._records_at_hand(buffer[count:]) if count and self._is_tls else count
+        return count + self._read_pending_records(buffer[count:]) if count and self._is_tls else count
 
-    def _records_at_hand(self, buffer: memoryview) -> int:
-        """What has come already behind the first record of TLS, which holds 16 KiB at most: a call for each is slow."""
+    def _read_pending_records(self, buffer: memoryview) -> int:
+        """Read TLS records that have already arrived: each holds 16 KiB at most, and one call per record is slow."""
         from ssl import SSLWantReadError, SSLWantWriteError
 
         total = 0
@@ -297,8 +297,8 @@ class _BoundedSocket:
                 total += count
         except (SSLWantReadError, SSLWantWriteError):
             pass
-        except OSError as error:  # for the next call: what came before it counts
-            self._trouble = error.with_traceback(None)
+        except OSError as error:  # raised by the next call, because the bytes before it count
+            self._error = error.with_traceback(None)
         return total
 
     def _wait_for(self, operation: Callable[[memoryview], int], buffer: memoryview) -> int:
@@ -306,7 +306,7 @@ class _BoundedSocket:
         try:
             return operation(buffer)
         except socket.timeout:
-            self._bound(self.patience)  # says so when it was the deadline
+            self._bound(self.patience)  # raises if it was the deadline
             raise
 
     def makefile(self, mode: str = "rb", buffering: int = -1) -> io.BufferedReader:
@@ -314,8 +314,8 @@ class _BoundedSocket:
         return io.BufferedReader(_Reader(self), 65536)
 
     def is_quiet(self) -> bool:
-        """True when the other side has neither sent nor closed: an idle connection fit for another request."""
-        if self._is_over or self._trouble or (self._is_tls and self._sock.pending()):  # type: ignore[attr-defined]
+        """Whether the other side has neither sent nor closed, so that the connection can be reused."""
+        if self._is_over or self._error or (self._is_tls and self._sock.pending()):  # type: ignore[attr-defined]
             return False
         try:
             readable, _, _ = select.select([self._sock], [], [], 0)
@@ -327,7 +327,7 @@ class _BoundedSocket:
         try:
             self._sock.shutdown(socket.SHUT_RDWR)
         except OSError:
-            pass  # it is closed already
+            pass  # already closed
         self._sock.close()
 
     def reader_closed(self) -> None:

@@ -1,6 +1,6 @@
-"""Answers of the API that come compressed although none was asked for: gateways do that, and a paid answer counts.
+"""Decompress API answers. We never ask for compression, but some gateways compress anyway, and the answer is paid for.
 
-Results keep their bytes as they come: their sums are over those.
+Results are left alone, because their checksums are over the bytes as sent.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ BARE = -zlib.MAX_WBITS  # deflate as some servers send it, without the wrapper
 
 
 def unpacking(send: Send, base: str) -> Send:
-    """`send`, whose answers from the API at `base` are never compressed. Memory is bounded by what is read at once."""
+    """`send`, but answers from the API at `base` are decompressed, block by block."""
 
     def sending(request: Request) -> Response:
         response = send(request)
@@ -47,7 +47,7 @@ class _Reader:
         self._has_begun = False
 
     def read(self, size: int) -> bytes:
-        """Up to `size` bytes, b"" at the end. Raises Fault for what is no compressed text, or ends early."""
+        """Up to `size` bytes, b"" at the end. Raises Fault for damaged data or an early end."""
         while not self._unpacker.eof:
             packed = self._left or self._response.read(size)
             if not packed and not self._has_begun:
@@ -74,7 +74,7 @@ class _Reader:
 
 
 def _beginning(packed: bytes) -> bytes:
-    """As much as can be read of a refusal, which may be cut."""
+    """A refusal, which may be cut off, as far as it can be decompressed."""
     for bits in (EITHER, BARE):
         try:
             return zlib.decompressobj(bits).decompress(packed, REFUSAL_BYTES)

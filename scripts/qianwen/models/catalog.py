@@ -1,9 +1,9 @@
 """The record types of the catalogue, and how a model id finds its row. It knows no table.
 
-A `Model` has one or more `Mode`s; a request is in the first mode whose `when` it meets. A mode names the wire
-shapes it can go by and lists its `Param`s, and a param carries everything that is known about one request
-field: its kind, its limits, the service's default. What is allowed is said here and nowhere else: validation,
-the encoder, the help, the documents and the sandbox all read these rows.
+A `Model` has one or more `Mode`s; a request is in the first mode whose `when` it meets. A mode names its wire shapes
+and lists its `Param`s; a param holds everything that is known about one request field: its kind, its limits, the
+service's default. The rows are the only place that says what is allowed: validation, the encoder, the help, the
+documents and the sandbox all read them.
 """
 
 from __future__ import annotations
@@ -20,23 +20,43 @@ if TYPE_CHECKING:
     Bytes = bytes
     Values = Mapping[str, object]
     Finding = Union[Problem, str]
-    """What a rule answers: a problem refuses the request, a text is a warning."""
-    Rule = Callable[[Values, Mapping[str, Facts]], Iterable[Finding]]
-    """A cross-field rule over the values and the facts of local files (path of the field → facts)."""
+    """What a rule yields: a problem refuses the request, a text is a warning."""
+    Check = Callable[[Values, Mapping[str, Facts]], Iterable[Finding]]
+    """It gets the values and the facts of local files (path of the field → facts)."""
 
 GIVEN = "given"
-"""In `Mode.when`: the field is there and not empty, whatever its value."""
+"""In `Mode.when`: the field is present and not empty, whatever its value."""
+
+
+@record
+class Rule:
+    """A check over several fields, or over the bytes of files, and the sentence that the documents say of it.
+
+    sentence: names and values in backticks.  example: how a prompt calls its references, where the rule asks for that.
+    """
+
+    check: Check
+    sentence: str
+    example: str = ""
+
+    def __call__(self, values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:
+        return self.check(values, facts)
+
+
+def says(sentence: str, example: str = "") -> Callable[[Check], Rule]:
+    """Makes a check a rule: `@says("...")` stands above the function."""
+    return lambda check: Rule(check, sentence, example)
 
 
 @record
 class Size:
     """Which picture sizes a mode makes. Sizes are texts `W*H` in pixels.
 
-    presets: ratio → documented sizes, the preferred first; they are legal before any other rule is asked.
+    presets: ratio → documented sizes, the preferred first; they are legal whatever the other rules say.
     fixed: only the presets are legal.  area, side: inclusive bounds of width × height and of each side.
-    advised_area: outside it is a warning only.  ratio: the long side is at most this many times the short one.
+    advised_area: outside it there is only a warning.  ratio: the long side is at most this many times the short one.
     snap: the service rounds both sides to multiples of it.  tiers: shorthand → its area in pixels.
-    areas: names of price tiers that the API itself does not know → the largest area of each in pixels, the smallest
+    areas: names of price tiers that the API itself does not have → the largest area of each in pixels, the smallest
     first. Such a name means the largest square of its tier, a ratio alone the largest size of the first one.
     default: what the service takes when nothing is sent; empty where the model chooses.
     follows: area in pixels that the service aims at when it takes the ratio of the last input picture.
@@ -60,7 +80,7 @@ class MediaRule:
     """What a media field takes: files of these types.
 
     megabytes: at most, of 1,048,576 bytes.  side: pixels, inclusive (0 as the upper bound: none).  side_is_advice:
-    outside it is a warning only.  ratio: the long side is at most this many times the short one.
+    outside it there is only a warning.  ratio: the long side is at most this many times the short one.
     alpha: transparency is supported.  seconds: length of a clip or a sound, inclusive.  used_seconds: the service
     takes no more than these first ones.  fps: pictures a second, inclusive (0: no bound).
     ascii_url: the address must be plain ASCII.  data_url: a data: URL is taken.  inline_megabytes: a local file up to
@@ -85,9 +105,9 @@ class MediaRule:
 class Source:
     """What a media field names.
 
-    scheme: "http", "https", "oss", "data", or "file", of which `path`, `bytes` and `facts` say more; "base64" is a
-    data: URL without its head.
-    facts: None when the file is of no known format.  fault: why it cannot be used at all.  nearest: what was meant.
+    scheme: "http", "https", "oss", "data", or "file", for which `path`, `bytes` and `facts` are filled in; "base64" is
+    a data: URL without its head.
+    facts: None for an unknown format.  fault: why it cannot be used at all.  nearest: what was probably meant.
     head: the first bytes of a file.
     """
 
@@ -102,7 +122,7 @@ class Source:
 
     @property
     def shown(self) -> str:
-        """The text for people: the bytes of a data: URL are only counted."""
+        """The text for people; the bytes of a data: URL are replaced by their number."""
         if self.scheme == "base64":
             return f"{self.text[:16]}…({len(self.text)} characters)"
         head, comma, encoded = self.text.partition(",")
@@ -120,10 +140,10 @@ class Param:
     cut by the service, or is only advised against (`longest_is_advice`).
     media: one rule for each sort of file that the field takes.  gaps: entries of the list may be empty.
     default: what the service takes when the field is left out.  send: what we send then (None: nothing), and
-    `remark` is the warning given then.  on_wire: False when the field is checked but is none of the API's.
-    empty: a value that says the same as leaving the field out, and is left out.
-    also: other names under which users know the field.  essential: without it the result is another product, so that
-    a model that lacks it refuses it instead of leaving it out.
+    `remark` is the warning given then.  on_wire: False for a field that is checked but never sent.
+    empty: a value that means the same as leaving the field out; it is not sent.
+    also: other names for the field.  essential: the field decides what is made, so a model without it refuses it
+    instead of leaving it out.
     """
 
     name: str
@@ -162,24 +182,24 @@ PATIENCE = 180
 class Mode:
     """One way to use a model.
 
-    sync, task: the wire shapes it can go by, answered in one exchange or submitted and waited for.
+    sync, task: its wire shapes, for one exchange and for a task that is polled; "" where it has no such way.
     when: field → value (or GIVEN) that puts a request into this mode.
-    when_any: fields of which one must be given for it as well.
-    excludes: fields of other modes that cannot be given together with what chooses this one.
+    when_any: at least one of these fields must be given as well.
+    excludes: fields of other modes that cannot be combined with the fields that choose this one.
     text_first: the prompt stands before the pictures on the wire.
-    bills: the field that bounds how many units are paid for; `most` is that bound where the field is not given and has
-    no default.  is_ceiling: the model may make fewer.  lasts: the field whose file is as long as the result.
-    bills_clips: the seconds of the clips that are sent are paid for too.  most_of_clips, most_in_all: seconds of those
-    clips together, and with the result, at most (0: no such limit).
-    bills_by_area: a picture's price goes by the `areas` of its size, and the pictures that are sent are paid for too.
+    bills: the field that limits how many units are billed; `most` is the limit where the field is not given and has no
+    default.  is_ceiling: the model may make fewer.  lasts: the field whose file is as long as the result.
+    bills_clips: the seconds of input clips are billed too.  most_of_clips, most_in_all: the most seconds of those clips
+    together, and of clips and result together (0: no limit).
+    bills_by_area: a picture is priced by the `areas` of its size, and input pictures are billed too.
     interleaved: the answer is texts and pictures in turn.
-    answer: how the final answer is laid out, where its wire shape has several layouts; empty for the plain one.
+    answer: the layout of the final answer, where its wire shape has several; empty for the plain one.
     usage: the fields of `usage` in the answer about a video, with spaces between.
-    fps: frames a second of the result, where the answer tells them.
+    fps: frames a second of the result, where the answer states them.
     pixels: tier → ratio → the size in pixels that they make, for translating between the two ways to say it.
     usual: how long a task takes, in words.
     patience: minutes of waiting and running together after which the service gives a task up.
-    as_given: nothing is checked and nothing of ours is added.
+    as_given: nothing is checked and nothing is added.
     """
 
     name: str
@@ -212,7 +232,7 @@ class Mode:
         return next((param for param in self.params if param.name == name), None)
 
     def is_for(self, values: Values) -> bool:
-        """Whether a request with these values is in this mode, unless an earlier one of its model takes it."""
+        """Whether this mode fits a request with these values; an earlier mode of the model may take it first."""
         if not meets(self.when, values):
             return False
         return not self.when_any or any(says_something(values.get(name)) for name in self.when_any)
@@ -222,12 +242,12 @@ class Mode:
 class Model:
     """A row: what is documented about one model id. `checked` is the date (YYYY-MM-DD) of the last look at `source`.
 
-    kinds: the ways of working by which users choose (t2v, i2v, …), where a program has several; the first is its own.
+    kinds: the ways of working that users choose from (t2v, i2v, …), where a program has several; the first is its own.
     sound: whether its videos have sound.
-    tells_rewriting: its answers show the prompt that the service made of the user's.
-    instead: field that it lacks → how to ask for the same of this model.
+    tells_rewriting: its answers contain the rewritten prompt.
+    instead: field that it lacks → how to get the same from this model.
     twins: region → the spelling of the same model there, for regions that do not know this one.
-    ends: the day (YYYY-MM-DD) that the service announced as the model's last.  replacement: what it names instead.
+    ends: the model's announced last day (YYYY-MM-DD).  replacement: the model that the service names instead.
     """
 
     id: str
@@ -249,7 +269,7 @@ class Model:
 
 @record
 class Default:
-    """The model that is taken when none is named and the fields meet `when`. regional: region → its spelling there."""
+    """The model for requests that name none and whose fields meet `when`. regional: region → its spelling there."""
 
     model: str
     when: Mapping[str, object] = {}
@@ -258,9 +278,9 @@ class Default:
 
 @record
 class Found:
-    """A row for an id. `id` is what goes on the wire; `note` is for the user when the row was not named outright.
+    """A row for an id. `id` is what goes on the wire; `note` tells the user when the id is not simply that of the row.
 
-    exact: the row is the id's own, and not that of a relative.  why: how the id was chosen when none was named.
+    exact: the row is the id's own, not a relative's.  why: how the id was chosen when none was named.
     """
 
     model: Model
@@ -302,16 +322,16 @@ class Flag:
 
 @record
 class Catalog:
-    """Everything that one program can be asked for.
+    """Everything that one program can make.
 
     noun: what it makes.  unit: what is billed.  folder: where results go by default.
     families: glob of ids → id of the row whose rules an unknown id takes; the first match counts.
     elsewhere: the program that makes another kind of media, and globs of its ids.
-    closed: gives globs of ids that no request of ours can reach, each with what such a model is.
-    makers: the row for an id with its maker's name before a slash, and globs of those that are the other program's.
+    closed: globs of ids that these programs cannot call, each with the reason.
+    makers: the row for ids of the form maker/model, and globs of those that belong to the other program.
     defaults: the first whose condition is met counts; the last one has none.
     kinds: what `--mode` may say, where a program has several ways of working.  keeps_replies: the service's whole
-    answer is saved beside each result.
+    answer is saved next to each result.
     """
 
     program: str
@@ -327,17 +347,17 @@ class Catalog:
     defaults: tuple[Default, ...]
     kinds: tuple[str, ...] = ()
     keeps_replies: bool = False
-    closed: Callable[[], tuple[tuple[str, str], ...]] = tuple
+    closed: tuple[tuple[str, str], ...] = ()
     makers: tuple[Model, tuple[str, ...]] | None = None
 
 
 def says_something(value: object) -> bool:
-    """Whether a field is really given: not null, not off, not empty."""
+    """Whether a field is really given: not null, false or empty."""
     return value is not None and value is not False and value != "" and value != [] and value != {}
 
 
 def meets(when: Mapping[str, object], values: Values) -> bool:
-    """Whether the values fulfil the conditions of a `Mode` or a `Default`."""
+    """Whether the values meet the conditions of a `Mode` or a `Default`."""
     return all(
         says_something(values.get(name)) if wanted is GIVEN else values.get(name) == wanted
         for name, wanted in when.items()
@@ -350,7 +370,7 @@ SNAPSHOT = r"-20\d\d-\d\d-\d\d$"
 def find(catalog: Catalog, model_id: str) -> Found | None:
     """The row for an id: by name, by alias, as a dated snapshot of a name, else by its maker or its nearest family.
 
-    None when no request of this program can reach the model; `why_not` says why.
+    None when this program cannot call the model; `why_not` says why.
     """
     rows = {model.id: model for model in catalog.models}
     names = {alias: model for model in catalog.models for alias in model.aliases}
@@ -379,16 +399,16 @@ def find(catalog: Catalog, model_id: str) -> Found | None:
 
 
 def why_not(catalog: Catalog, model_id: str) -> tuple[str, str]:
-    """Why an id without a row cannot be asked for here, and what to do instead; two empty texts when it can be.
+    """Why this program cannot call an id without a row, and what to do instead; two empty texts when it can.
 
-    Of a family and a closed glob that both fit, the one that says more letters of the id counts.
+    If a family and a closed glob both match, the one with more letters wins.
     """
     program, foreign = catalog.elsewhere
     another = (f"the model {model_id} makes another kind of media", f"use {program} for it")
     if "/" in model_id and catalog.makers:
         return another if _matches(model_id, catalog.makers[1]) else NOTHING
     family = _letters(_family(catalog, model_id)[0])
-    for pattern, sentence in catalog.closed():
+    for pattern, sentence in catalog.closed:
         if _letters(pattern) > family and _matches(model_id, (pattern,)):
             return f"{model_id} cannot be asked for here: {sentence}", f"{catalog.program} --list-models shows what can"
     return another if _matches(model_id, foreign) else NOTHING

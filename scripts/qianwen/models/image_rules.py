@@ -1,11 +1,12 @@
-"""The rules of the picture models that need more than one field, or the bytes of a file: a named function for each.
+"""The rules of the picture models over several fields, or over the bytes of a file: a named function and its sentence.
 
-A rule answers problems, which refuse the request, and texts, which warn. Sources are the pages that the rows name.
+A rule yields problems, which refuse the request, and texts, which warn. Their sources are the pages that the rows name.
 """
 
 from __future__ import annotations
 
 from ..errors import Problem
+from .catalog import says
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from .catalog import Finding, Values
 
 
+@says("`bbox_list` has one list for each picture, `[]` for none, each with at most two boxes.")
 def boxes_fit_the_pictures(values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:
     """`bbox_list`: one list per picture, at most two boxes each, inside the picture where its size is known."""
     boxes = values.get("bbox_list")
@@ -29,7 +31,7 @@ def boxes_fit_the_pictures(values: Values, facts: Mapping[str, Facts]) -> Iterab
     for index, of_picture in enumerate(boxes):
         path = f"bbox_list[{index}]"
         if not isinstance(of_picture, list) or len(of_picture) > 2:
-            yield Problem(path, of_picture, "is no list of at most two boxes", "0 to 2 boxes")
+            yield Problem(path, of_picture, "must be a list of at most two boxes", "0 to 2 boxes")
             continue
         picture = facts.get(f"reference_images[{index}]")
         if of_picture and picture and picture.turn != 1:
@@ -44,28 +46,30 @@ def boxes_fit_the_pictures(values: Values, facts: Mapping[str, Facts]) -> Iterab
 def _box_problems(path: str, box: object, picture: Facts | None) -> Iterable[Problem]:
     whole = isinstance(box, list) and len(box) == 4 and all(type(side) is int for side in box)
     if not whole or not isinstance(box, list):
-        yield Problem(path, box, "is no box", "[left, top, right, bottom] in whole pixels")
+        yield Problem(path, box, "is not a box", "[left, top, right, bottom] in whole pixels")
         return
     left, top, right, bottom = box
     if not (0 <= left < right and 0 <= top < bottom):
         yield Problem(path, box, "has its corners in the wrong order", "0 <= left < right and 0 <= top < bottom")
     elif picture and picture.width and (right > picture.width or bottom > picture.height):
-        yield Problem(path, box, "leaves the picture", f"inside {picture.width}*{picture.height}")
+        yield Problem(path, box, "reaches beyond the picture", f"inside {picture.width}*{picture.height}")
 
 
+@says("`bbox_list` together with `enable_sequential` may be refused by the service.")
 def boxes_in_a_set(values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:
-    """One other client says that boxes and sets exclude each other; no official page does."""
+    """Another client says that boxes and sets exclude each other; no official page does."""
     if values.get("bbox_list"):
         yield "bbox_list together with enable_sequential may be refused by the service"
 
 
+@says('In `color_palette` every ratio is a text such as "25.00%"; they add up to exactly 100.00%.')
 def palette_adds_up(values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:
     """`color_palette`: 3 to 10 colors whose ratios add up to exactly 100.00 %, in decimal arithmetic."""
     palette = values.get("color_palette")
     if palette is None:
         return
     if not isinstance(palette, list) or not 3 <= len(palette) <= 10:
-        yield Problem("color_palette", palette, "is no list of 3 to 10 colors", "3 to 10 colors, 8 are best")
+        yield Problem("color_palette", palette, "must be a list of 3 to 10 colors", "3 to 10 colors, 8 are best")
         return
     from decimal import Decimal
 
@@ -81,7 +85,11 @@ def palette_adds_up(values: Values, facts: Mapping[str, Facts]) -> Iterable[Find
         last = Decimal(palette[-1]["ratio"].rstrip("%")) + 100 - total
         nearest = f"{last:.2f}% as the last ratio" if last > 0 else None
         yield Problem(
-            "color_palette", f"{total}%", "has ratios that do not add up", "a sum of exactly 100.00%", nearest
+            "color_palette",
+            f"{total}%",
+            "has ratios that do not add up to 100.00%",
+            "a sum of exactly 100.00%",
+            nearest,
         )
 
 
@@ -89,13 +97,17 @@ def _color_problems(path: str, entry: object) -> Iterable[Problem]:
     import re
 
     if not isinstance(entry, dict) or set(entry) != {"hex", "ratio"}:
-        yield Problem(path, entry, "is no color", '{"hex": "#RRGGBB", "ratio": "NN.NN%"}')
+        yield Problem(path, entry, "is not a color", '{"hex": "#RRGGBB", "ratio": "NN.NN%"}')
         return
     if not isinstance(entry["hex"], str) or not re.fullmatch(r"#[0-9A-Fa-f]{6}", entry["hex"]):
-        yield Problem(f"{path}.hex", entry["hex"], "is no color code", "#RRGGBB")
+        yield Problem(f"{path}.hex", entry["hex"], "is not a color code", "#RRGGBB")
     if not isinstance(entry["ratio"], str) or not re.fullmatch(r"\d{1,3}\.\d\d%", entry["ratio"]):
         yield Problem(
-            f"{path}.ratio", entry["ratio"], "is no share", "a text with two decimals and %", _as_ratio(entry["ratio"])
+            f"{path}.ratio",
+            entry["ratio"],
+            "is not a share",
+            "a text with two decimals and %",
+            _as_ratio(entry["ratio"]),
         )
 
 
@@ -109,22 +121,27 @@ def _as_ratio(value: object) -> str | None:
         return None
 
 
+@says("`prompt_extend_mode` agent works from text alone; with pictures it is direct.")
 def agent_works_from_text(values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:
-    """`prompt_extend_mode` agent is refused by the service when pictures are given."""
+    """The service refuses `prompt_extend_mode` agent when pictures are given."""
     if values.get("prompt_extend_mode") == "agent":
         yield Problem(
             "prompt_extend_mode", "agent", "works from text alone, not with pictures", "direct", "direct", "choice"
         )
 
 
+@says(
+    "`enable_thinking` and `prompt_extend_mode` work only while `prompt_extend` is true (its default); else a warning."
+)
 def thinks_while_rewriting(values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:
-    """The service thinks, and has a way to rewrite, only while it rewrites the prompt."""
+    """Thinking, and the choice of how to rewrite, have an effect only while the service rewrites the prompt."""
     if values.get("prompt_extend") is False:
         for name in ("enable_thinking", "prompt_extend_mode"):
             if values.get(name):
                 yield f"{name} works only while prompt_extend is true"
 
 
+@says("`mask_image_url` has exactly the pixels of `base_image_url`.")
 def mask_matches_the_base(values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:
     base, mask = facts.get("base_image_url"), facts.get("mask_image_url")
     if base and mask and base.width and mask.width and (base.width, base.height) != (mask.width, mask.height):

@@ -1,7 +1,7 @@
-"""The API's `media` array: its types of items, and the flat fields under which the same things are asked for.
+"""The API's `media` array: its types of items, and the flat field for each of them.
 
-Inside the client a request is flat, whichever way it was written: `unpack` takes an array apart, `pack` puts the array
-of the wire together. Source: the API references of Wan 2.7, Wan 3.0 and HappyHorse.
+Inside the client every request is flat, however it was written: `unpack` takes an array apart, `pack` builds the
+array for the wire. Source: the API references of Wan 2.7, Wan 3.0 and HappyHorse.
 """
 
 from __future__ import annotations
@@ -27,6 +27,12 @@ SINGLE: Mapping[str, str] = {
 """Type of an item that may stand once → its flat field."""
 IMAGE, VIDEO, AUDIO = "reference_image", "reference_video", "reference_audio"
 KINDS = (IMAGE, VIDEO, AUDIO)
+NOUNS: Mapping[str, str] = {
+    **dict.fromkeys((IMAGE, "image"), "picture"),
+    **dict.fromkeys((VIDEO, "video"), "clip"),
+    **dict.fromkeys((AUDIO, "audio"), "sound"),
+}
+"""Type of a reference, or the first half of a media type → what people call it."""
 REFERENCES, VOICES, TYPES = "reference_urls", "reference_voices", "reference_types"
 """The lists that stand for the reference items: addresses, voices (with gaps), and types where they were named."""
 FLAT = frozenset({*SINGLE.values(), REFERENCES, VOICES, TYPES})
@@ -45,9 +51,9 @@ class Unpacked:
 
 
 def unpack(fields: Values, kinds: tuple[str, ...] = KINDS) -> Unpacked:
-    """The request with its `media` array as flat fields. An item that is none, or that stands twice, is a problem.
+    """The request with its `media` array as flat fields. Something that is not an item, or occurs twice, is a problem.
 
-    kinds: the types of references that there are.
+    kinds: the types of references that exist.
     """
     flat = {name: value for name, value in fields.items() if name != "media"}
     names: dict[str, str] = {}
@@ -56,7 +62,7 @@ def unpack(fields: Values, kinds: tuple[str, ...] = KINDS) -> Unpacked:
     if items is None:
         return Unpacked(flat, names, ())
     if not isinstance(items, list):
-        return Unpacked(flat, names, (Problem("media", items, "is no list", 'a list of {"type": …, "url": …}'),))
+        return Unpacked(flat, names, (Problem("media", items, "must be a list", 'a list of {"type": …, "url": …}'),))
     for index, item in enumerate(items):
         path = f"media[{index}]"
         problem = _fault(path, item, flat, kinds)
@@ -73,16 +79,16 @@ def unpack(fields: Values, kinds: tuple[str, ...] = KINDS) -> Unpacked:
 def _fault(path: str, item: object, flat: Mapping[str, Any], kinds: tuple[str, ...]) -> Problem | None:
     types = (*SINGLE, *kinds)
     if not isinstance(item, dict) or "url" not in item:
-        return Problem(path, item, "is no item", '{"type": …, "url": …}', reason="type")
+        return Problem(path, item, "is not an item", '{"type": …, "url": …}', reason="type")
     if not isinstance(item["url"], str) or not item["url"].strip():
-        return Problem(f"{path}.url", item["url"], "is no file and no URL", "one path or one URL", reason="type")
+        return Problem(f"{path}.url", item["url"], "is neither a file nor a URL", "one path or one URL", reason="type")
     if item.get("type") not in types:
-        return Problem(f"{path}.type", item.get("type"), "is no type of an item", ", ".join(types), reason="choice")
+        return Problem(f"{path}.type", item.get("type"), "is not a type of item", ", ".join(types), reason="choice")
     if SINGLE.get(item["type"]) in flat:
         return Problem(f"{path}.type", item["type"], "is given twice", "each type once", reason="count")
     unknown = sorted(set(item) - {"type", "url", "reference_voice"})
     if unknown:
-        return Problem(f"{path}.{unknown[0]}", item[unknown[0]], "is no part of an item", "type, url, reference_voice")
+        return Problem(f"{path}.{unknown[0]}", item[unknown[0]], "is not part of an item", "type, url, reference_voice")
     if "reference_voice" in item and item["type"] in SINGLE:
         return Problem(
             f"{path}.reference_voice", item["reference_voice"], "belongs to a reference", f"{IMAGE}, {VIDEO}"
@@ -93,7 +99,7 @@ def _fault(path: str, item: object, flat: Mapping[str, Any], kinds: tuple[str, .
 def _add_reference(
     flat: dict[str, Any], names: dict[str, str], path: str, item: Mapping[str, Any]
 ) -> Iterator[Problem]:
-    """Add to the parallel lists; new ones, because those in `flat` are the user's. What stands in both is a problem."""
+    """Add to the parallel lists, as copies: those in `flat` are the user's. A contradiction is a problem."""
     urls = flat[REFERENCES] = [*as_list(flat.get(REFERENCES)), item["url"]]
     place = len(urls) - 1
     for name, key in ((VOICES, "reference_voice"), (TYPES, "type")):
@@ -102,7 +108,7 @@ def _add_reference(
         entries = flat[name] = as_list(flat.get(name))
         entries += [None] * (place + 1 - len(entries))
         if entries[place] not in (None, "", item[key]):
-            yield Problem(f"{path}.{key}", item[key], f"says something else than {name}[{place}]", "one of them")
+            yield Problem(f"{path}.{key}", item[key], f"contradicts {name}[{place}]", "one of them")
         entries[place] = item[key]
     names[f"{REFERENCES}[{place}]"] = f"{path}.url"
     names.setdefault(REFERENCES, path)
@@ -113,10 +119,10 @@ def _add_reference(
 
 
 def pack(values: Values, types: tuple[str, ...]) -> Any:
-    """The `media` array of the wire. What was given as an array stands first, as it is; what is none is alone.
+    """The `media` array for the wire. A given array comes first, unchanged; a given value of another type is returned.
 
-    types: of the items that the API has. Where it has no `video`, a clip to edit is the first of the reference clips;
-    where a voice is no part of a reference, it is a reference of its own behind them.
+    types: the types of items that the API has. Without `video`, a clip to edit goes as the first reference clip; with
+    `reference_audio`, each voice goes as a reference of its own, after the others.
     """
     given = values.get("media", [])
     if not isinstance(given, list):
@@ -136,7 +142,7 @@ def pack(values: Values, types: tuple[str, ...]) -> Any:
 
 
 def type_of(url: object) -> str:
-    """What a reference is, by the ending of its address."""
+    """The type of a reference, judged by the suffix of its address."""
     path = _path(url)
     if path.endswith(SOUNDS) or path.startswith("data:audio/"):
         return AUDIO
@@ -144,7 +150,7 @@ def type_of(url: object) -> str:
 
 
 def is_picture(url: object) -> bool:
-    """Whether an address says by its ending that it is a picture."""
+    """Whether the suffix of an address is that of a picture."""
     return _path(url).endswith(PICTURES) or _path(url).startswith("data:image/")
 
 

@@ -1,7 +1,7 @@
-"""Results wherever an answer has them: pictures that stand inside it are set apart, links in odd places are found.
+"""Finds results anywhere in an answer: takes inline pictures out, and finds links in undocumented places.
 
-Tasks of other models and of other programs are collected too, and gateways have layouts of their own. What was paid
-for is read out of all of them. Nothing here knows a model.
+Tasks of other models and programs are collected too, and gateways have layouts of their own. What was paid for is
+read out of all of them. Nothing here depends on a model.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _NO_RESULTS = (
 
 
 def native(body: JSON) -> tuple[JSON, Mapping[str, str]]:
-    """An answer in the native layout, and the base64 of the pictures that stood in it, by what stands for them there.
+    """An answer in the native layout, and the base64 of its inline pictures by the names that replace them.
 
     `data: [{url | b64_json}]` becomes `output.results`.
     """
@@ -44,7 +44,7 @@ def native(body: JSON) -> tuple[JSON, Mapping[str, str]]:
 
 
 class _Apart:
-    """inline: base64 texts by the names that were put in their places; the same text has one name."""
+    """inline: base64 texts by the names that replaced them; equal texts share a name."""
 
     def __init__(self) -> None:
         self.inline: dict[str, str] = {}
@@ -70,22 +70,24 @@ class _Apart:
 
 def _is_picture(text: str, key: str) -> bool:
     if is_inline(text):
-        return False  # it was set apart before
+        return False  # it was replaced before
     if key == "b64_json":
         return bool(text)
     return re.match(_DATA_URL, text) is not None or (len(text) >= SHORTEST_BARE and re.match(_BARE, text) is not None)
 
 
 def is_inline(url: str) -> bool:
-    """Whether a result has no address, because it came inside an answer."""
+    """Whether a result came inside an answer and so has no address."""
     return url.startswith(f"{INLINE}(")
 
 
 def decoded(encoded: str) -> bytes:
-    """The bytes of a picture that stood in an answer, bare or as a data: URL. Raises ValueError for no base64."""
+    """The bytes of an inline picture, bare base64 or a data: URL. Raises ValueError when it is not base64."""
     import base64
+    from urllib.parse import unquote
 
-    text = "".join(encoded[encoded.find(",") + 1 :].split()).replace("-", "+").replace("_", "/")
+    text = encoded[encoded.find(",") + 1 :]
+    text = "".join((unquote(text) if "%" in text else text).split()).replace("-", "+").replace("_", "/")
     return base64.b64decode(text.rstrip("=") + "=" * (-len(text.rstrip("=")) % 4), validate=True)
 
 
@@ -93,12 +95,12 @@ LINKS = ("url", "video_url", "image_url", "output_video_url", "output_image_url"
 
 
 def link_in(fields: Mapping[str, Any]) -> str:
-    """The address of a result in an object, "" for none: the most usual name counts."""
+    """The address of a result in an object, "" for none; the most common field name wins."""
     return next((fields[name] for name in LINKS if isinstance(fields.get(name), str) and fields[name]), "")
 
 
 def elsewhere(value: object, path: str = "", depth: int = 0) -> Iterator[tuple[str, str]]:
-    """(path, URL) of the links to pictures and videos anywhere in an answer, but for what repeats the request."""
+    """(path, URL) of links to pictures and videos anywhere in an answer, except in fields that repeat the request."""
     if isinstance(value, str):
         if re.fullmatch(_MEDIA_LINK, value) or is_inline(value):
             yield path, value

@@ -1,12 +1,13 @@
-"""The rules of the video models that need more than one field, or the bytes of a file: a named function for each.
+"""The rules of the video models over several fields, or over the bytes of a file: a named function and its sentence.
 
-A rule answers problems, which refuse the request, and texts, which warn. Sources are the pages that the rows name.
+A rule yields problems, which refuse the request, and texts, which warn. Their sources are the pages that the rows name.
 """
 
 from __future__ import annotations
 
 from ..errors import Problem
-from .media_items import AUDIO, IMAGE, VIDEO, as_list, type_of
+from .catalog import says
+from .media_items import AUDIO, IMAGE, NOUNS, VIDEO, as_list, type_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,8 +21,9 @@ ROUNDING_SECONDS = 0.1  # a clip "of fifteen seconds" often has a few frames mor
 
 
 def names_its_references(pattern: str, example: str) -> Rule:
-    """A warning when the prompt calls none of its references by name."""
+    """Warns when the prompt names none of its references."""
 
+    @says(f"The prompt calls the references {example}; else a warning.", example)
     def rule(values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:
         import re
 
@@ -32,29 +34,28 @@ def names_its_references(pattern: str, example: str) -> Rule:
 
 
 LEGAL_MEDIA = (
-    {"first_frame_url"},
-    {"first_frame_url", "driving_audio_url"},
-    {"first_frame_url", "last_frame_url"},
-    {"first_frame_url", "last_frame_url", "driving_audio_url"},
-    {"first_clip_url"},
-    {"first_clip_url", "last_frame_url"},
+    ("first_frame_url",),
+    ("driving_audio_url", "first_frame_url"),
+    ("first_frame_url", "last_frame_url"),
+    ("driving_audio_url", "first_frame_url", "last_frame_url"),
+    ("first_clip_url",),
+    ("first_clip_url", "last_frame_url"),
 )
+_LEGAL = "; ".join(map(" + ".join, LEGAL_MEDIA))
+_IN_BACKTICKS = "; ".join(" + ".join(f"`{field}`" for field in fields) for fields in LEGAL_MEDIA)
 
 
+@says(f"Media, one of: {_IN_BACKTICKS}.")
 def legal_combination(values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:
     """Only six sets of media are legal for wan2.7-i2v."""
-    given = {
-        name
-        for name in ("first_frame_url", "last_frame_url", "first_clip_url", "driving_audio_url")
-        if values.get(name)
-    }
+    fields = ("driving_audio_url", "first_clip_url", "first_frame_url", "last_frame_url")
+    given = tuple(name for name in fields if values.get(name))
     if given not in LEGAL_MEDIA:
-        allowed = "; ".join(" + ".join(sorted(names)) for names in LEGAL_MEDIA)
-        message = "is no legal combination" if given else "is missing: a first frame or a first clip"
-        reason = "invalid" if given else "missing"
-        yield Problem("media", " + ".join(sorted(given)) or None, message, allowed, reason=reason)
+        message = "is not a combination that the model takes" if given else "is missing: a first frame or a first clip"
+        yield Problem("media", " + ".join(given) or None, message, _LEGAL, reason="invalid" if given else "missing")
 
 
+@says("With `first_clip_url`, `duration` is the whole length and must exceed the clip's.")
 def longer_than_the_clip(values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:
     """A continuation contains the clip: `duration` is the whole length."""
     clip, duration = facts.get("first_clip_url"), values.get("duration", 5)
@@ -66,17 +67,20 @@ def longer_than_the_clip(values: Values, facts: Mapping[str, Facts]) -> Iterable
         )
 
 
+@says("`shot_type` multi needs `prompt_extend` true (its default).")
 def shots_need_rewriting(values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:
     if values.get("shot_type") == "multi" and values.get("prompt_extend") is False:
         yield Problem("prompt_extend", False, "rules out shot_type multi", "true, or left out", True, "choice")
 
 
+@says("With `audio` false the video is silent, whatever `audio_url` says.")
 def silence_or_a_track(values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:
     if values.get("audio") is False and values.get("audio_url"):
         yield "with audio false the video is silent; audio_url is not heard"
 
 
 def counts_by_kind(most_pictures: int, most_clips: int) -> Rule:
+    @says(f"Of `reference_urls` at most {most_pictures} are pictures and {most_clips} are clips.")
     def rule(values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:
         kinds = _clips(values, facts)
         for count, most, noun in (
@@ -100,18 +104,21 @@ def _clips(values: Values, facts: Mapping[str, Facts]) -> list[bool]:
     return kinds
 
 
+@says("With a clip in `reference_urls`, `duration` is at most 10.")
 def shorter_with_a_clip(values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:
     duration = values.get("duration", 5)
     if any(_clips(values, facts)) and isinstance(duration, int) and duration > 10:
         yield Problem("duration", duration, "is out of range with a clip among the references", "2 to 10", 10, "range")
 
 
+@says("References are pictures; a clip is refused.")
 def pictures_alone(values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:
     for index, (url, is_clip) in enumerate(zip(as_list(values.get("reference_urls")), _clips(values, facts))):
-        if is_clip and f"reference_urls[{index}]" not in facts:  # of a local file its bytes have told already
+        if is_clip and f"reference_urls[{index}]" not in facts:  # the bytes of a local file were looked at before
             yield Problem(f"reference_urls[{index}]", url, "is a clip", "pictures (reference_image)", reason="format")
 
 
+@says("`reference_voices` stand in the places of `reference_urls`; null leaves a place empty.")
 def voices_have_owners(values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:
     voices, owners = len(as_list(values.get("reference_voices"))), len(as_list(values.get("reference_urls")))
     if voices > owners:
@@ -120,25 +127,24 @@ def voices_have_owners(values: Values, facts: Mapping[str, Facts]) -> Iterable[F
         )
 
 
+@says("`reference_types` is needed only where the suffix of an address does not tell a picture, a clip or a sound.")
 def types_are_true(values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:
-    """A type that was named is that of the file."""
+    """A type that is given has to be the type of the file."""
     starts = {IMAGE: "image/", VIDEO: "video/", AUDIO: "audio/"}
     for index, kind in enumerate(as_list(values.get("reference_types"))):
         path = f"reference_urls[{index}]"
         if isinstance(kind, str) and path in facts and not facts[path].type.startswith(starts[kind]):
             right = next((name for name, start in starts.items() if facts[path].type.startswith(start)), "")
-            yield Problem(path, facts[path].type, f"is no {kind}", right, right, "format")
+            yield Problem(path, facts[path].type, f"is not a {kind}", right, right, "format")
 
 
+@says("References are no sounds; a voice stands in `reference_voices`.")
 def no_sounds(values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:
-    """References are pictures and clips; of a local file its bytes have told already."""
+    """References are pictures and clips; the bytes of a local file were looked at before."""
     for index, url in enumerate(as_list(values.get("reference_urls"))):
         if type_of(url) == AUDIO and f"reference_urls[{index}]" not in facts:
-            allowed = "a picture or a clip; a sound stands in reference_voices, beside the one who speaks so"
+            allowed = "a picture or a clip; give a sound in reference_voices, in the place of the one who speaks"
             yield Problem(f"reference_urls[{index}]", url, "is a sound", allowed, reason="format")
-
-
-_NOUNS = {IMAGE: "picture", VIDEO: "clip", AUDIO: "sound"}
 
 
 def _kinds(values: Values, facts: Mapping[str, Facts]) -> list[tuple[str, str]]:
@@ -158,11 +164,12 @@ def _kinds(values: Values, facts: Mapping[str, Facts]) -> list[tuple[str, str]]:
 def at_most_of_each(pictures: int, clips: int, sounds: int) -> Rule:
     """How many of each kind may be sent, whichever fields name them."""
 
+    @says(f"At most {pictures} pictures, {clips} clips and {sounds} sounds in all.")
     def rule(values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:
         kinds = [kind for _, kind in _kinds(values, facts)]
         for kind, most in ((IMAGE, pictures), (VIDEO, clips), (AUDIO, sounds)):
             if kinds.count(kind) > most:
-                noun = _NOUNS[kind] + "s"
+                noun = NOUNS[kind] + "s"
                 count = kinds.count(kind)
                 yield Problem(
                     "reference_urls", count, f"is too many {noun}", f"up to {most} {noun}", most, reason="count"
@@ -174,12 +181,13 @@ def at_most_of_each(pictures: int, clips: int, sounds: int) -> Rule:
 def short_together(together: int) -> Rule:
     """The clips together, and the sounds together, last no longer than this; each alone is checked with its file."""
 
+    @says(f"The clips last {together} s together at most, and so do the sounds.")
     def rule(values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:
         for kind in (VIDEO, AUDIO):
             paths = [path for path, own in _kinds(values, facts) if own == kind]
             known = [facts[path].seconds for path in paths if path in facts]
             if len(known) > 1 and sum(known) > together + ROUNDING_SECONDS * len(known):
-                noun = _NOUNS[kind] + "s"
+                noun = NOUNS[kind] + "s"
                 path = next(path for path in reversed(paths) if path in facts)
                 allowed = f"{noun} of {together} s together"
                 yield Problem(path, f"{sum(known):.1f} s", f"makes the {noun} too long", allowed, reason="range")
@@ -190,6 +198,7 @@ def short_together(together: int) -> Rule:
 def room_for_the_clips(together: int) -> Rule:
     """Clips and result together last no longer than this."""
 
+    @says(f"Clips and result last {together} s together at most; with -1 the model keeps to that.")
     def rule(values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:
         paths = [path for path, kind in _kinds(values, facts) if kind == VIDEO]
         known = [facts[path].seconds for path in paths if path in facts and facts[path].seconds]
@@ -203,6 +212,7 @@ def room_for_the_clips(together: int) -> Rule:
     return rule
 
 
+@says("`file` and `link` exclude each other, and with either `prompt_extend` must be true.")
 def document_or_page(values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:
     """A document and a web page exclude each other, and either needs its prompt rewritten."""
     given = [name for name in ("file", "link") if values.get(name)]
@@ -212,28 +222,33 @@ def document_or_page(values: Values, facts: Mapping[str, Facts]) -> Iterable[Fin
         yield Problem("prompt_extend", False, f"must be true with {given[0]}", "true, or left out", True, "choice")
 
 
+@says("Words or media, at least one.")
 def something_to_show(values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:
     """Words or media: lists of gaps are neither."""
     if not (_kinds(values, facts) or any(values.get(name) for name in ("prompt", "file", "link"))):
         yield Problem("prompt", None, "is missing: what happens in the video", "words, or media", reason="missing")
 
 
+@says("`reference_voices` are sent as sounds of their own, behind `reference_urls`; a warning.")
 def voices_are_references(values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:
     if any(as_list(values.get("reference_voices"))):
         yield "the voices are sent as sounds of their own, behind the references; say in the prompt whose Audio 1 is"
 
 
+@says("`ratio` 21:9 stands in one copy of the page only; a warning.")
 def ratio_in_one_copy(values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:
     """Only the newest copy of the page lists it, and clients that follow the page refuse it."""
     if values.get("ratio") == "21:9":
         yield "ratio 21:9 stands in one copy of the model's page only; the service may refuse it"
 
 
+@says("The service ignores `ratio` when `first_frame_url` is given.")
 def ratio_of_the_first_frame(values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:
     if values.get("first_frame_url") and values.get("ratio"):
         yield "ratio is ignored by the service when a first frame is given"
 
 
+@says("`obj_or_bg` has an entry for each of `ref_images_url`, at most one bg; one picture needs none.")
 def one_kind_for_each_picture(values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:
     """`obj_or_bg` says for each reference whether it is a subject or the background."""
     kinds, pictures = values.get("obj_or_bg"), as_list(values.get("ref_images_url"))
@@ -248,15 +263,16 @@ def one_kind_for_each_picture(values: Values, facts: Mapping[str, Facts]) -> Ite
             )
         return
     if not isinstance(kinds, list) or any(kind not in ("obj", "bg") for kind in kinds):
-        yield Problem("obj_or_bg", kinds, "is no list of obj and bg", '["obj", "bg"]', reason="choice")
+        yield Problem("obj_or_bg", kinds, "must be a list of obj and bg", '["obj", "bg"]', reason="choice")
     elif len(kinds) != len(pictures):
         yield Problem(
-            "obj_or_bg", kinds, "has another length than ref_images_url", f"{len(pictures)} entries", reason="count"
+            "obj_or_bg", kinds, "must be as long as ref_images_url", f"{len(pictures)} entries", reason="count"
         )
     elif kinds.count("bg") > 1:
         yield Problem("obj_or_bg", kinds, "names more than one background", "at most one bg", reason="count")
 
 
+@says("One of `mask_image_url` (better) and `mask_video_url`; `expand_ratio` and `expand_mode` only while tracking.")
 def one_mask(values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:
     masks = [name for name in ("mask_image_url", "mask_video_url") if values.get(name)]
     if not masks:
@@ -265,7 +281,7 @@ def one_mask(values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:
         )
     if len(masks) > 1:
         yield Problem(
-            "mask_video_url", values["mask_video_url"], "is one mask too many", "mask_image_url alone", reason="count"
+            "mask_video_url", values["mask_video_url"], "is a second mask", "mask_image_url alone", reason="count"
         )
     if masks == ["mask_video_url"] and values.get("mask_frame_id") is not None:
         yield "mask_frame_id has no effect without mask_image_url"
@@ -275,6 +291,7 @@ def one_mask(values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:
                 yield f"{name} has no effect with mask_type fixed"
 
 
+@says("A mask has exactly the pixels of the clip.")
 def mask_fits_the_clip(values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:
     clip = facts.get("video_url")
     for name in ("mask_image_url", "mask_video_url"):
@@ -291,6 +308,7 @@ def mask_fits_the_clip(values: Values, facts: Mapping[str, Facts]) -> Iterable[F
 PIECES = ("first_frame_url", "last_frame_url", "first_clip_url", "last_clip_url")
 
 
+@says("At least one frame or clip; `video_url` here needs `control_condition`.")
 def something_to_extend(values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:
     if not any(values.get(name) for name in PIECES):
         yield Problem("first_clip_url", None, "is missing: what to extend", ", ".join(PIECES), reason="missing")

@@ -1,7 +1,7 @@
 """How a request goes on the wire: one short encoder per shape, one decoder per answer layout. No model names here.
 
-A shape is found by the key that a `Mode` names. The encoder gets values that `validate` has proven allowed and
-turns them into the API's JSON; where the pieces go (`input` or `parameters`) is the shape's business.
+A `Mode` names its shape by key. The encoder gets values that `validate` has accepted and turns them into the API's
+JSON; the shape decides what goes to `input` and what to `parameters`.
 """
 
 from __future__ import annotations
@@ -69,8 +69,8 @@ class Failure:
 class Result:
     """What a final answer holds. `content` keeps texts and pictures in their order when they were interleaved.
 
-    urls: of pictures that came inside the answer there is a name instead.  inline: their base64, by that name.
-    body: the answer in the native layout, without the base64.  odd_places: where links stood that no page documents.
+    urls: a picture that came inside the answer has a name instead.  inline: their base64, by that name.
+    body: the answer in the native layout, without the base64.  odd_places: undocumented places where links were found.
     """
 
     urls: tuple[str, ...]
@@ -92,7 +92,7 @@ FUNCTION_FIELDS = frozenset({"function", "prompt", "base_image_url", "mask_image
 
 
 def _message(values: Values, text_first: bool) -> JSON:
-    """One message; none where there is nothing to say, which only a model without a row may ask for."""
+    """One message; none when there is no prompt and no picture, which only a model without a row allows."""
     text = [{"text": values["prompt"]}] if "prompt" in values else []
     pictures = [{"image": url} for url in listed(values, "reference_images")]
     content = text + pictures if text_first else pictures + text
@@ -244,7 +244,7 @@ def decode(body: JSON, interleaved: bool = False) -> Result:
 
 
 def _odd(body: JSON) -> Iterable[tuple[str, str]]:
-    """URL and place of every link in a place that is not documented, each URL once."""
+    """URL and place of every link in an undocumented place, each URL once."""
     places: dict[str, str] = {}
     for path, url in results.elsewhere(body):
         if len(places) < results.MOST_LINKS:
@@ -287,7 +287,7 @@ LAYOUTS: Mapping[str, Callable[[object], Iterable[JSON | Failure]]] = {
     "output_image_url": _from_link,
     "image_url": _from_link,
 }
-ALONE = ("output_video_url", "output_image_url", "image_url")  # beside another result they may repeat the request
+ALONE = ("output_video_url", "output_image_url", "image_url")  # next to another result they may repeat the request
 
 
 def _pixels(usage: JSON) -> tuple[int | None, int | None]:
@@ -341,7 +341,7 @@ class StreamedAnswer:
         return self._finish_reason == "stop"
 
     def body(self) -> JSON:
-        """What has come so far, as one answer in the layout of `choices`. Takes time in proportion to all of it."""
+        """What has arrived so far, as one answer in the layout of `choices`. Takes time in proportion to all of it."""
         content = [{"type": kind, kind: "".join(parts)} for kind, parts in self._content]
         choice = {"finish_reason": self._finish_reason, "message": {"role": "assistant", "content": content}}
         return {**self._fields, "output": {"choices": [choice], "finished": self.is_finished}}

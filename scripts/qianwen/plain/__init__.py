@@ -1,1 +1,1 @@
-"""Values, JSON, redaction and threads: nothing of ours. May be imported by everybody."""
+"""Values, JSON, redaction and threads, without any import of ours. May be imported by everybody."""

@@ -1,4 +1,4 @@
-"""Several pieces of waiting at once. Threads suffice: what they wait for is the network."""
+"""Runs the same work on several items in threads, which suffice for waiting on the network."""
 
 from __future__ import annotations
 
@@ -13,22 +13,23 @@ if TYPE_CHECKING:
 
 
 MOST_THREADS = 6
-FAREWELL_SECONDS = 1.0  # for a thread that was cut to clean up
+CLEANUP_SECONDS = 1.0  # for each interrupted thread
 
 
 def side_by_side(
     work: Callable[[Given], Made], items: Sequence[Given], cut: Callable[[], None], threads: int = MOST_THREADS
 ) -> list[Made]:
-    """`work` on every item, several at once; the results in order, or the first error when all have ended.
+    """The results of `work` on every item, in order. Raises the first error after all threads have ended.
 
-    cut: called when this thread is interrupted, so that the others stop waiting too.  threads: 1 keeps the order.
+    cut: called if this thread is interrupted; must make the others stop waiting.
+    threads: how many work at once; 1 keeps the order of the items.
     """
     if len(items) <= 1:
         return [work(item) for item in items]
     results: dict[int, Made] = {}
     errors: list[BaseException] = []
     queue = list(enumerate(items))[::-1]
-    ended = threading.Semaphore(0)  # not Thread.join: before 3.13 an interrupted join takes its thread for ended
+    ended = threading.Semaphore(0)  # not Thread.join: before 3.13 an interrupted join marks its thread as ended
     running = 0
     try:
         for _ in items[:threads]:
@@ -41,7 +42,7 @@ def side_by_side(
         queue.clear()
         cut()
         for _ in range(running):
-            ended.acquire(timeout=FAREWELL_SECONDS)
+            ended.acquire(timeout=CLEANUP_SECONDS)
         raise
     if errors:
         raise errors[0]
@@ -63,5 +64,5 @@ def _drain(
             return
         try:
             results[index] = work(item)
-        except BaseException as error:  # raised again in the thread that asked
+        except BaseException as error:  # raised again in the calling thread
             errors.append(error)

@@ -34,6 +34,10 @@ class Progress:
     def warn(self, text: str) -> None:
         self.always(f"Warning: {text}")
 
+    def note(self, text: str) -> None:
+        """What was done with a value; nothing is wrong."""
+        self.always(f"Note: {text}")
+
     def always(self, text: str) -> None:
         with self._lock:
             try:

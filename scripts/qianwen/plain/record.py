@@ -1,7 +1,7 @@
-"""Immutable values with named fields and defaults, as `dataclasses` and `NamedTuple` make them.
+"""Immutable values with named fields and defaults, like `dataclasses` and `NamedTuple`.
 
-Both of those cost more to import than everything that `--help` or a refused request needs of ours, and start-up is a
-feature; hence these few lines. The type checker sees them as frozen dataclasses. This module imports nothing of ours.
+Importing either of those takes longer than all of our modules that `--help` or a refused request needs, and a fast
+start is a feature. Type checkers see frozen dataclasses. This module imports nothing of ours.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ else:
         defaults = known & cls.__dict__.keys()
         required = known - defaults
         for name in filter(lambda name: callable(cls.__dict__[name]), defaults):
-            setattr(cls, name, staticmethod(cls.__dict__[name]))  # else it would be taken for a method
+            setattr(cls, name, staticmethod(cls.__dict__[name]))  # else it would become a method
 
         def __init__(self, *values, **named):
-            own = self.__dict__  # what is not given is found in the class
+            own = self.__dict__  # defaults stay in the class
             own.update(zip(names, values))
             own.update(named)
             if len(own) != len(values) + len(named) or not required <= own.keys() <= known:

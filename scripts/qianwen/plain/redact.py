@@ -1,9 +1,8 @@
-"""What may leave the program: text without secrets and without terminal commands.
+"""Removes secrets and terminal control characters from text that leaves the program.
 
-What a secret looks like is written here and nowhere else; cassettes ask this module too. Every pattern takes time that
-grows linearly with the text, whatever the text is: a match may look ahead only as far as it goes on to consume.
-Redaction comes before text is shortened for display, so that half a key is never left over. This module imports
-nothing of ours.
+Only this module knows what a secret looks like; cassettes use it too. Every pattern takes linear time on any text: a
+lookahead never reads more than the match then consumes. Redact before shortening a text, or half a key may remain.
+This module imports nothing of ours.
 """
 
 from __future__ import annotations
@@ -17,15 +16,15 @@ if TYPE_CHECKING:
 HIDDEN = "[hidden]"
 KEY_NAMES = ("QIANWEN_API_KEY", "QWENCLOUD_API_KEY", "QWEN_API_KEY", "DASHSCOPE_API_KEY")
 
-LONGEST = 64 * 1024  # characters of one text for people; the rest of a longer one is not read
-UNSURE = 4096  # characters before such a cut, in which a secret may have lost its end and thereby its shape
-SHORTEST_SECRET = 16  # a shorter "key" is an ordinary word to the stand-in, and hiding it would spoil paths and names
+LONGEST = 64 * 1024  # characters of one text for people; the rest is dropped
+UNSURE = 4096  # characters dropped before that cut, because a secret there may have lost its end and so its shape
+SHORTEST_SECRET = 16  # a shorter "key" is an ordinary word for the stand-in, and hiding it would damage paths and names
 
-# A key begins where a word does, or after an escape that hides its beginning: \n, %3D, \u0022.
+# A key begins at the start of a word, or after an escape: \n, %3D, \u0022.
 _BEGINS = r"(?:(?<![A-Za-z0-9{also}])|(?<=\\[nrtbf])|(?<=%[0-9A-Fa-f]{{2}})|(?<=\\u[0-9A-Fa-f]{{4}}))"
 _NOT_IN_A_NAME, _NOT_IN_A_WORD = _BEGINS.format(also="-"), _BEGINS.format(also="")
-_DONE = r"(?!(?:\[hidden\]|\{\{[a-z]+(?:-[0-9]{1,6})?\}\})(?![^&\s\"'<>\\]))"  # not yet hidden as a whole
-# With a digit somewhere, see `_is_key`: a pattern that looked for it would read the rest of the text at every "sk-".
+_DONE = r"(?!(?:\[hidden\]|\{\{[a-z]+(?:-[0-9]{1,6})?\}\})(?![^&\s\"'<>\\]))"  # not hidden yet
+# `_is_key` checks for a digit: a lookahead for it would read the rest of the text at every "sk-".
 _API_KEY = rf"{_NOT_IN_A_NAME}()(?:sk|st)-[A-Za-z0-9._-]{{12,}}"
 _CLOUD_KEY = rf"{_NOT_IN_A_WORD}()(?:LTAI|STS\.)[A-Za-z0-9]{{8,}}"
 _HEADER = (
@@ -41,9 +40,9 @@ _FIELD = (
 _ELEMENT = r"(?i)(<(?:StringToSign|CanonicalRequest|Signature|SecurityToken|(?:OSS)?AccessKey)\w*>)[^<]+"
 _USER_INFO = r"(?<!\w)(\w{1,20}://)[^/?#\s]+(?=@)"
 
-# What to look for, the part before the secret in a group, and words without one of which, in lower case, it cannot be
-# there: most lines have none of them, and a pattern that is not needed need not be compiled.
-_SHAPES = (
+# (words, pattern): the pattern, whose first group precedes the secret, can only match a text that has one of the words
+# in lower case. Most lines have none, which saves compiling the pattern.
+_PATTERNS = (
     (("bearer", "authorization"), _HEADER),
     (("sk-", "st-"), _API_KEY),
     (("ltai", "sts."), _CLOUD_KEY),
@@ -52,58 +51,60 @@ _SHAPES = (
     (("@",), _USER_INFO),
 )
 _URL = r"(?i)(https?://[^\s\"'<>#\\]+)"
-# Commands to a terminal, what reverses or hides text, and what other programs take for the end of a line.
+# Terminal control, characters that reverse or hide text, and line separators of other programs.
 _CONTROLS = "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\U000e0000-\U000e007f]"
 _NEXT_LINE = r"\n(?![ \t])"
 
 
 def safe(text: str, secrets: tuple[str, ...] = ()) -> str:
-    """Text for people: known secrets, everything shaped like one, and control characters are replaced.
+    """Text for people, without known secrets, anything shaped like one, and control characters.
 
-    Every line but the first is indented, so that a text of the service cannot pass for a line of ours. A text of more
-    than `LONGEST` characters loses its end.
+    All lines but the first are indented, so that a text of the service cannot look like a line of ours. A text of more
+    than `LONGEST` characters is cut.
     """
     is_cut = len(text) > LONGEST
     text = without_secrets(literal(text[:LONGEST], secrets))
     if is_cut:
         text = text[:-UNSURE] + "…"
-    if not text.isprintable():
-        text = re.sub(_NEXT_LINE, "\n  ", re.sub(_CONTROLS, "\ufffd", text))
+    if not text.replace("\n", "").isprintable():
+        text = re.sub(_CONTROLS, "\ufffd", text)
+    if "\n" in text:
+        text = re.sub(_NEXT_LINE, "\n  ", text)
     return text
 
 
 def without_secrets(text: str, mark: str = HIDDEN) -> str:
-    """A text of any length with `mark` for every part that is shaped like a secret."""
+    """A text of any length with `mark` in place of everything that is shaped like a secret."""
 
-    def marked(found: re.Match[str]) -> str:
-        return found[1] + mark if _is_key(found[0]) else found[0]
+    def marked(match: re.Match[str]) -> str:
+        return match[1] + mark if _is_key(match[0]) else match[0]
 
     lowered = text.casefold()
-    for words, shape in _SHAPES:
+    for words, pattern in _PATTERNS:
         if any(word in lowered for word in words):
-            text = re.sub(shape, marked, text)
+            text = re.sub(pattern, marked, text)
     return text
 
 
 def _is_key(text: str) -> bool:
-    """False for words such as st-petersburg-and-back, which have the letters of a key and no digit."""
+    """False for words such as st-petersburg-and-back, which look like a key but have no digit."""
     return not text.startswith(("sk-", "st-")) or re.search("[0-9]", text) is not None
 
 
 def keys(text: str) -> list[str]:
-    """Every API key and AccessKey id in a text, or what looks like one, in order."""
-    found = sorted((match.start(), match[0]) for shape in (_API_KEY, _CLOUD_KEY) for match in re.finditer(shape, text))
-    return [key for _, key in found if _is_key(key)]
+    """Everything in a text that looks like an API key or AccessKey id, in order."""
+    matches = (match for pattern in (_API_KEY, _CLOUD_KEY) for match in re.finditer(pattern, text))
+    return [match[0] for match in sorted(matches, key=lambda match: match.start()) if _is_key(match[0])]
 
 
 def signed_links(text: str) -> list[tuple[str, str]]:
-    """(address, query) of every URL in a text whose query lets whoever holds it in."""
-    links = (found[1].partition("?") for found in re.finditer(_URL, text))
+    """(URL without query, query) of every signed URL in a text, whose query alone grants access."""
+    links = (match[1].partition("?") for match in re.finditer(_URL, text))
     return [(url, query) for url, _, query in links if re.search(rf"(?i)(?:{_SIGNING}|x-amz-date)=", query)]
 
 
 def literal(text: str, secrets: tuple[str, ...]) -> str:
-    """Text for machines: only the configured secrets are replaced; result URLs stay whole."""
+    """Text for machines: only the configured secrets are replaced; result URLs stay intact."""
     for secret in secrets:
         if len(secret) >= SHORTEST_SECRET:
             for form in _forms(secret):
@@ -113,7 +114,7 @@ def literal(text: str, secrets: tuple[str, ...]) -> str:
 
 
 def _forms(secret: str) -> tuple[str, ...]:
-    """A secret as it is, and as it stands in a JSON text and in a URL. Real keys look the same in all three."""
+    """A secret in plain text, JSON and a URL. Real keys look the same in all three."""
     if re.fullmatch(r"[\w.-]+", secret, re.ASCII):
         return (secret,)
     from json import dumps
@@ -124,13 +125,13 @@ def _forms(secret: str) -> tuple[str, ...]:
 
 
 def shortened(text: str, longest: int = 500) -> str:
-    """Text for people that is made safe and then cut."""
+    """Text for people, made safe and then shortened."""
     text = safe(text)
     return text if len(text) <= longest else text[: longest - 1] + "…"
 
 
 def each_text(value: object, change: Callable[[str], str]) -> object:
-    """A JSON value with every text in it changed, the names of fields too."""
+    """A JSON value with every text changed, including the names of fields."""
     if isinstance(value, str):
         return change(value)
     if isinstance(value, dict):

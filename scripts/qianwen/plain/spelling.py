@@ -1,4 +1,4 @@
-"""What a mistyped name may have meant. It knows no names of its own, so every part of the client can ask it."""
+"""Suggests known names for a mistyped one."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ if TYPE_CHECKING:
 
 
 def nearest(name: str, known: Iterable[str], most: int = 1, likeness: float = 0.6) -> list[str]:
-    """The known names that are most like a given one, the likeliest first. likeness: from 0 to 1, at least."""
+    """At most `most` known names that are similar to a name, the most similar first. likeness: at least, 0 to 1."""
     import difflib
 
     return difflib.get_close_matches(name, sorted(set(known)), most, likeness)

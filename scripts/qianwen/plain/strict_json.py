@@ -1,4 +1,4 @@
-"""JSON as the standard has it: no NaN, no number beyond a float, no nesting that a later step could not follow."""
+"""JSON as in RFC 8259, without NaN, and without numbers or nesting that later steps cannot handle."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ DEEPEST = 64
 
 
 def load(text: str | bytes, tolerant: bool = False) -> Any:
-    """The value of a JSON text. Raises ValueError, with words for the user, for anything that is none.
+    """The value of a JSON text. Raises ValueError, with a message for the user, if it is not valid.
 
-    tolerant: numbers that JSON cannot say are null instead of an error, as befits an answer that was paid for.
+    tolerant: read NaN and infinite numbers as null instead of raising; for answers, which may have been paid for.
     """
 
     def number(digits: str) -> float | None:
@@ -24,7 +24,7 @@ def load(text: str | bytes, tolerant: bool = False) -> Any:
             return value
         if tolerant:
             return None
-        raise ValueError(f"{digits} is no JSON number")
+        raise ValueError(f"{digits} is not a number in JSON")
 
     try:
         value = json.loads(text, parse_constant=number, parse_float=number)
@@ -36,7 +36,7 @@ def load(text: str | bytes, tolerant: bool = False) -> Any:
 
 
 def load_object(text: str | bytes) -> dict[str, Any] | None:
-    """The JSON object that a foreign text holds, numbers that JSON does not have as null; None for any other text."""
+    """The JSON object in a text from outside, read tolerantly; None if it is anything else."""
     try:
         value = load(text, tolerant=True)
     except ValueError:

@@ -1,4 +1,4 @@
-"""What a finished order answers: the layout of each model family's reply."""
+"""The final answer to an order, in the layout of its model family."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import Any, Callable, Iterator, Mapping
 from ..models.wire import SHAPES
 from ..plain.record import record
 from . import measures
-from .measures import Clip, Seconds, Seen
+from .measures import Clip, Inputs, Seconds
 from .rules import Order
 
 JSON = dict[str, Any]
 Publish = Callable[[int, int, str, int, int], str]
-"""(width, height, model id, index, count) → the URL of a picture that now exists."""
+"""(width, height, model id, index, count) → the URL of a new picture."""
 Film = Callable[[Clip], str]
 """The same for a video."""
 
@@ -28,7 +28,7 @@ STEPS = (
 
 @record
 class Made:
-    """What exists now: pictures of one size, or one clip."""
+    """The results of an order: pictures of one size, or one clip."""
 
     urls: list[str]
     width: int
@@ -36,21 +36,19 @@ class Made:
     clip: Clip | None = None
 
 
-def make(order: Order, seen: Seen, publish: Publish, film: Film) -> Made:
-    """The pictures or the video of an order."""
+def make(order: Order, inputs: Inputs, publish: Publish, film: Film) -> Made:
+    """Make the pictures or the video of an order."""
     if order.mode.bills == "duration":
-        clip = measures.clip(order, seen)
+        clip = measures.clip(order, inputs)
         return Made([film(clip)], clip.width, clip.height, clip)
-    width, height = measures.picture_size(order, seen)
+    width, height = measures.picture_size(order, inputs)
     count = _count(order)
     return Made([publish(width, height, order.model_id, index, count) for index in range(count)], width, height)
 
 
 def _count(order: Order) -> int:
-    bills = order.mode.bills
-    param = order.mode.param(bills)
-    default = param.default if param else 1
-    count = order.fields.get(bills, default)
+    param = order.mode.param(order.mode.bills)
+    count = order.fields.get(order.mode.bills, param.default if param else 1)
     return count if isinstance(count, int) else 1
 
 
@@ -69,20 +67,20 @@ def body(order: Order, made: Made) -> JSON:
 
 
 def frames(order: Order, made: Made) -> Iterator[JSON]:
-    """The frames of a streamed interleaved answer: text in increments, each picture whole."""
+    """The frames of a streamed interleaved answer: text in increments, each picture in one frame."""
     items = _interleaved(made.urls)
-    done = 0
+    pictures = 0
     for index, item in enumerate(items):
-        last = index == len(items) - 1
+        is_last = index == len(items) - 1
         pieces = _halves(item) if item["type"] == "text" else [item]
         for number, piece in enumerate(pieces):
-            done += piece["type"] == "image"
+            pictures += piece["type"] == "image"
             choice = {
                 "message": {"content": [piece], "role": "assistant"},
-                "finish_reason": "stop" if last and number == len(pieces) - 1 else "null",
+                "finish_reason": "stop" if is_last and number == len(pieces) - 1 else "null",
             }
-            size = f"{made.width}*{made.height}" if done else "0*0"
-            yield {"output": {"choices": [choice], "finished": last}, "usage": _wan_usage(done, size, 28 + index)}
+            usage = _wan_usage(pictures, f"{made.width}*{made.height}" if pictures else "0*0", 28 + index)
+            yield {"output": {"choices": [choice], "finished": is_last}, "usage": usage}
 
 
 def _halves(item: JSON) -> list[JSON]:
@@ -132,14 +130,14 @@ def _plain(order: Order, made: Made) -> JSON:
 
 
 def _counted(order: Order, made: Made) -> JSON:
-    """The series of five sizes also counts what succeeded."""
+    """As `_plain`, with a count of the pictures that succeeded."""
     answer = _plain(order, made)
     answer["output"]["task_metric"] = {"TOTAL": len(made.urls), "SUCCEEDED": len(made.urls), "FAILED": 0}
     return answer
 
 
 def _by_tier(order: Order, made: Made) -> JSON:
-    """Items have a type in a task alone; what is billed goes by the tier of the area, of the pictures sent as well."""
+    """Items have a type only in a task; output and input pictures are billed by the price tier of the output's area."""
     items = _typed(made.urls) if order.is_task else [{"image": url} for url in made.urls]
     tier = "1k" if made.width * made.height <= MOST_OF_1K else "2k"
     usage = {
@@ -154,7 +152,7 @@ def _by_tier(order: Order, made: Made) -> JSON:
 
 
 def _z_image(order: Order, made: Made) -> JSON:
-    """The prompt comes back as a text item; rewriting it costs tokens and leaves its reasons."""
+    """The prompt comes back as a text item; rewriting it uses tokens and returns the reasoning."""
     extended = order.fields.get("prompt_extend") is True
     prompt = order.fields.get("prompt", "")
     text = f"{prompt}, in soft light, wide shot" if extended else prompt
@@ -169,7 +167,7 @@ def _z_image(order: Order, made: Made) -> JSON:
 
 
 def _results(order: Order, made: Made) -> JSON:
-    """The older task family: one result for each picture, no size."""
+    """The older task family: one result a picture, without a size."""
     results = []
     for url in made.urls:
         result = {"orig_prompt": order.fields.get("prompt", ""), "url": url}
@@ -181,7 +179,7 @@ def _results(order: Order, made: Made) -> JSON:
 
 
 def _with_prompt(order: Order, url: str) -> JSON:
-    """The older models show the prompt that they made of the user's."""
+    """The older models return the rewritten prompt."""
     fields = order.fields
     output: JSON = {"video_url": url, "orig_prompt": fields.get("prompt", "")}
     if order.model.tells_rewriting and fields.get("prompt") and fields.get("prompt_extend") is not False:
@@ -197,7 +195,6 @@ VIDEO_LAYOUTS: Mapping[str, Callable[[Order, str], JSON]] = {
 
 
 def _video(order: Order, url: str, clip: Clip) -> JSON:
-    """One clip."""
     fields = order.fields
     output = VIDEO_LAYOUTS[order.mode.answer](order, url)
     size = f"{clip.width}*{clip.height}"
@@ -222,7 +219,7 @@ def _rounded(seconds: Seconds) -> Seconds:
 
 
 QUALITIES: Mapping[object, str] = {"wan-std": "standard", "wan-pro": "pro"}
-"""`mode` of the animating models → what `usage` calls it."""
+"""`mode` of the animating models → its name in `usage`."""
 
 LAYOUTS: Mapping[str, Callable[[Order, Made], JSON]] = {
     "": _plain,
@@ -232,11 +229,11 @@ LAYOUTS: Mapping[str, Callable[[Order, Made], JSON]] = {
     "by price tier": _by_tier,
     "with the prompt": _z_image,
 }
-"""`answer` of a mode → how its final answer is laid out on the routes of messages."""
+"""`answer` of a mode → the layout of its final answer on the routes that take messages."""
 
 
 def lose_last(answer: JSON, code: str, message: str) -> None:
-    """Turn a whole answer into a partial one: its last picture failed."""
+    """Make an answer partial: its last picture failed."""
     output, usage = answer["output"], answer["usage"]
     usage["image_count" if "image_count" in usage else "output_image_count"] -= 1
     if "results" in output:
@@ -249,9 +246,8 @@ def lose_last(answer: JSON, code: str, message: str) -> None:
 
 
 def metrics(order: Order, state: str) -> JSON:
-    """What a task that runs or failed adds in the older task family. One that runs counts its total only."""
-    shape = SHAPES[order.mode.task]
-    if order.mode.bills == "duration" or shape.takes_messages:
+    """`task_metrics` of a running or failed task in the older task family; empty for all others."""
+    if order.mode.bills == "duration" or SHAPES[order.mode.task].takes_messages:
         return {}
     count = _count(order)
     return {"task_metrics": {"TOTAL": count, "SUCCEEDED": 0, "FAILED": count if state == "FAILED" else 0}}

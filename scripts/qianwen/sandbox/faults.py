@@ -1,10 +1,10 @@
-"""Trouble on demand: `ROUTE=ACTION[*TIMES]`, for rehearsals of what a caller does when the service fails.
+"""Injected faults: `ROUTE=ACTION[*TIMES]`, to test what a caller does when the service fails.
 
 Routes: sync, stream, submit, poll, list, cancel, policy, upload, result, and task (how the next task or stream ends).
 Actions on a route: an HTTP status with an optional code and message (`429:Throttling.RateQuota`), `drop` (hang up
-before acting), `lose` (act, then hang up without an answer), `cut` (answer half and hang up), `stall:SECONDS` (act,
-then keep silent). Ends of a task: `fail[:CODE[:MESSAGE]]` (a stream fails on its way), `partial[:CODE[:MESSAGE]]`
-(a task without its last picture), `unknown`.
+without acting), `lose` (act, then hang up without an answer), `cut` (answer half and hang up), `stall:SECONDS` (act,
+wait, then hang up). Ends of a task: `fail[:CODE[:MESSAGE]]` (a stream fails halfway), `partial[:CODE[:MESSAGE]]`
+(a task lacks its last picture), `unknown`. Without TIMES a fault lasts until the stand-in stops.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Fault:
 
 
 class Faults:
-    """The faults still to come, by route, in the order in which they were given."""
+    """The faults still to inject, by route, in the order in which they were given."""
 
     def __init__(self, specs: Iterable[str] = ()) -> None:
         self._lock = threading.Lock()
@@ -42,19 +42,19 @@ class Faults:
 
     def take(self, route: str) -> Fault | None:
         with self._lock:
-            coming = self._left.get(route)
-            if not coming:
+            queue = self._left.get(route)
+            if not queue:
                 return None
-            fault, times = coming[0]
-            coming[:1] = [(fault, times - 1)] if times > 1 else []
+            fault, times = queue[0]
+            queue[:1] = [(fault, times - 1)] if times > 1 else []
             return fault
 
 
 def parse(spec: str) -> tuple[str, Fault, int]:
-    """Raises ValueError with words for the user."""
+    """(route, fault, times). Raises ValueError with a message for the user."""
     match = re.fullmatch(r"(\w+)=([^*]+)(?:\*(\d+))?", spec)
     if not match or match[1] not in ROUTES:
-        raise ValueError(f"{spec!r} is no ROUTE=ACTION[*TIMES]; routes: {', '.join(ROUTES)}")
+        raise ValueError(f"{spec!r} is not ROUTE=ACTION[*TIMES]; routes: {', '.join(ROUTES)}")
     route, times = match[1], int(match[3]) if match[3] else FOREVER
     action, _, rest = match[2].partition(":")
     code, _, message = rest.partition(":")
@@ -65,11 +65,11 @@ def parse(spec: str) -> tuple[str, Fault, int]:
                 Fault(action, 200, code or "InternalError.Timeout", message or "An internal timeout error."),
                 times,
             )
-        raise ValueError(f"{match[2]!r} is no end of a task; ends: fail[:CODE[:MESSAGE]], partial[:…], unknown")
+        raise ValueError(f"{match[2]!r} is not an end of a task; ends: fail[:CODE[:MESSAGE]], partial[:…], unknown")
     if re.fullmatch(r"[345]\d\d", action):
         return route, Fault("status", int(action), code, message), times
     if action in ("drop", "lose", "cut") and not rest:
         return route, Fault(action), times
     if action == "stall" and re.fullmatch(r"\d+(\.\d+)?", rest):
         return route, Fault("stall", seconds=float(rest)), times
-    raise ValueError(f"{match[2]!r} is no action; actions: STATUS[:CODE[:MESSAGE]], drop, lose, cut, stall:SECONDS")
+    raise ValueError(f"{match[2]!r} is not an action; actions: STATUS[:CODE[:MESSAGE]], drop, lose, cut, stall:SECONDS")

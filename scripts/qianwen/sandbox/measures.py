@@ -1,4 +1,4 @@
-"""How large and how long a finished order is: as asked, by a tier, or after the files that were sent with it."""
+"""The size and length of a result: as requested, by its tier, or as the input files have them."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from ..models.media_items import VIDEO, as_list, type_of
 from ..plain.record import record
 from .rules import Order
 
-Seen = Mapping[str, Facts]
-"""What was found out about the order's files, by the address under which they came."""
+Inputs = Mapping[str, Facts]
+"""URL of an input file → its facts."""
 Seconds = Union[int, float]
 
 TIER_AREA = {"480P": 832 * 480, "720P": 1280 * 720, "1080P": 1920 * 1080}
-CHOSEN = "1024*1024"  # by a model that chooses the size itself
-STEP = 16  # pixels, to which sides are rounded that follow a picture
-UNSEEN_SECONDS = 5  # what a clip is taken to last that is somewhere on the web: nothing is fetched from there
+CHOSEN = "1024*1024"  # the size when the model chooses it
+STEP = 16  # pixels; sides that follow an input are rounded to its multiples
+UNSEEN_SECONDS = 5  # assumed length of a clip on another host, which we never fetch
 PICTURES = ("reference_images", "base_image_url", "ref_img")
 LEADERS = ("video_url", "first_clip_url", "first_frame_url", "img_url", "last_frame_url", "last_clip_url", "image_url")
-"""Fields whose file decides the shape of a video, the strongest first."""
+"""Fields whose file decides the shape of a video, by priority."""
 ADAPTIVE = "adaptive"
-CHOSEN_SECONDS = 8  # by a model that chooses the length itself
+CHOSEN_SECONDS = 8  # the length when the model chooses it
 
 
 @record
 class Clip:
-    """input_seconds: of the clips that were sent and are billed too."""
+    """input_seconds: of the input clips that are billed too."""
 
     width: int
     height: int
@@ -38,32 +38,32 @@ class Clip:
     sound: bool
 
 
-def picture_size(order: Order, seen: Seen) -> tuple[int, int]:
-    """The pixels of a picture: as asked, by the shorthand, or after the last input picture."""
+def picture_size(order: Order, inputs: Inputs) -> tuple[int, int]:
+    """(width, height) of a picture: as requested, by the tier, or the shape of the last input picture."""
     param = order.mode.param("size")
     rule = param.size if param and param.size else Size(default="1024*1024", follows=1024 * 1024)
     asked = order.fields.get("size")
     if asked and asked not in rule.tiers:
         width, height = pixels_of(asked)
         return (_snap(width, rule.snap), _snap(height, rule.snap)) if rule.snap > 1 else (width, height)
-    leader = _leader(order, seen, PICTURES) if rule.follows else None
+    leader = _leader(order, inputs, PICTURES) if rule.follows else None
     area = rule.tiers.get(asked or rule.default) or (rule.follows if leader else None)
     if area:
         return _shaped(area, leader.width / leader.height if leader else 1.0)
     return pixels_of(rule.default or CHOSEN)
 
 
-def clip(order: Order, seen: Seen) -> Clip:
-    """What the video of an order is like."""
-    seconds = _seconds(order, seen)
+def clip(order: Order, inputs: Inputs) -> Clip:
+    """The size, length and sound of an order's video."""
+    seconds = _seconds(order, inputs)
     sound = order.model.sound != "no" and order.fields.get("audio") is not False
     leaders = (*LEADERS, "reference_urls") if _adapts(order) else LEADERS
-    width, height = _clip_size(order, _leader(order, seen, leaders))
-    return Clip(width, height, seconds, _input_seconds(order, seen, seconds), sound)
+    width, height = _clip_size(order, _leader(order, inputs, leaders))
+    return Clip(width, height, seconds, _input_seconds(order, inputs, seconds), sound)
 
 
 def tier(order: Order) -> str:
-    """The tier that a video is billed by: as asked, that of its size, or the service's default."""
+    """The price tier of a video: that of its size, the requested one, or the service's default."""
     size = order.mode.param("size")
     asked = order.fields.get("size") or (size.default if size else None)
     for name, sizes in order.mode.pixels.items():
@@ -74,17 +74,17 @@ def tier(order: Order) -> str:
 
 
 def is_edit(order: Order) -> bool:
-    """Whether the result is as long as the clip that was sent."""
+    """Whether the result is as long as the input clip."""
     param = order.mode.param("video_url")
     return param is not None and param.required
 
 
-def _leader(order: Order, seen: Seen, names: tuple[str, ...]) -> Facts | None:
-    """The facts of the file that decides the shape; of several in one field the last."""
+def _leader(order: Order, inputs: Inputs, names: tuple[str, ...]) -> Facts | None:
+    """The facts of the file that decides the shape; of several in a field the last."""
     for name in names:
         value = order.fields.get(name)
         for address in reversed(value) if isinstance(value, list) else (value,):
-            facts = seen.get(str(address))
+            facts = inputs.get(str(address))
             if facts and facts.width and facts.height:
                 return facts
     return None
@@ -105,13 +105,13 @@ def _clip_size(order: Order, leader: Facts | None) -> tuple[int, int]:
 
 
 def _adapts(order: Order) -> bool:
-    """Whether the shape follows what is given unless a ratio is named."""
+    """Whether the shape follows the input unless a ratio is requested."""
     param = order.mode.param("ratio")
     return param is not None and ADAPTIVE in param.choices
 
 
 def ratio(order: Order, clip: Clip) -> str:
-    """The ratio that the answer names: as asked, else the named one that is nearest to what was made."""
+    """The ratio in the answer: the requested one, else the legal one nearest to the result."""
     param, asked = order.mode.param("ratio"), order.fields.get("ratio")
     if not param or not _adapts(order) or asked not in (None, ADAPTIVE):
         return str(asked or "16:9")
@@ -132,7 +132,7 @@ def _snap(side: float, step: int) -> int:
     return max(round(side / step), 1) * step
 
 
-def _seconds(order: Order, seen: Seen) -> Seconds:
+def _seconds(order: Order, inputs: Inputs) -> Seconds:
     asked = order.fields.get("duration")
     if asked == -1:
         return CHOSEN_SECONDS
@@ -140,12 +140,12 @@ def _seconds(order: Order, seen: Seen) -> Seconds:
     source = order.mode.param(leading)
     if source is None or not source.required:
         return asked or UNSEEN_SECONDS
-    facts = seen.get(str(order.fields.get(leading)))
+    facts = inputs.get(str(order.fields.get(leading)))
     length = facts.seconds if facts and facts.seconds else float(UNSEEN_SECONDS)
     return min(length, asked or source.media[0].used_seconds or order.mode.most)
 
 
-def _input_seconds(order: Order, seen: Seen, seconds: Seconds) -> Seconds:
+def _input_seconds(order: Order, inputs: Inputs, seconds: Seconds) -> Seconds:
     if not order.mode.bills_clips:
         return 0
     if is_edit(order):
@@ -153,7 +153,7 @@ def _input_seconds(order: Order, seen: Seen, seconds: Seconds) -> Seconds:
     types = as_list(order.fields.get("reference_types"))
     total: Seconds = 0
     for index, url in enumerate(as_list(order.fields.get("reference_urls"))):
-        facts, named = seen.get(url), types[index] if index < len(types) else None
+        facts, named = inputs.get(url), types[index] if index < len(types) else None
         if facts is not None:
             total += facts.seconds if facts.type.startswith("video/") else 0
         elif (named or type_of(url)) == VIDEO:

@@ -1,8 +1,8 @@
-"""MP4 files of any size and length, written with nothing but `struct`: one still picture in gray and a silent track.
+"""MP4 files of any size and length, written with only `struct`: one still picture in gray and a silent track.
 
-The picture is H.264 (constrained baseline) of the plainest kind. A macroblock (16 × 16 pixels) is predicted from its
-neighbors and corrected by one number, so it has one shade; every later picture says "as before" in a few bytes. Clause
-numbers are those of ITU-T H.264; the boxes around it are those of ISO/IEC 14496-12 and -14.
+The picture is the simplest H.264 (constrained baseline). A macroblock (16 × 16 pixels) is predicted from its neighbors
+and corrected by one number, so it has one shade; every later picture repeats it in a few bytes. Clause numbers are
+those of ITU-T H.264; the boxes are those of ISO/IEC 14496-12 and -14.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ Shade = Callable[[int, int], int]
 
 
 def mp4(width: int, height: int, seconds: float, shade: Shade, sound: bool = True) -> bytes:
-    """A whole file, its index first. Odd sides lose a pixel; the length is a whole number of pictures."""
+    """A file with its index first. Odd sides lose a pixel; the length is rounded to whole pictures."""
     width, height = max(width & ~1, 2), max(height & ~1, 2)
     columns, rows = math.ceil(width / BLOCK), math.ceil(height / BLOCK)
     frames = max(round(seconds * FPS), 1)
     sps = _sps(width, height, columns, rows)
-    second = [_nal(0x65, _key_picture(columns, rows, shade))]  # one to start from in each
+    second = [_nal(0x65, _key_picture(columns, rows, shade))]  # each second begins with a key picture
     second += [_nal(0x41, _repeat(number, columns * rows)) for number in range(1, FPS)]
     samples = [struct.pack(">I", len(picture)) + picture for picture in second] * (frames // FPS + 1)
     del samples[frames:]
@@ -64,12 +64,12 @@ def _payload(bits: str) -> bytes:
 
 
 def _nal(kind: int, payload: bytes) -> bytes:
-    """A unit of the stream; a third byte keeps two zeros from looking like the start of the next (7.4.1)."""
+    """A NAL unit; an extra byte keeps two zeros from looking like the start of the next one (7.4.1)."""
     return bytes([kind]) + re.sub(rb"\0\0(?=[\0-\3])", b"\0\0\3", payload)
 
 
 def _sps(width: int, height: int, columns: int, rows: int) -> bytes:
-    """The sequence parameter set (7.3.2.1.1): profile 66, level 5.1, pictures in their order, edges cut off."""
+    """The sequence parameter set (7.3.2.1.1): profile 66, level 5.1, pictures in order, edges cropped."""
     right, bottom = (columns * BLOCK - width) // 2, (rows * BLOCK - height) // 2
     numbers = (0, 0, 2, 1)  # id, 16 picture numbers, order as decoded, one reference
     head = "".join(map(_unsigned, numbers)) + "0" + _unsigned(columns - 1) + _unsigned(rows - 1)
@@ -78,14 +78,14 @@ def _sps(width: int, height: int, columns: int, rows: int) -> bytes:
 
 
 _PPS = _nal(0x68, _payload("11" + "0" + "0" + "1" + "1" + "1" + "0" + "00" + "00100" + "1" + "1" + "1" + "0" + "0"))
-"""The picture parameter set (7.3.2.2): no arithmetic coding, one slice, START_QP, the filter may be switched off."""
+"""The picture parameter set (7.3.2.2): no arithmetic coding, one slice, START_QP, deblocking can be switched off."""
 
-_PLAIN = "00100"  # mb_type I_16x16 by the mean of the neighbors, without further coefficients (table 7-11)
+_PLAIN = "00100"  # mb_type I_16x16 with DC prediction and no further coefficients (table 7-11)
 _AS_PREDICTED = _PLAIN + "1" + "1" + "1"
 
 
 def _key_picture(columns: int, rows: int, shade: Shade) -> bytes:
-    """A slice of intra macroblocks (7.3.3): each says how far it is from the mean of its neighbors."""
+    """A slice of intra macroblocks (7.3.3), each coded as its difference from the mean of its neighbors."""
     parts = [_unsigned(0), _unsigned(7), _unsigned(0), "0000", _unsigned(0), "0", "0", "1", _unsigned(1)]
     above = [128] * columns
     for row in range(rows):
@@ -99,7 +99,7 @@ def _key_picture(columns: int, rows: int, shade: Shade) -> bytes:
 
 
 def _corrected(step: int) -> str:
-    """A macroblock with one coefficient in the block of means (9.2): its size, its place, nothing behind it."""
+    """A macroblock with one coefficient in the DC block (9.2): its value, its place, nothing after it."""
     if not step:
         return _AS_PREDICTED
     if abs(step) == 1:
@@ -115,7 +115,7 @@ def _corrected(step: int) -> str:
 
 
 def _repeat(number: int, blocks: int) -> bytes:
-    """A slice that skips every macroblock: the picture before it once more."""
+    """A slice that skips every macroblock, which repeats the previous picture."""
     head = _unsigned(0) + _unsigned(5) + _unsigned(0) + f"{number % 16:04b}" + "0" + "0" + "0" + "1" + _unsigned(1)
     return _payload(head + _unsigned(blocks))
 
@@ -137,7 +137,7 @@ def _table(name: bytes, *rows: tuple[int, ...]) -> bytes:
 
 
 def _header(name: bytes, scale: int, duration: int, tail: bytes) -> bytes:
-    """`mvhd` or `mdhd`: how long something is, in units of 1/scale second."""
+    """`mvhd` or `mdhd`. duration: in units of 1/scale second."""
     return _full(name, struct.pack(">IIII", 0, 0, scale, duration), tail)
 
 
@@ -149,7 +149,7 @@ _NO_LANGUAGE = struct.pack(">HH", 0x55C4, 0)
 def _track(
     number: int, kind: bytes, size: tuple[int, int], clock: tuple[int, int], head: bytes, *tables: bytes
 ) -> bytes:
-    """size: pixels.  clock: units a second, and how many the track lasts."""
+    """size: pixels. clock: (units a second, duration in units)."""
     scale, duration = clock
     volume = 0 if size[0] else 1 << 8
     place = struct.pack(">IIIII8xHHHH", 0, 0, number, 0, duration * 1000 // scale, 0, 0, volume, 0)
@@ -196,7 +196,7 @@ def _counted(data: bytes) -> bytes:
 
 
 def _sound_track(length: int, frames: int, start: int) -> bytes:
-    """length: samples; the last frame ends with them."""
+    """length: in samples; the last frame is cut to it."""
     whole, rest = divmod(length, SOUND_FRAME)
     runs = [run for run in ((whole, SOUND_FRAME), (1, rest)) if all(run)]
     rate = struct.pack(">I", SAMPLE_RATE << 16)
@@ -226,4 +226,4 @@ _AAC = _descriptor(
     _descriptor(4, struct.pack(">BB3xII", 0x40, 0x15, 0, 0), _descriptor(5, b"\x13\x10")),
     _descriptor(6, b"\2"),
 )
-"""What the sound is: AAC-LC (object type 2), 24 kHz (index 6), two channels."""
+"""The decoder configuration: AAC-LC (object type 2), 24 kHz (index 6), two channels."""

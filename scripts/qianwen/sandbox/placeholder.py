@@ -1,6 +1,6 @@
-"""Pictures and clips that say what they are: real files of any size, drawn with nothing but zlib and `movie`.
+"""Placeholder pictures and clips: real files of any size, drawn with only zlib and `movie`.
 
-Four colors, two bits a pixel, and rows that repeat: the largest size costs a few milliseconds and a few kilobytes.
+Four colors, two bits a pixel and repeated rows, so even the largest size takes a few milliseconds and kilobytes.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Iterator, Sequence
 
 from . import movie
 
-# Five by seven pixels, one number a row, its highest of five bits on the left.
+# 5 × 7 pixels, one number a row; the highest of its five bits is on the left.
 _GLYPHS = {
     "A": (14, 17, 17, 31, 17, 17, 17),
     "B": (30, 17, 17, 30, 17, 17, 30),
@@ -69,7 +69,7 @@ _PALETTES = (
 
 @functools.lru_cache(maxsize=8)
 def clip(width: int = 1280, height: int = 720, seconds: float = 5.0, sound: bool = True) -> bytes:
-    """An MP4 of exactly this size and length (H.264, 24 pictures a second, a silent track): one still picture."""
+    """An MP4 of this size and length (H.264, 24 frames per second, a silent track) that shows one still picture."""
     columns, rows = width // movie.BLOCK, height // movie.BLOCK
     left, top = (columns - 6 * max(map(len, _TITLE)) + 1) // 2, (rows - 8 * len(_TITLE) + 1) // 2
     ink = {
@@ -88,7 +88,7 @@ def clip(width: int = 1280, height: int = 720, seconds: float = 5.0, sound: bool
 
 
 def png(width: int, height: int, title: str, lines: Sequence[str], palette: int = 0) -> bytes:
-    """A PNG of exactly `width` × `height`: a large title and smaller lines on a band (ASCII, shown in capitals)."""
+    """A PNG of exactly `width` × `height` with a large title and smaller lines (ASCII, shown in capitals)."""
     packer = zlib.compressobj(6)
     packed = b"".join(packer.compress(b"\x00" + row) for row in _rows(width, height, title, lines)) + packer.flush()
     colors = b"".join(bytes(color) for color in _PALETTES[palette % len(_PALETTES)])
@@ -102,7 +102,7 @@ def _chunk(name: bytes, data: bytes) -> bytes:
 
 
 def _rows(width: int, height: int, title: str, lines: Sequence[str]) -> Iterator[bytes]:
-    """The packed rows from top to bottom: a frame, a hatched ground, and a plain band with the text."""
+    """The packed rows from top to bottom: a frame, a hatched background, and a plain band with the text."""
     border = max(1, min(width, height) // 100)
     band = list(_band(width, height, border, title, lines))
     top = (height - len(band)) // 2
@@ -119,7 +119,7 @@ def _rows(width: int, height: int, title: str, lines: Sequence[str]) -> Iterator
 
 
 def _band(width: int, height: int, border: int, title: str, lines: Sequence[str]) -> Iterator[bytes]:
-    """Rows of text: the title as large as fits, the lines in one smaller size, plain paper between them."""
+    """Rows of text: the title as large as possible, the lines in one smaller size, with space between them."""
     longest = max(map(len, lines), default=1)
     small = max(1, min(width * 4 // 5 // (6 * longest), height // (14 * (len(lines) + 2))))
     large = max(small, min(width * 3 // 5 // (6 * len(title)), height // 28))
@@ -132,7 +132,7 @@ def _band(width: int, height: int, border: int, title: str, lines: Sequence[str]
 
 
 def _text(line: str, bits: int, scale: int, width: int) -> bytearray:
-    """One row of pixels through a line of text, centered on plain paper."""
+    """One row of pixels of a line of text, centered."""
     pixels = bytearray()
     for character in line:
         row = _GLYPHS.get(character, _GLYPHS["*"])[bits]
@@ -149,7 +149,7 @@ def _framed(pixels: bytearray, border: int) -> bytes:
 
 
 def _pack(pixels: bytearray) -> bytes:
-    """Four pixels a byte, the first in its highest bits: every fourth pixel of a row is one long number."""
+    """Four pixels a byte, the first in its highest bits. Every fourth pixel together makes one long number."""
     pixels += bytes(-len(pixels) % 4)
     places = (int.from_bytes(pixels[place::4], "big") << 6 - 2 * place for place in range(4))
     return sum(places).to_bytes(len(pixels) // 4, "big")

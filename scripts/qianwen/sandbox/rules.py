@@ -1,9 +1,9 @@
 """What the service refuses, in its own codes and messages.
 
-A body is read back into request fields, checked against the same rows that the client uses, and the first thing wrong
-becomes the service's answer. How the wire must look (routes, headers, what stands in `input` and what in `parameters`)
-is known here on its own, because the client's encoders are what this stand-in is there to test. A field in the wrong
-place is ignored, as an unknown one is.
+A body is decoded into request fields and checked against the rows that the client uses; the first problem becomes the
+service's answer. The wire format (routes, headers, which fields go to `input` and which to `parameters`) is written
+down here a second time, because this stand-in tests the client's encoders. Fields in the wrong place are ignored, like
+unknown ones.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ class Refusal(Exception):
 
 @record
 class Order:
-    """A generation request that is accepted: the model id as sent, its row and mode, and the request fields.
+    """An accepted generation request: the model id as sent, its row and mode, and the request fields.
 
-    late: why the task will fail although it was accepted.
+    late: why the accepted task will fail.
     """
 
     model_id: str
@@ -63,10 +63,11 @@ def accept(
     inspect: Inspect,
     takes_new: bool = False,
 ) -> Order:
-    """The order that a POST to a generation route makes. Raises Refusal.
+    """The order in a POST to a generation route. Raises Refusal.
 
-    headers: lower-case names.  inspect: looks at a media URL as the service would.  takes_new: a model without a row is
-    played by its nearest relative, else there is no such model.
+    headers: lower-case names.
+    inspect: inspects a media URL as the service would.
+    takes_new: accept a model without a row and let its nearest relative answer, instead of refusing it.
     """
     is_task = headers.get("x-dashscope-async", "").lower() == "enable"
     is_stream = headers.get("x-dashscope-sse", "").lower() == "enable"
@@ -101,14 +102,14 @@ def accept(
         _check_presence(mode, known)
         validate.check(catalog, found, known, inspect, wants_task=is_task)
     except InvalidRequest as error:
-        return _late(order, _words(error.problems[0], mode))
+        return _late(order, _refusal(error.problems[0], mode))
     except Refusal as refusal:
         return _late(order, refusal)
     return order
 
 
 def _late(order: Order, refusal: Refusal) -> Order:
-    """An accepted task that will fail, for what the service finds out late. Raises every other refusal."""
+    """The order as an accepted task that will fail, if the refusal is late; otherwise raise the refusal."""
     if refusal.late and order.is_task:
         return changed(order, late=refusal)
     raise refusal
@@ -146,16 +147,17 @@ def _envelope(body: bytes) -> JSON:
 def _model(
     catalogs: tuple[Catalog, ...], model_id: str, shapes: set[str], takes_new: bool
 ) -> tuple[Catalog, rows.Found]:
-    """The row for an id; for one without a row that of a relative, one that is asked in such shapes if there is any."""
+    """The row of an id. Without a row that of a relative, if possible one that uses one of the shapes."""
 
-    def worse(one: tuple[Catalog, rows.Found]) -> tuple[bool, bool]:
-        return not one[1].exact, not any({mode.sync, mode.task} & shapes for mode in one[1].model.modes)
+    def rank(candidate: tuple[Catalog, rows.Found]) -> tuple[bool, bool]:
+        found = candidate[1]
+        return not found.exact, not any({mode.sync, mode.task} & shapes for mode in found.model.modes)
 
-    found = [(catalog, rows.find(catalog, model_id)) for catalog in catalogs]
-    named = [(catalog, each) for catalog, each in found if each and each.id == model_id]
-    for catalog, each in sorted(named, key=worse):
-        if each.exact or takes_new:
-            return catalog, each
+    candidates = [(catalog, rows.find(catalog, model_id)) for catalog in catalogs]
+    named = [(catalog, found) for catalog, found in candidates if found and found.id == model_id]
+    for catalog, found in sorted(named, key=rank):
+        if found.exact or takes_new:
+            return catalog, found
     raise invalid("Model not exist.")
 
 
@@ -163,7 +165,7 @@ def _model(
 
 
 def _played(found: rows.Found, request: JSON, path: str, is_task: bool, is_stream: bool, inspect: Inspect) -> Order:
-    """The order of a model that nobody knows: whatever it asks for is accepted, and the relative makes what it can."""
+    """The order of a model without a row: accept every field, and let the relative use those that it knows."""
     given, parameters = request["input"], request.get("parameters") or {}
     fields = {**parameters, **given}
     if "messages" in given:
@@ -174,21 +176,23 @@ def _played(found: rows.Found, request: JSON, path: str, is_task: bool, is_strea
         fields["reference_images"] = as_list(given["images"])
     if isinstance(given.get("media"), list):
         fields = media_items.unpack(fields).fields
-    way = (path, is_task, is_stream)
-    same = [name for name, shape in wire.SHAPES.items() if (shape.path, shape.is_task, shape.is_stream) == way]
+    route = (path, is_task, is_stream)
+    shapes = [name for name, shape in wire.SHAPES.items() if (shape.path, shape.is_task, shape.is_stream) == route]
     mode = validate.choose_mode(found.model, {**fields, "async": is_task}) or found.model.modes[0]
-    if not same:
+    if not shapes:
         raise invalid("url error, please check url！")
-    if not {mode.task, mode.sync} & set(same):
-        mode = changed(mode, **{"task" if is_task else "sync": same[0]})
+    if not {mode.task, mode.sync} & set(shapes):
+        mode = changed(mode, **{"task" if is_task else "sync": shapes[0]})
     findings = Findings(found.model, inspect)
     for param in mode.params:
         if fields.get(param.name) is None:
             continue
-        told = len(findings.problems)
+        earlier = len(findings.problems)
         value = field_checks.CHECKS[param.kind](param, fields[param.name], findings)
-        near = [problem.nearest for problem in findings.problems[told:]]
-        fields[param.name] = near[0] if near and not param.media else value if not near else None
+        problems = findings.problems[earlier:]
+        if problems:
+            value = None if param.media else problems[0].nearest
+        fields[param.name] = value
     known = {param.name: fields[param.name] for param in mode.params if fields.get(param.name) is not None}
     return Order(found.id, found.model, mode, known, is_task)
 
@@ -212,17 +216,17 @@ INPUT_FIELDS: Mapping[str, frozenset[str]] = {
     "/services/aigc/video-generation/video-synthesis": VIDEO_INPUT,
     "/services/aigc/image2video/video-synthesis": VIDEO_INPUT | {"image_url"},
 }
-WATERMARK_IN_INPUT = frozenset({"video animate"})  # shapes whose pages have it there, and not among the parameters
-"""What is read from `input` on the routes that take no messages; the rest is read from `parameters`."""
+"""Fields in `input` on the routes that take no messages; the others are in `parameters`."""
 
+WATERMARK_IN_INPUT = frozenset({"video animate"})  # shapes whose pages put the watermark there
 EITHER_PLACE = frozenset({"negative_prompt"})  # a page's table says `input`, its own sample `parameters`
 
 
-def _fields(request: JSON, path: str, marks_input: bool = False) -> JSON:
-    """The request fields in a body, read independently of the client's encoders."""
+def _fields(request: JSON, path: str, watermark_in_input: bool) -> JSON:
+    """The request fields in a body, decoded independently of the client's encoders."""
     given, parameters = request["input"], request.get("parameters") or {}
     names = INPUT_FIELDS.get(path)
-    if names is not None and marks_input:
+    if names is not None and watermark_in_input:
         names |= {"watermark"}
     if names is None:
         return {**_message_fields(given), **{name: value for name, value in parameters.items() if name not in MEDIA}}
@@ -252,8 +256,8 @@ def _message_fields(given: JSON) -> JSON:
 def _content(given: JSON) -> list[JSON]:
     messages = given.get("messages")
     if messages is None:
-        words = 'Either "prompt" or "messages" must exist and cannot both be none'
-        raise invalid("No messages found in input" if "prompt" in given else words)
+        message = 'Either "prompt" or "messages" must exist and cannot both be none'
+        raise invalid("No messages found in input" if "prompt" in given else message)
     if not isinstance(messages, list) or len(messages) != 1:
         raise invalid("messages length only support 1")
     content = messages[0].get("content") if isinstance(messages[0], dict) else None
@@ -263,46 +267,46 @@ def _content(given: JSON) -> list[JSON]:
 
 
 def _check_stream(mode: Mode, shapes: set[str], fields: JSON, is_stream: bool) -> None:
-    """Interleaved answers come on the synchronous route only as a stream: header and parameter together."""
+    """The synchronous route sends interleaved answers only as a stream, which needs header and parameter."""
     streams = any(wire.SHAPES[name].is_stream for name in shapes)
     if streams and fields.get("enable_interleave") is True and not (is_stream and fields.get("stream") is True):
         raise invalid("the parameters must conform to the specification: enable_interleave needs stream.")
 
 
 def _check_forms(mode: Mode, fields: JSON) -> None:
-    """The API takes W*H with an asterisk or a shorthand, tiers and ratios to the letter; the rest is convenience."""
+    """The API takes W*H with an asterisk, and exact names of tiers and ratios; all other forms are the client's."""
     size, sizes = fields.get("size"), mode.param("size")
     names = sizes.size.tiers if sizes and sizes.size else ()
     if isinstance(size, str) and size not in names and not re.fullmatch(r"\d+\*\d+", size):
         if mode.bills == "duration":
-            raise _words(Problem("size", size, ""), mode)
+            raise _refusal(Problem("size", size, ""), mode)
         raise invalid("the parameters must conform to the specification: size.")
     for name in ("resolution", "ratio"):
         param = mode.param(name)
         if param and name in fields and fields[name] not in param.choices:
-            raise _words(Problem(name, fields[name], ""), mode)
+            raise _refusal(Problem(name, fields[name], ""), mode)
 
 
 def _check_presence(mode: Mode, fields: JSON) -> None:
-    """What the client always sends because the service has no default for it is required by the service."""
+    """Fields without a default of the service are required; the client always sends them."""
     for param in mode.params:
         if param.send is not None and param.default is None and param.choices and param.name not in fields:
             raise invalid(f"Field required: parameters.{param.name}")
 
 
 def _media_fields(fields: JSON, model: Model, mode: Mode) -> JSON:
-    """For the models that take their files as `input.media`: the array taken apart, and nothing else believed."""
+    """Split `input.media` into fields for the models that take it, and ignore other media fields."""
     types = wire.SHAPES[mode.task].items if mode.task in wire.SHAPES else ()
     if not types or mode.param("media"):
         return fields
     rest = {name: value for name, value in fields.items() if name == "media" or name not in media_items.FLAT}
     if "media" not in fields and any(not any(param.media for param in each.params) for each in model.modes):
-        return rest  # text alone is a whole request
+        return rest  # a mode for text alone needs no media
     if not isinstance(fields.get("media"), list) or not fields["media"]:
         raise invalid("Field required: input.media")
     unpacked = media_items.unpack(rest)
-    strange = [item for item in fields["media"] if isinstance(item, dict) and item.get("type") not in types]
-    if unpacked.problems or strange:
+    has_other_types = any(isinstance(item, dict) and item.get("type") not in types for item in fields["media"])
+    if unpacked.problems or has_other_types:
         names = {param.name for each in model.modes for param in each.params}
         own = [f"'{kind}'" for kind in types if media_items.SINGLE.get(kind, media_items.REFERENCES) in names]
         raise invalid(f"Input should be {', '.join(own[:-1])} or {own[-1]}", late=True)
@@ -315,8 +319,8 @@ EXCLUSIVE = (
 MEDIA_SPEC = "the parameters must conform to the specification: media."
 
 
-def _video_words(problem: Problem, field: str, mode: Mode) -> Refusal:
-    """A video task is accepted with most mistakes and fails later."""
+def _video_refusal(problem: Problem, field: str, mode: Mode) -> Refusal:
+    """The service accepts a video task with most mistakes and fails it later."""
     param = mode.param(field)
     if problem.reason == "excluded":
         return invalid(EXCLUSIVE, late=True)
@@ -341,12 +345,12 @@ def _video_words(problem: Problem, field: str, mode: Mode) -> Refusal:
     return invalid(f"the parameters must conform to the specification: {problem.path}.", late=True)
 
 
-def _words(problem: Problem, mode: Mode) -> Refusal:
-    """The service's message for what our own check found."""
+def _refusal(problem: Problem, mode: Mode) -> Refusal:
+    """The service's answer for a problem that our own check found."""
     field = problem.path.partition("[")[0]
     param = mode.param(field)
     if mode.bills == "duration":
-        return _video_words(problem, field, mode)
+        return _video_refusal(problem, field, mode)
     if param and field == "n" and param.high == 1:
         return invalid("num_images_per_prompt must be 1")
     if param and field == "n":

@@ -1,4 +1,4 @@
-"""The stand-in on a socket of this machine: `running()` for one run, `main()` for as long as one likes."""
+"""The stand-in on a loopback socket: `running()` for one run, `main()` for the program sandbox.py."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ LINGER_SECONDS = 1.0
 
 
 class Server(ThreadingHTTPServer):
-    """Binds to loopback only. port: 0 takes a free one."""
+    """Listens on loopback only. port: 0 picks a free one."""
 
     daemon_threads = True
     request_queue_size = 256
@@ -38,32 +38,32 @@ class Server(ThreadingHTTPServer):
         standin.origin = f"http://{HOST}:{self.server_address[1]}"
 
     def server_bind(self) -> None:
-        """Without what HTTPServer adds: it asks the name servers for the name of this machine."""
+        """Bind without HTTPServer's DNS lookup of this machine's name, which can be slow."""
         socketserver.TCPServer.server_bind(self)
 
     def serve(self) -> None:
-        """Answer until `end` is called. `serve_forever` would see its end only when it looks for it, now and then."""
+        """Answer until `end` is called. `serve_forever` polls for its end, so it would stop late."""
         while not self._is_ending:
             self.handle_request()
 
     def end(self) -> None:
         self._is_ending = True
         with suppress(OSError):
-            socket.create_connection((HOST, self.server_address[1]), 1.0).close()  # wakes whoever waits for a client
+            socket.create_connection((HOST, self.server_address[1]), 1.0).close()  # wakes `handle_request`
 
     @property
     def base(self) -> str:
         return self.standin.origin + PREFIX
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """A client that hangs up is no error of ours; anything else is told on stderr."""
+        """Print errors on stderr, except that a client hung up."""
         error = sys.exc_info()[1]
         if not isinstance(error, (ConnectionError, TimeoutError)):
             print(f"sandbox: {type(error).__name__}: {error}", file=sys.stderr)
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Bytes to `Incoming`, `Reply` to bytes, and the trouble that was asked for."""
+    """Bytes to `Incoming`, `Reply` to bytes, and the injected faults."""
 
     protocol_version = "HTTP/1.1"
     server: Server
@@ -76,11 +76,11 @@ class Handler(BaseHTTPRequestHandler):
     do_POST = do_HEAD = do_PUT = do_DELETE = do_PATCH = do_OPTIONS = do_GET  # noqa: N815 - so the base class looks them up
 
     def date_time_string(self, timestamp: float | None = None) -> str:
-        """`Date` tells the stand-in's own time, which may run faster than the clock."""
+        """`Date` in the stand-in's own time, which may run faster than real time."""
         return super().date_time_string(int(self.server.standin.now() if timestamp is None else timestamp))
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name is the base class's
-        pass  # quiet: the caller's own lines are what one wants to read
+        pass  # no log lines between those of the caller
 
     def _answer(self) -> None:
         headers = {name.lower(): value for name, value in self.headers.items()}
@@ -96,24 +96,24 @@ class Handler(BaseHTTPRequestHandler):
             return
         fault = standin.faults.take(route)
         if fault and fault.kind == "drop":
-            self._hang_up()
+            self.close_connection = True
         elif fault and fault.kind == "status":
             body.drain()
-            self._send(standin.trouble(fault, route))
+            self._send(standin.injected(fault, route))
         else:
             try:
                 reply = standin.handle(route, incoming)
             except BadChunk:
                 self.send_error(400, "Bad chunk")
                 return
-            self._send(reply) if fault is None else self._spoil(reply, fault)
+            self._send(reply) if fault is None else self._break(reply, fault)
         if not self.close_connection:
-            body.drain()  # what stands there is not the next request
+            body.drain()  # else its rest would be read as the next request
         elif self.command != "GET" and not fault:
             self._linger(body)
 
     def _body(self, headers: dict[str, str]) -> Body | None:
-        """The body that the headers announce. None: they are not clear about it, and that has been answered."""
+        """The body that the headers declare; None after answering that they are invalid (RFC 9112, section 6)."""
         lengths = set(self.headers.get_all("content-length", ["0"]))
         coding = headers.get("transfer-encoding", "").strip().lower()
         if coding and coding != "chunked":
@@ -129,28 +129,29 @@ class Handler(BaseHTTPRequestHandler):
         return None
 
     def _linger(self, body: Body) -> None:
-        """Read on for a while after a refusal: a client that is still sending would lose the answer otherwise."""
+        """Read on for a while after a refusal, or a client that is still sending would lose the answer."""
         self.connection.settimeout(LINGER_SECONDS)
         end = time.monotonic() + LINGER_SECONDS
         with suppress(OSError):
             while time.monotonic() < end and body.read1(65536):
                 pass
 
-    def _spoil(self, reply: Reply, fault: Fault) -> None:
+    def _break(self, reply: Reply, fault: Fault) -> None:
+        """Send half of the reply or nothing, and hang up."""
         if fault.kind == "stall":
             time.sleep(fault.seconds)
         if fault.kind == "cut":
             whole = reply.body if isinstance(reply.body, bytes) else b"".join(reply.body)
             self._head(reply, {"Content-Length": str(len(whole))})
             self.wfile.write(whole[: len(whole) // 2])
-        self._hang_up()
+        self.close_connection = True
 
     def _send(self, reply: Reply) -> None:
         if isinstance(reply.body, bytes):
             self._head(reply, {"Content-Length": str(len(reply.body))})
             if self.command != "HEAD":
                 self.wfile.write(reply.body)
-        elif self.request_version < "HTTP/1.1":  # it knows no chunks: the end of the connection is the end
+        elif self.request_version < "HTTP/1.1":  # without chunks the end of the connection ends the body
             self.close_connection = True
             self._head(reply, {})
             for block in reply.body:
@@ -166,19 +167,16 @@ class Handler(BaseHTTPRequestHandler):
         for name, value in {**reply.headers, **more}.items():
             self.send_header(name, value)
         if reply.status >= 400 and self.command != "GET":
-            self.close_connection = True  # a body that was refused may not have been read to its end
+            self.close_connection = True  # the body of a refused request may not have been read to its end
         if self.close_connection:
             self.send_header("Connection", "close")
         elif self.request_version < "HTTP/1.1":
             self.send_header("Connection", "keep-alive")
         self.end_headers()
 
-    def _hang_up(self) -> None:
-        self.close_connection = True
-
 
 class Body(io.BufferedReader):
-    """The body of one request: reading ends where it ends, not where the connection does."""
+    """The body of one request: reading ends at its end, not at that of the connection."""
 
     def drain(self) -> None:
         while self.read(65536):
@@ -186,7 +184,7 @@ class Body(io.BufferedReader):
 
 
 class _Counted(io.RawIOBase):
-    """A body as long as Content-Length says."""
+    """A body with a Content-Length."""
 
     def __init__(self, stream: io.BufferedIOBase, length: int) -> None:
         self._stream = stream
@@ -204,11 +202,11 @@ class _Counted(io.RawIOBase):
 
 
 class BadChunk(ConnectionError):
-    """The framing of a body in chunks is broken, so nothing that follows on this connection can be understood."""
+    """The chunk framing of a body is broken, so the rest of the connection cannot be parsed."""
 
 
 class _Chunked(_Counted):
-    """A body that is sent in chunks, without their framing. Reading raises BadChunk."""
+    """A chunked body without its framing (RFC 9112, section 7.1). Reading raises BadChunk."""
 
     def __init__(self, stream: io.BufferedIOBase) -> None:
         super().__init__(stream, 0)
@@ -250,16 +248,16 @@ def _seconds(text: str) -> float:
 
 
 def _scaled_time(scale: float) -> tuple[Callable[[], float], Callable[[float], None]]:
-    """A clock and a sleep whose seconds are shorter than real ones by `scale`."""
+    """A clock and a sleep that run `scale` times as fast as real time."""
     if not scale:
-        raise ValueError("time cannot stand still: --time-scale must be above 0")
+        raise ValueError("--time-scale must be above 0")
     start = time.time()
     return lambda: start + (time.time() - start) * scale, lambda seconds: time.sleep(seconds / scale)
 
 
 @contextmanager
 def running(standin: StandIn | None = None) -> Iterator[str]:
-    """A stand-in for the length of a block; yields its base URL."""
+    """A stand-in that runs during a `with` block; yields its base URL."""
     server = Server(standin or StandIn())
     thread = threading.Thread(target=server.serve, daemon=True)
     thread.start()
@@ -272,21 +270,21 @@ def running(standin: StandIn | None = None) -> Iterator[str]:
 
 
 def main(argv: list[str]) -> int:
-    """Serve until interrupted. The first line on stdout is the variable to set."""
+    """Serve until interrupted. The only line on stdout is the environment variable to set."""
     parser = _Parser(
         prog="sandbox.py",
-        description="A local stand-in for DashScope: placeholder media, no cost, any key. It listens on loopback only.",
+        description="A local stand-in for DashScope: placeholder media, free, any key. It listens on loopback only.",
         epilog=faults.__doc__,
         allow_abbrev=False,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--port", type=int, default=0, metavar="N", help="0 takes a free one (default)")
     parser.add_argument(
-        "--delay", type=_seconds, default=0.0, metavar="S", help="seconds that each picture or task takes"
+        "--delay", type=_seconds, default=0.0, metavar="S", help="seconds that each picture or task takes (default 0)"
     )
     parser.add_argument("--seed", type=int, metavar="N", help="makes ids and links repeatable")
     parser.add_argument(
-        "--time-scale", type=_seconds, default=1.0, metavar="X", help="its time runs X times as fast as the clock"
+        "--time-scale", type=_seconds, default=1.0, metavar="X", help="runs X times as fast; shortens --delay"
     )
     parser.add_argument("--fault", action="append", default=[], metavar="ROUTE=ACTION[*TIMES]", help="see below")
     args = parser.parse_args(argv)
@@ -298,10 +296,10 @@ def main(argv: list[str]) -> int:
     try:
         print(f"DASHSCOPE_HTTP_BASE_URL={server.base}", flush=True)
     except OSError as error:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the interpreter's own last flush
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes stdout once more at exit
         server.server_close()
-        parser.error(f"stdout cannot be written to: {error.strerror}")
-    print("Set it, and any key as DASHSCOPE_API_KEY. Ctrl-C ends the stand-in and forgets its tasks.", file=sys.stderr)
+        parser.error(f"cannot write to stdout: {error.strerror}")
+    print("Set it, and any key as DASHSCOPE_API_KEY. Ctrl-C stops the stand-in; its tasks are lost.", file=sys.stderr)
     try:
         server.serve()
     except KeyboardInterrupt:

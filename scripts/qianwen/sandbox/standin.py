@@ -1,4 +1,4 @@
-"""The stand-in itself: requests in, replies out, tasks and time between them. It opens no socket; `server` does."""
+"""The stand-in itself: requests, replies, tasks and their timing. It opens no socket; `server` does."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ CHINA = 8 * 3600
 
 @record
 class Reply:
-    """An answer to send: `body` is whole, or an iterator of blocks that are sent as they come."""
+    """An answer to send. body: all of it, or an iterator of blocks to send one by one."""
 
     status: int
     headers: Mapping[str, str]
@@ -44,7 +44,7 @@ class Reply:
 
 @record
 class Incoming:
-    """A request as it came. Header names are lower case; `stream` ends with the body."""
+    """A request as received. Header names are lower case; `stream` ends with the body."""
 
     method: str
     target: str
@@ -57,19 +57,22 @@ class Task:
     id: str
     order: Order
     created: float
-    seen: Mapping[str, Facts]
+    inputs: Mapping[str, Facts]
     fault: Fault | None
     request_id: str
     origin: str
     canceled: bool = False
-    made: JSON | None = None
+    answer: JSON | None = None
 
 
 class StandIn:
-    """delay: seconds that a picture takes.  seed: makes ids repeatable.  clock, sleep: its time, in seconds.
+    """The service without a socket.
 
-    takes_new: it plays models without a row too; the service knows none of them, but may tomorrow.
-    origin: the URL of its own socket, set by whoever opens one.
+    delay: seconds that a picture or task takes.
+    seed: makes ids repeatable.
+    clock, sleep: its time, in seconds.
+    takes_new: accept models without a row too, as the service may do tomorrow.
+    origin: the URL of its socket, set by the server.
     """
 
     def __init__(
@@ -85,7 +88,7 @@ class StandIn:
         self.takes_new = takes_new
         self.delay = delay
         self.faults = faults or Faults()
-        self._random = random.Random(seed)  # noqa: S311 - ids of placeholders, repeatable on purpose
+        self._random = random.Random(seed)  # noqa: S311 - ids of placeholders, which --seed makes repeatable
         self._clock = clock
         self._sleep = sleep
         self._lock = threading.Lock()
@@ -97,7 +100,7 @@ class StandIn:
         return self._clock()
 
     def route(self, incoming: Incoming) -> str:
-        """The name of what a request asks for, as `faults` knows it; "" for nothing that is here."""
+        """The name of the route, as in `faults.ROUTES`; "" for an unknown path."""
         path = urlsplit(incoming.target).path
         for methods, pattern, name in ROUTES:
             if re.fullmatch(methods, incoming.method) and re.fullmatch(pattern, path):
@@ -109,20 +112,22 @@ class StandIn:
     def handle(self, route: str, incoming: Incoming) -> Reply:
         """The reply to a request; every refusal is a reply too."""
         try:
-            return HANDLERS[route](self, incoming) if route else self._nothing(incoming)
+            return HANDLERS[route](self, incoming) if route else self._not_found(incoming)
         except Refusal as refusal:
             return self._refusal(refusal.status, refusal.code, refusal.message)
         except StorageError as error:
             headers = {"Content-Type": "application/xml", "x-oss-ec": error.ec, "x-oss-request-id": "SANDBOX"}
             return Reply(error.status, headers, error.xml())
 
-    def trouble(self, fault: Fault, route: str) -> Reply:
-        """The reply that an injected status makes, in the words of the host that the route belongs to."""
+    def injected(self, fault: Fault, route: str) -> Reply:
+        """The reply for an injected status: XML from the storage routes, JSON from the API."""
+        message = fault.message or "Trouble on demand."
         if route in ("upload", "result"):
-            error = StorageError(fault.status, fault.code or "InternalError", fault.message or "Trouble on demand.")
+            error = StorageError(fault.status, fault.code or "InternalError", message)
             return Reply(fault.status, {"Content-Type": "application/xml"}, error.xml())
-        code = fault.code or ("Throttling" if fault.status == 429 else "InternalError")
-        return self._refusal(fault.status, code, fault.message or "Trouble on demand.")
+        return self._refusal(
+            fault.status, fault.code or ("Throttling" if fault.status == 429 else "InternalError"), message
+        )
 
     # Generation --------------------------------------------------------------------------------------------
 
@@ -136,29 +141,30 @@ class StandIn:
         inspect = _Inspector(self.storage, self._origins(), incoming.headers, _model_of(body))
         order = rules.accept(CATALOGS, path, incoming.headers, body, inspect, self.takes_new)
         if order.is_task:
-            return self._submit(order, inspect.seen, origin)
+            return self._submit(order, inspect.inputs, origin)
         if SHAPES[order.mode.sync].is_stream:
-            return self._stream(order, inspect.seen, origin)
+            return self._stream(order, inspect.inputs, origin)
         self._sleep(self.delay)
-        return self._json({**answers.body(order, self._make(order, inspect.seen, origin)), "request_id": self._uuid()})
+        answer = answers.body(order, self._make(order, inspect.inputs, origin))
+        return self._json({**answer, "request_id": self._uuid()})
 
     def _origin_for(self, incoming: Incoming) -> str:
-        """Its own URL as the client knows it: one that came to localhost may refuse to fetch from 127.0.0.1."""
-        used = f"http://{incoming.headers.get('host', '').lower()}"
-        return used if used in self._origins() else self.origin
+        """Its own URL as the client wrote it: a client of localhost may refuse to fetch from 127.0.0.1."""
+        written = f"http://{incoming.headers.get('host', '').lower()}"
+        return written if written in self._origins() else self.origin
 
     def _origins(self) -> tuple[str, str]:
         return self.origin, self.origin.replace("127.0.0.1", "localhost")
 
-    def _submit(self, order: Order, seen: Mapping[str, Facts], origin: str) -> Reply:
-        task = Task(self._uuid(), order, self._clock(), seen, self.faults.take("task"), self._uuid(), origin)
+    def _submit(self, order: Order, inputs: Mapping[str, Facts], origin: str) -> Reply:
+        task = Task(self._uuid(), order, self._clock(), inputs, self.faults.take("task"), self._uuid(), origin)
         with self._lock:
             self.tasks[task.id] = task
         output = {"task_status": "PENDING", "task_id": task.id}
         return self._json({"output": output, "request_id": task.request_id})
 
-    def _stream(self, order: Order, seen: Mapping[str, Facts], origin: str) -> Reply:
-        frames = list(answers.frames(order, self._make(order, seen, origin)))
+    def _stream(self, order: Order, inputs: Mapping[str, Facts], origin: str) -> Reply:
+        frames = list(answers.frames(order, self._make(order, inputs, origin)))
         fault = self.faults.take("task")
         events = [("result", 200, frame) for frame in frames]
         if fault and fault.kind == "fail":
@@ -173,7 +179,7 @@ class StandIn:
 
         return Reply(200, {"Content-Type": "text/event-stream;charset=UTF-8"}, lines())
 
-    def _make(self, order: Order, seen: Mapping[str, Facts], origin: str) -> answers.Made:
+    def _make(self, order: Order, inputs: Mapping[str, Facts], origin: str) -> answers.Made:
         palette = sum(str(order.fields.get("prompt", "")).encode())
 
         def publish(width: int, height: int, model_id: str, index: int, count: int) -> str:
@@ -185,7 +191,7 @@ class StandIn:
             data = placeholder.clip(clip.width, clip.height, clip.seconds, clip.sound)
             return origin + self.storage.publish(data, "video/mp4", ".mp4")
 
-        return answers.make(order, seen, publish, film)
+        return answers.make(order, inputs, publish, film)
 
     # Tasks -------------------------------------------------------------------------------------------------
 
@@ -204,8 +210,8 @@ class StandIn:
         with self._lock:
             task = self.tasks.get(task_id)
             if task is None or self._state(task) != "PENDING":
-                words = "Failed to cancel the task, please confirm if the task is in PENDING status."
-                raise Refusal(400, "UnsupportedOperation", words)
+                message = "Failed to cancel the task, please confirm if the task is in PENDING status."
+                raise Refusal(400, "UnsupportedOperation", message)
             task.canceled = True
         return self._json({"request_id": self._uuid()})
 
@@ -214,14 +220,13 @@ class StandIn:
         query = dict(parse_qsl(urlsplit(incoming.target).query))
         with self._lock:
             tasks = sorted(self.tasks.values(), key=lambda task: -task.created)
-        found = [self._entry(task) for task in tasks]
-        found = [entry for entry in found if _wanted(entry, query)]
-        page, size = _whole(query.get("page_no"), 1), _whole(query.get("page_size"), 10)
+        entries = [entry for entry in map(self._entry, tasks) if _matches(entry, query)]
+        page, size = _positive(query.get("page_no"), 1), _positive(query.get("page_size"), 10)
         return self._json(
             {
-                "total": len(found),
-                "data": found[(page - 1) * size : page * size],
-                "total_page": max(-(-len(found) // size), 1),
+                "total": len(entries),
+                "data": entries[(page - 1) * size : page * size],
+                "total_page": max(-(-len(entries) // size), 1),
                 "page_no": page,
                 "page_size": size,
                 "request_id": self._uuid(),
@@ -248,18 +253,19 @@ class StandIn:
             return {"output": {**output, **answers.metrics(task.order, "RUNNING")}}
         output["end_time"] = _china_time(task.created + self.delay)
         if state != "SUCCEEDED":
-            why = None if task.canceled else task.order.late or task.fault
-            if why:
-                output.update(code=why.code, message=why.message, **answers.metrics(task.order, state))
+            failure = None if task.canceled else task.order.late or task.fault
+            if failure:
+                output.update(code=failure.code, message=failure.message, **answers.metrics(task.order, state))
             return {"output": output}
         with self._lock:
-            if task.made is None:
-                task.made = answers.body(task.order, self._make(task.order, task.seen, task.origin))
-                if task.fault and task.fault.kind == "partial":
-                    answers.lose_last(task.made, task.fault.code, task.fault.message)
-        return {**task.made, "output": {**output, **task.made["output"]}}
+            if task.answer is None:
+                task.answer = answers.body(task.order, self._make(task.order, task.inputs, task.origin))
+                if task.fault and _ends_as(task, "partial"):
+                    answers.lose_last(task.answer, task.fault.code, task.fault.message)
+        return {**task.answer, "output": {**output, **task.answer["output"]}}
 
     def _entry(self, task: Task) -> JSON:
+        """A task in the answer of the task list."""
         state = self._state(task)
         entry = {
             "api_key_id": "sandbox",
@@ -300,24 +306,24 @@ class StandIn:
 
     def result(self, incoming: Incoming) -> Reply:
         _refuse_key(incoming)
-        if incoming.method == "HEAD":  # the method is part of what is signed
+        if incoming.method == "HEAD":  # the signature covers the method, and the links are signed for GET
             raise StorageError(403, "SignatureDoesNotMatch", "The request signature we calculated does not match.")
         parts = urlsplit(incoming.target)
-        found = self.storage.fetch(parts.path.rpartition("/")[2], dict(parse_qsl(parts.query)))
-        headers = dict(found.headers)
+        stored = self.storage.fetch(parts.path.rpartition("/")[2], dict(parse_qsl(parts.query)))
+        headers = dict(stored.headers)
         if incoming.headers.get("if-match", headers["ETag"]) != headers["ETag"]:
             raise StorageError(412, "PreconditionFailed", "At least one of the pre-conditions did not hold.")
-        wanted = re.fullmatch(r"bytes=(\d+)-(\d*)", incoming.headers.get("range", ""))
-        total = len(found.data)
-        if wanted and int(wanted[1]) < total:
-            start, end = int(wanted[1]), min(int(wanted[2] or total - 1), total - 1)
+        part = re.fullmatch(r"bytes=(\d+)-(\d*)", incoming.headers.get("range", ""))
+        total = len(stored.data)
+        if part and int(part[1]) < total:
+            start, end = int(part[1]), min(int(part[2] or total - 1), total - 1)
             headers["Content-Range"] = f"bytes {start}-{end}/{total}"
-            return Reply(206, headers, found.data[start : end + 1])
-        return Reply(200, headers, found.data)
+            return Reply(206, headers, stored.data[start : end + 1])
+        return Reply(200, headers, stored.data)
 
     # Pieces ------------------------------------------------------------------------------------------------
 
-    def _nothing(self, incoming: Incoming) -> Reply:
+    def _not_found(self, incoming: Incoming) -> Reply:
         if urlsplit(incoming.target).path.startswith(PREFIX + "/services/"):
             self._authorize(incoming)
         return self._refusal(404, "NotFound", "Not found!")
@@ -342,26 +348,26 @@ class StandIn:
 
 
 class _Inspector:
-    """Looks at a media URL as the service would, and remembers what it saw. The web it does not enter."""
+    """Inspects media URLs as the service would, and keeps their facts. It never opens URLs of other hosts."""
 
     def __init__(self, storage: Storage, origins: tuple[str, ...], headers: Mapping[str, str], model: str) -> None:
         self._storage = storage
         self._results = tuple(origin + "/results/" for origin in origins)
         self._resolves = headers.get("x-dashscope-ossresourceresolve", "").lower() == "enable"
         self._model = model
-        self.seen: dict[str, Facts] = {}
+        self.inputs: dict[str, Facts] = {}
 
     def __call__(self, text: str) -> Source:
         scheme = text.partition(":")[0].lower()
         if scheme == "data":
-            return self._look_into(text)
+            return self._data_url(text)
         if scheme == "oss":
             return self._uploaded(text)
         if text.startswith(self._results):
             return self._own_result(text)
-        return Source(text, scheme, fault="" if scheme in ("http", "https") else "is no URL")
+        return Source(text, scheme, fault="" if scheme in ("http", "https") else "is not a URL")
 
-    def _look_into(self, text: str) -> Source:
+    def _data_url(self, text: str) -> Source:
         try:
             size, facts = probe_data_url(text)
         except ValueError as error:
@@ -371,22 +377,22 @@ class _Inspector:
     def _uploaded(self, text: str) -> Source:
         if not self._resolves:
             raise Refusal(400, "invalid_parameter_error", UNRESOLVED)
-        kept = self._storage.uploads.get(text[len("oss://") :])
-        if kept is None or kept.model != self._model:
+        upload = self._storage.uploads.get(text[len("oss://") :])
+        if upload is None or upload.model != self._model:
             raise Refusal(400, "InvalidParameter.DataInspection", UNREACHABLE)
-        return self._opened(Source(text, "file", bytes=kept.bytes, facts=kept.facts))
+        return self._opened(Source(text, "file", bytes=upload.bytes, facts=upload.facts))
 
     def _own_result(self, text: str) -> Source:
         parts = urlsplit(text)
         try:
-            found = self._storage.fetch(parts.path.rpartition("/")[2], dict(parse_qsl(parts.query)))
+            stored = self._storage.fetch(parts.path.rpartition("/")[2], dict(parse_qsl(parts.query)))
         except StorageError:
             raise Refusal(400, "InvalidParameter.DataInspection", UNREACHABLE) from None
-        return self._opened(Source(text, "file", bytes=len(found.data), facts=probe_bytes(found.data)))
+        return self._opened(Source(text, "file", bytes=len(stored.data), facts=probe_bytes(stored.data)))
 
     def _opened(self, source: Source) -> Source:
         if source.facts:
-            self.seen[source.text] = source.facts
+            self.inputs[source.text] = source.facts
         return source
 
 
@@ -405,7 +411,7 @@ def _model_of(body: bytes) -> str:
 
 
 def _refuse_key(incoming: Incoming) -> None:
-    """Storage has its own signatures; an API key has no business there, and the real one refuses two at once."""
+    """Storage has its own signatures. The API key must not get there, and OSS refuses two kinds of authorization."""
     if "authorization" in incoming.headers:
         raise StorageError(400, "InvalidArgument", "Only one auth mechanism allowed.")
 
@@ -419,7 +425,7 @@ def _ends_as(task: Task, kind: str) -> bool:
     return task.fault is not None and task.fault.kind == kind
 
 
-def _wanted(entry: JSON, query: Mapping[str, str]) -> bool:
+def _matches(entry: JSON, query: Mapping[str, str]) -> bool:
     created = time.strftime("%Y%m%d%H%M%S", time.gmtime(entry["gmt_create"] / 1000 + CHINA))
     return (
         query.get("task_id", entry["task_id"]) == entry["task_id"]
@@ -429,7 +435,7 @@ def _wanted(entry: JSON, query: Mapping[str, str]) -> bool:
     )
 
 
-def _whole(text: str | None, default: int) -> int:
+def _positive(text: str | None, default: int) -> int:
     return int(text) if text and re.fullmatch("[1-9][0-9]{0,5}", text) else default
 
 

@@ -1,4 +1,4 @@
-"""The two buckets behind the service: temporary storage for uploads, and the host of results with its signed links."""
+"""The two OSS buckets behind the service: temporary storage for uploads, and results with signed links."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from ..plain.record import record
 POLICY_SECONDS = 300
 LINK_SECONDS = 86400
 FIXED_EXPIRES = 4102444800  # the year 2100
-MOST_BYTES = 2**30  # as recorded live; the page's example says 100 MB and calls it a matter of the model
+MOST_BYTES = 2**30  # as recorded live; the page's example says 100 MB and that it depends on the model
 MOST_FIELD_BYTES = 2**20
 BLOCK_BYTES = 256 * 1024
 
 
 class StorageError(Exception):
-    """An answer in storage's XML. ec: the error code that support asks for."""
+    """An error answer of OSS, in XML. ec: its detailed error code."""
 
     def __init__(self, status: int, code: str, message: str, ec: str = "") -> None:
         super().__init__(message)
@@ -40,8 +40,8 @@ class StorageError(Exception):
 
 
 @record
-class Kept:
-    """An uploaded file: the model its policy was for, its size and what its bytes say."""
+class Upload:
+    """An uploaded file: the model of its policy, its size and its facts."""
 
     model: str
     bytes: int
@@ -50,9 +50,11 @@ class Kept:
 
 @record
 class Object:
-    """A result, and what is said about it, whole or in part.
+    """A stored result.
 
-    expires: when its link ends, in seconds of the stand-in's time; `named_expires` is what the link says.
+    headers: of every answer with it, complete or partial.
+    expires: when its link expires, in epoch seconds of the stand-in's time.
+    named_expires: the time in the link itself.
     """
 
     data: bytes
@@ -63,9 +65,9 @@ class Object:
 
 
 class Storage:
-    """Keeps what tasks need to know of uploads, and the bytes of results. Safe to use from several threads.
+    """Keeps the facts of uploads and the bytes of results. Safe to use from several threads.
 
-    repeats: links name a fixed date as their end, so that two runs give the same; they end after a day all the same.
+    repeats: put a fixed date into links, so that two runs give the same; they still expire after a day.
     """
 
     def __init__(
@@ -76,13 +78,13 @@ class Storage:
         self._clock = clock
         self._lock = threading.Lock()
         self._policies: dict[str, tuple[str, str, float]] = {}
-        self.uploads: dict[str, Kept] = {}
+        self.uploads: dict[str, Upload] = {}
         self.results: dict[str, Object] = {}
 
     # Uploads -----------------------------------------------------------------------------------------------
 
     def policy(self, model: str, host: str) -> dict[str, object]:
-        """`data` of a getPolicy answer; good for uploads below its `upload_dir` until it expires."""
+        """`data` of a getPolicy answer; allows uploads below its `upload_dir` until it expires."""
         day = time.strftime("%Y-%m-%d", time.gmtime(self._clock()))
         folder = f"dashscope-instant/{self._token(16)}/{day}/{self._token(16)}"
         policy = base64.b64encode(f"sandbox {folder}".encode()).decode()
@@ -102,7 +104,7 @@ class Storage:
         }
 
     def receive(self, content_type: str, stream: BinaryIO) -> int:
-        """A form POST, streamed; its success status. Raises StorageError."""
+        """Store the file of a multipart form (RFC 7578); return the success status. Raises StorageError."""
         match = re.search(r'boundary="?([^";,]+)', content_type)
         if not match or "multipart/form-data" not in content_type:
             raise _malformed()
@@ -116,15 +118,15 @@ class Storage:
                 raise StorageError(
                     409, "FileAlreadyExists", "The object you specified already exists.", "0026-00000002"
                 )
-            self.uploads[key] = Kept(model, size, facts)
-        wanted = form.get("success_action_status", "")
-        return int(wanted) if wanted in ("200", "201") else 204
+            self.uploads[key] = Upload(model, size, facts)
+        status = form.get("success_action_status", "")
+        return int(status) if status in ("200", "201") else 204
 
     def _check_form(self, form: Mapping[str, str], size: int) -> tuple[str, str]:
-        known = self._policies.get(form.get("policy", ""))
-        if known is None or not form.get("Signature") or not form.get("OSSAccessKeyId"):
+        policy = self._policies.get(form.get("policy", ""))
+        if policy is None or not form.get("Signature") or not form.get("OSSAccessKeyId"):
             raise StorageError(403, "AccessDenied", "Invalid according to Policy: Policy Condition failed.")
-        model, folder, expires = known
+        model, folder, expires = policy
         if self._clock() > expires:
             raise StorageError(403, "AccessDenied", "Invalid according to Policy: Policy expired.")
         key = form.get("key", "")
@@ -139,27 +141,26 @@ class Storage:
     # Results -----------------------------------------------------------------------------------------------
 
     def publish(self, data: bytes, media_type: str, suffix: str) -> str:
-        """Keep a result; its path with the signed query."""
+        """Store a result; return its path with the signed query."""
         name = f"{self._token(32)}{suffix}"
         expires = int(self._clock()) + LINK_SECONDS
         named = FIXED_EXPIRES if self._repeats else expires
         signature = self._token(28)
-        kept = Object(data, _headers(data, media_type), expires, named, signature)
         with self._lock:
-            self.results[name] = kept
+            self.results[name] = Object(data, _headers(data, media_type), expires, named, signature)
         return f"/results/{name}?Expires={named}&OSSAccessKeyId=LTAISANDBOX&Signature={signature}"
 
     def fetch(self, name: str, query: Mapping[str, str]) -> Object:
         """A result by its signed link. Raises StorageError."""
         with self._lock:
-            found = self.results.get(name)
-        if found is None:
+            stored = self.results.get(name)
+        if stored is None:
             raise StorageError(404, "NoSuchKey", "The specified key does not exist.")
-        if query.get("Signature") != found.signature or query.get("Expires") != str(found.named_expires):
+        if query.get("Signature") != stored.signature or query.get("Expires") != str(stored.named_expires):
             raise StorageError(403, "SignatureDoesNotMatch", "The request signature we calculated does not match.")
-        if self._clock() > found.expires:
+        if self._clock() > stored.expires:
             raise StorageError(403, "AccessDenied", "Request has expired.", "0002-00000069")
-        return found
+        return stored
 
 
 def _headers(data: bytes, media_type: str) -> dict[str, str]:
@@ -191,7 +192,7 @@ _CRC_TABLE = _table()
 
 @functools.lru_cache(maxsize=8)
 def crc64(data: bytes) -> int:
-    """CRC-64/XZ, as storage reports it. It is slow, and the same few clips are asked for again and again."""
+    """CRC-64/XZ, the checksum of OSS (ECMA-182). Cached, because it is slow and the same few clips come up again."""
     crc = 0xFFFFFFFFFFFFFFFF
     for byte in data:
         crc = _CRC_TABLE[(crc ^ byte) & 0xFF] ^ crc >> 8
@@ -202,7 +203,7 @@ def crc64(data: bytes) -> int:
 
 
 def _read_form(stream: BinaryIO, boundary: bytes, file: BinaryIO) -> tuple[dict[str, str], int]:
-    """The text fields of a form, and its `file` part, which must be the last, written to `file`."""
+    """(text fields of a form, size of its `file` part in bytes); the `file` part must be the last."""
     form: dict[str, str] = {}
     while True:
         name = _read_part_head(stream)
@@ -236,7 +237,7 @@ def _read_part_head(stream: BinaryIO) -> str:
 
 
 def _copy_file(stream: BinaryIO, boundary: bytes, file: BinaryIO) -> int:
-    """The rest of a form is the file and the closing boundary; the size of the file in bytes."""
+    """Copy the rest of a form, which is the file and the closing boundary; return the size of the file in bytes."""
     tail = b""
     size = 0
     keep = len(boundary) + 8

@@ -1,1 +1,1 @@
-"""The conversation with DashScope; the only holder of the key. May be imported by actions and desirecore."""
+"""The calls to DashScope; only this wing holds the key. May be imported by actions and desirecore."""

@@ -1,4 +1,4 @@
-"""Calls to the service's API: how an answer is read, and which of our errors a refusal becomes."""
+"""Reading the API's answers, and turning its refusals into our errors."""
 
 from __future__ import annotations
 
@@ -29,21 +29,20 @@ KINDS: Mapping[str, type[QianwenError]] = {
 }
 
 
-def answer(send: Send, request: Request, is_look: bool = False) -> JSON:
-    """The JSON answer. Raises the error that a refusal, a fault or an unreadable answer means.
+def answer(send: Send, request: Request, is_poll: bool = False) -> JSON:
+    """Send a request and answer its JSON. Raises the error for a refusal, a fault or an unreadable answer.
 
-    is_look: at a task, whose own failure may be all that the answer says (HTTP 200, a code and no output); it is for
-    `tasks` to tell.
+    is_poll: HTTP 200 with a code and no output may mean that the task failed, so `tasks` judges it.
     """
     with _answered(send, request) as response:
         try:
-            return _accepted(response.read_all(RESULT_BYTES), request, is_look)
+            return _accepted(response.read_all(RESULT_BYTES), request, is_poll)
         except Fault as fault:
             raise _of_fault(fault, request) from fault
 
 
 def events(send: Send, request: Request) -> Iterator[JSON]:
-    """The JSON frames of a streamed answer, as they come. Raises as `answer` does, also in the middle."""
+    """The JSON frames of a streamed answer, as they arrive. Raises as `answer` does, also in mid-stream."""
     with _answered(send, request) as response:
         try:
             if "event-stream" not in response.headers.get("content-type", ""):
@@ -61,25 +60,28 @@ def events(send: Send, request: Request) -> Iterator[JSON]:
 
 
 def refused(answer: JSON, status: int, request: Request | None = None) -> QianwenError:
-    """The error for a refusal in the service's own words. `request` is None when they stand in a result."""
+    """The error for a refusal in the service's own words.
+
+    request: None when the words are those of a task's result.
+    """
     code, message = words_of(answer)
     means = meaning(code, message, status)
-    kind = KINDS[means.kind]
-    # Trouble may come after the request was taken, also when it is told inside an answer or in the middle of a stream.
-    trouble = kind is Unavailable and (status >= 500 or status == 200)
+    error_type = KINDS[means.kind]
+    # Server trouble may follow the acceptance of the request, also inside an answer or in mid-stream (status 200).
+    trouble = error_type is Unavailable and (status >= 500 or status == 200)
     doubtful = request is not None and request.billable and (trouble or status == 408)
     if doubtful:
-        kind = UnknownOutcome
-    elif request is None and kind is not ContentRefused:
-        kind = Refused  # whatever the reason, the task has ended
+        error_type = UnknownOutcome
+    elif request is None and error_type is not ContentRefused:
+        error_type = Refused  # whatever the reason, the task has ended
     words = " ".join(message.split()) or f"the service answered HTTP {status}"
-    return kind(
+    return error_type(
         f"{code}: {words}" if code else words,
         hint="" if doubtful else means.hint,
         code=code,
         http_status=status,
         request_id=str(answer.get("request_id") or ""),
-        retryable=means.passing and kind is Unavailable,
+        retryable=means.passing and error_type is Unavailable,
     )
 
 
@@ -97,17 +99,17 @@ def _answered(send: Send, request: Request) -> Response:
     return response
 
 
-def _accepted(body: bytes, request: Request, is_look: bool = False) -> JSON:
+def _accepted(body: bytes, request: Request, is_poll: bool = False) -> JSON:
     answer = _parse(body)
     if answer is None:
-        raise _unreadable("the service answered something that is no JSON", request)
-    if complains(answer) and not is_look:
+        raise _unreadable("the service's answer is not valid JSON", request)
+    if complains(answer) and not is_poll:
         raise refused(answer, 200, request)
     return answer
 
 
 def complains(answer: JSON) -> bool:
-    """Whether an answer that came with HTTP 200 is none. Beside a result, a code is a remark and the result counts."""
+    """Whether an answer with HTTP 200 is a refusal. A code next to a result is only a remark."""
     has_words = bool(words_of(answer)[0]) if not isinstance(answer.get("error"), dict) else any(words_of(answer))
     return has_words and not (answer.get("output") or answer.get("data"))
 
@@ -123,7 +125,7 @@ def _of_fault(fault: Fault, request: Request) -> QianwenError:
 
 
 def _parse(body: bytes) -> JSON | None:
-    """A JSON object, also when it stands in a `data:` line of a failed stream; None for anything else."""
+    """The JSON object in a body or in a `data:` line of a failed stream; None for anything else."""
     answer = _load(body)
     if answer is None:
         framed = re.search(rb"^data:(.*)$", body, re.MULTILINE)
@@ -132,7 +134,7 @@ def _parse(body: bytes) -> JSON | None:
 
 
 def _load(text: bytes) -> JSON | None:
-    """A JSON object without halves of characters, which cannot be printed, saved or sent. None for anything else."""
+    """A JSON object without lone surrogates, which cannot be printed, saved or sent. None for anything else."""
     answer = load_object(text)
     if answer and b"\\ud" in text.lower():
         whole = json.dumps(answer, ensure_ascii=False)
@@ -141,7 +143,7 @@ def _load(text: bytes) -> JSON | None:
 
 
 def _frames(response: Response) -> Iterator[tuple[str, bytes]]:
-    """(event, data) of each server-sent event. Comments and unknown lines are heartbeats; `[DONE]` is no data."""
+    """(event, data) of each server-sent event, without comments, unknown lines and `[DONE]`."""
     event, data = "result", bytearray()
     for line in _lines(response):
         if not line:
@@ -158,7 +160,7 @@ def _frames(response: Response) -> Iterator[tuple[str, bytes]]:
 
 def _lines(response: Response) -> Iterator[bytes]:
     """The lines of a streamed answer. Raises Fault when it, or a line of it, is too long."""
-    rest, total = bytearray(), 0  # `rest` is a line that is not complete, in however many blocks it comes
+    rest, total = bytearray(), 0  # `rest` is a line that is not complete yet
     while block := response.read(65536):
         total += len(block)
         if total > RESULT_BYTES or len(rest) > LINE_BYTES:
@@ -173,7 +175,7 @@ def _lines(response: Response) -> Iterator[bytes]:
 
 
 def error_of(body: bytes) -> tuple[str, str]:
-    """`code` and `message` of an error body in any of its envelopes; ("", "") when it has none."""
+    """`code` and `message` of an error body in any of its shapes; ("", "") when it has none."""
     try:
         answer = json.loads(body)
     except (ValueError, RecursionError):
@@ -182,6 +184,6 @@ def error_of(body: bytes) -> tuple[str, str]:
 
 
 def judge(response: Response) -> tuple[bool, str]:
-    """For `http.retry`: whether a refusal may pass by itself, and what to call it."""
+    """For `http.retry`: whether the same request may succeed in a moment, and a name for the refusal."""
     code, message = error_of(response.refusal)
     return meaning(code, message, response.status).passing, f"HTTP {response.status} {code}".rstrip()

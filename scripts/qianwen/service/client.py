@@ -1,7 +1,7 @@
-"""The calls that DashScope offers, made with the user's key. Nothing but the API's own host ever sees a request of it.
+"""The calls of the DashScope API, made with the user's key. They go to the API's own host and nowhere else.
 
-What each call costs and how it may fail is said here; the requests themselves are in `requests`, their answers in
-`answers`, the states of a task in `tasks`.
+This module says what each call costs and how it may fail. `requests` builds the requests, `answers` reads the answers,
+`tasks` knows the states of a task.
 """
 
 from __future__ import annotations
@@ -24,7 +24,10 @@ TOLERABLE_SKEW_SECONDS = 20.0
 
 
 class Client:
-    """The API at one endpoint. key_source: where the key was found, in words."""
+    """The API at one endpoint.
+
+    key_source: where the key was found, in words.
+    """
 
     def __init__(self, session: Session, endpoint: Endpoint, key_source: str = "") -> None:
         self.endpoint = endpoint
@@ -34,7 +37,7 @@ class Client:
     # What costs money ---------------------------------------------------------------------------------------
 
     def post(self, path: str, body: JSON, is_task: bool) -> JSON:
-        """Post a request that costs money. Raises UnknownOutcome when it may have been accepted without an answer."""
+        """Post a request that costs money. Raises UnknownOutcome if it may have been accepted without an answer."""
         return answers.answer(self._session.send, requests.request_for(self.endpoint, "POST", path, body, task=is_task))
 
     def stream(self, path: str, body: JSON) -> Iterator[JSON]:
@@ -43,44 +46,46 @@ class Client:
 
     # What is free -------------------------------------------------------------------------------------------
 
-    def look(self, task_id: str) -> JSON:
-        """The answer of one look at a task. Raises AuthError, or Unavailable for every other refusal."""
+    def poll(self, task_id: str) -> JSON:
+        """Poll a task once. Raises AuthError, or Unavailable for every other refusal."""
         try:
             return self._poll(task_id)
         except AuthError:
             raise
         except QianwenError as error:
-            raise tasks.lost_sight(error, task_id) from error
+            raise tasks.refused_poll(error, task_id) from error
 
-    def wait(self, task_id: str, interval: float, tell: Callable[[tasks.Seen, float], None], is_new: bool) -> JSON:
+    def wait(self, task_id: str, interval: float, report: Callable[[tasks.Poll, float], None], is_new: bool) -> JSON:
         """The final answer of a task; see `tasks.wait`."""
-        return tasks.wait(self._session, lambda: self._poll(task_id), task_id, interval, tell, is_new)
+        return tasks.wait(self._session, lambda: self._poll(task_id), task_id, interval, report, is_new)
 
     def cancel(self, task_id: str) -> None:
-        """Cancel a task that is pending. Raises Refused for one that is not; its hint says what became of it."""
+        """Cancel a pending task. Raises Refused for any other; the hint says what became of the task."""
         try:
             self._ask("POST", requests.task_path(task_id) + "/cancel")
         except Refused as refusal:
             refusal.billed = "unknown"
-            seen = self._seen(task_id)
-            if seen and seen.word.upper() in tasks.CANCELED:  # by an answer that was lost
+            poll = self._poll_quietly(task_id)
+            if (
+                poll and poll.status.upper() in tasks.CANCELED
+            ):  # an earlier request canceled it, and its answer was lost
                 return
-            if seen:
-                refusal.hint, refusal.billed = tasks.NOT_CANCELED[seen.meaning]
+            if poll:
+                refusal.hint, refusal.billed = tasks.NOT_CANCELED[poll.meaning]
             raise
 
-    def _seen(self, task_id: str) -> tasks.Seen | None:
-        """One look; None when it says nothing about the task."""
+    def _poll_quietly(self, task_id: str) -> tasks.Poll | None:
+        """Poll once; None when the answer says nothing about the task."""
         try:
-            return tasks.look(self._poll(task_id))
+            return tasks.read(self._poll(task_id))
         except QianwenError:
             return None
 
-    def listed(self, model: str, since: float, until: float) -> list[tasks.Listed]:
-        """The tasks of a model that the account submitted between two moments, epoch seconds of this machine's clock.
+    def list_tasks(self, model: str, since: float, until: float) -> list[tasks.Listed]:
+        """The tasks of a model that the account submitted in a period.
 
-        Tasks without a date are included. A clock skew of this machine, measured by the answers' Date header, is
-        corrected for.
+        since, until: epoch seconds by this machine's clock; its skew is measured by the Date header and corrected.
+        Tasks without a date are included.
         """
         skew = 0.0
 
@@ -95,20 +100,20 @@ class Client:
                 path = requests.list_path(model, since + shift, until + shift, page)
                 return answers.answer(send, requests.request_for(self.endpoint, "GET", path))
 
-            listed = [task for task in tasks.listed(fetch) if task.model in ("", model)]
+            listed = [task for task in tasks.list_all(fetch) if task.model in ("", model)]
             return [task for task in listed if not task.created or since <= task.created - shift <= until]
 
-        found = ask(0.0)
-        return ask(skew) if abs(skew) > TOLERABLE_SKEW_SECONDS else found
+        unshifted = ask(0.0)
+        return ask(skew) if abs(skew) > TOLERABLE_SKEW_SECONDS else unshifted
 
     def upload_policy(self, model: str) -> JSON:
-        """The policy with which files for `model` may be put into temporary storage, as the service words it."""
+        """The service's policy for uploading files for `model` to temporary storage, as it sent it."""
         policy = self._ask("GET", requests.policy_path(model)).get("data")
         return policy if isinstance(policy, dict) else {}
 
     def explain(self, error: AuthError) -> None:
-        """Add to the hint of a refusal what is known of this key and this host. Only the first call adds anything."""
-        if "the key is" in error.hint:  # said already, perhaps of the bucket's key
+        """Add to the hint of a refusal what we know about the key and the host. Only the first call adds anything."""
+        if "the key is" in error.hint:  # it is there already, perhaps about the bucket's key
             return
         if codes.blames_the_key(error.code, error.message, error.http_status):
             error.hint = endpoint.advice(self.endpoint.base, self.endpoint.key, self._key_source)
@@ -117,7 +122,7 @@ class Client:
 
     def _poll(self, task_id: str) -> JSON:
         request = requests.request_for(self.endpoint, "GET", requests.task_path(task_id))
-        return answers.answer(self._session.send, request, is_look=True)
+        return answers.answer(self._session.send, request, is_poll=True)
 
     def _ask(self, method: str, path: str) -> JSON:
         return answers.answer(self._session.send, requests.request_for(self.endpoint, method, path))

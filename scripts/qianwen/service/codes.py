@@ -1,9 +1,9 @@
-"""What the service's error codes mean: a table, and the one question that is asked of it.
+"""What the service's error codes mean: a table and its look-up.
 
-Codes are matched before messages, because messages vary in spelling. Throttling, an exhausted quota, an account
-matter, a content refusal, an input that could not be fetched and trouble of the service call for different answers
-and are never confused, whatever the HTTP status. Sources: the page error-code of the model-api-reference, and public
-logs (tests/data/codes.tsv names one for each pair).
+Codes are matched before messages, because messages vary in spelling. Throttling, an exhausted quota, account trouble, a
+refused content, an input that could not be fetched and server trouble each need another reaction, so they are told
+apart whatever the HTTP status. Sources: the page "Error messages" (error-code of the model-api-reference, 2026-10) and
+public logs; tests/data/codes.tsv names the source of each pair.
 """
 
 from __future__ import annotations
@@ -19,7 +19,11 @@ if TYPE_CHECKING:
 
 @record
 class Meaning:
-    """kind: an error kind of `errors`. passing: the same request may succeed in a moment, and nothing was bought."""
+    """What an error means for us.
+
+    kind: an error kind of `errors`.
+    passing: the same request may succeed in a moment, and nothing was bought.
+    """
 
     kind: str
     passing: bool = False
@@ -28,36 +32,43 @@ class Meaning:
 
 @record
 class Row:
+    """The meaning of errors that match.
+
+    code: a regular expression for the whole code.
+    message: a regular expression for a part of the message.
+    status: the HTTP status, 0 for any.
+    """
+
     meaning: Meaning
     code: str = ""
     message: str = ""
     status: int = 0
 
 
-QUOTA = Meaning("auth", hint="the quota is used up; look at usage and billing in the console")
-ACCOUNT = Meaning("auth", hint="the account is overdue or the service is not bought; look at billing in the console")
-ROUTE = Meaning("failed", hint="the model does not answer on this route; the id may be misspelled")
+QUOTA = Meaning("auth", hint="the quota is used up; check usage and billing in the console")
+ACCOUNT = Meaning("auth", hint="the account is overdue or the service is not activated; check billing in the console")
+ROUTE = Meaning("failed", hint="the model is not available at this endpoint; the id may be misspelled")
 MODEL = Meaning(
     "failed",
     hint="check the spelling of the model id, and that the key's region offers it (--region); "
-    "models of the 2.1 family are wanx2.1-… in Beijing and wan2.1-… in Singapore",
+    "models of the 2.1 family are called wanx2.1-… in Beijing and wan2.1-… in Singapore",
 )
-CONTENT = Meaning("content", hint="a content filter refused it; change the prompt or the picture, do not send it again")
+CONTENT = Meaning(
+    "content", hint="a content filter refused it; change the prompt or the picture before you send it again"
+)
 FETCH = Meaning(
     "failed",
-    hint="the service could not fetch an input: give a public https URL that is still valid and quick to load from the "
-    "service's region, or give the local file, which is uploaded",
+    hint="the service could not download an input: give a public https URL that is still valid and loads fast in the "
+    "service's region, or give the local file, which is then uploaded",
 )
 MEDIA = Meaning("failed", hint="an input file is not what the model takes: check its format, size, length and content")
 REQUEST = Meaning("failed", hint="the service refused a value of the request, which the message names; change it")
 THROTTLED = Meaning("unavailable", passing=True, hint="too many requests; wait a moment and run it again")
 SERVER = Meaning("unavailable", passing=True, hint="the service has trouble; run it again later")
-NOT_THERE = Meaning(
-    "failed", hint="nothing goes by this id there: check the id, and the region or workspace that it belongs to"
-)
+NOT_THERE = Meaning("failed", hint="nothing has this id there: check the id, and its region or workspace")
 NO_SERVICE = Meaning(
     "failed",
-    hint="what answers at this address does not know the API: check the base URL (DASHSCOPE_HTTP_BASE_URL or "
+    hint="this address does not serve the API: check the base URL (DASHSCOPE_HTTP_BASE_URL or "
     "QWEN_BASE_URL), which ends in /api/v1",
 )
 
@@ -65,7 +76,7 @@ KEY_HINT = (
     "check the key, and that it belongs to this region and plan: --region cn-beijing or ap-southeast-1, "
     "DASHSCOPE_WORKSPACE for a workspace, DASHSCOPE_HTTP_BASE_URL for a plan's host"
 )
-KEY = Meaning("auth", hint=KEY_HINT)  # the key itself is refused, whatever it asked for
+KEY = Meaning("auth", hint=KEY_HINT)  # the key itself is refused, whatever the request
 AGENTS = Meaning("auth", hint="this plan is for coding agents and has no pictures or videos; use a pay-as-you-go key")
 WORKSPACE = Meaning(
     "auth", hint="the key belongs to another workspace, or its workspace is gone; use a key of the right one"
@@ -73,7 +84,7 @@ WORKSPACE = Meaning(
 PERMISSION = Meaning("auth", hint="the key may not use this model: activate it in the console, or use another key")
 UNDECIDED = Meaning("failed")
 
-# Regular expressions over a code and a part of the message; the first row that fits counts.
+# The first matching row counts.
 SPECIFIC = (
     Row(QUOTA, r"AllocationQuota\.FreeTierOnly"),
     Row(QUOTA, r"Throttling\.AllocationQuota|insufficient_quota", r"[Ff]ree allocated quota|quota has been exhausted"),
@@ -107,7 +118,7 @@ SPECIFIC = (
     ),
     Row(THROTTLED, r"Throttling|LimitRequests|limit_requests|limit_burst_rate"),
 )
-# Words that may wrap a more exact code in the message.
+# Codes that may wrap a more exact code in the message.
 GENERAL = (
     Row(THROTTLED, message=r"(?i)too many requests"),
     Row(SERVER, r"internal_error|internal_server_error|SystemError|ModelServiceFailed|RewriteFailed|Request_?TimeOut"),
@@ -130,16 +141,16 @@ STATUSES = (
 )
 ROWS = SPECIFIC + GENERAL + FAMILIES + STATUSES
 LONGEST_MESSAGE = 4096  # characters of a message that are looked at
-# What the OpenAI-shaped routes put in front of a message: the HTTP status and the code of the layer below.
+# OpenAI-compatible endpoints put the HTTP status and the code of an inner layer before a message.
 _INNER = r"\s*(?:<(\d{3})>\s*)?([A-Za-z]+(?:\.[A-Za-z]+)+)\s*:"
 
 
 def meaning(code: str, message: str, status: int) -> Meaning:
-    """What an answer says, by its code, its message and its HTTP status (200 for a task that failed)."""
+    """What an error means, by its code, its message and its HTTP status (200 for a failed task)."""
     row = row_of(code, message, status)
     if row is None:
-        return SERVER if _told_status(message, status) >= 500 else UNDECIDED
-    is_refusal = row.meaning.passing and _told_status(message, status) == 400
+        return SERVER if _inner_status(message, status) >= 500 else UNDECIDED
+    is_refusal = row.meaning.passing and _inner_status(message, status) == 400
     return Meaning("failed", hint=row.meaning.hint) if is_refusal else row.meaning
 
 
@@ -149,8 +160,8 @@ def row_of(code: str, message: str, status: int) -> Row | None:
     A message that begins with a code of its own ("<400> InternalError.Algo.InvalidParameter: …") is more exact than
     a general word around it.
     """
-    found = re.match(_INNER, message[:200])
-    inner = found[2] if found else ""
+    match = re.match(_INNER, message[:200])
+    inner = match[2] if match else ""
     message, last, inner_last = message[:LONGEST_MESSAGE], code.rpartition(".")[2], inner.rpartition(".")[2]
     for rows, parts in (
         (SPECIFIC, (code, last, inner, inner_last)),
@@ -170,16 +181,16 @@ def row_of(code: str, message: str, status: int) -> Row | None:
     return None
 
 
-def _told_status(message: str, status: int) -> int:
-    """The status of the layer that spoke, where the message begins with it."""
-    found = re.match(_INNER, message[:200])
-    return int(found[1]) if found and found[1] else status
+def _inner_status(message: str, status: int) -> int:
+    """The HTTP status of the inner layer, if the message begins with it."""
+    match = re.match(_INNER, message[:200])
+    return int(match[1]) if match and match[1] else status
 
 
 def words_of(answer: Mapping[str, Any]) -> tuple[str, str]:
-    """Code and message of a complaint: the native form, that of a failed task, or `error` as OpenAI has it.
+    """Code and message of an error: in the native form, that of a failed task, or OpenAI's `error`.
 
-    ("", "") when it complains of nothing.
+    ("", "") when the answer holds no error.
     """
     error = answer.get("error")
     if isinstance(error, dict):
@@ -190,17 +201,17 @@ def words_of(answer: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def _first(*values: object) -> str:
-    """The first text that says something; else the first number that does."""
+    """The first text that is not blank; else the first number that is not 0; else ""."""
     texts = [value for value in values if isinstance(value, str) and value.strip()]
     numbers = [str(value) for value in values if isinstance(value, (int, float)) and value and value is not True]
     return next(iter(texts + numbers), "")
 
 
 def blames_the_model(code: str, message: str, status: int | None) -> bool:
-    """Whether the service does not know the model, or does not let this key use it."""
+    """Whether the service does not know the model or does not let this key use it."""
     return meaning(code, message, status or 0) in (MODEL, PERMISSION)
 
 
 def blames_the_key(code: str, message: str, status: int | None) -> bool:
-    """Whether the key itself was refused, and not what it asked for, a quota or the account."""
+    """Whether the key itself was refused, not the request, a quota or the account."""
     return meaning(code, message, status or 0) is KEY

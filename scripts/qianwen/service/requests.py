@@ -1,6 +1,8 @@
-"""What the API is asked: paths, headers, and how long an answer may take. Nothing here sends.
+"""The API's requests: paths, headers, and how long an answer may take. This module sends nothing.
 
-The key goes into `Authorization` here, to the API host and nowhere else.
+It puts the key into `Authorization`, for the API host only. Header names are those of the Model Studio pages (2026-10):
+`X-DashScope-Async` of "Asynchronous task management API", `X-DashScope-OssResourceResolve` of "Upload local files to
+get temporary URLs", `X-DashScope-SSE` of the API reference of each streaming model.
 """
 
 from __future__ import annotations
@@ -16,10 +18,10 @@ if TYPE_CHECKING:
 
     JSON = dict[str, Any]
 
-RESULT_BYTES = 64 * 2**20  # of an answer that may hold pictures, as some gateways answer them
-SYNC_PATIENCE = 600.0  # the shared hosts answer or give up within this many seconds
+RESULT_BYTES = 64 * 2**20  # an answer may hold pictures: some gateways inline them
+SYNC_PATIENCE = 600.0  # the shared hosts time out after this many seconds ("Base URL overview", 2026-10)
 POLL_PATIENCE = 60.0
-LONGEST_SPAN_SECONDS = 86400 - 1
+LONGEST_SPAN_SECONDS = 86400 - 1  # of a task list ("Asynchronous task management API", 2026-10)
 
 
 def request_for(
@@ -58,7 +60,7 @@ def task_path(task_id: str) -> str:
 
 
 def list_path(model: str, since: float, until: float, page: int) -> str:
-    """The tasks of a model between two moments, in epoch seconds and at most a day apart."""
+    """The list of a model's tasks between two moments, in epoch seconds. Cuts the period to a day."""
     from urllib.parse import urlencode
 
     form = "%Y%m%d%H%M%S"
@@ -67,7 +69,7 @@ def list_path(model: str, since: float, until: float, page: int) -> str:
 
 
 def _mentions_oss(value: object) -> bool:
-    """Whether any string anywhere in a body is a temporary-storage URL."""
+    """Whether any string in a body is a URL of temporary storage."""
     if isinstance(value, str):
         return value[:6].lower() == "oss://"
     if isinstance(value, dict):

@@ -1,4 +1,7 @@
-"""Waiting for a task: the table of its states, and a loop that asks quickly at first and then less often."""
+"""Polling a task: the table of its states, and a loop that polls often at first and then less often.
+
+States, lifetimes and limits are those of the page "Asynchronous task management API" (Model Studio, 2026-10).
+"""
 
 from __future__ import annotations
 
@@ -27,16 +30,16 @@ STATES: Mapping[str, str] = {
     "UNKNOWN": GONE,
 }
 CANCELED = frozenset({"CANCELED", "CANCELLED"})
-# Why a task could not be canceled, by what it is: what to do, and whether it is billed.
+# Why a task could not be canceled, by its state: what to do, and whether it is billed.
 NOT_CANCELED: Mapping[str, tuple[str, str]] = {
     WAITING: (
-        "only a task that has not begun can be canceled; this one goes on and is billed when it succeeds",
+        "only a task that has not begun can be canceled; this one goes on and is billed if it succeeds",
         "unknown",
     ),
-    DONE: ("it is finished and billed already; --task-id saves what it made", "yes"),
-    FAILED: ("it has failed already, and failed work is not billed", "no"),
+    DONE: ("it is finished and billed; --task-id saves its result", "yes"),
+    FAILED: ("it has failed, and failed work is not billed", "no"),
     GONE: (
-        "the service does not know it: it expired, or belongs to another region or workspace, or to another account",
+        "the service does not know it: it has expired, or belongs to another region, workspace or account",
         "unknown",
     ),
 }
@@ -45,46 +48,57 @@ YOUNG_SECONDS = 15.0  # a task that was just submitted may not be visible everyw
 YOUNG_UNKNOWNS = 3
 SHORT_GAP = 2.0
 EARLY_SECONDS = 30.0
-EARLY_SHARE = 0.201  # of the time that has passed: ten looks in half a minute, as many as every 3 seconds would make
+EARLY_SHARE = 0.201  # of the elapsed time: ten polls in half a minute, as many as polling every 3 seconds
 SHARE = 0.1
 STEADY_GAP = 4.0
 LATE_SHARE = 0.01
-LEAST_GAP = 1.0  # the account may look 20 times a second, with all its programs together
-LAST_LOOK_SECONDS = 2.0  # kept back from the deadline for one more look
-LOOKS_IN_VAIN = 5  # refusals in a row after which asking is given up; the task itself has not failed
+LEAST_GAP = 1.0  # the service allows an account 20 polls a second, all its programs together
+LAST_POLL_SECONDS = 2.0  # reserved before the deadline for one more poll
+MOST_REFUSED_POLLS = 5  # in a row; then we stop polling, although the task itself has not failed
 
 
 @record
-class Seen:
-    """One look at a task: the service's word for its state, what that means for us, and the whole answer.
+class Poll:
+    """The answer to one poll of a task.
 
-    is_odd: nobody documented the word.
+    status: the service's word for the state.
+    meaning: WAITING, DONE, FAILED or GONE.
+    body: the whole answer.
+    is_undocumented: the word is in no documentation.
     """
 
-    word: str
+    status: str
     meaning: str
     body: JSON
-    is_odd: bool = False
+    is_undocumented: bool = False
 
 
 @record
 class Listed:
-    """A task in the service's list. word: its state.  created: epoch seconds, 0 when that is not told."""
+    """A task in the service's list.
+
+    status: the service's word for its state.
+    created: epoch seconds, 0 when the list does not say.
+    """
 
     task_id: str
-    word: str
+    status: str
     created: float
     model: str = ""
 
 
-def listed(fetch: Callable[[int], JSON]) -> Iterator[Listed]:
-    """Every task of a list, once. fetch: the answer for a page, from 1. Raises Unavailable for what is no list."""
+def list_all(fetch: Callable[[int], JSON]) -> Iterator[Listed]:
+    """Every task of the service's list, once each.
+
+    fetch: answers a page of the list by its number, from 1.
+    Raises Unavailable when an answer is not a list.
+    """
     seen: set[str] = set()
     for page in range(1, MOST_PAGES + 1):
         answer = fetch(page)
         entries = answer.get("data")
         if not isinstance(entries, list):
-            raise Unavailable("the service answered something that is no list of tasks")
+            raise Unavailable("the service answered something that is not a list of tasks")
         for entry in entries:
             task = _listed(entry)
             if task and task.task_id not in seen:
@@ -104,11 +118,11 @@ def _listed(entry: object) -> Listed | None:
     return Listed(task_id, str(entry.get("status") or ""), seconds, str(entry.get("model_name") or ""))
 
 
-def look(body: JSON) -> Seen:
-    """What a poll answer says. A word that nobody documented is waited on.
+def read(body: JSON) -> Poll:
+    """The poll that an answer amounts to. A task with an undocumented status counts as waiting.
 
-    A code and no output are a failed task as well (the pages of Wan 2.6 and 2.7 print one so), unless they speak of
-    the asking: too many looks, a key, an account. Raises the error of those.
+    A code without an output means that the task failed (the pages of Wan 2.6 and 2.7 show such an answer), unless the
+    code is about the poll itself: too many polls, the key, the account. Raises an error for those.
     """
     output = body.get("output")
     if not output and answers.complains(body):
@@ -117,17 +131,18 @@ def look(body: JSON) -> Seen:
             error = answers.refused(body, 200)
             kind = answers.KINDS[means.kind]
             raise kind(error.message, hint=means.hint, code=error.code, http_status=200, request_id=error.request_id)
-        return Seen("FAILED", FAILED, body)
-    word = " ".join(str(output.get("task_status") or "").split()) if isinstance(output, dict) else ""
-    return Seen(word, STATES.get(word.upper(), WAITING), body, word.upper() not in STATES)
+        return Poll("FAILED", FAILED, body)
+    status = " ".join(str(output.get("task_status") or "").split()) if isinstance(output, dict) else ""
+    return Poll(status, STATES.get(status.upper(), WAITING), body, status.upper() not in STATES)
 
 
 def gaps(interval: float) -> Iterator[float]:
-    """Seconds between looks: 2 at first, then shares of the time that has passed, at most `interval`.
+    """Seconds between polls: 2 at first, then a share of the elapsed time, at most `interval`.
 
-    The first half minute has ten looks, as the service's advice of 3 seconds would make, and all later time has fewer
-    than that, unless `interval` asks for more. The end of a task of 10 to 30 seconds is noticed within a tenth of its
-    length on average, that of a longer one always: after 30 seconds the gaps begin anew at a tenth.
+    The image API pages advise a poll every 3 seconds for half a minute and longer gaps after that (2026-10). These gaps
+    make as many polls in the first half minute and fewer later, unless `interval` asks for more. On average we notice
+    the end of a task of 10 to 30 seconds within a tenth of its length, and of a longer task always: after 30 seconds
+    the gaps start again at a tenth.
     """
     interval = max(interval, LEAST_GAP)
     elapsed = 0.0
@@ -146,56 +161,61 @@ def wait(
     fetch: Callable[[], JSON],
     task_id: str,
     interval: float,
-    tell: Callable[[Seen, float], None] = lambda *_: None,
-    just_submitted: bool = True,
+    report: Callable[[Poll, float], None] = lambda *_: None,
+    is_new: bool = True,
 ) -> JSON:
     """The final answer of a task.
 
-    fetch: polls once.  interval: longest gap, seconds.  tell: hears every look and the elapsed seconds.
-    just_submitted: the first look waits a gap, and the task may not be visible everywhere yet.
+    fetch: polls once.
+    interval: longest gap, in seconds.
+    report: called with every poll and the elapsed seconds.
+    is_new: the task was just submitted: wait a gap before the first poll, and tolerate UNKNOWN for a while.
     Raises StillRunning at the deadline, Refused when the task failed, was canceled or is unknown to the service,
-    AuthError when the key may not look, and Unavailable when look after look is refused.
+    AuthError when the key may not poll, and Unavailable when poll after poll is refused.
     """
     started = session.clock()
-    unknowns = in_vain = 0
-    word = "PENDING"
+    unknowns = refusals = 0
+    status = "PENDING"
     for number, gap in enumerate(gaps(interval)):
-        if number or just_submitted:
-            left = session.left() - LAST_LOOK_SECONDS
+        if number or is_new:
+            left = session.left() - LAST_POLL_SECONDS
             if number and left <= 0:
                 break
             session.sleep(max(min(gap, left), 0.0))
         elapsed = session.clock() - started
-        seen, hopeless = _poll(fetch)
-        in_vain = in_vain + 1 if hopeless else 0
-        if hopeless and in_vain == LOOKS_IN_VAIN and session.left() > 0:
-            raise lost_sight(hopeless, task_id) from hopeless
-        word = seen.word
-        tell(seen, elapsed)
-        if seen.meaning == GONE and just_submitted and elapsed < YOUNG_SECONDS and unknowns < YOUNG_UNKNOWNS:
+        poll, refusal = _poll(fetch)
+        refusals = refusals + 1 if refusal else 0
+        if refusal and refusals == MOST_REFUSED_POLLS and session.left() > 0:
+            raise refused_poll(refusal, task_id) from refusal
+        status = poll.status
+        report(poll, elapsed)
+        if poll.meaning == GONE and is_new and elapsed < YOUNG_SECONDS and unknowns < YOUNG_UNKNOWNS:
             unknowns += 1
-        elif seen.meaning != WAITING:
-            return finished(seen, task_id)
-    raise _still_running(task_id, word)
+        elif poll.meaning != WAITING:
+            return finished(poll, task_id)
+    raise _still_running(task_id, status)
 
 
-def finished(seen: Seen, task_id: str, is_young: bool = False) -> JSON:
-    """The body of a task that succeeded; raises what every other state means. is_young: UNKNOWN is no end yet."""
-    if seen.meaning == DONE:
-        return seen.body
-    waiting = seen.meaning == WAITING or (is_young and seen.meaning == GONE)
-    raise _still_running(task_id, seen.word) if waiting else _ending(seen, task_id)
+def finished(poll: Poll, task_id: str, is_young: bool = False) -> JSON:
+    """The answer of a task that succeeded. Raises the error for every other state.
+
+    is_young: UNKNOWN does not yet mean that the task is gone.
+    """
+    if poll.meaning == DONE:
+        return poll.body
+    waiting = poll.meaning == WAITING or (is_young and poll.meaning == GONE)
+    raise _still_running(task_id, poll.status) if waiting else _ending(poll, task_id)
 
 
-def _still_running(task_id: str, word: str) -> StillRunning:
-    return StillRunning(f"task {task_id} is not finished (last seen: {word or 'no answer'})", task_id=task_id)
+def _still_running(task_id: str, status: str) -> StillRunning:
+    return StillRunning(f"task {task_id} is not finished (last seen: {status or 'no answer'})", task_id=task_id)
 
 
-def lost_sight(error: QianwenError, task_id: str) -> Unavailable:
-    """A refused look says nothing about the task, which was paid for and goes on."""
+def refused_poll(error: QianwenError, task_id: str) -> Unavailable:
+    """The error for a refused poll, which says nothing about the task: it was paid for and continues."""
     return Unavailable(
-        f"task {task_id} could not be asked for: {error.message}",
-        hint="the task goes on without us; ask for it again later",
+        f"task {task_id} could not be polled: {error.message}",
+        hint="the task itself continues; try again later",
         code=error.code,
         http_status=error.http_status,
         request_id=error.request_id,
@@ -203,32 +223,32 @@ def lost_sight(error: QianwenError, task_id: str) -> Unavailable:
     )
 
 
-def _poll(fetch: Callable[[], JSON]) -> tuple[Seen, QianwenError | None]:
-    """One look, and the error when it was refused in a way that waiting may not mend. Trouble is no state of a task."""
+def _poll(fetch: Callable[[], JSON]) -> tuple[Poll, QianwenError | None]:
+    """One poll, and its error if waiting may not help. A poll that got no answer says nothing about the task."""
     try:
-        return look(fetch()), None
+        return read(fetch()), None
     except AuthError:
         raise
     except QianwenError as error:
-        return Seen(f"no answer: {error.message}", WAITING, {}), None if error.retryable else error
+        return Poll(f"no answer: {error.message}", WAITING, {}), None if error.retryable else error
 
 
-def _ending(seen: Seen, task_id: str) -> QianwenError:
-    output = seen.body.get("output")
-    words = {**seen.body, **(output if isinstance(output, dict) else {})}
+def _ending(poll: Poll, task_id: str) -> QianwenError:
+    output = poll.body.get("output")
+    words = {**poll.body, **(output if isinstance(output, dict) else {})}
     code, message = codes.words_of(words)
-    if seen.meaning == GONE:
-        hint = "a task can be asked for 24 hours, on the region that took it and with a key of the same account"
+    if poll.meaning == GONE:
+        hint = "a task is kept for 24 hours; ask in the region that took it, with a key of the same account"
         error: QianwenError = Refused(
             f"task {task_id} is unknown to the service: it expired or never existed", hint=hint, billed="unknown"
         )
         error.code = "UNKNOWN"
     elif code or message:
         error = answers.refused(words, 200)
-        error.code = error.code or seen.word
+        error.code = error.code or poll.status
     else:
-        error = Refused(f"task {task_id} ended as {seen.word}")
-        error.code = seen.word
+        error = Refused(f"task {task_id} ended as {poll.status}")
+        error.code = poll.status
     error.task_id = task_id
-    error.request_id = error.request_id or str(seen.body.get("request_id") or "")
+    error.request_id = error.request_id or str(poll.body.get("request_id") or "")
     return error

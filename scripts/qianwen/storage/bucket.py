@@ -1,8 +1,8 @@
-"""Local files into the user's own OSS bucket instead of temporary storage: `QWEN_TMP_OSS_BUCKET` turns it on.
+"""Upload local files to the user's own OSS bucket instead of temporary storage: `QWEN_TMP_OSS_BUCKET` turns it on.
 
-Everything that is configured has been checked before a byte is sent; see `bucket_settings`. Uploads may be retried;
-after a doubtful one the next try has a new name, because overwriting is forbidden. What comes back is a presigned https
-URL, which whoever holds it can fetch until it expires: it goes into the request and nowhere else.
+`bucket_settings` has checked the whole configuration before a byte is sent. Uploads may be retried; after one with an
+unknown outcome the next try uses a new name, because we forbid overwriting. The result is a presigned https URL. Anyone
+who has it can download the file until it expires, so it goes into the request and nowhere else.
 """
 
 from __future__ import annotations
@@ -36,10 +36,12 @@ _CRC = re.compile(r"[0-9]{1,20}")
 
 
 @record
-class _Tried:
-    """What came of one try. error: None when storage has the file.  again: another try may go better.
+class _Attempt:
+    """The result of one try.
 
-    server_time: epoch seconds that the server's clock shows, when ours is too wrong for it.
+    error: None if storage has the file.
+    again: another try may succeed.
+    server_time: epoch seconds by the server's clock, if it refused ours.
     """
 
     error: QianwenError | None = None
@@ -51,34 +53,38 @@ class _Tried:
 
 
 def preview(bucket: Bucket, named: str) -> str:
-    """What stands for a file's URL where nothing is uploaded. named: the file, in words for people."""
+    """A description in place of a file's URL, for --dry-run.
+
+    named: the file, in words.
+    """
     return f"{bucket.get_base}/{bucket.prefix}/(upload of {named})"
 
 
 def upload(send: Send, pause: Callable[[float], None], now: Callable[[], float], bucket: Bucket, file: Upload) -> str:
-    """A presigned URL of a file put into the bucket, good for `bucket.expires` seconds from now on.
+    """Upload a file to the bucket and answer a presigned URL, valid for `bucket.expires` seconds from now.
 
-    pause: sleeps for some seconds before another try.  now: epoch seconds.
-    Raises UsageError for a file that is too large or changes while it is sent, AuthError when storage does not take the
-    credentials, Refused when it says no for another reason, Unavailable when it cannot be reached or has trouble.
+    pause: sleeps for some seconds before another try.
+    now: answers epoch seconds.
+    Raises UsageError if the file is too large or changes during the upload, AuthError if storage refuses the
+    credentials, Refused if it refuses the file, Unavailable if it cannot be reached or has trouble.
     """
     if file.bytes > LARGEST_OBJECT_BYTES:
         raise UsageError(f"{file.path} has {file.bytes / 2**30:.1f} GB; one upload to OSS takes up to 5 GB")
-    ahead, corrected = 0.0, False
-    attempt = 0
+    skew, is_corrected = 0.0, False
+    tries = 0
     while True:
-        moment = now() + ahead
+        moment = now() + skew
         key = f"{bucket.prefix}/{_day(moment)}/{forms.object_name(file.path, file.media_type)}"
-        tried = _put(send, bucket, key, file, moment)
-        if tried.error is None:
-            return _url(bucket, key, now() + ahead)
-        if tried.server_time is not None and not corrected:
-            ahead, corrected = tried.server_time - now(), True
+        attempt = _put(send, bucket, key, file, moment)
+        if attempt.error is None:
+            return _url(bucket, key, now() + skew)
+        if attempt.server_time is not None and not is_corrected:
+            skew, is_corrected = attempt.server_time - now(), True
             continue
-        attempt += 1
-        if attempt == TRIES or not tried.again:
-            raise tried.error
-        pause(2.0**attempt)
+        tries += 1
+        if tries == TRIES or not attempt.again:
+            raise attempt.error
+        pause(2.0**tries)
 
 
 def _day(moment: float) -> str:
@@ -86,12 +92,12 @@ def _day(moment: float) -> str:
 
 
 def _url(bucket: Bucket, key: str, moment: float) -> str:
-    """Nothing but the query is signed: whoever fetches chooses host headers and media types for itself."""
+    """A presigned URL. Only its query is signed, so that the model service may send any headers."""
     query = signature.presigned(bucket.signer, moment, Operation("GET", f"/{bucket.name}/{key}"), bucket.expires)
     return f"{bucket.get_base}/{signature.encoded_path(key)}?{query}"
 
 
-def _put(send: Send, bucket: Bucket, key: str, file: Upload, moment: float) -> _Tried:
+def _put(send: Send, bucket: Bucket, key: str, file: Upload, moment: float) -> _Attempt:
     headers = {"User-Agent": messages.AGENT, "Content-Type": file.media_type, "x-oss-forbid-overwrite": "true"}
     operation = Operation("PUT", f"/{bucket.name}/{key}", headers)
     headers.update(signature.authorization(bucket.signer, moment, operation))
@@ -104,15 +110,15 @@ def _put(send: Send, bucket: Bucket, key: str, file: Upload, moment: float) -> _
                 return _refusal(response, bucket, file, headers["Authorization"])
             response.read_all(messages.ANSWER_BYTES)
             if body.arrived_as(response.headers.get("x-oss-hash-crc64ecma", "")):
-                return _Tried()
-            return _Tried(Unavailable(f"{_not_uploaded(file)}: storage received other bytes than were sent"), True)
+                return _Attempt()
+            return _Attempt(Unavailable(f"{_not_uploaded(file)}: storage received other bytes than were sent"), True)
     except Fault as fault:
         trouble = f"{_not_uploaded(file)}: {fault.reason}"
-        return _Tried(Unavailable(trouble, hint=fault.hint, retryable=not fault.permanent), not fault.permanent)
+        return _Attempt(Unavailable(trouble, hint=fault.hint, retryable=not fault.permanent), not fault.permanent)
 
 
 class _Checked:
-    """The blocks of a file, and the checksum of those that were sent last."""
+    """The blocks of a file, and the checksum of the last pass over them."""
 
     def __init__(self, file: Upload) -> None:
         self._file = file
@@ -125,16 +131,16 @@ class _Checked:
             yield block
 
     def arrived_as(self, crc: str) -> bool:
-        """Whether storage's checksum is that of the bytes sent; also True when it gave none."""
+        """Whether storage's checksum matches the bytes sent; True if it sent none."""
         return not _CRC.fullmatch(crc) or self._crc.matches(int(crc) % 2**64)
 
 
 # What a refusal means -----------------------------------------------------------------------------------------
 
-_CREDENTIALS = "check the AccessKey in the RAM console: the id and its secret belong together and are enabled"
+_CREDENTIALS = "check in the RAM console that the AccessKey id and its secret belong together and are enabled"
 _RENEW = "get new temporary credentials and set all three: OSS_ACCESS_KEY_ID, OSS_ACCESS_KEY_SECRET, OSS_SESSION_TOKEN"
 _WHICH_BUCKET = "check QWEN_TMP_OSS_BUCKET and QWEN_TMP_OSS_REGION"
-_ACCOUNT = "look at billing and at the state of OSS in the console"
+_ACCOUNT = "check billing and the state of OSS in the console"
 
 REFUSALS: Mapping[str, tuple[type[QianwenError], str]] = {
     "InvalidAccessKeyId": (AuthError, _CREDENTIALS),
@@ -156,22 +162,22 @@ REFUSALS: Mapping[str, tuple[type[QianwenError], str]] = {
 }
 
 
-def _refusal(response: Response, bucket: Bucket, file: Upload, authorization: str) -> _Tried:
-    """The error that a refusal means, in words from which everything that could be a credential is taken out."""
+def _refusal(response: Response, bucket: Bucket, file: Upload, authorization: str) -> _Attempt:
+    """The error for a refusal, with everything that could be a credential removed from its message."""
     status = response.status
-    said = forms.oss_error(response.refusal)
-    match = re.match(r"[A-Za-z0-9.]{1,60}(?=:|$)", said)
+    message = forms.oss_error(response.refusal)
+    match = re.match(r"[A-Za-z0-9.]{1,60}(?=:|$)", message)
     code = match[0] if match else ""
     passing = status in (408, 429) or status >= 500
-    kind, hint = REFUSALS.get(code, (AuthError if status in (401, 403) else Refused, ""))
+    error_type, hint = REFUSALS.get(code, (AuthError if status in (401, 403) else Refused, ""))
     if code == "AccessDenied":
         hint = _denied(response.refusal, bucket)
-    if kind is AuthError:
+    if error_type is AuthError:
         hint += f" (the key is {bucket.key_source})" if hint else f"the key is {bucket.key_source}"
-    words = said or f"HTTP {status}"
+    words = message or f"HTTP {status}"
     for secret in (*bucket.secrets, bucket.signer.access_key_id, authorization.rpartition("=")[2]):
         words = words.replace(secret, HIDDEN)
-    error = (Unavailable if passing else kind)(
+    error = (Unavailable if passing else error_type)(
         f"{_not_uploaded(file)} to bucket {bucket.name}: {shortened(words)}",
         hint="" if passing else hint,
         code=code,
@@ -179,11 +185,11 @@ def _refusal(response: Response, bucket: Bucket, file: Upload, authorization: st
         request_id=response.headers.get("x-oss-request-id", ""),
     )
     server_time = moment_of(response.headers.get("date", "")) if code == "RequestTimeTooSkewed" else None
-    return _Tried(error, passing or code == "FileAlreadyExists", server_time)
+    return _Attempt(error, passing or code == "FileAlreadyExists", server_time)
 
 
 def _denied(body: bytes, bucket: Bucket) -> str:
-    """Permission, or a bucket that lives elsewhere: then storage names its endpoint."""
+    """The hint for AccessDenied: a missing permission, or a bucket in another region, whose endpoint storage names."""
     match = re.search(rb"<Endpoint>([a-z0-9.-]{1,100})</Endpoint>", body)
     endpoint = match[1].decode("ascii") if match else ""
     if endpoint not in bucket.put_base:

@@ -1,8 +1,8 @@
-"""CRC-64 as storage gives it in `x-oss-hash-crc64ecma`, checked at the speed of C by the standard library.
+"""Checksums of streams: the CRC-64 of storage, and hashing in another thread.
 
-Python has no CRC-64 of its own, but an .xz container carries one (the same: CRC-64/XZ) and its reader verifies it. So
-the bytes are wrapped into such a container, stored and not compressed, with the expected value at its end; the reader
-complains exactly when they do not match. Layout: the .xz file format 1.0.4 and LZMA2's uncompressed chunks.
+Storage sends CRC-64/XZ in `x-oss-hash-crc64ecma`. Python has no CRC-64, but its .xz reader, written in C, verifies
+one. So we wrap the bytes into an .xz container, uncompressed, with the expected value at its end; the reader fails if
+they do not match. Layout: the .xz file format 1.0.4 and LZMA2's uncompressed chunks.
 """
 
 from __future__ import annotations
@@ -12,9 +12,13 @@ import zlib
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from queue import Queue
+    from types import TracebackType
+    from typing import Any, Callable
 
 CHUNK_BYTES = 65536
+LARGE_BYTES = 128 * 1024  # so much in one read: the network is not the bottleneck
+MOST_QUEUED = 4
 
 
 def _with_crc32(fields: bytes) -> bytes:
@@ -26,7 +30,7 @@ _BLOCK_HEADER = _with_crc32(b"\x02\x00\x21\x01\x00\x00\x00\x00")  # 12 bytes, on
 
 
 class Crc64:
-    """Collects blocks and answers whether they have a given CRC-64; where Python has no lzma, it believes them."""
+    """Collects blocks and checks their CRC-64. Without lzma in this Python every value matches."""
 
     def __init__(self) -> None:
         self._bytes = 0
@@ -50,7 +54,7 @@ class Crc64:
             self._control = b"\x02"
 
     def matches(self, expected: int) -> bool:
-        """Whether all blocks together have this value. Ends the collecting; True when it cannot be told."""
+        """Whether all blocks together have this value; True if it cannot be checked. Call it once, at the end."""
         if self._reader is None:
             return True
         try:
@@ -64,3 +68,64 @@ class Crc64:
     def _feed(self, data: bytes) -> None:
         self._bytes += len(data)
         self._reader.decompress(data)
+
+
+class Hasher:
+    """Passes blocks to `work`, in order. Leaving the `with` block waits until all are done.
+
+    Small blocks are worked on at once. From the first large one on a thread does it, because then data arrives faster
+    than one processor can both receive and hash it.
+    """
+
+    def __init__(self, work: Callable[[bytes], None]) -> None:
+        self._work = work
+        self._queue: Queue[bytes] | None = None
+        self._error: BaseException | None = None
+
+    def update(self, block: bytes) -> None:
+        """Waits while MOST_QUEUED blocks are queued. Raises what `work` raises, at a later block or at the end."""
+        if self._queue is None and len(block) >= LARGE_BYTES:
+            self._queue = self._start_thread()
+        if self._queue is None:
+            self._work(block)
+        else:
+            self._queue.put(block)
+            self._raise_error()
+
+    def _start_thread(self) -> Queue[bytes] | None:
+        import threading
+        from queue import Queue
+
+        queue: Queue[bytes] = Queue(MOST_QUEUED)
+        try:
+            threading.Thread(target=self._drain, args=(queue,), daemon=True).start()
+        except RuntimeError:  # the system has no thread to spare
+            return None
+        return queue
+
+    def _drain(self, queue: Queue[bytes]) -> None:
+        while block := queue.get():
+            try:
+                if not self._error:
+                    self._work(block)
+            except BaseException as error:  # raised again in the receiving thread
+                self._error = error
+            finally:
+                queue.task_done()
+        queue.task_done()
+
+    def _raise_error(self) -> None:
+        if self._error:
+            raise self._error
+
+    def __enter__(self) -> Hasher:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+    ) -> None:
+        if self._queue is not None:
+            self._queue.put(b"")
+            self._queue.join()
+        if kind is None or issubclass(kind, Exception):
+            self._raise_error()

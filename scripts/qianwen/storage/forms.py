@@ -1,4 +1,4 @@
-"""A local file as it is sent: read in blocks that are as many bytes as were announced, and framed as a form."""
+"""Send a local file: read it in blocks, exactly as many bytes as announced, and wrap it into a form."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ class Upload:
 
 
 def form(fields: Iterable[tuple[str, str]], file_name: str, file: Upload) -> tuple[str, Stream]:
-    """The content type and the body of a multipart/form-data form (RFC 7578) whose last field, `file`, is a file.
+    """The content type and body of a multipart/form-data form (RFC 7578) whose last field, `file`, is a file.
 
-    fields: (name, text) in their order; neither may hold a line break or a quote.
-    file_name: what the receiver is to call the file.
-    The first block of the body is everything that comes before the file's own bytes.
+    fields: (name, text) in order; neither may contain a line break or a quote.
+    file_name: the file's name for the receiver.
+    The first block of the body is everything before the file's own bytes.
     """
     boundary = os.urandom(16).hex()
     head = "".join(
@@ -52,7 +52,7 @@ def form(fields: Iterable[tuple[str, str]], file_name: str, file: Upload) -> tup
 
 
 def file_blocks(file: Upload) -> Iterator[bytes]:
-    """The blocks of a file, as many bytes as were announced. Raises UsageError when it is no longer the file it was."""
+    """The blocks of a file, exactly as many bytes as announced. Raises UsageError if the file has changed."""
     try:
         with open(file.path, "rb", opener=_without_waiting) as stream:
             before = os.fstat(stream.fileno())
@@ -70,12 +70,12 @@ def file_blocks(file: Upload) -> Iterator[bytes]:
 
 
 def _without_waiting(path: str, flags: int) -> int:
-    """Opens a file without waiting for a writer, should a pipe have taken its place."""
+    """Open a file without waiting for a writer, in case a pipe has replaced it."""
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def object_name(path: str, media_type: str) -> str:
-    """A unique name in plain ASCII that keeps a readable piece of the local one and a suffix that tells the type."""
+    """A unique ASCII name with a readable part of the local name and a suffix for the type."""
     stem = re.sub(r"[^A-Za-z0-9_-]+", "_", os.path.splitext(os.path.basename(path))[0]).strip("_")[:40]
     return f"{os.urandom(8).hex()}_{stem or 'file'}{SUFFIXES.get(media_type, '')}"
 
@@ -88,6 +88,6 @@ def oss_error(body: bytes) -> str:
 
 
 def _text(value: object) -> str:
-    """A policy value as a form field: the service documents texts, but numbers and booleans are seen too."""
+    """A policy value as a form field. The service documents text, but also sends numbers and booleans."""
     text = str(value).lower() if isinstance(value, bool) else str(value)
     return re.sub(r"[\r\n]", "", text)

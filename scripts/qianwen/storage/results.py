@@ -1,7 +1,7 @@
-"""Results from their storage host: streamed, counted, hashed, compared with what the server promised.
+"""Download results from their storage host, and check length and checksums against what the server announced.
 
-A broken connection is continued with `Range`. No key goes to a result host. What is done with the bytes on the disk
-is the business of `outputs`.
+After a broken connection the download resumes with `Range`. No key goes to a result host. `outputs` decides where the
+bytes go on disk.
 """
 
 from __future__ import annotations
@@ -14,9 +14,8 @@ from urllib.parse import urljoin, urlsplit
 from ..errors import LinkExpired, OutputError
 from ..http.messages import AGENT, Fault, Request, Response
 from ..plain.record import record
-from ..regions import STORAGE_HOSTS, is_loopback
-from .beside import Beside
-from .checksums import Crc64
+from ..regions import STORAGE_SUFFIX, is_loopback
+from .checksums import Crc64, Hasher
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,14 +25,19 @@ if TYPE_CHECKING:
 
 BLOCK_BYTES = 256 * 1024
 PATIENCE = 60.0
-BREAKS = 5  # how often a download is taken up again without a byte that is new
+BREAKS = 5  # attempts in a row that bring no new byte
 REDIRECTS = 3
 _NUMBER = re.compile(r"[0-9]{1,20}")
 
 
 @record
 class Fetched:
-    """bytes: how many came.  sha256: of them, in hex.  proven: the server had said how many, or which."""
+    """A finished download.
+
+    bytes: how many.
+    sha256: in hex.
+    proven: the server announced a length or a checksum, and it matched.
+    """
 
     bytes: int
     sha256: str
@@ -43,59 +47,60 @@ class Fetched:
 def fetch(
     send: Send, url: str, stream: BinaryIO, loopback: bool = False, warn: Callable[[str], None] = lambda _: None
 ) -> Fetched:
-    """Write the whole of `url` into an empty seekable stream.
+    """Download `url` into an empty seekable stream.
 
-    loopback: plain http to this machine is allowed, because the API is there too.
-    Raises OutputError when the URL may not be fetched or its bytes do not come whole, LinkExpired for a dead link.
+    loopback: allow plain http to this machine, because the API is there too.
+    warn: called about an unusual host.
+    Raises OutputError if the URL is not allowed or the download stays incomplete, LinkExpired for an expired link.
     """
     url = fetchable(url, loopback, warn)
-    whole = _Whole(stream)
-    trouble = hint = ""
-    breaks = most = 0
+    download = _Download(stream)
+    reason = hint = ""
+    breaks = most_bytes = 0
     while breaks <= BREAKS:
         try:
-            with _open(send, url, whole, loopback) as response:
-                whole.receive(response)
-            trouble = whole.complaint()
-            if not trouble:
-                return Fetched(whole.size, whole.sha256.hexdigest(), whole.is_proven)
+            with _open(send, url, download, loopback) as response:
+                download.receive(response)
+            reason = download.mismatch()
+            if not reason:
+                return Fetched(download.size, download.sha256.hexdigest(), download.is_proven)
         except Fault as fault:
-            trouble, hint = fault.reason, fault.hint
+            reason, hint = fault.reason, fault.hint
             if fault.permanent:
                 break
-        breaks = 0 if whole.size > most else breaks + 1  # a line that goes on bringing bytes is not given up
-        most = max(most, whole.size)
-    raise OutputError(f"the download of {shown(url)} broke off: {trouble}", hint=hint)
+        breaks = 0 if download.size > most_bytes else breaks + 1  # progress resets the count
+        most_bytes = max(most_bytes, download.size)
+    raise OutputError(f"the download of {shown(url)} broke off: {reason}", hint=hint)
 
 
 def fetchable(url: str, loopback: bool, warn: Callable[[str], None] = lambda _: None) -> str:
-    """The URL as it is fetched: https, or loopback http where that is allowed. Warns about an unusual host.
+    """The URL to download: https, or loopback http where that is allowed. Warns about an unusual host.
 
-    Raises OutputError for what is never fetched.
+    Raises OutputError for any other URL.
     """
     try:
         parts = urlsplit(url)
         host = parts.hostname or ""
     except ValueError:
-        raise OutputError("the service named a result URL that cannot be read") from None
+        raise OutputError("the service sent a result URL that cannot be parsed") from None
     if parts.scheme == "http" and loopback and is_loopback(host):
         return url
-    if parts.scheme == "http" and host.endswith(STORAGE_HOSTS):
-        url = "https" + url[len("http") :]  # some results are named by http although storage speaks https
+    if parts.scheme == "http" and host.endswith(STORAGE_SUFFIX):
+        url = "https" + url[len("http") :]  # the service gives some results http links, although storage speaks https
     elif parts.scheme != "https" or not host:
-        raise OutputError(f"the service named a result with the scheme {parts.scheme}:, which is not fetched")
-    if not host.endswith(STORAGE_HOSTS):
-        warn(f"the result comes from {host}, which is no Alibaba Cloud storage host; no key is sent there")
+        raise OutputError(f"the service sent a result URL with the scheme {parts.scheme}:, which is not allowed")
+    if not host.endswith(STORAGE_SUFFIX):
+        warn(f"the result comes from {host}, which is not an Alibaba Cloud storage host; no key is sent there")
     return url
 
 
 def shown(url: str) -> str:
-    """A result URL for messages: without its query, which is as good as a password."""
+    """A result URL for messages, without its query, which works like a password."""
     return url.partition("?")[0]
 
 
-class _Whole:
-    """The object as far as it has come, and what the server has said about all of it."""
+class _Download:
+    """The bytes so far, and what the server announced about the whole object."""
 
     def __init__(self, stream: BinaryIO) -> None:
         self.stream = stream
@@ -114,7 +119,7 @@ class _Whole:
         self.stream.truncate()
 
     def begin(self, response: Response) -> None:
-        """Note the promises of a full answer (200)."""
+        """Start again with a full answer (200) and note what it announces."""
         self.restart()
         length = response.headers.get("content-length", "")
         self.total = int(length) if _NUMBER.fullmatch(length) else None
@@ -125,11 +130,11 @@ class _Whole:
         self.crc64 = Crc64() if _NUMBER.fullmatch(self.expected_crc) else None
 
     def receive(self, response: Response) -> None:
-        with Beside(self._digest) as digests:
+        with Hasher(self._digest) as hasher:
             while block := response.read(BLOCK_BYTES):
                 self.stream.write(block)
                 self.size += len(block)
-                digests.hand_over(block)
+                hasher.update(block)
 
     def _digest(self, block: bytes) -> None:
         self.sha256.update(block)
@@ -142,10 +147,10 @@ class _Whole:
     def is_proven(self) -> bool:
         return self.total is not None or bool(self.expected_md5 or self.expected_crc)
 
-    def complaint(self) -> str:
-        """Why these bytes are not the object, or ""; a wrong checksum starts from nothing again."""
+    def mismatch(self) -> str:
+        """Why these bytes are not the whole object, "" if they are. After a wrong checksum starts from zero."""
         if self.total is not None and self.size != self.total:
-            return f"{self.size} of {self.total} bytes came"
+            return f"{self.size} of {self.total} bytes arrived"
         if self.size == 0:
             return "it is empty"
         md5_fits = not self.md5 or self.expected_md5 == base64.b64encode(self.md5.digest()).decode()
@@ -156,23 +161,23 @@ class _Whole:
         return ""
 
 
-def _open(send: Send, url: str, whole: _Whole, loopback: bool) -> Response:
-    """The answer from where `whole` ends; a server that does not continue gives all of it again."""
+def _open(send: Send, url: str, download: _Download, loopback: bool) -> Response:
+    """The answer from where `download` ends, or the whole object again if the server does not resume."""
     headers = {"User-Agent": AGENT, "Accept-Encoding": "identity"}
-    if whole.size:
-        headers["Range"] = f"bytes={whole.size}-"
-        if whole.etag:
-            headers["If-Match"] = whole.etag
+    if download.size:
+        headers["Range"] = f"bytes={download.size}-"
+        if download.etag:
+            headers["If-Match"] = download.etag
     response = _follow(send, url, headers, loopback)
-    if response.status == 206 and whole.size and _continues(response, whole):
+    if response.status == 206 and download.size and _continues(response, download):
         return response
     if response.status == 200:
-        whole.begin(response)
+        download.begin(response)
         return response
     response.close()
     if response.status in (206, 412, 416):
-        whole.restart()
-        raise Fault("the object changed while it was fetched", sent=True)
+        download.restart()
+        raise Fault("the object changed during the download", sent=True)
     raise _refusal(response, url)
 
 
@@ -185,21 +190,22 @@ def _follow(send: Send, url: str, headers: dict[str, str], loopback: bool) -> Re
         try:
             url = urljoin(url, location)
         except ValueError:
-            raise OutputError(f"the download of {shown(url)} is redirected to what is no URL") from None
+            raise OutputError(f"the download of {shown(url)} is redirected to something that is not a URL") from None
         url = fetchable(url, loopback)
     raise OutputError(f"the download of {shown(url)} is redirected too often")
 
 
-def _continues(response: Response, whole: _Whole) -> bool:
-    said = re.fullmatch(r"bytes ([0-9]{1,20})-[0-9]+/([0-9]+|\*)", response.headers.get("content-range", ""))
-    is_same = response.headers.get("etag", whole.etag) == whole.etag
-    return bool(is_same and said and int(said[1]) == whole.size and said[2] in ("*", str(whole.total)))
+def _continues(response: Response, download: _Download) -> bool:
+    content_range = re.fullmatch(r"bytes ([0-9]{1,20})-[0-9]+/([0-9]+|\*)", response.headers.get("content-range", ""))
+    if content_range is None or response.headers.get("etag", download.etag) != download.etag:
+        return False
+    return int(content_range[1]) == download.size and content_range[2] in ("*", str(download.total))
 
 
 def _refusal(response: Response, url: str) -> OutputError:
     text = response.refusal.decode("utf-8", "replace")
     code = re.search(r"<Code>([^<]*)</Code>", text)
-    said = f"HTTP {response.status}" + (f", {code[1]}" if code else "")
+    reason = f"HTTP {response.status}" + (f", {code[1]}" if code else "")
     if response.status == 403 and "expired" in text:
-        return LinkExpired(f"the link to {shown(url)} has expired ({said})")
-    return OutputError(f"{shown(url)} could not be fetched ({said})")
+        return LinkExpired(f"the link to {shown(url)} has expired ({reason})")
+    return OutputError(f"{shown(url)} could not be downloaded ({reason})")

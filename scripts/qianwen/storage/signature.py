@@ -1,8 +1,9 @@
-"""The V4 signature of Alibaba Cloud OSS, `OSS4-HMAC-SHA256`: pure functions over texts, without clock or network.
+"""The V4 signature of Alibaba Cloud OSS, `OSS4-HMAC-SHA256`: pure functions without clock or network.
 
-Two modes: headers that authorize a request which we send ourselves, and a query that lets anybody fetch one object for
-a while. The canonical URI names the bucket however the request is addressed, and the host is signed only when asked
-for, so one signature fits every host of a bucket. Bodies are never part of it: they are streamed.
+Two modes: headers that authorize our own request, and a query that lets anyone download one object for a while. The
+canonical URI always names the bucket, and the host is not signed by default, so one signature fits every host of a
+bucket. Bodies are streamed and never signed. Source: OSS pages "Include a V4 signature in the Authorization header" and
+"V4 signatures in presigned URLs" (2026-10).
 """
 
 from __future__ import annotations
@@ -21,11 +22,11 @@ if TYPE_CHECKING:
 ALGORITHM = "OSS4-HMAC-SHA256"
 PAYLOAD = "UNSIGNED-PAYLOAD"
 TERMINATOR = "aliyun_v4_request"
-ALWAYS_SIGNED = ("content-type", "content-md5")  # when they are sent; beside every x-oss- header
+ALWAYS_SIGNED = ("content-type", "content-md5")  # if they are sent; like every x-oss- header
 
 
 class Secret(str):
-    """A text that does not show itself where a value is inspected. As a part of other texts it is whole."""
+    """A text whose repr is hidden. Formatting it into another text shows it."""
 
     __slots__ = ()
 
@@ -35,7 +36,10 @@ class Secret(str):
 
 @record
 class Signer:
-    """Whose key signs, and for which region. token: of temporary (STS) credentials, "" for a lasting key."""
+    """The key that signs, and its region.
+
+    token: of temporary (STS) credentials, "" for a permanent key.
+    """
 
     access_key_id: Secret
     secret: Secret
@@ -46,10 +50,12 @@ class Signer:
 
 @record
 class Operation:
-    """What is to be signed.
+    """A request to sign.
 
-    resource: `/bucket/key`, not encoded.  headers: those that will be sent.  query: names and values, not encoded.
-    additional: names of headers to sign although the algorithm does not demand it; those not sent are passed over.
+    resource: `/bucket/key`, not encoded.
+    headers: those that will be sent.
+    query: names and values, not encoded.
+    additional: names of further headers to sign; names of headers that are not sent are ignored.
     """
 
     method: str
@@ -60,9 +66,9 @@ class Operation:
 
 
 def authorization(signer: Signer, moment: float, operation: Operation) -> dict[str, str]:
-    """The headers to send beside those of the operation: date, payload, token and `Authorization`.
+    """The headers to add to those of the operation: date, payload, token and `Authorization`.
 
-    moment: epoch seconds; the server refuses what is more than 15 minutes off.
+    moment: epoch seconds; the server refuses a skew of more than 15 minutes.
     """
     stamp = timestamp(moment)
     fields = header_fields(signer, stamp)
@@ -75,7 +81,7 @@ def authorization(signer: Signer, moment: float, operation: Operation) -> dict[s
 
 
 def presigned(signer: Signer, moment: float, operation: Operation, expires: int) -> str:
-    """The whole query of a URL that is good for `expires` seconds from `moment` on."""
+    """The whole query of a URL that is valid for `expires` seconds from `moment`."""
     stamp = timestamp(moment)
     query = {**operation.query, **query_fields(signer, stamp, expires, additional_names(operation))}
     signed = signature(signer, stamp, canonical_request(changed(operation, query=query)))
@@ -121,7 +127,7 @@ def canonical_request(operation: Operation) -> str:
 
 
 def additional_names(operation: Operation) -> tuple[str, ...]:
-    """The headers that are signed on demand, as the server must be told: sent, lower case, sorted."""
+    """The additional headers that are signed and sent, in lower case and sorted, as the server needs them."""
     sent = {name.lower() for name, value in operation.headers.items() if value}
     wanted = {name.lower() for name in operation.additional}
     return tuple(sorted(name for name in wanted & sent if not _is_always_signed(name)))
@@ -151,7 +157,7 @@ def string_to_sign(signer: Signer, stamp: str, canonical: str) -> str:
 
 
 def signing_keys(signer: Signer, stamp: str) -> list[bytes]:
-    """The chain of keys, each made with the one before it: for the day, the region, the product; the last one signs."""
+    """The chain of keys for day, region and product, each derived from the one before; the last one signs."""
     key = f"aliyun_v4{signer.secret}".encode()
     keys = []
     for part in (stamp[:8], signer.region, signer.product, TERMINATOR):
@@ -161,7 +167,7 @@ def signing_keys(signer: Signer, stamp: str) -> list[bytes]:
 
 
 def signature(signer: Signer, stamp: str, canonical: str) -> str:
-    """Lower-case hex of the signature over a canonical request."""
+    """The signature of a canonical request, in lower-case hex."""
     text = string_to_sign(signer, stamp, canonical)
     return hmac.new(signing_keys(signer, stamp)[-1], text.encode("utf-8"), "sha256").hexdigest()
 

@@ -1,7 +1,8 @@
-"""Local files into the service's temporary storage: a policy for the very model that is called, one form POST per file.
+"""Upload local files to the service's temporary storage: one policy per model, one form POST per file.
 
-Uploads cost nothing and may be retried; after a doubtful POST the next try has a new policy and a new name, because
-overwriting is forbidden there. What comes back is an `oss://` URL, good for 48 hours, this model and this account.
+Uploads are free and may be retried. After a POST with an unknown outcome the next try uses a new policy and a new name,
+because storage forbids overwriting. The `oss://` URL is valid for 48 hours, for this model and this account only (page
+"Upload local files to get temporary URLs", Model Studio, 2026-10).
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from urllib.parse import urlsplit
 from ..errors import QianwenError, Refused, Unavailable, UsageError
 from ..http import messages
 from ..http.messages import Fault, Request
-from ..regions import STORAGE_HOSTS, is_dashscope, is_loopback
+from ..regions import STORAGE_SUFFIX, is_dashscope, is_loopback
 from .forms import _text, form, object_name, oss_error
 
 TYPE_CHECKING = False
@@ -45,13 +46,13 @@ def upload(
     model: str,
     file: Upload,
 ) -> str:
-    """The `oss://` URL of a file put into temporary storage for `model`.
+    """Upload a file to temporary storage for `model` and answer its `oss://` URL.
 
     pause: sleeps for some seconds before another try.
-    api_base: the API's URL, which says whose storage may be used.
+    api_base: the API's URL, which decides whose storage may be used.
     policy_of: asks the service for the upload policy of a model.
-    Raises UsageError when the file is larger than the policy allows or changes while it is sent, Refused when storage
-    says no, Unavailable when it cannot be reached or has trouble, and what `policy_of` raises.
+    Raises UsageError if the file is larger than the policy allows or changes during the upload, Refused if storage
+    refuses it, Unavailable if storage cannot be reached or has trouble, and what `policy_of` raises.
     """
     attempt = 0
     while True:
@@ -73,7 +74,7 @@ def upload(
 
 
 def _check(policy: JSON, api_base: str) -> None:
-    """Raises Unavailable for a policy that lacks fields, and for a host to which no file is sent."""
+    """Raises Unavailable for a policy that lacks fields, and Refused for a host that gets no file."""
     wanted = ("upload_dir", "upload_host", *(source for _, source in FORM_FIELDS))
     if any(not policy.get(name) for name in wanted):
         raise Unavailable("the service sent an upload policy that lacks fields")
@@ -81,22 +82,22 @@ def _check(policy: JSON, api_base: str) -> None:
 
 
 def _check_host(host: str, api_base: str) -> None:
-    """Storage is reached by https, and is Alibaba Cloud's where the API is; a stand-in on this machine has its own."""
+    """Accept https hosts, of Alibaba Cloud only if the API is DashScope's own; and a stand-in on this machine."""
     try:
         name, api_host = urlsplit(host).hostname or "", urlsplit(api_base).hostname or ""
     except ValueError:
-        raise Unavailable("the service named an upload host that is no URL") from None
+        raise Unavailable("the service sent an upload host that is not a URL") from None
     if host.startswith("http://") and is_loopback(name) and is_loopback(api_host):
         return
     shown = host.partition("?")[0]
     if not host.startswith("https://"):
-        raise Refused(f"the service named an upload host that is not https: {shown}")
-    if is_dashscope(api_host) and not name.endswith(STORAGE_HOSTS):
-        raise Refused(f"the service named an upload host that is not Alibaba Cloud's: {shown}; no file is sent there")
+        raise Refused(f"the service sent an upload host that is not https: {shown}")
+    if is_dashscope(api_host) and not name.endswith(STORAGE_SUFFIX):
+        raise Refused(f"the service sent an upload host that is not Alibaba Cloud's: {shown}; no file is sent there")
 
 
 def _post_form(send: Send, policy: JSON, key: str, file: Upload) -> tuple[QianwenError | None, bool]:
-    """Send one form. What went wrong (None: storage has the file), and whether another try may go well."""
+    """Send one form. Answers the error (None: storage has the file) and whether another try may succeed."""
     fields = [(name, _text(policy[source])) for name, source in FORM_FIELDS]
     fields += [("key", key), ("success_action_status", "200")]
     content_type, body = form(fields, key.rpartition("/")[2], file)
@@ -107,10 +108,10 @@ def _post_form(send: Send, policy: JSON, key: str, file: Upload) -> tuple[Qianwe
             if response.status in (200, 204):
                 response.read_all(messages.ANSWER_BYTES)
                 return None, False
-            told = f"{name} could not be uploaded: {oss_error(response.refusal) or f'HTTP {response.status}'}"
+            message = f"{name} could not be uploaded: {oss_error(response.refusal) or f'HTTP {response.status}'}"
             may_pass = response.status >= 500 or response.status in NEW_POLICY_HELPS
-            is_no = response.status >= 400 and not may_pass
-            return Refused(told) if is_no else Unavailable(told), may_pass
+            is_refused = response.status >= 400 and not may_pass
+            return Refused(message) if is_refused else Unavailable(message), may_pass
     except Fault as fault:
         return Unavailable(f"{name} could not be uploaded: {fault.reason}", hint=fault.hint), not fault.permanent
 
@@ -119,4 +120,4 @@ def _number(value: object) -> float:
     try:
         return float(str(value))
     except ValueError:
-        return 0.0  # no limit that we can read; storage itself will say no
+        return 0.0  # no readable limit; storage itself will refuse the file
