@@ -54,7 +54,7 @@ class _Process:
 
         self.signals: tuple[int, ...] = ()  # that end the run with an answer
         self.update_check: Check | None = None
-        environment = changed(environment, before_sending=self._handle_signals) if is_real else environment
+        environment = changed(environment, before_sending=self._before_sending) if is_real else environment
         self.environment = environment = (
             environment if ask.replay else changed(environment, session_opened=self._check_for_updates)
         )
@@ -83,6 +83,13 @@ class _Process:
         finally:
             self.run.close()
         return OK
+
+    def _before_sending(self) -> None:
+        from .actions.run import import_what_follows
+        from .command import answer  # noqa: F401
+
+        import_what_follows()
+        self._handle_signals()
 
     def _handle_signals(self) -> None:
         """From here on treat SIGTERM and SIGHUP like Ctrl-C: answer with JSON and `next`. Agents' shells send them.

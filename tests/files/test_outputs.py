@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
 import stat
-import subprocess
-import sys
 import threading
 import unittest
 from pathlib import Path
@@ -19,8 +16,7 @@ from qianwen.files import outputs
 from qianwen.files.outputs import Target
 from qianwen.sandbox import placeholder
 
-from .. import SCRIPTS
-from ..support import DATA, PHOTO, Case
+from ..support import PHOTO, Case
 
 PNG = placeholder.png(30, 20, "a", [])
 
@@ -89,20 +85,6 @@ class Plan(Case):
     def test_looking_leaves_nothing_behind(self) -> None:
         self.plan("looked/")
         self.assertEqual(list((self.cwd / "looked").iterdir()), [])
-
-    def test_a_clip_is_saved_although_the_program_was_removed_meanwhile(self) -> None:
-        copy = self.folder / "installed"
-        shutil.copytree(SCRIPTS / "qianwen", copy / "qianwen", ignore=shutil.ignore_patterns("__pycache__"))
-        code = (
-            "import shutil, sys; sys.path.insert(0, sys.argv[1]); from qianwen.files import outputs\n"
-            "target = outputs.prepare(outputs.plan('', sys.argv[2], sys.argv[2], 'x', 'now'))\n"
-            "shutil.rmtree(sys.argv[1]); data = open(sys.argv[3], 'rb').read()\n"
-            "fill = lambda stream: (stream.write(data), '', True)\n"
-            "print(outputs.save_media(target, fill, print, 'video/').facts.width)"
-        )
-        argv = (sys.executable, "-B", "-c", code, str(copy), str(self.cwd), str(DATA / "clips" / "clip.mp4"))
-        ran = subprocess.run(argv, capture_output=True, text=True, check=False)
-        self.assertEqual((ran.stdout.strip(), ran.stderr), ("320", ""))
 
     def test_slugs_keep_every_script_and_nothing_else(self) -> None:
         for prompt, slug in (

@@ -81,8 +81,6 @@ def prepare(target: Target) -> Target:
 
     Raises UsageError.
     """
-    from . import movies, tiff  # noqa: F401 - `media` needs them for results; an update may replace our files meanwhile
-
     try:
         os.makedirs(target.folder, exist_ok=True)
         _try_out(target.folder, f"{target.stem}_00-000{target.suffix or '.jpeg'}")
