@@ -30,6 +30,7 @@ REPAIR_NAME = "repair.lock"
 VERSION = 1  # of the schema
 BEGIN_SECONDS = 5.0  # that a purchase waits for another process to finish writing
 STEP_SECONDS = 30.0  # that a step waits whose request is paid for already
+SMALLEST_ROW = 64  # bytes: a damaged file may claim any number of runs
 LARGEST_BODY = 128 * 1024  # characters of an answer that is kept whole
 DESIRECORE_BASE = "https://127.0.0.1/api/media-proxy"  # whatever its port is, which changes with each start
 OPEN_SECONDS = 86400.0  # the service forgets a task and its results after a day
@@ -511,18 +512,24 @@ _STEPS: Mapping[str, Callable[..., None]] = {
 def _rescued(path: str) -> list[Purchase]:
     """The runs that can still be read out of a damaged file, one by one."""
     import sqlite3
+    from pathlib import Path
 
     runs: list[Purchase] = []
     try:
-        database = sqlite3.connect(f"file:{path}?mode=ro", uri=True, isolation_level=None)
+        database = sqlite3.connect(f"{Path(path).absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
+    except (sqlite3.Error, ValueError):
+        return runs
+    try:
         database.text_factory = _text
-        (most,) = database.execute("SELECT seq FROM sqlite_sequence WHERE name = 'runs'").fetchone()
-        for number in range(1, most + 1):
+        (last,) = database.execute("SELECT seq FROM sqlite_sequence WHERE name = 'runs'").fetchone()
+        for number in range(1, min(last, os.path.getsize(path) // SMALLEST_ROW) + 1):
             try:
                 query = f"SELECT {', '.join(_COLUMNS)} FROM runs WHERE number = {number}"
                 runs += _purchases(database, query, ())
             except (sqlite3.Error, ValueError):
                 continue
-    except (sqlite3.Error, TypeError):
+    except (sqlite3.Error, TypeError, OSError):
         pass
+    finally:
+        database.close()
     return runs
