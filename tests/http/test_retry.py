@@ -122,6 +122,11 @@ class Retrying(unittest.TestCase):
         script = self.run_script(GET, *[BROKEN] * 9)
         self.assertEqual((len(script.requests), self.response.status), (retry.ATTEMPTS, 502))
 
+    def test_a_throttled_submission_waits_for_its_turn(self) -> None:
+        script = self.run_script(PAID, *[THROTTLED] * 30, FINE)
+        self.assertEqual((len(script.requests), self.response.status), (31, 200))
+        self.assertIn(f"trying again in {retry.LONGEST_SECONDS:.1f} s", self.said[-1])
+
     def test_no_pause_reaches_beyond_the_deadline(self) -> None:
         script = self.run_script(GET, *[THROTTLED] * 9, deadline=1_700_000_000.0 + 4)
         self.assertEqual(len(script.requests), 3)

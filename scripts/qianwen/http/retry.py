@@ -28,18 +28,21 @@ LONGEST_SECONDS = 60.0
 
 
 def delay(attempt: int, request: Request, outcome: Outcome, now: float, jitter: float, judge: Judge) -> float | None:
-    """Seconds until the request may be sent again, or None to give up.
+    """Seconds until the request may be sent again, or None to give up. A throttled submission never gives up.
 
     attempt: how often it was sent, from 1.
     now: epoch seconds, for a `Retry-After` date.
     jitter: 0 to 1.
     """
-    if attempt >= ATTEMPTS or not may_resend(request, outcome, judge):
+    if not may_resend(request, outcome, judge):
+        return None
+    is_queued = request.once and isinstance(outcome, Response)  # throttled, and nothing is bought yet: wait for a turn
+    if attempt >= ATTEMPTS and not is_queued:
         return None
     asked = _retry_after(outcome, now) if isinstance(outcome, Response) else None
     if asked is not None:
         return min(asked, LONGEST_SECONDS)
-    return jitter * min(BASE_SECONDS * 2.0 ** (attempt - 1), LONGEST_SECONDS)
+    return jitter * min(BASE_SECONDS * 2.0 ** min(attempt - 1, 10), LONGEST_SECONDS)
 
 
 def may_resend(request: Request, outcome: Outcome, judge: Judge) -> bool:
