@@ -74,6 +74,27 @@ class Lines(Case):
         (run,) = self.runs()
         return run
 
+    def test_no_number_of_a_line_breaks_the_account(self) -> None:
+        """The run is found all the same: only its odd number is not believed."""
+        for changes in (
+            {"at": "nan"},
+            {"at": "inf"},
+            {"at": 1e300},
+            {"at": -1e30},
+            {"patience": 10**30},
+            {"patience": -1},
+        ):
+            for line in (b"", step("file", index=10**30, path="/a", sha256="b"), step("end", state="done", at="nan")):
+                with self.subTest((changes, line)):
+                    for path in self.state.glob("*") if self.state.exists() else ():
+                        path.unlink()
+                    self.fill(written(**changes) + line)
+                    account = Account(str(self.state), self.clock)
+                    (run,) = account.runs()
+                    self.assertEqual((run.id, account.trouble), (RUN.id, ""))
+                    self.assertEqual(account.begin(changed(RUN, id="f" * 16)) is None, run.state == "done")
+                    time.localtime(run.at)
+
     def test_what_a_later_line_says_counts(self) -> None:
         for lines, expected in (
             ((step("offer", task_ids=["t-1", "t-2"]),), {"offered": ("t-1", "t-2")}),

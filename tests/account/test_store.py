@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sqlite3
@@ -14,9 +15,10 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from qianwen.account import report, store
+from qianwen.account import journal, report, store
 from qianwen.account.store import Account, Kept, Purchase
 from qianwen.errors import Unavailable
+from qianwen.files import locks
 from qianwen.plain.record import changed
 
 from .. import SCRIPTS
@@ -393,15 +395,80 @@ class Damage(AccountCase):
         connection = sqlite3.connect(self.file)
         connection.execute(f"PRAGMA user_version = {store.VERSION + 1}")
         connection.close()
-        with self.assertRaisesRegex(OSError, "newer version"):
+        with self.assertRaisesRegex(Unavailable, "newer version"):
             self.book.begin(changed(RUN, id="f" * 16))
         self.assertEqual(self.book.runs(), [])
         self.assertIn("newer version", self.book.trouble)
 
+    def test_a_repair_that_was_killed_is_finished_by_the_next_process(self) -> None:
+        self.fill(3)
+        for ending in ("", "-wal", "-shm"):
+            for is_recreated in (False, True):
+                with self.subTest((ending, is_recreated)):
+                    book = Account(str(self.state / f"{ending}{is_recreated}"), self.clock, self.said.append)
+                    book.begin(RUN)
+                    path = Path(book.folder) / store.FILE_NAME
+                    path.rename(Path(book.folder) / store.REPAIRING_NAME)
+                    for moved in ("-wal", "-shm")[: ("", "-wal", "-shm").index(ending)]:
+                        if Path(f"{path}{moved}").exists():
+                            Path(f"{path}{moved}").rename(f"{Path(book.folder) / store.REPAIRING_NAME}{moved}")
+                    if is_recreated:
+                        path.touch()
+                    twin = book.begin(changed(RUN, id="f" * 16))
+                    self.assertEqual(twin and twin.id, RUN.id)
+                    self.assertIn("1 runs were taken over", self.said[-1])
+                    self.assertFalse((Path(book.folder) / store.REPAIRING_NAME).exists())
+
+    def test_nothing_is_bought_while_another_process_repairs(self) -> None:
+        self.fill(1)
+        self.file.rename(self.state / store.REPAIRING_NAME)
+        lock = locks.take(str(self.state / store.REPAIR_NAME))
+        assert lock
+        self.addCleanup(lock.release)
+        with mock.patch.object(store, "BEGIN_SECONDS", 0.1), self.assertRaisesRegex(Unavailable, "repairs it"):
+            self.book.begin(RUN)
+
+    def test_a_run_survives_the_loss_of_its_files_and_its_odd_neighbours(self) -> None:
+        odd = (
+            "UPDATE runs SET urls = '5' WHERE number = 2",
+            "UPDATE runs SET told = CAST(x'ff' AS TEXT) WHERE number = 2",
+            "DROP TABLE files",
+            "DROP TABLE offers",
+        )
+        for place, damage in enumerate(odd):
+            with self.subTest(damage):
+                book = Account(str(self.state / str(place)), self.clock, self.said.append)
+                for run in range(3):
+                    book.begin(changed(RUN, id=f"{run:016x}", request=str(run)))
+                connection = sqlite3.connect(os.path.join(book.folder, store.FILE_NAME))
+                connection.execute(damage)
+                connection.commit()
+                connection.close()
+                book.runs()
+                book.begin(changed(RUN, id="e" * 16, request="1"))
+                twin = book.begin(changed(RUN, id="f" * 16, request="2"))
+                self.assertEqual(twin and twin.id, f"{2:016x}", book.trouble)
+
+    def test_a_ledger_of_version_1_beside_a_damaged_account(self) -> None:
+        self.book.begin(RUN)
+        begin = {"run": RUN.id, "event": "begin", "is_task": True, "at": 1, **dict.fromkeys(journal._TEXTS, "x")}
+        (self.state / "ledger-2026-01.jsonl").write_text(json.dumps(begin) + "\n")
+        self.file.rename(self.state / store.REPAIRING_NAME)
+        twin = self.book.begin(changed(RUN, id="f" * 16))
+        self.assertEqual(twin and (twin.id, twin.model), (RUN.id, RUN.model))
+
+    def test_an_account_that_vanishes_during_a_run_is_told(self) -> None:
+        self.book.begin(RUN)
+        for path in self.state.glob("account.db*"):
+            path.unlink()
+        with self.assertRaisesRegex(OSError, "removed"):
+            self.book.add(RUN.id, "task", task_id="t")
+
 
 class Places(AccountCase):
-    def refused(self, book: Account) -> None:
-        with self.assertRaises(OSError):
+    def refused(self, book: Account, error_type: type[Exception] = OSError) -> None:
+        """OSError: the run goes on without an account. Unavailable: the folder may hold one, so nothing is bought."""
+        with self.assertRaises(error_type):
             book.begin(RUN)
         self.assertEqual(book.runs(), [])
 
@@ -425,20 +492,20 @@ class Places(AccountCase):
 
     def test_a_folder_in_the_place_of_the_file(self) -> None:
         self.file.mkdir(parents=True)
-        self.refused(self.book)
+        self.refused(self.book, Unavailable)
 
     @unittest.skipUnless(hasattr(os, "mkfifo"), "POSIX only")
     def test_a_pipe_in_the_place_of_the_file_blocks_nobody(self) -> None:
         self.state.mkdir(parents=True)
         os.mkfifo(self.file)
-        self.refused(self.book)
+        self.refused(self.book, Unavailable)
         self.assertTrue(stat.S_ISFIFO(self.file.stat().st_mode))
 
     @unittest.skipUnless(hasattr(os, "getuid"), "POSIX only")
     def test_a_link_in_the_place_of_the_file_is_not_followed(self) -> None:
         self.state.mkdir(parents=True)
         self.file.symlink_to("/dev/zero")
-        self.refused(self.book)
+        self.refused(self.book, Unavailable)
 
 
 if __name__ == "__main__":

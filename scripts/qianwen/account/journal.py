@@ -11,7 +11,7 @@ import re
 from ..files.safe_open import open_regular
 from ..plain import strict_json
 from ..plain.record import changed
-from .store import CANCELED, DONE, FAILED, MADE, OPEN, PATIENCE, REFUSED, WAITING, Kept, Purchase
+from .store import CANCELED, DONE, FAILED, LATEST, MADE, OPEN, PATIENCE, REFUSED, WAITING, Kept, Purchase
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     Fields = Mapping[str, Any]
 
 LONGEST_LINE = 256 * 1024
+LARGEST = 10**6  # no run has as many files, or waits as many minutes
 _NAME = r"ledger-[0-9]{4}-[0-9]{2}\.jsonl"
 _HEAD = re.compile(rb'\{"v": 1, "run": "([0-9a-f]{16})", ')
 _STATES = OPEN | {DONE, FAILED, CANCELED, REFUSED}
@@ -70,13 +71,19 @@ def _after(run: Purchase | None, run_id: str, line: bytes) -> Purchase | None:
         if fields["event"] == "begin":
             texts: dict[str, Any] = {name: _text(fields[name]) for name in _TEXTS}
             patience = fields.get("patience", PATIENCE)
-            whole = patience if type(patience) is int else PATIENCE
+            whole = patience if type(patience) is int and 0 <= patience < LARGEST else PATIENCE
             return Purchase(
-                id=run_id, is_task=fields["is_task"] is True, at=float(fields["at"]), patience=whole, **texts
+                id=run_id, is_task=fields["is_task"] is True, at=_moment(fields["at"]), patience=whole, **texts
             )
         return _STEPS[fields["event"]](run, fields) if run else None
     except (KeyError, TypeError, ValueError, OverflowError):
         return run
+
+
+def _moment(value: Any) -> float:
+    """Epoch seconds; 0 for what no clock shows, because a run must be found whatever its clock said."""
+    moment = float(value)
+    return moment if abs(moment) < LATEST else 0.0
 
 
 def _text(value: object) -> str:
@@ -94,13 +101,16 @@ def _made(run: Purchase, fields: Fields) -> Purchase:
 
 def _kept(run: Purchase, fields: Fields) -> Purchase:
     kept = Kept(_text(fields["path"]), _text(fields["sha256"]))
-    return changed(run, files={**run.files, int(fields["index"]): kept})
+    index = int(fields["index"])
+    if not 0 <= index < LARGEST:
+        raise ValueError
+    return changed(run, files={**run.files, index: kept})
 
 
 def _ended(run: Purchase, fields: Fields) -> Purchase:
     if fields["state"] not in _STATES:
         raise ValueError
-    return changed(run, state=fields["state"], told=_text(fields.get("told", "")), ended=float(fields.get("at", 0)))
+    return changed(run, state=fields["state"], told=_text(fields.get("told", "")), ended=_moment(fields.get("at", 0)))
 
 
 _STEPS: Mapping[str, Callable[[Purchase, Fields], Purchase]] = {

@@ -19,7 +19,7 @@ from ..plain.record import fields_of, record
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import sqlite3
-    from typing import Any, Callable, Iterable, Mapping, TypeVar
+    from typing import Any, Callable, Iterable, Mapping, Sequence, TypeVar
 
     T = TypeVar("T")
 
@@ -27,10 +27,12 @@ APPLICATION = "qianwen-media-generation"
 FILE_NAME = "account.db"
 RUNNING_NAME = "running"
 REPAIR_NAME = "repair.lock"
+REPAIRING_NAME = "account.db.repairing"  # a damaged file whose runs are not taken over yet
 VERSION = 1  # of the schema
 BEGIN_SECONDS = 5.0  # that a purchase waits for another process to finish writing
 STEP_SECONDS = 30.0  # that a step waits whose request is paid for already
 SMALLEST_ROW = 64  # bytes: a damaged file may claim any number of runs
+LATEST = 1e12  # epoch seconds beyond this are no moment of a clock
 LARGEST_BODY = 128 * 1024  # characters of an answer that is kept whole
 DESIRECORE_BASE = "https://127.0.0.1/api/media-proxy"  # whatever its port is, which changes with each start
 OPEN_SECONDS = 86400.0  # the service forgets a task and its results after a day
@@ -40,6 +42,7 @@ SUBMITTING, WAITING, MADE = "submitting", "waiting", "made"
 DONE, FAILED, CANCELED, REFUSED, UNKNOWN, EXPIRED = "done", "failed", "canceled", "refused", "unknown", "expired"
 OPEN = frozenset({SUBMITTING, WAITING, MADE, UNKNOWN})
 
+_DAMAGE = ("not a database", "malformed", "no such table", "no such column", "already exists")
 _OPEN_IN_SQL = ", ".join(f"'{state}'" for state in sorted(OPEN))
 _SCHEMA = f"""
 CREATE TABLE runs (
@@ -160,8 +163,8 @@ class Account:
 
         Looking and writing are one transaction: of identical requests at once, one is bought.
         again: an open one does not matter.
-        Raises Unavailable when another process may be buying the same and does not let us look, OSError when the disk
-        does not take the row.
+        Raises Unavailable when nobody can say whether another process is buying the same, OSError when the folder
+        cannot be written, by any process.
         """
 
         def look_and_write(database: sqlite3.Connection) -> Purchase | None:
@@ -172,12 +175,14 @@ class Account:
 
         try:
             return self._write(look_and_write, BEGIN_SECONDS)
-        except TimeoutError as error:
+        except OSError as error:
+            if not isinstance(error, TimeoutError) and not self._is_usable_folder():
+                raise
             raise Unavailable(
-                f"the account {self._path} cannot be written ({error.strerror}), and another process may be buying "
-                "the same; nothing was sent",
+                f"the account {self._path} cannot be written ({error.strerror or error}), and another process may be "
+                "buying the same; nothing was sent",
                 hint="a process of this program may have been stopped (Ctrl-Z): continue it or end it; or make room on "
-                "the disk; or name another folder in QIANWEN_STATE_DIR",
+                "the disk; or move what is in the account's place; or name another folder in QIANWEN_STATE_DIR",
             ) from error
 
     def add(self, run_id: str, event: str, **fields: Any) -> None:
@@ -268,6 +273,10 @@ class Account:
     def _claim(self, run_id: str) -> str:
         return os.path.join(self.folder, RUNNING_NAME, run_id)
 
+    def _is_usable_folder(self) -> bool:
+        """Whether another process could keep its account there."""
+        return os.path.isdir(self.folder) and os.access(self.folder, os.W_OK | os.X_OK)
+
     # The file -----------------------------------------------------------------------------------------------
 
     @property
@@ -290,14 +299,16 @@ class Account:
         import sqlite3
 
         self._made()
+        damage = None
         try:
-            return self._in_a_transaction(work, seconds)
+            if not os.path.lexists(self._repairing):
+                return self._in_a_transaction(work, seconds)
         except sqlite3.DatabaseError as error:
             if not _is_damage(error):
                 raise self._os_error(error) from error
             damage = error
         try:
-            self._set_aside(damage)
+            self._repair(damage)
             return self._in_a_transaction(work, seconds)
         except sqlite3.DatabaseError as error:
             raise self._os_error(error) from error
@@ -306,6 +317,8 @@ class Account:
         database = self._opened(seconds)
         try:
             database.execute("BEGIN IMMEDIATE")
+            if os.path.lexists(self._repairing) and work != self._take_over:
+                raise TimeoutError(errno.ETIMEDOUT, "another process repairs it")
             made = work(database)
             database.execute("COMMIT")
             return made
@@ -356,6 +369,8 @@ class Account:
         if not os.path.exists(self._path) and not self._has_a_journal():
             return []
         try:
+            if os.path.lexists(self._repairing):
+                self._repair(None)
             database = self._opened(BEGIN_SECONDS)
         except (OSError, sqlite3.Error, ValueError) as error:
             return self._unreadable(error)
@@ -382,25 +397,44 @@ class Account:
             return TimeoutError(errno.ETIMEDOUT, words)
         return OSError(errno.EIO, words)
 
-    def _set_aside(self, damage: Exception) -> None:
-        """Give a damaged file another name and take over what can be read of it. Raises OSError."""
+    @property
+    def _repairing(self) -> str:
+        return os.path.join(self.folder, REPAIRING_NAME)
+
+    def _repair(self, damage: Exception | None) -> None:
+        """Give a damaged file another name and take over what can be read of it; or finish what a killed process began.
+
+        Raises OSError; TimeoutError while another process is at it.
+        """
         lock = locks.wait_for(os.path.join(self.folder, REPAIR_NAME), BEGIN_SECONDS)
         if lock is None:
-            raise OSError(errno.EAGAIN, "another process repairs it")
+            raise TimeoutError(errno.ETIMEDOUT, "another process repairs it")
         try:
-            if not self._is_damaged():
-                return  # another process has done it meanwhile
+            if not os.path.lexists(self._repairing):
+                if not self._is_damaged():
+                    return  # another process has done it meanwhile
+                os.rename(self._path, self._repairing)
+            if not os.path.lexists(self._path):
+                for ending in ("-wal", "-shm"):
+                    if os.path.lexists(self._path + ending):
+                        os.rename(self._path + ending, self._repairing + ending)
+            taken = self._in_a_transaction(self._take_over, BEGIN_SECONDS)
             aside = f"{self._path}.damaged-{os.urandom(4).hex()}"
-            for ending in ("", "-wal", "-shm"):
-                if os.path.lexists(self._path + ending):
-                    os.rename(self._path + ending, aside + ending)
-            rescued = _rescued(aside)
-            self._in_a_transaction(lambda database: _insert_all(database, rescued), BEGIN_SECONDS)
-            self._warn(
-                f"the account was damaged ({damage}) and is set aside as {aside}; {len(rescued)} runs were taken over"
-            )
+            for ending in ("-wal", "-shm", ""):  # the file itself last: until then the repair is not over
+                if os.path.lexists(self._repairing + ending):
+                    os.rename(self._repairing + ending, aside + ending)
+            words = f" ({damage})" if damage else ""
+            self._warn(f"the account was damaged{words} and is set aside as {aside}; {taken} runs were taken over")
         finally:
             lock.release()
+
+    def _take_over(self, database: sqlite3.Connection) -> int:
+        """Every run that can be read of the damaged file; it is newer than what version 1.0 left of the same run."""
+        rescued = _rescued(self._repairing)
+        for run in rescued:
+            database.execute("DELETE FROM runs WHERE id = ?", (run.id,))
+        _insert_all(database, rescued)
+        return len(rescued)
 
     def _is_damaged(self) -> bool:
         import sqlite3
@@ -410,7 +444,11 @@ class Account:
         except sqlite3.DatabaseError as error:
             return _is_damage(error)
         try:
-            return bool(database.execute("PRAGMA quick_check(1)").fetchone() != ("ok",))
+            if database.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
+                return True
+            database.execute("SELECT count(*) FROM offers").fetchone()
+            _purchases(database, f"SELECT {', '.join(_COLUMNS)} FROM runs", ())
+            return False
         except sqlite3.DatabaseError as error:
             return _is_damage(error)
         finally:
@@ -422,7 +460,10 @@ class Account:
 
 def _text(data: bytes) -> str:
     """Text as it was given: file names may hold halves of characters."""
-    return data.decode("utf-8", "surrogatepass")
+    try:
+        return data.decode("utf-8", "surrogatepass")
+    except UnicodeDecodeError:
+        return data.decode("utf-8", "replace")  # damaged; the rest of the run is worth more
 
 
 def _stored(value: object) -> object:
@@ -430,7 +471,7 @@ def _stored(value: object) -> object:
 
 
 def _is_damage(error: Exception) -> bool:
-    return any(words in str(error) for words in ("not a database", "malformed", "no such table", "no such column"))
+    return any(words in str(error) for words in _DAMAGE)
 
 
 def _insert(database: sqlite3.Connection, run: Purchase) -> None:
@@ -454,19 +495,37 @@ def _insert_all(database: sqlite3.Connection, runs: Iterable[Purchase]) -> None:
 
 
 def _purchases(database: sqlite3.Connection, query: str, values: Iterable[str | int]) -> list[Purchase]:
+    """Raises sqlite3.DatabaseError, also for a row that this program did not write."""
     query = query.replace("?", "CAST(? AS TEXT)") if all(isinstance(value, str) for value in values) else query
     runs = []
     for row in database.execute(query, [_stored(value) for value in values]):
-        fields = dict(zip(_COLUMNS, row))
-        kept = database.execute("SELECT place, path, sha256 FROM files WHERE run = ?", (fields["id"],))
-        fields.update(
-            {name: json.loads(fields[name]) for name in _JSON},
-            is_task=bool(fields["is_task"]),
-            delivered=bool(fields["delivered"]),
-        )
-        fields.update(offered=tuple(fields["offered"]), urls=tuple(fields["urls"]))
-        runs.append(Purchase(**fields, files={place: Kept(path, sha256) for place, path, sha256 in kept}))
+        kept = database.execute("SELECT place, path, sha256 FROM files WHERE run = ?", (row[_COLUMNS.index("id")],))
+        runs.append(_purchase(row, kept))
     return runs
+
+
+def _purchase(row: Iterable[Any], kept: Iterable[tuple[int, str, str]]) -> Purchase:
+    import sqlite3
+
+    fields = dict(zip(_COLUMNS, row))
+    try:
+        fields.update({name: json.loads(fields[name]) for name in _JSON})
+        fields.update(offered=tuple(map(_word, fields["offered"])), urls=tuple(map(_word, fields["urls"])))
+        fields.update(is_task=bool(fields["is_task"]), delivered=bool(fields["delivered"]), body=dict(fields["body"]))
+        fields.update({name: _moment(fields[name]) for name in ("at", "ended")})
+        return Purchase(**fields, files={place: Kept(path, sha256) for place, path, sha256 in kept})
+    except (ValueError, TypeError, OverflowError, RecursionError) as error:
+        raise sqlite3.DatabaseError(f"a malformed row: {error}") from error
+
+
+def _word(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} is not text")
+    return value
+
+
+def _moment(value: float) -> float:
+    return float(value) if abs(value) < LATEST else 0.0
 
 
 def _newest_open(database: sqlite3.Connection, request: str) -> Purchase | None:
@@ -480,7 +539,9 @@ def _set(database: sqlite3.Connection, run_id: str, **columns: object) -> None:
     changes = ", ".join(
         f"{name} = CAST(? AS TEXT)" if isinstance(value, str) else f"{name} = ?" for name, value in columns.items()
     )
-    database.execute(f"UPDATE runs SET {changes} WHERE id = ?", [*map(_stored, columns.values()), run_id])
+    values = [*map(_stored, columns.values()), run_id]
+    if not database.execute(f"UPDATE runs SET {changes} WHERE id = ?", values).rowcount:
+        raise OSError(errno.ENOENT, "the account was removed while the run went on")
 
 
 def _offer(database: sqlite3.Connection, run_id: str, task_ids: list[str]) -> None:
@@ -509,6 +570,17 @@ _STEPS: Mapping[str, Callable[..., None]] = {
 }
 
 
+def _files_of(database: sqlite3.Connection, row: Sequence[Any]) -> list[tuple[int, str, str]]:
+    """The files of a run in a damaged file; none when just these cannot be read."""
+    import sqlite3
+
+    try:
+        query = "SELECT place, path, sha256 FROM files WHERE run = ?"
+        return list(database.execute(query, (row[_COLUMNS.index("id")],)))
+    except sqlite3.Error:
+        return []
+
+
 def _rescued(path: str) -> list[Purchase]:
     """The runs that can still be read out of a damaged file, one by one."""
     import sqlite3
@@ -525,8 +597,8 @@ def _rescued(path: str) -> list[Purchase]:
         for number in range(1, min(last, os.path.getsize(path) // SMALLEST_ROW) + 1):
             try:
                 query = f"SELECT {', '.join(_COLUMNS)} FROM runs WHERE number = {number}"
-                runs += _purchases(database, query, ())
-            except (sqlite3.Error, ValueError):
+                runs += [_purchase(row, _files_of(database, row)) for row in database.execute(query)]
+            except sqlite3.Error:
                 continue
     except (sqlite3.Error, TypeError, OSError):
         pass
