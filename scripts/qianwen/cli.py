@@ -85,7 +85,7 @@ class _Process:
         return OK
 
     def _before_sending(self) -> None:
-        from .actions.run import import_what_follows
+        from .actions.generate import import_what_follows
         from .command import answer  # noqa: F401
 
         import_what_follows()
@@ -224,12 +224,13 @@ def _show(run: Run) -> None:
 
 
 def _show_tasks(run: Run) -> None:
-    from .account import report, store
+    from .account import report
+    from .account.purchase import OPEN
 
     run.outcome.tasks = report.recent(run.account, run.environment.now())
     if run.account.trouble:
         run.warn(f"part of the account could not be read: {run.account.trouble}")
-    if any(row["state"] in store.OPEN for row in run.outcome.tasks):
+    if any(row["state"] in OPEN for row in run.outcome.tasks):
         run.outcome.next_flags = ("--resume",)
 
 

@@ -9,7 +9,8 @@ import unittest
 from typing import Any, Mapping
 
 from qianwen.account import journal
-from qianwen.account.store import Account, Purchase
+from qianwen.account.purchase import Purchase
+from qianwen.account.store import Account
 from qianwen.plain.record import changed
 
 from ..support import Case

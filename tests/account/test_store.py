@@ -16,7 +16,8 @@ from typing import Any
 from unittest import mock
 
 from qianwen.account import journal, report, store
-from qianwen.account.store import Account, Kept, Purchase
+from qianwen.account.purchase import Kept, Purchase
+from qianwen.account.store import Account
 from qianwen.errors import Unavailable
 from qianwen.files import locks
 from qianwen.plain.record import changed
@@ -43,7 +44,8 @@ RUN = Purchase(
 WRITER = """
 import os, sys
 sys.path.insert(0, sys.argv[1])
-from qianwen.account.store import Account, Purchase
+from qianwen.account.purchase import Purchase
+from qianwen.account.store import Account
 account = Account(sys.argv[2], lambda: 1.7e9)
 def run(request):
     return Purchase(os.urandom(8).hex(), "image.py", "m", "t2i", "r", "b", request, True, "/o", "s", "", 1.7e9)

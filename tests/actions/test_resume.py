@@ -17,7 +17,8 @@ from typing import Any, NamedTuple
 from unittest import mock
 from urllib.parse import urlsplit
 
-from qianwen.account.store import DESIRECORE_BASE, Account, Purchase
+from qianwen.account.purchase import DESIRECORE_BASE, Purchase
+from qianwen.account.store import Account
 from qianwen.http.messages import Fault
 from qianwen.plain.record import changed
 from qianwen.sandbox.faults import Fault as Trouble

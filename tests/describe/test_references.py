@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Iterator, NamedTuple
 from urllib.parse import urlsplit
 
 from qianwen import environment, errors, regions
-from qianwen.account import store
+from qianwen.account import purchase
 from qianwen.models import image_rules, video_rules
 from qianwen.models.catalog import Rule, find
 from qianwen.models.image_models import IMAGES
@@ -437,8 +437,8 @@ class ApiGuide(Case):
     def test_states_of_a_run_are_those_of_the_ledger(self) -> None:
         (states,) = re.findall(r"States of a run: (.*?)are over", self.GUIDE, re.DOTALL)
         is_open, is_over = (set(re.findall(r"`(\w+)`", part)) for part in states.split("are open"))
-        self.assertEqual(is_open, set(store.OPEN))
-        over = {store.DONE, store.FAILED, store.CANCELED, store.REFUSED, store.EXPIRED}
+        self.assertEqual(is_open, set(purchase.OPEN))
+        over = {purchase.DONE, purchase.FAILED, purchase.CANCELED, purchase.REFUSED, purchase.EXPIRED}
         self.assertEqual(is_over, over)
 
 

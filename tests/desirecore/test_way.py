@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Iterator
 
-from qianwen.account.store import DESIRECORE_BASE
+from qianwen.account.purchase import DESIRECORE_BASE
 from qianwen.desirecore.way import description
 from qianwen.http.messages import Fault, Request
 from qianwen.http.transport import Transport

@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Iterator, NamedTuple
 
-from qianwen.account import store
+from qianwen.account import purchase, store
 from qianwen.sandbox.faults import ROUTES
 from qianwen.sandbox.server import Server
 from qianwen.sandbox.standin import Incoming, Reply, StandIn
@@ -221,7 +221,7 @@ class Faults(Broken):
             self.check_answer(row, scenario, ran)
             self.check_continued(row, breaker)
             breaker.heal()
-            if row.ledger in store.OPEN:
+            if row.ledger in purchase.OPEN:
                 self.check_that_it_is_not_paid_twice(row, scenario)
                 self.check_that_nothing_is_lost(row, scenario, ran)
 

@@ -12,7 +12,7 @@ from ..errors import LinkExpired, QianwenError, StillRunning, UsageError
 from ..models import wire
 from ..plain.record import fields_of
 from ..plain.redact import each_text, safe
-from . import store
+from . import purchase, store
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from ..files.locks import Lock
     from ..models.wire import Result
     from ..outcome import File, Outcome
-    from .store import Account, Purchase
+    from .purchase import Purchase
+    from .store import Account
 
     JSON = dict[str, Any]
     T = TypeVar("T")
@@ -40,16 +41,16 @@ def ending(
     is_forgotten: by this machine's clock the service has deleted the task, which alone proves nothing.
     """
     if error is None:
-        return store.DONE
+        return purchase.DONE
     if is_first and not has_task and error.kind == "unknown_outcome":
-        return store.UNKNOWN
+        return purchase.UNKNOWN
     if is_first and not is_accepted:
-        return store.REFUSED
+        return purchase.REFUSED
     if error.kind not in OVER:
         return ""
     if error.code == "UNKNOWN":  # another region, or another key, may know the task, unless it is too old for that
-        return store.EXPIRED if is_forgotten else ""
-    return store.CANCELED if error.code in CANCELED else store.FAILED
+        return purchase.EXPIRED if is_forgotten else ""
+    return purchase.CANCELED if error.code in CANCELED else purchase.FAILED
 
 
 class Entry:
@@ -112,7 +113,7 @@ class Entry:
         """
         self.claim(run.id)
         cleaned: Any = each_text(fields_of(run), self._clean)
-        twin = self._try(lambda account: account.begin(store.Purchase(**cleaned), again))
+        twin = self._try(lambda account: account.begin(purchase.Purchase(**cleaned), again))
         if twin:
             self.run_id = ""
             raise self._already_open(twin, lost_words)
@@ -213,7 +214,7 @@ class Entry:
 
     def end(self, state: str, error: BaseException | None = None) -> None:
         """Close the run with a state of `store`; "" leaves it open."""
-        if state == store.REFUSED:
+        if state == purchase.REFUSED:
             self.outcome.next_flags = ()
         if not state and not isinstance(error, LinkExpired):
             self._point_to_the_links()
@@ -235,7 +236,7 @@ class Entry:
         """`--resume` fetches what this run bought and did not save, when the account has its links."""
         outcome = self.outcome
         has_links = outcome.result and any(url.lower().startswith("http") for url in outcome.result.urls)
-        if has_links and self._base not in ("", store.DESIRECORE_BASE) and not outcome.task_id and self.is_kept:
+        if has_links and self._base not in ("", purchase.DESIRECORE_BASE) and not outcome.task_id and self.is_kept:
             outcome.next_flags = ("--resume",)
 
     def _add(self, event: str, **fields: Any) -> None:

@@ -11,7 +11,7 @@ import re
 from ..files.safe_open import open_regular
 from ..plain import strict_json
 from ..plain.record import changed
-from .store import CANCELED, DONE, FAILED, LATEST, MADE, OPEN, PATIENCE, REFUSED, WAITING, Kept, Purchase
+from .purchase import CANCELED, DONE, FAILED, MADE, OPEN, PATIENCE, REFUSED, WAITING, Kept, Purchase, moment_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -73,17 +73,11 @@ def _after(run: Purchase | None, run_id: str, line: bytes) -> Purchase | None:
             patience = fields.get("patience", PATIENCE)
             whole = patience if type(patience) is int and 0 <= patience < LARGEST else PATIENCE
             return Purchase(
-                id=run_id, is_task=fields["is_task"] is True, at=_moment(fields["at"]), patience=whole, **texts
+                id=run_id, is_task=fields["is_task"] is True, at=moment_of(float(fields["at"])), patience=whole, **texts
             )
         return _STEPS[fields["event"]](run, fields) if run else None
     except (KeyError, TypeError, ValueError, OverflowError):
         return run
-
-
-def _moment(value: Any) -> float:
-    """Epoch seconds; 0 for what no clock shows, because a run must be found whatever its clock said."""
-    moment = float(value)
-    return moment if abs(moment) < LATEST else 0.0
 
 
 def _text(value: object) -> str:
@@ -110,7 +104,9 @@ def _kept(run: Purchase, fields: Fields) -> Purchase:
 def _ended(run: Purchase, fields: Fields) -> Purchase:
     if fields["state"] not in _STATES:
         raise ValueError
-    return changed(run, state=fields["state"], told=_text(fields.get("told", "")), ended=_moment(fields.get("at", 0)))
+    return changed(
+        run, state=fields["state"], told=_text(fields.get("told", "")), ended=moment_of(float(fields.get("at", 0)))
+    )
 
 
 _STEPS: Mapping[str, Callable[[Purchase, Fields], Purchase]] = {

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 
-from .store import EXPIRED, OPEN
+from .purchase import EXPIRED, OPEN
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from .store import Account, Purchase
+    from .purchase import Purchase
+    from .store import Account
 
     JSON = dict[str, Any]
 

@@ -14,7 +14,8 @@ import time
 
 from ..errors import Unavailable
 from ..files import locks
-from ..plain.record import fields_of, record
+from ..plain.record import fields_of
+from .purchase import DONE, MADE, OPEN, OPEN_SECONDS, PATIENCE, SUBMITTING, UNKNOWN, WAITING, Kept, Purchase, moment_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,15 +33,7 @@ VERSION = 1  # of the schema
 BEGIN_SECONDS = 5.0  # that a purchase waits for another process to finish writing
 STEP_SECONDS = 30.0  # that a step waits whose request is paid for already
 SMALLEST_ROW = 64  # bytes: a damaged file may claim any number of runs
-LATEST = 1e12  # epoch seconds beyond this are no moment of a clock
 LARGEST_BODY = 128 * 1024  # characters of an answer that is kept whole
-DESIRECORE_BASE = "https://127.0.0.1/api/media-proxy"  # whatever its port is, which changes with each start
-OPEN_SECONDS = 86400.0  # the service forgets a task and its results after a day
-PATIENCE = 180  # minutes after which it gives up a task of most models; where it is longer, the day begins behind it
-
-SUBMITTING, WAITING, MADE = "submitting", "waiting", "made"
-DONE, FAILED, CANCELED, REFUSED, UNKNOWN, EXPIRED = "done", "failed", "canceled", "refused", "unknown", "expired"
-OPEN = frozenset({SUBMITTING, WAITING, MADE, UNKNOWN})
 
 _DAMAGE = ("not a database", "malformed", "no such table", "no such column", "already exists")
 _OPEN_IN_SQL = ", ".join(f"'{state}'" for state in sorted(OPEN))
@@ -67,50 +60,6 @@ CREATE INDEX runs_by_task ON runs (task_id);
 CREATE INDEX runs_that_are_open ON runs (state) WHERE state IN ({_OPEN_IN_SQL});
 PRAGMA user_version = {VERSION};
 """
-
-
-@record
-class Kept:
-    """A result on the disk: absolute path, SHA-256 in hex."""
-
-    path: str
-    sha256: str
-
-
-@record
-class Purchase:
-    """One paid request and what is known of it.
-
-    program: image.py or video.py.  base: the API's URL.  request: fingerprint, equal for identical requests.
-    is_task: it has, or will have, a task id.  folder, stem, suffix: where its results go.  at: epoch seconds.
-    patience: minutes that the service lets the task wait and run.
-    offered: tasks that may be this one, when its submission was not answered.  body: the answer of a request that is
-    no task.  files: by the index of the result.  told: why it ended, at the moment `ended` (0: it has not).
-    delivered: its answer was written to stdout, so that somebody may have read it.
-    """
-
-    id: str
-    program: str
-    model: str
-    mode: str
-    region: str
-    base: str
-    request: str
-    is_task: bool
-    folder: str
-    stem: str
-    suffix: str
-    at: float
-    patience: int = PATIENCE
-    task_id: str = ""
-    offered: tuple[str, ...] = ()
-    urls: tuple[str, ...] = ()
-    body: Mapping[str, Any] = {}
-    state: str = SUBMITTING
-    told: str = ""
-    ended: float = 0.0
-    delivered: bool = False
-    files: Mapping[int, Kept] = {}
 
 
 _COLUMNS = tuple(name for name in Purchase._names if name != "files")  # type: ignore[attr-defined]
@@ -512,7 +461,7 @@ def _purchase(row: Iterable[Any], kept: Iterable[tuple[int, str, str]]) -> Purch
         fields.update({name: json.loads(fields[name]) for name in _JSON})
         fields.update(offered=tuple(map(_word, fields["offered"])), urls=tuple(map(_word, fields["urls"])))
         fields.update(is_task=bool(fields["is_task"]), delivered=bool(fields["delivered"]), body=dict(fields["body"]))
-        fields.update({name: _moment(fields[name]) for name in ("at", "ended")})
+        fields.update({name: moment_of(fields[name]) for name in ("at", "ended")})
         return Purchase(**fields, files={place: Kept(path, sha256) for place, path, sha256 in kept})
     except (ValueError, TypeError, OverflowError, RecursionError) as error:
         raise sqlite3.DatabaseError(f"a malformed row: {error}") from error
@@ -522,10 +471,6 @@ def _word(value: object) -> str:
     if not isinstance(value, str):
         raise TypeError(f"{value!r} is not text")
     return value
-
-
-def _moment(value: float) -> float:
-    return float(value) if abs(value) < LATEST else 0.0
 
 
 def _newest_open(database: sqlite3.Connection, request: str) -> Purchase | None:

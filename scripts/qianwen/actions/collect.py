@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..account import store
+from ..account import purchase
 from ..errors import Refused, UsageError
 from ..models import wire
 from ..models.catalog import find
@@ -15,7 +15,7 @@ from .generate import wait
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ..account.entry import Entry
-    from ..account.store import Purchase
+    from ..account.purchase import Purchase
     from ..files.outputs import Target
     from ..outcome import Outcome
     from .dashscope import Connection
@@ -54,7 +54,7 @@ def cancel(run: Run) -> Outcome:
         entry = run.entry()
         entry.run_id = known.id
         _adopt(entry, known, task_id)
-        entry.end(store.CANCELED)
+        entry.end(purchase.CANCELED)
     run.outcome.canceled = True
     run.progress.say(f"Canceled {task_id}")
     return run.outcome

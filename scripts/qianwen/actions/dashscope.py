@@ -17,7 +17,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:  # imported at run time only where needed: a refused request should start fast
     from typing import Any, BinaryIO, Callable, Iterator
 
-    from ..account.store import Purchase
+    from ..account.purchase import Purchase
     from ..cassettes.recorder import Player, Recorder
     from ..checks.validate import Checked
     from ..http.session import Session

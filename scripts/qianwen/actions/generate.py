@@ -18,7 +18,7 @@ if TYPE_CHECKING:  # imported at run time only where needed: a refused request s
     from typing import Any
 
     from ..account.entry import Entry
-    from ..account.store import Purchase
+    from ..account.purchase import Purchase
     from ..checks.validate import Checked
     from ..files.outputs import Target
     from ..outcome import Outcome
@@ -93,7 +93,7 @@ def _purchase(run: Run, way: Way, checked: Checked, base: str, target: Target) -
     """The request as the account records it."""
     import os
 
-    from ..account.store import Purchase
+    from ..account.purchase import Purchase
     from .encoding import fingerprint
 
     return Purchase(
@@ -207,3 +207,11 @@ def _count(run: Run, checked: Checked) -> None:
     result = run.outcome.result
     if result and len(result.urls) < checked.promised and not result.failures:
         run.warn(f"{len(result.urls)} of {checked.promised} pictures arrived")
+
+
+def import_what_follows() -> None:
+    """Import all that a run uses after its first byte: an update may replace the skill's folder while it waits."""
+    from ..files import movies, outputs, sounds, tiff  # noqa: F401
+    from ..service import codes  # noqa: F401
+    from ..storage import results  # noqa: F401
+    from . import saving, unanswered  # noqa: F401

@@ -10,7 +10,7 @@ from contextlib import ExitStack
 
 from .. import regions
 from ..account import report
-from ..account.store import DESIRECORE_BASE, OPEN
+from ..account.purchase import DESIRECORE_BASE, OPEN
 from ..errors import AuthError, InternalError, OutputError, QianwenError, StillRunning, UnknownOutcome, UsageError
 from ..models import results, wire
 from ..models.image_models import IMAGES
@@ -26,7 +26,7 @@ from .run import Run
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ..account.entry import Entry
-    from ..account.store import Purchase
+    from ..account.purchase import Purchase
     from ..files.outputs import Target
     from ..outcome import Outcome
     from .dashscope import Connection

@@ -10,7 +10,8 @@ if TYPE_CHECKING:  # imported at run time only where needed: a refused request s
     from tempfile import TemporaryDirectory
 
     from ..account.entry import Entry
-    from ..account.store import Account, Purchase
+    from ..account.purchase import Purchase
+    from ..account.store import Account
     from ..ask import Ask
     from ..environment import Environment, Place
     from ..files.outputs import Target
@@ -125,11 +126,3 @@ class Run:
         folder = f"{base.value if base else 'output'}/{self.catalog.folder}"
         stamp = time.strftime("%Y%m%d-%H%M%S", time.localtime(self.environment.now()))
         return outputs.plan(self.ask.output, folder, self.environment.cwd, prompt, stamp, self.ask.overwrite)
-
-
-def import_what_follows() -> None:
-    """Import all that a run uses after its first byte: an update may replace the skill's folder while it waits."""
-    from ..files import movies, outputs, sounds, tiff  # noqa: F401
-    from ..service import codes  # noqa: F401
-    from ..storage import results  # noqa: F401
-    from . import saving, unanswered  # noqa: F401

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from typing import Any, BinaryIO, Mapping
 
     from ..account.entry import Entry
-    from ..account.store import Kept, Purchase
+    from ..account.purchase import Kept, Purchase
     from ..files.outputs import Saved, Target
     from .run import Run
     from .way import Connection

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from typing import Callable
 
     from ..account.entry import Entry
-    from ..account.store import Purchase
+    from ..account.purchase import Purchase
     from ..service.tasks import Listed
     from .run import Run
     from .way import Connection

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 
-from ..account.store import DESIRECORE_BASE
+from ..account.purchase import DESIRECORE_BASE
 from ..http import retry, unpacked
 from ..http.session import Session
 from ..http.transport import Transport

@@ -1,0 +1,74 @@
+"""A paid request as the account records it, and the states that it goes through."""
+
+from __future__ import annotations
+
+from ..plain.record import record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Mapping
+
+LATEST = 1e12  # epoch seconds beyond this are no moment of a clock
+DESIRECORE_BASE = "https://127.0.0.1/api/media-proxy"  # without the port, which changes at each start
+OPEN_SECONDS = 86400.0  # the service deletes a task and its results after a day ("Asynchronous task management API")
+PATIENCE = 180  # minutes after which it gives up a task; where a model's are longer, the day starts after them
+
+SUBMITTING, WAITING, MADE = "submitting", "waiting", "made"
+DONE, FAILED, CANCELED, REFUSED, UNKNOWN, EXPIRED = "done", "failed", "canceled", "refused", "unknown", "expired"
+OPEN = frozenset({SUBMITTING, WAITING, MADE, UNKNOWN})
+
+
+@record
+class Kept:
+    """A result on the disk: absolute path, SHA-256 in hex."""
+
+    path: str
+    sha256: str
+
+
+@record
+class Purchase:
+    """One paid request and what is known about it.
+
+    program: image.py or video.py.
+    base: the API's URL.
+    request: fingerprint, equal for identical requests.
+    is_task: it has, or will have, a task id.
+    folder, stem, suffix: where its results go.
+    at: when it was submitted, in epoch seconds.
+    patience: minutes for which the service lets the task wait and run.
+    offered: tasks that its submission may have created, if the submission was not answered.
+    body: the service's answer.
+    told: why it ended.
+    ended: when it ended, in epoch seconds; 0 while it is open.
+    delivered: its answer was written to stdout, so that somebody may have read it.
+    files: by the index of the result.
+    """
+
+    id: str
+    program: str
+    model: str
+    mode: str
+    region: str
+    base: str
+    request: str
+    is_task: bool
+    folder: str
+    stem: str
+    suffix: str
+    at: float
+    patience: int = PATIENCE
+    task_id: str = ""
+    offered: tuple[str, ...] = ()
+    urls: tuple[str, ...] = ()
+    body: Mapping[str, Any] = {}
+    state: str = SUBMITTING
+    told: str = ""
+    ended: float = 0.0
+    delivered: bool = False
+    files: Mapping[int, Kept] = {}
+
+
+def moment_of(value: float) -> float:
+    """Epoch seconds; 0 for what no clock shows, because a run must be found whatever its clock said."""
+    return float(value) if abs(value) < LATEST else 0.0
