@@ -118,6 +118,11 @@ class Surroundings(Case):
 
 @unittest.skipIf(os.name == "nt", "signals differ")
 class Interrupted(Case):
+    def setUp(self) -> None:
+        """Under nohup, SIGHUP is ignored from the start, by the tests and by the programs that they start."""
+        super().setUp()
+        self.addCleanup(signal.signal, signal.SIGHUP, signal.signal(signal.SIGHUP, signal.SIG_DFL))
+
     def start(self, *argv: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
             [sys.executable, IMAGE, *argv, "--print-response"],
@@ -128,14 +133,18 @@ class Interrupted(Case):
             text=True,
         )
 
-    def interrupt(self, process: subprocess.Popen[str], after: str, number: int = signal.SIGINT) -> Any:
-        """Send Ctrl-C (or another signal) as soon as stderr says `after`; the JSON, which must come soon and without a traceback."""
+    def wait_for(self, words: str, process: subprocess.Popen[str]) -> None:
+        """Read stderr until it says `words`; a process that ends before fails the test, and does not stop it."""
         assert process.stderr
         said = ""
-        while after not in said:
+        while words not in said:
             line = process.stderr.readline()
             self.assertNotEqual(line, "", f"it ended early: {said}")
             said += line
+
+    def interrupt(self, process: subprocess.Popen[str], after: str, number: int = signal.SIGINT) -> Any:
+        """Send Ctrl-C (or another signal) as soon as stderr says `after`; the JSON, which must come soon and without a traceback."""
+        self.wait_for(after, process)
         process.send_signal(number)
         stdout, stderr = process.communicate(timeout=10)
         self.assertEqual((process.returncode, "Traceback" in stderr), (130, False), stderr)
@@ -169,10 +178,7 @@ class Interrupted(Case):
                     process = self.start(f"x {name}", "--async", "--output", f"{name}.png", "--poll-interval", "1")
                 finally:
                     signal.signal(getattr(signal, name), before)
-                assert process.stderr
-                said = ""
-                while "Task submitted" not in said:
-                    said = process.stderr.readline()
+                self.wait_for("Task submitted", process)
                 process.send_signal(getattr(signal, name))
                 stdout, stderr = process.communicate(timeout=20)
                 with self.subTest(name):
@@ -184,10 +190,7 @@ class Interrupted(Case):
             self.env = {"DASHSCOPE_HTTP_BASE_URL": base, "DASHSCOPE_API_KEY": KEY}
             for number, pause in enumerate((0.0, 0.002, 0.005, 0.01, 0.02)):
                 process = self.start(f"x{number}", "--async")
-                assert process.stderr
-                said = ""
-                while "Task submitted" not in said:
-                    said = process.stderr.readline()
+                self.wait_for("Task submitted", process)
                 process.send_signal(signal.SIGTERM)
                 time.sleep(pause)
                 process.send_signal(signal.SIGINT)
