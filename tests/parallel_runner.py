@@ -69,7 +69,7 @@ def _share_out(
     workers: Iterable[Connection], busy: dict[Connection, int], groups: Sequence[Group], result: unittest.TestResult
 ) -> None:
     """Give each process one group after the other, and report what comes back."""
-    waiting = list(reversed(range(len(groups))))
+    waiting = list(range(len(groups)))  # the last first: tests/whole has the longest, and nothing waits for them in the end
 
     def give_next(connection: Connection) -> None:
         if waiting:
@@ -146,6 +146,7 @@ def _work(
 
     for end_of_first in inherited:
         end_of_first.close()
+    gc.set_threshold(50_000)  # as the programs do; short tests leave few circles behind
     os.setsid()  # Ctrl-C reaches the first process alone, which ends the others by SIGTERM
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background process ignores it; tests send it
     signal.signal(signal.SIGTERM, end)

@@ -63,7 +63,7 @@ class Replaced(Case):
         for number, run in enumerate(RUNS):
             with self.subTest(run.what):
                 copy = self.folder / f"installed-{number}"
-                shutil.copytree(SCRIPTS, copy, ignore=shutil.ignore_patterns("__pycache__"))
+                shutil.copytree(SCRIPTS, copy, ignore=shutil.ignore_patterns("*.pyc.*"))
                 standin = StandIn(faults=Vanishing(copy, run.faults))
                 suffix = "mp4" if run.program == "video.py" else "png"
                 target = () if run.argv == STORY else ("--output", f"{number}.{suffix}")
