@@ -12,7 +12,7 @@ import unittest
 from typing import Callable
 from unittest import mock
 
-from qianwen.http import os_errors, transport
+from qianwen.http import os_errors
 from qianwen.http.messages import Fault, Request, Stream
 from qianwen.http.transport import Transport
 
@@ -250,18 +250,15 @@ class Reuse(unittest.TestCase):
         door.close()
         self.assertEqual(there.connections, 2)
 
-    def test_a_paid_request_never_goes_over_a_connection_that_rested(self) -> None:
-        there = peer(answering(OK, OK, OK), answering(OK))
-        moment = [0.0]
-        door = Transport(clock=lambda: moment[0])
+    def test_a_paid_request_has_a_connection_of_its_own_and_leaves_it_to_others(self) -> None:
+        there = peer(answering(OK, OK), answering(OK, OK))
+        door = Transport()
         with there.listening() as url:
-            with door.send(get(url)) as response:
-                response.read_all(10)
-            moment[0] += transport.IDLE_SECONDS_FOR_PAID + 1
-            with door.send(Request("POST", url, {}, b"{}", billable=True)) as response:
-                response.read_all(10)
+            for request in (get(url), Request("POST", url, {}, b"{}", billable=True), get(url), get(url)):
+                with door.send(request) as response:
+                    self.assertEqual(response.read_all(10), b"ok")
             door.close()
-        self.assertEqual((there.connections, len(there.received)), (2, 2))
+        self.assertEqual((there.connections, [data.split()[0] for data in there.received]), (2, [b"GET", b"POST", b"GET", b"GET"]))
 
     def test_nothing_is_sent_after_closing(self) -> None:
         there = peer(answering(OK))

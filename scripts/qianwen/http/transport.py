@@ -35,11 +35,13 @@ REFUSAL_BYTES = 65536
 _LEGAL_IN_A_TARGET = "%/:?#[]@!$&'()*+,;=~"
 TLS_SEND_BYTES = 64 * 1024
 _HEADER_LINE = re.compile(r"[\x20-\x7e]+")
-IDLE_SECONDS_FOR_PAID = 5.0  # a connection that was idle longer may be half closed, so no paid request reuses it
 
 
 class Transport:
     """A pool of connections per host, closed at the end of the run. Safe to use from several threads.
+
+    A request that costs money gets a connection of its own: the server may close a kept one at the very moment of the
+    request, and then nobody knows whether the request arrived.
 
     deadline: the moment of `clock` at which every wait ends; None for no bound.
     env: names proxies and certificates; the real environment only, never a `.env` file.
@@ -56,7 +58,7 @@ class Transport:
         self._deadline = deadline
         self._clock = clock
         self._opener = Opener(env, self._patience, self_signed)
-        self._idle: dict[tuple[str, str, int], list[tuple[float, _Connection]]] = {}
+        self._idle: dict[tuple[str, str, int], list[_Connection]] = {}
         self._lock = threading.Lock()
         self._sockets: weakref.WeakSet[_BoundedSocket] = weakref.WeakSet()
         self._over = threading.Event()
@@ -68,11 +70,11 @@ class Transport:
             head = _head(request)
         except ValueError as error:
             raise fault_of(error, sent=False) from error
-        connection, reused = self._connection(origin, request.billable)
+        kept = None if request.billable else self._kept(origin)
         try:
-            return self._exchange(connection, origin, head, request)
+            return self._exchange(kept or self._open(origin), origin, head, request)
         except Fault:
-            if reused and request.method == "GET":
+            if kept and request.method == "GET":
                 return self._exchange(self._open(origin), origin, head, request)
             raise
 
@@ -122,20 +124,17 @@ class Transport:
             response.refusal = _refusal(response)
         return response
 
-    def _connection(self, origin: Origin, billable: bool) -> tuple[_Connection, bool]:
-        """An idle connection that still works, else a new one; and whether it was used before."""
-        now = self._clock()
+    def _kept(self, origin: Origin) -> _Connection | None:
+        """A connection that an earlier exchange left and that still works; None when there is none."""
         while True:
             with self._lock:
                 idle = self._idle.get(origin)
                 if not idle:
-                    break
-                since, connection = idle.pop()
-            is_fresh = not billable or now - since < IDLE_SECONDS_FOR_PAID
-            if is_fresh and connection.sock.is_quiet():
-                return connection, True
+                    return None
+                connection = idle.pop()
+            if connection.sock.is_quiet():
+                return connection
             connection.close()
-        return self._open(origin), False
 
     def _open(self, origin: Origin) -> _Connection:
         try:
@@ -159,7 +158,7 @@ class Transport:
 
     def _keep(self, origin: Origin, connection: _Connection) -> None:
         with self._lock:
-            self._idle.setdefault(origin, []).append((self._clock(), connection))
+            self._idle.setdefault(origin, []).append(connection)
 
     def _patience(self, seconds: float) -> float:
         """How long one wait may last now. Raises DeadlinePassed."""
