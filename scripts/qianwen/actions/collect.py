@@ -71,8 +71,11 @@ def finish(
     if patient:
         body = wait(run, connection, _usual(run, known) if known else "", is_new=False)
     else:
-        body = run.outcome.body = connection.client.poll(task_id)
-        tasks.finished(tasks.read(body), task_id, _is_young(run, known))
+        poll = connection.client.poll(task_id)
+        run.outcome.body = poll.body
+        if poll.odd:
+            run.warn(poll.odd)
+        body = tasks.finished(poll, task_id, _is_young(run, known))
     # Only interleaved tasks answer with texts.
     files = known.files if known and target.resumed else {}
     saving.save(run, connection, entry, target, body, wire.has_texts(body), files)

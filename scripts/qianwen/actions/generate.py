@@ -187,9 +187,9 @@ def wait(run: Run, connection: Connection, usual: str = "", is_new: bool = True)
 
     def report(poll: Poll, seconds: float) -> None:
         run.outcome.body = poll.body or run.outcome.body
-        if poll.is_undocumented and poll.status not in warned:
-            warned.add(poll.status)
-            run.warn(f"the task has the undocumented status {poll.status!r}; waiting on")
+        if poll.odd and poll.odd not in warned:
+            warned.add(poll.odd)
+            run.warn(poll.odd)
         run.progress.state(run.outcome.task_id, poll.status, seconds, usual)
 
     return connection.client.wait(run.outcome.task_id, run.ask.poll_interval, report, is_new)

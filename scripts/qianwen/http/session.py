@@ -41,7 +41,7 @@ class Session:
         self.clock = clock
         self.deadline = deadline
         self.now = now
-        self._cut = cut
+        self.cut = cut
         self._threads = threads
 
     def left(self) -> float:
@@ -57,4 +57,4 @@ class Session:
 
     def side_by_side(self, work: Callable[[Given], Made], items: Sequence[Given]) -> list[Made]:
         """`work` on every item, several at once; see `parallel.side_by_side`."""
-        return parallel.side_by_side(work, items, self._cut, self._threads)
+        return parallel.side_by_side(work, items, self.cut, self._threads)
