@@ -107,7 +107,7 @@ def _recall(run: Run, task_id: str) -> Purchase | None:
     if known.program != run.catalog.program:
         raise UsageError(f"task {task_id} was submitted by {known.program}", hint=f"use {known.program} for it")
     run.outcome.model = known.model
-    if regions.find(known.region) is None:
+    if regions.named(known.region) is None:
         run.warn(f"ignored the unknown region {known.region!r} that the account has for the task")
         return changed(known, region="")
     run.progress.say(f"Task of {known.model} ({known.mode}) in {known.region}")

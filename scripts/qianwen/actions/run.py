@@ -76,8 +76,8 @@ class Run:
 
         if known is None:
             return self.ask.region, ""
-        region = regions.find(known.region)
-        is_elsewhere = bool(self.ask.region) and regions.find(self.ask.region) != region
+        region = regions.named(known.region)
+        is_elsewhere = bool(self.ask.region) and regions.named(self.ask.region) != region
         return self.ask.region or (region.id if region else ""), "" if is_elsewhere else known.base
 
     @property
@@ -119,10 +119,10 @@ class Run:
         """
         import time
 
-        from ..environment import find
+        from ..environment import lookup
         from ..files import outputs
 
-        base = find(self.place, ("OUTPUT_DIR",))
+        base = lookup(self.place, ("OUTPUT_DIR",))
         folder = f"{base.value if base else 'output'}/{self.catalog.folder}"
         stamp = time.strftime("%Y%m%d-%H%M%S", time.localtime(self.environment.now()))
         return outputs.plan(self.ask.output, folder, self.environment.cwd, prompt, stamp, self.ask.overwrite)
