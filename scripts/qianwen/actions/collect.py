@@ -8,9 +8,9 @@ from ..models import wire
 from ..models.catalog import find
 from ..plain.record import changed
 from ..service import tasks
-from . import saving
 from .dashscope import connected
 from .generate import wait
+from .saving import Saver
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -69,13 +69,13 @@ def finish(
     """
     task_id = run.outcome.task_id
     if patient:
-        body = wait(run, connection, _usual(run, known) if known else "", is_new=False)
+        body = wait(connection, entry, run.ask.poll_interval, _usual(run, known) if known else "", is_new=False)
     else:
         body = run.outcome.body = connection.client.poll(task_id)
         tasks.finished(tasks.read(body), task_id, _is_young(run, known))
     # Only interleaved tasks answer with texts.
     files = known.files if known and target.resumed else {}
-    saving.save(run, connection, entry, target, body, wire.has_texts(body), files)
+    Saver(run.catalog, connection, entry, target, wire.has_texts(body), files).save(body)
 
 
 def place(run: Run, known: Purchase | None) -> Target:

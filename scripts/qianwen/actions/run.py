@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from ..outcome import Outcome
-from ..plain.redact import literal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # imported at run time only where needed: a refused request should start fast
@@ -92,7 +91,7 @@ class Run:
 
                 self._scratch = TemporaryDirectory()
                 folder = self._scratch.name
-            self._account = store.Account(folder, self.environment.now, self.warn)
+            self._account = store.Account(folder, self.environment.now, self.warn, self.progress.clean)
         return self._account
 
     def entry(self) -> Entry:
@@ -100,7 +99,7 @@ class Run:
         from ..account.entry import Entry
 
         account = self.account if self.outcome.resumable else None
-        return Entry(account, self.outcome, self.warn, lambda text: literal(text, self.progress.secrets))
+        return Entry(account, self.outcome, self.progress, self.warn)
 
     def deliver(self) -> None:
         """The answer was written to stdout: the account need not answer it again. Nothing depends on its success."""
