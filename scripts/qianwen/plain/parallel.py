@@ -88,7 +88,11 @@ def in_turns(
                 with lock:
                     turns.append((clock() + again, number))
 
-    side_by_side(take_turns, range(min(threads, len(items))), cut, threads)
+    def stop() -> None:
+        turns.clear()
+        cut()
+
+    side_by_side(take_turns, range(min(threads, len(items))), stop, threads)
 
 
 def _drain(
