@@ -557,7 +557,9 @@ def _clip(answer: _Answer, words: list[str], at: int) -> _Answer:
 
 
 def _webm(answer: _Answer, words: list[str], at: int) -> _Answer:
-    return _with(_bare(answer, words, at), body=b"\x1aE\xdf\xa3\x9fB\x82\x84webm" + bytes(500), content_type="video/webm")
+    return _with(
+        _bare(answer, words, at), body=b"\x1aE\xdf\xa3\x9fB\x82\x84webm" + bytes(500), content_type="video/webm"
+    )
 
 
 def _new_format(answer: _Answer, words: list[str], at: int) -> _Answer:

@@ -199,7 +199,12 @@ class Save(Case):
         self.assertEqual(Path(self.save(Target(str(self.cwd), "x", ".mp4"), b"NEW\x01").path).name, "x.mp4")
 
     def test_a_page_that_says_what_is_wrong_is_not_the_result(self) -> None:
-        for data in (b"<html>no</html>", b"\xef\xbb\xbf <?xml version='1.0'?><Error/>", b'{"code": "NoSuchKey"}', b"<Error>"):
+        for data in (
+            b"<html>no</html>",
+            b"\xef\xbb\xbf <?xml version='1.0'?><Error/>",
+            b'{"code": "NoSuchKey"}',
+            b"<Error>",
+        ):
             with self.subTest(data), self.assertRaisesRegex(OutputError, "error page"):
                 self.save(Target(str(self.cwd), "x"), data)
         self.assertEqual(self.names(), [])
@@ -216,7 +221,7 @@ class Save(Case):
             with self.subTest(list(map(len, comes))):
                 left = list(comes)
 
-                def write(stream: BinaryIO) -> tuple[int, str, bool]:
+                def write(stream: BinaryIO, left: list[bytes] = left) -> tuple[int, str, bool]:
                     return (*fill(left.pop(0))(stream)[:2], False)
 
                 try:

@@ -258,7 +258,9 @@ class Reuse(unittest.TestCase):
                 with door.send(request) as response:
                     self.assertEqual(response.read_all(10), b"ok")
             door.close()
-        self.assertEqual((there.connections, [data.split()[0] for data in there.received]), (2, [b"GET", b"POST", b"GET", b"GET"]))
+        self.assertEqual(
+            (there.connections, [data.split()[0] for data in there.received]), (2, [b"GET", b"POST", b"GET", b"GET"])
+        )
 
     def test_nothing_is_sent_after_closing(self) -> None:
         there = peer(answering(OK))

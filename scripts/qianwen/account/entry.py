@@ -153,7 +153,7 @@ class Entry:
         self.outcome.run_id = known.id
 
     def _is_forgotten(self) -> bool:
-        """Whether the service forgot a task that it does not know. By this machine's clock alone nothing is forgotten."""
+        """Whether a task that the service does not know is gone: it was asked at the right place, or long after."""
         is_old = self._account and self._known and self._account.is_forgotten(self._known)
         return self.is_asked_at_home or bool(is_old)
 

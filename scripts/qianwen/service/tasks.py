@@ -250,7 +250,7 @@ def _ending(poll: Poll, task_id: str) -> QianwenError:
     words = {**poll.body, **(output if isinstance(output, dict) else {})}
     code, message = codes.words_of(words)
     if poll.meaning == GONE:
-        hint = "a task is kept for 24 hours; --task-id asks again, in the region that took it and with a key of its account"
+        hint = "a task is kept for 24 hours; --task-id asks again, in its region and with a key of its account"
         error: QianwenError = Refused(
             f"task {task_id} is unknown to the service: it expired or never existed", hint=hint, billed="unknown"
         )
