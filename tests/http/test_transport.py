@@ -12,9 +12,10 @@ import unittest
 from typing import Callable
 from unittest import mock
 
-from qianwen.http import os_errors
+from qianwen.http import os_errors, transport
 from qianwen.http.messages import Fault, Request, Stream
 from qianwen.http.transport import Transport
+from qianwen.plain.record import changed
 
 from ..peer import OK, Peer, answering, peer
 
@@ -261,6 +262,33 @@ class Reuse(unittest.TestCase):
         self.assertEqual(
             (there.connections, [data.split()[0] for data in there.received]), (2, [b"GET", b"POST", b"GET", b"GET"])
         )
+
+    def test_a_connection_that_was_prepared_serves_one_paid_request(self) -> None:
+        there = peer(answering(OK, OK), answering(OK), answering(OK))
+        moment = [0.0]
+        door = Transport(clock=lambda: moment[0])
+        paid = [Request("POST", "", {}, b"{}", billable=True)] * 2
+        with there.listening() as url:
+            door.prepare(url)
+            for request in (changed(paid[0], url=url), get(url)):  # the free one goes on with what the paid one left
+                with door.send(request) as response:
+                    self.assertEqual(response.read_all(10), b"ok")
+            self.assertEqual(there.connections, 1)
+            door.prepare(url)
+            moment[0] += transport.READY_SECONDS
+            with door.send(changed(paid[1], url=url)) as response:
+                self.assertEqual(response.read_all(10), b"ok")
+            door.close()
+        self.assertEqual((there.connections, len(there.received)), (3, 3))
+
+    def test_what_cannot_be_prepared_is_told_by_the_request(self) -> None:
+        door = Transport(time.monotonic() + 5)
+        self.addCleanup(door.close)
+        for url in ("http://127.0.0.1:1/", "ftp://x", "http://[::1/"):
+            door.prepare(url)
+            with self.subTest(url), self.assertRaises(Fault) as caught:
+                door.send(Request("POST", url, {}, b"{}", billable=True))
+            self.assertFalse(caught.exception.sent)
 
     def test_nothing_is_sent_after_closing(self) -> None:
         there = peer(answering(OK))

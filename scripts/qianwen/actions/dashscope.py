@@ -190,6 +190,8 @@ def connected(run: Run, known: Purchase | None = None, own: Bucket | None = None
         send = retry.retrying(guarded, sleep, clock, run.deadline, answers.judge, environment.now, progress.say)
         threads = 1 if tape else parallel.MOST_THREADS  # a recorded run keeps its order
         opened = session.Session(send, sleep, clock, run.deadline, environment.now, transport.close, threads)
+        if not (tape or environment.send):
+            opened.prepare = transport.prepare
         client = Client(opened, endpoint, key_source, wire.has_result)
         environment.session_opened()
         try:

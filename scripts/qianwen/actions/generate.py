@@ -46,6 +46,7 @@ def generate(run: Run, way: Way) -> Outcome:
                 return run.outcome
             entry.refuse_twin(purchase, way.lost_words)  # before anything is uploaded
         call = connection.encode(checked)
+        connection.session.prepare(connection.base)
         entry.submit(changed(purchase, at=run.environment.now()), run.ask.again, way.lost_words)
         if call.is_stream:
             body, failure = _receive(connection, entry, call)

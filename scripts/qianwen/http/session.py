@@ -24,6 +24,7 @@ class Session:
     now: answers epoch seconds.
     cut: breaks off every exchange, from any thread.
     threads: how many exchanges may run at a time; 1 keeps their order.
+    prepare: opens the connection to a URL for the next request that costs money, if possible.
     """
 
     def __init__(
@@ -35,6 +36,7 @@ class Session:
         now: Callable[[], float],
         cut: Callable[[], None],
         threads: int = parallel.MOST_THREADS,
+        prepare: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.send = send
         self.sleep = sleep
@@ -43,6 +45,7 @@ class Session:
         self.now = now
         self.cut = cut
         self._threads = threads
+        self.prepare = prepare
 
     def left(self) -> float:
         """Seconds until the deadline; negative after it."""

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 REFUSAL_BYTES = 65536
 _LEGAL_IN_A_TARGET = "%/:?#[]@!$&'()*+,;=~"
+READY_SECONDS = 5.0  # a server may give up a connection on which nothing was sent for longer
 TLS_SEND_BYTES = 64 * 1024
 _HEADER_LINE = re.compile(r"[\x20-\x7e]+")
 
@@ -58,6 +59,7 @@ class Transport:
         self._deadline = deadline
         self._clock = clock
         self._opener = Opener(env, self._patience, self_signed)
+        self._ready: dict[Origin, list[tuple[float, _Connection]]] = {}  # opened for what costs money, and when
         self._idle: dict[tuple[str, str, int], list[_Connection]] = {}
         self._lock = threading.Lock()
         self._sockets: weakref.WeakSet[_BoundedSocket] = weakref.WeakSet()
@@ -70,13 +72,28 @@ class Transport:
             head = _head(request)
         except ValueError as error:
             raise fault_of(error, sent=False) from error
-        kept = None if request.billable else self._kept(origin)
+        if request.billable:
+            return self._exchange(self._prepared(origin) or self._open(origin), origin, head, request)
+        kept = self._kept(origin)
         try:
             return self._exchange(kept or self._open(origin), origin, head, request)
         except Fault:
             if kept and request.method == "GET":
                 return self._exchange(self._open(origin), origin, head, request)
             raise
+
+    def prepare(self, url: str) -> None:
+        """Open the connection for the next request to this host that costs money, so that little happens before it.
+
+        A failure says nothing yet: the request itself will meet it.
+        """
+        try:
+            origin = _origin(url)
+            connection = self._open(origin)
+        except (Fault, ValueError):
+            return
+        with self._lock:
+            self._ready.setdefault(origin, []).append((self._clock(), connection))
 
     def pause(self, seconds: float) -> None:
         """Sleep, but wake up at `close`."""
@@ -88,6 +105,7 @@ class Transport:
             self._over.set()
             sockets = list(self._sockets)
             self._idle.clear()
+            self._ready.clear()
         for sock in sockets:
             sock.cut()
 
@@ -123,6 +141,18 @@ class Transport:
         if answer.status >= 300:
             response.refusal = _refusal(response)
         return response
+
+    def _prepared(self, origin: Origin) -> _Connection | None:
+        """A connection that was opened a moment ago and that nothing was sent on; None when there is none."""
+        while True:
+            with self._lock:
+                ready = self._ready.get(origin)
+                if not ready:
+                    return None
+                since, connection = ready.pop()
+            if self._clock() - since < READY_SECONDS and connection.sock.is_quiet():
+                return connection
+            connection.close()
 
     def _kept(self, origin: Origin) -> _Connection | None:
         """A connection that an earlier exchange left and that still works; None when there is none."""
@@ -318,9 +348,20 @@ class _BoundedSocket:
             return False
         try:
             readable, _, _ = select.select([self._sock], [], [], 0)
-            return not readable
+            return not readable or (self._is_tls and self._has_only_tickets())
         except (OSError, ValueError):  # closed, or a descriptor that select cannot hold
             return False
+
+    def _has_only_tickets(self) -> bool:
+        """Whether TLS alone has something to read: a server of TLS 1.3 sends its tickets after the handshake."""
+        from ssl import SSLWantReadError
+
+        self._sock.settimeout(0)
+        try:
+            self._sock.recv(1)
+        except SSLWantReadError:
+            return True
+        return False
 
     def cut(self) -> None:
         try:
