@@ -110,6 +110,8 @@ class Wait(unittest.TestCase):
         self.assertIs(self.wait(empty, timeout=100), empty)
         self.assertEqual(self.looks[-1], 98)
         with self.assertRaises(StillRunning):
+            self.wait(empty, timeout=30)
+        with self.assertRaises(StillRunning):
             tasks.finished(tasks.read(empty, has_result), "t-1")
 
     def test_an_undocumented_state_beside_a_result_is_an_end(self) -> None:

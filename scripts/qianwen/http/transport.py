@@ -59,7 +59,7 @@ class Transport:
         self._deadline = deadline
         self._clock = clock
         self._opener = Opener(env, self._patience, self_signed)
-        self._ready: dict[Origin, list[tuple[float, _Connection]]] = {}  # opened for what costs money, and when
+        self._ready: dict[Origin, list[tuple[float, _Connection | Fault]]] = {}  # see `prepare`, and when it was
         self._idle: dict[tuple[str, str, int], list[_Connection]] = {}
         self._lock = threading.Lock()
         self._sockets: weakref.WeakSet[_BoundedSocket] = weakref.WeakSet()
@@ -83,17 +83,17 @@ class Transport:
             raise
 
     def prepare(self, url: str) -> None:
-        """Open the connection for the next request to this host that costs money, so that little happens before it.
-
-        A failure says nothing yet: the request itself will meet it.
-        """
+        """Open the connection for the next request to this host that costs money. That request meets a failure."""
         try:
             origin = _origin(url)
-            connection = self._open(origin)
-        except (Fault, ValueError):
+        except ValueError:
             return
+        try:
+            opened: _Connection | Fault = self._open(origin)
+        except Fault as fault:
+            opened = fault
         with self._lock:
-            self._ready.setdefault(origin, []).append((self._clock(), connection))
+            self._ready.setdefault(origin, []).append((self._clock(), opened))
 
     def pause(self, seconds: float) -> None:
         """Sleep, but wake up at `close`."""
@@ -143,16 +143,24 @@ class Transport:
         return response
 
     def _prepared(self, origin: Origin) -> _Connection | None:
-        """A connection that was opened a moment ago and that nothing was sent on; None when there is none."""
+        """A connection that was opened a moment ago and that nothing was sent on; None when there is none.
+
+        Raises the Fault if it could not be opened.
+        """
         while True:
             with self._lock:
                 ready = self._ready.get(origin)
                 if not ready:
                     return None
-                since, connection = ready.pop()
-            if self._clock() - since < READY_SECONDS and connection.sock.is_quiet():
-                return connection
-            connection.close()
+                since, opened = ready.pop()
+            is_fresh = self._clock() - since < READY_SECONDS
+            if isinstance(opened, Fault):
+                if is_fresh:
+                    raise opened
+            elif is_fresh and opened.sock.is_quiet():
+                return opened
+            else:
+                opened.close()
 
     def _kept(self, origin: Origin) -> _Connection | None:
         """A connection that an earlier exchange left and that still works; None when there is none."""

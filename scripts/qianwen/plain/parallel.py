@@ -72,24 +72,26 @@ def in_turns(
     """
     turns = [(clock(), number) for number in range(len(items))]
     lock = threading.Lock()
+    is_over = False
 
     def take_turns(_: int) -> None:
         while True:
             with lock:
-                if not turns:
+                if is_over or not turns:
                     return  # every item that is left has another thread
                 due, number = min(turns)
                 turns.remove((due, number))
             pause = due - clock()
             if pause > 0:
                 sleep(pause)
-            again = work(items[number])
+            again = None if is_over else work(items[number])
             if again is not None:
                 with lock:
                     turns.append((clock() + again, number))
 
     def stop() -> None:
-        turns.clear()
+        nonlocal is_over
+        is_over = True
         cut()
 
     side_by_side(take_turns, range(min(threads, len(items))), stop, threads)

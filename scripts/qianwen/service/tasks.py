@@ -55,6 +55,9 @@ STEADY_GAP = 4.0
 LATE_SHARE = 0.01
 LEAST_GAP = 1.0  # the service allows an account 20 polls a second, all its programs together
 LAST_POLL_SECONDS = 2.0  # reserved before the deadline for one more poll
+EMPTY_SECONDS = (
+    60.0  # that a task is EMPTY before the deadline ends it: a short --timeout must not give up what is paid
+)
 MOST_REFUSED_POLLS = 5  # in a row; then we stop polling, although the task itself has not failed
 
 
@@ -175,7 +178,7 @@ def wait(
     report: Callable[[Poll, float], None] = lambda *_: None,
     is_new: bool = True,
 ) -> JSON:
-    """The final answer of a task. One that is EMPTY until the deadline is final too.
+    """The final answer of a task. One that is EMPTY for EMPTY_SECONDS and until the deadline is final too.
 
     fetch: polls once.
     interval: longest gap, in seconds.
@@ -186,6 +189,7 @@ def wait(
     """
     started = session.clock()
     unknowns = refusals = 0
+    empty_since: float | None = None
     poll = Poll("PENDING", WAITING, {})
     for number, gap in enumerate(gaps(interval)):
         if number or is_new:
@@ -199,11 +203,13 @@ def wait(
         if refusal and refusals == MOST_REFUSED_POLLS and session.left() > 0:
             raise refused_poll(refusal, task_id) from refusal
         report(poll, elapsed)
+        if poll.meaning == EMPTY and empty_since is None:
+            empty_since = elapsed
         if poll.meaning == GONE and is_new and elapsed < YOUNG_SECONDS and unknowns < YOUNG_UNKNOWNS:
             unknowns += 1
         elif poll.meaning not in (WAITING, EMPTY):
             return finished(poll, task_id)
-    if poll.meaning == EMPTY:
+    if poll.meaning == EMPTY and empty_since is not None and elapsed - empty_since >= EMPTY_SECONDS:
         return poll.body
     raise _still_running(task_id, poll.status)
 
