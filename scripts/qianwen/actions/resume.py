@@ -184,12 +184,11 @@ class _Recovery:
 
         shortest_gap: in seconds, between two polls.
         """
-        told = self.error.message if self.error else ""
         self._attempt()
         left = self.connection.session.left() - tasks.LAST_POLL_SECONDS
         if self.waits and not self.run.ask.poll_once and left > 0:
             return min(max(next(self._gaps), shortest_gap), left)
-        if self.error and self.error.message != told:
+        if self.error:
             name = self.known.task_id or self.known.id
             label = self.known.program if name in self.error.message else f"{self.known.program} {name}"
             self.run.progress.say(f"{label}: {self.error.message}")
