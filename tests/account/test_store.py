@@ -16,7 +16,7 @@ from typing import Any
 from unittest import mock
 
 from qianwen.account import journal, report, store
-from qianwen.account.purchase import Kept, Purchase
+from qianwen.account.purchase import Batch, Kept, Purchase
 from qianwen.account.store import Account
 from qianwen.errors import Unavailable
 from qianwen.files import locks
@@ -465,6 +465,71 @@ class Damage(AccountCase):
             path.unlink()
         with self.assertRaisesRegex(OSError, "removed"):
             self.book.add(RUN.id, "task", task_id="t")
+
+
+class Batches(AccountCase):
+    """The account of a batch's folder."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.book = Account(str(self.state), self.clock, self.said.append, shared=False)
+        self.addCleanup(self.book.close)
+
+    def row(self, number: int, state: str = "", **more: Any) -> Purchase:
+        run = changed(RUN, id=f"{number:016x}", request=f"key {number}", **more)
+        self.book.begin(run)
+        if state:
+            self.book.add(run.id, "end", state=state)
+        return run
+
+    def test_one_process_at_a_time(self) -> None:
+        self.assertTrue(self.book.hold())
+        self.assertTrue(self.book.hold())
+        self.row(1)
+        other = Account(str(self.state), self.clock, shared=False)
+        self.assertFalse(other.hold())
+        with mock.patch.object(store, "BEGIN_SECONDS", 0.1), self.assertRaisesRegex(Unavailable, "works in this"):
+            other.begin(RUN)
+        self.book.close()
+        self.assertTrue(other.hold())
+        self.assertEqual([run.request for run in other.runs()], ["key 1"])
+        other.close()
+
+    def test_it_writes_no_wal_because_the_folder_may_lie_on_a_share(self) -> None:
+        self.row(1)
+        self.assertEqual([path.name for path in self.state.glob("account.db-[ws]*")], [])
+        self.book.close()
+        connection = sqlite3.connect(self.file)
+        self.assertNotEqual(connection.execute("PRAGMA journal_mode").fetchone(), ("wal",))
+        connection.close()
+
+    def test_what_a_batch_asks(self) -> None:
+        with mock.patch.object(store, "PAGE", 2):
+            self.assertEqual((list(self.book.states()), list(self.book.undelivered()), self.book.billed()), ([], [], 0))
+            ends = ("", "done", "failed", "refused", "unknown", "done", "canceled", "expired", "done")
+            rows = [self.row(number, end, units=2**number) for number, end in enumerate(ends)]
+            self.book.add(rows[5].id, "deliver")
+            self.assertEqual(
+                list(self.book.states()),
+                [(f"key {number}", end or "submitting") for number, end in enumerate(ends)],
+            )
+            self.assertEqual([int(run.id, 16) for run in self.book.undelivered()], [1, 2, 3, 6, 7, 8])
+            self.assertEqual(self.book.billed(), 1 + 2 + 16 + 32 + 128 + 256)
+            self.book.add(rows[0].id, "bill", units=0.5)
+            self.assertEqual(self.book.billed(), 0.5 + 2 + 16 + 32 + 128 + 256)
+            self.assertEqual([run.units for run in self.book.open_runs()], [0.5, 16])
+
+    def test_the_machines_account_names_a_batch_until_it_is_over(self) -> None:
+        book = Account(str(self.folder / "machine"), self.clock)
+        first, second = (
+            Batch(f"/b/{name}", "image.py", ("image.py", "--batch", name), at)
+            for name, at in (("\udcff", 1.0), ("ü", 2.0))
+        )
+        for batch in (first, second, changed(first, at=3.0)):
+            book.note_batch(batch)
+        self.assertEqual(book.batches(), [changed(first, at=3.0), second])
+        book.note_batch(changed(first, is_over=True))
+        self.assertEqual(book.batches(), [second])
 
 
 class Places(AccountCase):

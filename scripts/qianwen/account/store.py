@@ -15,12 +15,28 @@ import time
 from ..errors import Unavailable
 from ..files import locks
 from ..plain.record import fields_of
-from .purchase import DONE, MADE, OPEN, OPEN_SECONDS, PATIENCE, SUBMITTING, UNKNOWN, WAITING, Kept, Purchase, moment_of
+from .purchase import (
+    CANCELED,
+    DONE,
+    FAILED,
+    MADE,
+    OPEN,
+    OPEN_SECONDS,
+    PATIENCE,
+    REFUSED,
+    SUBMITTING,
+    UNKNOWN,
+    WAITING,
+    Batch,
+    Kept,
+    Purchase,
+    moment_of,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import sqlite3
-    from typing import Any, Callable, Iterable, Mapping, Sequence, TypeVar
+    from typing import Any, Callable, Iterable, Iterator, Mapping, Sequence, TypeVar
 
     T = TypeVar("T")
 
@@ -28,6 +44,7 @@ APPLICATION = "qianwen-media-generation"
 FILE_NAME = "account.db"
 RUNNING_NAME = "running"
 REPAIR_NAME = "repair.lock"
+HOLD_NAME = "account.lock"  # of an account that is not shared
 REPAIRING_NAME = "account.db.repairing"  # a damaged file whose runs are not taken over yet
 VERSION = 1  # of the schema
 BEGIN_SECONDS = 5.0  # that a purchase waits for another process to finish writing
@@ -37,6 +54,8 @@ LARGEST_BODY = 128 * 1024  # characters of an answer that is kept whole
 
 _DAMAGE = ("not a database", "malformed", "no such table", "no such column", "already exists")
 _OPEN_IN_SQL = ", ".join(f"'{state}'" for state in sorted(OPEN))
+_FREE_IN_SQL = ", ".join(f"'{state}'" for state in (REFUSED, FAILED, CANCELED))
+PAGE = 1000  # rows that are read at a time
 _SCHEMA = f"""
 CREATE TABLE runs (
     number INTEGER PRIMARY KEY AUTOINCREMENT, -- the order of runs, whatever the clock says
@@ -49,21 +68,26 @@ CREATE TABLE runs (
     task_id TEXT NOT NULL DEFAULT '', offered TEXT NOT NULL DEFAULT '[]',
     urls TEXT NOT NULL DEFAULT '[]', body TEXT NOT NULL DEFAULT '{{}}',
     state TEXT NOT NULL DEFAULT '{SUBMITTING}', told TEXT NOT NULL DEFAULT '', ended REAL NOT NULL DEFAULT 0,
-    delivered INTEGER NOT NULL DEFAULT 0 -- its answer was written to stdout
+    delivered INTEGER NOT NULL DEFAULT 0, -- its answer was written to stdout
+    asked TEXT NOT NULL DEFAULT '{{}}', units REAL NOT NULL DEFAULT 0
 );
+CREATE TABLE batches (
+    folder TEXT PRIMARY KEY, program TEXT NOT NULL, command TEXT NOT NULL, at REAL NOT NULL, is_over INTEGER NOT NULL
+) WITHOUT ROWID;
 CREATE TABLE files (
     run TEXT NOT NULL, place INTEGER NOT NULL, path TEXT NOT NULL, sha256 TEXT NOT NULL, PRIMARY KEY (run, place)
 ) WITHOUT ROWID;
 CREATE TABLE offers (task_id TEXT NOT NULL, run TEXT NOT NULL, PRIMARY KEY (task_id, run)) WITHOUT ROWID;
 CREATE INDEX runs_by_request ON runs (request);
 CREATE INDEX runs_by_task ON runs (task_id);
+CREATE INDEX runs_to_deliver ON runs (number) WHERE delivered = 0;
 CREATE INDEX runs_that_are_open ON runs (state) WHERE state IN ({_OPEN_IN_SQL});
 PRAGMA user_version = {VERSION};
 """
 
 
 _COLUMNS = tuple(name for name in Purchase._names if name != "files")  # type: ignore[attr-defined]
-_JSON = ("offered", "urls", "body")
+_JSON = ("offered", "urls", "body", "asked")
 
 
 def folder(env: Mapping[str, str], home: str) -> str:
@@ -95,15 +119,38 @@ class Account:
     now: epoch seconds.
     trouble: why a part of it could not be read.
     warn: hears where a damaged file was set aside.
+    shared: False for the account of a batch's folder: one process at a time works there, and the folder may lie on a
+        network share, where WAL does not work.
     """
 
     def __init__(
-        self, folder: str, now: Callable[[], float] = time.time, warn: Callable[[str], None] = lambda _: None
+        self,
+        folder: str,
+        now: Callable[[], float] = time.time,
+        warn: Callable[[str], None] = lambda _: None,
+        shared: bool = True,
     ) -> None:
         self.folder = folder
         self.trouble = ""
         self.now = now
         self._warn = warn
+        self._shared = shared
+        self._hold: locks.Lock | None = None
+
+    def hold(self) -> bool:
+        """Keep other processes out of the account until `close`; False if one is in it. Raises OSError.
+
+        Only for an account that is not shared, whose other methods do it at their first use.
+        """
+        if self._hold is None:
+            self._hold = locks.take(os.path.join(self._made(), HOLD_NAME), lasting=True)
+        return self._hold is not None
+
+    def close(self) -> None:
+        """Let other processes in. The account can be used again."""
+        if self._hold:
+            self._hold.release()
+            self._hold = None
 
     # Writing ------------------------------------------------------------------------------------------------
 
@@ -137,12 +184,50 @@ class Account:
     def add(self, run_id: str, event: str, **fields: Any) -> None:
         """One step of a run. Raises OSError when the disk does not take it.
 
-        event: task (task_id), offer (task_ids), result (urls, body), file (index, path, sha256), end (state, told, at),
-        or deliver.
+        event: task (task_id), offer (task_ids), result (urls, body), file (index, path, sha256), bill (units),
+        end (state, told, at), or deliver.
         """
         self._write(lambda database: _STEPS[event](database, run_id, **fields), STEP_SECONDS)
 
+    def note_batch(self, batch: Batch) -> None:
+        """Remember a batch by its folder, so that `--tasks` and `--resume` can name its command. Raises OSError."""
+        values = (_stored(batch.folder), batch.program, json.dumps(batch.command), batch.at, int(batch.is_over))
+        query = "INSERT OR REPLACE INTO batches VALUES (CAST(? AS TEXT), ?, ?, ?, ?)"
+        self._write(lambda database: database.execute(query, values), STEP_SECONDS)
+
     # Reading ------------------------------------------------------------------------------------------------
+
+    def batches(self) -> list[Batch]:
+        """The batches that are not over, the newest first."""
+        return [
+            Batch(folder, program, tuple(json.loads(command)), at, bool(is_over))
+            for folder, program, command, at, is_over in self._rows(
+                "SELECT folder, program, command, at, is_over FROM batches WHERE NOT is_over ORDER BY at DESC"
+            )
+        ]
+
+    def billed(self) -> float:
+        """The units (pictures or seconds) that all runs together may have been billed: only success is."""
+        (row,) = self._rows(f"SELECT total(units) FROM runs WHERE state NOT IN ({_FREE_IN_SQL})") or [(0.0,)]
+        return float(row[0])
+
+    def states(self) -> Iterator[tuple[str, str]]:
+        """(fingerprint, state) of every run, oldest first, in little memory."""
+        last = 0
+        while rows := self._rows(f"SELECT number, request, state FROM runs WHERE number > {last} LIMIT {PAGE}"):
+            yield from (row[1:] for row in rows)
+            last = rows[-1][0]
+
+    def undelivered(self) -> Iterator[Purchase]:
+        """Every run that is over and whose answer was not written, oldest first, in little memory."""
+        last = "0"
+        query = (
+            f"SELECT {{}} FROM runs WHERE delivered = 0 AND state NOT IN ({_OPEN_IN_SQL}) AND number > "
+            f"coalesce((SELECT number FROM runs WHERE id = ?), 0) ORDER BY number LIMIT {PAGE}"
+        )
+        while runs := self._read(query, last):
+            yield from runs
+            last = runs[-1].id
 
     def runs(self, having: str = "") -> list[Purchase]:
         """Every run, oldest first; having: only those with this id, task, offer or fingerprint."""
@@ -278,6 +363,8 @@ class Account:
         """A connection to the file, made and brought to this version when it is new."""
         import sqlite3
 
+        if not self._shared and not self.hold():
+            raise TimeoutError(errno.ETIMEDOUT, "another process works in this folder")
         descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | os.O_NONBLOCK, 0o600)
         try:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
@@ -292,7 +379,7 @@ class Account:
             if version > VERSION:
                 raise OSError(errno.EPROTO, f"it was written by a newer version of this program ({version})")
             if version == 0:
-                database.execute("PRAGMA journal_mode = WAL")
+                database.execute(f"PRAGMA journal_mode = {'WAL' if self._shared else 'TRUNCATE'}")
                 self._create(database)
         except BaseException:
             database.close()
@@ -313,6 +400,13 @@ class Account:
 
     def _read(self, query: str, *values: str | int) -> list[Purchase]:
         """The runs that a query selects. Never raises: what cannot be read is not there, and `trouble` says why."""
+        query = query.format(", ".join(_COLUMNS))
+        return self._asked(lambda database: _purchases(database, query, values))
+
+    def _rows(self, query: str) -> list[tuple[Any, ...]]:
+        return self._asked(lambda database: database.execute(query).fetchall())
+
+    def _asked(self, ask: Callable[[sqlite3.Connection], list[T]]) -> list[T]:
         import sqlite3
 
         if not os.path.exists(self._path) and not self._has_a_journal():
@@ -324,7 +418,7 @@ class Account:
         except (OSError, sqlite3.Error, ValueError) as error:
             return self._unreadable(error)
         try:
-            return _purchases(database, query.format(", ".join(_COLUMNS)), values)
+            return ask(database)
         except (sqlite3.Error, ValueError) as error:
             return self._unreadable(error)
         finally:
@@ -335,7 +429,7 @@ class Account:
 
         return bool(journal.paths(self.folder))
 
-    def _unreadable(self, error: Exception) -> list[Purchase]:
+    def _unreadable(self, error: Exception) -> list[Any]:
         self.trouble = f"{self._path}: {getattr(error, 'strerror', None) or error}"
         return []
 
@@ -461,6 +555,7 @@ def _purchase(row: Iterable[Any], kept: Iterable[tuple[int, str, str]]) -> Purch
         fields.update({name: json.loads(fields[name]) for name in _JSON})
         fields.update(offered=tuple(map(_word, fields["offered"])), urls=tuple(map(_word, fields["urls"])))
         fields.update(is_task=bool(fields["is_task"]), delivered=bool(fields["delivered"]), body=dict(fields["body"]))
+        fields.update(asked=dict(fields["asked"]), units=float(fields["units"]))
         fields.update({name: moment_of(fields[name]) for name in ("at", "ended")})
         return Purchase(**fields, files={place: Kept(path, sha256) for place, path, sha256 in kept})
     except (ValueError, TypeError, OverflowError, RecursionError) as error:
@@ -510,6 +605,7 @@ _STEPS: Mapping[str, Callable[..., None]] = {
     "offer": _offer,
     "result": _made,
     "file": _keep,
+    "bill": lambda database, run_id, units: _set(database, run_id, units=units),
     "deliver": lambda database, run_id: _set(database, run_id, delivered=1),
     "end": lambda database, run_id, state, told="", at=0.0: _set(database, run_id, state=state, told=told, ended=at),
 }
