@@ -13,6 +13,7 @@ import time
 
 from ..errors import Unavailable
 from ..files import locks
+from ..plain.record import fields_of
 from . import rows
 from .database import Database
 from .purchase import (
@@ -76,6 +77,7 @@ class Account:
     now: epoch seconds.
     trouble: why a part of it could not be read.
     warn: hears where a damaged file was set aside.
+    clean: answers a JSON value without what must not be stored.
     shared: False for the account of a batch's folder: one process at a time works there, and the folder may lie on a
         network share, where WAL does not work.
     """
@@ -85,11 +87,13 @@ class Account:
         folder: str,
         now: Callable[[], float] = time.time,
         warn: Callable[[str], None] = lambda _: None,
+        clean: Callable[[Any], Any] = lambda value: value,
         shared: bool = True,
     ) -> None:
         self.folder = folder
         self.trouble = ""
         self.now = now
+        self._clean = clean
         self._file = Database(folder, warn, shared)
 
     def hold(self) -> bool:
@@ -116,6 +120,8 @@ class Account:
         Raises Unavailable when nobody can say whether another process is buying the same, OSError when the folder
         cannot be written, by any process.
         """
+
+        run = Purchase(**self._clean(fields_of(run)))
 
         def look_and_write(database: Connection) -> Purchase | None:
             if rows.select(database, "WHERE id = ?", [run.id]):
@@ -148,8 +154,8 @@ class Account:
         event: task (task_id), offer (task_ids), result (urls, body), file (index, path, sha256), bill (units),
         end (state, told, at), or deliver, which a power cut may undo.
         """
-        step = rows.STEPS[event]
-        self._file.write(lambda database: step(database, run_id, **fields), STEP_SECONDS, lasting=event != "deliver")
+        step, cleaned = rows.STEPS[event], self._clean(fields)
+        self._file.write(lambda database: step(database, run_id, **cleaned), STEP_SECONDS, lasting=event != "deliver")
 
     def note_batch(self, batch: Batch) -> None:
         """Remember a batch by its folder, so that `--tasks` and `--resume` can name its command. Raises OSError."""
