@@ -32,7 +32,13 @@ BESIDE = ("-wal", "-shm", "-journal")
 def put_right(file: Database, damage: Exception | None) -> None:
     """Leave a whole file in place. Raises OSError; TimeoutError while another process is at it; sqlite3.Error."""
     path = os.path.join(file.folder, LOCK_NAME)
-    lock = locks.take(path, lasting=True) or locks.wait_for(path, SECONDS)
+    try:
+        lock = locks.take(path, lasting=True) or locks.wait_for(path, SECONDS)
+    except OSError:
+        if os.path.lexists(file.path) or os.path.lexists(file.repairing):
+            raise
+        _make(file, f"-{os.urandom(4).hex()}")  # a disk without such locks: of many new files, one gets the name
+        return
     if lock is None:
         raise TimeoutError(errno.ETIMEDOUT, "another process repairs it")
     try:
@@ -65,9 +71,12 @@ def _aside(path: str) -> str:
     return f"{path}.damaged-{os.urandom(4).hex()}"
 
 
-def _make(file: Database) -> int:
-    """Put a new file in place, with every run that can still be read; answers how many were rescued."""
-    new = os.path.join(file.folder, NEW_NAME)
+def _make(file: Database, mark: str = "") -> int:
+    """Put a new file in place, with every run that can still be read; answers how many were rescued.
+
+    mark: tells the new files of processes apart that work without a lock.
+    """
+    new = os.path.join(file.folder, NEW_NAME + mark)
     for ending in ("", *BESIDE):
         if os.path.lexists(new + ending):
             os.unlink(new + ending)
@@ -82,7 +91,15 @@ def _make(file: Database) -> int:
     finally:
         database.close()
     safe_open.sync(new)
-    os.rename(new, file.path)
+    if mark:
+        try:
+            os.link(new, file.path)
+        except FileExistsError:
+            pass
+        finally:
+            os.unlink(new)
+    else:
+        os.rename(new, file.path)
     safe_open.sync(file.folder)
     return rescued
 

@@ -1,0 +1,117 @@
+"""How often is bought when the account is in trouble: each row counts the purchases that the server saw."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import unittest
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Callable, Iterator, NamedTuple
+from unittest import mock
+
+from qianwen.account import store
+
+from .. import SCRIPTS
+from ..support import Case
+
+DAY = 86400.0
+COMMAND = ("a cat", "--async", "--submit-only")
+
+
+@contextmanager
+def _held(case: Twice) -> Iterator[None]:
+    """As by a process that was stopped in the middle of a transaction."""
+    holder = case.ledger
+    holder.open_runs()
+    kept = holder._file._kept
+    assert kept
+    kept.execute("BEGIN IMMEDIATE")
+    with mock.patch.object(store, "BEGIN_SECONDS", 0.1):
+        yield
+    holder.close()
+
+
+def _at(moment: float) -> Callable[[Twice], None]:
+    def jump(case: Twice) -> None:
+        case.clock.moment = moment
+
+    return jump
+
+
+def _spoil(data: bytes) -> Callable[[Twice], None]:
+    def spoil(case: Twice) -> None:
+        case.path.write_bytes(data)
+
+    return spoil
+
+
+class Row(NamedTuple):
+    """Buy, let something happen, and give the same command again: its exit code, and all that was bought."""
+
+    what: str
+    happens: Callable[[Twice], None]
+    code: int
+    bought: int
+
+
+ROWS = (
+    Row("nothing", lambda case: None, 3, 1),
+    Row("the clock goes back a day", _at(1.7e9 - DAY), 3, 1),
+    Row("the clock goes back over the end of a year", _at(1.7e9 - 366 * DAY), 3, 1),
+    Row("the clock goes ahead a week", _at(1.7e9 + 7 * DAY), 3, 1),
+    Row("the clock shows 1970", _at(0.0), 3, 1),
+    Row("the clock shows 2100", _at(4.1e9), 3, 1),
+    Row("the account is no database", _spoil(b"nonsense" * 1000), 0, 2),
+    Row("the account is empty", _spoil(b""), 0, 2),
+)
+
+
+class Twice(Case):
+    @property
+    def path(self) -> Path:
+        return Path(self.ledger.folder, "account.db")
+
+    def test_the_same_command_again(self) -> None:
+        with self.standin(delay=99.0) as standin:
+            before = self.clock.moment
+            for number, row in enumerate(ROWS):
+                with self.subTest(row.what):
+                    self.clock.moment, self.env["QIANWEN_STATE_DIR"] = before, str(self.folder / str(number))
+                    seen = len(standin.of("submit"))
+                    self.assertEqual(self.image(*COMMAND).code, 0)
+                    row.happens(self)
+                    ran = self.image(*COMMAND)
+                    self.assertEqual((ran.code, len(standin.of("submit")) - seen), (row.code, row.bought), ran.stderr)
+                    if row.bought == 2:  # what was lost is told
+                        self.assertIn("is set aside as", ran.stderr)
+
+    def test_a_holder_that_does_not_move(self) -> None:
+        with self.standin(delay=99.0) as standin:
+            self.assertEqual(self.image("another", *COMMAND[1:]).code, 0)
+            with _held(self):
+                ran = self.image(*COMMAND)
+            self.assertEqual((ran.code, len(standin.of("submit"))), (5, 1), ran.stderr)
+            self.assertIn("nothing was sent", ran.stderr)
+            self.assertEqual(self.image(*COMMAND).code, 0)
+
+    def test_six_processes_at_once(self) -> None:
+        self.assertEqual(at_once(self, 6), (1, 5))
+
+
+def at_once(case: Case, count: int) -> tuple[int, int]:
+    """(purchases, refusals as a twin) of so many processes that want the same."""
+    with case.standin(delay=99.0) as standin:
+        argv = [sys.executable, str(SCRIPTS / "image.py"), *COMMAND]
+        env = {**os.environ, "HOME": str(case.home), **case.env}
+        runs = [
+            subprocess.Popen(argv, env=env, cwd=case.cwd, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            for _ in range(count)
+        ]
+        codes = [run.wait() for run in runs]
+        return len(standin.of("submit")), codes.count(3)
+
+
+if __name__ == "__main__":
+    unittest.main()
