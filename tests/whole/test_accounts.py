@@ -6,9 +6,9 @@ import os
 import subprocess
 import sys
 import unittest
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
-from typing import Callable, Iterator, NamedTuple
+from typing import Any, Callable, Iterator, NamedTuple
 from unittest import mock
 
 from qianwen.account import store
@@ -98,6 +98,70 @@ class Twice(Case):
 
     def test_six_processes_at_once(self) -> None:
         self.assertEqual(at_once(self, 6), (1, 5))
+
+
+@unittest.skipUnless(os.path.isdir("/proc/self/fd"), "names of descriptors")
+class PowerCuts(Case):
+    """The order in which things reach the disk, recorded at the calls that put them there."""
+
+    def test_a_file_its_name_and_its_folder_are_there_before_the_account_says_so(self) -> None:
+        image = ("a cat", "--model", "qwen-image-2.0", "--size", "512*512", "--again", "--output")
+        no_links = mock.patch("os.link", side_effect=PermissionError(1, "no links here"))
+        for what, argv, patch in (
+            ("a new name", ("new/folder/x.png",), None),
+            ("an old name", ("new/folder/x.png", "--overwrite"), None),
+            ("a disk without links", ("other/x.png",), no_links),
+        ):
+            with self.subTest(what), self.standin(), patch or nullcontext():
+                seen = self.recorded(*image, *argv)
+                name = seen.index("name")
+                saved = seen.index("account: file")
+                self.assertLess(seen.index("file"), name)
+                self.assertIn("folder", seen[name:saved])
+                if "--overwrite" not in argv:  # the folders above were made too
+                    self.assertIn("above", seen[: seen.index("account: begin")])
+
+    def recorded(self, *argv: str) -> list[str]:
+        seen: list[str] = []
+        real_sync, real_replace, add, begin = os.fsync, os.replace, store.Account.add, store.Account.begin
+        real_link = os.link
+
+        def sync(descriptor: int) -> None:
+            real_sync(descriptor)
+            path = os.readlink(f"/proc/self/fd/{descriptor}")
+            is_result = path.endswith(".part") or ".part (deleted)" in path
+            is_folder = os.path.isdir(path) and path.startswith(str(self.cwd))
+            has_result = is_folder and any(name.endswith(".png") for name in os.listdir(path))
+            seen.append("file" if is_result else "folder" if has_result else "above" if is_folder else "other")
+
+        def link(old: str, new: str) -> None:
+            real_link(old, new)
+            seen.append("name")
+
+        def replace(old: str, new: str) -> None:
+            real_replace(old, new)
+            seen.append("name")
+
+        def noted(account: store.Account, run_id: str, event: str, **fields: Any) -> None:
+            seen.append(f"account: {event}")
+            add(account, run_id, event, **fields)
+
+        def begun(account: store.Account, *args: Any) -> Any:
+            seen.append("account: begin")
+            return begin(account, *args)
+
+        with ExitStack() as stack:
+            for place, recorder in (
+                ("os.fsync", sync),
+                ("os.replace", replace),
+                *([("os.link", link)] if not isinstance(os.link, mock.Mock) else []),
+                ("qianwen.account.store.Account.add", noted),
+                ("qianwen.account.store.Account.begin", begun),
+            ):
+                stack.enter_context(mock.patch(place, recorder))
+            ran = self.image(*argv)
+        self.assertEqual(ran.code, 0, ran.stderr)
+        return seen
 
 
 def at_once(case: Case, count: int) -> tuple[int, int]:
