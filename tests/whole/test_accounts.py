@@ -96,6 +96,27 @@ class Twice(Case):
             self.assertIn("nothing was sent", ran.stderr)
             self.assertEqual(self.image(*COMMAND).code, 0)
 
+    def test_a_user_without_a_home(self) -> None:
+        """`expanduser` leaves the ~ alone: no folder of that name is made, and none is believed."""
+        planted = self.cwd / "~" / ".dashscope"
+        planted.mkdir(parents=True)
+        (planted / "api_key").write_text("sk-planted-0123456789abcdef")
+        with self.standin() as standin:
+            ran = self.without_home("--output", "x.png")
+            self.assertEqual((ran.returncode, len(standin.of("sync"))), (0, 1), ran.stderr)
+            self.assertEqual(ran.stderr.count("cannot remember the run"), 1)
+            self.assertIn("QIANWEN_STATE_DIR", ran.stderr)
+            self.assertEqual(self.without_home("--output", "~/x.png").returncode, 3)
+            self.env["DASHSCOPE_API_KEY"] = ""
+            self.assertEqual(self.without_home("--output", "y.png").returncode, 4)
+            self.assertEqual(len(standin.sent), 2)  # the picture and its download
+        self.assertEqual(sorted(path.name for path in self.cwd.rglob("*")), [".dashscope", "api_key", "x.png", "~"])
+
+    def without_home(self, *argv: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, str(SCRIPTS / "image.py"), "a cat", "--model", "qwen-image-2.0", *argv]
+        env = {**os.environ, **self.env, "HOME": "~"}
+        return subprocess.run(command, env=env, cwd=self.cwd, capture_output=True, text=True)
+
     def test_six_processes_at_once(self) -> None:
         self.assertEqual(at_once(self, 6), (1, 5))
 

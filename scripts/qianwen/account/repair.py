@@ -35,7 +35,7 @@ def put_right(file: Database, damage: Exception | None) -> None:
     try:
         lock = locks.take(path, lasting=True) or locks.wait_for(path, SECONDS)
     except OSError:
-        if os.path.lexists(file.path) or os.path.lexists(file.repairing):
+        if damage or os.path.lexists(file.repairing):
             raise
         _make(file, f"-{os.urandom(4).hex()}")  # a disk without such locks: of many new files, one gets the name
         return
