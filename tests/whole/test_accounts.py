@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import os
+import shutil
 import subprocess
 import sys
 import unittest
@@ -14,7 +17,7 @@ from unittest import mock
 from qianwen.account import store
 
 from .. import SCRIPTS
-from ..support import Case
+from ..support import KEY, PHOTO, Case
 
 DAY = 86400.0
 COMMAND = ("a cat", "--async", "--submit-only")
@@ -119,6 +122,30 @@ class Twice(Case):
 
     def test_six_processes_at_once(self) -> None:
         self.assertEqual(at_once(self, 6), (1, 5))
+
+
+class Requests(Case):
+    """What the account keeps of a request is enough to make it again, and holds neither keys nor the bytes of files."""
+
+    def test_what_is_kept(self) -> None:
+        inline = "data:image/png;base64," + base64.b64encode(PHOTO.read_bytes()).decode()
+        shutil.copy(PHOTO, self.cwd / "photo.jpg")
+        argv = ("watercolor", "--model", "qwen-image-2.0", "--size", "512*512", "--seed", "7", "--image", "photo.jpg")
+        with self.standin():
+            self.assertEqual(self.image(*argv).code, 0)
+            self.assertEqual(self.image(f"say {KEY}", *argv[1:-1], inline).code, 0)
+            self.env["QIANWEN_KEEP_REQUESTS"] = "0"
+            self.assertEqual(self.image("a fox", *argv[1:]).code, 0)
+        first, second, third = (dict(run.asked) for run in self.ledger.runs())
+        self.assertEqual((first["seed"], first["model"]), (7, "qwen-image-2.0"))
+        self.assertIn(str(self.cwd / "photo.jpg"), json.dumps(first))
+        (self.cwd / "again.json").write_text(json.dumps(first))
+        again = self.image("--file", "again.json", "--dry-run")
+        self.assertEqual((again.code, again.stdout), (0, self.image(*argv, "--dry-run").stdout), again.stderr)
+        self.assertNotIn(KEY, json.dumps(second))
+        self.assertIn('"data:image/png;base64,"', json.dumps(second))
+        self.assertEqual(third, {})
+        self.assertEqual([run.units for run in self.ledger.runs()], [1.0] * 3)
 
 
 @unittest.skipUnless(os.path.isdir("/proc/self/fd"), "names of descriptors")
