@@ -13,7 +13,7 @@ import sys
 import unittest
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any, Callable, NoReturn
 from unittest import mock
 
 from qianwen.account import database, journal, repair, report, rows, store
@@ -475,6 +475,47 @@ class Damage(AccountCase):
                     self.assertEqual(twin and twin.id, RUN.id)
                     self.assertIn("1 runs were taken over", self.said[-1])
                     self.assertFalse((Path(book.folder) / database.REPAIRING_NAME).exists())
+
+    @unittest.skipUnless(hasattr(os, "fork"), "POSIX only")
+    def test_a_repair_that_is_killed_at_any_call_is_finished_by_the_next_process(self) -> None:
+        killed = 0
+        for number in range(50):
+            book = Account(str(self.state / str(number)), self.clock, self.said.append)
+            book.begin(RUN)
+            book.close()
+            connection = sqlite3.connect(os.path.join(book.folder, database.FILE_NAME))
+            connection.execute("DROP TABLE files")
+            connection.close()
+            child = os.fork()
+            if not child:
+                self.killed_at(number, book)
+            _, status = os.waitpid(child, 0)
+            with self.subTest(number):
+                twin = Account(book.folder, self.clock, self.said.append).begin(changed(RUN, id="f" * 16))
+                self.assertEqual((twin and twin.id, os.path.lexists(book._file.repairing)), (RUN.id, False))
+            if not status:
+                break
+            killed += 1
+        self.assertGreater(killed, 8)
+
+    def killed_at(self, number: int, book: Account) -> NoReturn:
+        """Repair in a process that dies before its call `number` that changes the folder or the new file."""
+        calls = 0
+
+        def counted(real: Callable[..., Any]) -> Callable[..., Any]:
+            def call(*args: Any, **more: Any) -> Any:
+                nonlocal calls
+                if calls == number:
+                    os._exit(1)
+                calls += 1
+                return real(*args, **more)
+
+            return call
+
+        for module, name in ((os, "rename"), (os, "open"), (os, "fsync"), (rows, "execute"), (repair, "connect")):
+            setattr(module, name, counted(getattr(module, name)))
+        book.begin(changed(RUN, id="e" * 16))
+        os._exit(0)
 
     def test_nothing_is_bought_while_another_process_repairs(self) -> None:
         self.fill(1)

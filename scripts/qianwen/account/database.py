@@ -133,7 +133,7 @@ class Database:
         if self._kept is None:
             if not self.shared and not self.hold():
                 raise TimeoutError(errno.ETIMEDOUT, "another process works in this folder")
-            if not mark:
+            if not mark or os.path.lexists(self.repairing):
                 self._put_right(None)
             self._kept, self._kept_for = self._opened(seconds)
         self._kept.execute(f"PRAGMA busy_timeout = {int(seconds * 1000)}")

@@ -43,6 +43,8 @@ def put_right(file: Database, damage: Exception | None) -> None:
         raise TimeoutError(errno.ETIMEDOUT, "another process repairs it")
     try:
         if os.path.lexists(file.path) and _is_damaged(file.path):
+            if os.path.getsize(file.path):  # it was whole once, so it has what an earlier damaged file had
+                _move(file.repairing, _aside(file.path), (*BESIDE, ""))
             _move(file.path, file.repairing, [""])
         if not os.path.lexists(file.path):
             _move(file.path, file.repairing, BESIDE)
