@@ -71,9 +71,11 @@ class Database:
                         return done  # else a repair may have read the file before our commit
                 except sqlite3.Error as error:
                     self._drop()
-                    if not is_damage(error):
+                    if is_damage(error):
+                        self._put_right(error)
+                    elif os.path.lexists(self.path):
                         raise _os_error(error) from error
-                    self._put_right(error)
+                    # else another process repairs it, and the next try waits for that
                 except BaseException:
                     self._drop()
                     raise

@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import sqlite3
+from contextlib import suppress
 
 from ..files import locks, safe_open
 from . import journal, rows
@@ -64,8 +65,8 @@ def put_right(file: Database, damage: Exception | None) -> None:
 
 def _move(old: str, new: str, endings: Iterable[str]) -> None:
     for ending in endings:
-        if os.path.lexists(old + ending):
-            is_free = not os.path.lexists(new + ending)
+        is_free = not os.path.lexists(new + ending)
+        with suppress(FileNotFoundError):  # also when the last process that had it open takes its WAL away
             os.rename(old + ending, new + ending if is_free else f"{_aside(old)}{ending}")
 
 
