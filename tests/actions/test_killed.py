@@ -68,7 +68,7 @@ POINTS = (
     Point("when all of it is sent", "http.transport  _write", 1, "after", 1, "unknown"),
     Point("when the answer is there", "account.entry Entry answered", 1, "before", 1, "unknown"),
     Point("before the line with its id", "account.store Account add", 1, "before", 1, "unknown"),
-    Point("in its transaction", "account.store  _set", 2, "after", 1, "unknown"),
+    Point("in its transaction", "account.rows  _set", 2, "after", 1, "unknown"),
     Point("after the line", "account.store Account add", 1, "after", 1, "waiting"),
 )
 
