@@ -238,6 +238,8 @@ class Faults(Broken):
             self.assertEqual(answer["error"]["billed"], row.billed, ran.stdout)
             self.assertTrue(answer["error"]["message"])
             self.assertIn("Error: ", ran.stderr)
+        if row.manner.startswith(("odd", "unended", "more")):
+            self.assertIn("not valid JSON", " ".join(answer["warnings"]))
         if row.ledger == "waiting" and "--cancel" not in scenario.argv:
             self.assertTrue(answer.get("next"), "nobody says how to go on\n" + ran.stdout)
         if ran.code == 7:

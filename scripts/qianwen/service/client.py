@@ -27,22 +27,33 @@ class Client:
     """The API at one endpoint.
 
     key_source: where the key was found, in words.
+    warn: called once about each thing that is odd about an answer.
     """
 
-    def __init__(self, session: Session, endpoint: Endpoint, key_source: str = "") -> None:
+    def __init__(
+        self,
+        session: Session,
+        endpoint: Endpoint,
+        key_source: str = "",
+        warn: Callable[[str], None] = lambda _: None,
+    ) -> None:
         self.endpoint = endpoint
         self._session = session
         self._key_source = key_source
+        self._warn = warn
+        self._warned: set[str] = set()
 
     # What costs money ---------------------------------------------------------------------------------------
 
     def post(self, path: str, body: JSON, is_task: bool) -> JSON:
         """Post a request that costs money. Raises UnknownOutcome if it may have been accepted without an answer."""
-        return answers.answer(self._session.send, requests.request_for(self.endpoint, "POST", path, body, task=is_task))
+        request = requests.request_for(self.endpoint, "POST", path, body, task=is_task)
+        return answers.answer(self._session.send, request, warn=self._warn_once)
 
     def stream(self, path: str, body: JSON) -> Iterator[JSON]:
         """The frames of a streamed answer to a request that costs money."""
-        return answers.events(self._session.send, requests.request_for(self.endpoint, "POST", path, body, stream=True))
+        request = requests.request_for(self.endpoint, "POST", path, body, stream=True)
+        return answers.events(self._session.send, request, self._warn_once)
 
     # What is free -------------------------------------------------------------------------------------------
 
@@ -122,7 +133,12 @@ class Client:
 
     def _poll(self, task_id: str) -> JSON:
         request = requests.request_for(self.endpoint, "GET", requests.task_path(task_id))
-        return answers.answer(self._session.send, request, is_poll=True)
+        return answers.answer(self._session.send, request, is_poll=True, warn=self._warn_once)
 
     def _ask(self, method: str, path: str) -> JSON:
         return answers.answer(self._session.send, requests.request_for(self.endpoint, method, path))
+
+    def _warn_once(self, text: str) -> None:
+        if text not in self._warned:
+            self._warned.add(text)
+            self._warn(text)
