@@ -148,6 +148,10 @@ class Redaction(unittest.TestCase):
         self.assertEqual(strict_json.load("[NaN, -Infinity, 1e999, 1.5, 2]", tolerant=True), [None, None, None, 1.5, 2])
         self.assertEqual(strict_json.load("[" * 64 + "]" * 64), strict_json.load(b"[" * 64 + b"]" * 64))
 
+    def test_an_answer_of_millions_of_parts_is_not_unpacked(self) -> None:
+        self.assertIsNone(strict_json.load_object(b'{"x": [' + b"{}," * strict_json.MOST_PARTS + b"{}]}"))
+        self.assertEqual(strict_json.load_object(b'{"x": [{},{}]}'), {"x": [{}, {}]})
+
     def test_values_are_made_safe_before_they_are_cut(self) -> None:
         value = {"a": [f"{'x' * 490} {KEY}", 1, None], KEY: "\x1b"}
         shown = redact.each_text(value, redact.shortened)
