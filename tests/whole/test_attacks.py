@@ -30,7 +30,7 @@ from qianwen.sandbox import placeholder
 from qianwen.sandbox.server import Server, running
 from qianwen.sandbox.standin import Incoming, Reply
 
-from .. import SCRIPTS
+from .. import IS_SAMPLE, SCRIPTS
 from ..support import DATA, PHOTO, Case, Ran, Recording, Script, answer
 
 CANARY = "sk-ws-H.CANARY7.x9Qp-Zt_4kLm2VbN8wRs6Yd.0f3a"
@@ -738,7 +738,9 @@ class Attacks(Attacked):
         self.run_all(INPUTS)
 
     def test_the_service_repeats_the_key(self) -> None:
-        self.run_all(ECHOES, CANARY, LEGACY, ODD)
+        self.run_all(ECHOES, CANARY)
+        for start, key in enumerate((LEGACY, ODD)):
+            self.run_all(ECHOES[start::3] if IS_SAMPLE else ECHOES, key)
 
     def test_answers_that_are_no_json(self) -> None:
         self.run_all(NO_JSON)
