@@ -26,7 +26,7 @@ from qianwen.sandbox.server import running
 from qianwen.sandbox.standin import Incoming, Reply, StandIn
 
 from .. import SCRIPTS
-from ..account.test_store import RUN
+from ..account import RUN
 from ..support import KEY, Case, Ran, Recording, Script, answer
 
 ASYNC = ("x", "--async", "--output", "x.png")
