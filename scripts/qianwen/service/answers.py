@@ -48,7 +48,9 @@ def answer(send: Send, request: Request, is_poll: bool = False, warn: Callable[[
     """
     with _answered(send, request) as response:
         body, fault = _body(response)
-        answer = _parse(body, warn) or _salvaged(body, request, is_poll, warn)
+        answer = _parse(body, warn)
+        if answer is None:
+            answer = _salvaged(body, request, is_poll, warn)
         if answer is None and fault:
             raise _of_fault(fault, request) from fault
         if answer is None:
@@ -75,7 +77,9 @@ def events(send: Send, request: Request, warn: Callable[[str], None] = _silent) 
                 yield answer(lambda _: whole, request, warn=warn)
                 return
             for event, data in _frames(blocks):
-                frame = _parse(data, warn) or _salvaged(data, request, False, warn)
+                frame = _parse(data, warn)
+                if frame is None:
+                    frame = _salvaged(data, request, False, warn)
                 if frame is None:
                     continue
                 if event == "error" or complains(frame) or frame.get("code"):
