@@ -224,14 +224,11 @@ class Odd(unittest.TestCase):
     def test_an_answer_of_any_text_is_searched_in_linear_time(self) -> None:
         for piece in (b'"url":', b'"url":"\\"', b'"url":"\\x\\x"', b'{"url":[', b'"url":"' + b"\\" * 50, b"\xff"):
             with self.subTest(piece):
-                times = []
-                for size in (2**15, 2**18):
-                    body = piece * (size // len(piece))
-                    start = time.process_time()
-                    with self.assertRaises(UnknownOutcome):
-                        self.read(body)
-                    times.append(time.process_time() - start)
-                self.assertLess(times[1], 40 * times[0] + 0.1)
+                body = piece * (2**19 // len(piece))
+                began = time.thread_time()
+                with self.assertRaises(UnknownOutcome):
+                    self.read(body)
+                self.assertLess(time.thread_time() - began, 2)  # it takes a tenth of a second; its square, minutes
 
 
 STREAM = requests.request_for(ENDPOINT, "POST", "/services/x", BODY, stream=True)
