@@ -53,10 +53,24 @@ class DashScope:
         found = defaults.choose(catalog, ask.model, ask.fields, ask.kind, lambda: self._run.region)
 
         def inspect(text: str) -> Source:
-            return sources.inspect(text, self._run.environment.cwd)
+            now = 0.0 if ask.replay else self._run.environment.now()  # the links of a recording are old
+            return sources.inspect(text, self._run.environment.cwd, now, self._is_near)
 
         checked = validate.check(catalog, found, ask.fields, inspect, ask.wants_task, ask.submit_only, ask.kind)
         return changed(checked, warnings=(*checked.warnings, *self._warnings_of_the_region(checked)))
+
+    def _is_near(self) -> bool:
+        """Whether the service is a stand-in or a proxy of this machine or network, which can reach hosts there."""
+        from ..plain import addresses
+        from ..service import endpoint
+
+        if self._run.ask.sandbox or self._run.ask.replay:
+            return True
+        try:
+            base = endpoint.base_url(self._run.place, self._run.region)
+        except AuthError:
+            return False  # told before anything is sent
+        return addresses.is_near_host(addresses.host_of(base))
 
     def preview(self, checked: Checked) -> JSON:
         from ..service import endpoint

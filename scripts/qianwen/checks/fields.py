@@ -211,9 +211,11 @@ PAGE = r"https?://[^\s/?#\x00-\x1f\x7f@]+[^\s\x00-\x1f\x7f]*"
 
 def _link(param: Param, value: object, findings: Findings) -> object:
     """The address of a web page. We never open it, so only its form is checked."""
+    allowed = "the http:// or https:// address of a public page"
     if not (isinstance(value, str) and re.fullmatch(PAGE, value, re.IGNORECASE)):
-        allowed = "the http:// or https:// address of a public page"
         findings.problem(param.name, value, "format", "is not the address of a web page", allowed)
+    elif fault := findings.inspect(value).fault:
+        findings.problem(param.name, value, "format", fault, allowed)
     return value
 
 

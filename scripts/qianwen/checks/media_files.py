@@ -57,13 +57,15 @@ def _one(param: Param, path: str, value: object, findings: Findings) -> object:
         return value
     source = findings.inspect(value)
     findings.sources[path] = source
+    if source.doubt:
+        findings.warn(f"{path}: {source.doubt}")
     if source.fault:
         findings.problem(path, source.shown, "file", source.fault, nearest=source.nearest)
     elif source.scheme in ("file", "data"):
         _judge(param, path, source, findings)
     elif not source.text.isascii() and any(rule.ascii_url for rule in param.media):
         findings.problem(path, source.text, "format", "has characters outside ASCII", "a URL in ASCII")
-    return value
+    return source.text if source.scheme == "data" else value
 
 
 def _judge(param: Param, path: str, source: Source, findings: Findings) -> None:
@@ -198,7 +200,7 @@ def document(param: Param, value: object, findings: Findings) -> object:
     if source.scheme == "data":
         fault = NO_DATA_URL
     if fault:
-        findings.problem(param.name, source.shown, "file", fault, "a file or a URL")
+        findings.problem(param.name, source.shown, "file", fault, "a file or a URL", source.nearest)
     elif source.scheme == "file":
         _judge_document(param, source, findings)
     return value

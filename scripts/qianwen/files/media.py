@@ -182,21 +182,33 @@ def examine(stream: BinaryIO) -> Facts | None:
     return changed(facts, ends_early=True) if facts and lacks_its_end(stream, facts.type) else facts
 
 
-def probe_data_url(text: str) -> tuple[int, Facts | None]:
-    """(size in bytes, facts) of the content of a `data:<type>;base64,…` URL; its declared type is ignored.
+def data_of(text: str) -> bytes:
+    """The content of a `data:<type>;base64,…` URL; its declared type is ignored.
 
+    White space, URL-safe letters, percent signs and missing padding are understood.
     Raises ValueError with a message for the user.
     """
     import base64
 
     head, comma, encoded = text.partition(",")
-    if not comma or not head.lower().endswith(";base64"):
+    if not comma or not head.rstrip().lower().endswith(";base64"):
         raise ValueError("is not a data:<type>;base64,<bytes> URL")
+    if "%" in encoded:
+        from urllib.parse import unquote
+
+        encoded = unquote(encoded)
+    encoded = "".join(encoded.split()).translate({ord("-"): "+", ord("_"): "/"}).rstrip("=")
     try:
-        data = base64.b64decode(encoded, validate=True)
+        return base64.b64decode(encoded + "=" * (-len(encoded) % 4), validate=True)
     except ValueError:
         raise ValueError("is not valid base64") from None
-    return len(data), examine(io.BytesIO(data))
+
+
+def data_url(data: bytes, media_type: str) -> str:
+    """The one form of a data: URL that the API documents (RFC 2397)."""
+    import base64
+
+    return f"data:{media_type};base64,{base64.b64encode(data).decode('ascii')}"
 
 
 def bare_base64(text: str) -> str:
