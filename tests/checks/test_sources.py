@@ -12,7 +12,7 @@ from urllib.parse import quote
 from qianwen.checks import sources
 from qianwen.files.media import probe_bytes
 from qianwen.models.catalog import Source
-from qianwen.plain import addresses, paths
+from qianwen.plain import locations
 from qianwen.sandbox import placeholder
 
 from ..support import Case
@@ -63,18 +63,18 @@ class Links(unittest.TestCase):
     def test_what_stands_in_the_link_is_believed(self) -> None:
         for url, words, nearest in LINKS:
             with self.subTest(url):
-                fault, meant = addresses.fault(url, NOW, lambda: False)
+                fault, meant = locations.url_fault(url, NOW, lambda: False)
                 self.assertEqual((bool(fault), meant), (bool(words), nearest))
                 self.assertIn(words, fault)
                 if meant:
-                    self.assertEqual(addresses.fault(meant, NOW, lambda: False), ("", None))
+                    self.assertEqual(locations.url_fault(meant, NOW, lambda: False), ("", None))
 
     def test_a_host_that_only_this_network_reaches(self) -> None:
         for host, is_near in HOSTS:
             for url in (f"http://{host}/a.png", f"https://{host}:8443/a.png", f"https://u:p@{host}?a", f"https://{host}#x"):  # fmt: skip
                 with self.subTest(url):
-                    self.assertEqual("cannot reach" in addresses.fault(url, NOW, lambda: False)[0], is_near)
-                    self.assertEqual(addresses.fault(url, NOW, lambda: True)[0], "")
+                    self.assertEqual("cannot reach" in locations.url_fault(url, NOW, lambda: False)[0], is_near)
+                    self.assertEqual(locations.url_fault(url, NOW, lambda: True)[0], "")
 
     def test_doubts_only_warn(self) -> None:
         for url, words in (
@@ -86,8 +86,8 @@ class Links(unittest.TestCase):
             ("http://localhost/a.png", ""),
         ):
             with self.subTest(url):
-                self.assertEqual(bool(addresses.doubt(url)), bool(words))
-                self.assertIn(words, addresses.doubt(url))
+                self.assertEqual(bool(locations.url_doubt(url)), bool(words))
+                self.assertIn(words, locations.url_doubt(url))
 
     def test_a_long_link_costs_no_more_than_its_length(self) -> None:
         started = time.thread_time()
@@ -96,8 +96,8 @@ class Links(unittest.TestCase):
             "https://" + "@" * 5_000_000,
             "https://a.com/" + "\\" * 5_000_000,
         ):
-            addresses.fault(url, NOW, lambda: False)
-            addresses.doubt(url)
+            locations.url_fault(url, NOW, lambda: False)
+            locations.url_doubt(url)
         self.assertLess(time.thread_time() - started, 1)
 
 
@@ -208,7 +208,7 @@ class Meant(Case):
         started = time.thread_time()
         for text in ("a/" * 2000, "[" * 4000, "![" * 2000, "(" * 4000, "\\" * 4000, "$" * 4000, "," * 4000):
             self.assertTrue(self.look(text).fault)
-            paths.meant(text * 100, str(self.cwd / text), str(self.cwd))
+            locations.path_meant(text * 100, str(self.cwd / text), str(self.cwd))
         self.assertLess(time.thread_time() - started, 3)
 
 

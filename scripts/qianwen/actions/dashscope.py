@@ -61,7 +61,7 @@ class DashScope:
 
     def _is_near(self) -> bool:
         """Whether the service is a stand-in or a proxy of this machine or network, which can reach hosts there."""
-        from ..plain import addresses
+        from ..plain import locations
         from ..service import endpoint
 
         if self._run.ask.sandbox or self._run.ask.replay:
@@ -70,7 +70,7 @@ class DashScope:
             base = endpoint.base_url(self._run.place, self._run.region)
         except AuthError:
             return False  # told before anything is sent
-        return addresses.is_near_host(addresses.host_of(base))
+        return locations.is_near_host(locations.host_of(base))
 
     def preview(self, checked: Checked) -> JSON:
         from ..service import endpoint

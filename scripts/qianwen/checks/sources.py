@@ -79,10 +79,10 @@ def _inspect_url(text: str, scheme: str, now: float, is_near: Callable[[], bool]
         return Source(text, scheme, fault="is not a complete URL: it needs a host and no spaces")
     if scheme == "oss":
         return Source(text, scheme)
-    from ..plain import addresses
+    from ..plain import locations
 
-    fault, nearest = addresses.fault(text, now, is_near)
-    return Source(text, scheme, fault=fault, nearest=nearest, doubt="" if fault else addresses.doubt(text))
+    fault, nearest = locations.url_fault(text, now, is_near)
+    return Source(text, scheme, fault=fault, nearest=nearest, doubt="" if fault else locations.url_doubt(text))
 
 
 def _unreadable(text: str, path: str, cwd: str, error: OSError | ValueError) -> Source:
@@ -96,10 +96,10 @@ def _unreadable(text: str, path: str, cwd: str, error: OSError | ValueError) -> 
     if not isinstance(error, (FileNotFoundError, NotADirectoryError)):
         reason = getattr(error, "strerror", None) or str(error)
         return Source(text, "file", fault=f"cannot be read: {reason}")
-    from ..plain import paths
+    from ..plain import locations
 
-    why, nearest = paths.meant(text, path, cwd)
-    return Source(text, "file", fault=f"does not exist (looked for {paths.visible(path)}){why}", nearest=nearest)
+    why, nearest = locations.path_meant(text, path, cwd)
+    return Source(text, "file", fault=f"does not exist (looked for {locations.visible(path)}){why}", nearest=nearest)
 
 
 def _inspect_data_url(text: str) -> Source:
