@@ -234,3 +234,11 @@ class Told(Case):
         text = base64.b64encode(placeholder.png(640, 480, "x", [])).decode()
         ran = self.json("x", "--image", f"data:;base64,{text}", "--dry-run")
         self.assertIn("data:image/png;base64,", str(ran))
+
+    @unittest.skipIf(os.name == "nt", "no such names there")
+    def test_control_characters_of_a_name_never_reach_the_terminal(self) -> None:
+        name = "ev\x1b[31mil\u202e.png"
+        self.picture(name)
+        for ran in (self.image("x", "--image", name, "--dry-run"), self.image("x", "--image", name + "x", "--dry-run")):
+            for control in ("\x1b", "\u202e"):
+                self.assertNotIn(control, ran.stdout + ran.stderr)

@@ -499,6 +499,25 @@ class Pictures(Case):
         self.assertIn("nothing is painted", " ".join(check("wanx2.1-imageedit", top_scale=1.0, **fields).warnings))
         self.assertEqual(check("wanx2.1-imageedit", left_scale=1.5, **fields).warnings, ())
 
+    def test_an_edit_with_fewer_pixels_than_its_picture_is_told(self) -> None:
+        large, usual = str(self.picture("large.png", 2400, 1800)), str(self.picture("usual.png", 1100, 1000))
+        for model, fields, words in (
+            (
+                "qwen-image-edit-plus",
+                {"reference_images": [large]},
+                "about 1024*1024 pixels, fewer than its 2400*1800; size may have up to 2048*2048",
+            ),
+            ("wan2.5-i2i-preview", {"reference_images": [large]}, "about 1280*1280 pixels, fewer than its 2400*1800"),
+            ("qwen-image-edit-plus", {"reference_images": [large], "size": "2048*1536"}, ""),
+            ("qwen-image-edit-plus", {"reference_images": [usual]}, ""),
+            ("qwen-image-edit-plus", {"reference_images": [large, usual]}, ""),  # the last one sets the shape
+            ("qwen-image-edit-plus", {"reference_images": [URL]}, ""),
+        ):
+            with self.subTest(model, fields=fields):
+                told = [text for text in check(model, prompt="x", **fields).warnings if "pixels" in text]
+                self.assertEqual(len(told), bool(words))
+                self.assertIn(words, "".join(told))
+
     def test_letters_that_were_lost_on_the_way(self) -> None:
         for prompt, is_lost, is_doubtful in (
             ("?????? ?????,??", True, False),

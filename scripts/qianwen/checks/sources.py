@@ -132,10 +132,11 @@ def replaced(values: Mapping[str, Any], urls: Mapping[str, str]) -> dict[str, An
 
 
 def named(source: Source) -> str:
-    """The path of a local file for a preview, in valid Unicode; it says so if the suffix does not fit the content."""
+    """The path of a local file for a preview, in characters that can be seen, and its format if the suffix differs."""
     from ..files import media
+    from ..plain.locations import visible
 
-    path = source.path.encode("utf-8", "backslashreplace").decode()
+    path = visible(source.path)
     suffix = media.SUFFIXES.get(source.facts.type, "") if source.facts else ""
     return path if media.same_kind(os.path.splitext(path)[1], suffix) else f"{path} as {suffix}"
 

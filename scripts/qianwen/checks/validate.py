@@ -196,6 +196,7 @@ def check(
     _check_characters(values, findings)
     facts = {path: source.facts for path, source in findings.sources.items() if source.facts}
     _apply_rules(mode, values, facts, findings)
+    _tell_of_shrinking(mode, values, facts, findings)
     shape = _route(mode, found.id, wants_task, needs_task, findings)
     if findings.problems:
         raise InvalidRequest(findings.problems, hint=_hint(catalog, found.model, mode, findings.problems))
@@ -360,6 +361,30 @@ def _apply_rules(mode: Mode, values: dict[str, Any], facts: Mapping[str, Facts],
                 findings.problems.append(changed(finding, path=findings.names.get(finding.path, finding.path)))
             else:
                 findings.warn(finding)
+
+
+MUCH_SMALLER = 0.75  # of the area of the input picture
+
+
+def _tell_of_shrinking(mode: Mode, values: Values, facts: Mapping[str, Facts], findings: Findings) -> None:
+    """Without a size, some models make an edit of the same shape but with fewer pixels than the picture has."""
+    param = mode.param("size")
+    pictures = [fact for fact in facts.values() if fact.type.startswith("image/") and fact.width]
+    if param is None or param.size is None or not param.size.follows or values.get("size") or not pictures:
+        return
+    last, area = pictures[-1], param.size.follows
+    if area < last.width * last.height * MUCH_SMALLER:
+        most = param.size.area[1] if param.size.area else (param.size.side or (0, 0))[1] ** 2
+        more = f"; size may have up to {_square(most)} of them" if most > area else ""
+        own = f"{last.width}*{last.height}"
+        findings.note(
+            f"the result has the shape of the picture but about {_square(area)} pixels, fewer than its {own}{more}"
+        )
+
+
+def _square(area: int) -> str:
+    side = round(area**0.5)
+    return f"{side}*{side}"
 
 
 def _route(mode: Mode, model_id: str, wants_task: bool, needs_task: bool, findings: Findings) -> str:
