@@ -499,6 +499,11 @@ class Pictures(Case):
         self.assertIn("nothing is painted", " ".join(check("wanx2.1-imageedit", top_scale=1.0, **fields).warnings))
         self.assertEqual(check("wanx2.1-imageedit", left_scale=1.5, **fields).warnings, ())
 
+    def test_the_body_of_the_api_is_told_from_a_request(self) -> None:
+        told = problems("wan2.6-t2i", prompt="x", input={"messages": []}, parameters={})
+        self.assertEqual([problem.path for problem in told], ["input", "parameters"])
+        self.assertIn("a request here is flat", told[0].message)
+
     def test_an_edit_with_fewer_pixels_than_its_picture_is_told(self) -> None:
         large, usual = str(self.picture("large.png", 2400, 1800)), str(self.picture("usual.png", 1100, 1000))
         for model, fields, words in (
