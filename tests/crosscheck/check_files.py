@@ -307,6 +307,8 @@ ROWS = (
     Row("sony.w64", "sound", TONE, "refused: is Wave64"),
     Row("named-wav.wav", "sound", f"{TONE} -f w64", "refused: is Wave64"),
     Row("mono.wav", "sound", f"{TONE} -ar 22050 -ac 1"),
+    Row("ima.wav", "sound", f"{TONE} -c:a adpcm_ima_wav"),
+    Row("mp3-inside.wav", "sound", f"{TONE} -c:a libmp3lame"),
     Row("adpcm.wav", "sound", f"{TONE} -c:a adpcm_ms"),
     Row("minute.wav", "sound", "-f lavfi -i sine -t 60 -ar 8000", "refused: lasts 60.0 s"),
     Row("xing.mp3", "sound", TONE),
