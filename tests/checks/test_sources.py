@@ -242,3 +242,8 @@ class Told(Case):
         for ran in (self.image("x", "--image", name, "--dry-run"), self.image("x", "--image", name + "x", "--dry-run")):
             for control in ("\x1b", "\u202e"):
                 self.assertNotIn(control, ran.stdout + ran.stderr)
+
+    def test_a_file_that_is_given_twice_is_one_upload(self) -> None:
+        self.picture("a.png", 640, 480)
+        shown = self.image("x", "--image", "a.png", "--image", "a.png", "--dry-run").stdout
+        self.assertEqual(shown.count("# uploads first: "), 1)

@@ -171,6 +171,7 @@ def _preview_lines(preview: JSON) -> list[str]:
         f"{name}: {value}" for name, value in request["headers"].items()
     ]
     files = [f"# uploads first: {visible(upload['path'])} ({upload['bytes']} bytes)" for upload in preview["uploads"]]
+    files = list(dict.fromkeys(files))  # a file that several fields name is uploaded once
     body = json.dumps(request["body"], ensure_ascii=False, indent=2)
     return [
         *head,

@@ -18,6 +18,7 @@ _MARKS = (
     (b"\xff\xfe", "utf-16"),
     (b"\xfe\xff", "utf-16"),
 )
+_PIECE_OF_UTF_16 = rb"(?:[ -~]\0){4}|(?:\0[ -~]){4}"
 LOST = "\ufffd"
 
 
@@ -29,11 +30,12 @@ def decoded(data: bytes) -> str:
 
 def read_somehow(data: bytes) -> str:
     """The same without errors, for settings, whose letters are ASCII: also UTF-16 without its mark, or only in part."""
+    if not data.startswith(tuple(mark for mark, _ in _MARKS)) and re.search(_PIECE_OF_UTF_16, data):
+        data = data.replace(b"\0", b"")
     try:
-        text = decoded(data)
+        return decoded(data)
     except UnicodeError:
-        text = LOST
-    return data.replace(b"\0", b"").decode("utf-8", "replace") if LOST in text or "\0" in text else text
+        return data.decode("utf-8", "replace")
 
 
 def assignments(text: str) -> Iterator[tuple[str, str]]:
