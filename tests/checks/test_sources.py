@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
+import re
 import sys
 import time
 import unittest
@@ -247,3 +248,14 @@ class Told(Case):
         self.picture("a.png", 640, 480)
         shown = self.image("x", "--image", "a.png", "--image", "a.png", "--dry-run").stdout
         self.assertEqual(shown.count("# uploads first: "), 1)
+
+    def test_a_result_whose_link_is_over_is_still_here_as_a_file(self) -> None:
+        with self.standin():
+            made = self.json("a cat")["files"][0]
+            over = re.sub(r"Expires=\d+", "Expires=100000000", made["url"])
+            self.assertNotEqual(over, made["url"])
+            (problem,) = self.json("make it snow", "--image", over, code=3)["problems"]
+            self.assertEqual(problem["nearest"], made["path"])
+            os.remove(made["path"])
+            (problem,) = self.json("make it snow", "--image", over, code=3)["problems"]
+            self.assertIsNone(problem["nearest"])

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 # URLs -----------------------------------------------------------------------------------------------------
 
+EXPIRED = "expired"  # begins the fault of a link that is over
 LONGEST_URL = 16_384  # characters that are looked at; no server takes more
 
 # (fields of which one marks a signed link, the field that it then needs too), in lower case. The first form shares its
@@ -51,7 +52,7 @@ def url_fault(url: str, now: float, is_near: Callable[[], bool]) -> tuple[str, s
         return "is the beginning of a signed link: a shell ends a word at &, so put the whole link in quotes", None
     end = _end(fields)
     if end is not None and end < now:
-        return f"expired on {_day(end)}: give the file itself, or a new link", None
+        return f"{EXPIRED} on {_day(end)}: give the file itself, or a new link", None
     host = host_of(url)
     if is_near_host(host) and not is_near():
         return f"is at {host}, which the service cannot reach: download it and give the file", None
