@@ -499,6 +499,19 @@ class Pictures(Case):
         self.assertIn("nothing is painted", " ".join(check("wanx2.1-imageedit", top_scale=1.0, **fields).warnings))
         self.assertEqual(check("wanx2.1-imageedit", left_scale=1.5, **fields).warnings, ())
 
+    def test_a_picture_that_the_prompt_names_is_missing(self) -> None:
+        for prompt, pictures, is_told in (
+            ("put the hat of image 3 on the cat of Image 1", 2, True),
+            ("把图3的帽子给图1的猫", 2, True),
+            ("put the hat of image 2 on the cat of image 1", 2, False),
+            ("an image 1024 wide", 1, False),
+            ("three images", 1, False),
+        ):
+            with self.subTest(prompt):
+                told = check("wan2.7-image", prompt=prompt, reference_images=[URL] * pictures).warnings
+                self.assertEqual("speaks of image 3" in " ".join(told), is_told)
+        self.assertEqual(check("wan2.6-t2i", prompt="image 3 of a series").warnings, ())
+
     def test_the_body_of_the_api_is_told_from_a_request(self) -> None:
         told = problems("wan2.6-t2i", prompt="x", input={"messages": []}, parameters={})
         self.assertEqual([problem.path for problem in told], ["input", "parameters"])

@@ -197,6 +197,7 @@ def check(
     facts = {path: source.facts for path, source in findings.sources.items() if source.facts}
     _apply_rules(mode, values, facts, findings)
     _tell_of_shrinking(mode, values, facts, findings)
+    _tell_of_missing_pictures(values, findings)
     shape = _route(mode, found.id, wants_task, needs_task, findings)
     if findings.problems:
         raise InvalidRequest(findings.problems, hint=_hint(catalog, found.model, mode, findings.problems))
@@ -383,6 +384,15 @@ def _tell_of_shrinking(mode: Mode, values: Values, facts: Mapping[str, Facts], f
         findings.note(
             f"the result has the shape of the picture but about {_square(area)} pixels, fewer than its {own}{more}"
         )
+
+
+def _tell_of_missing_pictures(values: Values, findings: Findings) -> None:
+    import re
+
+    given = len(listed(values, "reference_images"))
+    numbers = re.findall(r"(?i)(?:\bimage ?|图片? ?)(\d{1,2})(?!\d)", str(values.get("prompt") or "")) if given else []
+    if numbers and max(map(int, numbers)) > given:
+        findings.warn(f"the prompt speaks of image {max(map(int, numbers))}, and the number of pictures is {given}")
 
 
 def _square(area: int) -> str:
