@@ -266,6 +266,7 @@ class Inputs(Case):
             ("empty.png", "empty"),
             ("folder", "is a folder"),
             ("a\0b", "cannot be read"),
+            ("~a\0b", "cannot be read"),
             ("x" * 5000, "cannot be read"),
             ("s3://bucket/x.png", "s3:"),
             ("", "is a folder"),

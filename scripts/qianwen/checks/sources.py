@@ -50,7 +50,10 @@ def local_path(text: str) -> str:
 
         text = unquote(re.sub(r"^file:(//(localhost(?=/))?)?", "", text, flags=re.IGNORECASE))
         text = re.sub(r"^/(?=[A-Za-z]:)", "", text)  # file:///C:/cat.png
-    return os.path.expanduser(text)
+    try:
+        return os.path.expanduser(text)
+    except ValueError:
+        return text  # a NUL; opening it will say so
 
 
 def _inspect_file(text: str, path: str, cwd: str) -> Source:

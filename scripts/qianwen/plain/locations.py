@@ -165,7 +165,7 @@ def path_meant(text: str, path: str, cwd: str) -> tuple[str, str | None]:
 
     text: as it was given.  path: the absolute path that was looked for.  cwd: the base of relative paths.
     """
-    if max(len(text), len(path)) > LONGEST_PATH:
+    if max(len(text), len(path)) > LONGEST_PATH or "\0" in text:
         return "", None
     for spelled in _unwrapped(text):
         if re.fullmatch(_URL, spelled, re.IGNORECASE):
