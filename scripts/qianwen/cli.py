@@ -142,8 +142,10 @@ class _Process:
             self.progress.always(f"Hint: {error.hint}")
         if "next" in reply:
             self.progress.always(f"Continue with: {reply['next']}")
-        if run.ask.print_response:
-            self._print_json(reply)
+        saved = answer.lines(run.outcome, run.ask) if run.outcome.parts else []
+        is_written = self._print_json(reply) if run.ask.print_response else self._print_lines(saved)
+        if is_written and run.outcome.parts:
+            run.deliver()  # those that are finished
         write(run.environment.stderr, "")
         return error.exit_code
 
@@ -154,8 +156,11 @@ class _Process:
         run = self.run
         if run.ask.print_response:
             return self._print_json(answer.success(run.outcome, run.ask, run.environment))
-        lines = self.progress.clean(answer.lines(run.outcome, run.ask))
-        return write(run.environment.stdout, "".join(f"{line}\n" for line in lines))
+        return self._print_lines(answer.lines(run.outcome, run.ask))
+
+    def _print_lines(self, lines: list[str]) -> bool:
+        lines = self.progress.clean(lines)
+        return write(self.run.environment.stdout, "".join(f"{line}\n" for line in lines))
 
     def _print_json(self, reply: object) -> bool:
         import json
@@ -225,10 +230,9 @@ def _show_tasks(run: Run) -> None:
     from .account.purchase import OPEN
 
     run.outcome.tasks = report.recent(run.account, run.environment.now())
-    if run.account.trouble:
-        run.warn(f"part of the account could not be read: {run.account.trouble}")
     if any(row["state"] in OPEN for row in run.outcome.tasks):
         run.outcome.next_flags = ("--resume",)
+    run.account.complain()
 
 
 def _way(run: Run) -> Way:
