@@ -36,7 +36,7 @@ _LEGAL_IN_A_TARGET = "%/:?#[]@!$&'()*+,;=~"
 READY_SECONDS = 5.0  # a server may give up a connection on which nothing was sent for longer
 TLS_SEND_BYTES = 64 * 1024
 _HEADER_LINE = re.compile(r"[\x20-\x7e]+")
-_CHUNK = re.compile(rb"[ \t]*[0-9A-Fa-f]+[ \t]*(?:[;\r\n]|\Z)|\Z")  # the size that a chunk begins with
+_CHUNK = rb"[ \t]*[0-9A-Fa-f]+[ \t]*(?:[;\r\n]|\Z)|\Z"  # the size that a chunk begins with
 
 
 class Transport:
@@ -283,7 +283,7 @@ class _Answer(http.client.HTTPResponse):
             self.headers = self.msg = None  # type: ignore[assignment]  # lets `begin` read another head
             super().begin()
         length = self.headers.get("Content-Length", "")
-        if self.chunked and length.isascii() and length.isdigit() and not _CHUNK.match(self.fp.peek(1)):
+        if self.chunked and length.isascii() and length.isdigit() and not re.match(_CHUNK, self.fp.peek(1)):
             self.chunked, self.length = False, int(length)
 
 
