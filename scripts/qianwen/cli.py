@@ -61,6 +61,7 @@ class _Process:
         self.progress = Progress(environment.stderr, ask.quiet)
         self.progress.secrets = tuple(filter(None, map(environment.env.get, KEY_NAMES)))
         self.run = Run(catalog, ask, environment, self.progress)
+        environment.place.warn = self.run.warn
 
     def go(self) -> int:
         code = self._work()

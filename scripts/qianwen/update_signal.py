@@ -306,14 +306,9 @@ def _change(project: Project, edit: Callable[[State], State | None], patience: f
 
 def _read(path: str) -> bytes:
     """The content of a small regular file; does not follow a link. Raises OSError."""
-    from .files.safe_open import open_regular
+    from .files.safe_open import read_theirs
 
-    no_link = getattr(os, "O_NOFOLLOW", 0)
-    with open(path, "rb", opener=lambda name, flags: open_regular(name, flags | no_link)) as stream:
-        data = stream.read(LARGEST_FILE + 1)
-    if len(data) > LARGEST_FILE:
-        raise OSError(f"{path} is too large")
-    return data
+    return read_theirs(path, LARGEST_FILE, follow=False)
 
 
 def _object(text: bytes) -> State:

@@ -578,12 +578,12 @@ class Recording(Case):
 
     def test_a_disk_that_takes_no_more_costs_the_recording_and_not_the_run(self) -> None:
         full = OSError(28, "No space left on device")
-        with self.standin(), mock.patch.object(cassette, "write_whole", side_effect=full):
+        with self.standin(), mock.patch.object(cassette.file, "write", side_effect=full):
             reply = self.video_json("x", "--record", "a.json", "--output", "x.mp4")
         told = [warning for warning in reply["warnings"] if "No space left" in warning]
         self.assertEqual(len(told), 1, reply["warnings"])
         self.assertTrue((self.cwd / "x.mp4").is_file())
-        with self.standin(), mock.patch.object(cassette._Tee, "_begin", side_effect=full):
+        with self.standin(), mock.patch.object(cassette.file, "new_body", side_effect=full):
             self.video_json("x", "--record", "b.json", "--output", "y.mp4")
         self.assertTrue((self.cwd / "y.mp4").is_file())
         broke = read(self.cwd / "b.json")["exchanges"][-1]["response"]["broke"]
@@ -595,11 +595,17 @@ class Recording(Case):
         self.assertTrue((self.cwd / "x.png").is_file())
         self.assertEqual(len([warning for warning in reply["warnings"] if "is incomplete" in warning]), 1)
 
-    def test_an_earlier_recordings_bodies_go(self) -> None:
+    def test_an_earlier_recordings_bodies_stay_and_serve_again(self) -> None:
+        """This run did not make them."""
         with self.standin():
             self.video_json("x", "--record", "tape.json")
+            (body,) = (self.cwd / "tape.files").iterdir()
+            before = body.stat()
             self.json("x", "--record", "tape.json", "--overwrite")
-        self.assertEqual(list((self.cwd / "tape.files").iterdir()), [])
+            self.video_json("x", "--record", "tape.json", "--overwrite", "--again")
+        self.assertEqual(list((self.cwd / "tape.files").iterdir()), [body])
+        self.assertEqual((body.stat().st_ino, body.stat().st_mtime_ns), (before.st_ino, before.st_mtime_ns))
+        self.video_json("x", "--replay", "tape.json")
 
     def test_the_variables_do_the_same(self) -> None:
         with self.standin():

@@ -9,11 +9,11 @@ from __future__ import annotations
 import errno
 import json
 import os
-import stat
 import time
 
 from ..errors import Unavailable
 from ..files import locks
+from ..files.safe_open import make_ours
 from ..plain.record import fields_of
 from .purchase import DONE, MADE, OPEN, OPEN_SECONDS, PATIENCE, SUBMITTING, UNKNOWN, WAITING, Kept, Purchase, moment_of
 
@@ -278,12 +278,7 @@ class Account:
         """A connection to the file, made and brought to this version when it is new."""
         import sqlite3
 
-        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | os.O_NONBLOCK, 0o600)
-        try:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise OSError(errno.EINVAL, "it is not a regular file")
-        finally:
-            os.close(descriptor)
+        os.close(make_ours(self._path, may_exist=True))
         database = sqlite3.connect(self._path, timeout=seconds, isolation_level=None, check_same_thread=False)
         try:
             database.text_factory = _text

@@ -9,6 +9,7 @@ import os
 import re
 import stat
 
+from ..files.safe_open import open_theirs
 from ..models.catalog import Source
 
 TYPE_CHECKING = False
@@ -60,7 +61,7 @@ def _inspect_file(text: str, path: str) -> Source:
             return Source(text, "file", path, fault="is not a regular file")
         if status.st_size == 0:
             return Source(text, "file", path, fault="is an empty file")
-        with open(path, "rb") as stream:
+        with open_theirs(path) as stream:
             facts = media.examine(stream)
             stream.seek(0)
             head = stream.read(documents.HEAD_BYTES)
@@ -137,7 +138,7 @@ def identity(source: Source) -> str:
 
     digest = hashlib.sha256()
     try:
-        with open(source.path, "rb") as stream:
+        with open_theirs(source.path) as stream:
             while block := stream.read(BLOCK_BYTES):
                 digest.update(block)
     except OSError:
@@ -149,7 +150,7 @@ def inline(source: Source) -> str:
     """A small local file as a data: URL (RFC 2397). Raises OSError."""
     import base64
 
-    with open(source.path, "rb") as stream:
+    with open_theirs(source.path) as stream:
         data = base64.b64encode(stream.read(source.bytes)).decode("ascii")
     return f"data:{source.facts.type if source.facts else 'application/octet-stream'};base64,{data}"
 

@@ -9,7 +9,7 @@ import errno
 import os
 import time
 
-from .safe_open import remove
+from .safe_open import make_ours, remove
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def take(path: str, lasting: bool = False) -> Lock | None:
     lasting: keep the file when the lock is released.
     """
     for _ in range(MOST_TRIES):
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NONBLOCK", 0), 0o600)
+        descriptor = make_ours(path, may_exist=True)
         try:
             if not _try_to_lock(descriptor):
                 os.close(descriptor)

@@ -12,10 +12,11 @@ if TYPE_CHECKING:
 DEEPEST = 64
 
 
-def load(text: str | bytes, tolerant: bool = False) -> Any:
+def load(text: str | bytes, tolerant: bool = False, deepest: int = DEEPEST) -> Any:
     """The value of a JSON text. Raises ValueError, with a message for the user, if it is not valid.
 
     tolerant: read NaN and infinite numbers as null instead of raising; for answers, which may have been paid for.
+    deepest: how many levels of lists and objects may stand in each other.
     """
 
     def number(digits: str) -> float | None:
@@ -30,7 +31,7 @@ def load(text: str | bytes, tolerant: bool = False) -> Any:
         value = json.loads(text, parse_constant=number, parse_float=number)
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
-    if _is_deep(value):
+    if _is_deep(value, deepest):
         raise ValueError("it is nested too deeply")
     return value
 
@@ -44,9 +45,9 @@ def load_object(text: str | bytes) -> dict[str, Any] | None:
     return value if isinstance(value, dict) else None
 
 
-def _is_deep(value: object) -> bool:
+def _is_deep(value: object, deepest: int) -> bool:
     level = [value]
-    for _ in range(DEEPEST):
+    for _ in range(deepest):
         level = [
             inner
             for outer in level
