@@ -39,11 +39,13 @@ class Setting:
 
     source: in words, for messages.
     trusted: False for a value from a `.env` file, which any downloaded project may hold.
+    file: the path of that file, "" for a value from elsewhere.
     """
 
     value: str
     source: str
     trusted: bool
+    file: str = ""
 
 
 class Place:
@@ -171,12 +173,12 @@ def lookup_all(place: Place, names: tuple[str, ...]) -> Iterator[Setting]:
     for path, entries in place.files:
         for name in names:
             if entries.get(name):
-                yield Setting(entries[name], f"{name} in {path}", trusted=False)
+                yield Setting(entries[name], f"{name} in {path}", trusted=False, file=path)
 
 
 def output_folder(place: Place) -> str:
     """`OUTPUT_DIR`, "output" if it is not set. One from a `.env` file counts only below the project."""
-    for setting in find_all(place, ("OUTPUT_DIR",)):
+    for setting in lookup_all(place, ("OUTPUT_DIR",)):
         if setting.trusted or _is_below(_project(place), os.path.join(place.cwd, os.path.expanduser(setting.value))):
             return setting.value
         place.warn(f"{setting.source} is ignored: it leads out of the project; set it in the environment instead")

@@ -39,6 +39,7 @@ ODD = 'proxy+key/with="odd"\\shape&42%'
 SECRET = "BucketCanary0Qw7Zk3LmT9xV1sR"  # of the user's own OSS bucket
 STORAGE = "storage.oss-cn-beijing.aliyuncs.com"
 EVIL = "https://evil.example"
+OUTSIDE = "93.184.216.34"  # a public address, which is this machine for the tests
 PNG = placeholder.png(64, 64, "evil", [])
 
 
@@ -177,6 +178,7 @@ class Attacked(Case):
         self.attacker.forget()
         self.evil = f"127.0.0.1:{self.attacker.port}"
         self.believes = True
+        self.leads_to: dict[str, str] = {}  # host → IP address; every other name leads to OUTSIDE
 
     def filled(self, text: str) -> str:
         known = {"evil": self.evil, "key": self.key, "secret": SECRET, "home": str(self.home), "photo": str(PHOTO)}
@@ -262,7 +264,14 @@ class Attacked(Case):
             if host in ("127.0.0.1", "localhost", "::1"):
                 return look_up(host, port, *args, **more)
             ours = regions.is_public(host) or host == STORAGE
-            return look_up("127.0.0.1", server.server_address[1] if ours else self.attacker.port, *args, **more)
+            there = self.leads_to.get(host, OUTSIDE)
+            port = server.server_address[1] if ours else self.attacker.port
+            return [(*found[:4], (there, port)) for found in look_up("127.0.0.1", port, *args, **more)]
+
+        connect = socket.socket.connect
+
+        def come_here(sock: socket.socket, address: Any) -> None:
+            connect(sock, ("127.0.0.1", address[1]) if address[0] in (OUTSIDE, *self.leads_to.values()) else address)
 
         def believing(*_: Any, **__: Any) -> ssl.SSLContext:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -273,6 +282,7 @@ class Attacked(Case):
 
         with ExitStack() as stack:
             stack.enter_context(mock.patch("socket.getaddrinfo", led_astray))
+            stack.enter_context(mock.patch.object(socket.socket, "connect", come_here))
             stack.enter_context(mock.patch("ssl.create_default_context", believing))
             stack.enter_context(
                 mock.patch("os.fsync", lambda _: None)

@@ -133,6 +133,11 @@ class Connection:
 
     def _upload(self, files: list[Upload], model: str) -> list[str]:
         """The URLs of the files, in order: `oss://` in temporary storage, presigned https in the own bucket."""
+        key_file, bucket_file = self.client.endpoint.key_file, self._own.file if self._own else ""
+        if files and key_file:
+            self._run.note(f"local files are uploaded with the key from {key_file}")
+        if files and bucket_file:
+            self._run.note(f"local files are uploaded to the bucket that {bucket_file} names")
         for file in files:
             self._run.progress.say(f"Uploading {file.path} ({file.bytes / 1e6:.1f} MB)")
 
@@ -153,7 +158,7 @@ class Connection:
         from .. import regions
         from ..storage import results
 
-        return results.fetch(self.session.send, url, stream, regions.is_loopback_url(self.base), warn)
+        return results.fetch(self.session.send, url, stream, regions.is_loopback_url(self.base), warn, self.base)
 
     def keep(self, file: File, number: int, count: int) -> File:
         return file

@@ -118,10 +118,9 @@ class Run:
         """
         import time
 
-        from ..environment import lookup
+        from ..environment import output_folder
         from ..files import outputs
 
-        base = lookup(self.place, ("OUTPUT_DIR",))
-        folder = f"{base.value if base else 'output'}/{self.catalog.folder}"
+        folder = f"{output_folder(self.place)}/{self.catalog.folder}"
         stamp = time.strftime("%Y%m%d-%H%M%S", time.localtime(self.environment.now()))
         return outputs.plan(self.ask.output, folder, self.environment.cwd, prompt, stamp, self.ask.overwrite)

@@ -68,12 +68,12 @@ class Transport:
             head = _head(request)
         except ValueError as error:
             raise fault_of(error, sent=False) from error
-        connection, reused = self._connection(origin, request.billable)
+        connection, reused = self._connection(origin, request)
         try:
             return self._exchange(connection, origin, head, request)
         except Fault:
             if reused and request.method == "GET":
-                return self._exchange(self._open(origin), origin, head, request)
+                return self._exchange(self._open(origin, request), origin, head, request)
             raise
 
     def pause(self, seconds: float) -> None:
@@ -122,7 +122,7 @@ class Transport:
             response.refusal = _refusal(response)
         return response
 
-    def _connection(self, origin: Origin, billable: bool) -> tuple[_Connection, bool]:
+    def _connection(self, origin: Origin, request: Request) -> tuple[_Connection, bool]:
         """An idle connection that still works, else a new one; and whether it was used before."""
         now = self._clock()
         while True:
@@ -131,15 +131,15 @@ class Transport:
                 if not idle:
                     break
                 since, connection = idle.pop()
-            is_fresh = not billable or now - since < IDLE_SECONDS_FOR_PAID
+            is_fresh = not request.billable or now - since < IDLE_SECONDS_FOR_PAID
             if is_fresh and connection.sock.is_quiet():
                 return connection, True
             connection.close()
-        return self._open(origin), False
+        return self._open(origin, request), False
 
-    def _open(self, origin: Origin) -> _Connection:
+    def _open(self, origin: Origin, request: Request) -> _Connection:
         try:
-            sock, proxy = self._opener.open(origin)
+            sock, proxy = self._opener.open(origin, request.may_reach)
         except Fault as fault:
             raise self._over_or(fault) from fault.__cause__
         bounded = _BoundedSocket(sock, self._patience)
