@@ -147,16 +147,60 @@ class WhereItLooks(Installed):
         os.chown(self.script, 12345, 12345)  # whoever could change the program gains nothing
         self.assertEqual(self.said(), [NOT_INSTALLED])
 
-    def test_every_place_of_the_companion(self) -> None:
+    def test_a_companion_is_run_from_the_real_folder_of_this_installation_alone(self) -> None:
         copied = self.root / ".claude" / "skills" / SKILL / "scripts"
         copied.mkdir(parents=True)
         (copied / "image.py").touch()
-        for folder in ("skills/ops", ".agents/skills/ops", "skills", ".agents/skills", ".claude/skills"):
+        rows = (("skills/ops", False), (".agents/skills/ops", False), ("skills", False), (".agents/skills", False))
+        for folder, is_run in (*rows, (".claude/skills", True)):
             with self.subTest(folder):
-                scripts = self.companion(YES, folder)
-                self.assertIn(AVAILABLE, self.said(world=self.world(script=copied / "image.py")))
+                scripts = self.companion(TELLS, folder)
+                lines = self.said(world=self.world(script=copied / "image.py"))
+                self.assertEqual((AVAILABLE in lines, (scripts / "seen.json").exists()), (is_run, is_run))
+                self.assertNotIn(NOT_INSTALLED, lines)
                 shutil.rmtree(scripts.parent)
-                self.state_file.unlink()
+        self.assertEqual(self.state["last_interaction"], self.clock.moment)
+
+    @unittest.skipIf(os.name == "nt", "POSIX only")
+    def test_nothing_is_run_in_the_folder_one_works_in_or_in_a_repository_around_it(self) -> None:
+        seen = self.companion(TELLS)
+        (self.root / "deep" / "down").mkdir(parents=True)
+        for cwd, git, is_run in (
+            (self.root, "", False),
+            (self.root / ".agents" / "skills", "", False),
+            (self.root / "deep" / "down", "", True),  # nothing says that the folders above belong together
+            (self.root / "deep" / "down", "project", False),
+            (self.cwd, "cwd", True),
+        ):
+            with self.subTest(cwd=cwd, git=git):
+                if git:
+                    (self.folder / git / ".git").mkdir()
+                world = self.world()
+                world.place.cwd = str(cwd)
+                lines = self.said(world=world)
+                self.assertEqual((AVAILABLE in lines, (seen / "seen.json").exists()), (is_run, is_run))
+                if git:
+                    (self.folder / git / ".git").rmdir()
+                for path in (seen / "seen.json", self.state_file):
+                    path.unlink(missing_ok=True)
+        world = self.world()
+        world.place.cwd = world.place.home = str(self.folder)  # one's own home is nobody else's, even as a repository
+        (self.folder / ".git").mkdir()
+        self.assertIn(AVAILABLE, self.said(world=world))
+
+    @unittest.skipIf(os.name == "nt", "POSIX only")
+    def test_links_lead_to_no_companion_elsewhere(self) -> None:
+        elsewhere = self.folder / "elsewhere" / "qianwen-update-check"
+        (elsewhere / "scripts").mkdir(parents=True)
+        (elsewhere / "scripts" / "check_update.py").write_text(TELLS)
+        planted = self.skills / "qianwen-update-check"
+        planted.symlink_to(elsewhere)
+        self.assertEqual(self.said(), [])
+        planted.unlink()
+        (planted / "scripts").mkdir(parents=True)
+        (planted / "scripts" / "check_update.py").symlink_to(elsewhere / "scripts" / "check_update.py")
+        self.assertEqual(self.said(), [])
+        self.assertEqual(list(self.folder.rglob("seen.json")), [])
 
 
 class WhatItSays(Installed):
@@ -190,14 +234,16 @@ class WhatItSays(Installed):
 
     def test_how_the_checker_is_run(self) -> None:
         seen = self.companion(TELLS)
-        secrets = {"QWEN_TMP_OSS_AK_SECRET": "s", "GITHUB_TOKEN": "t", "QWEN_API_KEY": KEY}
+        secrets = {"QWEN_TMP_OSS_AK_SECRET": "s", "GITHUB_TOKEN": "t", "QWEN_API_KEY": KEY, "DB": "x://u:p@h"}
+        secrets.update(http_proxy="http://user:password@proxy:1", PYTHONPATH=str(self.folder), MY_THING="hidden")
         harmless = {"QWEN_SKILLS_REPO": "our-team/qianwen.ai", "HTTPS_PROXY": "http://proxy:1"}
         self.said(world=self.world({**secrets, **harmless}))
         told = json.loads((seen / "seen.json").read_text())
         self.assertEqual(told["argv"], [str(seen / "check_update.py"), "--print-response"])
         self.assertEqual(told["python"], sys.executable)
         self.assertEqual(told["cwd"], str(seen))
-        self.assertEqual({*secrets, "DASHSCOPE_API_KEY"} & set(told["env"]), set())
+        self.assertLessEqual(set(told["env"]), {*harmless, "PATH", "HOME", "USERPROFILE", "LC_CTYPE"})
+        self.assertEqual(told["env"]["HOME"], str(seen))
         self.assertLessEqual(harmless.items(), told["env"].items())
 
     def test_names_of_repositories_that_are_none_go_nowhere(self) -> None:

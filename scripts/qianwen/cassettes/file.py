@@ -147,8 +147,8 @@ def check_base(path: str, base: str) -> None:
     """Raises UsageError unless the base of the cassette at `path`, with its placeholders filled, is a URL."""
     try:
         parts = split(base)
-        if parts.scheme in ("http", "https") and parts.hostname and (parts.port or 1) and base.isprintable():
-            return
+        if parts.scheme in ("http", "https") and parts.hostname and parts.port != 0 and base.isprintable():
+            return  # `port` raises ValueError for one that is no port
     except ValueError:
         pass
     raise UsageError(f"the recording {path} is damaged: the file: base is not a URL", hint=_HINT)

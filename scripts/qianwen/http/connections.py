@@ -60,7 +60,11 @@ class Opener:
         scheme, host, port = origin
         proxy = proxy_for(scheme, host, port, self._env)
         tls = self._tls_for(origin) if scheme == "https" else None
-        sock = self._connect_tcp(proxy.host, proxy.port, proxy) if proxy else self._connect_tcp(host, port, None, may_reach)
+        sock = (
+            self._connect_tcp(proxy.host, proxy.port, proxy)
+            if proxy
+            else self._connect_tcp(host, port, None, may_reach)
+        )
         try:
             if proxy:
                 self._tunnel(sock, host, port, proxy)

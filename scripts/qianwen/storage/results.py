@@ -83,7 +83,7 @@ def fetch(
 
 
 def fetchable(url: str, loopback: bool, warn: Callable[[str], None] = lambda _: None, api: str = "") -> str:
-    """The URL to download: https at its usual port, or loopback http where that is allowed. Warns about an unusual host.
+    """The URL to download: https at its usual port, or loopback http if allowed. Warns about an unusual host.
 
     Raises OutputError for any other URL, and for a host that is an address on no public network.
     """
@@ -96,16 +96,22 @@ def fetchable(url: str, loopback: bool, warn: Callable[[str], None] = lambda _: 
         return url
     if parts.scheme == "http" and host.endswith(STORAGE_SUFFIX):
         # The service gives some results http links, although storage speaks https.
-        url = "https://" + (parts.netloc[: -len(":80")] if port == 80 else parts.netloc) + url.partition(parts.netloc)[2]
+        url = (
+            "https://" + (parts.netloc[: -len(":80")] if port == 80 else parts.netloc) + url.partition(parts.netloc)[2]
+        )
         port = None if port == 80 else port
     elif parts.scheme != "https" or not host:
         raise OutputError(f"the service sent a result URL with the scheme {parts.scheme}:, which is not allowed")
     if not _is_of(api, url) and not (loopback and is_loopback(host)):
         address = addresses.spelled(host)
         if stays_here(host) or (address and not addresses.is_public(address)):
-            raise OutputError(f"the service sent a result URL to {host}, which is not on the internet", hint=_NOT_FETCHED)
+            raise OutputError(
+                f"the service sent a result URL to {host}, which is not on the internet", hint=_NOT_FETCHED
+            )
         if port not in (None, 443):
-            raise OutputError(f"the service sent a result URL with the port {port}, which is not allowed", hint=_NOT_FETCHED)
+            raise OutputError(
+                f"the service sent a result URL with the port {port}, which is not allowed", hint=_NOT_FETCHED
+            )
     if not host.endswith(STORAGE_SUFFIX):
         warn(f"the result comes from {host}, which is not an Alibaba Cloud storage host; no key is sent there")
     return url
@@ -239,7 +245,9 @@ class _Follower:
                 there = urljoin(url, location)
                 is_elsewhere = urlsplit(there).hostname != urlsplit(url).hostname
             except ValueError:
-                raise OutputError(f"the download of {shown(url)} is redirected to something that is not a URL") from None
+                raise OutputError(
+                    f"the download of {shown(url)} is redirected to something that is not a URL"
+                ) from None
             url = fetchable(there, self._loopback, self._warn if is_elsewhere else lambda _: None, self._api)
         raise OutputError(f"the download of {shown(url)} is redirected too often")
 
