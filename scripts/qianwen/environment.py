@@ -195,7 +195,7 @@ def _is_below(folder: str, path: str) -> bool:
 
 
 def _project(place: Place) -> str:
-    """The root of the git repository around the current folder; that folder itself without one, or if it is the home."""
+    """The root of the git repository around the current folder; itself without one, or if it is the home."""
     folder = place.cwd
     while not os.path.exists(os.path.join(folder, ".git")):
         above = os.path.dirname(folder)

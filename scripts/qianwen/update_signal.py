@@ -1,7 +1,8 @@
 """The update check of the skill family during a run, and its prompts on stderr.
 
 The check itself is the skill `qianwen-update-check`. If it is installed next to this one, we run it in a process that
-ends with the run: never a copy in the folder one works in or in a repository around it, which may be a stranger's. The family's skills share `<root>/.agents/state.json`. A failed check is never shown.
+ends with the run; but never a copy in the folder one works in or in a repository around it, which may be a stranger's.
+The family's skills share `<root>/.agents/state.json`. A failed check is never shown.
 """
 
 from __future__ import annotations

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, Callable, Iterator
 from unittest import mock
 
+from qianwen.cassettes import file as cassette_file
 from qianwen.cassettes import recorder as cassette
 from qianwen.cassettes.difference import difference
 from qianwen.cassettes.file import FORMAT, bodies_folder
@@ -578,12 +579,12 @@ class Recording(Case):
 
     def test_a_disk_that_takes_no_more_costs_the_recording_and_not_the_run(self) -> None:
         full = OSError(28, "No space left on device")
-        with self.standin(), mock.patch.object(cassette.file, "write", side_effect=full):
+        with self.standin(), mock.patch.object(cassette_file, "write", side_effect=full):
             reply = self.video_json("x", "--record", "a.json", "--output", "x.mp4")
         told = [warning for warning in reply["warnings"] if "No space left" in warning]
         self.assertEqual(len(told), 1, reply["warnings"])
         self.assertTrue((self.cwd / "x.mp4").is_file())
-        with self.standin(), mock.patch.object(cassette.file, "new_body", side_effect=full):
+        with self.standin(), mock.patch.object(cassette_file, "new_body", side_effect=full):
             self.video_json("x", "--record", "b.json", "--output", "y.mp4")
         self.assertTrue((self.cwd / "y.mp4").is_file())
         broke = read(self.cwd / "b.json")["exchanges"][-1]["response"]["broke"]
