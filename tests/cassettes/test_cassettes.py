@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 import json
 import os
 import re
@@ -501,6 +502,121 @@ class Damaged(Case):
             body.unlink()
             message = self.video_json("x", "--replay", "tape.json", code=3)["error"]["message"]
             self.assertIn("cannot be read: No such file", message)
+
+
+class Strangers(Case):
+    """Cassettes that come with somebody else's repository, and folders that are in the way of our own."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.tape = read(FOLDER / "t2i-sync.json")
+
+    def refused(self, *argv: str) -> str:
+        began = time.process_time()
+        tracemalloc.start()
+        reply = self.json(*argv, code=3)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        self.assertLess(time.process_time() - began, 1 if not sys.gettrace() else 5)
+        self.assertLess(peak, 16 * 2**20)
+        return str(reply["error"]["message"])
+
+    def replayed(self, **changes: Any) -> str:
+        (self.cwd / "odd.json").write_text(json.dumps({**self.tape, **changes}))
+        with cut_off():
+            return self.refused("A paper boat on a pond", "--size", "1280*1280", "--replay", "odd.json")
+
+    def test_values_that_nobody_can_use(self) -> None:
+        deep: list[Any] = []
+        for _ in range(600):
+            deep = [deep]
+        self.assertIn("nested too deeply", self.replayed(extra=deep))
+        self.assertIn("half a character", self.replayed(extra="\ud83d"))
+        self.assertIn("half a character", self.replayed(extra={"\udc00": 1}))
+        for base in ("", "x", "http://", "http://[", "http://x:99999999", "http://x:y", "file:///etc", "http://a\nb",
+                     "http://{{loopback-999999}}", "://"):  # fmt: skip
+            with self.subTest(base):
+                self.assertIn("base is not a URL", self.replayed(base=base))
+        exchanges = copy.deepcopy(self.tape["exchanges"])
+        exchanges[-1]["response"]["body"] = {"bytes": -1}
+        self.assertIn("size of the body", self.replayed(exchanges=exchanges))
+
+    @unittest.skipIf(os.name == "nt", "POSIX only")
+    def test_bodies_that_are_no_small_files(self) -> None:
+        with self.standin():
+            self.video_json("x", "--record", "tape.json")
+        (body,) = (self.cwd / "tape.files").iterdir()
+        kept = self.folder / "kept"
+        body.rename(kept)
+        makers: dict[str, Callable[[], object]] = {
+            "a device": lambda: body.symlink_to("/dev/zero"),
+            "a link to the right bytes": lambda: body.symlink_to(kept),
+            "a pipe": lambda: os.mkfifo(body),
+            "a folder": body.mkdir,
+            "a terabyte of nothing": lambda: (body.touch(), os.truncate(body, 2**40)),
+        }
+        for name, make in makers.items():
+            make()
+            with self.subTest(name), cut_off():
+                ran = self.video("x", "--replay", "tape.json", "--print-response")
+                self.assertEqual(ran.code, 3, ran.stderr)
+                self.assertIn("which belongs to the recording", ran.json["error"]["message"])
+            body.rmdir() if name == "a folder" else body.unlink()
+        tape = read(self.cwd / "tape.json")
+        tape["exchanges"][-1]["response"]["body"].update(bytes=2**40)
+        (self.cwd / "tape.json").write_text(json.dumps(tape))
+        body.touch()
+        os.truncate(body, 2**40)
+        with cut_off():
+            self.assertEqual(self.video("x", "--replay", "tape.json").code, 3)
+        os.truncate(self.cwd / "tape.json", 2**40)
+        self.assertIn("is larger than", self.refused("x", "--replay", "tape.json"))
+
+    @unittest.skipIf(os.name == "nt", "POSIX only")
+    def test_a_recording_deletes_and_replaces_nothing_of_others(self) -> None:
+        clip = hashlib.sha256(placeholder.clip()).hexdigest()
+        theirs = self.folder / "theirs"
+        theirs.mkdir()
+        for name in ("0" * 64, clip, "letter.txt"):
+            (theirs / name).write_text("precious")
+        beside = self.cwd / "tape.files"
+        for overwrite in ((), ("--overwrite",)):
+            beside.symlink_to(theirs)
+            with self.subTest("a link", overwrite=overwrite), self.standin() as standin:
+                self.assertIn("tape.files exists", self.refused("x", "--record", "tape.json", *overwrite))
+                self.assertEqual(standin.sent, [])
+            beside.unlink()
+        theirs.rename(beside)
+        with self.standin() as standin:
+            self.assertIn("tape.files exists", self.refused("x", "--record", "tape.json"))
+            self.assertEqual(standin.sent, [])
+            told = self.video_json("x", "--record", "tape.json", "--overwrite")["warnings"]
+        self.assertEqual({path.read_text() for path in beside.iterdir()}, {"precious"})
+        self.assertEqual(len(list(beside.iterdir())), 3)
+        broke = read(self.cwd / "tape.json")["exchanges"][-1]["response"]["broke"]["reason"]
+        self.assertIn("the recording has no more of it", broke, told)
+        precious = self.folder / "precious"
+        precious.write_text("precious")
+        (self.cwd / "link.json").symlink_to(precious)
+        with self.standin():
+            self.json("x", "--record", "link.json", code=3)
+            self.json("x", "--record", "link.json", "--overwrite", "--again")
+        self.assertEqual(precious.read_text(), "precious")
+        self.assertFalse((self.cwd / "link.json").is_symlink())
+
+    def test_what_others_make_during_the_run_stays(self) -> None:
+        path, folder = self.cwd / "late.json", self.cwd / "late.files"
+
+        def send(request: Request) -> Response:
+            path.write_text("precious")
+            folder.mkdir(exist_ok=True)
+            (folder / "letter").write_text("precious")
+            return answer({"code": "InvalidParameter", "message": "no"}, 400)
+
+        ran = self.image("x", "--record", "late.json", send=send)
+        self.assertEqual((ran.code, path.read_text()), (1, "precious"))
+        self.assertIn("another program has made a file of that name", ran.stderr)
+        self.assertEqual((folder / "letter").read_text(), "precious")
 
 
 class Recording(Case):
