@@ -222,6 +222,9 @@ class Attacked(Case):
         astray = [sent for sent in self.api.of("") if sent.headers["host"] != STORAGE]
         self.assertEqual(astray, [], "the API was asked for what it does not have")
         self.assertFalse((self.folder / "stolen").exists(), "a file went where the attacker wanted it")
+        if ran.code == 7 and "--print-response" in row.argv and "data:" not in row.name:
+            self.assertEqual(ran.json["error"]["billed"], "yes")
+            self.assertTrue(ran.json.get("image_urls") or ran.json.get("video_url"), "a link was lost")
         if 3 in row.codes and ran.code == 3:
             self.assertEqual(self.api.sent, [], "a refused request was sent")
 
@@ -374,6 +377,11 @@ def _filled(value: object, world: Attacked) -> object:
     if isinstance(value, list):
         return [_filled(entry, world) for entry in value]
     return {name: _filled(entry, world) for name, entry in value.items()} if isinstance(value, dict) else value
+
+
+def leads(address: str) -> Arm:
+    """The attacker's name leads to this IP address."""
+    return lambda world: world.leads_to.update({"evil.example": address})
 
 
 def pictures(*urls: str) -> Arm:
@@ -559,6 +567,11 @@ UPLOAD_HOSTS = (
     (f"{EVIL}/to?http://evil.example/", [0, 1, 5], True),
     (f"{EVIL}/\r\nAuthorization: x", [0, 1, 5], True),
 )
+INSIDE = (
+    "169.254.169.254", "100.100.100.200", "10.0.0.1", "2130706433", "localhost", "[::ffff:169.254.169.254]", "127.0.0.1", "192.168.1.1",
+    "172.16.0.1", "0x7f.1", "0177.0.0.1", "0xa9fea9fe", "0", "0.0.0.0", "x.localhost", "127.1.", "[::1]", "[::]", "[fd00::1]", "[fe80::1]", "[::ffff:7f00:1]",
+    "[::10.0.0.1]", "[64:ff9b::a00:1]", "[2002:a00:1::]", "224.0.0.1", "100.64.0.1", "198.18.0.1", "999.1.1.1",
+)  # fmt: skip
 RESULTS = (
     ("http://evil.example/x.png", [7], False),
     ("http://{evil}/x.png", [7], False),
@@ -573,6 +586,11 @@ RESULTS = (
     ("//evil.example/x.png", [7], False),
     ("https://[evil/x.png", [7], False),
     ("https:///x.png", [7], False),
+    *((f"https://{host}/x.png", [7], False) for host in INSIDE),
+    (f"{EVIL}:8443/x.png", [7], False),
+    (f"https://{STORAGE}:22/x.png", [7], False),
+    *((f"{EVIL}/to?https://{host}/x.png", [7], True) for host in INSIDE[:6]),
+    (f"{EVIL}/to?{EVIL}:8443/x.png", [7], True),
     (f"{EVIL}/x.png", [0], True),
     (f"https://{STORAGE}.evil.example/x.png", [0], True),
     (f"https://{STORAGE}@evil.example/x.png", [0, 7], True),
@@ -589,6 +607,12 @@ RESULTS = (
 HOSTS_THAT_ARE_NAMED = (
     *(Attack(f"upload to {url}", [edits("policy", data__upload_host=url)], UPLOAD, codes, meets) for url, codes, meets in UPLOAD_HOSTS),
     *(Attack(f"result at {url}", [pictures(url)], NOW, codes, meets) for url, codes, meets in RESULTS),
+    *(
+        Attack(f"a name that leads to {address}", [leads(address), pictures(f"{EVIL}/x.png")], NOW, [7])
+        for address in ("127.0.0.1", "10.0.0.1", "169.254.169.254", "100.100.100.200", "::1", "::ffff:10.0.0.1", "fd00::1")
+    ),
+    Attack("a redirect to a name that leads inside", [leads("10.0.0.1"), redirect("result", 302, f"{EVIL}/x.png")], NOW, [7]),
+    Attack("a name that a local proxy answers for", [leads("198.18.0.7"), pictures(f"{EVIL}/x.png")], NOW, [0], meets=True),
     *(
         Attack(f"video at {url}", [edits("poll", output__task_status="SUCCEEDED", output__video_url=url)], ("x", "--print-response"), [7], program="video")
         for url in ("http://evil.example/x.mp4", "file:///etc/passwd", "ftp://evil.example/x.mp4")
@@ -845,8 +869,48 @@ class Processes(Attacked):
                 if row.codes != [0]:
                     self.assertEqual(recording.sent, [])
 
+    OF_PYTHON = ("sitecustomize", "usercustomize", "re")  # the last for -m
+
+    def test_modules_of_the_current_folder_are_never_imported(self) -> None:
+        """But for `sitecustomize` and what else Python itself imports before the program's first line."""
+        with Attacker().listening() as self.attacker:
+            self.begin()
+            self.env = {}
+            loaded = self.python("-c", "import sys; print(*sys.modules)").stdout.split()
+            for name in PLANTED:
+                if name.partition(".")[0].partition("/")[0] not in (*loaded, *self.OF_PYTHON, "image"):
+                    self.write(self.cwd / name, THIEF)
+            self.assertTrue((self.cwd / "json.py").exists() and (self.cwd / "qianwen").is_dir())
+            for paths, argv in (
+                (":/x", (str(SCRIPTS / "image.py"), "x", "--sandbox")),
+                (".", (str(SCRIPTS / "video.py"), "x", "--dry-run")),
+                ("", ("-S", str(SCRIPTS / "video.py"), "x", "--dry-run")),
+                (f"../cwd:{self.cwd}", (str(SCRIPTS / "gossamer.py"), "--help")),
+                (":", (str(SCRIPTS / "sandbox.py"), "--help")),
+                (str(SCRIPTS), ("-m", "image", "x", "--dry-run")),
+            ):
+                with self.subTest(paths, argv=argv):
+                    self.env["PYTHONPATH"] = paths
+                    ran = self.python(*argv)
+                    self.assertEqual(ran.code, 0, ran.stderr)
+                    self.assertFalse((self.folder / "stolen").exists(), "a module of the current folder was imported")
+            self.assertEqual(self.attacker.connections, 0)
+
+    def test_the_entries_clean_the_path_alike(self) -> None:
+        blocks = {
+            re.search(
+                r"# Modules come from .*?sys.path.insert\(0, folder\)\n", path.read_text(encoding="utf-8"), re.DOTALL
+            )[0]  # type: ignore[index]
+            for path in SCRIPTS.glob("*.py")
+        }
+        self.assertEqual(len(blocks), 1)
+
     def start(self, *argv: str) -> Ran:
+        return self.python(str(SCRIPTS / "image.py"), *argv, "--timeout", "2")
+
+    def python(self, *argv: str) -> Ran:
         surroundings = {"PATH": os.environ["PATH"], "HOME": str(self.home), "PYTHONDONTWRITEBYTECODE": "1", **self.env}
-        command = [sys.executable, str(SCRIPTS / "image.py"), *argv, "--timeout", "2"]
-        ran = subprocess.run(command, cwd=self.cwd, env=surroundings, stdin=subprocess.DEVNULL, capture_output=True)
+        ran = subprocess.run(
+            [sys.executable, *argv], cwd=self.cwd, env=surroundings, stdin=subprocess.DEVNULL, capture_output=True
+        )
         return Ran(ran.returncode, ran.stdout.decode(), ran.stderr.decode())
