@@ -276,6 +276,12 @@ class RoundTrip(Case):
         self.assertIn("Incorrect API key {{key-1}}; request {{id-1}} of {{secret-1}}", text)
 
 
+def _sparse(path: Path) -> None:
+    """A terabyte that takes no room."""
+    path.touch()
+    os.truncate(path, 2**40)
+
+
 def _alike(reply: Any) -> Any:
     """A reply without what differs from run to run."""
     text = json.dumps(reply)
@@ -553,7 +559,7 @@ class Strangers(Case):
             "a link to the right bytes": lambda: body.symlink_to(kept),
             "a pipe": lambda: os.mkfifo(body),
             "a folder": body.mkdir,
-            "a terabyte of nothing": lambda: (body.touch(), os.truncate(body, 2**40)),
+            "a terabyte of nothing": lambda: _sparse(body),
         }
         for name, make in makers.items():
             make()
@@ -565,8 +571,7 @@ class Strangers(Case):
         tape = read(self.cwd / "tape.json")
         tape["exchanges"][-1]["response"]["body"].update(bytes=2**40)
         (self.cwd / "tape.json").write_text(json.dumps(tape))
-        body.touch()
-        os.truncate(body, 2**40)
+        _sparse(body)
         with cut_off():
             self.assertEqual(self.video("x", "--replay", "tape.json").code, 3)
         os.truncate(self.cwd / "tape.json", 2**40)

@@ -14,7 +14,7 @@ from qianwen import environment
 from qianwen.environment import Place
 from qianwen.settings import env_file, git_index
 
-from ..support import KEY, Case
+from ..support import KEY, PHOTO, Case, Script, answer
 
 LINE = f"DASHSCOPE_API_KEY={KEY}\nOUTPUT_DIR=made\n"
 IS_ROOT = hasattr(os, "geteuid") and os.geteuid() == 0
@@ -118,6 +118,21 @@ class Believed(Case):
                 self.assertEqual(len(told), 0 if counts else 1)
             place = Place({"OUTPUT_DIR": value}, str(self.cwd), "/nowhere")
             self.assertEqual(environment.output_folder(place), value)
+
+
+    def test_a_file_that_decides_where_pictures_go_is_named(self) -> None:
+        with self.standin():
+            del self.env["DASHSCOPE_API_KEY"]
+            self.path.write_text(LINE)
+            ran = self.image("x", "--image", str(PHOTO), "-q")
+            self.assertEqual((ran.code, ran.stderr), (0, f"Note: local files are uploaded with the key from {self.path}\n"))
+            self.assertNotIn("uploaded with", self.image("x", "-q").stderr)
+        self.env = {"DASHSCOPE_API_KEY": KEY}
+        names = {"BUCKET": "a-bucket", "REGION": "cn-beijing", "AK_ID": "LTAI5tTestTestTestTest01", "AK_SECRET": "x" * 20}
+        self.path.write_text("".join(f"QWEN_TMP_OSS_{name}={value}\n" for name, value in names.items()))
+        refusal = answer(b"<Error><Code>AccessDenied</Code></Error>", 403)
+        told = self.image("x", "--image", str(PHOTO), "-q", send=Script(refusal)).stderr
+        self.assertIn(f"Note: local files are uploaded to the bucket that {self.path} names\n", told)
 
 
 @unittest.skipUnless(shutil.which("git"), "no git")

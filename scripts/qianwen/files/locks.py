@@ -34,11 +34,12 @@ class Lock:
         descriptor, self._descriptor = self._descriptor, -1
         if descriptor < 0:
             return
-        if self._path and os.name != "nt":  # Windows cannot remove an open file
-            remove(self._path)
+        path = "" if os.fstat(descriptor).st_size else self._path  # a lock of ours is empty: that file is another's
+        if path and os.name != "nt":  # Windows cannot remove an open file
+            remove(path)
         os.close(descriptor)
-        if self._path and os.name == "nt":
-            remove(self._path)
+        if path and os.name == "nt":
+            remove(path)
 
 
 def take(path: str, lasting: bool = False) -> Lock | None:
