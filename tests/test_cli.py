@@ -211,7 +211,13 @@ class Bounds(Case):
 
     def test_words_that_are_too_long(self) -> None:
         long = "x" * 200_000_000
-        for argv in ([long], ["--set", f"seed={long}"], ["x", "--request", long], ["x", f"--size={long}"], ["--file", long]):
+        for argv in (
+            [long],
+            ["--set", f"seed={long}"],
+            ["x", "--request", long],
+            ["x", f"--size={long}"],
+            ["--file", long],
+        ):
             with self.subTest(argv[0][:20]):
                 self.assertIn("is longer than a request can be", self.refused(*argv))
         picture = json.dumps({"prompt": "x", "reference_images": [data_url(400, 400, 3_000_000)]})

@@ -562,7 +562,7 @@ class Mended(ResumeCase):
         with (
             self.standin(),
             mock.patch("os.link", side_effect=OSError(1, "no")),
-            mock.patch("os.replace", side_effect=broken),
+            mock.patch("os.rename", side_effect=broken),
         ):
             self.assertEqual(self.image("x", "--output", "x.png").code, 7)
         self.assertEqual(self.names(), [])

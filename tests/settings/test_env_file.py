@@ -119,16 +119,22 @@ class Believed(Case):
             place = Place({"OUTPUT_DIR": value}, str(self.cwd), "/nowhere")
             self.assertEqual(environment.output_folder(place), value)
 
-
     def test_a_file_that_decides_where_pictures_go_is_named(self) -> None:
         with self.standin():
             del self.env["DASHSCOPE_API_KEY"]
             self.path.write_text(LINE)
             ran = self.image("x", "--image", str(PHOTO), "-q")
-            self.assertEqual((ran.code, ran.stderr), (0, f"Note: local files are uploaded with the key from {self.path}\n"))
+            self.assertEqual(
+                (ran.code, ran.stderr), (0, f"Note: local files are uploaded with the key from {self.path}\n")
+            )
             self.assertNotIn("uploaded with", self.image("x", "-q").stderr)
         self.env = {"DASHSCOPE_API_KEY": KEY}
-        names = {"BUCKET": "a-bucket", "REGION": "cn-beijing", "AK_ID": "LTAI5tTestTestTestTest01", "AK_SECRET": "x" * 20}
+        names = {
+            "BUCKET": "a-bucket",
+            "REGION": "cn-beijing",
+            "AK_ID": "LTAI5tTestTestTestTest01",
+            "AK_SECRET": "x" * 20,
+        }
         self.path.write_text("".join(f"QWEN_TMP_OSS_{name}={value}\n" for name, value in names.items()))
         refusal = answer(b"<Error><Code>AccessDenied</Code></Error>", 403)
         told = self.image("x", "--image", str(PHOTO), "-q", send=Script(refusal)).stderr

@@ -16,7 +16,7 @@ from ..http.messages import AGENT, Fault, Request, Response
 from ..http.proxies import stays_here
 from ..plain import addresses
 from ..plain.record import record
-from ..regions import STORAGE_SUFFIX, is_loopback
+from ..regions import STORAGE_SUFFIX, is_loopback, is_loopback_url
 from .checksums import Crc64, Hasher
 
 TYPE_CHECKING = False
@@ -59,7 +59,8 @@ def fetch(
 
     loopback: allow plain http to this machine, because the API is there too.
     warn: called about an unusual host, also of a redirect.
-    api: the API's URL; the user chose its host, so results may come from there wherever it is.
+    api: the API's URL; the user chose its host, so results may come from there wherever it is, and if that is this
+        machine, over https from any of its ports.
     Raises OutputError if the URL is not allowed or the download stays incomplete, LinkExpired for an expired link.
     """
     url = fetchable(url, loopback, warn, api)
@@ -102,7 +103,7 @@ def fetchable(url: str, loopback: bool, warn: Callable[[str], None] = lambda _: 
         port = None if port == 80 else port
     elif parts.scheme != "https" or not host:
         raise OutputError(f"the service sent a result URL with the scheme {parts.scheme}:, which is not allowed")
-    if not _is_of(api, url) and not (loopback and is_loopback(host)):
+    if not _is_of(api, url) and not (is_loopback(host) and (loopback or is_loopback_url(api))):
         address = addresses.spelled(host)
         if stays_here(host) or (address and not addresses.is_public(address)):
             raise OutputError(
@@ -229,7 +230,7 @@ class _Follower:
         self._loopback = loopback
         self._warn = warn
         self._api = api
-        self._may_reach = _may_reach(loopback)
+        self._may_reach = _may_reach(loopback or is_loopback_url(api))
 
     def follow(self, url: str, headers: dict[str, str]) -> Response:
         for _ in range(REDIRECTS + 1):
