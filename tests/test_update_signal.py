@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import io
 import json
 import os
@@ -47,6 +48,11 @@ TELLS = (
     "seen = {'argv': sys.argv, 'env': dict(os.environ), 'cwd': os.getcwd(), 'python': sys.executable}\n"
     "pathlib.Path('seen.json').write_text(json.dumps(seen))\n" + YES
 )
+
+
+def _has_landlock() -> bool:
+    """Whether the kernel has it, by the question for its version."""
+    return sys.platform == "linux" and bool(ctypes.CDLL(None).syscall(444, None, 0, 1) > 0)
 
 
 class Installed(Case):
@@ -245,6 +251,28 @@ class WhatItSays(Installed):
         self.assertLessEqual(set(told["env"]), {*harmless, "PATH", "HOME", "USERPROFILE", "LC_CTYPE"})
         self.assertEqual(told["env"]["HOME"], str(seen))
         self.assertLessEqual(harmless.items(), told["env"].items())
+
+    @unittest.skipUnless(_has_landlock(), "Landlock is not there")
+    def test_the_checker_cannot_read_keys(self) -> None:
+        key, dotenv = self.home / "api_key", self.root / ".env"
+        key.write_text(KEY)
+        dotenv.write_text(KEY)
+        self.state_file.write_text("{}")
+        paths = [
+            str(key),
+            str(dotenv),
+            f"/proc/{os.getpid()}/environ",
+            str(self.state_file),
+            "/etc/passwd",
+            "/dev/null",
+        ]
+        seen = self.companion(
+            "import json, pathlib\n"
+            "def can(path):\n    try:\n        return open(path, 'rb').read() is not None\n    except OSError:\n        return False\n"
+            f"pathlib.Path('seen.json').write_text(json.dumps([can(path) for path in {paths!r}]))\n" + YES
+        )
+        self.assertIn(AVAILABLE, self.said())
+        self.assertEqual(json.loads((seen / "seen.json").read_text()), [False, False, False, True, True, True])
 
     def test_names_of_repositories_that_are_none_go_nowhere(self) -> None:
         seen = self.companion(TELLS)

@@ -45,6 +45,31 @@ _NEEDED = (
     r"|QWEN_SKILLS_REPO"
 )
 
+# What runs the checker on Linux: with Landlock (5.13 and later) it can read the interpreter, the system's libraries and
+# the installed skills, but no key file, no .env, and not our own variables in /proc. Without Landlock it just runs.
+_GUARD = """\
+import os, runpy, sys
+checker, agents = sys.argv[1:3]
+try:
+    import ctypes
+    READ_FILE = 4
+    call, number = ctypes.CDLL(None).syscall, ctypes.c_long
+    rules = call(number(444), ctypes.byref(ctypes.c_uint64(READ_FILE)), number(8), number(0))
+    skills = os.path.dirname(os.path.dirname(os.path.dirname(checker)))
+    system = ("/usr", "/lib", "/lib64", "/etc", "/nix", "/dev/null", "/dev/urandom")
+    for path in (sys.prefix, sys.base_prefix, *system, agents, skills):
+        if rules >= 0 and os.path.exists(path):
+            beneath = READ_FILE.to_bytes(8, sys.byteorder) + os.open(path, os.O_PATH).to_bytes(4, sys.byteorder)
+            call(number(445), number(rules), number(1), beneath, number(0))
+    if rules >= 0 and ctypes.CDLL(None).prctl(38, number(1), number(0), number(0), number(0)) == 0:
+        call(number(446), number(rules), number(0))
+except (ImportError, OSError, AttributeError):
+    pass
+sys.argv[:] = [checker, *sys.argv[3:]]
+sys.path[0] = os.path.dirname(checker)
+runpy.run_path(checker, run_name="__main__")
+"""
+
 NOT_INSTALLED = (
     f"[ACTION_REQUIRED] {COMPANION} skill is not installed. Install: npx skills add {REPOSITORY} --skill {COMPANION} -y"
 )
@@ -122,8 +147,10 @@ class Check:
         options: Any = {"start_new_session": True}
         if os.name == "nt":
             options = {"creationflags": getattr(subprocess, "CREATE_NO_WINDOW", 0)}
+        agents = os.path.dirname(project.state)
+        guarded = ["-c", _GUARD, checker, agents] if sys.platform == "linux" else [checker]
         self._checker = subprocess.Popen(  # noqa: S603 - a skill that the user installed
-            [sys.executable, checker, "--print-response"],
+            [sys.executable, *guarded, "--print-response"],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

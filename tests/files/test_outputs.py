@@ -164,9 +164,12 @@ class Save(Case):
             raise KeyboardInterrupt
 
         refused = PermissionError(1, "no links here")
-        with mock.patch("os.link", side_effect=refused), mock.patch("os.rename", killed):
-            with self.assertRaises(KeyboardInterrupt):
-                self.save(Target(str(self.cwd), "cat"))
+        with (
+            mock.patch("os.link", side_effect=refused),
+            mock.patch("os.rename", killed),
+            self.assertRaises(KeyboardInterrupt),
+        ):
+            self.save(Target(str(self.cwd), "cat"))
         self.assertEqual([name.endswith(".part") for name in seen[0]], [True])
         self.assertEqual(self.names(), [])
 
