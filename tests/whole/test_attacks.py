@@ -219,6 +219,8 @@ class Attacked(Case):
         self.assertIn(ran.code, row.codes, told)
         self.assertNotIn("Traceback", told)
         self.judge(ran, before, row.meets)
+        used = [sent.headers.get("authorization", "") for sent in self.api.sent]
+        self.assertNotIn(THEIR_KEY, " ".join(used), "the attacker's key was used")
         astray = [sent for sent in self.api.of("") if sent.headers["host"] != STORAGE]
         self.assertEqual(astray, [], "the API was asked for what it does not have")
         self.assertFalse((self.folder / "stolen").exists(), "a file went where the attacker wanted it")
@@ -304,6 +306,24 @@ def dotenv(text: str, root: bool = False) -> Arm:
     def arm(world: Attacked) -> None:
         (world.folder / ".git").mkdir(exist_ok=True)
         world.write((world.folder if root else world.cwd) / ".env", text)
+
+    return arm
+
+
+def tracked(world: Attacked) -> None:
+    """`.env` of the current folder came with the repository around it: git has it under version control."""
+    name = b"cwd/.env"
+    entry = bytes(60) + len(name).to_bytes(2, "big") + name
+    index = b"DIRC" + (2).to_bytes(4, "big") + (1).to_bytes(4, "big") + entry + bytes(8 - len(entry) % 8)
+    (world.folder / ".git").mkdir(exist_ok=True)
+    (world.folder / ".git" / "index").write_bytes(index)
+
+
+def becomes(make: Callable[[Path], object]) -> Arm:
+    """Something is done to `.env` of the current folder."""
+
+    def arm(world: Attacked) -> None:
+        make(world.cwd / ".env")
 
     return arm
 
@@ -440,6 +460,16 @@ IGNORED_IN_A_FILE = (
     "NAME=" + "x" * 100_000,
 )  # fmt: skip
 
+# Why a `.env` is not believed. Each has the attacker's key and bucket; the user's own key is in the SDK's file.
+THEIR_KEY = "sk-of-the-attacker-0123456789"
+THEIRS = f"DASHSCOPE_API_KEY={THEIR_KEY}\nQWEN_TMP_OSS_BUCKET=evil-bucket\nQWEN_TMP_OSS_REGION=cn-beijing\nQWEN_TMP_OSS_AK_ID=LTAI0123456789\nQWEN_TMP_OSS_AK_SECRET=theirs-0123\nOUTPUT_DIR=../stolen\n"
+DOUBTS: tuple[tuple[str, Arm], ...] = (
+    ("it is under version control", tracked),
+    ("others can write to it", becomes(lambda path: path.chmod(0o666))),
+    ("it is larger than 1 MB", becomes(lambda path: os.truncate(path, 2**21))),
+    ("it is a pipe", becomes(lambda path: (path.unlink(), os.mkfifo(path)))),  # type: ignore[func-returns-value]
+    ("it is a device", becomes(lambda path: (path.unlink(), path.symlink_to("/dev/zero")))),  # type: ignore[func-returns-value]
+)  # fmt: skip
 BUCKET = "QWEN_TMP_OSS_BUCKET=evil-bucket\nQWEN_TMP_OSS_REGION=cn-beijing"
 STATE = ".local/state/qianwen-media-generation"
 LEDGER = "".join(
@@ -492,6 +522,10 @@ FILES = (
     Attack("a bucket of the attacker's in .env, and the user's keys", [variables(OSS_ACCESS_KEY_ID="LTAI0123456789", OSS_ACCESS_KEY_SECRET="{secret}"), dotenv(BUCKET)], UPLOAD, [0, 1, 5], meets=True),
     Attack("a ledger with another base", [file(f"{STATE}/ledger-2023-11.jsonl", LEDGER)], ("--resume", "--print-response"), [4]),
     Attack("a task in a ledger with another base", [file(f"{STATE}/ledger-2023-11.jsonl", LEDGER)], ("--task-id", "t", "--poll-once", "--print-response"), [1, 2]),
+    *(
+        Attack(f".env is not believed: {name}", [no_key, file(".dashscope/api_key", "{key}"), dotenv(THEIRS), arm], UPLOAD, [0])
+        for name, arm in (DOUBTS if os.name != "nt" else DOUBTS[:1])
+    ),
     Attack(".env is a link to the key", [file("key", "{key}"), link(".env", "{home}/key")], NOW, [0]),
 )  # fmt: skip
 
