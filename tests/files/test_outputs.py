@@ -166,7 +166,7 @@ class Save(Case):
         refused = PermissionError(1, "no links here")
         with (
             mock.patch("os.link", side_effect=refused),
-            mock.patch("os.rename", killed),
+            mock.patch("os.replace", killed),
             self.assertRaises(KeyboardInterrupt),
         ):
             self.save(Target(str(self.cwd), "cat"))
