@@ -178,7 +178,7 @@ def _is_standard(root: str) -> bool:
 
 # Module → the functions in which files are opened: others', ours, and what is there to be locked or put on the disk.
 MAY_OPEN = {"files.safe_open": {"open_theirs", "opener", "make_ours", "_alone_in", "sync"}}
-OPENS_NO_FILE = {"self._opener.open(origin, request.may_reach)"}
+OPENS_NO_FILE = {"self._opener.open(origin, may_reach)"}
 OPENERS = {"open", "fdopen", "FileIO", "openat", "open_code", "read_text", "read_bytes", "write_text", "write_bytes", "mkstemp"}  # fmt: skip
 
 

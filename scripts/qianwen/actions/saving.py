@@ -168,7 +168,7 @@ class Saver:
         if not task_id:
             raise LinkExpired("the link to the result has expired")
         try:
-            urls = wire.decode(self._connection.client.poll(task_id)).urls
+            urls = wire.decode(self._connection.client.poll(task_id).body).urls
         except QianwenError as error:
             raise LinkExpired(f"the link to the result has expired; {error.message}") from error
         if index >= len(urls):
@@ -178,7 +178,7 @@ class Saver:
     def _keep_reply(self, saved: Saved) -> None:
         """Save the service's whole last answer under the name of the result."""
         try:
-            path = self._save_reply(outputs.beside(saved, self._target.overwrite))
+            path = self._save_reply(outputs.beside(saved, self._target))
         except OutputError as error:  # the video itself is saved
             self._entry.warn(f"the reply could not be saved next to the video: {error.message}")
         else:
