@@ -227,7 +227,7 @@ class Attacked(Case):
         astray = [sent for sent in self.api.of("") if sent.headers["host"] != STORAGE]
         self.assertEqual(astray, [], "the API was asked for what it does not have")
         self.assertFalse((self.folder / "stolen").exists(), "a file went where the attacker wanted it")
-        if ran.code == 7 and "--print-response" in row.argv and "data:" not in row.name:
+        if ran.code == 7 and row.name.startswith(("result at http", "video at http", "a name", "a redirect to a name")):
             self.assertEqual(ran.json["error"]["billed"], "yes")
             self.assertTrue(ran.json.get("image_urls") or ran.json.get("video_url"), "a link was lost")
         if 3 in row.codes and ran.code == 3:
