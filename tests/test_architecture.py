@@ -25,7 +25,7 @@ MAY_IMPORT = {
     "errors": "plain",
     "ask": "plain",
     "regions": "plain",
-    "settings": "files",
+    "settings": "files plain",
     "environment": "errors files http plain settings",
     "files": "errors plain",
     "http": "plain",

@@ -209,9 +209,10 @@ def _project(place: Place) -> str:
 def text_of(path: str) -> str:
     """The text of a small regular file; "" for anything else. Does not block on a pipe."""
     from .files.safe_open import read_theirs
+    from .plain.texts import read_somehow
 
     try:
-        return read_theirs(path, LARGEST_KEY_FILE).decode("utf-8-sig", "replace")
+        return read_somehow(read_theirs(path, LARGEST_KEY_FILE))
     except (OSError, ValueError):
         return ""
 

@@ -153,6 +153,8 @@ def _request_fields(catalog: Catalog, flags: Given, stdin: TextIO, cwd: str) -> 
     return fields
 
 
+SAVED = "save it as UTF-8; in Windows PowerShell: Out-File -Encoding utf8"
+PIPED = "send UTF-8; in Windows PowerShell first: $OutputEncoding = [Text.Encoding]::UTF8"
 _TEXT_FLAGS = frozenset({"mode", "size", "resolution", "ratio", "negative_prompt"})
 
 
@@ -166,9 +168,10 @@ def _read_stdin(stdin: TextIO, longest: int = LONGEST) -> str:
         raw = getattr(stdin, "buffer", None)
         read = raw.read if raw else lambda size: stdin.read(size).encode("utf-8", "surrogateescape")
         return _read(read, longest, "stdin").lstrip("\ufeff")
+    except UnicodeError as error:
+        raise UsageError("stdin could not be read: it is not UTF-8 text", hint=PIPED) from error
     except (OSError, ValueError) as error:
-        reason = "it is not UTF-8 text" if isinstance(error, UnicodeError) else error
-        raise UsageError(f"stdin could not be read: {reason}") from error
+        raise UsageError(f"stdin could not be read: {error}") from error
 
 
 def _read_file(path: str, cwd: str) -> str:
@@ -177,13 +180,15 @@ def _read_file(path: str, cwd: str) -> str:
     try:
         with open_theirs(os.path.join(cwd, os.path.expanduser(path)), pipe=True) as stream:
             return _read(stream.read, LONGEST, f"--file {path}").lstrip("\ufeff")
+    except UnicodeError as error:
+        raise UsageError(f"--file {path} could not be read: it is not UTF-8 text", hint=SAVED) from error
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
+        reason = getattr(error, "strerror", None) or str(error)
         raise UsageError(f"--file {path} could not be read: {reason}") from error
 
 
 def _read(read: Callable[[int], bytes], longest: int, source: str) -> str:
-    """The UTF-8 text that `read` gives block by block. Raises UsageError as soon as it is too long."""
+    """The text that `read` gives block by block. Raises UsageError as soon as it is too long."""
     data = bytearray()
     bound = LONGEST_TEXT
     while block := read(BLOCK):
@@ -192,7 +197,9 @@ def _read(read: Callable[[int], bytes], longest: int, source: str) -> str:
             bound = longest
         if len(data) > bound:
             raise _too_long(source)
-    return data.decode("utf-8")
+    from ..plain import texts
+
+    return texts.decoded(bytes(data))
 
 
 def _check_length(text: str, source: str) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 
 from ..files.safe_open import open_theirs
+from ..plain.texts import assignments, read_somehow
 from . import git_index
 
 TYPE_CHECKING = False
@@ -31,7 +32,7 @@ def read(path: str, names: Callable[[], frozenset[str]], env: Mapping[str, str])
         with open_theirs(path) as stream:
             status = os.fstat(stream.fileno())
             doubt = _doubt(path, (link, status), _owners(env))
-            text = "" if doubt else stream.read(status.st_size).decode("utf-8-sig", "replace")
+            text = "" if doubt else read_somehow(stream.read(status.st_size))
     except (FileNotFoundError, NotADirectoryError, ValueError):
         return {}, ""
     except OSError as error:
@@ -65,13 +66,4 @@ def _owners(env: Mapping[str, str]) -> set[int]:
 
 
 def _settings(text: str, allowed: frozenset[str]) -> dict[str, str]:
-    """NAME=value lines: quotes stripped, `export` tolerated."""
-    entries = {}
-    for line in text.splitlines():
-        name, equals, value = line.partition("=")
-        words = name.split()
-        if words[:1] == ["export"]:
-            words = words[1:]
-        if equals and len(words) == 1 and words[0] in allowed:
-            entries[words[0]] = value.strip().strip('"').strip("'")
-    return entries
+    return {name: value for name, value in assignments(text) if name in allowed}
