@@ -63,6 +63,7 @@ class _Process:
         )
         self.progress.secrets = tuple(filter(None, map(environment.env.get, KEY_NAMES)))
         self.run = Run(catalog, ask, environment, self.progress)
+        environment.place.warn = self.run.warn
 
     def go(self) -> int:
         code = self._work()

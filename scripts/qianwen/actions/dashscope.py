@@ -162,6 +162,11 @@ class Connection:
 
     def _upload(self, files: list[Upload], model: str) -> list[str]:
         """The URLs of the files, in order: `oss://` in temporary storage, presigned https in the own bucket."""
+        key_file, bucket_file = self.client.endpoint.key_file, self._own.file if self._own else ""
+        if files and key_file:
+            self._run.note(f"local files are uploaded with the key from {key_file}")
+        if files and bucket_file:
+            self._run.note(f"local files are uploaded to the bucket that {bucket_file} names")
         for file in files:
             self._run.progress.say(f"Uploading {file.path} ({file.bytes / 1e6:.1f} MB)")
 
@@ -197,7 +202,7 @@ class Connection:
             progress.moved(name, done, total)
 
         try:
-            return results.fetch(self.session.send, url, stream, loopback, warn, most, moved)
+            return results.fetch(self.session.send, url, stream, loopback, warn, most, self.base, moved)
         finally:
             progress.arrived(name)
 

@@ -116,10 +116,9 @@ class Run:
     @property
     def folder(self) -> str:
         """Where results go without --output, relative to the current folder unless OUTPUT_DIR is absolute."""
-        from ..environment import lookup
+        from ..environment import output_folder
 
-        base = lookup(self.place, ("OUTPUT_DIR",))
-        return f"{base.value if base else 'output'}/{self.catalog.folder}"
+        return f"{output_folder(self.place)}/{self.catalog.folder}"
 
     def target(self, prompt: str) -> Target:
         """Where the results will go; see `outputs.plan`.

@@ -15,12 +15,15 @@ from .flags import groups
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Mapping, TextIO
+    from typing import Any, Callable, Mapping, TextIO
 
     from .argv import Given
 
 
-LONGEST = 100_000_000  # bytes or characters of a request: pictures may stand in it, and a device never ends
+LONGEST = 100_000_000  # bytes or characters of a request that has pictures in it; a pipe may never end
+LONGEST_TEXT = 1_000_000  # of one without, and of a prompt; no model takes a tenth of it
+PICTURE = ";base64,"
+BLOCK = 65536
 RECORD_VARIABLE, REPLAY_VARIABLE = "QIANWEN_RECORD", "QIANWEN_REPLAY"
 
 
@@ -30,6 +33,8 @@ def parse(catalog: Catalog, argv: list[str], stdin: TextIO, cwd: str, env: Mappi
     env: variables, two of which may name a cassette.
     Raises UsageError or InvalidRequest.
     """
+    for word in argv:
+        _check_length(word, f"the argument that begins with {word[:20]!r}")
     flags = read(catalog, argv)
     given = _given(catalog, flags)
     exclusions.check(given)
@@ -146,7 +151,7 @@ def _request_fields(catalog: Catalog, flags: Given, stdin: TextIO, cwd: str) -> 
         if value not in (None, False):
             fields[flag.field] = _typed(flag.field, value) if isinstance(value, str) else value
     if flags.prompt is not None:
-        fields["prompt"] = _read_stdin(stdin).strip() if flags.prompt == "-" else flags.prompt
+        fields["prompt"] = _read_stdin(stdin, LONGEST_TEXT).strip() if flags.prompt == "-" else flags.prompt
     return fields
 
 
@@ -159,14 +164,12 @@ def _typed(field: str, value: str) -> Any:
     return value if field in _TEXT_FLAGS else _json_or_text(value)
 
 
-def _read_stdin(stdin: TextIO) -> str:
-    """All of stdin, decoded as a file is, whatever the terminal's code page."""
-    from ..plain import texts
-
+def _read_stdin(stdin: TextIO, longest: int = LONGEST) -> str:
+    """All of stdin, as UTF-8 whatever the terminal's code page."""
     try:
         raw = getattr(stdin, "buffer", None)
-        text = stdin.read(LONGEST) if raw is None else texts.decoded(raw.read(LONGEST))
-        return _whole(text, "stdin").lstrip("\ufeff")
+        read = raw.read if raw else lambda size: stdin.read(size).encode("utf-8", "surrogateescape")
+        return _read(read, longest, "stdin").lstrip("\ufeff")
     except UnicodeError as error:
         raise UsageError("stdin could not be read: it is not UTF-8 text", hint=PIPED) from error
     except (OSError, ValueError) as error:
@@ -174,11 +177,11 @@ def _read_stdin(stdin: TextIO) -> str:
 
 
 def _read_file(path: str, cwd: str) -> str:
-    from ..plain import texts
+    from ..files.safe_open import open_theirs
 
     try:
-        with open(os.path.join(cwd, os.path.expanduser(path)), "rb") as stream:
-            return _whole(texts.decoded(stream.read(LONGEST)), f"--file {path}")
+        with open_theirs(os.path.join(cwd, os.path.expanduser(path)), pipe=True) as stream:
+            return _read(stream.read, LONGEST, f"--file {path}").lstrip("\ufeff")
     except UnicodeError as error:
         raise UsageError(f"--file {path} could not be read: it is not UTF-8 text", hint=SAVED) from error
     except (OSError, ValueError) as error:
@@ -186,10 +189,30 @@ def _read_file(path: str, cwd: str) -> str:
         raise UsageError(f"--file {path} could not be read: {reason}") from error
 
 
-def _whole(text: str, source: str) -> str:
-    if len(text.encode("utf-8", "surrogateescape")) >= LONGEST:
-        raise UsageError(f"{source} is longer than a request can be ({LONGEST // 10**6} MB)")
-    return text
+def _read(read: Callable[[int], bytes], longest: int, source: str) -> str:
+    """The text that `read` gives block by block. Raises UsageError as soon as it is too long."""
+    data = bytearray()
+    bound = LONGEST_TEXT
+    while block := read(BLOCK):
+        data += block
+        if len(data) > bound and bound < longest and PICTURE.encode() in data:
+            bound = longest
+        if len(data) > bound:
+            raise _too_long(source)
+    from ..plain import texts
+
+    return texts.decoded(bytes(data))
+
+
+def _check_length(text: str, source: str) -> None:
+    """Raises UsageError for a text that is longer than a request can be."""
+    if len(text) > LONGEST_TEXT and (len(text) > LONGEST or PICTURE not in text[:LONGEST_TEXT]):
+        raise _too_long(source)
+
+
+def _too_long(source: str) -> UsageError:
+    limits = f"{LONGEST_TEXT // 10**6} MB, with pictures in it {LONGEST // 10**6} MB"
+    return UsageError(f"{source} is longer than a request can be ({limits})", hint="give pictures as paths")
 
 
 def _parse_object(text: str, source: str) -> dict[str, Any]:

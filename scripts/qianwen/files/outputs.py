@@ -15,7 +15,7 @@ from ..errors import OutputError, UsageError
 from ..plain.paths import is_homeless
 from ..plain.record import changed, record
 from . import media, safe_open
-from .safe_open import open_regular, remove
+from .safe_open import make_ours, open_theirs, remove
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -88,7 +88,8 @@ def prepare(target: Target) -> Target:
     """
     try:
         safe_open.make_folders(target.folder)
-        _try_out(target.folder, f"{target.stem}_00-000{target.suffix or '.jpeg'}")
+        _try_out(target.folder)
+        _try_name(target)
     except (OSError, ValueError, RecursionError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise UsageError(
@@ -97,31 +98,30 @@ def prepare(target: Target) -> Target:
     return target
 
 
-def _try_out(folder: str, longest_name: str) -> None:
-    """Raises OSError or ValueError if no file can be created here, or none with such a name."""
+def _try_out(folder: str) -> None:
+    """Raises OSError or ValueError if no file can be created here."""
     probe = os.path.join(folder, f".{os.urandom(8).hex()}.probe")
     try:
-        with open(probe, "xb", opener=_without_a_name) as stream:
+        with open(probe, "xb", opener=lambda path, _: make_ours(path, nameless=True)) as stream:
             remove(probe)  # at once, if the system allows it, so that a killed process leaves no file
             stream.write(bytes(PROBE_BYTES))
             stream.flush()
             os.fsync(stream.fileno())
     finally:
         remove(probe)
+
+
+def _try_name(target: Target) -> None:
+    """Raises OSError or ValueError if the disk does not take the name: it is too long, or has a character such as ':'.
+
+    The name that is tried is hidden and as long as the longest that the results may get.
+    """
+    path = os.path.join(target.folder, f".{target.stem}_0{target.suffix or '.jpeg'}.try")
     try:
-        os.lstat(os.path.join(folder, longest_name))
-    except FileNotFoundError:
-        pass
-
-
-def _without_a_name(path: str, flags: int) -> int:
-    """An `opener` for a file without a name (Linux O_TMPFILE); with a name if the system has no such thing."""
-    if hasattr(os, "O_TMPFILE"):
-        try:
-            return os.open(os.path.dirname(path), os.O_TMPFILE | os.O_WRONLY, 0o600)
-        except OSError:
-            pass
-    return os.open(path, flags, 0o600)
+        os.close(make_ours(path))
+    except FileExistsError:
+        return
+    remove(path)
 
 
 def slug(prompt: str) -> str:
@@ -188,34 +188,12 @@ class Draft(safe_open.Draft):
                 return path
             if companion and os.path.lexists(os.path.splitext(path)[0] + companion):
                 continue
-            if self._take_if_free(path):
+            if self.take(path):
                 safe_open.sync(self.target.folder)
                 if path != wanted:
                     warn(f"{wanted} already exists; saved as {os.path.basename(path)}")
                 return path
         raise OSError(errno.EEXIST, "no free name is left")
-
-    def _take_if_free(self, path: str) -> bool:
-        """Take the name without ever replacing a file: by a hard link, else by an empty file that reserves it."""
-        try:
-            os.link(self.path, path)
-            return True
-        except FileExistsError:
-            return False
-        except FileNotFoundError:
-            raise  # the draft itself is gone
-        except (OSError, NotImplementedError, AttributeError):
-            pass
-        try:
-            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-        except FileExistsError:
-            return False
-        try:
-            os.replace(self.path, path)
-        except BaseException:
-            remove(path)
-            raise
-        return True
 
 
 def save_media(target: Target, fill: Fill, warn: Warn, wanted: str, companion: str = "") -> Saved:
@@ -281,7 +259,7 @@ def saved_before(path: str, sha256: str) -> Saved | None:
 
     digest, size = hashlib.sha256(), 0
     try:
-        with open(path, "rb", opener=open_regular) as stream:
+        with open_theirs(path) as stream:
             while block := stream.read(READ_BYTES):
                 digest.update(block)
                 size += len(block)

@@ -11,7 +11,7 @@ import os
 import re
 
 from ..files import media
-from ..files.safe_open import open_regular
+from ..files.safe_open import open_theirs
 from ..plain.strict_json import load_object
 
 TYPE_CHECKING = False
@@ -124,7 +124,7 @@ def _last_lines(path: str) -> Iterator[JSON]:
     """The last line of each row in the results of a batch; what is no such line costs itself alone."""
     last: dict[str, tuple[int, int]] = {}  # where it begins, and its length
     try:
-        with open(path, "rb", opener=open_regular) as stream:
+        with open_theirs(path) as stream:
             while text := stream.readline(LONGEST_RECORD):
                 line = load_object(text) if text.startswith(b"{") else None
                 key = line.get("key") if line else None
@@ -140,7 +140,7 @@ def _last_lines(path: str) -> Iterator[JSON]:
 def _record(path: str) -> JSON | None:
     """A record that `--sidecar` wrote; None for any other file."""
     try:
-        with open(path, "rb", opener=open_regular) as stream:
+        with open_theirs(path) as stream:
             text = stream.read(LONGEST_RECORD)
     except (OSError, ValueError):
         return None
@@ -229,7 +229,7 @@ def measured(folder: str, path: str, facts: JSON) -> tuple[int, int, float, int]
     width, height, seconds, size = (facts.get(name) or 0 for name in ("width", "height", "seconds", "bytes"))
     if not (width and height and size):
         try:
-            with open(os.path.join(folder, path), "rb", opener=open_regular) as stream:
+            with open_theirs(os.path.join(folder, path)) as stream:
                 size = os.fstat(stream.fileno()).st_size
                 read = media.probe(stream)
         except (OSError, ValueError):

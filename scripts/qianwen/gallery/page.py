@@ -12,7 +12,7 @@ import os
 
 from ..errors import OutputError, UsageError
 from ..files.outputs import Draft, Target
-from ..files.safe_open import open_regular
+from ..files.safe_open import open_theirs
 from . import cards
 
 TYPE_CHECKING = False
@@ -91,8 +91,8 @@ def _trimmed(*values: Any) -> list[Any]:
 
 def html(data: JSON) -> str:
     """The whole page. Half characters, which HTML cannot hold, are replaced."""
-    with open(os.path.join(os.path.dirname(__file__), "gallery.html"), encoding="utf-8") as stream:
-        template = stream.read()
+    with open_theirs(os.path.join(os.path.dirname(__file__), "gallery.html")) as stream:
+        template = stream.read().decode("utf-8")
     text = json.dumps(data, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
     for separator in "\u2028\u2029":
         text = text.replace(separator, f"\\u{ord(separator):04x}")
@@ -131,7 +131,7 @@ def _publish(folder: str, page: bytes) -> str:
 
 def _is_ours(path: str) -> bool:
     try:
-        with open(path, "rb", opener=open_regular) as stream:
-            return not os.path.islink(path) and MARK in stream.read(HEAD_BYTES)
+        with open_theirs(path, follow=False) as stream:
+            return MARK in stream.read(HEAD_BYTES)
     except (OSError, ValueError):
         return False

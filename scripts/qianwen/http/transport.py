@@ -77,10 +77,10 @@ class Transport:
             return self._exchange(self._prepared(origin) or self._open(origin), origin, head, request)
         kept = self._kept(origin)
         try:
-            return self._exchange(kept or self._open(origin), origin, head, request)
+            return self._exchange(kept or self._open(origin, request.may_reach), origin, head, request)
         except Fault:
             if kept and request.method == "GET":
-                return self._exchange(self._open(origin), origin, head, request)
+                return self._exchange(self._open(origin, request.may_reach), origin, head, request)
             raise
 
     def prepare(self, url: str) -> None:
@@ -177,9 +177,9 @@ class Transport:
                 return connection
             connection.close()
 
-    def _open(self, origin: Origin) -> _Connection:
+    def _open(self, origin: Origin, may_reach: Callable[[str], bool] | None = None) -> _Connection:
         try:
-            sock, proxy = self._opener.open(origin)
+            sock, proxy = self._opener.open(origin, may_reach)
         except Fault as fault:
             raise self._over_or(fault) from fault.__cause__
         bounded = _BoundedSocket(sock, self._patience)

@@ -141,7 +141,7 @@ def endpoint(place: Place, region_name: str, remembered: str = "") -> tuple[Endp
     """The API's endpoint, and the source of its key in words. Raises as `base_url` and `key` do."""
     base = base_url(place, region_name, remembered)
     setting = key(place, base)
-    return Endpoint(base, setting.value), setting.source
+    return Endpoint(base, setting.value, setting.file), setting.source
 
 
 def _checked_base(setting: Setting) -> str:
@@ -274,7 +274,11 @@ def _from_credentials(path: str, env: Mapping[str, str]) -> str:
 
 @record
 class Endpoint:
-    """The API's base URL, which ends in /api/v1 or a proxy's own path, and the key for it."""
+    """The API's base URL, which ends in /api/v1 or a proxy's own path, and the key for it.
+
+    key_file: the `.env` file that has the key, "" if it comes from elsewhere.
+    """
 
     base: str
     key: str
+    key_file: str = ""

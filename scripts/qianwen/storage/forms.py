@@ -7,6 +7,7 @@ import re
 
 from ..errors import UsageError
 from ..files.media import SUFFIXES
+from ..files.safe_open import open_theirs
 from ..http.messages import Stream
 from ..plain.record import record
 
@@ -55,7 +56,7 @@ def form(fields: Iterable[tuple[str, str]], file_name: str, file: Upload) -> tup
 def file_blocks(file: Upload) -> Iterator[bytes]:
     """The blocks of a file, exactly as many bytes as announced. Raises UsageError if the file has changed."""
     try:
-        with open(file.path, "rb", opener=_without_waiting) as stream:
+        with open_theirs(file.path) as stream:
             before = os.fstat(stream.fileno())
             left = before.st_size
             while left and before.st_size == file.bytes:
@@ -69,11 +70,6 @@ def file_blocks(file: Upload) -> Iterator[bytes]:
                 raise UsageError(f"{file.path} was changed while it was sent")
     except OSError as error:
         raise UsageError(f"{file.path} could not be read: {error.strerror}") from error
-
-
-def _without_waiting(path: str, flags: int) -> int:
-    """Open a file without waiting for a writer, in case a pipe has replaced it."""
-    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def object_name(path: str, media_type: str) -> str:
