@@ -36,7 +36,10 @@ class Lock:
             return
         if self._path and os.name != "nt":  # Windows cannot remove an open file
             remove(self._path)
-        os.close(descriptor)
+        try:
+            os.close(descriptor)
+        except OSError:
+            pass  # the system has released it all the same
         if self._path and os.name == "nt":
             remove(self._path)
 

@@ -70,7 +70,10 @@ def write_whole(path: str, data: bytes, mode: int = 0o600) -> None:
 
 def remove(path: str) -> None:
     """Remove a file if possible. A file that stays does no harm, so errors are ignored."""
-    try:
-        os.unlink(path)
-    except OSError:
-        pass
+    for _ in range(2):  # a scanner of viruses or a busy disk may be in the way for a moment
+        try:
+            return os.unlink(path)
+        except FileNotFoundError:
+            return
+        except OSError:
+            pass

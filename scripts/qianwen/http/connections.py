@@ -200,8 +200,11 @@ def _addresses(host: str, port: int, patience: float) -> Sequence[_Address]:
             results.append(error)
 
     thread = threading.Thread(target=look_up, daemon=True)
-    thread.start()
-    thread.join(patience)
+    try:
+        thread.start()
+        thread.join(patience)
+    except RuntimeError:  # no thread to spare: better without a bound than not at all
+        look_up()
     result = results[0] if results else socket.timeout()
     if isinstance(result, Exception):
         raise result

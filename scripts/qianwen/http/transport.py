@@ -328,17 +328,23 @@ class _BoundedSocket:
             self._sock.shutdown(socket.SHUT_RDWR)
         except OSError:
             pass  # already closed
-        self._sock.close()
+        self._close()
 
     def reader_closed(self) -> None:
         self._readers -= 1
         if self._closed and not self._readers:
-            self._sock.close()
+            self._close()
 
     def close(self) -> None:
         self._closed = True
         if not self._readers:
+            self._close()
+
+    def _close(self) -> None:
+        try:
             self._sock.close()
+        except OSError:
+            pass  # it is closed all the same
 
 
 class _Reader(io.RawIOBase):

@@ -22,7 +22,8 @@ def side_by_side(
     """The results of `work` on every item, in order. Raises the first error after all threads have ended.
 
     cut: called if this thread is interrupted; must make the others stop waiting.
-    threads: how many work at once; 1 keeps the order of the items.
+    threads: how many work at once; 1 keeps the order of the items. Where the machine refuses threads, fewer do, and
+        without any the items follow one another in this one.
     """
     if len(items) <= 1:
         return [work(item) for item in items]
@@ -33,8 +34,13 @@ def side_by_side(
     running = 0
     try:
         for _ in items[:threads]:
-            threading.Thread(target=_drain, args=(queue, work, results, errors, ended), daemon=True).start()
+            try:
+                threading.Thread(target=_drain, args=(queue, work, results, errors, ended), daemon=True).start()
+            except RuntimeError:  # this machine has no thread to spare: those that run do all of it
+                break
             running += 1
+        if not running:
+            return [work(item) for item in items]
         while running:
             ended.acquire()
             running -= 1
