@@ -10,7 +10,7 @@ import sys
 from .ask import Ask
 from .command import flags
 from .environment import Environment, real, write
-from .errors import OK, InternalError, Interrupted, QianwenError
+from .errors import OK, InternalError, Interrupted, OutputError, QianwenError
 from .models.catalog import Catalog
 from .plain.record import changed
 
@@ -40,18 +40,22 @@ def main(catalog: Catalog, argv: list[str], environment: Environment | None = No
         ask = parse.parse(catalog, argv, environment.stdin, environment.cwd, environment.env)
     except BaseException as error:
         no_ask = Ask({}, print_response="--print-response" in argv)
-        return _Process(catalog, no_ask, environment).fail(_expected(error))
-    return _Process(catalog, ask, environment, is_real).go()
+        return _Process(catalog, argv, no_ask, environment).fail(_expected(error))
+    return _Process(catalog, argv, ask, environment, is_real).go()
 
 
 class _Process:
     """One run of an action, and what the process prints about it."""
 
-    def __init__(self, catalog: Catalog, ask: Ask, environment: Environment, is_real: bool = False) -> None:
+    def __init__(
+        self, catalog: Catalog, argv: list[str], ask: Ask, environment: Environment, is_real: bool = False
+    ) -> None:
         from .actions.run import Run
         from .plain.progress import Progress
         from .plain.redact import KEY_NAMES
 
+        self.argv = argv
+        self.is_unheard = False  # stdout took no answer
         self.signals: tuple[int, ...] = ()  # that end the run with an answer
         self.update_check: Check | None = None
         environment = changed(environment, before_sending=self._before_sending) if is_real else environment
@@ -77,6 +81,8 @@ class _Process:
             self._ignore_signals()
             if self._print_result():
                 self.run.deliver()
+            elif self.run.outcome.is_about_a_purchase:
+                raise OutputError("the answer could not be written to stdout", hint="what was made is saved")
         except BaseException as error:
             self._ignore_signals()
             return self.fail(_expected(error))
@@ -130,6 +136,7 @@ class _Process:
 
     def fail(self, error: QianwenError) -> int:
         from .command import answer
+        from .command.next_command import again
         from .outcome import Outcome, hint_of
 
         run = self.run
@@ -137,13 +144,17 @@ class _Process:
             run.outcome = Outcome(run.catalog.noun, resumable=False)
         error.hint = hint_of(error, run.outcome)
         reply = answer.failure(error, run.outcome, run.ask, run.environment)
+        if self.is_unheard and run.outcome.resumable and run.outcome.run_id and "-" not in self.argv:
+            reply.setdefault("next", again(run.environment, self.argv))  # whose answer is what was made
         self.progress.always(f"Error: {error.message}")
         if error.hint:
             self.progress.always(f"Hint: {error.hint}")
         if "next" in reply:
             self.progress.always(f"Continue with: {reply['next']}")
-        if run.ask.print_response:
-            self._print_json(reply)
+        if run.ask.print_response and not self.is_unheard:
+            self._print(self._json(reply))
+        if self.is_unheard:
+            write(run.environment.stderr, f"Answer: {self._json(reply, indent=None)}")
         write(run.environment.stderr, "")
         return error.exit_code
 
@@ -153,23 +164,26 @@ class _Process:
 
         run = self.run
         if run.ask.print_response:
-            return self._print_json(answer.success(run.outcome, run.ask, run.environment))
+            return self._print(self._json(answer.success(run.outcome, run.ask, run.environment)))
         lines = self.progress.clean(answer.lines(run.outcome, run.ask))
-        return write(run.environment.stdout, "".join(f"{line}\n" for line in lines))
+        return self._print("".join(f"{line}\n" for line in lines))
 
-    def _print_json(self, reply: object) -> bool:
+    def _print(self, text: str) -> bool:
+        self.is_unheard = not write(self.run.environment.stdout, text)
+        return not self.is_unheard
+
+    def _json(self, reply: object, indent: int | None = 2) -> str:
         import json
         import re
 
         reply = self.progress.clean(reply)
-        text = json.dumps(reply, ensure_ascii=False, indent=2)
+        text = json.dumps(reply, ensure_ascii=False, indent=indent)
         try:
             text.encode("utf-8")
         except UnicodeEncodeError:  # half a character in a file name, which an escape can express
-            text = json.dumps(reply, indent=2)
+            text = json.dumps(reply, indent=indent)
         # control characters, which a terminal may obey
-        text = re.sub("[\x7f-\x9f]", lambda match: f"\\u{ord(match[0]):04x}", text)
-        return write(self.run.environment.stdout, text + "\n")
+        return re.sub("[\x7f-\x9f]", lambda match: f"\\u{ord(match[0]):04x}", text) + "\n"
 
 
 def _do_nothing(*_: object) -> None:

@@ -178,7 +178,7 @@ class Saver:
     def _keep_reply(self, saved: Saved) -> None:
         """Save the service's whole last answer under the name of the result."""
         try:
-            path = self._save_reply(outputs.beside(saved, self._target.overwrite))
+            path = self._save_reply(outputs.beside(saved, self._target))
         except OutputError as error:  # the video itself is saved
             self._entry.warn(f"the reply could not be saved next to the video: {error.message}")
         else:

@@ -256,10 +256,10 @@ def saved_before(path: str, sha256: str) -> Saved | None:
     return Saved(path, size, sha256, facts) if facts and digest.hexdigest() == sha256 else None
 
 
-def beside(saved: Saved, overwrite: bool) -> Target:
-    """The target of a text file next to a saved file, with the same name and another suffix."""
+def beside(saved: Saved, target: Target) -> Target:
+    """The target of a text file next to a saved file of `target`, with the same name and another suffix."""
     folder, name = os.path.split(saved.path)
-    return Target(folder, os.path.splitext(name)[0], overwrite=overwrite)
+    return Target(folder, os.path.splitext(name)[0], overwrite=target.overwrite, run=target.run)
 
 
 def save_text(target: Target, suffix: str, text: str, warn: Warn, private: bool = False) -> str:

@@ -30,7 +30,12 @@ class Draft:
 
     def __init__(self, folder: str, name: str = "", mode: int = 0o600) -> None:
         self.path = os.path.join(folder, name or f".{os.urandom(8).hex()}.part")
-        self.stream: BinaryIO = open(self.path, "x+b", opener=lambda path, flags: os.open(path, flags, mode))
+        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), mode)
+        try:
+            self.stream: BinaryIO = open(descriptor, "r+b")
+        except BaseException:
+            remove(self.path)
+            raise
 
     def __enter__(self) -> Draft:
         return self
