@@ -49,20 +49,24 @@ SCENARIOS: dict[str, tuple[str, ...]] = {
 }
 PROMISED = {"pictures": 2}
 PIECES = (".part", ".probe")
-FOREIGN = {"out/cat.png": b"somebody's", "out/cat_2.png": b"else's", "out/.note.part": b"a piece of others", "n.txt": b""}
+FOREIGN = {
+    "out/cat.png": b"somebody's",
+    "out/cat_2.png": b"else's",
+    "out/.note.part": b"a piece of others",
+    "n.txt": b"",
+}
 
 
 class Experiment(NamedTuple):
     """scenario: of SCENARIOS.  at: the call that is hit, 0 for none.  error: an errno, 0 to kill.
 
-    paid: calls count from the first byte of a request that costs money.  lasts: the function fails from then on.
+    paid: calls count from the first byte of a request that costs money.
     """
 
     scenario: str
     at: int
     error: int = 0
     paid: bool = False
-    lasts: bool = False
 
 
 class Finding(NamedTuple):
@@ -80,7 +84,20 @@ def compiler() -> str | None:
 def build(folder: str) -> str:
     """The instrument, compiled; its path."""
     made = os.path.join(folder, "nth_call.so")
-    command = ["cc", "-O1", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-o", made, str(SOURCE), "-ldl", "-lpthread"]
+    command = [
+        "cc",
+        "-O1",
+        "-Wall",
+        "-Wextra",
+        "-Werror",
+        "-shared",
+        "-fPIC",
+        "-o",
+        made,
+        str(SOURCE),
+        "-ldl",
+        "-lpthread",
+    ]
     subprocess.run(command, check=True, capture_output=True)
     return made
 
@@ -104,7 +121,9 @@ class Laboratory:
     def __enter__(self) -> Laboratory:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         for hand in self._all:
             hand.communicate()
 
@@ -221,7 +240,7 @@ class World:
             os.closerange(4 if log >= 0 else 3, 1024)  # the server's side of connections among them
             code = _main(argv, fault, log)
         finally:
-            ctypes.CDLL(None).nth_call_arm(0, 0, 0, 0, -1)
+            ctypes.CDLL(None).nth_call_arm(0, 0, 0, -1)
             (self.folder / "modules").write_text(" ".join(sys.modules))
             os._exit(code)
 
@@ -240,7 +259,7 @@ def _main(argv: Sequence[str], fault: Experiment | None, log: int) -> int:
     catalog = IMAGES if argv[0] == "image.py" else VIDEOS
     environment = changed(real(str(SCRIPTS / argv[0])), sleep=lambda seconds: time.sleep(seconds / 200))
     if fault:
-        ctypes.CDLL(None).nth_call_arm(int(fault.paid), fault.at, fault.error, int(fault.lasts), log)
+        ctypes.CDLL(None).nth_call_arm(int(fault.paid), fault.at, fault.error, log)
     try:
         code = cli.main(catalog, [*argv[1:], "--print-response", "--timeout", "20"], environment)
     except BaseException:
@@ -283,7 +302,9 @@ def perform(experiment: Experiment, server: Any) -> Finding:
                 break
             runs.append(world.run((argv[0], *(runs[-1].next or ["--resume"]))))
         faults = judge(experiment, world, runs, first_heard)
-        seen = [[list(run.argv), run.code, run.stdout, run.stderr] for run in runs] if faults or not experiment.at else []
+        seen = (
+            [[list(run.argv), run.code, run.stdout, run.stderr] for run in runs] if faults or not experiment.at else []
+        )
         return Finding(faults, list(runs[0].calls), seen)
     finally:
         shutil.rmtree(world.folder)
@@ -313,9 +334,7 @@ def judge(experiment: Experiment, world: World, runs: Sequence[Ran], first_heard
     results = [path for path in files if path.suffix in (".png", ".mp4")]
     faults += [f"left behind: {path.name}" for path in files if path.suffix not in (".png", ".mp4", ".json")]
     faults += [f"left behind: tmp/{path.name}" for path in (world.folder / "tmp").rglob("*")]
-    faults += [
-        f"damaged: {path.name}" for path in results if hashlib.sha256(path.read_bytes()).hexdigest() not in made
-    ]
+    faults += [f"damaged: {path.name}" for path in results if hashlib.sha256(path.read_bytes()).hexdigest() not in made]
     is_lost = _is_lost(world, runs)
     expected = 0 if is_lost else promised * world.standin.bought
     if len(results) != expected:

@@ -10,7 +10,16 @@ import sys
 from .ask import Ask
 from .command import flags
 from .environment import Environment, real, write
-from .errors import OK, InternalError, Interrupted, OutputError, QianwenError
+from .errors import (
+    OK,
+    InternalError,
+    Interrupted,
+    OutputError,
+    QianwenError,
+    StillRunning,
+    Unavailable,
+    UnknownOutcome,
+)
 from .models.catalog import Catalog
 from .plain.record import changed
 
@@ -18,6 +27,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .actions.run import Run
     from .actions.way import Way
+    from .outcome import Outcome
     from .update_signal import Check
 
 
@@ -85,7 +95,7 @@ class _Process:
                 raise OutputError("the answer could not be written to stdout", hint="what was made is saved")
         except BaseException as error:
             self._ignore_signals()
-            return self.fail(_expected(error))
+            return self.fail(_starved(error, self.run.outcome) or _expected(error))
         finally:
             self.run.close()
         return OK
@@ -254,6 +264,25 @@ def _way(run: Run) -> Way:
     from .actions.dashscope import DashScope
 
     return DashScope(run)
+
+
+def _starved(error: BaseException, outcome: Outcome) -> QianwenError | None:
+    """The error for a machine without memory or descriptors for what comes next; None for any other."""
+    import errno
+
+    is_short = isinstance(error, MemoryError) or getattr(error, "errno", 0) in (
+        errno.ENOMEM,
+        errno.EMFILE,
+        errno.ENFILE,
+    )
+    if not is_short and not (isinstance(error, ImportError) and "failed to map" in str(error)):
+        return None
+    words = f"this machine has too little memory, or too few descriptors, to go on ({type(error).__name__}: {error})"
+    if outcome.result and outcome.result.urls:
+        return OutputError(words)
+    if outcome.task_id:
+        return StillRunning(words)
+    return UnknownOutcome(words) if outcome.submitted else Unavailable(f"{words}; nothing was sent")
 
 
 def _expected(error: BaseException) -> QianwenError:

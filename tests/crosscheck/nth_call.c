@@ -21,28 +21,21 @@
 
 enum { OFF, ASLEEP, AWAKE };
 
-static int state = OFF, wanted, error, is_lasting, log_to = -1;
+static int state = OFF, wanted, error, log_to = -1;
 static long count;
-static char lasting[64];
+static const char *always; /* a function that always fails */
 
 /* From now on, or with `after_post` once a request has begun to be sent: at call `at` (0: never) fail with `number`, or
- * kill the process where that is 0. `lasts`: every later call of the same function fails as well. `log`: a descriptor
- * that hears of every counted call, -1 for none. */
-void nth_call_arm(int after_post, int at, int number, int lasts, int log) {
-    count = 0, wanted = at, error = number, is_lasting = lasts, log_to = log, lasting[0] = 0;
+ * kill the process where that is 0. `log`: a descriptor that hears of every counted call, -1 for none. */
+void nth_call_arm(int after_post, int at, int number, int log) {
+    count = 0, wanted = at, error = number, log_to = log;
     state = after_post ? ASLEEP : AWAKE;
 }
 
-long nth_call_counted(void) { return count; }
-
-/* For a program that nobody can call before it begins. */
+/* Without anybody to arm it: every call of one function fails. */
 __attribute__((constructor)) static void from_the_environment(void) {
-    const char *at = getenv("NTH_CALL_AT"), *number = getenv("NTH_CALL_ERROR"), *function = getenv("NTH_CALL_ALWAYS");
-    if (function) {
-        nth_call_arm(0, 0, number ? atoi(number) : EAGAIN, 1, -1);
-        strncpy(lasting, function, sizeof lasting - 1);
-    } else if (at)
-        nth_call_arm(0, atoi(at), number ? atoi(number) : 0, 0, -1);
+    always = getenv("NTH_CALL_ALWAYS");
+    if (always) nth_call_arm(0, 0, atoi(getenv("NTH_CALL_ERROR")), -1);
 }
 
 static void tell(const char *name, int descriptor, const char *path) {
@@ -62,10 +55,9 @@ static int fails(const char *name, int descriptor, const char *path) {
     if (state != AWAKE) return 0;
     long number = __atomic_add_fetch(&count, 1, __ATOMIC_SEQ_CST);
     if (log_to >= 0) tell(name, descriptor, path);
-    if (lasting[0] && !strcmp(lasting, name)) return errno = error, 1;
+    if (always && !strcmp(always, name)) return errno = error, 1;
     if (number != wanted) return 0;
     if (!error) kill(getpid(), SIGKILL);
-    if (is_lasting) strncpy(lasting, name, sizeof lasting - 1);
     return errno = error, 1;
 }
 

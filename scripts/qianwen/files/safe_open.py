@@ -77,8 +77,9 @@ def remove(path: str) -> None:
     """Remove a file if possible. A file that stays does no harm, so errors are ignored."""
     for _ in range(2):  # a scanner of viruses or a busy disk may be in the way for a moment
         try:
-            return os.unlink(path)
+            os.unlink(path)
         except FileNotFoundError:
-            return
+            break
         except OSError:
-            pass
+            continue
+        break

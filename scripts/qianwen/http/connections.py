@@ -100,13 +100,13 @@ class Opener:
 
     def _connect(self, host: str, port: int) -> socket.socket:
         """A TCP connection to the first address that accepts one; each wait ends at the deadline."""
-        last_error: OSError = OSError("the host has no address")
+        last_error: OSError | None = None
         for family, kind, protocol, _, address in _addresses(host, port, self._patience(CONNECT_SECONDS)):
             patience = self._patience(CONNECT_SECONDS)
             try:
                 sock = socket.socket(family, kind, protocol)
             except OSError as error:  # this machine does not have the address family
-                last_error = error
+                last_error = last_error or error
                 continue
             try:
                 sock.settimeout(patience)
@@ -115,7 +115,7 @@ class Opener:
             except OSError as error:
                 sock.close()
                 last_error = error
-        raise last_error
+        raise last_error or OSError("the host has no address")
 
     def _tunnel(self, sock: socket.socket, host: str, port: int, proxy: Proxy) -> None:
         """Make the proxy forward everything that follows to the server (CONNECT)."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import http.client
 import socket
 import ssl
@@ -36,6 +37,8 @@ FOREIGN: tuple[tuple[type[BaseException], str, bool, str], ...] = (
 )
 
 # (OpenSSL's verify codes, words, hint); the last row matches all others. {today} is this machine's date.
+FORBIDDEN = (errno.EPERM, errno.EACCES, errno.EAFNOSUPPORT)  # trying again cannot help
+
 _CLOCK = "check the clock of this machine, which says {today}"
 CERTIFICATES: tuple[tuple[Container[int], str, str], ...] = (
     ((9,), "the server's certificate is not valid yet", _CLOCK),
@@ -65,6 +68,11 @@ def fault_of(error: BaseException, *, sent: bool, through: object = None) -> Fau
     for error_type, words, permanent, hint in FOREIGN:
         if isinstance(error, error_type):
             detail = getattr(error, "strerror", None) or ""
+            if not sent and getattr(error, "errno", None) in FORBIDDEN:
+                permanent, hint = (
+                    True,
+                    "this machine or its sandbox allows no connections: run it where they are allowed",
+                )
             via = f", through {through}" if through and error_type is not DeadlinePassed else ""
             return Fault(_with(words, detail) + via, sent=sent, permanent=permanent, hint=hint)
     raise error
