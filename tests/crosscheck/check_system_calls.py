@@ -15,7 +15,7 @@ import tempfile
 import unittest
 from typing import NamedTuple, Sequence
 
-from tests.nth_call import ERRORS, SCENARIOS, Experiment, Laboratory, compiler, sites
+from tests.nth_call import ERRORS, Experiment, Laboratory, compiler, sites
 
 KILL = (0,)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import http.client
 import socket
 import ssl
@@ -31,14 +30,13 @@ FOREIGN: tuple[tuple[type[BaseException], str, bool, str], ...] = (
     (http.client.RemoteDisconnected, "the server closed the connection without an answer", False, ""),
     (http.client.HTTPException, "the answer is not HTTP", False, ""),
     (ConnectionError, "the connection broke", False, ""),
+    (PermissionError, "connections are forbidden here", True, "run the command where it may use the network"),
     (OSError, "the network failed", False, ""),
     (UnicodeError, "the host name is not valid", True, ""),
     (ValueError, "the URL or a header is not valid", True, ""),
 )
 
 # (OpenSSL's verify codes, words, hint); the last row matches all others. {today} is this machine's date.
-FORBIDDEN = (errno.EPERM, errno.EACCES, errno.EAFNOSUPPORT)  # trying again cannot help
-
 _CLOCK = "check the clock of this machine, which says {today}"
 CERTIFICATES: tuple[tuple[Container[int], str, str], ...] = (
     ((9,), "the server's certificate is not valid yet", _CLOCK),
@@ -68,11 +66,6 @@ def fault_of(error: BaseException, *, sent: bool, through: object = None) -> Fau
     for error_type, words, permanent, hint in FOREIGN:
         if isinstance(error, error_type):
             detail = getattr(error, "strerror", None) or ""
-            if not sent and getattr(error, "errno", None) in FORBIDDEN:
-                permanent, hint = (
-                    True,
-                    "this machine or its sandbox allows no connections: run it where they are allowed",
-                )
             via = f", through {through}" if through and error_type is not DeadlinePassed else ""
             return Fault(_with(words, detail) + via, sent=sent, permanent=permanent, hint=hint)
     raise error
