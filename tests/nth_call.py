@@ -70,8 +70,12 @@ class Experiment(NamedTuple):
 
 
 class Finding(NamedTuple):
-    """faults: what must not be.  calls: each counted call, as `function path`.  seen: the runs, for people."""
+    """code: of the run that was hit.  faults: what must not be.  calls: each counted call, as `function path`.
 
+    seen: the runs, for people.
+    """
+
+    code: int
     faults: list[str]
     calls: list[str]
     seen: list[Any]
@@ -103,15 +107,19 @@ def build(folder: str) -> str:
 
 
 class Laboratory:
-    """Interpreters that wait for experiments. Use as a context manager."""
+    """Interpreters that wait for experiments. Use as a context manager.
 
-    def __init__(self, folder: str, hands: int = 0) -> None:
+    hands: how many; 0 for one a processor.
+    scenarios: those whose modules are imported beforehand.
+    """
+
+    def __init__(self, folder: str, hands: int = 0, scenarios: Iterable[str] = SCENARIOS) -> None:
         self._hands = hands or (os.cpu_count() or 1)
         self._idle: SimpleQueue[subprocess.Popen[str]] = SimpleQueue()
         self._all: list[subprocess.Popen[str]] = []
         environment = {**os.environ, "LD_PRELOAD": build(folder), "TMPDIR": folder, "PYTHONHASHSEED": "0"}
         for _ in range(self._hands):
-            command = [sys.executable, "-m", __name__]
+            command = [sys.executable, "-m", __name__, *scenarios]
             hand = subprocess.Popen(
                 command, cwd=ROOT, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
             )
@@ -305,7 +313,7 @@ def perform(experiment: Experiment, server: Any) -> Finding:
         seen = (
             [[list(run.argv), run.code, run.stdout, run.stderr] for run in runs] if faults or not experiment.at else []
         )
-        return Finding(faults, list(runs[0].calls), seen)
+        return Finding(runs[0].code, faults, list(runs[0].calls), seen)
     finally:
         shutil.rmtree(world.folder)
 
@@ -375,7 +383,7 @@ def _serve() -> None:
     os.dup2(2, 1)
     server = Server(StandIn())
     threading.Thread(target=server.serve, daemon=True).start()
-    for scenario in SCENARIOS:
+    for scenario in sys.argv[1:]:
         _learn(scenario, server)
     for line in sys.stdin:
         finding = perform(Experiment(*json.loads(line)), server)
