@@ -6,6 +6,7 @@ reaches the stand-in only as far as it got, so that the stand-in itself decides 
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import socket
@@ -34,7 +35,8 @@ ENDS = ("fin", "rst", "stall")
 class Break(NamedTuple):
     """What happens to the exchanges `first` to `last` (from 1) of a route.
 
-    direction: "connect", "request" or "response".  point: see `bytes_of`.  manner: words, see `_Line` and `SPOILERS`.
+    direction: "connect", "request" or "response".  point: see `bytes_of`.  manner: words, see `_Line` and `SPOILERS`; with
+    `-if-kept` behind it only on a connection that has served an exchange before.
     """
 
     route: str
@@ -199,7 +201,7 @@ class Breaker:
                     self._sockets.append(service)
                 near, far = _Wire(client), _Wire(service)
                 while self._exchange(near, far):
-                    pass
+                    near.is_kept = True
         except OSError:
             pass  # the other side has gone: that is what this is for
 
@@ -216,6 +218,8 @@ class Breaker:
             number = self._counts[route] = self._counts.get(route, 0) + 1
             cut = next((cut for cut in self._plan if cut.direction != "connect" and cut.covers(route, number)), None)
             self._hit.update([cut] if cut else [])
+            if cut and cut.manner.endswith("-if-kept"):
+                cut = cut._replace(manner=cut.manner.partition("-")[0]) if client.is_kept else None
 
         def tell(request: int, body: int) -> None:
             fault = f"{cut.direction} {cut.point} {cut.manner}" if cut else ""
@@ -362,6 +366,7 @@ class _Wire:
 
     def __init__(self, sock: socket.socket) -> None:
         self.sock = sock
+        self.is_kept = False  # an exchange has passed before
         self._buffer = b""
 
     def head(self) -> bytes:
@@ -551,6 +556,42 @@ def _clip(answer: _Answer, words: list[str], at: int) -> _Answer:
     return _with(_bare(answer, words, at), body=placeholder.clip(), content_type="video/mp4")
 
 
+def _webm(answer: _Answer, words: list[str], at: int) -> _Answer:
+    return _with(
+        _bare(answer, words, at), body=b"\x1aE\xdf\xa3\x9fB\x82\x84webm" + bytes(500), content_type="video/webm"
+    )
+
+
+def _new_format(answer: _Answer, words: list[str], at: int) -> _Answer:
+    """What nobody can read yet."""
+    return _with(_bare(answer, words, at), body=b"NEW\x01" + bytes(500))
+
+
+def _tail(answer: _Answer, words: list[str], at: int) -> _Answer:
+    """Bytes behind the last box that look like a box without an end."""
+    return _with(_bare(answer, words, at), body=answer.body + b"\x7f\xff\xff\xfffree")
+
+
+def _without_links(answer: _Answer, words: list[str], at: int) -> _Answer:
+    """A task that has ended and names no result yet."""
+    output = json.loads(answer.body)["output"]
+    kept = {name: output[name] for name in ("task_id", "task_status")}
+    return _with(answer, body=json.dumps({"request_id": "r", "output": kept}).encode())
+
+
+def _state(answer: _Answer, words: list[str], at: int) -> _Answer:
+    """`state WORD`: the task is told to be in this state, whatever stands beside it."""
+    reply = json.loads(answer.body)
+    reply["output"]["task_status"] = words.pop(0)
+    return _with(answer, body=json.dumps(reply).encode())
+
+
+def _told_above(answer: _Answer, words: list[str], at: int) -> _Answer:
+    """A failed task that has no output."""
+    reply = {"request_id": "r", "code": "InvalidParameter", "message": "no"}
+    return _with(answer, body=json.dumps(reply).encode())
+
+
 def _endless(answer: _Answer, words: list[str], at: int) -> _Answer:
     words.append("endless")
     return _no_length(_bare(answer, words, at), words, at)
@@ -572,11 +613,17 @@ SPOILERS: dict[str, Callable[[_Answer, list[str], int], _Answer]] = {
     "garbage": _garbage,
     "html": _html,
     "long-length": _long_length,
+    "new-format": _new_format,
     "no-length": _no_length,
     "no-range": _unranged,
     "other-range": _other_range,
     "redirect": _redirect,
     "short-length": _short_length,
+    "state": _state,
+    "tail": _tail,
+    "told-above": _told_above,
+    "webm": _webm,
+    "without-links": _without_links,
     "wrong-crc": _wrong_crc,
     "wrong-md5": _wrong_md5,
 }

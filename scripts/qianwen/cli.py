@@ -161,8 +161,11 @@ class _Process:
             self.progress.always(f"Hint: {error.hint}")
         if "next" in reply:
             self.progress.always(f"Continue with: {reply['next']}")
-        if run.ask.print_response and not self.is_unheard:
-            self._print(self._json(reply))
+        saved = answer.lines(run.outcome, run.ask) if run.outcome.parts else []
+        if (run.ask.print_response or saved) and not self.is_unheard:
+            is_written = self._print(self._json(reply) if run.ask.print_response else self._lines(saved))
+            if is_written and run.outcome.parts:
+                run.deliver()  # those that are finished
         if self.is_unheard:
             write(run.environment.stderr, f"Answer: {self._json(reply, indent=None)}")
         write(run.environment.stderr, "")
@@ -175,8 +178,10 @@ class _Process:
         run = self.run
         if run.ask.print_response:
             return self._print(self._json(answer.success(run.outcome, run.ask, run.environment)))
-        lines = self.progress.clean(answer.lines(run.outcome, run.ask))
-        return self._print("".join(f"{line}\n" for line in lines))
+        return self._print(self._lines(answer.lines(run.outcome, run.ask)))
+
+    def _lines(self, lines: list[str]) -> str:
+        return "".join(f"{line}\n" for line in self.progress.clean(lines))
 
     def _print(self, text: str) -> bool:
         self.is_unheard = not write(self.run.environment.stdout, text)
@@ -249,10 +254,9 @@ def _show_tasks(run: Run) -> None:
     from .account.purchase import OPEN
 
     run.outcome.tasks = report.recent(run.account, run.environment.now())
-    if run.account.trouble:
-        run.warn(f"part of the account could not be read: {run.account.trouble}")
     if any(row["state"] in OPEN for row in run.outcome.tasks):
         run.outcome.next_flags = ("--resume",)
+    run.account.complain()
 
 
 def _way(run: Run) -> Way:

@@ -18,7 +18,7 @@ from qianwen.plain import parallel, redact, strict_json
 from qianwen.plain.progress import SPARSE_SECONDS, Progress
 from qianwen.plain.record import changed, fields_of, record
 
-from ..support import KEY, PHOTO, Case
+from ..support import KEY, PHOTO, Case, Clock
 
 
 @record
@@ -325,6 +325,50 @@ class Parallel(unittest.TestCase):
         with self.assertRaisesRegex(ValueError, "first"):
             parallel.side_by_side(work, range(4), lambda: None)
         self.assertEqual(sorted(ended), [1, 2, 3])
+
+    def test_turns_are_taken_until_an_item_is_over(self) -> None:
+        clock, taken = Clock(), [0, 0, 0]
+
+        def work(number: int) -> float | None:
+            taken[number] += 1
+            return 1.0 if taken[number] <= number * 3 else None
+
+        parallel.in_turns(work, range(3), clock.sleep, clock, lambda: None)
+        self.assertEqual(taken, [1, 4, 7])
+        parallel.in_turns(work, [], clock.sleep, clock, lambda: None)
+
+    def test_one_that_takes_long_keeps_one_thread(self) -> None:
+        clock, others_are_over = Clock(), threading.Event()
+        taken = [0] * 9
+
+        def work(number: int) -> float | None:
+            taken[number] += 1
+            if number == 0:
+                self.assertTrue(others_are_over.wait(10))
+                return None
+            if sum(taken) == 1 + 8 * 5:
+                others_are_over.set()
+            return 1.0 if taken[number] < 5 else None
+
+        parallel.in_turns(work, range(9), clock.sleep, clock, lambda: None, threads=2)
+        self.assertEqual(taken, [1] + [5] * 8)
+
+    @unittest.skipIf(os.name == "nt", "signals differ")
+    def test_an_interruption_ends_the_turns(self) -> None:
+        over = threading.Event()
+        taken: list[int] = []
+
+        def work(number: int) -> float:
+            taken.append(number)
+            return 5.0
+
+        def sleep(seconds: float) -> None:
+            over.wait(seconds)
+
+        threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT)).start()
+        with self.assertRaises(KeyboardInterrupt):
+            parallel.in_turns(work, range(3), sleep, time.monotonic, over.set)
+        self.assertEqual(sorted(taken), [0, 1, 2])
 
     @unittest.skipIf(os.name == "nt", "signals differ")
     def test_an_interruption_cuts_the_others_and_lets_them_clean_up(self) -> None:

@@ -558,7 +558,7 @@ RESULTS = (
     ("/etc/passwd", [7], False),
     ("ftp://evil.example/x.png", [7], False),
     ("gopher://evil.example/x", [7], False),
-    ("data:image/png;base64,iVBORw0KGgo=", [7], False),
+    ("data:image/png;base64,iVBORw0KGgo=", [0], False),  # it came whole, and is saved as it came
     ("javascript:alert(1)", [7], False),
     ("//evil.example/x.png", [7], False),
     ("https://[evil/x.png", [7], False),
@@ -682,7 +682,8 @@ ECHOES = (
     Attack("the key in an interleaved task", [edits("poll", output__choices=INTERLEAVED["choices"])], ("x", "--async", "--set", "enable_interleave=true", "--print-response"), [0, 7]),
     Attack("the key in a stream", [says("stream", 'data: {"output": {"choices": [{"message": {"content": [{"type": "text", "text": "{key}"}]}}]}}\n\n', 200, "text/event-stream; json")], STREAM, [1, 6]),
     Attack("the key in a stream's error", [says("stream", 'event: error\ndata: {"code": "{key}", "message": "{key}"}\n\n', 200, "text/event-stream; json")], STREAM, [1, 6]),
-    Attack("the key as a state", [edits("poll", output__task_status="{key}")], ("x", "--async", "--timeout", "30", "--print-response"), [2]),
+    Attack("the key as a state beside a result", [edits("poll", output__task_status="{key}")], ("x", "--async", "--timeout", "30", "--print-response"), [0]),
+    Attack("the key as a state", [edits("poll", output__task_status="{key}", output__choices=[])], ("x", "--async", "--timeout", "30", "--print-response"), [2]),
     Attack("the key as a failure", [edits("poll", output__task_status="FAILED", output__code="{key}", output__message="{key}", request_id="{key}")], TASK, [1]),
     Attack("the key as a remark beside a success", [edits("poll", output__message="{key}", output__orig_prompt="{key}")], TASK, [0]),
     Attack("the key as a failed picture", [edits("poll", output__results=[{"code": "{key}", "message": "{key}\n{key}"}], output__choices=[])], TASK, [1]),

@@ -10,6 +10,7 @@ from contextlib import contextmanager, nullcontext
 
 from ..checks import defaults, sources, validate
 from ..errors import AuthError, QianwenError
+from ..models import wire
 from ..models.catalog import Source
 from ..plain.record import changed
 from . import encoding
@@ -196,7 +197,9 @@ def connected(run: Run, known: Purchase | None = None, own: Bucket | None = None
         send = retry.retrying(guarded, sleep, clock, run.deadline, answers.judge, environment.now, progress.say)
         threads = 1 if tape else parallel.threads_to_spare()  # a recorded run keeps its order
         opened = session.Session(send, sleep, clock, run.deadline, environment.now, transport.close, threads)
-        client = Client(opened, endpoint, key_source)
+        if not (tape or environment.send):
+            opened.prepare = transport.prepare
+        client = Client(opened, endpoint, key_source, wire.has_result)
         environment.session_opened()
         try:
             yield Connection(run, opened, client, own)

@@ -46,6 +46,7 @@ def generate(run: Run, way: Way) -> Outcome:
                 return run.outcome
             entry.refuse_twin(purchase, way.lost_words)  # before anything is uploaded
         call = connection.encode(checked)
+        connection.session.prepare(connection.base)
         entry.submit(changed(purchase, at=run.environment.now()), run.ask.again, way.lost_words)
         if call.is_stream:
             body, failure = _receive(connection, entry, call)
@@ -84,7 +85,7 @@ def _plan(run: Run, way: Way, checked: Checked, base: str) -> tuple[Purchase, Ta
 
     from ..account.purchase import Purchase
     from ..files import outputs
-    from .encoding import fingerprint
+    from .encoding import fingerprint, kept
 
     ask = run.ask
     target = changed(run.target(str(checked.values.get("prompt") or checked.mode.name)), run=os.urandom(8).hex())
@@ -108,6 +109,8 @@ def _plan(run: Run, way: Way, checked: Checked, base: str) -> tuple[Purchase, Ta
         suffix=target.suffix,
         at=run.environment.now(),
         patience=checked.mode.patience,
+        asked=kept(checked) if run.environment.env.get("QIANWEN_KEEP_REQUESTS") != "0" else {},
+        units=float(checked.units or 0),
     )
     return purchase, target
 
@@ -190,9 +193,9 @@ def wait(connection: Connection, entry: Entry, interval: float, usual: str = "",
 
     def report(poll: Poll, seconds: float) -> None:
         outcome.body = poll.body or outcome.body
-        if poll.is_undocumented and poll.status not in warned:
-            warned.add(poll.status)
-            entry.warn(f"the task has the undocumented status {poll.status!r}; waiting on")
+        if poll.odd and poll.odd not in warned:
+            warned.add(poll.odd)
+            entry.warn(poll.odd)
         entry.progress.state(outcome.task_id, poll.status, seconds, usual)
 
     return connection.client.wait(outcome.task_id, interval, report, is_new)
@@ -200,6 +203,7 @@ def wait(connection: Connection, entry: Entry, interval: float, usual: str = "",
 
 def import_what_follows() -> None:
     """Import all that a run uses after its first byte: an update may replace the skill's folder while it waits."""
+    from ..account import repair  # noqa: F401
     from ..files import movies, outputs, sounds, tiff  # noqa: F401
     from ..service import codes  # noqa: F401
     from ..storage import results  # noqa: F401

@@ -168,7 +168,7 @@ class Saver:
         if not task_id:
             raise LinkExpired("the link to the result has expired")
         try:
-            urls = wire.decode(self._connection.client.poll(task_id)).urls
+            urls = wire.decode(self._connection.client.poll(task_id).body).urls
         except QianwenError as error:
             raise LinkExpired(f"the link to the result has expired; {error.message}") from error
         if index >= len(urls):

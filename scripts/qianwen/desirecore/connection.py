@@ -52,7 +52,7 @@ class AgentService:
     def wait(self, task_id: str, interval: float, report: object, is_new: bool) -> JSON:
         self._no_tasks()
 
-    def poll(self, task_id: str) -> JSON:
+    def poll(self, task_id: str) -> NoReturn:
         self._no_tasks()
 
     def list_tasks(self, model: str, since: float, until: float) -> list[Any]:

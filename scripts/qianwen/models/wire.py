@@ -204,6 +204,12 @@ def has_texts(body: JSON) -> bool:
     return any(item["type"] == "text" for item in decode(body, interleaved=True).content)
 
 
+def has_result(body: JSON) -> bool:
+    """Whether an answer has a picture or a video, or says why one was not made."""
+    result = decode(body)
+    return bool(result.urls or result.failures)
+
+
 def task_id(body: JSON) -> str:
     """The id of a task that was accepted, "" when the answer names none."""
     found = _dict(body.get("output")).get("task_id")

@@ -27,12 +27,20 @@ class Client:
     """The API at one endpoint.
 
     key_source: where the key was found, in words.
+    has_result: see `tasks.read`.
     """
 
-    def __init__(self, session: Session, endpoint: Endpoint, key_source: str = "") -> None:
+    def __init__(
+        self,
+        session: Session,
+        endpoint: Endpoint,
+        key_source: str = "",
+        has_result: Callable[[JSON], bool] = bool,
+    ) -> None:
         self.endpoint = endpoint
         self._session = session
         self._key_source = key_source
+        self._has_result = has_result
 
     # What costs money ---------------------------------------------------------------------------------------
 
@@ -46,7 +54,7 @@ class Client:
 
     # What is free -------------------------------------------------------------------------------------------
 
-    def poll(self, task_id: str) -> JSON:
+    def poll(self, task_id: str) -> tasks.Poll:
         """Poll a task once. Raises AuthError, or Unavailable for every other refusal."""
         try:
             return self._poll(task_id)
@@ -77,7 +85,7 @@ class Client:
     def _poll_quietly(self, task_id: str) -> tasks.Poll | None:
         """Poll once; None when the answer says nothing about the task."""
         try:
-            return tasks.read(self._poll(task_id))
+            return self._poll(task_id)
         except QianwenError:
             return None
 
@@ -120,9 +128,9 @@ class Client:
         else:
             error.hint += f" (the key is {self._key_source})"
 
-    def _poll(self, task_id: str) -> JSON:
+    def _poll(self, task_id: str) -> tasks.Poll:
         request = requests.request_for(self.endpoint, "GET", requests.task_path(task_id))
-        return answers.answer(self._session.send, request, is_poll=True)
+        return tasks.read(answers.answer(self._session.send, request, is_poll=True), self._has_result)
 
     def _ask(self, method: str, path: str) -> JSON:
         return answers.answer(self._session.send, requests.request_for(self.endpoint, method, path))
