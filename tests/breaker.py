@@ -6,6 +6,7 @@ reaches the stand-in only as far as it got, so that the stand-in itself decides 
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import re
@@ -28,6 +29,18 @@ SILENT = 5.0  # seconds of the shared clock that pass while the server is silent
 ENDLESS_BLOCK = bytes(2**20)
 ENDLESS_STEP = 30.0  # seconds by which the clock moves with each block of an endless body
 HTML = b"<!DOCTYPE html><html><body><h1>Bad Gateway</h1></body></html>\n"
+
+INTERIM = b"".join(
+    b"HTTP/1.1 %d Wait\r\nLink: </x>\r\nContent-Length: 5\r\n\r\n" % status for status in (100, 102, 103, 104, 103)
+)
+ODD_FIELDS = {
+    "utf8": b'"x":"\xff\xfe\xe7",',
+    "control": b'"x":"\x01\t\x1f",',
+    "digits": b'"x":' + b"9" * 10_000 + b",",
+    "deep": b'"x":' + b"[" * 70 + b"]" * 70 + b",",
+    "deeper": b'"x":' + b'{"x":[' * 50_000 + b"]}" * 50_000 + b",",
+    "unquoted": b"x:1,",
+}
 
 ENDS = ("fin", "rst", "stall")
 
@@ -597,6 +610,62 @@ def _endless(answer: _Answer, words: list[str], at: int) -> _Answer:
     return _no_length(_bare(answer, words, at), words, at)
 
 
+def _odd(answer: _Answer, words: list[str], at: int) -> _Answer:
+    """`odd KIND`: JSON (of every event of a stream) that is right but for one field more."""
+    field = ODD_FIELDS[words.pop(0)]
+    body = re.sub(rb"(?m)^((?:data:)?\{)", lambda begin: begin[1] + field, _unchunked(answer))
+    return _with(answer, body=body, transfer_encoding=None)
+
+
+def _more(answer: _Answer, words: list[str], at: int) -> _Answer:
+    return _with(answer, body=answer.body + b"\n\0<!-- gateway -->")
+
+
+def _unended(answer: _Answer, words: list[str], at: int) -> _Answer:
+    return _with(answer, body=answer.body[:-2])
+
+
+def _gzip(answer: _Answer, words: list[str], at: int) -> _Answer:
+    """Packed although nobody asked for it. `gzip silent`: and no header says so."""
+    said = "gzip" if words[:1] != ["silent"] else words.pop(0) and None
+    return _with(answer, body=gzip.compress(_unchunked(answer)), content_encoding=said, transfer_encoding=None)
+
+
+def _claims_gzip(answer: _Answer, words: list[str], at: int) -> _Answer:
+    return _with(answer, content_encoding="gzip")
+
+
+def _as_events(answer: _Answer, words: list[str], at: int) -> _Answer:
+    """`events KIND END`: the same events under another name of their kind (`-` for none), and with other line ends."""
+    kind, end = words.pop(0), words.pop(0).encode().decode("unicode_escape").encode()
+    body = re.sub(rb"\r?\n", end, _unchunked(answer))
+    return _with(answer, body=body, content_type=None if kind == "-" else kind, transfer_encoding=None)
+
+
+def _both_lengths(answer: _Answer, words: list[str], at: int) -> _Answer:
+    """Chunks, with a Content-Length beside them. `both-lengths plain`: the body is in no chunks, only the header says so."""
+    if words[:1] == ["plain"]:
+        words.pop(0)
+        return _with(answer, transfer_encoding="chunked")
+    half = len(answer.body) // 2
+    pieces = [b"%x\r\n%s\r\n" % (len(part), part) for part in (answer.body[:half], answer.body[half:]) if part]
+    length = str(len(answer.body) + 7)
+    return _with(answer, body=b"".join([*pieces, b"0\r\n\r\n"]), content_length=length, transfer_encoding="chunked")
+
+
+def _interim(answer: _Answer, words: list[str], at: int) -> _Answer:
+    """Answers before the answer."""
+    return _Answer(INTERIM + answer.head, answer.body)
+
+
+def _unchunked(answer: _Answer) -> bytes:
+    rest, body = answer.body, b""
+    while "transfer-encoding" in _headers(answer.head) and rest:
+        size, _, rest = rest.partition(b"\r\n")
+        body, rest = body + rest[: int(size, 16)], rest[int(size, 16) + 2 :]
+    return body or rest
+
+
 def _unranged(answer: _Answer, words: list[str], at: int) -> _Answer:
     """The request went on without its Range: this is the whole."""
     return answer
@@ -605,17 +674,24 @@ def _unranged(answer: _Answer, words: list[str], at: int) -> _Answer:
 SPOILERS: dict[str, Callable[[_Answer, list[str], int], _Answer]] = {
     "answer": _status,
     "bare": _bare,
+    "both-lengths": _both_lengths,
     "changed": _changed,
+    "claims-gzip": _claims_gzip,
     "clip": _clip,
     "empty": _empty,
     "endless-body": _endless,
+    "events": _as_events,
     "expired": _expired,
     "garbage": _garbage,
+    "gzip": _gzip,
     "html": _html,
+    "interim": _interim,
     "long-length": _long_length,
     "new-format": _new_format,
+    "more": _more,
     "no-length": _no_length,
     "no-range": _unranged,
+    "odd": _odd,
     "other-range": _other_range,
     "redirect": _redirect,
     "short-length": _short_length,
@@ -624,6 +700,7 @@ SPOILERS: dict[str, Callable[[_Answer, list[str], int], _Answer]] = {
     "told-above": _told_above,
     "webm": _webm,
     "without-links": _without_links,
+    "unended": _unended,
     "wrong-crc": _wrong_crc,
     "wrong-md5": _wrong_md5,
 }

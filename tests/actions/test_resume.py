@@ -28,7 +28,7 @@ from qianwen.sandbox.server import running
 from qianwen.sandbox.standin import Incoming, Reply, StandIn
 
 from .. import SCRIPTS
-from ..account.test_store import RUN
+from ..account import RUN
 from ..support import KEY, Case, Ran, Recording, Script, answer
 
 ASYNC = ("x", "--async", "--output", "x.png")
@@ -772,34 +772,46 @@ class Delivered(ResumeCase):
         "cli.main(VIDEOS if sys.argv.pop(1) == 'video.py' else IMAGES, sys.argv[1:])"
     )
 
-    def killed(self, program: str, *argv: str) -> None:
-        """Run a program that is killed in the moment in which it would write its answer."""
+    def killed(self, *commands: tuple[str, tuple[str, ...]]) -> None:
+        """Run programs side by side, each of which is killed in the moment in which it would write its answer."""
         env = {**os.environ, "HOME": str(self.home), **self.env}
-        command = [sys.executable, "-c", self.DIES, str(SCRIPTS), program, *argv]
-        ran = subprocess.run(command, cwd=self.cwd, env=env, capture_output=True)
-        self.assertEqual(ran.returncode, -9, ran.stderr)
+        begun = [
+            subprocess.Popen(
+                [sys.executable, "-c", self.DIES, str(SCRIPTS), program, *argv],
+                cwd=self.cwd,
+                env=env,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+            )
+            for program, argv in commands
+        ]
+        ended = [(process.communicate()[1], process.returncode) for process in begun]
+        self.assertEqual([code for _, code in ended], [-9] * len(commands), ended)
 
     @unittest.skipIf(os.name == "nt", "POSIX only")
     def test_the_same_command_after_a_kill_buys_nothing(self) -> None:
-        for program, argv in (
+        commands = (
             ("image.py", ("x", "-n", "2", "--output", "a/")),
             ("image.py", ("y", "--async", "--output", "b/")),
             ("video.py", ("z", "--output", "c/")),
             ("image.py", ("w", "--output", "d/", "--model", "wan2.6-image", "--set", "enable_interleave=true")),
-        ):
-            with self.subTest(program, argv=argv), self.standin() as standin:
-                self.killed(program, *argv)
-                before = self.names()
-                run = self.video_json if program == "video.py" else self.json
-                reply = run(*argv)
-                self.assertEqual((reply["reused"], self.bought(standin), self.names()), (True, 1, before))
-                self.assertEqual(
-                    [Path(path).is_file() for path in reply["local_paths"] or [reply["local_path"]]],
-                    [True] * len(reply["files"]),
-                )
-                self.assertTrue(reply["usage"])
-                self.assertNotIn("reused", run(*argv))  # it was read: this is a new wish
-                self.assertEqual(self.bought(standin), 2)
+        )
+        with self.standin() as standin:
+            self.killed(*commands)
+            self.assertEqual(self.bought(standin), len(commands))
+            for bought, (program, argv) in enumerate(commands, len(commands)):
+                with self.subTest(program, argv=argv):
+                    before = self.names()
+                    run = self.video_json if program == "video.py" else self.json
+                    reply = run(*argv)
+                    self.assertEqual((reply["reused"], self.bought(standin), self.names()), (True, bought, before))
+                    self.assertEqual(
+                        [Path(path).is_file() for path in reply["local_paths"] or [reply["local_path"]]],
+                        [True] * len(reply["files"]),
+                    )
+                    self.assertTrue(reply["usage"])
+                    self.assertNotIn("reused", run(*argv))  # it was read: this is a new wish
+                    self.assertEqual(self.bought(standin), bought + 1)
 
     @unittest.skipUnless(os.path.exists("/dev/full"), "Linux only")
     def test_an_answer_that_could_not_be_written_is_not_delivered(self) -> None:

@@ -15,7 +15,7 @@ from qianwen.models.video_models import VIDEOS
 from qianwen.plain.record import changed
 from qianwen.sandbox import placeholder
 
-from ..account.test_store import RUN
+from ..account import RUN
 from ..support import KEY, Case, Script, answer
 
 FRAME = "https://example.com/a.png"

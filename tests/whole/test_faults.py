@@ -23,6 +23,7 @@ from qianwen.sandbox.faults import ROUTES
 from qianwen.sandbox.server import Server
 from qianwen.sandbox.standin import Incoming, Reply, StandIn
 
+from .. import IS_SAMPLE
 from ..breaker import Break, Breaker, breaks
 from ..support import DATA, KEY, PHOTO, Case, Clock, Ran, Recording
 
@@ -244,6 +245,8 @@ class Faults(Broken):
             self.assertEqual(answer["error"]["billed"], row.billed, ran.stdout)
             self.assertTrue(answer["error"]["message"])
             self.assertIn("Error: ", ran.stderr)
+        if row.manner.startswith(("odd", "unended", "more")):
+            self.assertIn("not valid JSON", " ".join(answer["warnings"]))
         if row.ledger == "waiting" and "--cancel" not in scenario.argv:
             self.assertTrue(answer.get("next"), "nobody says how to go on\n" + ran.stdout)
         if ran.code == 7:
@@ -314,7 +317,17 @@ def _test_of(row: Row) -> Any:
     return unittest.expectedFailure(test) if row.is_open else test
 
 
-for _number, _row in enumerate(table(), 1):
+def played(rows: list[Row]) -> list[Row]:
+    """All rows; or all but those that break one exchange off in one more way or at one more point, to the same end."""
+    alike: dict[object, list[Row]] = {}
+    for row in rows:
+        is_break = row.manner in ("fin", "rst")
+        alike.setdefault((row.scenario, row.exchange, row.direction, row[5:]) if is_break else row, []).append(row)
+    left_out = {row for group in alike.values() for row in group[1:-1]} if IS_SAMPLE else set()
+    return [row for row in rows if row not in left_out]
+
+
+for _number, _row in enumerate(played(table()), 1):
     setattr(Faults, f"test_{_number:03}_{_named(_row)}", _test_of(_row))
 
 

@@ -159,7 +159,8 @@ class Connection:
         from .. import regions
         from ..storage import results
 
-        return results.fetch(self.session.send, url, stream, regions.is_loopback_url(self.base), warn)
+        most = results.MOST_BYTES[self._run.catalog.noun]
+        return results.fetch(self.session.send, url, stream, regions.is_loopback_url(self.base), warn, most)
 
     def keep(self, file: File, number: int, count: int) -> File:
         return file
@@ -199,7 +200,7 @@ def connected(run: Run, known: Purchase | None = None, own: Bucket | None = None
         opened = session.Session(send, sleep, clock, run.deadline, environment.now, transport.close, threads)
         if not (tape or environment.send):
             opened.prepare = transport.prepare
-        client = Client(opened, endpoint, key_source, wire.has_result)
+        client = Client(opened, endpoint, key_source, wire.has_result, run.warn)
         environment.session_opened()
         try:
             yield Connection(run, opened, client, own)

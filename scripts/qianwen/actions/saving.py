@@ -87,6 +87,10 @@ class Saver:
             self._entry.warn(f"{self._noun} {failure.number} was not made: {failure.code}: {failure.message}")
         if result.odd_places:
             self._entry.warn(f"the answer has its result in an undocumented place: {', '.join(result.odd_places)}")
+        if result.left_out:
+            self._entry.warn(
+                f"the answer names {result.left_out} more results than the {len(result.urls)} that are saved"
+            )
         if not result.urls:
             raise self._no_result(result)
         errors = self._save_all(result)

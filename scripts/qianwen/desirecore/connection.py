@@ -89,7 +89,7 @@ class Connection:
 
     def fetch(self, url: str, stream: BinaryIO, warn: Callable[[str], None]) -> Fetched:
         """Download a picture to which the answer links, over https and without a key."""
-        return results.fetch(self.session.send, url, stream, False, warn)
+        return results.fetch(self.session.send, url, stream, False, warn, results.MOST_BYTES["picture"])
 
     def keep(self, file: File, number: int, count: int) -> File:
         """Put a picture into the media store too, because DesireCore shows nothing else."""

@@ -37,6 +37,7 @@ READY_SECONDS = 5.0  # a server may give up a connection on which nothing was se
 TLS_SEND_BYTES = 64 * 1024
 TLS_RECORD_BYTES = 16 * 1024
 _HEADER_LINE = re.compile(r"[\x20-\x7e]+")
+_CHUNK = re.compile(rb"[ \t]*[0-9A-Fa-f]+[ \t]*(?:[;\r\n]|\Z)|\Z")  # the size that a chunk begins with
 
 
 class Transport:
@@ -139,6 +140,8 @@ class Transport:
                 connection.close()
 
         headers = {name.lower(): value for name, value in answer.getheaders()}
+        if answer.chunked:
+            headers.pop("content-length", None)  # the chunks count (RFC 9112, 6.3)
         response = Response(answer.status, headers, read, close)
         if answer.status >= 300:
             response.refusal = _refusal(response)
@@ -273,9 +276,23 @@ def _refusal(response: Response) -> bytes:
     return body
 
 
+class _Answer(http.client.HTTPResponse):
+    """http.client's answer, but it passes over every interim answer (1xx) and reads as chunks only what has chunks."""
+
+    def begin(self) -> None:
+        super().begin()
+        while 100 <= self.status < 200:
+            self.headers = self.msg = None  # type: ignore[assignment]  # lets `begin` read another head
+            super().begin()
+        length = self.headers.get("Content-Length", "")
+        if self.chunked and length.isascii() and length.isdigit() and not _CHUNK.match(self.fp.peek(1)):
+            self.chunked, self.length = False, int(length)
+
+
 class _Connection(http.client.HTTPConnection):
     """http.client's HTTP/1.1 over a socket that we opened; it never opens one itself."""
 
+    response_class = _Answer
     auto_open = 0
     sock: _BoundedSocket
 
