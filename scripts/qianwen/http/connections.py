@@ -87,7 +87,7 @@ class Opener:
 
     def _connect_fault(self, error: Exception, host: str, proxy: Proxy | None) -> Fault:
         fault = self._fault(error)
-        if fault.permanent:
+        if fault.permanent and not isinstance(error, PermissionError):
             return fault
         reason, hint = fault.reason, fault.hint
         if proxy:
@@ -97,7 +97,7 @@ class Opener:
             hint += "; behind a proxy, set HTTPS_PROXY"
         if self._env.get("CODEX_SANDBOX_NETWORK_DISABLED") == "1" and not stays_here(host):
             return Fault(f"{_NO_NETWORK}: {reason}", sent=False, permanent=True, hint=_ASK_FOR_NETWORK)
-        return Fault(reason, sent=False, hint=hint)
+        return Fault(reason, sent=False, permanent=fault.permanent, hint=hint)
 
     def _connect(self, host: str, port: int) -> socket.socket:
         """A TCP connection to the first address that accepts one; each wait ends at the deadline."""
