@@ -26,6 +26,8 @@ def success(outcome: Outcome, ask: Ask, environment: Environment) -> JSON:
         return {"ok": True, "dry_run": True, "model": outcome.model, **outcome.preview, "warnings": outcome.warnings}
     if outcome.models is not None:
         return {"ok": True, "models": outcome.models, "warnings": list(map(safe, outcome.warnings))}
+    if outcome.gallery is not None:
+        return {"ok": True, **outcome.gallery, "warnings": list(map(safe, outcome.warnings))}
     if _has_several(outcome):
         return {"ok": True, **_several(outcome, ask, environment)}
     if outcome.canceled:
@@ -89,6 +91,8 @@ def lines(outcome: Outcome, ask: Ask) -> list[str]:
         return _preview_lines(outcome.preview)
     if outcome.page is not None:
         return outcome.page
+    if outcome.gallery is not None:
+        return [outcome.gallery["gallery"]]
     if ask.tasks:
         return list(map(_row, outcome.tasks or ()))
     if outcome.parts is not None:

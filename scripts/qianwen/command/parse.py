@@ -66,7 +66,7 @@ def _cassette(given: list[str], env: Mapping[str, str]) -> dict[str, str]:
 
     Commands that send nothing ignore the variables, so that they can stay set.
     """
-    if {"--record", "--replay", "--dry-run", "--tasks"} & set(given):
+    if {"--record", "--replay", "--dry-run", "--tasks", "--gallery"} & set(given):
         return {}
     named = {name: env[name] for name in (RECORD_VARIABLE, REPLAY_VARIABLE) if env.get(name)}
     given += named
@@ -134,6 +134,8 @@ def _request_fields(catalog: Catalog, flags: Given, stdin: TextIO, cwd: str) -> 
         fields = _parse_object(_read_stdin(stdin) if flags.request == "-" else flags.request, "--request")
     elif flags.file is not None:
         fields = _parse_object(_read_stdin(stdin) if flags.file == "-" else _read_file(flags.file, cwd), "--file")
+    if isinstance(fields.get("request"), dict):
+        fields = fields["request"]  # a record of --sidecar, or a line of a batch's results
     for assignment in flags.set or ():
         name, equals, value = assignment.partition("=")
         if not equals or not name.strip():
