@@ -65,9 +65,7 @@ ROWS = (
         "{these} shows what is there and sends nothing",
         "name the folder behind --gallery",
     ),
-    Exclusion(
-        ("--open", "--sidecar"), ("--tasks", "--cancel", "--submit-only"), "{those} makes nothing to show"
-    ),
+    Exclusion(("--open", "--sidecar"), ("--tasks", "--cancel", "--submit-only"), "{those} makes nothing to show"),
     Exclusion(("--again",), ("--reuse",), "one pays for another, the other pays for none", "give one of them"),
     Exclusion(("--resume",), ("--region",), "--resume asks for every run in the region that took it"),
     Exclusion(
