@@ -10,7 +10,16 @@ import sys
 
 from .ask import VERSION, Ask
 from .environment import Environment, real, write
-from .errors import OK, InternalError, Interrupted, QianwenError
+from .errors import (
+    OK,
+    InternalError,
+    Interrupted,
+    OutputError,
+    QianwenError,
+    StillRunning,
+    Unavailable,
+    UnknownOutcome,
+)
 from .models.catalog import Catalog
 from .plain.record import changed
 
@@ -18,6 +27,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .actions.run import Run
     from .actions.way import Way
+    from .outcome import Outcome
     from .update_signal import Check
 
 
@@ -40,18 +50,22 @@ def main(catalog: Catalog, argv: list[str], environment: Environment | None = No
         ask = parse.parse(catalog, argv, environment.stdin, environment.cwd, environment.env)
     except BaseException as error:
         no_ask = Ask({}, print_response="--print-response" in argv)
-        return _Process(catalog, no_ask, environment).fail(_expected(error))
-    return _Process(catalog, ask, environment, is_real).go()
+        return _Process(catalog, argv, no_ask, environment).fail(_expected(error))
+    return _Process(catalog, argv, ask, environment, is_real).go()
 
 
 class _Process:
     """One run of an action, and what the process prints about it."""
 
-    def __init__(self, catalog: Catalog, ask: Ask, environment: Environment, is_real: bool = False) -> None:
+    def __init__(
+        self, catalog: Catalog, argv: list[str], ask: Ask, environment: Environment, is_real: bool = False
+    ) -> None:
         from .actions.run import Run
         from .plain.progress import Progress
         from .plain.redact import KEY_NAMES
 
+        self.argv = argv
+        self.is_unheard = False  # stdout took no answer
         self.signals: tuple[int, ...] = ()  # that end the run with an answer
         self.update_check: Check | None = None
         environment = changed(environment, before_sending=self._before_sending) if is_real else environment
@@ -83,11 +97,13 @@ class _Process:
             self._ignore_signals()
             if self._print_result():
                 self.run.deliver()
+            elif self.run.outcome.is_about_a_purchase:
+                raise OutputError("the answer could not be written to stdout", hint="what was made is saved")
             if self.run.ask.open:
                 self._open_result()
         except BaseException as error:
             self._ignore_signals()
-            return self.fail(_expected(error))
+            return self.fail(_starved(error, self.run.outcome) or _expected(error))
         finally:
             self.run.close()
         return OK
@@ -140,6 +156,7 @@ class _Process:
 
     def fail(self, error: QianwenError) -> int:
         from .command import answer
+        from .command.next_command import again
         from .outcome import Outcome, hint_of
 
         run = self.run
@@ -147,15 +164,20 @@ class _Process:
             run.outcome = Outcome(run.catalog.noun, resumable=False)
         error.hint = hint_of(error, run.outcome)
         reply = answer.failure(error, run.outcome, run.ask, run.environment)
+        if self.is_unheard and run.outcome.resumable and run.outcome.run_id and "-" not in self.argv:
+            reply.setdefault("next", again(run.environment, self.argv))  # whose answer is what was made
         self.progress.always(f"Error: {error.message}")
         if error.hint:
             self.progress.always(f"Hint: {error.hint}")
         if "next" in reply:
             self.progress.always(f"Continue with: {reply['next']}")
         saved = answer.lines(run.outcome, run.ask) if run.outcome.parts else []
-        is_written = self._print_json(reply) if run.ask.print_response else self._print_lines(saved)
-        if is_written and run.outcome.parts:
-            run.deliver()  # those that are finished
+        if (run.ask.print_response or saved) and not self.is_unheard:
+            is_written = self._print(self._json(reply) if run.ask.print_response else self._lines(saved))
+            if is_written and run.outcome.parts:
+                run.deliver()  # those that are finished
+        if self.is_unheard:
+            write(run.environment.stderr, f"Answer: {self._json(reply, indent=None)}")
         write(run.environment.stderr, "")
         return error.exit_code
 
@@ -165,12 +187,11 @@ class _Process:
 
         run = self.run
         if run.ask.print_response:
-            return self._print_json(answer.success(run.outcome, run.ask, run.environment))
-        return self._print_lines(answer.lines(run.outcome, run.ask))
+            return self._print(self._json(answer.success(run.outcome, run.ask, run.environment)))
+        return self._print(self._lines(answer.lines(run.outcome, run.ask)))
 
-    def _print_lines(self, lines: list[str]) -> bool:
-        lines = self.progress.clean(lines)
-        return write(self.run.environment.stdout, "".join(f"{line}\n" for line in lines))
+    def _lines(self, lines: list[str]) -> str:
+        return "".join(f"{line}\n" for line in self.progress.clean(lines))
 
     def _open_result(self) -> None:
         """Show the page, or the first file, to the user; a result that cannot be shown is no failure."""
@@ -183,19 +204,22 @@ class _Process:
         if why_not:
             self.progress.note(f"--open did nothing: {why_not}")
 
-    def _print_json(self, reply: object) -> bool:
+    def _print(self, text: str) -> bool:
+        self.is_unheard = not write(self.run.environment.stdout, text)
+        return not self.is_unheard
+
+    def _json(self, reply: object, indent: int | None = 2) -> str:
         import json
         import re
 
         reply = self.progress.clean(reply)
-        text = json.dumps(reply, ensure_ascii=False, indent=2)
+        text = json.dumps(reply, ensure_ascii=False, indent=indent)
         try:
             text.encode("utf-8")
         except UnicodeEncodeError:  # half a character in a file name, which an escape can express
-            text = json.dumps(reply, indent=2)
+            text = json.dumps(reply, indent=indent)
         # control characters, which a terminal may obey
-        text = re.sub("[\x7f-\x9f]", lambda match: f"\\u{ord(match[0]):04x}", text)
-        return write(self.run.environment.stdout, text + "\n")
+        return re.sub("[\x7f-\x9f]", lambda match: f"\\u{ord(match[0]):04x}", text) + "\n"
 
 
 def _do_nothing(*_: object) -> None:
@@ -283,6 +307,25 @@ def _way(run: Run) -> Way:
     from .actions.dashscope import DashScope
 
     return DashScope(run)
+
+
+def _starved(error: BaseException, outcome: Outcome) -> QianwenError | None:
+    """The error for a machine without memory or descriptors for what comes next; None for any other."""
+    import errno
+
+    is_short = isinstance(error, MemoryError) or getattr(error, "errno", 0) in (
+        errno.ENOMEM,
+        errno.EMFILE,
+        errno.ENFILE,
+    )
+    if not is_short and not (isinstance(error, ImportError) and "failed to map" in str(error)):
+        return None
+    words = f"this machine has too little memory, or too few descriptors, to go on ({type(error).__name__}: {error})"
+    if outcome.result and outcome.result.urls:
+        return OutputError(words)
+    if outcome.task_id:
+        return StillRunning(words)
+    return UnknownOutcome(words) if outcome.submitted else Unavailable(f"{words}; nothing was sent")
 
 
 def _expected(error: BaseException) -> QianwenError:

@@ -126,9 +126,9 @@ def real(script: str) -> Environment:
         cwd = os.getcwd()
     except OSError:
         cwd = os.path.join(os.sep, "the current folder is gone")
-    # Python sets a stream that the caller closed to None. Reading such a stream finds nothing, writing goes nowhere.
+    # Python sets a stream that the caller closed to None. Reading such a stream finds nothing, writing to it fails.
     stdin = sys.stdin or open(os.devnull, encoding="utf-8")
-    stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")
+    stdout = sys.stdout or open(os.devnull, encoding="utf-8")
     stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")
     return Environment(Place(os.environ, cwd, home), os.path.abspath(script), stdin, stdout, stderr)
 

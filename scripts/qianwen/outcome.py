@@ -101,6 +101,11 @@ class Outcome:
         return self.result
 
     @property
+    def is_about_a_purchase(self) -> bool:
+        """Whether it tells of something that is or was bought, and not of what anybody can look up."""
+        return bool(self.submitted or self.task_id or self.saved or self.parts)
+
+    @property
     def files(self) -> list[File]:
         return [self.saved[index] for index in sorted(self.saved)]
 

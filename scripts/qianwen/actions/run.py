@@ -89,19 +89,29 @@ class Run:
 
             folder = store.folder(self.environment.env, self.environment.home)
             if self.ask.replay:
-                from tempfile import TemporaryDirectory
-
-                self._scratch = TemporaryDirectory()
-                folder = self._scratch.name
+                folder = self._temporary_folder()
             self._account = store.Account(folder, self.environment.now, self.warn, self.progress.clean)
         return self._account
+
+    def _temporary_folder(self) -> str:
+        """A folder that goes with the run; where the machine has no place for one, the run is not remembered."""
+        import os
+        from tempfile import TemporaryDirectory
+
+        try:
+            self._scratch = TemporaryDirectory()
+        except OSError:
+            self.outcome.resumable = False
+            return os.devnull  # where nothing is found
+        return self._scratch.name
 
     def entry(self) -> Entry:
         """This run's entry in the account. In the sandbox, whose tasks end with the run, it records nothing."""
         from ..account.entry import Entry
 
         account = self.account if self.outcome.resumable else None
-        return Entry(account, self.outcome, self.progress, self.warn)
+        is_kept = self.outcome.resumable  # which opening the account may have changed
+        return Entry(account if is_kept else None, self.outcome, self.progress, self.warn)
 
     def deliver(self) -> None:
         """The answer was written to stdout: the account need not answer it again. Nothing depends on its success."""

@@ -34,10 +34,16 @@ class Lock:
         descriptor, self._descriptor = self._descriptor, -1
         if descriptor < 0:
             return
-        path = "" if os.fstat(descriptor).st_size else self._path  # a lock of ours is empty: that file is another's
+        try:
+            path = "" if os.fstat(descriptor).st_size else self._path  # a lock of ours is empty: that file is another's
+        except OSError:
+            path = ""
         if path and os.name != "nt":  # Windows cannot remove an open file
             remove(path)
-        os.close(descriptor)
+        try:
+            os.close(descriptor)
+        except OSError:
+            pass  # the system has released it all the same
         if path and os.name == "nt":
             remove(path)
 

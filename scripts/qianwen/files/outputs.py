@@ -270,7 +270,7 @@ def saved_before(path: str, sha256: str) -> Saved | None:
 
 
 def beside(saved: Saved, target: Target) -> Target:
-    """The target of a text file next to a file that was saved for `target`, with the same name and another suffix."""
+    """The target of a text file next to a saved file of `target`, with the same name and another suffix."""
     folder, name = os.path.split(saved.path)
     return Target(folder, os.path.splitext(name)[0], overwrite=target.overwrite, run=target.run)
 

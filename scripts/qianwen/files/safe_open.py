@@ -93,7 +93,12 @@ class Draft:
 
     def __init__(self, folder: str, name: str = "", mode: int = 0o600) -> None:
         self.path = os.path.join(folder, name or f".{os.urandom(8).hex()}.part")
-        self.stream: BinaryIO = open(self.path, "x+b", opener=lambda path, _: make_ours(path, mode))
+        descriptor = make_ours(self.path, mode)
+        try:
+            self.stream: BinaryIO = open(descriptor, "r+b")
+        except BaseException:
+            remove(self.path)
+            raise
 
     def __enter__(self) -> Draft:
         return self
@@ -201,7 +206,11 @@ def make_folders(path: str, mode: int = 0o777) -> None:
 
 def remove(path: str) -> None:
     """Remove a file if possible. A file that stays does no harm, so errors are ignored."""
-    try:
-        os.unlink(path)
-    except OSError:
-        pass
+    for _ in range(2):  # a scanner of viruses or a busy disk may be in the way for a moment
+        try:
+            os.unlink(path)
+        except FileNotFoundError:
+            break
+        except OSError:
+            continue
+        break

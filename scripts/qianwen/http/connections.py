@@ -100,7 +100,7 @@ class Opener:
 
     def _connect_fault(self, error: Exception, host: str, proxy: Proxy | None) -> Fault:
         fault = self._fault(error)
-        if fault.permanent:
+        if fault.permanent and not isinstance(error, PermissionError):
             return fault
         reason, hint = fault.reason, fault.hint
         if proxy:
@@ -110,11 +110,11 @@ class Opener:
             hint += "; behind a proxy, set HTTPS_PROXY"
         if self._env.get("CODEX_SANDBOX_NETWORK_DISABLED") == "1" and not stays_here(host):
             return Fault(f"{_NO_NETWORK}: {reason}", sent=False, permanent=True, hint=_ASK_FOR_NETWORK)
-        return Fault(reason, sent=False, hint=hint)
+        return Fault(reason, sent=False, permanent=fault.permanent, hint=hint)
 
     def _connect(self, host: str, port: int, may_reach: Callable[[str], bool] | None) -> socket.socket:
         """A TCP connection to the first address that accepts one; each wait ends at the deadline."""
-        last_error: OSError = OSError("the host has no address")
+        last_error: OSError | None = None
         found = _addresses(host, port, self._patience(CONNECT_SECONDS))
         allowed = [each for each in found if may_reach is None or may_reach(str(each[4][0]))]
         if found and not allowed:
@@ -124,7 +124,7 @@ class Opener:
             try:
                 sock = socket.socket(family, kind, protocol)
             except OSError as error:  # this machine does not have the address family
-                last_error = error
+                last_error = last_error or error
                 continue
             try:
                 sock.settimeout(patience)
@@ -133,7 +133,7 @@ class Opener:
             except OSError as error:
                 sock.close()
                 last_error = error
-        raise last_error
+        raise last_error or OSError("the host has no address")
 
     def _tunnel(self, sock: socket.socket, host: str, port: int, proxy: Proxy) -> None:
         """Make the proxy forward everything that follows to the server (CONNECT)."""
@@ -220,8 +220,11 @@ def _addresses(host: str, port: int, patience: float) -> Sequence[_Address]:
             results.append(error)
 
     thread = threading.Thread(target=look_up, daemon=True)
-    thread.start()
-    thread.join(patience)
+    try:
+        thread.start()
+        thread.join(patience)
+    except RuntimeError:  # no thread to spare: better without a bound than not at all
+        look_up()
     result = results[0] if results else socket.timeout()
     if isinstance(result, Exception):
         raise result

@@ -1,4 +1,4 @@
-"""The stand-in on a loopback socket: `running()` for one run, `main()` for the program sandbox.py."""
+"""The stand-in on a loopback socket: `running()` for the length of a block, `main()` for the program sandbox.py."""
 
 from __future__ import annotations
 
