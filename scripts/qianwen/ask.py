@@ -6,7 +6,7 @@ from .plain.record import record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, Mapping
 
 
 TIMEOUT_SECONDS = 600.0
@@ -22,6 +22,7 @@ class Ask:
     kind: --mode.
     wants_task: --async.
     via: a route to the service other than DashScope's own API.
+    typed: field → the flag that set it.
     timeout, poll_interval: in seconds.
     """
 
@@ -49,5 +50,6 @@ class Ask:
     quiet: bool = False
     list_models: bool = False
     describe: str = ""
+    typed: Mapping[str, str] = {}
     timeout: float = TIMEOUT_SECONDS
     poll_interval: float = POLL_SECONDS

@@ -39,7 +39,7 @@ def main(catalog: Catalog, argv: list[str], environment: Environment | None = No
     try:
         ask = parse.parse(catalog, argv, environment.stdin, environment.cwd, environment.env)
     except BaseException as error:
-        no_ask = Ask({}, print_response="--print-response" in argv)
+        no_ask = Ask({}, print_response=bool({"--print-response", "--json"} & set(words)))
         return _Process(catalog, no_ask, environment).fail(_expected(error))
     return _Process(catalog, ask, environment, is_real).go()
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
 from ..errors import InvalidRequest, Problem, UsageError
-from ..models.catalog import GIVEN, Catalog, Default, Found, Mode, find, meets, why_not
+from ..models.catalog import GIVEN, SNAPSHOT, Catalog, Default, Found, Mode, find, meets, why_not
 from ..plain.record import changed
 from . import sizes
 from .validate import choose_mode
@@ -36,6 +38,9 @@ def choose(catalog: Catalog, model_id: str, fields: Values, kind: str, region: C
         if default.when:
             conditions = (name if wanted == GIVEN else f"{name} {wanted}" for name, wanted in default.when.items())
             why += f" with {' and '.join(conditions)}"
+    misspelt = not_an_id(catalog, model_id)
+    if misspelt:
+        raise InvalidRequest([misspelt])
     is_a_word = model_id.isascii() and model_id.isprintable() and " " not in model_id
     if not (is_a_word and all(model_id.split("/"))):
         allowed = "letters, digits, dots and hyphens, optionally after a vendor name and a slash"
@@ -45,6 +50,45 @@ def choose(catalog: Catalog, model_id: str, fields: Values, kind: str, region: C
         message, hint = why_not(catalog, model_id)
         raise UsageError(message, hint=hint)
     return changed(found, why=why)
+
+
+TIERS = frozenset({"pro", "plus", "max", "turbo", "flash", "prime"})
+"""Words that only grade a model. What stands before one of them may be an id by itself, perhaps a newer one."""
+
+
+def not_an_id(catalog: Catalog, model_id: str) -> Problem | None:
+    """The problem of text that only means a known model: other letters, a provider's prefix, or a family's name.
+
+    The service would refuse it as unknown, after files were uploaded. Any other id may be newer than our rows.
+    """
+    rows = {model.id for model in catalog.models}
+    known = {*rows, *(alias for model in catalog.models for alias in model.aliases)}
+    bare = model_id.strip().rpartition("/")[2]
+    snapshot = re.search(SNAPSHOT, bare)
+    base = bare[: snapshot.start()] if snapshot else bare
+    if model_id in known or (model_id == bare and base in rows):
+        return None
+    same = next((name for name in known if _letters(name) == _letters(base)), "")
+    if same:
+        right = same + (snapshot[0] if snapshot else "")
+        return Problem("model", model_id, "is another spelling of a known id", nearest=right, reason="unknown")
+    family = [name for name in known if _begins(name, bare.lower().replace(" ", ""))]
+    if len(family) > 1 and not any(name[len(bare) :].strip("-") in TIERS for name in family):
+        shown = ", ".join(sorted(family)[:MOST_NAMED]) + (", …" if family[MOST_NAMED:] else "")
+        return Problem("model", model_id, "is the name of a family, not an id", shown, reason="unknown")
+    return None
+
+
+MOST_NAMED = 12
+
+
+def _letters(name: str) -> str:
+    return re.sub(r"[^a-z0-9.]", "", name.lower())
+
+
+def _begins(name: str, family: str) -> bool:
+    """Whether an id is the name of a family and more: wan2.7-image of wan2.7, not of wan2.7-im."""
+    return name.startswith(family) and bool(family) and not name[len(family) :][:1].isalpha()
 
 
 def default_for(catalog: Catalog, fields: Values) -> Default:

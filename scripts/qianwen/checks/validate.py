@@ -319,10 +319,13 @@ def _ignore(
     """Warn that a field is ignored, or refuse it: an unknown name always, a known field if its value matters."""
     known, wanted = vocabulary.get(name), says_something(value) and value != 0
     if known is None and name != "media":
-        from .meanings import meant
+        from .meanings import NOT_HERE, meant, plainly
 
         own = {param.name for each in found.model.modes for param in each.params}
-        findings.problem(name, value, "unknown", "was given, but there is no such field", nearest=meant(name, own))
+        near = meant(name, own)
+        why = "" if near else NOT_HERE.get(plainly(name), "")
+        message = "was given, but there is no such field" + (f": {why}" if why else "")
+        findings.problem(name, value, "unknown", message, nearest=near)
     elif wanted and not _is_of(found.model, name) and (known is None or known.media or known.essential):
         message = f"was given, but {found.id} has no such field; models that have it: {_takers(catalog, name)}"
         findings.problem(name, value, "not taken", message, found.model.instead.get(name, ""))

@@ -15,14 +15,17 @@ VERSION = "1.0.0"
 WIDTH = 100
 HELP_COLUMN = 28
 
+PROMPT = Flag("--prompt", "TEXT", "the same as PROMPT without a flag", short="-p")
+"""Not in the help: what users of other programs type first."""
+
 REQUEST = (
     Flag("--request", "JSON", "the request object; flags override its fields; - reads stdin"),
     Flag("--file", "PATH", "the request object from a file; - reads stdin"),
     Flag("--set", "FIELD=VALUE", "any request field, repeatable; VALUE is JSON or text", many=True),
-    Flag("--model", "ID", "the model; without it the default for what is given"),
+    Flag("--model", "ID", "the model; without it the default for what is given", short="-m"),
 )
 RESULT = (
-    Flag("--output", "PATH", "file or folder; OUTPUT_DIR replaces the output of the default folder"),
+    Flag("--output", "PATH", "file or folder; OUTPUT_DIR replaces the output of the default folder", short="-o"),
     Flag("--overwrite", "", "replace existing files instead of taking a free name"),
     Flag("--print-response", "", "one JSON object on stdout, success or failure"),
     Flag("--quiet", "", "no progress on stderr", short="-q"),
@@ -69,6 +72,17 @@ EXIT_CODES = (
 def groups(catalog: Catalog) -> tuple[tuple[str, tuple[Flag, ...]], ...]:
     """All flags of a program, in the groups of its help."""
     return ("the request", REQUEST + catalog.flags), ("the result", RESULT), ("the run", RUN), ("the models", MODELS)
+
+
+ALSO = {"--json": "--print-response", "--ratio": "--size"}
+"""Other spellings with the same meaning → our flag, where the program has no flag of that name."""
+
+
+def spellings(catalog: Catalog) -> dict[str, Flag]:
+    """Every word that is read as a flag."""
+    rows = [PROMPT, *(flag for _, flags in groups(catalog) for flag in flags)]
+    named = {name: flag for flag in rows for name in (flag.name, flag.short) if name}
+    return {**{other: named[name] for other, name in ALSO.items()}, **named}
 
 
 def entry(names: str, text: str) -> str:

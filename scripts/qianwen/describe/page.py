@@ -9,6 +9,7 @@ import shlex
 import textwrap
 from fnmatch import fnmatchcase
 
+from ..checks.defaults import not_an_id
 from ..command.flags import WIDTH, entry
 from ..errors import UsageError
 from ..models.catalog import GIVEN, Found, find, why_not
@@ -30,6 +31,13 @@ LIKENESS = 0.4  # a wrong guess costs nothing here
 
 def resolve(catalog: Catalog, model_id: str) -> Found:
     """The row that a request for this id would use. Raises UsageError for an id of no known family."""
+    misspelt = not_an_id(catalog, model_id)
+    if misspelt:
+        listed = misspelt.allowed or misspelt.nearest
+        raise UsageError(
+            f"{model_id!r} {misspelt.message}",
+            hint=f"the nearest: {listed}, and {catalog.program} --list-models shows all",
+        )
     found = find(catalog, model_id)
     if found is None:
         message, hint = why_not(catalog, model_id)
@@ -37,7 +45,7 @@ def resolve(catalog: Catalog, model_id: str) -> Found:
         raise UsageError(message, hint=f"{program} --describe {shlex.quote(model_id)}" if program in hint else hint)
     if catalog.makers and found.model is catalog.makers[0]:
         raise UsageError(f"{model_id} has no description here", hint=MAKERS_HINT)
-    of_a_family = any(fnmatchcase(model_id, pattern) for pattern, _ in catalog.families if pattern != "*")
+    of_a_family = any(fnmatchcase(model_id.lower(), pattern) for pattern, _ in catalog.families if pattern != "*")
     if found.exact or of_a_family:
         return found
     known = [name for model in catalog.models for name in (model.id, *model.aliases)]

@@ -303,7 +303,7 @@ class Flag:
     """A flag of the command line. `metavar` names its value; a switch has none.
 
     field: the request field that it sets.  many: it may be repeated, for a list.  seconds: its value is a time.
-    short: a second, one-letter spelling.
+    short: a second, one-letter spelling.  one: what to do instead of giving it twice.
     """
 
     name: str
@@ -313,6 +313,7 @@ class Flag:
     many: bool = False
     seconds: bool = False
     short: str = ""
+    one: str = ""
 
     @property
     def key(self) -> str:
@@ -425,7 +426,7 @@ def _family(catalog: Catalog, model_id: str) -> tuple[str, str]:
 def _matches(model_id: str, patterns: Iterable[str]) -> bool:
     from fnmatch import fnmatchcase
 
-    return any(fnmatchcase(model_id, pattern) for pattern in patterns)
+    return any(fnmatchcase(model_id.lower(), pattern) for pattern in patterns)
 
 
 def _letters(pattern: str) -> int:

@@ -365,7 +365,14 @@ MAKERS_ELSEWHERE = ("*video*", "*t2v*", "*i2v*", "*kf2v*", "*r2v*")
 ELSEWHERE = ("happyhorse*", "*s2v*", "*t2v*", "*i2v*", "*kf2v*", "*r2v*", "*vace*", "*video*")
 
 FLAGS = (
-    Flag("--image", "PATH|URL", "a picture to edit or to follow; repeat for several", "reference_images", many=True),
+    Flag(
+        "--image",
+        "PATH|URL",
+        "a picture to edit or to follow; repeat for several",
+        "reference_images",
+        many=True,
+        short="-i",
+    ),
     Flag("--size", "SIZE", "1280*720, a ratio such as 16:9, or 1K, 2K, 4K where the model has them", "size"),
     Flag("-n", "COUNT", "pictures to make, each billed (default 1)", "n"),
     *flags("picture"),

@@ -27,11 +27,22 @@ def load(text: str | bytes, tolerant: bool = False) -> Any:
         raise ValueError(f"{digits} is not a number in JSON")
 
     try:
-        value = json.loads(text, parse_constant=number, parse_float=number)
+        value = json.loads(
+            text, parse_constant=number, parse_float=number, object_pairs_hook=None if tolerant else _without_repetition
+        )
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
     if _is_deep(value):
         raise ValueError("it is nested too deeply")
+    return value
+
+
+def _without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """The object, whose names must differ: the last of two values would win without a word."""
+    value = dict(pairs)
+    if len(value) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(f"{next(name for name in value if names.count(name) > 1)[:80]!r} is given twice")
     return value
 
 
