@@ -8,7 +8,7 @@ from __future__ import annotations
 from contextlib import contextmanager, nullcontext
 
 from ..checks import defaults, sources, validate
-from ..errors import AuthError, QianwenError
+from ..errors import AuthError, InvalidRequest, QianwenError
 from ..models.catalog import Source
 from ..plain.record import changed
 from . import encoding
@@ -55,7 +55,13 @@ class DashScope:
         def inspect(text: str) -> Source:
             return sources.inspect(text, self._run.environment.cwd)
 
-        checked = validate.check(catalog, found, ask.fields, inspect, ask.wants_task, ask.submit_only, ask.kind)
+        ways = (ask.wants_task, ask.submit_only, ask.kind)
+        try:
+            checked = validate.check(catalog, found, ask.fields, inspect, *ways)
+        except InvalidRequest as error:
+            region = self._run.region
+            error.hint = defaults.way_out(catalog, found, ask.fields, inspect, ways, region, error)
+            raise
         return changed(checked, warnings=(*checked.warnings, *self._warnings_of_the_region(checked)))
 
     def preview(self, checked: Checked) -> JSON:

@@ -8,13 +8,15 @@ from ..errors import InvalidRequest, Problem, UsageError
 from ..models.catalog import GIVEN, SNAPSHOT, Catalog, Default, Found, Mode, find, meets, why_not
 from ..plain.record import changed
 from . import sizes
-from .validate import choose_mode
+from .validate import check, choose_mode
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Callable
 
-    from ..models.catalog import Values
+    from ..models.catalog import Model, Source, Values
+    from .findings import Inspect
+    from .validate import Checked
 
 
 def choose(catalog: Catalog, model_id: str, fields: Values, kind: str, region: Callable[[], str]) -> Found:
@@ -89,6 +91,42 @@ def _letters(name: str) -> str:
 def _begins(name: str, family: str) -> bool:
     """Whether an id is the name of a family and more: wan2.7-image of wan2.7, not of wan2.7-im."""
     return name.startswith(family) and bool(family) and not name[len(family) :][:1].isalpha()
+
+
+OF_A_VALUE = frozenset({"range", "choice", "size", "count", "not taken"})
+"""Reasons of problems that another model may not have."""
+
+
+def way_out(
+    catalog: Catalog, found: Found, fields: Values, inspect: Inspect, ways: tuple[bool, bool, str], region: str, error: InvalidRequest
+) -> str:
+    """Which model takes what this one refuses, proven by checking the request with it; else what to do instead.
+
+    ways: `wants_task`, `needs_task` and `kind` of `validate.check`.
+    """
+    problems = [problem for problem in error.problems if problem.value is not None]
+    if error.hint or len(problems) < len(error.problems) or {problem.reason for problem in problems} - OF_A_VALUE:
+        return error.hint
+    seen: dict[str, Source] = {}
+
+    def inspect_once(text: str) -> Source:
+        return seen[text] if text in seen else seen.setdefault(text, inspect(text))
+
+    def trial(model: Model) -> Checked | None:
+        try:
+            return check(catalog, Found(model, model.id), fields, inspect_once, *ways)
+        except InvalidRequest:
+            return None
+
+    rows = {model.id: model for model in catalog.models}
+    usual = [rows[default.model] for default in catalog.defaults]
+    others = [model for model in (*usual, *catalog.models) if model is not found.model and not model.ends]
+    takers = [taken for model in others if region in model.regions for taken in (trial(model),) if taken]
+    if takers:
+        best = min(takers, key=lambda checked: len(checked.warnings)).id  # the one that drops the least
+        return f"this is a limit of {found.id}; {best} takes it: add --model {best}"
+    instead = [catalog.beyond[problem.path] for problem in problems if problem.path in catalog.beyond]
+    return f"this is a limit of {found.id}" + "".join(f"; {text}" for text in instead)
 
 
 def default_for(catalog: Catalog, fields: Values) -> Default:

@@ -332,7 +332,7 @@ class Catalog:
     makers: the row for ids of the form maker/model, and globs of those that belong to the other program.
     defaults: the first whose condition is met counts; the last one has none.
     kinds: what `--mode` may say, where a program has several ways of working.  keeps_replies: the service's whole
-    answer is saved next to each result.
+    answer is saved next to each result.  beyond: field → what to do when no model takes its value.
     """
 
     program: str
@@ -350,6 +350,7 @@ class Catalog:
     keeps_replies: bool = False
     closed: tuple[tuple[str, str], ...] = ()
     makers: tuple[Model, tuple[str, ...]] | None = None
+    beyond: Mapping[str, str] = {}
 
 
 def says_something(value: object) -> bool:
