@@ -69,7 +69,9 @@ def _share_out(
     workers: Iterable[Connection], busy: dict[Connection, int], groups: Sequence[Group], result: unittest.TestResult
 ) -> None:
     """Give each process one group after the other, and report what comes back."""
-    waiting = list(range(len(groups)))  # the last first: tests/whole has the longest, and nothing waits for them in the end
+    waiting = list(
+        range(len(groups))
+    )  # the last first: tests/whole has the longest, and nothing waits for them in the end
 
     def give_next(connection: Connection) -> None:
         if waiting:

@@ -95,15 +95,21 @@ class Account:
     now: epoch seconds.
     trouble: why a part of it could not be read.
     warn: hears where a damaged file was set aside.
+    clean: answers a JSON value without what must not be stored.
     """
 
     def __init__(
-        self, folder: str, now: Callable[[], float] = time.time, warn: Callable[[str], None] = lambda _: None
+        self,
+        folder: str,
+        now: Callable[[], float] = time.time,
+        warn: Callable[[str], None] = lambda _: None,
+        clean: Callable[[Any], Any] = lambda value: value,
     ) -> None:
         self.folder = folder
         self.trouble = ""
         self.now = now
         self._warn = warn
+        self._clean = clean
 
     # Writing ------------------------------------------------------------------------------------------------
 
@@ -115,6 +121,8 @@ class Account:
         Raises Unavailable when nobody can say whether another process is buying the same, OSError when the folder
         cannot be written, by any process.
         """
+
+        run = Purchase(**self._clean(fields_of(run)))
 
         def look_and_write(database: sqlite3.Connection) -> Purchase | None:
             twin = None if again else _newest_open(database, run.request)
@@ -140,7 +148,8 @@ class Account:
         event: task (task_id), offer (task_ids), result (urls, body), file (index, path, sha256), end (state, told, at),
         or deliver.
         """
-        self._write(lambda database: _STEPS[event](database, run_id, **fields), STEP_SECONDS)
+        cleaned = self._clean(fields)
+        self._write(lambda database: _STEPS[event](database, run_id, **cleaned), STEP_SECONDS)
 
     # Reading ------------------------------------------------------------------------------------------------
 
