@@ -339,9 +339,9 @@ class Processes(Case):
         self.assertEqual(self.run_script("x", "--dry-run", script=link).returncode, 0)
 
     def test_help_and_version(self) -> None:
-        ran = self.run_script("--help")
+        ran = self.run_script("--help-all")
         self.assertEqual((ran.returncode, ran.stderr), (0, ""))
-        for words in ("--print-response", "wan2.7-image-pro", "exit codes:", 'image.py "A cozy flower shop'):
+        for words in ("--print-response", "wan2.7-image", "exit codes:", 'image.py "A cozy flower shop'):
             self.assertIn(words, ran.stdout)
         for code, _ in EXIT_CODES:
             self.assertRegex(ran.stdout, rf"\n +{code}  ")

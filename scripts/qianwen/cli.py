@@ -9,7 +9,7 @@ import sys
 
 from .ask import Ask
 from .command import flags
-from .environment import Environment, real, write
+from .environment import Environment, columns, real, write
 from .errors import OK, InternalError, Interrupted, QianwenError
 from .models.catalog import Catalog
 from .plain.record import changed
@@ -26,10 +26,11 @@ def main(catalog: Catalog, argv: list[str], environment: Environment | None = No
     is_real = environment is None
     environment = environment or real(sys.argv[0])
     words = argv[: argv.index("--")] if "--" in argv else argv
-    if "--help" in words or "-h" in words:
+    if {"--help", "-h", "--help-all"} & set(words):
         from .command import help_page
 
-        write(environment.stdout, help_page.help_text(catalog))
+        page = help_page.help_text if "--help-all" in words else help_page.first_screen
+        write(environment.stdout, page(catalog, columns(environment) or flags.WIDTH))
         return OK
     if "--version" in words:
         write(environment.stdout, f"{catalog.program} {flags.VERSION}\n")
@@ -203,7 +204,7 @@ def _show(run: Run) -> None:
     elif ask.list_models and not ask.print_response:
         from .describe import listing
 
-        outcome.page = list(listing.list_lines(catalog))
+        outcome.page = list(listing.list_lines(catalog, columns(run.environment)))
     elif ask.list_models:
         from .describe import schema
 
@@ -217,7 +218,9 @@ def _show(run: Run) -> None:
         if ask.print_response:
             outcome.models = [schema.of_model(catalog, match)]
         else:
-            outcome.page = list(page.page_lines(catalog, match, run.environment.script))
+            outcome.page = list(
+                page.page_lines(catalog, match, run.environment.script, columns(run.environment) or flags.WIDTH)
+            )
 
 
 def _show_tasks(run: Run) -> None:

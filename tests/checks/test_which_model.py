@@ -98,7 +98,11 @@ class Output(Case):
 
     def test_a_file_address_is_a_path_and_odd_names_are_names(self) -> None:
         with self.standin():
-            for output, name in ((f"file://{self.cwd}/a%20b.png", "a b.png"), ("a$5.png", "a$5.png"), ("50%.png", "50%.png")):
+            for output, name in (
+                (f"file://{self.cwd}/a%20b.png", "a b.png"),
+                ("a$5.png", "a$5.png"),
+                ("50%.png", "50%.png"),
+            ):
                 ran = self.image(f"x {name}", "--output", output)
                 self.assertEqual(ran.stdout, f"{self.cwd / name}\n", ran.stderr)
 

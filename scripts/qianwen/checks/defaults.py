@@ -98,7 +98,13 @@ OF_A_VALUE = frozenset({"range", "choice", "size", "count", "not taken"})
 
 
 def way_out(
-    catalog: Catalog, found: Found, fields: Values, inspect: Inspect, ways: tuple[bool, bool, str], region: str, error: InvalidRequest
+    catalog: Catalog,
+    found: Found,
+    fields: Values,
+    inspect: Inspect,
+    ways: tuple[bool, bool, str],
+    region: str,
+    error: InvalidRequest,
 ) -> str:
     """Which model takes what this one refuses, proven by checking the request with it; else what to do instead.
 

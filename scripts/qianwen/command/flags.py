@@ -47,7 +47,8 @@ RUN = (
     Flag("--poll-interval", "S", f"longest gap between looks in seconds (default {POLL_SECONDS:g})", seconds=True),
     Flag("--region", "NAME", regions.in_words()),
     Flag("--version", "", "print the version"),
-    Flag("--help", "", "print this", short="-h"),
+    Flag("--help", "", "the flags that are used most", short="-h"),
+    Flag("--help-all", "", "print this"),
 )
 
 MODELS = (
@@ -85,12 +86,19 @@ def spellings(catalog: Catalog) -> dict[str, Flag]:
     return {**{other: named[name] for other, name in ALSO.items()}, **named}
 
 
-def entry(names: str, text: str) -> str:
+FIRST = (
+    "--image", "--first-frame", "--last-frame", "--video", "--reference", "--model", "--size", "--duration", "-n",
+    "--output", "--print-response", "--dry-run", "--sandbox", "--submit-only", "--resume", "--set",
+)  # fmt: skip
+"""The flags of the first screen, in its order; a program has not all of them."""
+
+
+def entry(names: str, text: str, width: int = WIDTH, column: int = HELP_COLUMN) -> str:
     """A name and its text, wrapped at words, with a line break at the end."""
     lines = [""]
     for word in text.split():
-        if lines[-1] and HELP_COLUMN + len(lines[-1]) + len(word) >= WIDTH:
+        if lines[-1] and column + len(lines[-1]) + len(word) >= width:
             lines.append("")
         lines[-1] += f" {word}" if lines[-1] else word
-    indent = " " * HELP_COLUMN
-    return f"  {names:<{HELP_COLUMN - 3}} " + f"\n{indent}".join(lines) + "\n"
+    indent = " " * column
+    return f"  {names:<{column - 3}} " + f"\n{indent}".join(lines) + "\n"

@@ -58,30 +58,33 @@ def resolve(catalog: Catalog, model_id: str) -> Found:
 # One model ------------------------------------------------------------------------------------------------
 
 
-def page_lines(catalog: Catalog, found: Found, script: str) -> Iterator[str]:
-    """Everything about one model. script: the path of the program, for the examples."""
+def page_lines(catalog: Catalog, found: Found, script: str, width: int = WIDTH) -> Iterator[str]:
+    """Everything about one model. script: the path of the program, for the examples. width: in columns."""
     command = f"python3 {shlex.quote(script)}"
     model = found.model
     shared = [param for param in model.modes[0].params if all(param in mode.params for mode in model.modes)]
     several = len(model.modes) > 1
-    yield from textwrap.wrap(f"{found.id}: {wording.summary(catalog, model)}", WIDTH)
+    yield from textwrap.wrap(f"{found.id}: {wording.summary(catalog, model)}", width)
     yield ""
-    yield from _entries(_head(catalog, found))
-    yield from ("", f"Fields{' of every mode' if several else ''}; set by a flag, --set FIELD=VALUE or --request JSON")
-    yield from _entries(_fields(catalog, model.modes[0], shared, {}))
+    yield from _entries(width, _head(catalog, found))
+    fields = f"Fields{' of every mode' if several else ''}; set by a flag, --set FIELD=VALUE or --request JSON"
+    yield from ("", *textwrap.wrap(fields, width))
+    yield from _entries(width, _fields(catalog, model.modes[0], shared, {}))
     if several:
         yield from ("", "The first of these modes that applies counts.")
     for mode in model.modes:
         if several:
-            yield from ("", f"Mode {mode.name}: {wording.bare(wording.condition(mode))}")
-            yield from _entries(_of_mode(catalog, mode))
-        yield from _entries(_fields(catalog, mode, [param for param in mode.params if param not in shared], mode.when))
-        yield from _entries(("rule", sentence) for sentence in wording.rules_of(model, mode))
+            yield from ("", *textwrap.wrap(f"Mode {mode.name}: {wording.bare(wording.condition(mode))}", width))
+            yield from _entries(width, _of_mode(catalog, mode))
+        yield from _entries(
+            width, _fields(catalog, mode, [param for param in mode.params if param not in shared], mode.when)
+        )
+        yield from _entries(width, (("rule", sentence) for sentence in wording.rules_of(model, mode)))
         yield from _examples(catalog, found, mode, command)
     yield ""
     if any(param.media for mode in model.modes for param in mode.params):
-        yield "Files are local paths, http(s) or oss:// addresses, or data: URLs unless a field says otherwise;"
-        yield "MB are at most, sides are in pixels."
+        files = "Files are local paths, http(s) or oss:// addresses, or data: URLs unless a field says otherwise;"
+        yield from textwrap.wrap(f"{files} MB are at most, sides are in pixels.", width)
     yield "Add --dry-run to an example to see its request without sending it."
 
 
@@ -159,6 +162,6 @@ def _examples(catalog: Catalog, found: Found, mode: Mode, command: str) -> Itera
         yield f"  {command} {' '.join(map(shlex.quote, specimen.argv))}  # bills at most {specimen.units} {unit}"
 
 
-def _entries(entries: Iterable[tuple[str, str]]) -> Iterator[str]:
+def _entries(width: int, entries: Iterable[tuple[str, str]]) -> Iterator[str]:
     for name, text in entries:
-        yield from entry(name, wording.bare(text)).splitlines()
+        yield from entry(name, wording.bare(text), width).splitlines()

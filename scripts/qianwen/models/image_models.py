@@ -408,5 +408,7 @@ IMAGES = Catalog(
     closed=CLOSED,
     makers=(MAKERS, MAKERS_ELSEWHERE),
     defaults=DEFAULTS,
-    beyond={"n": "for more pictures run it again, or ask for a coherent set of up to 12: --model wan2.7-image --set enable_sequential=true"},
+    beyond={
+        "n": "for more pictures run it again, or ask for a coherent set of up to 12: --model wan2.7-image --set enable_sequential=true"
+    },
 )

@@ -648,5 +648,7 @@ VIDEOS = Catalog(
     defaults=DEFAULTS,
     kinds=("t2v", "i2v", "kf2v", "r2v", "vace", "videoedit"),
     keeps_replies=True,
-    beyond={"duration": "for a longer video let a clip go on (references/workflows.md), and join the parts (references/merge-media.md)"},
+    beyond={
+        "duration": "for a longer video let a clip go on (references/workflows.md), and join the parts (references/merge-media.md)"
+    },
 )
