@@ -51,7 +51,7 @@ def _columns(rows: Iterable[Mapping[str, str]], width: int) -> dict[str, int]:
         if rest >= SAYS_SOMETHING or not name:
             break
         wide.pop(name, None)
-    wide[WHAT] = min(wide[WHAT], max(rest, SAYS_SOMETHING))
+    wide[WHAT] = min(wide[WHAT], max(rest, SAYS_SOMETHING // 2))
     return wide
 
 
