@@ -10,7 +10,7 @@ import sys
 from .ask import Ask
 from .command import flags
 from .environment import Environment, columns, real, write
-from .errors import OK, InternalError, Interrupted, QianwenError
+from .errors import OK, InternalError, Interrupted, InvalidRequest, QianwenError
 from .models.catalog import Catalog
 from .plain.record import changed
 
@@ -136,15 +136,19 @@ class _Process:
         run = self.run
         if run.ask.replay and error.kind == "usage":  # not the recorded run, so nothing came from the service
             run.outcome = Outcome(run.catalog.noun, resumable=False)
+        if isinstance(error, InvalidRequest):
+            error.name(run.ask.typed)
         error.hint = hint_of(error, run.outcome)
         reply = answer.failure(error, run.outcome, run.ask, run.environment)
-        self.progress.always(f"Error: {error.message}")
+        self.progress.always(f"{'Stopped' if isinstance(error, Interrupted) else 'Error'}: {error.message}")
         if error.hint:
             self.progress.always(f"Hint: {error.hint}")
         if "next" in reply:
             self.progress.always(f"Continue with: {reply['next']}")
         if run.ask.print_response:
             self._print_json(reply)
+        else:
+            self._print_lines(answer.saved_lines(run.outcome))
         write(run.environment.stderr, "")
         return error.exit_code
 
@@ -155,8 +159,10 @@ class _Process:
         run = self.run
         if run.ask.print_response:
             return self._print_json(answer.success(run.outcome, run.ask, run.environment))
-        lines = self.progress.clean(answer.lines(run.outcome, run.ask))
-        return write(run.environment.stdout, "".join(f"{line}\n" for line in lines))
+        return self._print_lines(answer.lines(run.outcome, run.ask))
+
+    def _print_lines(self, lines: list[str]) -> bool:
+        return write(self.run.environment.stdout, "".join(f"{line}\n" for line in self.progress.clean(lines)))
 
     def _print_json(self, reply: object) -> bool:
         import json

@@ -128,6 +128,8 @@ def billed(error: QianwenError, outcome: Outcome) -> str:
 def hint_of(error: QianwenError, outcome: Outcome) -> str:
     """What to do about the error. After Ctrl-C during a paid request, nobody knows whether it was accepted."""
     has_links = outcome.result and outcome.result.urls
+    if error.kind == "interrupted" and outcome.task_id:
+        return "the task goes on, and is billed if it succeeds; --cancel stops one that has not begun"
     if error.kind == "interrupted" and outcome.submitted and not outcome.task_id and not has_links:
         return UnknownOutcome.usual_hint
     return error.hint

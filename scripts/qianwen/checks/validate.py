@@ -385,7 +385,9 @@ def _hint(catalog: Catalog, model: Model, mode: Mode, problems: Iterable[Problem
         fields = [field for field in default.when if field in by_path and field != "mode" and not _takes(model, field)]
         if fields and len(default.when) == 1 and default.model != model.id:
             return f"to use {fields[0]}, choose --model {default.model}"
-    return ""
+    prompt = by_path.get("prompt")
+    is_missing = prompt is not None and prompt.reason == "missing"
+    return f'write it after the name of the program: {catalog.program} "A cat on a windowsill"' if is_missing else ""
 
 
 # Fields ---------------------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from ..errors import InvalidRequest, QianwenError
 from ..outcome import Outcome, Part, billed, goes_on, is_retryable
 from ..plain.record import fields_of
 from ..plain.redact import each_text, safe, shortened
+from ..regions import PRICES_PAGE
 from .next_command import next_command
 
 TYPE_CHECKING = False
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
 
 def success(outcome: Outcome, ask: Ask, environment: Environment) -> JSON:
     if outcome.preview is not None:
-        return {"ok": True, "dry_run": True, "model": outcome.model, **outcome.preview, "warnings": outcome.warnings}
+        preview = {**outcome.preview, "prices": PRICES_PAGE}
+        return {"ok": True, "dry_run": True, "model": outcome.model, **preview, "warnings": outcome.warnings}
     if outcome.models is not None:
         return {"ok": True, "models": outcome.models, "warnings": list(map(safe, outcome.warnings))}
     if _has_several(outcome):
@@ -91,11 +93,16 @@ def lines(outcome: Outcome, ask: Ask) -> list[str]:
         return outcome.page
     if ask.tasks:
         return list(map(_row, outcome.tasks or ()))
-    if outcome.parts is not None:
-        return [path for part in outcome.parts for path in _part(part)["local_paths"]]
     if ask.submit_only or outcome.canceled:
         return [safe(outcome.task_id)]
-    shown = [file.markdown or file.saved.path for file in outcome.files]  # DesireCore shows its Markdown, not a path
+    return saved_lines(outcome)
+
+
+def saved_lines(outcome: Outcome) -> list[str]:
+    """What was saved, whatever became of the rest: DesireCore shows its Markdown, everything else a path."""
+    if outcome.parts is not None:
+        return [line for part in outcome.parts for line in saved_lines(part.outcome)]
+    shown = [file.markdown or file.saved.path for file in outcome.files]
     return shown + ([outcome.markdown_path] if outcome.markdown_path else [])
 
 
@@ -177,6 +184,7 @@ def _preview_lines(preview: JSON) -> list[str]:
         "",
         *files,
         f"# {_bill(preview['bills'])}; nothing was sent",
+        f"# prices: {PRICES_PAGE}",
     ]
 
 

@@ -14,7 +14,7 @@ SPARSE_SECONDS = 30.0
 
 
 class Progress:
-    """Lines on `stream`. quiet silences progress, never a task id, a warning or an error.
+    """Lines on `stream`. quiet silences progress and notes, never a warning or an error.
 
     `secrets` may be appended to when a key becomes known. Safe to use from several threads.
     """
@@ -36,7 +36,7 @@ class Progress:
 
     def note(self, text: str) -> None:
         """What was done with a value; nothing is wrong."""
-        self.always(f"Note: {text}")
+        self.say(f"Note: {text}")
 
     def always(self, text: str) -> None:
         with self._lock:
