@@ -192,6 +192,16 @@ class Account:
         )
         return found[0] if found else None
 
+    def last(self, program: str) -> Purchase | None:
+        """The newest run of a program that has a task."""
+        query = "SELECT {} FROM runs WHERE program = ? AND task_id <> '' ORDER BY number DESC LIMIT 1"
+        return next(iter(self._read(query, program)), None)
+
+    def beginning(self, text: str, most: int) -> list[Purchase]:
+        """The runs whose task ids begin so."""
+        query = "SELECT {} FROM runs WHERE task_id >= ? AND task_id < ? ORDER BY task_id LIMIT ?"
+        return self._read(query, text, text + "\U0010ffff", most)
+
     def twin(self, run: Purchase) -> Purchase | None:
         """The newest open run of an identical request."""
         found = self._read(
