@@ -39,7 +39,9 @@ _PLACEHOLDER = (
 )
 
 _NEW_KEY = f"How to make one: {regions.KEYS_PAGE}. To try it without a key, add --sandbox"
-NO_KEY_HINT = f"put a line DASHSCOPE_API_KEY=… with your own key into .env in this folder, or export the variable. {_NEW_KEY}"
+NO_KEY_HINT = (
+    f"put a line DASHSCOPE_API_KEY=… with your own key into .env in this folder, or export the variable. {_NEW_KEY}"
+)
 
 
 def is_placeholder(value: str) -> bool:
