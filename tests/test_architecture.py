@@ -30,7 +30,7 @@ MAY_IMPORT = {
     "http": "plain",
     "models": "errors files plain regions",
     "outcome": "ask environment errors files models plain",
-    "account": "errors files models outcome plain",
+    "account": "errors files models outcome plain regions",
     "checks": "errors files models plain",
     "service": "environment errors http plain regions",
     "storage": "environment errors files http plain regions",

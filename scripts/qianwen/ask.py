@@ -23,7 +23,7 @@ class Ask:
     wants_task: --async.
     via: a route to the service other than DashScope's own API.
     typed: field → the flag that set it.
-    timeout, poll_interval: in seconds.
+    timeout, poll_interval, since: in seconds.
     """
 
     fields: dict[str, Any]
@@ -38,6 +38,7 @@ class Ask:
     poll_once: bool = False
     resume: bool = False
     tasks: bool = False
+    since: float = 0.0
     cancel: str = ""
     again: bool = False
     reuse: bool = False

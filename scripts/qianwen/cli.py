@@ -145,10 +145,10 @@ class _Process:
             self.progress.always(f"Hint: {error.hint}")
         if "next" in reply:
             self.progress.always(f"Continue with: {reply['next']}")
-        if run.ask.print_response:
-            self._print_json(reply)
-        else:
-            self._print_lines(answer.saved_lines(run.outcome))
+        saved = answer.saved_lines(run.outcome)
+        is_written = self._print_json(reply) if run.ask.print_response else self._print_lines(saved)
+        if is_written and run.outcome.parts:
+            run.deliver()  # those that are finished
         write(run.environment.stderr, "")
         return error.exit_code
 
@@ -233,7 +233,10 @@ def _show_tasks(run: Run) -> None:
     from .account import report
     from .account.purchase import OPEN
 
-    run.outcome.tasks = report.recent(run.account, run.environment.now())
+    now, since = run.environment.now(), run.ask.since
+    run.outcome.tasks = report.recent(run.account, now, now - since if since else None)
+    if since:
+        run.outcome.bought = report.bought(run.account, now - since)
     if run.account.trouble:
         run.warn(f"part of the account could not be read: {run.account.trouble}")
     if any(row["state"] in OPEN for row in run.outcome.tasks):

@@ -60,7 +60,7 @@ class Outcome:
     preview: the request that --dry-run shows.
     next_flags: the flags that continue the run; () for --task-id with `task_id`.
     candidates: tasks that an unanswered submission may have created.
-    tasks: rows of the account, for --tasks.
+    tasks: rows of the account, for --tasks.  bought: their sum, for --since.
     parts: the runs that --resume worked on.
     canceled: --cancel succeeded.
     page, models: what --list-models or --describe shows, as lines for people or as a list for programs.
@@ -86,6 +86,7 @@ class Outcome:
         self.next_flags: tuple[str, ...] = ()
         self.candidates: list[JSON] = []
         self.tasks: list[JSON] | None = None
+        self.bought: JSON | None = None
         self.parts: list[Part] | None = None
         self.canceled = False
         self.page: list[str] | None = None

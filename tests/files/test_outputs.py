@@ -184,12 +184,13 @@ class Save(Case):
                 outputs.save_media(Target(str(self.cwd), "x"), fill(data), self.warnings.append, sort)
         self.assertEqual(self.names(), [])
 
-    def test_a_name_under_which_the_reply_is_free_too(self) -> None:
-        (self.cwd / "x.json").write_text("precious")
-        saved = outputs.save_media(
-            Target(str(self.cwd), "x"), fill(placeholder.clip()), self.warnings.append, "video/", ".json"
-        )
-        self.assertEqual(saved.path, str(self.cwd / "x-2.mp4"))
+    def test_a_reply_whose_name_is_taken_takes_a_number_alone(self) -> None:
+        (self.cwd / "x.json").write_text("what a shell's > x.json has made")
+        saved = outputs.save_media(Target(str(self.cwd), "x"), fill(placeholder.clip()), self.warnings.append, "video/")
+        self.assertEqual((saved.path, self.warnings), (str(self.cwd / "x.mp4"), []))
+        path = outputs.save_text(outputs.beside(saved, False), ".json", "{}", self.warnings.append)
+        self.assertEqual(path, str(self.cwd / "x-2.json"))
+        self.assertIn("x.json already exists", self.warnings[0])
 
     def test_a_break_leaves_nothing(self) -> None:
         def breaking(stream: BinaryIO) -> tuple[int, str, bool]:

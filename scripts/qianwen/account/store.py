@@ -199,8 +199,8 @@ class Account:
 
     def beginning(self, text: str, most: int) -> list[Purchase]:
         """The runs whose task ids begin so."""
-        query = "SELECT {} FROM runs WHERE task_id >= ? AND task_id < ? ORDER BY task_id LIMIT ?"
-        return self._read(query, text, text + "\U0010ffff", most)
+        query = f"SELECT {{}} FROM runs WHERE task_id >= ? AND task_id < ? ORDER BY task_id LIMIT {most:d}"
+        return self._read(query, text, text + "\U0010ffff")
 
     def twin(self, run: Purchase) -> Purchase | None:
         """The newest open run of an identical request."""

@@ -143,7 +143,7 @@ class Saver:
 
         type_prefix = f"{'video' if self._noun == 'video' else 'image'}/"
         target = self._target.numbered(index, count)
-        saved = outputs.save_media(target, fill, warn, type_prefix, ".json" if self._keeps_replies else "")
+        saved = outputs.save_media(target, fill, warn, type_prefix)
         file = File(saved, url)
         self._entry.file(index, file)
         if self._keeps_replies:

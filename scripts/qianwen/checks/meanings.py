@@ -85,8 +85,8 @@ NOT_HERE: Mapping[str, str] = {
         (
             "steps", "num_inference_steps", "inference_steps", "cfg", "cfg_scale", "guidance", "guidance_scale",
             "sampler", "scheduler", "strength", "denoise", "denoising_strength", "image_strength", "lora", "loras",
-            "controlnet", "clip_skip", "temperature", "creativity", "stylize", "fps", "frame_rate", "num_frames", "frames",
-            "motion", "motion_strength", "camera_motion", "camera",
+            "controlnet", "clip_skip", "temperature", "creativity", "stylize", "fps", "frame_rate", "num_frames",
+            "frames", "motion", "motion_strength", "camera_motion", "camera",
         ),
         _TUNING,
     ),

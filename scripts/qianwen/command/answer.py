@@ -80,6 +80,8 @@ def _several(outcome: Outcome, ask: Ask, environment: Environment) -> JSON:
     """The answer about several runs, with the command that continues the open ones."""
     rows = list(map(_part, outcome.parts)) if outcome.parts is not None else outcome.tasks
     answer: JSON = {"tasks": rows, "warnings": list(map(safe, outcome.warnings))}
+    if outcome.bought is not None:
+        answer.update(bought=outcome.bought, prices=PRICES_PAGE)
     if outcome.next_flags:
         answer["next"] = next_command(outcome, ask, environment)
     return answer
@@ -92,7 +94,7 @@ def lines(outcome: Outcome, ask: Ask) -> list[str]:
     if outcome.page is not None:
         return outcome.page
     if ask.tasks:
-        return list(map(_row, outcome.tasks or ()))
+        return [*map(_row, outcome.tasks or ()), *([_sum(outcome.bought)] if outcome.bought else [])]
     if ask.submit_only or outcome.canceled:
         return [safe(outcome.task_id)]
     return saved_lines(outcome)
@@ -112,6 +114,13 @@ def _row(task: JSON) -> str:
     where = " ".join(task["local_paths"]) or task["told"] or ""
     fields = (f"{age:>4}", f"{task['state']:<10}", task["program"], task["model"], task["task_id"] or "-", where)
     return " ".join(safe("  ".join(fields)).splitlines()).rstrip()
+
+
+def _sum(bought: JSON) -> str:
+    """What was bought, in units. Only the service knows the price."""
+    units = " and ".join(_counted(bought[f"{unit}s"], unit) for unit in ("image", "second") if bought[f"{unit}s"])
+    rest = f"; {_counted(bought['uncounted'], 'run')} more may be billed" if bought["uncounted"] else ""
+    return f"bought in {_counted(bought['runs'], 'run')}: {units or 'nothing yet'}{rest}; prices: {PRICES_PAGE}"
 
 
 _AGES = (("d", 86400), ("h", 3600), ("m", 60))

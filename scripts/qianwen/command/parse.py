@@ -37,6 +37,8 @@ def parse(catalog: Catalog, argv: list[str], stdin: TextIO, cwd: str, env: Mappi
     settings = {name: value for name, value in own.items() if name in fields_of(Ask({})) and value not in (None, False)}
     if flags.list_models or flags.describe:
         return Ask({}, **settings)
+    if "since" in settings:
+        settings["since"] = _age(settings["since"])
     if "output" in settings:
         settings["output"] = local_output(settings["output"], catalog.program, cwd)
     fields = _request_fields(catalog, flags, stdin, cwd)
@@ -236,6 +238,17 @@ def _json_or_text(text: str) -> Any:
         return strict_json.load(text)
     except ValueError:
         return text
+
+
+_AGES = {"m": 60, "h": 3600, "d": 86400, "w": 604800}
+
+
+def _age(text: str) -> float:
+    """Seconds in an age such as 12h."""
+    number, unit = text[:-1], _AGES.get(text[-1:], 0)
+    if not (unit and number.isascii() and number.isdigit() and int(number[:6])):
+        raise UsageError(f"--since must be a number of days, hours or minutes, such as 1d, 12h or 30m, not {text!r}")
+    return float(int(number[:6]) * unit)
 
 
 def _seconds(name: str, value: object, default: float, problems: list[Problem]) -> float:

@@ -166,10 +166,9 @@ class Draft(safe_open.Draft):
         if isinstance(error, OSError):
             raise _output_error(error, self.target.folder) from error
 
-    def publish(self, suffix: str, warn: Warn, may_replace: bool, companion: str = "", sha256: str = "") -> str:
+    def publish(self, suffix: str, warn: Warn, may_replace: bool, sha256: str = "") -> str:
         """Give the finished file its final name, or the next free one if that is taken, and return its path.
 
-        companion: the suffix of a second file that will get the same name, which must be free too.
         sha256: of the content; a resumed run takes an existing file with the same content for its own.
         """
         wanted = os.path.join(self.target.folder, self.target.stem + suffix)
@@ -181,8 +180,6 @@ class Draft(safe_open.Draft):
             path = wanted if number == 1 else os.path.join(self.target.folder, f"{self.target.stem}-{number}{suffix}")
             if self.target.resumed and sha256 and saved_before(path, sha256):
                 return path
-            if companion and os.path.lexists(os.path.splitext(path)[0] + companion):
-                continue
             if self._take_if_free(path):
                 if path != wanted:
                     warn(f"{wanted} already exists; saved as {os.path.basename(path)}")
@@ -212,11 +209,10 @@ class Draft(safe_open.Draft):
         return True
 
 
-def save_media(target: Target, fill: Fill, warn: Warn, wanted: str, companion: str = "") -> Saved:
+def save_media(target: Target, fill: Fill, warn: Warn, wanted: str) -> Saved:
     """Save what `fill` writes, with the suffix of its actual format. Raises OutputError, and what `fill` raises.
 
     wanted: the prefix that its media type must have, "image/" or "video/".
-    companion: see `Draft.publish`.
     """
     with Draft(target) as draft:
         size, sha256, proven = fill(draft.stream)
@@ -235,7 +231,7 @@ def save_media(target: Target, fill: Fill, warn: Warn, wanted: str, companion: s
         if not as_named:
             warn(f"the result is {facts.type} and gets the suffix {suffix} instead of {target.suffix}")
         ending = (as_named and target.suffix) or suffix
-        path = draft.publish(ending, warn, target.overwrite and as_named, companion, sha256)
+        path = draft.publish(ending, warn, target.overwrite and as_named, sha256)
         return Saved(path, size, sha256, facts)
 
 
