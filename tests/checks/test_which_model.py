@@ -59,7 +59,7 @@ class WayOut(Case):
             with self.subTest(argv):
                 ran = self.run_program(catalog, ("x", *argv, "--dry-run"), "", None)
                 self.assertEqual(ran.code, 3)
-                found = re.search(rf"limit of {re.escape(refuses)}; (\S+) takes it: add --model \1", ran.stderr)
+                found = re.search(rf"limit of {re.escape(refuses)}; (\S+) takes it: use --model \1", ran.stderr)
                 assert found, ran.stderr
                 own = [word for word in argv if word not in ("--model", refuses)]
                 again = self.run_program(catalog, ("x", *own, "--model", found[1], "--dry-run"), "", None)

@@ -130,7 +130,7 @@ def way_out(
     takers = [taken for model in others if region in model.regions for taken in (trial(model),) if taken]
     if takers:
         best = min(takers, key=lambda checked: len(checked.warnings)).id  # the one that drops the least
-        return f"this is a limit of {found.id}; {best} takes it: add --model {best}"
+        return f"this is a limit of {found.id}; {best} takes it: use --model {best}"
     instead = [catalog.beyond[problem.path] for problem in problems if problem.path in catalog.beyond]
     return f"this is a limit of {found.id}" + "".join(f"; {text}" for text in instead)
 

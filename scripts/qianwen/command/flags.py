@@ -45,7 +45,9 @@ RUN = (
     Flag("--again", "", "submit although an identical request is open or its outcome unknown"),
     Flag("--reuse", "", "when an identical request was made before and its files are there, answer with them"),
     Flag("--timeout", "S", f"longest run in seconds (default {TIMEOUT_SECONDS:g})", seconds=True),
-    Flag("--poll-interval", "S", f"longest gap between looks in seconds (default {POLL_SECONDS:g})", seconds=True),
+    Flag(
+        "--poll-interval", "S", f"seconds between two looks at a task, at most (default {POLL_SECONDS:g})", seconds=True
+    ),
     Flag("--region", "NAME", regions.in_words()),
     Flag("--version", "", "print the version"),
     Flag("--help", "", "the flags that are used most", short="-h"),

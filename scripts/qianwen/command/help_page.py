@@ -27,19 +27,22 @@ usage: {catalog.program} PROMPT [flags]        {catalog.purpose.partition(" with
 
 def help_text(catalog: Catalog, width: int = WIDTH) -> str:
     """What --help-all prints. width: in columns."""
+    import textwrap
+
     flags = "\n\n".join(
         f"{title}:\n" + "".join(entry(_names(flag), flag.help, width) for flag in rows).rstrip()
         for title, rows in groups(catalog)
     )
     codes = "".join(entry(f"{code:>3}", meaning, width, 9) for code, meaning in EXIT_CODES)
     examples = "\n".join(f"  python3 {catalog.program} {example}" for example in catalog.examples)
+    prose = (
+        f"{catalog.purpose} PROMPT is what to make; - reads it from stdin. The saved paths go to stdout, one a line; "
+        f"everything for people goes to stderr. Files go to output/{catalog.folder}/ unless --output says otherwise."
+    )
     return f"""\
 usage: {catalog.program} [PROMPT] [--model ID] [--output PATH] [more flags]
 
-{catalog.purpose}
-PROMPT is what to make; - reads it from stdin.
-The saved paths go to stdout, one a line; everything for people goes to stderr.
-Files go to output/{catalog.folder}/ unless --output says otherwise.
+{textwrap.fill(prose, width)}
 
 {flags}
 

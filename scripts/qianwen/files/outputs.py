@@ -229,7 +229,9 @@ def save_media(target: Target, fill: Fill, warn: Warn, wanted: str) -> Saved:
         suffix = media.SUFFIXES[facts.type]
         as_named = not target.suffix or media.same_kind(target.suffix, suffix)
         if not as_named:
-            warn(f"the result is {facts.type} and gets the suffix {suffix} instead of {target.suffix}")
+            name = f"{target.stem}{suffix}"
+            way = f"to convert it: ffmpeg -i '{name}' '{target.stem}{target.suffix}'"
+            warn(f"the result is {facts.type} and gets the suffix {suffix} instead of {target.suffix}; {way}")
         ending = (as_named and target.suffix) or suffix
         path = draft.publish(ending, warn, target.overwrite and as_named, sha256)
         return Saved(path, size, sha256, facts)

@@ -376,7 +376,12 @@ FLAGS = (
     Flag("--size", "SIZE", "1280*720, a ratio such as 16:9, or 1K, 2K, 4K where the model has them", "size"),
     Flag("-n", "COUNT", "pictures to make, each billed (default 1)", "n"),
     *flags("picture"),
-    Flag("--async", "", "submit a task and wait for it, where the model offers both ways", "async"),
+    Flag(
+        "--async",
+        "",
+        "as a task, where the model offers both ways: what a killed run leaves is collected by --resume",
+        "async",
+    ),
     Flag("--via", "desirecore", "through DesireCore's local media proxy; answers media ids and Markdown", "via"),
 )
 
