@@ -39,10 +39,11 @@ def load(text: str | bytes, tolerant: bool = False) -> Any:
 
 def _without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """The object, whose names must differ: the last of two values would win without a word."""
-    value = dict(pairs)
-    if len(value) < len(pairs):
-        names = [name for name, _ in pairs]
-        raise ValueError(f"{next(name for name in value if names.count(name) > 1)[:80]!r} is given twice")
+    value: dict[str, Any] = {}
+    for name, held in pairs:
+        if name in value:
+            raise ValueError(f"{name[:80]!r} is given twice")
+        value[name] = held
     return value
 
 
