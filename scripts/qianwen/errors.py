@@ -19,8 +19,6 @@ An error carries its `kind` and `exit_code`; the handler only reports them. Ever
 
 from __future__ import annotations
 
-import re
-
 from .plain.record import record
 
 TYPE_CHECKING = False
@@ -142,7 +140,7 @@ class InvalidRequest(UsageError):
     def name(self, typed: Mapping[str, str]) -> None:
         """Word the message with what the user typed. typed: field → the flag that set it."""
         heading = [f"the request has {len(self.problems)} problems:"] if len(self.problems) > 1 else []
-        names = (typed.get(re.sub(r"\[\d+\]$", "", problem.path), problem.path) for problem in self.problems)
+        names = (typed.get(problem.path.partition("[")[0], problem.path) for problem in self.problems)
         lines = (problem.named(name) for problem, name in zip(self.problems, names))
         self.message = "\n  ".join([*heading, *lines])
 

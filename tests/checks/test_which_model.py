@@ -59,9 +59,12 @@ class WayOut(Case):
             with self.subTest(argv):
                 ran = self.run_program(catalog, ("x", *argv, "--dry-run"), "", None)
                 self.assertEqual(ran.code, 3)
-                found = re.search(rf"limit of {re.escape(refuses)}; (\S+) takes it: use --model \1", ran.stderr)
+                found = re.search(
+                    rf"limit of {re.escape(refuses)}; (\S+) takes it, at its own price: use --model \1", ran.stderr
+                )
                 assert found, ran.stderr
                 own = [word for word in argv if word not in ("--model", refuses)]
+                self.assertTrue("pro" not in found[1] or "4" in argv[1] or "3840" in argv[1], "a plain grade will do")
                 again = self.run_program(catalog, ("x", *own, "--model", found[1], "--dry-run"), "", None)
                 self.assertEqual(again.code, 0, again.stderr)
                 self.assertNotIn("ignored", again.stderr)

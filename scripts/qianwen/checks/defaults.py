@@ -54,7 +54,8 @@ def choose(catalog: Catalog, model_id: str, fields: Values, kind: str, region: C
     return changed(found, why=why)
 
 
-TIERS = frozenset({"pro", "plus", "max", "turbo", "flash", "prime"})
+DEARER = frozenset({"pro", "plus", "max", "prime"})
+TIERS = DEARER | {"turbo", "flash"}
 """Words that only grade a model. What stands before one of them may be an id by itself, perhaps a newer one."""
 
 
@@ -108,6 +109,8 @@ def way_out(
 ) -> str:
     """Which model takes what this one refuses, proven by checking the request with it; else what to do instead.
 
+    Of several it is the first that drops the least of the request, and not the dear grade if another will do.
+
     ways: `wants_task`, `needs_task` and `kind` of `validate.check`.
     """
     problems = [problem for problem in error.problems if problem.value is not None]
@@ -129,8 +132,8 @@ def way_out(
     others = [model for model in (*usual, *catalog.models) if model is not found.model and not model.ends]
     takers = [taken for model in others if region in model.regions for taken in (trial(model),) if taken]
     if takers:
-        best = min(takers, key=lambda checked: len(checked.warnings)).id  # the one that drops the least
-        return f"this is a limit of {found.id}; {best} takes it: use --model {best}"
+        best = min(takers, key=lambda checked: (len(checked.warnings), bool(DEARER & set(checked.id.split("-"))))).id
+        return f"this is a limit of {found.id}; {best} takes it, at its own price: use --model {best}"
     instead = [catalog.beyond[problem.path] for problem in problems if problem.path in catalog.beyond]
     return f"this is a limit of {found.id}" + "".join(f"; {text}" for text in instead)
 

@@ -34,13 +34,17 @@ TYPES: Mapping[str, str] = {
 """Kind of a field → its type in JSON; a choice has the type of its values."""
 
 
+KEYS = {listing.WHAT: "summary", "A CALL": "a_call"}
+"""Heading of a column of the list → its name in JSON, where that is not the heading itself."""
+
+
 def of_models(catalog: Catalog) -> list[JSON]:
     """What the list says of every model, one short entry each. `--describe` has everything about one."""
     usual = {default.model for default in catalog.defaults}
     return [
         {
             "id": model.id,
-            **{name.lower().replace(" ", "_"): text for name, text in listing.facts(catalog, model).items()},
+            **{KEYS.get(name, name.lower()): text for name, text in listing.facts(catalog, model).items()},
             **_said(default=model.id in usual, ends=model.ends, replacement=model.replacement),
         }
         for model in catalog.models
