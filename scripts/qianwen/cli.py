@@ -237,10 +237,9 @@ def _show_tasks(run: Run) -> None:
     run.outcome.tasks = report.recent(run.account, now, now - since if since else None)
     if since:
         run.outcome.bought = report.bought(run.account, now - since)
-    if run.account.trouble:
-        run.warn(f"part of the account could not be read: {run.account.trouble}")
     if any(row["state"] in OPEN for row in run.outcome.tasks):
         run.outcome.next_flags = ("--resume",)
+    run.account.complain()
 
 
 def _way(run: Run) -> Way:

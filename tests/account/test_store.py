@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -12,17 +13,18 @@ import sys
 import unittest
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, Callable, NoReturn
 from unittest import mock
 
-from qianwen.account import journal, report, store
-from qianwen.account.purchase import Kept, Purchase
+from qianwen.account import database, journal, repair, report, rows, store
+from qianwen.account.purchase import Batch, Kept, Purchase
 from qianwen.account.store import Account
 from qianwen.errors import Unavailable
 from qianwen.files import locks
 from qianwen.plain.record import changed
 
 from .. import SCRIPTS
+from ..bench import past
 from ..support import Case
 
 NAME = "qianwen-media-generation"
@@ -232,26 +234,27 @@ class Steps(AccountCase):
 
     def test_a_commit_waits_for_the_disk(self) -> None:
         self.book.begin(RUN)
-        database = self.book._opened(1.0)
-        self.assertEqual(database.execute("PRAGMA synchronous").fetchone(), (2,))  # FULL
-        self.assertEqual(database.execute("PRAGMA journal_mode").fetchone(), ("wal",))
-        database.close()
+        for event, fields, expected in (
+            ("task", {"task_id": "t"}, 2),
+            ("deliver", {}, 1),
+            ("end", {"state": "done"}, 2),
+        ):
+            self.book.add(RUN.id, event, **fields)
+            asked = self.book._file.read(lambda database: database.execute("PRAGMA synchronous").fetchone())
+            with self.subTest(event):
+                self.assertEqual(asked, (expected,))  # 2 is FULL, 1 NORMAL
+        mode = self.book._file.read(lambda database: database.execute("PRAGMA journal_mode").fetchone())
+        self.assertEqual(mode, ("wal",))
 
     def test_look_ups_use_indexes(self) -> None:
         """So their cost does not grow with what was bought before."""
         asked: list[str] = []
-        opened = Account._opened
-
-        def traced(book: Account, seconds: float) -> sqlite3.Connection:
-            database = opened(book, seconds)
-            database.set_trace_callback(asked.append)
-            return database
-
         self.book.begin(RUN)
-        with mock.patch.object(Account, "_opened", traced):
-            self.book.begin(changed(RUN, id="e" * 16))
-            self.book.add(RUN.id, "task", task_id="t")
-            self.book.find("t"), self.book.find("other"), self.book.get("x"), self.book.twin(RUN), self.book.open_runs()
+        self.book._file.read(lambda database: database.set_trace_callback(asked.append))
+        self.book.begin(changed(RUN, id="e" * 16))
+        self.book.add(RUN.id, "task", task_id="t")
+        self.book.find("t"), self.book.find("other"), self.book.get("x"), self.book.twin(RUN), self.book.open_runs()
+        self.book.made(RUN.request, True), list(self.book.undelivered()), list(self.book.states())
         connection = sqlite3.connect(self.file)
         queries = [query for query in asked if query.startswith(("SELECT", "UPDATE"))]
         self.assertGreater(len(queries), 6)
@@ -260,6 +263,45 @@ class Steps(AccountCase):
             with self.subTest(query):
                 self.assertNotRegex(plan, r"SCAN (runs|files|offers)(?! USING)", plan)
         connection.close()
+
+
+class Costs(AccountCase):
+    """In instructions of SQLite's machine, and in commits, which are the same everywhere; tests/bench has the times."""
+
+    def test_what_was_bought_before_costs_nothing(self) -> None:
+        costs = []
+        for count in (0, 3000):
+            folder = str(self.folder / str(count))
+            past.fill(folder, count)
+            costs.append((self.steps(folder, past.keep_books), self.steps(folder, lambda book: book.recent(20))))
+        self.assertLess(costs[1][0], 1.2 * costs[0][0], costs)
+        self.assertLess(costs[1][1], 2000, costs)
+
+    def steps(self, folder: str, work: Callable[[Account], object]) -> int:
+        book, count = Account(folder, self.clock), 0
+
+        def step() -> int:
+            nonlocal count
+            count += 1
+            return 0
+
+        book._file.read(lambda connection: connection.set_progress_handler(step, 1))
+        work(book)
+        book.close()
+        return count
+
+    def test_a_run_opens_the_file_once(self) -> None:
+        past.fill(str(self.state), 0)
+        opened: list[str] = []
+        connect = database.connect
+
+        def counting(path: str, mode: str, seconds: float) -> sqlite3.Connection:
+            opened.append(mode)
+            return connect(path, mode, seconds)
+
+        with mock.patch.object(database, "connect", counting):
+            past.keep_books(self.book)
+        self.assertEqual(opened, ["rw"])
 
 
 class Twins(AccountCase):
@@ -296,7 +338,7 @@ class Twins(AccountCase):
         self.assertEqual(list((self.state / "running").iterdir()), [])
 
     def test_of_identical_requests_at_once_one_is_bought(self) -> None:
-        for count in (2, 6, 30):
+        for count in (2, 6):  # 30 of them are in tests/crosscheck
             with self.subTest(count):
                 buyers = [self.started(BUYER) for _ in range(count)]
                 for buyer in buyers:
@@ -306,6 +348,16 @@ class Twins(AccountCase):
                 said = [buyer.communicate()[0].strip() for buyer in buyers]
                 self.assertEqual((said.count("bought"), said.count("twin")), (1, count - 1))
                 self.book.add(self.book.open_runs()[-1].id, "end", state="done")
+
+    @unittest.skipIf(os.name == "nt", "POSIX only")
+    def test_a_disk_without_flock(self) -> None:
+        """SQLite's own locks remain, and the first file that gets the name is the account."""
+        broken = mock.patch("fcntl.flock", side_effect=OSError(errno.ENOLCK, "no locks here"))
+        with broken, ThreadPoolExecutor(6) as pool:
+            books = [Account(str(self.state), self.clock) for _ in range(6)]
+            twins = list(pool.map(lambda pair: pair[1].begin(changed(RUN, id=f"{pair[0]:016x}")), enumerate(books)))
+        self.assertEqual(twins.count(None), 1)
+        self.assertEqual([path.name for path in self.state.glob("*.new*")], [])
 
     def test_threads_of_one_process_note_their_files(self) -> None:
         self.book.begin(RUN)
@@ -325,7 +377,7 @@ class Interrupted(AccountCase):
         self.book.begin(changed(RUN, id="e" * 16, request="other"))
         holder = self.started(
             WRITER
-            + "database = account._opened(5.0)\ndatabase.execute('BEGIN IMMEDIATE')\nprint('holds', flush=True)\nsys.stdin.read()\n"
+            + "account.open_runs()\naccount._file._kept.execute('BEGIN IMMEDIATE')\nprint('holds', flush=True)\nsys.stdin.read()\n"
         )
         assert holder.stdin and holder.stdout
         holder.stdin.write("\n")
@@ -370,6 +422,7 @@ class Damage(AccountCase):
                 aside = [path for path in self.state.iterdir() if ".damaged-" in path.name]
                 self.assertIn(content, [path.read_bytes() for path in aside])
                 self.assertIn("is set aside as", self.said[-1])
+                self.book.close()
                 self.file.unlink()
 
     def test_what_can_be_read_is_taken_over(self) -> None:
@@ -395,12 +448,14 @@ class Damage(AccountCase):
     def test_a_file_of_a_newer_version_is_left_alone(self) -> None:
         self.fill(1)
         connection = sqlite3.connect(self.file)
-        connection.execute(f"PRAGMA user_version = {store.VERSION + 1}")
+        connection.execute(f"PRAGMA user_version = {rows.VERSION + 1}")
         connection.close()
+        self.book.add(f"{0:016x}", "task", task_id="t")  # what is paid for already goes on
+        book = Account(str(self.state), self.clock)
         with self.assertRaisesRegex(Unavailable, "newer version"):
-            self.book.begin(changed(RUN, id="f" * 16))
-        self.assertEqual(self.book.runs(), [])
-        self.assertIn("newer version", self.book.trouble)
+            book.begin(changed(RUN, id="f" * 16))
+        self.assertEqual(book.runs(), [])
+        self.assertIn("newer version", book.trouble)
 
     def test_a_repair_that_was_killed_is_finished_by_the_next_process(self) -> None:
         self.fill(3)
@@ -409,25 +464,66 @@ class Damage(AccountCase):
                 with self.subTest((ending, is_recreated)):
                     book = Account(str(self.state / f"{ending}{is_recreated}"), self.clock, self.said.append)
                     book.begin(RUN)
-                    path = Path(book.folder) / store.FILE_NAME
-                    path.rename(Path(book.folder) / store.REPAIRING_NAME)
+                    path = Path(book.folder) / database.FILE_NAME
+                    path.rename(Path(book.folder) / database.REPAIRING_NAME)
                     for moved in ("-wal", "-shm")[: ("", "-wal", "-shm").index(ending)]:
                         if Path(f"{path}{moved}").exists():
-                            Path(f"{path}{moved}").rename(f"{Path(book.folder) / store.REPAIRING_NAME}{moved}")
+                            Path(f"{path}{moved}").rename(f"{Path(book.folder) / database.REPAIRING_NAME}{moved}")
                     if is_recreated:
                         path.touch()
                     twin = book.begin(changed(RUN, id="f" * 16))
                     self.assertEqual(twin and twin.id, RUN.id)
                     self.assertIn("1 runs were taken over", self.said[-1])
-                    self.assertFalse((Path(book.folder) / store.REPAIRING_NAME).exists())
+                    self.assertFalse((Path(book.folder) / database.REPAIRING_NAME).exists())
+
+    @unittest.skipUnless(hasattr(os, "fork"), "POSIX only")
+    def test_a_repair_that_is_killed_at_any_call_is_finished_by_the_next_process(self) -> None:
+        killed = 0
+        for number in range(50):
+            book = Account(str(self.state / str(number)), self.clock, self.said.append)
+            book.begin(RUN)
+            book.close()
+            connection = sqlite3.connect(os.path.join(book.folder, database.FILE_NAME))
+            connection.execute("DROP TABLE files")
+            connection.close()
+            child = os.fork()
+            if not child:
+                self.killed_at(number, book)
+            _, status = os.waitpid(child, 0)
+            with self.subTest(number):
+                twin = Account(book.folder, self.clock, self.said.append).begin(changed(RUN, id="f" * 16))
+                self.assertEqual((twin and twin.id, os.path.lexists(book._file.repairing)), (RUN.id, False))
+            if not status:
+                break
+            killed += 1
+        self.assertGreater(killed, 8)
+
+    def killed_at(self, number: int, book: Account) -> NoReturn:
+        """Repair in a process that dies before its call `number` that changes the folder or the new file."""
+        calls = 0
+
+        def counted(real: Callable[..., Any]) -> Callable[..., Any]:
+            def call(*args: Any, **more: Any) -> Any:
+                nonlocal calls
+                if calls == number:
+                    os._exit(1)
+                calls += 1
+                return real(*args, **more)
+
+            return call
+
+        for module, name in ((os, "rename"), (os, "open"), (os, "fsync"), (rows, "execute"), (repair, "connect")):
+            setattr(module, name, counted(getattr(module, name)))
+        book.begin(changed(RUN, id="e" * 16))
+        os._exit(0)
 
     def test_nothing_is_bought_while_another_process_repairs(self) -> None:
         self.fill(1)
-        self.file.rename(self.state / store.REPAIRING_NAME)
-        lock = locks.take(str(self.state / store.REPAIR_NAME))
+        self.file.rename(self.state / database.REPAIRING_NAME)
+        lock = locks.take(str(self.state / repair.LOCK_NAME))
         assert lock
         self.addCleanup(lock.release)
-        with mock.patch.object(store, "BEGIN_SECONDS", 0.1), self.assertRaisesRegex(Unavailable, "repairs it"):
+        with mock.patch.object(repair, "SECONDS", 0.1), self.assertRaisesRegex(Unavailable, "repairs it"):
             self.book.begin(RUN)
 
     def test_a_run_survives_the_loss_of_its_files_and_its_odd_neighbours(self) -> None:
@@ -442,7 +538,7 @@ class Damage(AccountCase):
                 book = Account(str(self.state / str(place)), self.clock, self.said.append)
                 for run in range(3):
                     book.begin(changed(RUN, id=f"{run:016x}", request=str(run)))
-                connection = sqlite3.connect(os.path.join(book.folder, store.FILE_NAME))
+                connection = sqlite3.connect(os.path.join(book.folder, database.FILE_NAME))
                 connection.execute(damage)
                 connection.commit()
                 connection.close()
@@ -455,7 +551,7 @@ class Damage(AccountCase):
         self.book.begin(RUN)
         begin = {"run": RUN.id, "event": "begin", "is_task": True, "at": 1, **dict.fromkeys(journal._TEXTS, "x")}
         (self.state / "ledger-2026-01.jsonl").write_text(json.dumps(begin) + "\n")
-        self.file.rename(self.state / store.REPAIRING_NAME)
+        self.file.rename(self.state / database.REPAIRING_NAME)
         twin = self.book.begin(changed(RUN, id="f" * 16))
         self.assertEqual(twin and (twin.id, twin.model), (RUN.id, RUN.model))
 
@@ -465,6 +561,143 @@ class Damage(AccountCase):
             path.unlink()
         with self.assertRaisesRegex(OSError, "removed"):
             self.book.add(RUN.id, "task", task_id="t")
+
+    def test_an_empty_file_is_a_loss_and_no_new_account(self) -> None:
+        for has_wal in (False, True):
+            with self.subTest(has_wal=has_wal):
+                book = Account(str(self.state / str(has_wal)), self.clock, self.said.append)
+                book.begin(RUN)
+                path = Path(book.folder) / database.FILE_NAME
+                wal = Path(f"{path}-wal").read_bytes()
+                if not has_wal:
+                    book.close()
+                path.write_bytes(b"")
+                fresh = Account(book.folder, self.clock, self.said.append)
+                self.assertEqual(fresh.open_runs(), [])
+                with self.assertRaisesRegex(Unavailable, "it is empty"):
+                    fresh.complain()
+                self.assertIsNone(fresh.begin(changed(RUN, id="f" * 16)))
+                self.assertIn("is set aside as", self.said[-1])
+                aside = [file.read_bytes() for file in path.parent.glob("*.damaged-*-wal")]
+                self.assertEqual(aside, [wal] if has_wal else [])
+
+    def test_the_next_step_finds_the_file_that_is_in_place(self) -> None:
+        """Another process repaired it, or restored a backup, while this run waited."""
+        self.book.begin(RUN)
+        other = Account(str(self.folder / "other"), self.clock)
+        other.begin(RUN)
+        other.add(RUN.id, "task", task_id="t")
+        other.close()
+        for ending in ("-wal", "-shm", ""):
+            os.rename(f"{self.file}{ending}", self.folder / f"old{ending}")
+        os.rename(self.folder / "other" / "account.db", self.file)
+        third = Account(str(self.state), self.clock)
+        self.assertEqual([run.task_id for run in third.runs()], ["t"])
+        self.book.add(
+            RUN.id, "end", state="done"
+        )  # its old connection closes, and leaves the WAL of the new file alone
+        third.add(RUN.id, "file", index=0, path="/o", sha256="0")
+        self.book.close()
+        third.close()
+        (run,) = Account(str(self.state), self.clock).runs()
+        self.assertEqual((run.state, list(run.files)), ("done", [0]))
+
+    def test_a_step_whose_file_is_repaired_under_it_is_repeated(self) -> None:
+        self.book.begin(RUN)
+        moves: list[str] = []
+
+        def work(connection: sqlite3.Connection) -> None:
+            rows.STEPS["task"](connection, RUN.id, task_id=f"t{len(moves)}")
+            if not moves:  # as if another process repaired it between our look and our commit, and read the old state
+                moves.append("")
+                repaired = Account(str(self.folder / "new"), self.clock)
+                repaired.begin(RUN)
+                repaired.close()
+                for ending in ("-wal", "-shm", ""):
+                    os.rename(f"{self.file}{ending}", self.folder / f"old{ending}")
+                os.rename(self.folder / "new" / "account.db", self.file)
+
+        self.book._file.write(work, 1.0)
+        self.assertEqual([run.task_id for run in self.book.runs()], ["t1"])
+
+    @unittest.skipUnless(hasattr(os, "fork"), "POSIX only")
+    def test_a_fork_opens_its_own(self) -> None:
+        self.book.begin(RUN)
+        child = os.fork()
+        if not child:
+            try:
+                self.book.add(RUN.id, "task", task_id="t")
+            finally:
+                os._exit(0)
+        os.waitpid(child, 0)
+        self.assertEqual(self.only().task_id, "t")
+        self.book.add(RUN.id, "end", state="done")
+        self.assertEqual(Account(str(self.state), self.clock).runs()[0].state, "done")
+
+
+class Batches(AccountCase):
+    """The account of a batch's folder."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.book = Account(str(self.state), self.clock, self.said.append, shared=False)
+        self.addCleanup(self.book.close)
+
+    def row(self, number: int, state: str = "", **more: Any) -> Purchase:
+        run = changed(RUN, id=f"{number:016x}", request=f"key {number}", **more)
+        self.book.begin(run)
+        if state:
+            self.book.add(run.id, "end", state=state)
+        return run
+
+    def test_one_process_at_a_time(self) -> None:
+        self.assertTrue(self.book.hold())
+        self.assertTrue(self.book.hold())
+        self.row(1)
+        other = Account(str(self.state), self.clock, shared=False)
+        self.assertFalse(other.hold())
+        with mock.patch.object(store, "BEGIN_SECONDS", 0.1), self.assertRaisesRegex(Unavailable, "works in this"):
+            other.begin(RUN)
+        self.book.close()
+        self.assertTrue(other.hold())
+        self.assertEqual([run.request for run in other.runs()], ["key 1"])
+        other.close()
+
+    def test_it_writes_no_wal_because_the_folder_may_lie_on_a_share(self) -> None:
+        self.row(1)
+        self.assertEqual([path.name for path in self.state.glob("account.db-[ws]*")], [])
+        self.book.close()
+        connection = sqlite3.connect(self.file)
+        self.assertNotEqual(connection.execute("PRAGMA journal_mode").fetchone(), ("wal",))
+        connection.close()
+
+    def test_what_a_batch_asks(self) -> None:
+        with mock.patch.object(store, "PAGE", 2):
+            self.assertEqual((list(self.book.states()), list(self.book.undelivered()), self.book.billed()), ([], [], 0))
+            ends = ("", "done", "failed", "refused", "unknown", "done", "canceled", "expired", "done")
+            rows = [self.row(number, end, units=2**number) for number, end in enumerate(ends)]
+            self.book.add(rows[5].id, "deliver")
+            self.assertEqual(
+                list(self.book.states()),
+                [(f"key {number}", end or "submitting") for number, end in enumerate(ends)],
+            )
+            self.assertEqual([int(run.id, 16) for run in self.book.undelivered()], [1, 2, 3, 6, 7, 8])
+            self.assertEqual(self.book.billed(), 1 + 2 + 16 + 32 + 128 + 256)
+            self.book.add(rows[0].id, "bill", units=0.5)
+            self.assertEqual(self.book.billed(), 0.5 + 2 + 16 + 32 + 128 + 256)
+            self.assertEqual([run.units for run in self.book.open_runs()], [0.5, 16])
+
+    def test_the_machines_account_names_a_batch_until_it_is_over(self) -> None:
+        book = Account(str(self.folder / "machine"), self.clock)
+        first, second = (
+            Batch(f"/b/{name}", "image.py", ("image.py", "--batch", name), at)
+            for name, at in (("\udcff", 1.0), ("ü", 2.0))
+        )
+        for batch in (first, second, changed(first, at=3.0)):
+            book.note_batch(batch)
+        self.assertEqual(book.batches(), [changed(first, at=3.0), second])
+        book.note_batch(changed(first, is_over=True))
+        self.assertEqual(book.batches(), [second])
 
 
 class Places(AccountCase):
@@ -486,6 +719,74 @@ class Places(AccountCase):
         self.state.chmod(0o500)
         self.addCleanup(self.state.chmod, 0o700)
         self.refused(self.book)
+
+    @unittest.skipUnless(hasattr(os, "fork"), "POSIX only")
+    def test_a_folder_that_can_only_be_read_still_says_what_is_open(self) -> None:
+        """In a child without the rights of root, which no mode binds."""
+        begin = {
+            "v": 1,
+            "run": RUN.id,
+            "event": "begin",
+            "is_task": True,
+            "at": 1,
+            **dict.fromkeys(journal._TEXTS, "x"),
+        }
+        run = changed(RUN, request="x")
+        for kept, expected in (
+            ("account", "twin"),
+            ("wal", "twin"),
+            ("ledger", "twin"),
+            ("damaged", "Unavailable"),
+            ("", "PermissionError"),
+        ):
+            state = self.folder / f"state-{kept}"
+            state.mkdir()
+            book = Account(str(state), self.clock)
+            if kept in ("account", "wal"):
+                book.begin(run)
+            if kept == "wal":
+                (state / "account.db-shm").unlink()
+            elif kept:
+                book.close()
+            if kept == "ledger":
+                (state / "ledger-2026-01.jsonl").write_text(json.dumps(begin) + "\n")
+            elif kept == "damaged":
+                (state / "account.db").write_bytes(b"not a database")
+            with self.subTest(kept):
+                self.assertEqual(self.as_another_user(state, changed(run, id="f" * 16)), expected)
+            state.chmod(0o700)
+
+    def as_another_user(self, state: Path, run: Purchase) -> str:
+        """What `begin` answers in a folder that only that user can read."""
+        is_root = os.geteuid() == 0
+        for path in [self.folder, *state.iterdir(), state] if is_root else []:
+            os.chown(path, 65534, -1)
+        state.chmod(0o500)
+        answer, question = os.pipe()
+        child = os.fork()
+        if not child:
+            if is_root:
+                os.setuid(65534)
+            try:
+                said = "twin" if Account(str(state), self.clock).begin(run) else "bought"
+            except Exception as error:
+                said = type(error).__name__
+            os.write(question, said.encode())
+            os._exit(0)
+        os.waitpid(child, 0)
+        os.close(question)
+        with open(answer, encoding="ascii") as stream:
+            return stream.read()
+
+    def test_without_a_home_nothing_is_made_and_the_reason_is_told(self) -> None:
+        for env in ({}, {"QIANWEN_STATE_DIR": "~/state"}, {"XDG_STATE_HOME": "~/state"}):
+            book = Account(store.folder(env, ""))
+            with self.subTest(**env), self.assertRaisesRegex(OSError, "QIANWEN_STATE_DIR"):
+                book.begin(RUN)
+            self.assertEqual((book.folder, book.runs(), book.trouble), ("", [], ""))
+            self.assertRaisesRegex(OSError, "QIANWEN_STATE_DIR", book.claim, RUN.id)
+        self.assertFalse(os.path.lexists("~"))
+        self.assertEqual(store.folder({"QIANWEN_STATE_DIR": "~/state"}, str(self.home)), str(self.home / "state"))
 
     def test_a_path_that_cannot_be(self) -> None:
         for path in ("a\0b", "x" * 300, "x/" * 5000):

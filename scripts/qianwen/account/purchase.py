@@ -41,7 +41,9 @@ class Purchase:
     body: the service's answer.
     told: why it ended.
     ended: when it ended, in epoch seconds; 0 while it is open.
-    delivered: its answer was written to stdout, so that somebody may have read it.
+    delivered: its answer was written to stdout (of a batch: to its results), so that somebody may have read it.
+    asked: the request as it was checked, without keys and bytes of files; {} where only the fingerprint is kept.
+    units: pictures or seconds that it may be billed: at most, until the answer tells how many.
     files: by the index of the result.
     """
 
@@ -66,7 +68,25 @@ class Purchase:
     told: str = ""
     ended: float = 0.0
     delivered: bool = False
+    asked: Mapping[str, Any] = {}
+    units: float = 0.0
     files: Mapping[int, Kept] = {}
+
+
+@record
+class Batch:
+    """A batch as the machine's account names it.
+
+    folder: absolute, holds the batch's own account and results.
+    command: words that continue it.
+    at: when it was last begun, in epoch seconds.
+    """
+
+    folder: str
+    program: str
+    command: tuple[str, ...]
+    at: float
+    is_over: bool = False
 
 
 def moment_of(value: float) -> float:

@@ -84,7 +84,7 @@ def _plan(run: Run, way: Way, checked: Checked, base: str) -> tuple[Purchase, Ta
 
     from ..account.purchase import Purchase
     from ..files import outputs
-    from .encoding import fingerprint
+    from .encoding import fingerprint, kept
 
     ask = run.ask
     target = changed(run.target(str(checked.values.get("prompt") or checked.mode.name)), run=os.urandom(8).hex())
@@ -108,6 +108,8 @@ def _plan(run: Run, way: Way, checked: Checked, base: str) -> tuple[Purchase, Ta
         suffix=target.suffix,
         at=run.environment.now(),
         patience=checked.mode.patience,
+        asked=kept(checked) if run.environment.env.get("QIANWEN_KEEP_REQUESTS") != "0" else {},
+        units=float(checked.units or 0),
     )
     return purchase, target
 
@@ -200,6 +202,7 @@ def wait(connection: Connection, entry: Entry, interval: float, usual: str = "",
 
 def import_what_follows() -> None:
     """Import all that a run uses after its first byte: an update may replace the skill's folder while it waits."""
+    from ..account import repair  # noqa: F401
     from ..files import movies, outputs, sounds, tiff  # noqa: F401
     from ..service import codes  # noqa: F401
     from ..storage import results  # noqa: F401
