@@ -27,7 +27,7 @@ def recent(account: Account, now: float, since: float | None = None) -> list[JSO
     """
     if since is None:
         return [row(account, run, now) for run in account.recent(MOST_ROWS)]
-    return [row(account, run, now) for run in reversed(account.runs()) if run.at >= since]
+    return [row(account, run, now) for run in reversed(account.since(since))]
 
 
 def bought(account: Account, since: float) -> JSON:
@@ -37,8 +37,8 @@ def bought(account: Account, since: float) -> JSON:
     uncounted: runs that may be billed and whose units are not known: no answer yet, or none that tells.
     """
     sums: JSON = {"runs": 0, "images": 0, "seconds": 0, "uncounted": 0}
-    for run in account.runs():
-        if run.at < since or run.state in FREE or regions.is_loopback_url(run.base):  # a stand-in bills nothing
+    for run in account.since(since):
+        if run.state in FREE or regions.is_loopback_url(run.base):  # a stand-in bills nothing
             continue
         sums["runs"] += 1
         units = len(run.urls) if run.program == "image.py" else _seconds(run.body.get("usage"))

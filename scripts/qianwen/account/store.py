@@ -235,6 +235,10 @@ class Account:
         )
         return found[0] if found else None
 
+    def since(self, moment: float) -> list[Purchase]:
+        """The runs that were submitted at this moment or later, oldest first. moment: epoch seconds."""
+        return self._read("WHERE at >= ? ORDER BY number", int(moment))
+
     def last(self, program: str) -> Purchase | None:
         """The newest run of a program that has a task."""
         query = "WHERE program = ? AND task_id <> '' ORDER BY number DESC LIMIT 1"
