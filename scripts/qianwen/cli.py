@@ -162,7 +162,8 @@ class _Process:
         return self._print_lines(answer.lines(run.outcome, run.ask))
 
     def _print_lines(self, lines: list[str]) -> bool:
-        return write(self.run.environment.stdout, "".join(f"{line}\n" for line in self.progress.clean(lines)))
+        lines = self.progress.clean(lines)
+        return write(self.run.environment.stdout, "".join(f"{line}\n" for line in lines))
 
     def _print_json(self, reply: object) -> bool:
         import json

@@ -9,6 +9,7 @@ from contextlib import contextmanager, nullcontext
 
 from ..checks import defaults, sources, validate
 from ..errors import AuthError, InvalidRequest, QianwenError
+from ..models import wire
 from ..models.catalog import Source
 from ..plain.record import changed
 from . import encoding
@@ -159,7 +160,8 @@ class Connection:
         from .. import regions
         from ..storage import results
 
-        return results.fetch(self.session.send, url, stream, regions.is_loopback_url(self.base), warn)
+        most = results.MOST_BYTES[self._run.catalog.noun]
+        return results.fetch(self.session.send, url, stream, regions.is_loopback_url(self.base), warn, most)
 
     def keep(self, file: File, number: int, count: int) -> File:
         return file
@@ -195,7 +197,9 @@ def connected(run: Run, known: Purchase | None = None, own: Bucket | None = None
         send = retry.retrying(guarded, sleep, clock, run.deadline, answers.judge, environment.now, progress.say)
         threads = 1 if tape else parallel.MOST_THREADS  # a recorded run keeps its order
         opened = session.Session(send, sleep, clock, run.deadline, environment.now, transport.close, threads)
-        client = Client(opened, endpoint, key_source)
+        if not (tape or environment.send):
+            opened.prepare = transport.prepare
+        client = Client(opened, endpoint, key_source, wire.has_result, run.warn)
         environment.session_opened()
         try:
             yield Connection(run, opened, client, own)
