@@ -32,12 +32,15 @@ class Request(Case):
     def test_sources_and_their_order(self) -> None:
         path = self.cwd / "request.json"
         path.write_text('\ufeff{"prompt": "file", "n": 2}', encoding="utf-8")
+        wide = self.cwd / "of-powershell.json"
+        wide.write_bytes('{"prompt": "猫"}\r\n'.encode("utf-16"))
         for name, argv, stdin, expected in (
             ("prompt", ["a cat"], "", {"prompt": "a cat", "n": 1}),
             ("stdin", ["-"], "from stdin\n", {"prompt": "from stdin", "n": 1}),
             ("request", ["--request", '{"prompt": "json"}'], "", {"prompt": "json", "n": 1}),
             ("request from stdin", ["--request", "-"], '\ufeff{"prompt": "json"}', {"prompt": "json", "n": 1}),
             ("file", ["--file", str(path)], "", {"prompt": "file", "n": 2}),
+            ("file in UTF-16", ["--file", str(wide)], "", {"prompt": "猫", "n": 1}),
             ("file from stdin", ["--file", "-"], '{"prompt": "json"}', {"prompt": "json", "n": 1}),
             ("set wins over file", ["--file", str(path), "--set", "n=3"], "", {"prompt": "file", "n": 3}),
             ("flag wins over set", ["--file", str(path), "--set", "n=3", "-n", "4"], "", {"prompt": "file", "n": 4}),
@@ -82,6 +85,7 @@ class Refused(Case):
         (["--request", '{"n": ' + "9" * 5000 + "}"], ""),
         (["--file", "missing.json"], "could not be read"),
         (["--file", str(PHOTO)], "not UTF-8 text"),
+        (["--file", str(PHOTO)], "Hint: save it as UTF-8"),
         (["--file", "."], "could not be read"),
         (["--file", "a\0b"], "could not be read"),
         (["--set", "novalue"], "FIELD=VALUE"),

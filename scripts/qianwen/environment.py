@@ -23,7 +23,7 @@ WORKSPACE_NAMES = ("DASHSCOPE_WORKSPACE", "DASHSCOPE_WORKSPACE_ID")  # the first
 BUCKET_NAMES = tuple(
     f"QWEN_TMP_OSS_{part}" for part in ("BUCKET", "REGION", "AK_ID", "AK_SECRET", "PREFIX", "ENDPOINT", "URL_EXPIRES")
 )
-ENV_FILE_CHARACTERS = 1_000_000
+LARGEST_ENV_FILE = 1_000_000  # bytes
 
 
 def names_in_files() -> frozenset[str]:
@@ -176,27 +176,22 @@ def lookup_all(place: Place, names: tuple[str, ...]) -> Iterator[Setting]:
 
 
 def read_env_file(path: str) -> dict[str, str]:
-    """The allowed names of a `.env` file: NAME=value lines, quotes stripped, `export` tolerated."""
-    entries = {}
-    lines = text_of(path).splitlines()
-    allowed = names_in_files() if lines else ()
-    for line in lines:
-        name, equals, value = line.partition("=")
-        words = name.split()
-        if words[:1] == ["export"]:
-            words = words[1:]
-        if equals and len(words) == 1 and words[0] in allowed:
-            entries[words[0]] = value.strip().strip('"').strip("'")
-    return entries
+    """The allowed names of a `.env` file and their values."""
+    from .plain import texts
+
+    text = text_of(path)
+    allowed = names_in_files() if text else frozenset()
+    return {name: value for name, value in texts.assignments(text) if name in allowed}
 
 
 def text_of(path: str) -> str:
     """The text of a small regular file; "" for anything else. Does not block on a pipe."""
     from .files.safe_open import open_regular
+    from .plain.texts import read_somehow
 
     try:
-        with open(path, encoding="utf-8-sig", errors="replace", opener=open_regular) as stream:
-            return stream.read(ENV_FILE_CHARACTERS)
+        with open(path, "rb", opener=open_regular) as stream:
+            return read_somehow(stream.read(LARGEST_ENV_FILE))
     except (OSError, ValueError):
         return ""
 

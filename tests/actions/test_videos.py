@@ -80,13 +80,13 @@ class Results(Case):
             (["x"], 5),
             (["x", "--duration", "9"], 9),
             (["x", "--model", "wan2.2-t2v-plus"], 5),
-            (["x", "--video", "clip.mp4"], 15),
+            (["x", "--video", "clip.mp4"], 10),  # an edit is as long as its clip
             (["x", "--video", "clip.mp4", "--duration", "3"], 8),
             (["x", "--video", "https://example.com/clip.mp4"], 20),
             (["Image 1", "--model", "wan2.7-r2v", "--reference", FRAME], 5),
             (["Video 1", "--model", "wan2.7-r2v", "--reference", "clip.mp4"], 10),
             (["character1", "--reference", "https://example.com/clip.mp4"], 35),
-            (["x", "--model", "happyhorse-1.0-video-edit", "--video", "clip.mp4"], 20),
+            (["x", "--model", "happyhorse-1.0-video-edit", "--video", "clip.mp4"], 10),
         ):
             with self.subTest(argv):
                 bills = self.video_json(*argv, "--dry-run")["bills"]

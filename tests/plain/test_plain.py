@@ -247,7 +247,7 @@ class Inputs(Case):
         return sources.inspect(text, str(self.cwd))
 
     def test_urls_are_not_looked_at(self) -> None:
-        for text, scheme in (("https://a/b", "https"), ("HTTP://A/B", "http"), ("oss://k", "oss")):
+        for text, scheme in (("https://a.com/b", "https"), ("HTTP://A.COM/B", "http"), ("oss://k", "oss")):
             self.assertEqual(self.look(text), Source(text, scheme))
 
     def test_the_ways_to_name_a_file(self) -> None:
@@ -275,11 +275,12 @@ class Inputs(Case):
         for text, words in (
             ("none.png", f"does not exist (looked for {self.cwd / 'none.png'})"),
             ("empty.png", "empty"),
-            ("folder", "is not a regular file"),
+            ("folder", "is a folder"),
             ("a\0b", "cannot be read"),
+            ("~a\0b", "cannot be read"),
             ("x" * 5000, "cannot be read"),
             ("s3://bucket/x.png", "s3:"),
-            ("", "is not a regular file"),
+            ("", "is a folder"),
         ):
             with self.subTest(text[:20]):
                 self.assertIn(words, self.look(text).fault)

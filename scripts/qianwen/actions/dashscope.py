@@ -5,12 +5,14 @@ This is the only module that uses both `service`, which holds the key, and `stor
 
 from __future__ import annotations
 
+import os
 from contextlib import contextmanager, nullcontext
 
 from ..checks import defaults, sources, validate
 from ..errors import AuthError, InvalidRequest, QianwenError
 from ..models import wire
 from ..models.catalog import Source
+from ..plain import locations
 from ..plain.record import changed
 from . import encoding
 
@@ -33,6 +35,7 @@ if TYPE_CHECKING:  # imported at run time only where needed: a refused request s
 
     JSON = dict[str, Any]
 
+MOST_RECENT = 500  # runs that are searched for the file of a link
 SANDBOX_KEY = "sandbox"
 REPLAY_KEY = "replayed-without-a-key"
 
@@ -54,7 +57,10 @@ class DashScope:
         found = defaults.choose(catalog, ask.model, ask.fields, ask.kind, lambda: self._run.region)
 
         def inspect(text: str) -> Source:
-            return sources.inspect(text, self._run.environment.cwd)
+            now = 0.0 if ask.replay else self._run.environment.now()  # the links of a recording are old
+            source = sources.inspect(text, self._run.environment.cwd, now, self._is_near)
+            is_over = source.fault.startswith(locations.EXPIRED)
+            return changed(source, nearest=self._kept_from(text)) if is_over else source
 
         ways = (ask.wants_task, ask.submit_only, ask.kind)
         try:
@@ -64,6 +70,28 @@ class DashScope:
             error.hint = defaults.way_out(catalog, found, ask.fields, inspect, ways, region, error)
             raise
         return changed(checked, warnings=(*checked.warnings, *self._warnings_of_the_region(checked)))
+
+    def _kept_from(self, link: str) -> str | None:
+        """The file that this machine made of a result's link; None if it knows of none."""
+        place = link.partition("?")[0]
+        for purchase in self._run.account.recent(MOST_RECENT):
+            for index, url in enumerate(purchase.urls):
+                kept = purchase.files.get(index)
+                if kept and url.partition("?")[0] == place and os.path.isfile(kept.path):
+                    return kept.path
+        return None
+
+    def _is_near(self) -> bool:
+        """Whether the service is a stand-in or a proxy of this machine or network, which can reach hosts there."""
+        from ..service import endpoint
+
+        if self._run.ask.sandbox or self._run.ask.replay:
+            return True
+        try:
+            base = endpoint.base_url(self._run.place, self._run.region)
+        except AuthError:
+            return False  # told before anything is sent
+        return locations.is_near_host(locations.host_of(base))
 
     def preview(self, checked: Checked) -> JSON:
         from ..service import endpoint

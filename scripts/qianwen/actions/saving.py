@@ -6,10 +6,11 @@ import hashlib
 import json
 import os
 
-from ..errors import LinkExpired, OutputError, QianwenError, Refused
+from ..errors import ContentRefused, LinkExpired, OutputError, QianwenError, Refused
 from ..files import outputs
 from ..models import results, wire
 from ..outcome import File
+from ..plain.redact import shortened
 from ..service import answers
 
 TYPE_CHECKING = False
@@ -209,12 +210,22 @@ class Saver:
             return answers.refused({"code": result.failures[0].code, "message": result.failures[0].message}, 200)
         if body.get("code"):
             return answers.refused({"code": str(body["code"]), "message": str(body.get("message") or "")}, 200)
+        said, reason = wire.said(body)
         words = f"the service reported success, but the answer holds no {self._noun}"
-        output = body.get("output")
-        message = output.get("message") if isinstance(output, dict) else None
-        words += f": {' '.join(message.split())}" if isinstance(message, str) and message.strip() else ""
+        words += f" ({shortened(reason, 60)})" if reason else ""
+        words += f": {shortened(said)}" if said else ""
+        hint = "it answered in words: change the prompt instead of sending it again; " if said or reason else ""
         try:
-            hint = f"the whole answer is in {self._save_reply(self._target)}: check it for a result"
+            hint += f"the whole answer is in {self._save_reply(self._target)}: check it for a result"
         except OutputError as error:
-            hint = f"the answer could not be saved ({error.message}); --print-response shows it"
-        return Refused(words, hint=hint, billed="unknown")
+            hint += f"the answer could not be saved ({error.message}); --print-response shows it"
+        kind = ContentRefused if "filter" in reason else Refused
+        request_id = body.get("request_id")
+        return kind(
+            words,
+            hint=hint,
+            code=reason,
+            http_status=200,
+            request_id=request_id if isinstance(request_id, str) else "",
+            billed="unknown",
+        )

@@ -180,11 +180,14 @@ def _is_link(url: str) -> bool:
 def _preview_lines(preview: JSON) -> list[str]:
     import json
 
+    from ..plain.locations import visible
+
     request = preview["request"]
     head = [f"{request['method']} {request['url']}"] + [
         f"{name}: {value}" for name, value in request["headers"].items()
     ]
-    files = [f"# uploads first: {upload['path']} ({upload['bytes']} bytes)" for upload in preview["uploads"]]
+    files = [f"# uploads first: {visible(upload['path'])} ({upload['bytes']} bytes)" for upload in preview["uploads"]]
+    files = list(dict.fromkeys(files))  # a file that several fields name is uploaded once
     body = json.dumps(request["body"], ensure_ascii=False, indent=2)
     return [
         *head,

@@ -184,6 +184,8 @@ def _request_fields(catalog: Catalog, flags: Given, stdin: TextIO, cwd: str) -> 
     return fields
 
 
+SAVED = "save it as UTF-8; in Windows PowerShell: Out-File -Encoding utf8"
+PIPED = "send UTF-8; in Windows PowerShell first: $OutputEncoding = [Text.Encoding]::UTF8"
 _TEXT_FLAGS = frozenset({"mode", "size", "resolution", "ratio", "negative_prompt"})
 
 
@@ -192,22 +194,29 @@ def _typed(field: str, value: str) -> Any:
 
 
 def _read_stdin(stdin: TextIO) -> str:
-    """All of stdin, as UTF-8 whatever the terminal's code page."""
+    """All of stdin, decoded as a file is, whatever the terminal's code page."""
+    from ..plain import texts
+
     try:
         raw = getattr(stdin, "buffer", None)
-        text = stdin.read(LONGEST) if raw is None else raw.read(LONGEST).decode("utf-8")
+        text = stdin.read(LONGEST) if raw is None else texts.decoded(raw.read(LONGEST))
         return _whole(text, "stdin").lstrip("\ufeff")
+    except UnicodeError as error:
+        raise UsageError("stdin could not be read: it is not UTF-8 text", hint=PIPED) from error
     except (OSError, ValueError) as error:
-        reason = "it is not UTF-8 text" if isinstance(error, UnicodeError) else error
-        raise UsageError(f"stdin could not be read: {reason}") from error
+        raise UsageError(f"stdin could not be read: {error}") from error
 
 
 def _read_file(path: str, cwd: str) -> str:
+    from ..plain import texts
+
     try:
-        with open(os.path.join(cwd, os.path.expanduser(path)), encoding="utf-8-sig") as stream:
-            return _whole(stream.read(LONGEST), f"--file {path}")
+        with open(os.path.join(cwd, os.path.expanduser(path)), "rb") as stream:
+            return _whole(texts.decoded(stream.read(LONGEST)), f"--file {path}")
+    except UnicodeError as error:
+        raise UsageError(f"--file {path} could not be read: it is not UTF-8 text", hint=SAVED) from error
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
+        reason = getattr(error, "strerror", None) or str(error)
         raise UsageError(f"--file {path} could not be read: {reason}") from error
 
 

@@ -108,7 +108,7 @@ class Source:
     scheme: "http", "https", "oss", "data", or "file", for which `path`, `bytes` and `facts` are filled in; "base64" is
     a data: URL without its head.
     facts: None for an unknown format.  fault: why it cannot be used at all.  nearest: what was probably meant.
-    head: the first bytes of a file.
+    head: the first bytes of a file.  doubt: what is odd about it, as the end of a warning.
     """
 
     text: str
@@ -119,6 +119,7 @@ class Source:
     fault: str = ""
     nearest: str | None = None
     head: Bytes = b""
+    doubt: str = ""
 
     @property
     def shown(self) -> str:

@@ -17,7 +17,7 @@ from .image_rules import (
     palette_adds_up,
     thinks_while_rewriting,
 )
-from .shared_rows import BOTH, CHECKED, CLOSED, PICTURES, SCALES, SEED, flags, negative, of_a_maker
+from .shared_rows import BOTH, CHECKED, CLOSED, PICTURES, SCALES, SEED, flags, grows, negative, of_a_maker
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -228,7 +228,7 @@ _BASE = Param("base_image_url", "media", "the picture to change", required=True,
 
 def _function(name: str, meaning: str, *extra: Param) -> Mode:
     fields = (Param("function", "text", meaning, essential=True), prompt(800), _BASE, *extra, count(4), WATERMARK, SEED)
-    rules = (mask_matches_the_base,) if _MASK in extra else ()
+    rules = (mask_matches_the_base,) if _MASK in extra else (grows,) if extra == SCALES else ()
     return Mode(name, fields, task=IMAGE_FUNCTION, when={"function": name}, rules=rules)
 
 

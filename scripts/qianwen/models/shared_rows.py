@@ -5,12 +5,16 @@ The words of a field that differ between pictures and videos are given with `nou
 
 from __future__ import annotations
 
+from ..errors import Problem
 from ..regions import BEIJING, SINGAPORE
-from .catalog import Flag, Mode, Model, Param
+from .catalog import Flag, Mode, Model, Param, says
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, Iterable, Mapping
+
+    from ..files.media import Facts
+    from .catalog import Finding, Values
 
 CHECKED = "2026-11-26"
 """The day (YYYY-MM-DD) on which all rows were last compared with their pages; a row that is newer says its own."""
@@ -23,6 +27,40 @@ SCALES = tuple(
     Param(f"{side}_scale", "number", f"times the size toward the {side}", low=1.0, high=2.0, default=1.0)
     for side in ("top", "bottom", "left", "right")
 )
+
+
+@says("Without a scale above 1.0 nothing is painted; a warning.")
+def grows(values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:
+    """Painting beyond the edges, with edges that stay where they are."""
+    names = [scale.name for scale in SCALES]
+    if all(values.get(name) in (None, 1) for name in names):
+        yield f"no edge moves, so nothing is painted; give one of {', '.join(names)} above 1.0"
+
+
+def mask_findings(path: str, mask: Facts | None, base: Facts | None, noun: str) -> Iterable[Finding]:
+    """What is wrong with a mask: transparency, which other tools read, and its size.
+
+    For a picture that is stored turned, nobody documents whether the service counts pixels before or after turning it.
+    noun: what the mask is for.
+    """
+    if mask and mask.alpha:
+        yield f"{path}: its transparency is not read: white is changed and black is kept"
+    if not (mask and base and mask.width and base.width):
+        return
+    if not _sizes(mask) & _sizes(base):
+        given, allowed = f"{mask.width}*{mask.height}", f"{base.width}*{base.height}"
+        yield Problem(path, given, f"is not the size of the {noun}", allowed, reason="pixels")
+    elif max(mask.turn, base.turn) > 1:
+        yield (
+            f"{path}: the mask or the {noun} is stored turned or mirrored (EXIF orientation), and the service may"
+            " compare pixels as they are stored; save both upright"
+        )
+
+
+def _sizes(facts: Facts) -> set[tuple[int, int]]:
+    """The size as it is displayed, and as it is stored."""
+    shown = (facts.width, facts.height)
+    return {shown, shown[::-1] if facts.turn >= 5 else shown}
 
 
 def negative(noun: str) -> Param:

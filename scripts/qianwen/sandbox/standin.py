@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import random
 import re
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO, Callable, Iterator, Mapping, Union
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from ..files.media import Facts, probe_bytes, probe_data_url
+from ..files.media import Facts, data_of, data_url, examine, probe_bytes
 from ..models.catalog import Source
 from ..models.image_models import IMAGES
 from ..models.video_models import VIDEOS
@@ -369,11 +370,14 @@ class _Inspector:
         return Source(text, scheme, fault="" if scheme in ("http", "https") else "is not a URL")
 
     def _data_url(self, text: str) -> Source:
+        """Only the documented form is taken, as the service does."""
         try:
-            size, facts = probe_data_url(text)
+            data = data_of(text)
         except ValueError as error:
             return Source(text, "data", fault=str(error))
-        return self._opened(Source(text, "data", bytes=size, facts=facts))
+        if text != data_url(data, text[5:].partition(";")[0]):
+            return Source(text, "data", fault="is not a data:<type>;base64,<bytes> URL")
+        return self._opened(Source(text, "data", bytes=len(data), facts=examine(io.BytesIO(data))))
 
     def _uploaded(self, text: str) -> Source:
         if not self._resolves:
