@@ -30,7 +30,8 @@ MAY_IMPORT = {
     "http": "plain",
     "models": "errors files plain regions",
     "outcome": "ask environment errors files models plain",
-    "account": "errors files models outcome plain regions",
+    "account": "ask errors files models outcome plain regions",
+    "gallery": "account errors files plain",
     "checks": "errors files models plain",
     "service": "environment errors http plain regions",
     "storage": "environment errors files http plain regions",
@@ -41,7 +42,7 @@ MAY_IMPORT = {
     "desirecore": "account ask checks environment errors files http models outcome plain service storage",
     "actions": "account ask cassettes checks environment errors files http models outcome plain regions sandbox service storage",
     "update_signal": "environment errors files plain",
-    "cli": "account actions ask command describe desirecore environment errors models outcome plain update_signal",
+    "cli": "account actions ask command describe desirecore environment errors gallery models outcome plain update_signal",
 }
 NEVER = (
     ("service", "storage"),

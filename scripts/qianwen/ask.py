@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     from typing import Any, Mapping
 
 
+VERSION = "1.0.0"  # of both programs
+
 TIMEOUT_SECONDS = 600.0
 
 POLL_SECONDS = 15.0
@@ -21,6 +23,7 @@ class Ask:
     fields: the request by field name, without the model and without what steers the run.
     kind: --mode.
     wants_task: --async.
+    gallery: a folder, or True for that of the results.
     via: a route to the service other than DashScope's own API.
     typed: field → the flag that set it.
     timeout, poll_interval, since: in seconds.
@@ -49,6 +52,9 @@ class Ask:
     replay: str = ""
     print_response: bool = False
     quiet: bool = False
+    sidecar: bool = False
+    open: bool = False
+    gallery: str | bool = False
     list_models: bool = False
     describe: str = ""
     typed: Mapping[str, str] = {}

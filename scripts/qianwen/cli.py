@@ -5,9 +5,10 @@ What --help does not need is imported where it is used, because --help must be q
 
 from __future__ import annotations
 
+import os
 import sys
 
-from .ask import Ask
+from .ask import VERSION, Ask
 from .command import flags
 from .environment import Environment, columns, real, write
 from .errors import OK, InternalError, Interrupted, InvalidRequest, QianwenError
@@ -33,7 +34,7 @@ def main(catalog: Catalog, argv: list[str], environment: Environment | None = No
         write(environment.stdout, page(catalog, columns(environment) or flags.WIDTH))
         return OK
     if "--version" in words:
-        write(environment.stdout, f"{catalog.program} {flags.VERSION}\n")
+        write(environment.stdout, f"{catalog.program} {VERSION}\n")
         return OK
     from .command import parse
 
@@ -59,7 +60,9 @@ class _Process:
         self.environment = environment = (
             environment if ask.replay else changed(environment, session_opened=self._check_for_updates)
         )
-        self.progress = Progress(environment.stderr, ask.quiet)
+        self.progress = Progress(
+            environment.stderr, ask.quiet, environment.env.get("TERM", ""), environment.clock, environment.cwd
+        )
         self.progress.secrets = tuple(filter(None, map(environment.env.get, KEY_NAMES)))
         self.run = Run(catalog, ask, environment, self.progress)
 
@@ -74,10 +77,15 @@ class _Process:
 
     def _work(self) -> int:
         try:
-            _act(self.run)
+            try:
+                _act(self.run)
+            finally:
+                self.progress.close()
             self._ignore_signals()
             if self._print_result():
                 self.run.deliver()
+            if self.run.ask.open:
+                self._open_result()
         except BaseException as error:
             self._ignore_signals()
             return self.fail(_expected(error))
@@ -90,6 +98,8 @@ class _Process:
         from .command import answer  # noqa: F401
 
         import_what_follows()
+        if self.run.ask.open:
+            from .gallery import viewer  # noqa: F401
         self._handle_signals()
 
     def _handle_signals(self) -> None:
@@ -165,6 +175,17 @@ class _Process:
         lines = self.progress.clean(lines)
         return write(self.run.environment.stdout, "".join(f"{line}\n" for line in lines))
 
+    def _open_result(self) -> None:
+        """Show the page, or the first file, to the user; a result that cannot be shown is no failure."""
+        from .gallery import viewer
+
+        outcome = self.run.outcome
+        files = [file for each in (outcome, *(part.outcome for part in outcome.parts or ())) for file in each.files]
+        path = outcome.gallery["gallery"] if outcome.gallery else files[0].saved.path if files else ""
+        why_not = viewer.show(path, self.run.environment.env) if path else "there is nothing to show"
+        if why_not:
+            self.progress.note(f"--open did nothing: {why_not}")
+
     def _print_json(self, reply: object) -> bool:
         import json
         import re
@@ -187,7 +208,7 @@ def _do_nothing(*_: object) -> None:
 def _act(run: Run) -> None:
     """Do what the user asked for. Raises a QianwenError if that fails; `run.outcome` holds what was reached."""
     ask = run.ask
-    if ask.list_models or ask.describe or ask.tasks:
+    if ask.list_models or ask.describe or ask.tasks or ask.gallery:
         _show(run)
     elif ask.task_id or ask.cancel:
         from .actions import collect
@@ -208,6 +229,8 @@ def _show(run: Run) -> None:
     catalog, ask, outcome = run.catalog, run.ask, run.outcome
     if ask.tasks:
         _show_tasks(run)
+    elif ask.gallery:
+        _write_gallery(run, os.path.expanduser(run.folder if ask.gallery is True else ask.gallery))
     elif ask.list_models and not ask.print_response:
         from .describe import listing
 
@@ -241,6 +264,22 @@ def _show_tasks(run: Run) -> None:
     if any(row["state"] in OPEN for row in run.outcome.tasks):
         run.outcome.next_flags = ("--resume",)
     run.account.complain()
+
+
+def _write_gallery(run: Run, folder: str) -> None:
+    from .gallery import page
+
+    folder = os.path.abspath(os.path.join(run.environment.cwd, folder))
+    scripts = os.path.dirname(run.environment.script)
+    home = os.path.join(run.environment.home, "")
+    if scripts.startswith(home) and len(home) > 1:  # the page may be shown to others
+        scripts = os.path.join("~", scripts[len(home) :])
+    path, cards = page.write(folder, run.account.below(folder), scripts)
+    run.outcome.gallery = {"gallery": path, "results": cards}
+    if run.account.trouble:
+        run.warn(f"part of the account could not be read: {run.account.trouble}")
+    if cards > page.SHOWN_AT_ONCE:
+        run.warn(f"the page shows {cards} results and opens slowly; the gallery of a folder below it is smaller")
 
 
 def _way(run: Run) -> Way:

@@ -63,6 +63,7 @@ class Outcome:
     tasks: rows of the account, for --tasks.  bought: their sum, for --since.
     parts: the runs that --resume worked on.
     canceled: --cancel succeeded.
+    gallery: the page that --gallery wrote, with the number of its cards.
     page, models: what --list-models or --describe shows, as lines for people or as a list for programs.
     """
 
@@ -91,6 +92,7 @@ class Outcome:
         self.canceled = False
         self.page: list[str] | None = None
         self.models: list[JSON] | None = None
+        self.gallery: JSON | None = None
 
     def note(self, body: JSON, interleaved: bool) -> wire.Result:
         """Keep an answer, in the native layout, as the last one, and decode it."""

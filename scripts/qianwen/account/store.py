@@ -67,6 +67,11 @@ def fits(body: Mapping[str, Any]) -> bool:
     return len(json.dumps(body)) < LARGEST_BODY
 
 
+def _glob(text: str) -> str:
+    """A pattern of SQLite that matches this text alone."""
+    return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in text)
+
+
 def _absolute(path: str) -> str:
     try:
         return os.path.abspath(path)
@@ -209,6 +214,11 @@ class Account:
             "ORDER BY number",
             *[having] * 4,
         )
+
+    def below(self, folder: str) -> list[Purchase]:
+        """Every run that saves in a folder or below it, oldest first. folder: absolute."""
+        start = os.path.join(folder, "")
+        return self._read("WHERE folder || ? GLOB ? ORDER BY number", os.sep, f"{_glob(start)}*")
 
     def get(self, run_id: str) -> Purchase | None:
         found = self._read("WHERE id = ?", run_id)

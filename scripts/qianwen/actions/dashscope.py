@@ -171,9 +171,17 @@ class Connection:
         for file in files:
             self._run.progress.say(f"Uploading {file.path} ({file.bytes / 1e6:.1f} MB)")
 
-        session = self.session
+        session, progress = self.session, self._run.progress
 
         def upload(file: Upload) -> str:
+            name = f"Uploading {os.path.basename(file.path)}"
+            file = changed(file, moved=lambda done: progress.moved(name, done, file.bytes))
+            try:
+                return store(file)
+            finally:
+                progress.arrived(name)
+
+        def store(file: Upload) -> str:
             if self._own:
                 from ..storage import bucket
 
@@ -188,8 +196,16 @@ class Connection:
         from .. import regions
         from ..storage import results
 
-        most = results.MOST_BYTES[self._run.catalog.noun]
-        return results.fetch(self.session.send, url, stream, regions.is_loopback_url(self.base), warn, most)
+        progress, name = self._run.progress, f"Downloading {os.path.basename(results.shown(url))}"
+        most, loopback = results.MOST_BYTES[self._run.catalog.noun], regions.is_loopback_url(self.base)
+
+        def moved(done: int, total: int) -> None:
+            progress.moved(name, done, total)
+
+        try:
+            return results.fetch(self.session.send, url, stream, loopback, warn, most, moved)
+        finally:
+            progress.arrived(name)
 
     def keep(self, file: File, number: int, count: int) -> File:
         return file
@@ -243,8 +259,6 @@ def _tape(run: Run) -> Recorder | Player | None:
     ask, environment = run.ask, run.environment
     if not (ask.record or ask.replay):
         return None
-    import os
-
     from ..cassettes import recorder
 
     path = os.path.abspath(os.path.join(environment.cwd, os.path.expanduser(ask.record or ask.replay)))

@@ -113,6 +113,14 @@ class Run:
                 except OSError:
                     pass
 
+    @property
+    def folder(self) -> str:
+        """Where results go without --output, relative to the current folder unless OUTPUT_DIR is absolute."""
+        from ..environment import lookup
+
+        base = lookup(self.place, ("OUTPUT_DIR",))
+        return f"{base.value if base else 'output'}/{self.catalog.folder}"
+
     def target(self, prompt: str) -> Target:
         """Where the results will go; see `outputs.plan`.
 
@@ -120,10 +128,7 @@ class Run:
         """
         import time
 
-        from ..environment import lookup
         from ..files import outputs
 
-        base = lookup(self.place, ("OUTPUT_DIR",))
-        folder = f"{base.value if base else 'output'}/{self.catalog.folder}"
         stamp = time.strftime("%Y%m%d-%H%M%S", time.localtime(self.environment.now()))
-        return outputs.plan(self.ask.output, folder, self.environment.cwd, prompt, stamp, self.ask.overwrite)
+        return outputs.plan(self.ask.output, self.folder, self.environment.cwd, prompt, stamp, self.ask.overwrite)

@@ -28,6 +28,8 @@ def success(outcome: Outcome, ask: Ask, environment: Environment) -> JSON:
         return {"ok": True, "dry_run": True, "model": outcome.model, **preview, "warnings": outcome.warnings}
     if outcome.models is not None:
         return {"ok": True, "models": outcome.models, "warnings": list(map(safe, outcome.warnings))}
+    if outcome.gallery is not None:
+        return {"ok": True, **outcome.gallery, "warnings": list(map(safe, outcome.warnings))}
     if _has_several(outcome):
         return {"ok": True, **_several(outcome, ask, environment)}
     if outcome.canceled:
@@ -93,6 +95,8 @@ def lines(outcome: Outcome, ask: Ask) -> list[str]:
         return _preview_lines(outcome.preview)
     if outcome.page is not None:
         return outcome.page
+    if outcome.gallery is not None:
+        return [outcome.gallery["gallery"]]
     if ask.tasks:
         return [*map(_row, outcome.tasks or ()), *([_sum(outcome.bought)] if outcome.bought else [])]
     if ask.submit_only or outcome.canceled:

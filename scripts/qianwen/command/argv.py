@@ -73,6 +73,9 @@ def _take(given: Given, flag: Flag, name: str, value: str | None, left: list[str
         return
     if value is None:
         if not left or _split(left[-1], by_name)[0] in by_name:
+            if flag.optional:
+                setattr(given, flag.key, True)
+                return
             raise UsageError(f"{name} needs a value: {name} {flag.metavar}")
         value = left.pop()
     if flag is PROMPT:

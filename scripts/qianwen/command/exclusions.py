@@ -49,6 +49,23 @@ ROWS = (
         ("--output",),
         hint="--resume saves where each run would have; use --task-id with --output to save elsewhere",
     ),
+    Exclusion(
+        ("--gallery",),
+        (
+            REQUEST,
+            *ON_WHAT_EXISTS,
+            "--output",
+            "--submit-only",
+            "--dry-run",
+            "--sandbox",
+            "--sidecar",
+            *RECORD,
+            *REPLAY,
+        ),
+        "{these} shows what is there and sends nothing",
+        "name the folder behind --gallery",
+    ),
+    Exclusion(("--open", "--sidecar"), ("--tasks", "--cancel", "--submit-only"), "{those} makes nothing to show"),
     Exclusion(("--again",), ("--reuse",), "one pays for another, the other pays for none", "give one of them"),
     Exclusion(("--resume",), ("--region",), "--resume asks for every run in the region that took it"),
     Exclusion(

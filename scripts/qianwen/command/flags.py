@@ -10,8 +10,6 @@ from .. import regions
 from ..ask import POLL_SECONDS, TIMEOUT_SECONDS
 from ..models.catalog import Catalog, Flag
 
-VERSION = "1.0.0"
-
 WIDTH = 100
 HELP_COLUMN = 28
 
@@ -29,6 +27,14 @@ RESULT = (
     Flag("--overwrite", "", "replace existing files instead of taking a free name"),
     Flag("--print-response", "", "one JSON object on stdout, success or failure"),
     Flag("--quiet", "", "no progress on stderr", short="-q"),
+    Flag("--sidecar", "", "write NAME.json beside each result: what --file makes again"),
+    Flag("--open", "", "show the result, or the gallery, in the system's viewer"),
+    Flag(
+        "--gallery",
+        "[FOLDER]",
+        "make a page of all results in a folder and print its path; sends nothing",
+        optional=True,
+    ),
 )
 RUN = (
     Flag("--dry-run", "", "print the exact request and what it bills; send nothing"),

@@ -15,7 +15,7 @@ from .flags import groups
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Mapping, TextIO
+    from typing import Any, Iterable, Mapping, TextIO
 
     from .argv import Given
 
@@ -71,7 +71,7 @@ def _cassette(given: list[str], env: Mapping[str, str]) -> dict[str, str]:
 
     Commands that send nothing ignore the variables, so that they can stay set.
     """
-    if {"--record", "--replay", "--dry-run", "--tasks"} & set(given):
+    if {"--record", "--replay", "--dry-run", "--tasks", "--gallery"} & set(given):
         return {}
     named = {name: env[name] for name in (RECORD_VARIABLE, REPLAY_VARIABLE) if env.get(name)}
     given += named
@@ -165,16 +165,9 @@ def _request_fields(catalog: Catalog, flags: Given, stdin: TextIO, cwd: str) -> 
         fields = _parse_object(_read_stdin(stdin) if flags.request == "-" else flags.request, "--request")
     elif flags.file is not None:
         fields = _parse_object(_read_stdin(stdin) if flags.file == "-" else _read_file(flags.file, cwd), "--file")
-    assigned: set[str] = set()
-    for assignment in flags.set or ():
-        name, equals, value = assignment.partition("=")
-        if not equals or not name.strip():
-            raise UsageError(f"--set must be FIELD=VALUE, not {assignment!r}")
-        if name.strip() in assigned:  # the first value must not be lost without a word
-            hint = f"""give it once; several values are a list in JSON: --set '{name.strip()}=["a", "b"]'"""
-            raise UsageError(f"--set gives {name.strip()} twice", hint=hint)
-        assigned.add(name.strip())
-        fields[name.strip()] = _json_or_text(value)
+    if isinstance(fields.get("request"), dict):
+        fields = fields["request"]  # a record of --sidecar, or a line of a batch's results
+    fields.update(_assigned(flags.set or ()))
     for flag in catalog.flags:
         value = getattr(flags, flag.key)
         if value not in (None, False):
@@ -186,6 +179,22 @@ def _request_fields(catalog: Catalog, flags: Given, stdin: TextIO, cwd: str) -> 
 
 SAVED = "save it as UTF-8; in Windows PowerShell: Out-File -Encoding utf8"
 PIPED = "send UTF-8; in Windows PowerShell first: $OutputEncoding = [Text.Encoding]::UTF8"
+
+
+def _assigned(assignments: Iterable[str]) -> dict[str, Any]:
+    """The fields of --set."""
+    fields: dict[str, Any] = {}
+    for assignment in assignments:
+        name, equals, value = assignment.partition("=")
+        if not equals or not name.strip():
+            raise UsageError(f"--set must be FIELD=VALUE, not {assignment!r}")
+        if name.strip() in fields:  # the first value must not be lost without a word
+            hint = f"""give it once; several values are a list in JSON: --set '{name.strip()}=["a", "b"]'"""
+            raise UsageError(f"--set gives {name.strip()} twice", hint=hint)
+        fields[name.strip()] = _json_or_text(value)
+    return fields
+
+
 _TEXT_FLAGS = frozenset({"mode", "size", "resolution", "ratio", "negative_prompt"})
 
 

@@ -312,6 +312,7 @@ class Flag:
     help: str
     field: str = ""
     many: bool = False
+    optional: bool = False
     seconds: bool = False
     short: str = ""
     one: str = ""

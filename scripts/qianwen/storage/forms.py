@@ -12,18 +12,19 @@ from ..plain.record import record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Iterable, Iterator
+    from typing import Callable, Iterable, Iterator
 
 BLOCK_BYTES = 1024 * 1024
 
 
 @record
 class Upload:
-    """A local file to send: its absolute path, media type and size in bytes."""
+    """A local file to send: its absolute path, media type and size in bytes. moved: hears how many have been sent."""
 
     path: str
     media_type: str
     bytes: int
+    moved: Callable[[int], None] = lambda _: None
 
 
 def form(fields: Iterable[tuple[str, str]], file_name: str, file: Upload) -> tuple[str, Stream]:
@@ -61,8 +62,9 @@ def file_blocks(file: Upload) -> Iterator[bytes]:
                 block = stream.read(min(BLOCK_BYTES, left))
                 if not block:
                     break
-                left -= len(block)
                 yield block
+                left -= len(block)
+                file.moved(file.bytes - left)
             if left or before.st_mtime_ns != os.fstat(stream.fileno()).st_mtime_ns:
                 raise UsageError(f"{file.path} was changed while it was sent")
     except OSError as error:

@@ -52,17 +52,19 @@ def fetch(
     loopback: bool = False,
     warn: Callable[[str], None] = lambda _: None,
     most: int = MOST_BYTES["video"],
+    moved: Callable[[int, int], None] = lambda *_: None,
 ) -> Fetched:
     """Download `url` into an empty seekable stream.
 
     loopback: allow plain http to this machine, because the API is there too.
     warn: called about an unusual host.
     most: bytes that such a result may have at most; a server without an end must not fill the disk.
+    moved: hears how many bytes have arrived, of how many; 0 when that is not known.
     Raises OutputError if the URL is not allowed, the result is too large or the download stays incomplete, LinkExpired
     for an expired link.
     """
     url = fetchable(url, loopback, warn)
-    download = _Download(stream, most)
+    download = _Download(stream, most, moved)
     reason = hint = ""
     breaks = most_bytes = 0
     while breaks <= BREAKS:
@@ -110,9 +112,10 @@ def shown(url: str) -> str:
 class _Download:
     """The bytes so far, and what the server announced about the whole object."""
 
-    def __init__(self, stream: BinaryIO, most: int) -> None:
+    def __init__(self, stream: BinaryIO, most: int, moved: Callable[[int, int], None]) -> None:
         self.stream = stream
         self._most = most
+        self._moved = moved
         self.restart()
 
     def restart(self) -> None:
@@ -149,6 +152,7 @@ class _Download:
                     )
                 self.stream.write(block)
                 hasher.update(block)
+                self._moved(self.size, self.total or 0)
 
     def _digest(self, block: bytes) -> None:
         self.sha256.update(block)
