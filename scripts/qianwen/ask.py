@@ -6,7 +6,7 @@ from .plain.record import record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, Mapping
 
 
 VERSION = "1.0.0"  # of both programs
@@ -25,7 +25,8 @@ class Ask:
     wants_task: --async.
     gallery: a folder, or True for that of the results.
     via: a route to the service other than DashScope's own API.
-    timeout, poll_interval: in seconds.
+    typed: field → the flag that set it.
+    timeout, poll_interval, since: in seconds.
     """
 
     fields: dict[str, Any]
@@ -40,6 +41,7 @@ class Ask:
     poll_once: bool = False
     resume: bool = False
     tasks: bool = False
+    since: float = 0.0
     cancel: str = ""
     again: bool = False
     reuse: bool = False
@@ -55,5 +57,6 @@ class Ask:
     gallery: str | bool = False
     list_models: bool = False
     describe: str = ""
+    typed: Mapping[str, str] = {}
     timeout: float = TIMEOUT_SECONDS
     poll_interval: float = POLL_SECONDS

@@ -9,11 +9,12 @@ import os
 import sys
 
 from .ask import VERSION, Ask
-from .environment import Environment, real, write
+from .environment import Environment, columns, real, write
 from .errors import (
     OK,
     InternalError,
     Interrupted,
+    InvalidRequest,
     OutputError,
     QianwenError,
     StillRunning,
@@ -36,10 +37,11 @@ def main(catalog: Catalog, argv: list[str], environment: Environment | None = No
     is_real = environment is None
     environment = environment or real(sys.argv[0])
     words = argv[: argv.index("--")] if "--" in argv else argv
-    if "--help" in words or "-h" in words:
-        from .command import help_page
+    if {"--help", "-h", "--help-all"} & set(words):
+        from .command import flags, help_page
 
-        write(environment.stdout, help_page.help_text(catalog))
+        page = help_page.help_text if "--help-all" in words else help_page.first_screen
+        write(environment.stdout, page(catalog, columns(environment) or flags.WIDTH))
         return OK
     if "--version" in words:
         write(environment.stdout, f"{catalog.program} {VERSION}\n")
@@ -49,7 +51,7 @@ def main(catalog: Catalog, argv: list[str], environment: Environment | None = No
     try:
         ask = parse.parse(catalog, argv, environment.stdin, environment.cwd, environment.env)
     except BaseException as error:
-        no_ask = Ask({}, print_response="--print-response" in argv)
+        no_ask = Ask({}, print_response=bool({"--print-response", "--json"} & set(words)))
         return _Process(catalog, argv, no_ask, environment).fail(_expected(error))
     return _Process(catalog, argv, ask, environment, is_real).go()
 
@@ -162,20 +164,20 @@ class _Process:
         run = self.run
         if run.ask.replay and error.kind == "usage":  # not the recorded run, so nothing came from the service
             run.outcome = Outcome(run.catalog.noun, resumable=False)
+        if isinstance(error, InvalidRequest):
+            error.name(run.ask.typed)
         error.hint = hint_of(error, run.outcome)
         reply = answer.failure(error, run.outcome, run.ask, run.environment)
         if self.is_unheard and run.outcome.resumable and run.outcome.run_id and "-" not in self.argv:
             reply.setdefault("next", again(run.environment, self.argv))  # whose answer is what was made
-        self.progress.always(f"Error: {error.message}")
+        self.progress.always(f"{'Stopped' if isinstance(error, Interrupted) else 'Error'}: {error.message}")
         if error.hint:
             self.progress.always(f"Hint: {error.hint}")
         if "next" in reply:
             self.progress.always(f"Continue with: {reply['next']}")
-        saved = answer.lines(run.outcome, run.ask) if run.outcome.parts else []
-        if (run.ask.print_response or saved) and not self.is_unheard:
-            is_written = self._print(self._json(reply) if run.ask.print_response else self._lines(saved))
-            if is_written and run.outcome.parts:
-                run.deliver()  # those that are finished
+        text = self._json(reply) if run.ask.print_response else self._lines(answer.saved_lines(run.outcome))
+        if text and not self.is_unheard and self._print(text) and run.outcome.parts:
+            run.deliver()  # those that are finished
         if self.is_unheard:
             write(run.environment.stderr, f"Answer: {self._json(reply, indent=None)}")
         write(run.environment.stderr, "")
@@ -255,12 +257,13 @@ def _show(run: Run) -> None:
     elif ask.list_models and not ask.print_response:
         from .describe import listing
 
-        outcome.page = list(listing.list_lines(catalog))
+        outcome.page = list(listing.list_lines(catalog, columns(run.environment)))
     elif ask.list_models:
         from .describe import schema
 
         outcome.models = schema.of_models(catalog)
     else:
+        from .command.flags import WIDTH
         from .describe import page, schema
 
         match = page.resolve(catalog, ask.describe)
@@ -269,14 +272,19 @@ def _show(run: Run) -> None:
         if ask.print_response:
             outcome.models = [schema.of_model(catalog, match)]
         else:
-            outcome.page = list(page.page_lines(catalog, match, run.environment.script))
+            outcome.page = list(
+                page.page_lines(catalog, match, run.environment.script, columns(run.environment) or WIDTH)
+            )
 
 
 def _show_tasks(run: Run) -> None:
     from .account import report
     from .account.purchase import OPEN
 
-    run.outcome.tasks = report.recent(run.account, run.environment.now())
+    now, since = run.environment.now(), run.ask.since
+    run.outcome.tasks = report.recent(run.account, now, now - since if since else None)
+    if since:
+        run.outcome.bought = report.bought(run.account, now - since)
     if any(row["state"] in OPEN for row in run.outcome.tasks):
         run.outcome.next_flags = ("--resume",)
     run.account.complain()

@@ -157,6 +157,17 @@ def _redirect_to_null(stream: TextIO) -> None:
         pass
 
 
+def columns(environment: Environment) -> int:
+    """The width of the terminal that shows stdout, at most 120; COLUMNS wins. 0: no terminal, so no bound."""
+    given = environment.env.get("COLUMNS", "")
+    if given.isascii() and given.isdigit() and int(given[:6]):
+        return max(40, min(int(given[:6]), 120))
+    try:
+        return max(40, min(os.get_terminal_size(environment.stdout.fileno()).columns or 80, 120))
+    except (OSError, ValueError, AttributeError):
+        return 0
+
+
 # Settings -------------------------------------------------------------------------------------------------
 
 

@@ -60,7 +60,7 @@ class Outcome:
     preview: the request that --dry-run shows.
     next_flags: the flags that continue the run; () for --task-id with `task_id`.
     candidates: tasks that an unanswered submission may have created.
-    tasks: rows of the account, for --tasks.
+    tasks: rows of the account, for --tasks.  bought: their sum, for --since.
     parts: the runs that --resume worked on.
     canceled: --cancel succeeded.
     gallery: the page that --gallery wrote, with the number of its cards.
@@ -87,6 +87,7 @@ class Outcome:
         self.next_flags: tuple[str, ...] = ()
         self.candidates: list[JSON] = []
         self.tasks: list[JSON] | None = None
+        self.bought: JSON | None = None
         self.parts: list[Part] | None = None
         self.canceled = False
         self.page: list[str] | None = None
@@ -135,6 +136,8 @@ def billed(error: QianwenError, outcome: Outcome) -> str:
 def hint_of(error: QianwenError, outcome: Outcome) -> str:
     """What to do about the error. After Ctrl-C during a paid request, nobody knows whether it was accepted."""
     has_links = outcome.result and outcome.result.urls
+    if error.kind == "interrupted" and outcome.task_id:
+        return "the task goes on, and is billed if it succeeds; --cancel stops one that has not begun"
     if error.kind == "interrupted" and outcome.submitted and not outcome.task_id and not has_links:
         return UnknownOutcome.usual_hint
     return error.hint

@@ -494,7 +494,7 @@ class Damaged(Case):
                 self.assertIn("the recording", reply["error"]["message"])
 
     def test_bodies_beside_that_are_gone_or_others(self) -> None:
-        tape, clip = self.cwd / "tape.json", placeholder.clip()
+        tape, clip = self.cwd / "tape.json", placeholder.clip(words=placeholder.caption("x"))
         self.assertGreater(len(clip), INLINE_BYTES)
         with self.standin():
             self.video_json("x", "--record", "tape.json")

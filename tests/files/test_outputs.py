@@ -248,6 +248,14 @@ class Save(Case):
                 self.save(Target(str(self.cwd), "x"), data)
         self.assertEqual(self.names(), [])
 
+    def test_a_reply_whose_name_is_taken_takes_a_number_alone(self) -> None:
+        (self.cwd / "x.json").write_text("what a shell's > x.json has made")
+        saved = outputs.save_media(Target(str(self.cwd), "x"), fill(placeholder.clip()), self.warnings.append, "video/")
+        self.assertEqual((saved.path, self.warnings), (str(self.cwd / "x.mp4"), []))
+        path = outputs.save_text(outputs.beside(saved, Target("", "")), ".json", "{}", self.warnings.append)
+        self.assertEqual(path, str(self.cwd / "x-2.json"))
+        self.assertIn("x.json already exists", self.warnings[0])
+
     def test_what_nothing_proves_whole_is_fetched_again_and_believed_when_it_comes_twice(self) -> None:
         half, less = PNG[:-10], PNG[:-30]
         for comes, fetches, size in (
@@ -271,13 +279,6 @@ class Save(Case):
                     self.assertIn("another at each download", error.message)
                     self.assertEqual((size, self.names()), (0, []))
                 self.assertEqual(len(comes) - len(left), fetches)
-
-    def test_a_name_under_which_the_reply_is_free_too(self) -> None:
-        (self.cwd / "x.json").write_text("precious")
-        saved = outputs.save_media(
-            Target(str(self.cwd), "x"), fill(placeholder.clip()), self.warnings.append, "video/", ".json"
-        )
-        self.assertEqual(saved.path, str(self.cwd / "x-2.mp4"))
 
     def test_a_break_leaves_nothing(self) -> None:
         def breaking(stream: BinaryIO) -> tuple[int, str, bool]:

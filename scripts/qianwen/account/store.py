@@ -245,6 +245,20 @@ class Account:
         )
         return found[0] if found else None
 
+    def since(self, moment: float) -> list[Purchase]:
+        """The runs that were submitted at this moment or later, oldest first. moment: epoch seconds."""
+        return self._read("WHERE at >= ? ORDER BY number", int(moment))
+
+    def last(self, program: str) -> Purchase | None:
+        """The newest run of a program that has a task."""
+        query = "WHERE program = ? AND task_id <> '' ORDER BY number DESC LIMIT 1"
+        return next(iter(self._read(query, program)), None)
+
+    def beginning(self, text: str, most: int) -> list[Purchase]:
+        """The runs whose task ids begin so."""
+        query = f"WHERE task_id >= ? AND task_id < ? ORDER BY task_id LIMIT {most:d}"
+        return self._read(query, text, text + "\U0010ffff")
+
     def twin(self, run: Purchase) -> Purchase | None:
         """The newest open run of an identical request."""
         found = self._ask(lambda database: list(filter(None, [rows.newest_open(database, run.request)])))

@@ -10,7 +10,7 @@ import os
 from contextlib import contextmanager, nullcontext
 
 from ..checks import defaults, sources, validate
-from ..errors import AuthError, QianwenError
+from ..errors import AuthError, InvalidRequest, QianwenError
 from ..models import wire
 from ..models.catalog import Source
 from ..plain import locations
@@ -67,7 +67,13 @@ class DashScope:
             is_over = source.fault.startswith(locations.EXPIRED)
             return changed(source, nearest=self._kept_from(text)) if is_over else source
 
-        checked = validate.check(catalog, found, ask.fields, inspect, ask.wants_task, ask.submit_only, ask.kind)
+        ways = (ask.wants_task, ask.submit_only, ask.kind)
+        try:
+            checked = validate.check(catalog, found, ask.fields, inspect, *ways)
+        except InvalidRequest as error:
+            region = self._run.region
+            error.hint = defaults.way_out(catalog, found, ask.fields, inspect, ways, region, error)
+            raise
         return changed(checked, warnings=(*checked.warnings, *self._warnings_of_the_region(checked)))
 
     def _kept_from(self, link: str) -> str | None:

@@ -155,7 +155,7 @@ def _submit(connection: Connection, entry: Entry, call: wire.Call, usual: str) -
             unanswered.search_now(connection, entry, entry.submission, error)
         raise
     entry.task(task_id)
-    entry.progress.always(f"Task submitted: {task_id}")
+    entry.progress.say(f"Task submitted: {task_id}")
     return body
 
 

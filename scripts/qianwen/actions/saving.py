@@ -158,8 +158,7 @@ class Saver:
 
         type_prefix = f"{'video' if self._noun == 'video' else 'image'}/"
         target = self._target.numbered(index, count)
-        companion = ".json" if self._keeps_replies or self._record else ""
-        saved = outputs.save_media(target, fill, warn, type_prefix, companion)
+        saved = outputs.save_media(target, fill, warn, type_prefix)
         file = File(saved, url)
         self._entry.file(index, file)
         if self._keeps_replies or self._record:

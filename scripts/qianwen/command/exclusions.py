@@ -104,6 +104,8 @@ def check(given: Collection[str]) -> None:
             raise UsageError(f"{one} takes no {others[0]}; it can only be combined with --print-response")
     if "--poll-once" in given and not {"--task-id", "--resume"} & set(given):
         raise UsageError("--poll-once needs --task-id or --resume")
+    if "--since" in given and "--tasks" not in given:
+        raise UsageError("--since needs --tasks")
     for row in ROWS:
         these = next((name for name in row.these if name in given), "")
         those = next((name for name in row.those if name in given), "")

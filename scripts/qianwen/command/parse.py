@@ -15,7 +15,7 @@ from .flags import groups
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable, Mapping, TextIO
+    from typing import Any, Callable, Iterable, Mapping, TextIO
 
     from .argv import Given
 
@@ -42,8 +42,13 @@ def parse(catalog: Catalog, argv: list[str], stdin: TextIO, cwd: str, env: Mappi
     settings = {name: value for name, value in own.items() if name in fields_of(Ask({})) and value not in (None, False)}
     if flags.list_models or flags.describe:
         return Ask({}, **settings)
+    if "since" in settings:
+        settings["since"] = _age(settings["since"])
+    if "output" in settings:
+        settings["output"] = local_output(settings["output"], catalog.program, cwd)
     fields = _request_fields(catalog, flags, stdin, cwd)
-    settings = {**_steering(catalog, fields, flags.model), **_cassette(given, env), **settings}
+    typed = {flag.field: flag.name for flag in catalog.flags if getattr(flags, flag.key) not in (None, False)}
+    settings = {"typed": typed, **_steering(catalog, fields, flags.model), **_cassette(given, env), **settings}
     if fields or settings.get("model") or settings.get("kind"):
         given.append(exclusions.REQUEST)
     given += ["--via"] if settings.get("via") else []
@@ -127,6 +132,32 @@ def _choice(name: str, fields: dict[str, Any], choices: tuple[str, ...], problem
     return str(value)
 
 
+def local_output(text: str, program: str, cwd: str) -> str:
+    """--output as a path. Raises UsageError for what is no place on this machine, before anything is paid for."""
+    import re
+
+    def refused(why: str, hint: str) -> UsageError:
+        return UsageError(f"--output {text}: {why}", hint=hint)
+
+    if text[:5].lower() == "file:":
+        from ..checks.sources import local_path
+
+        return local_path(text)
+    if text == "-":
+        raise refused("results are files", f"stdout gets the path of the saved file: open \"$({program} 'a cat')\"")
+    scheme = re.match(r"([A-Za-z][A-Za-z0-9+.-]+)://", text)
+    if scheme:
+        raise refused(f"results are saved on this machine, not at {scheme[0]}", "save here, and copy the file then")
+    if os.path.lexists(os.path.join(cwd, text)):
+        return text
+    name = re.search(r"\$(?:[A-Za-z_]\w*|\{\w+\})|%[A-Z_]{2,}%", text)
+    if name:
+        raise refused(f"nobody has replaced {name[0]}", "the shell does, without single quotes around it")
+    if os.sep == "/" and re.match(r"[A-Za-z]:[\\/]", text):
+        raise refused("this system has no drive letters", f"under WSL the drive is /mnt/{text[0].lower()}")
+    return text
+
+
 # The request ----------------------------------------------------------------------------------------------
 
 
@@ -141,11 +172,7 @@ def _request_fields(catalog: Catalog, flags: Given, stdin: TextIO, cwd: str) -> 
         fields = _parse_object(_read_stdin(stdin) if flags.file == "-" else _read_file(flags.file, cwd), "--file")
     if isinstance(fields.get("request"), dict):
         fields = fields["request"]  # a record of --sidecar, or a line of a batch's results
-    for assignment in flags.set or ():
-        name, equals, value = assignment.partition("=")
-        if not equals or not name.strip():
-            raise UsageError(f"--set must be FIELD=VALUE, not {assignment!r}")
-        fields[name.strip()] = _json_or_text(value)
+    fields.update(_assigned(flags.set or ()))
     for flag in catalog.flags:
         value = getattr(flags, flag.key)
         if value not in (None, False):
@@ -157,6 +184,22 @@ def _request_fields(catalog: Catalog, flags: Given, stdin: TextIO, cwd: str) -> 
 
 SAVED = "save it as UTF-8; in Windows PowerShell: Out-File -Encoding utf8"
 PIPED = "send UTF-8; in Windows PowerShell first: $OutputEncoding = [Text.Encoding]::UTF8"
+
+
+def _assigned(assignments: Iterable[str]) -> dict[str, Any]:
+    """The fields of --set."""
+    fields: dict[str, Any] = {}
+    for assignment in assignments:
+        name, equals, value = assignment.partition("=")
+        if not equals or not name.strip():
+            raise UsageError(f"--set must be FIELD=VALUE, not {assignment!r}")
+        if name.strip() in fields:  # the first value must not be lost without a word
+            hint = f"""give it once; several values are a list in JSON: --set '{name.strip()}=["a", "b"]'"""
+            raise UsageError(f"--set gives {name.strip()} twice", hint=hint)
+        fields[name.strip()] = _json_or_text(value)
+    return fields
+
+
 _TEXT_FLAGS = frozenset({"mode", "size", "resolution", "ratio", "negative_prompt"})
 
 
@@ -236,6 +279,17 @@ def _json_or_text(text: str) -> Any:
         return strict_json.load(text)
     except ValueError:
         return text
+
+
+_AGES = {"m": 60, "h": 3600, "d": 86400, "w": 604800}
+
+
+def _age(text: str) -> float:
+    """Seconds in an age such as 12h."""
+    number, unit = text[:-1], _AGES.get(text[-1:], 0)
+    if not (unit and number.isascii() and number.isdigit() and int(number[:6])):
+        raise UsageError(f"--since must be a number of days, hours or minutes, such as 1d, 12h or 30m, not {text!r}")
+    return float(int(number[:6]) * unit)
 
 
 def _seconds(name: str, value: object, default: float, problems: list[Problem]) -> float:

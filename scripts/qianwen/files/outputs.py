@@ -171,10 +171,9 @@ class Draft(safe_open.Draft):
         if isinstance(error, OSError):
             raise _output_error(error, self.target.folder) from error
 
-    def publish(self, suffix: str, warn: Warn, may_replace: bool, companion: str = "", sha256: str = "") -> str:
+    def publish(self, suffix: str, warn: Warn, may_replace: bool, sha256: str = "") -> str:
         """Give the finished file its final name, or the next free one if that is taken, and return its path.
 
-        companion: the suffix of a second file that will get the same name, which must be free too.
         sha256: of the content; a resumed run takes an existing file with the same content for its own.
         """
         wanted = os.path.join(self.target.folder, self.target.stem + suffix)
@@ -186,8 +185,6 @@ class Draft(safe_open.Draft):
             path = wanted if number == 1 else os.path.join(self.target.folder, f"{self.target.stem}-{number}{suffix}")
             if self.target.resumed and sha256 and saved_before(path, sha256):
                 return path
-            if companion and os.path.lexists(os.path.splitext(path)[0] + companion):
-                continue
             if self.take(path):
                 safe_open.sync(self.target.folder)
                 if path != wanted:
@@ -196,13 +193,12 @@ class Draft(safe_open.Draft):
         raise OSError(errno.EEXIST, "no free name is left")
 
 
-def save_media(target: Target, fill: Fill, warn: Warn, wanted: str, companion: str = "") -> Saved:
+def save_media(target: Target, fill: Fill, warn: Warn, wanted: str) -> Saved:
     """Save what `fill` writes, with the suffix of its actual format.
 
     It was paid for, so what is odd about it is only a warning. Odd bytes that no length or checksum proves complete may
     be half a download: they are filled in again, and saved when the same ones come twice.
     wanted: the prefix that its media type should have, "image/" or "video/".
-    companion: see `Draft.publish`.
     Raises OutputError, also for a text, which is an error page and not the result, and what `fill` raises.
     """
     with Draft(target) as draft:
@@ -225,9 +221,11 @@ def save_media(target: Target, fill: Fill, warn: Warn, wanted: str, companion: s
         suffix = media.SUFFIXES.get(facts.type, ".bin")
         as_named = not target.suffix or facts is OCTETS or media.same_kind(target.suffix, suffix)
         if not as_named:
-            warn(f"the result is {facts.type} and gets the suffix {suffix} instead of {target.suffix}")
+            name = f"{target.stem}{suffix}"
+            way = f"to convert it: ffmpeg -i '{name}' '{target.stem}{target.suffix}'"
+            warn(f"the result is {facts.type} and gets the suffix {suffix} instead of {target.suffix}; {way}")
         ending = (as_named and target.suffix) or suffix
-        path = draft.publish(ending, warn, target.overwrite and as_named, companion, sha256)
+        path = draft.publish(ending, warn, target.overwrite and as_named, sha256)
         return Saved(path, size, sha256, facts)
 
 

@@ -67,6 +67,13 @@ class Fault(Exception):
         self.permanent = permanent
         self.hint = hint
 
+    def of_host(self, request: Request) -> str:
+        """The reason, with the host that the request was for, unless it is about something else."""
+        place = request.url.partition("://")[2].partition("/")[0].rpartition("@")[2]
+        host = place[: place.rfind("]") + 1] or place.partition(":")[0]  # [::1]:80, or a name and its port
+        is_named = not host or host in self.reason or "--timeout" in self.reason
+        return self.reason if is_named else f"{host}: {self.reason}"
+
 
 def moment_of(http_date: str) -> float | None:
     """Epoch seconds of an HTTP date; None for an unreadable one."""

@@ -21,7 +21,7 @@ LARGE_BYTES = 1_000_000  # smaller files arrive before anybody can read how far 
 
 
 class Progress:
-    """Lines on `stream`. quiet silences progress, never a task id, a warning or an error.
+    """Lines on `stream`. quiet silences progress and notes, never a warning or an error.
 
     term: the variable TERM.
     clock: monotonic seconds; without one there is no live line.
@@ -67,7 +67,7 @@ class Progress:
 
     def note(self, text: str) -> None:
         """What was done with a value; nothing is wrong."""
-        self.always(f"Note: {text}")
+        self.say(f"Note: {text}")
 
     def always(self, text: str) -> None:
         with self._lock:

@@ -33,11 +33,27 @@ def load(text: str | bytes, tolerant: bool = False, deepest: int = DEEPEST) -> A
         raise ValueError(f"{digits} is not a number in JSON")
 
     try:
-        value = json.loads(text, parse_constant=number, parse_float=number, parse_int=_short if tolerant else None)
+        value = json.loads(
+            text,
+            parse_constant=number,
+            parse_float=number,
+            parse_int=_short if tolerant else None,
+            object_pairs_hook=None if tolerant else _without_repetition,
+        )
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
     if _is_deep(value, deepest):
         raise ValueError("it is nested too deeply")
+    return value
+
+
+def _without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """The object, whose names must differ: the last of two values would win without a word."""
+    value: dict[str, Any] = {}
+    for name, held in pairs:
+        if name in value:
+            raise ValueError(f"{name[:80]!r} is given twice")
+        value[name] = held
     return value
 
 

@@ -39,9 +39,9 @@ _PLACEHOLDER = (
     r"|(dashscope[-_]|qwen[-_])?api[-_ ]?key|todo|placeholder|undefined|null|none"
 )
 
+_NEW_KEY = f"How to make one: {regions.KEYS_PAGE}. To try it without a key, add --sandbox"
 NO_KEY_HINT = (
-    "put a line DASHSCOPE_API_KEY=sk-your-key-here with your own key into .env in this folder, or export the variable; "
-    "create keys in the Model Studio console. To try it without a key, add --sandbox"
+    f"put a line DASHSCOPE_API_KEY=… with your own key into .env in this folder, or export the variable. {_NEW_KEY}"
 )
 
 
@@ -133,7 +133,7 @@ def _first_key(place: Place) -> Setting:
         placeholders.append(setting.source)
     if placeholders:
         message = f"no API key was found: {placeholders[0]} holds a placeholder"
-        raise AuthError(message, hint=f"put your own key in its place. {NO_KEY_HINT[0].upper()}{NO_KEY_HINT[1:]}")
+        raise AuthError(message, hint=f"put your own key in its place. {_NEW_KEY}")
     raise AuthError("no API key was found", hint=NO_KEY_HINT)
 
 
