@@ -22,6 +22,7 @@ TOP_LEVEL = {"SKILL.md", "scripts", "references", "tests", "pyproject.toml", "RE
 # A wing, or a module on top → the wings and modules that it may import. Not single files: those may move within their wing.
 MAY_IMPORT = {
     "plain": "",
+    "terminal": "plain",
     "errors": "plain",
     "ask": "plain",
     "regions": "plain",
@@ -31,7 +32,7 @@ MAY_IMPORT = {
     "http": "plain",
     "models": "errors files plain regions",
     "outcome": "ask environment errors files models plain",
-    "account": "ask errors files models outcome plain regions",
+    "account": "ask errors files models outcome plain regions terminal",
     "gallery": "account errors files plain",
     "checks": "errors files models plain",
     "service": "environment errors http plain regions",
@@ -40,10 +41,10 @@ MAY_IMPORT = {
     "sandbox": "checks errors files models plain",
     "command": "ask checks environment errors files models outcome plain regions",
     "describe": "checks command errors files models plain regions",
-    "desirecore": "account ask checks environment errors files http models outcome plain service storage",
-    "actions": "account ask cassettes checks environment errors files http models outcome plain regions sandbox service storage",
+    "desirecore": "account ask checks environment errors files http models outcome plain service storage terminal",
+    "actions": "account ask cassettes checks environment errors files http models outcome plain regions sandbox service storage terminal",
     "update_signal": "environment errors files plain",
-    "cli": "account actions ask command describe desirecore environment errors gallery models outcome plain update_signal",
+    "cli": "account actions ask command describe desirecore environment errors gallery models outcome plain terminal update_signal",
 }
 NEVER = (
     ("service", "storage"),
@@ -178,8 +179,8 @@ def _is_standard(root: str) -> bool:
 
 
 # Module → the functions in which files are opened: others', ours, and what is there to be locked or put on the disk.
-MAY_OPEN = {"files.safe_open": {"open_theirs", "opener", "make_ours", "_alone_in", "sync"}}
-OPENS_NO_FILE = {"self._opener.open(origin, may_reach)"}
+MAY_OPEN = {"files.safe_open": {"open_theirs", "opener", "make_ours", "_alone_in", "sync", "__init__"}}
+OPENS_NO_FILE = {"self._opener.open(origin, may_reach)", "webbrowser.open(Path(path).as_uri())"}
 OPENERS = {"open", "fdopen", "FileIO", "openat", "open_code", "read_text", "read_bytes", "write_text", "write_bytes", "mkstemp"}  # fmt: skip
 
 

@@ -63,8 +63,8 @@ class _Process:
         self, catalog: Catalog, argv: list[str], ask: Ask, environment: Environment, is_real: bool = False
     ) -> None:
         from .actions.run import Run
-        from .plain.progress import Progress
         from .plain.redact import KEY_NAMES
+        from .terminal.progress import Progress
 
         self.argv = argv
         self.is_unheard = False  # stdout took no answer

@@ -15,8 +15,8 @@ from urllib.parse import quote
 from qianwen.checks import sources
 from qianwen.models.catalog import Source
 from qianwen.plain import parallel, redact, strict_json
-from qianwen.plain.progress import SPARSE_SECONDS, Progress
 from qianwen.plain.record import changed, fields_of, record
+from qianwen.terminal.progress import SPARSE_SECONDS, Progress
 
 from .. import IS_SAMPLE
 from ..support import KEY, PHOTO, Case, Clock

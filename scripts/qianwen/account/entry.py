@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ..files.locks import Lock
     from ..models.wire import Result
     from ..outcome import File, Outcome
-    from ..plain.progress import Progress
+    from ..terminal.progress import Progress
     from .purchase import Purchase
     from .store import Account
 

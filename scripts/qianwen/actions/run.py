@@ -15,7 +15,7 @@ if TYPE_CHECKING:  # imported at run time only where needed: a refused request s
     from ..environment import Environment, Place
     from ..files.outputs import Target
     from ..models.catalog import Catalog
-    from ..plain.progress import Progress
+    from ..terminal.progress import Progress
 
 
 class Run:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from ..environment import Environment
     from ..models.wire import Call
     from ..outcome import File
-    from ..plain.progress import Progress
+    from ..terminal.progress import Progress
 
     JSON = dict[str, Any]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import unittest
 
-from qianwen.plain import live_line, progress
+from qianwen.terminal import live_line, progress
 
 
 class Terminal(io.StringIO):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import _thread  # its whole wrapper is not needed for a lock, and start-up is a feature
 
-from .redact import each_text, literal, safe
+from ..plain.redact import each_text, literal, safe
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
