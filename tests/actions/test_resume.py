@@ -719,7 +719,7 @@ class Mended(ResumeCase):
             with mock.patch.object(Account, "claim", counting):
                 self.assertEqual(self.image("--resume").code, 0)
         self.assertEqual(len(self.names()), 30)
-        self.assertLess(max(held), parallel.MOST_THREADS)
+        self.assertLess(max(held), parallel.MOST_TURNS)
 
     def test_a_ledger_that_cannot_be_read_is_not_empty(self) -> None:
         Path(self.ledger.folder, "account.db").mkdir(parents=True)

@@ -29,6 +29,16 @@ def encode(checked: Checked, upload: Callable[[list[Upload]], list[str]]) -> wir
     upload: uploads files and answers their URLs in the same order.
     Raises UsageError for a file that can no longer be read.
     """
+    urls = _uploaded_files(checked, upload) if checked.local_files else {}
+    try:
+        texts = {path: sources.inline(source) for path, source in checked.inline_files.items()}
+    except OSError as error:
+        raise UsageError(f"a local file could not be read: {error.strerror}") from error
+    return _encode(checked, {**texts, **urls})
+
+
+def _uploaded_files(checked: Checked, upload: Callable[[list[Upload]], list[str]]) -> dict[str, str]:
+    """The URL of each local file, by its place in the request."""
     from ..storage.forms import Upload
 
     files = {
@@ -37,12 +47,7 @@ def encode(checked: Checked, upload: Callable[[list[Upload]], list[str]]) -> wir
     }
     once = list(dict.fromkeys(files.values()))
     urls = dict(zip(once, upload(once)))
-    try:
-        texts = {path: sources.inline(source) for path, source in checked.inline_files.items()}
-    except OSError as error:
-        raise UsageError(f"a local file could not be read: {error.strerror}") from error
-    texts.update((path, urls[file]) for path, file in files.items())
-    return _encode(checked, texts)
+    return {path: urls[file] for path, file in files.items()}
 
 
 def preview(catalog: Catalog, checked: Checked, base: str, own: Bucket | None) -> JSON:

@@ -13,7 +13,6 @@ import select
 import socket
 import threading
 import time
-import weakref
 from types import MappingProxyType
 from urllib.parse import quote, urlsplit
 
@@ -64,7 +63,7 @@ class Transport:
         self._ready: dict[Origin, list[tuple[float, _Connection | Fault]]] = {}  # see `prepare`, and when it was
         self._idle: dict[tuple[str, str, int], list[_Connection]] = {}
         self._lock = threading.Lock()
-        self._sockets: weakref.WeakSet[_BoundedSocket] = weakref.WeakSet()
+        self._sockets: set[_BoundedSocket] = set()  # that are open
         self._over = threading.Event()
 
     def send(self, request: Request) -> Response:
@@ -184,7 +183,7 @@ class Transport:
             sock, proxy = self._opener.open(origin, may_reach)
         except Fault as fault:
             raise self._over_or(fault) from fault.__cause__
-        bounded = _BoundedSocket(sock, self._patience)
+        bounded = _BoundedSocket(sock, self._patience, self._sockets.discard)
         with self._lock:
             if self._over.is_set():
                 bounded.close()
@@ -316,11 +315,16 @@ class _BoundedSocket:
     """A socket with a bound on every wait, so that a server that drips bytes cannot outlast the deadline.
 
     It has the methods that http.client uses. Like a real socket, it closes once its last reader has closed.
+
+    closed: called with this when that happens.
     """
 
-    def __init__(self, sock: socket.socket, bound: Callable[[float], float]) -> None:
+    def __init__(
+        self, sock: socket.socket, bound: Callable[[float], float], closed: Callable[[_BoundedSocket], None]
+    ) -> None:
         self._sock = sock
         self._bound = bound
+        self._tell_closed = closed
         self._readers = 0
         self._closed = False
         self._is_tls = hasattr(sock, "pending")
@@ -417,6 +421,7 @@ class _BoundedSocket:
             self._close()
 
     def _close(self) -> None:
+        self._tell_closed(self)
         try:
             self._sock.close()
         except OSError:
