@@ -13,7 +13,6 @@ from ..checks import defaults, sources, validate
 from ..errors import AuthError, InvalidRequest, QianwenError
 from ..models import wire
 from ..models.catalog import Source
-from ..plain import locations
 from ..plain.record import changed
 from . import encoding
 
@@ -62,6 +61,8 @@ class DashScope:
         found = defaults.choose(catalog, ask.model, ask.fields, ask.kind, lambda: self._run.region)
 
         def inspect(text: str) -> Source:
+            from ..plain import locations
+
             now = 0.0 if ask.replay else self._run.environment.now()  # the links of a recording are old
             source = sources.inspect(text, self._run.environment.cwd, now, self._is_near)
             is_over = source.fault.startswith(locations.EXPIRED)
@@ -88,6 +89,7 @@ class DashScope:
 
     def _is_near(self) -> bool:
         """Whether the service is a stand-in or a proxy of this machine or network, which can reach hosts there."""
+        from ..plain import locations
         from ..service import endpoint
 
         if self._run.ask.sandbox or self._run.ask.replay:

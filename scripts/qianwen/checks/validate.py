@@ -294,7 +294,8 @@ def _undecided(model: Model, values: Values) -> Problem:
     value = values.get(field)
     message = "is needed to choose what to do" if value is None else "is not one of the choices"
     reason = "missing" if value is None else "choice"
-    return Problem(field, value, message, ", ".join(choices), nearest_name(str(value), choices), reason)
+    near = None if value is None else nearest_name(str(value), choices)
+    return Problem(field, value, message, ", ".join(choices), near, reason)
 
 
 def _known_fields(
