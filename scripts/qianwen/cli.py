@@ -128,7 +128,7 @@ class _Process:
         Not earlier, because a refused request has nothing to continue and should not wait for the import. A signal that
         was ignored when the program started (nohup, a background job) stays ignored.
         """
-        import signal
+        import _signal as signal  # type: ignore[import-not-found]  # its wrapper makes enumerations: 0.4 ms
 
         def interrupt(*_: object) -> None:
             for number in self.signals:
@@ -153,7 +153,7 @@ class _Process:
     def _ignore_signals(self) -> None:
         """Ignore further signals, so that a second Ctrl-C does not lose the JSON."""
         if self.signals:
-            import signal
+            import _signal as signal
 
             for number in self.signals:
                 signal.signal(number, _do_nothing)  # takes a pending signal, about which Python complains under SIG_IGN
