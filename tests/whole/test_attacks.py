@@ -267,7 +267,8 @@ class Attacked(Case):
         """Make the names of the outside lead here, and certificates be believed."""
         look_up = socket.getaddrinfo
 
-        def led_astray(host: str, port: Any, *args: Any, **more: Any) -> Any:
+        def led_astray(spelled: str | bytes, port: Any, *args: Any, **more: Any) -> Any:
+            host = spelled.decode() if isinstance(spelled, bytes) else spelled
             self.attacker.heard.append(host.encode())  # whoever asks for a name tells it to strangers
             if host in ("127.0.0.1", "localhost", "::1"):
                 return look_up(host, port, *args, **more)
