@@ -232,6 +232,17 @@ class Bench:
             yield from bench._connections("a task of 4 s over TLS", "handshakes with")
             yield from bench._download("memory over TLS", "/dev/shm", flushed=False)
 
+    def certificates(self) -> Iterator[Row]:
+        """What this machine's own certificates cost; against the loopback's, which is one, they cost nothing."""
+        ways = {"none": "pass", "ours": "trust_by_name({}) or trust({})", "all": "trust({})"}
+        code = (
+            "import sys; sys.path.insert(0, sys.argv[1]); from qianwen.http.connections import trust, trust_by_name; "
+        )
+        commands = {way: Command([self.python, "-c", code + call, str(self.scripts)]) for way, call in ways.items()}
+        costs = self.measured(commands)
+        ours, whole = (costs[way].cpu - costs["none"].cpu for way in ("ours", "all"))
+        yield Row("to trust what this machine trusts, CPU", ours, "to read all certificates", whole, "ms", 1)
+
     def profile(self) -> Iterator[Row]:
         """Where the CPU of a run goes."""
         with self.secured() as bench:
@@ -472,7 +483,18 @@ def _machine() -> str:
     return f"{time.strftime('%Y-%m-%d')}, {platform.system()} {platform.machine()}, {os.cpu_count()} × {cpu}, Python {platform.python_version()}"
 
 
-SECTIONS = ("start_up", "picture", "connections", "tls", "profile", "waiting", "streams", "side_by_side", "account")
+SECTIONS = (
+    "start_up",
+    "picture",
+    "connections",
+    "tls",
+    "certificates",
+    "profile",
+    "waiting",
+    "streams",
+    "side_by_side",
+    "account",
+)
 
 
 def main() -> int:
@@ -484,7 +506,7 @@ def main() -> int:
         type=Path,
         default=ROOT / "scripts",
         metavar="FOLDER",
-        help="the scripts/ of another version; not for the sections streams, waiting and account",
+        help="the scripts/ of another version; not for the sections certificates, streams, waiting and account",
     )
     asked = parser.parse_args()
     if set(asked.sections) - set(SECTIONS):
