@@ -53,6 +53,7 @@ def of_model(catalog: Catalog, found: Found, with_examples: bool = True) -> JSON
         "regions": list(model.regions),
         "source": model.source,
         "checked": model.checked,
+        "pace": fields_of(model.pace),
         **({"ends": model.ends, "replacement": model.replacement} if found.ending else {}),
         "modes": [of_mode(catalog, found, mode, with_examples) for mode in model.modes],
     }

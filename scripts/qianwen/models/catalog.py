@@ -9,6 +9,7 @@ documents and the sandbox all read them.
 from __future__ import annotations
 
 from ..plain.record import record
+from ..regions import BEIJING
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -239,6 +240,25 @@ class Mode:
 
 
 @record
+class Pace:
+    """How fast one account may use a model: all its keys and machines share this.
+
+    rate: submissions a second in Beijing.  elsewhere: in the other regions, where that differs (0: it does not).
+    running: tasks that run at once, more of them wait; 0 without a bound.
+    source: the page that says so, "" for a cautious guess.  checked: the month (YYYY-MM) of the copy that was read.
+    """
+
+    rate: float = 1.0
+    running: int = 2
+    elsewhere: float = 0.0
+    source: str = ""
+    checked: str = ""
+
+    def rate_in(self, region: str) -> float:
+        return self.rate if region == BEIJING or not self.elsewhere else self.elsewhere
+
+
+@record
 class Model:
     """A row: what is documented about one model id. `checked` is the date (YYYY-MM-DD) of the last look at `source`.
 
@@ -248,6 +268,7 @@ class Model:
     instead: field that it lacks → how to get the same from this model.
     twins: region → the spelling of the same model there, for regions that do not know this one.
     ends: the model's announced last day (YYYY-MM-DD).  replacement: the model that the service names instead.
+    pace: for many requests.
     """
 
     id: str
@@ -265,6 +286,7 @@ class Model:
     twins: Mapping[str, str] = {}
     ends: str = ""
     replacement: str = ""
+    pace: Pace = Pace()
 
 
 @record

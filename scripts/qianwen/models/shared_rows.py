@@ -6,11 +6,11 @@ The words of a field that differ between pictures and videos are given with `nou
 from __future__ import annotations
 
 from ..regions import BEIJING, SINGAPORE
-from .catalog import Flag, Mode, Model, Param
+from .catalog import Flag, Mode, Model, Pace, Param
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, Mapping
 
 CHECKED = "2026-11-26"
 """The day (YYYY-MM-DD) on which all rows were last compared with their pages; a row that is newer says its own."""
@@ -23,6 +23,24 @@ SCALES = tuple(
     Param(f"{side}_scale", "number", f"times the size toward the {side}", low=1.0, high=2.0, default=1.0)
     for side in ("top", "bottom", "left", "right")
 )
+
+_LIMITS = {"source": "rate-limit", "checked": "2026-05"}
+FIVE_AT_ONCE = Pace(5, 5, **_LIMITS)
+TWO_AT_ONCE = Pace(2, 2, **_LIMITS)
+ONE_AT_ONCE = Pace(2, 1, **_LIMITS)
+TWO_A_SECOND = Pace(2, 0, **_LIMITS)
+TWO_A_MINUTE = Pace(2 / 60, 0, **_LIMITS)
+"""The documented limits of an account: submissions a second, and tasks that run at once. Source: the page "Rate limits"
+(get-started-with-models), whose newest copy that could be read is of May 2026; what it does not have keeps the cautious
+pace of `Pace`."""
+
+
+def pace_of(paces: Mapping[Pace, str], model_id: str) -> Pace:
+    """The pace of a model. paces: pace → ids, with spaces between; an id may end in an asterisk."""
+    for pace, names in paces.items():
+        if any(model_id == name or (name[-1] == "*" and model_id.startswith(name[:-1])) for name in names.split()):
+            return pace
+    return Pace()
 
 
 def negative(noun: str) -> Param:
