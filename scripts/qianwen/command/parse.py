@@ -6,7 +6,7 @@ import os
 
 from ..ask import POLL_SECONDS, TIMEOUT_SECONDS, Ask
 from ..errors import InvalidRequest, Problem, UsageError
-from ..models.catalog import Catalog
+from ..models.catalog import Catalog, names_a_field
 from ..plain.record import fields_of
 from ..plain.spelling import nearest
 from . import exclusions
@@ -80,7 +80,7 @@ def _steering(catalog: Catalog, fields: dict[str, Any], named: str | None) -> di
     Raises InvalidRequest with everything that is wrong with these fields.
     """
     model = fields.pop("model", None) or ""
-    kinds = () if "mode" in fields and _is_a_field(catalog, fields["mode"], named or model) else catalog.kinds
+    kinds = () if "mode" in fields and names_a_field(catalog, fields["mode"], named or model) else catalog.kinds
     ways = tuple(flag.metavar for flag in catalog.flags if flag.field == "via")
     problems: list[Problem] = []
     steering = {
@@ -98,19 +98,6 @@ def _steering(catalog: Catalog, fields: dict[str, Any], named: str | None) -> di
     if problems:
         raise InvalidRequest(problems)
     return steering
-
-
-def _is_a_field(catalog: Catalog, kind: object, model: object) -> bool:
-    """Whether `mode` means a field of the model itself. Some rows have one, and a model without a row may.
-
-    Otherwise it means one of our modes (t2v, i2v, …).
-    """
-    from ..models.catalog import find
-
-    if not isinstance(model, str) or not model or ("/" not in model and kind in catalog.kinds):
-        return False
-    match = find(catalog, model)
-    return match is not None and (not match.exact or any(mode.param("mode") for mode in match.model.modes))
 
 
 def _choice(name: str, fields: dict[str, Any], choices: tuple[str, ...], problems: list[Problem]) -> str:

@@ -452,3 +452,14 @@ def _matches(model_id: str, patterns: Iterable[str]) -> bool:
 
 def _letters(pattern: str) -> int:
     return len(pattern.replace("*", ""))
+
+
+def names_a_field(catalog: Catalog, kind: object, model: object) -> bool:
+    """Whether `mode` means a field of the model itself. Some rows have one, and a model without a row may.
+
+    Otherwise it means one of our modes (t2v, i2v, …).
+    """
+    if not isinstance(model, str) or not model or ("/" not in model and kind in catalog.kinds):
+        return False
+    match = find(catalog, model)
+    return match is not None and (not match.exact or any(mode.param("mode") for mode in match.model.modes))
