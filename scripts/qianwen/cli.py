@@ -150,21 +150,18 @@ class _Process:
     def _print_result(self) -> bool:
         """Write the answer to stdout; False when nobody took it."""
         from .command import answer
-        from .plain.redact import literal
 
         run = self.run
         if run.ask.print_response:
             return self._print_json(answer.success(run.outcome, run.ask, run.environment))
-        lines = (literal(line, self.progress.secrets) for line in answer.lines(run.outcome, run.ask))
+        lines = self.progress.clean(answer.lines(run.outcome, run.ask))
         return write(run.environment.stdout, "".join(f"{line}\n" for line in lines))
 
     def _print_json(self, reply: object) -> bool:
         import json
         import re
 
-        from .plain.redact import each_text, literal
-
-        reply = each_text(reply, lambda text: literal(text, self.progress.secrets))
+        reply = self.progress.clean(reply)
         text = json.dumps(reply, ensure_ascii=False, indent=2)
         try:
             text.encode("utf-8")

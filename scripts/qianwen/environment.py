@@ -146,13 +146,13 @@ def _redirect_to_null(stream: TextIO) -> None:
 # Settings -------------------------------------------------------------------------------------------------
 
 
-def find(place: Place, names: tuple[str, ...]) -> Setting | None:
+def lookup(place: Place, names: tuple[str, ...]) -> Setting | None:
     """The first of `names` that is set: in the environment, then in `.env` here, then in the project's root."""
-    return next(find_all(place, names), None)
+    return next(lookup_all(place, names), None)
 
 
-def find_all(place: Place, names: tuple[str, ...]) -> Iterator[Setting]:
-    """Every value of `names`, in the order of `find`."""
+def lookup_all(place: Place, names: tuple[str, ...]) -> Iterator[Setting]:
+    """Every value of `names`, in the order of `lookup`."""
     for name in names:
         value = place.env.get(name, "").strip()
         if value:

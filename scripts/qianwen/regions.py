@@ -61,7 +61,7 @@ _WORKSPACE_ID = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _SPECIAL_LABELS = {"token-plan": PLAN, "trial": TRIAL}  # in place of a workspace id
 
 
-def find(name: str) -> Region | None:
+def named(name: str) -> Region | None:
     """The region with this id or alias, in upper or lower case; None for an unknown one."""
     lowered = name.lower()
     return next((region for region in TABLE if lowered and lowered in (region.id, region.alias)), None)

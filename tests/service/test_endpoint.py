@@ -144,7 +144,7 @@ class Settings(Case):
 
     def test_only_keys_have_placeholders(self) -> None:
         self.dotenv("OUTPUT_DIR=my-keyframes\nQWEN_REGION=us")
-        found = environment.find(self.place(), ("OUTPUT_DIR",))
+        found = environment.lookup(self.place(), ("OUTPUT_DIR",))
         self.assertEqual(found and found.value, "my-keyframes")
         self.assertEqual(endpoint.region(self.place(QWEN_REGION="none"), ""), regions.DEFAULT)
 
@@ -424,10 +424,10 @@ class ReadOnce(Case):
         place = Place({}, str(self.cwd), str(self.home))
         self.assertEqual(endpoint.region(place, ""), "us-east-1")
         (self.cwd / ".env").write_text("QWEN_REGION=intl\nOUTPUT_DIR=second\n")
-        found = environment.find(place, ("OUTPUT_DIR",))
+        found = environment.lookup(place, ("OUTPUT_DIR",))
         self.assertEqual((endpoint.region(place, ""), found and found.value), ("us-east-1", "first"))
 
     def test_a_pipe_of_that_name_does_not_block(self) -> None:
         if hasattr(os, "mkfifo"):
             os.mkfifo(self.cwd / ".env")
-            self.assertIsNone(environment.find(Place({}, str(self.cwd), str(self.home)), ("OUTPUT_DIR",)))
+            self.assertIsNone(environment.lookup(Place({}, str(self.cwd), str(self.home)), ("OUTPUT_DIR",)))

@@ -10,8 +10,7 @@ import time
 
 from ..errors import LinkExpired, QianwenError, StillRunning, UsageError
 from ..models import wire
-from ..plain.record import fields_of
-from ..plain.redact import each_text, safe
+from ..plain.redact import safe
 from . import purchase, store
 
 TYPE_CHECKING = False
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from ..files.locks import Lock
     from ..models.wire import Result
     from ..outcome import File, Outcome
+    from ..plain.progress import Progress
     from .purchase import Purchase
     from .store import Account
 
@@ -57,21 +57,20 @@ class Entry:
     """Use as a context manager.
 
     account: None to record nothing, as in the sandbox.
-    warn: called once if the disk fails; the run continues unrecorded.
-    clean: removes from a text what must not be stored.
+    progress: where each step is reported.
+    warn: called with what the answer must say too. If the disk fails, once; the run continues unrecorded.
     """
 
     def __init__(
-        self, account: Account | None, outcome: Outcome, warn: Callable[[str], None], clean: Callable[[str], str]
+        self, account: Account | None, outcome: Outcome, progress: Progress, warn: Callable[[str], None]
     ) -> None:
         self.outcome = outcome
+        self.progress = progress
+        self.warn = warn
         self._account = account
-        self._warn = warn
-        self._clean = clean
         self._lock: Lock | None = None
         self.run_id = ""
-        self._is_first = False
-        self._base = ""  # of a submission of this run
+        self.submission: Purchase | None = None  # what this run itself has sent
         self.is_accepted = False  # the service is known to have accepted the request
         self._stays_open = False
         self._known: Purchase | None = None  # the run of an earlier process that this one continues
@@ -86,7 +85,9 @@ class Entry:
                 return
             if error is None or isinstance(error, QianwenError):
                 has_task = bool(self.outcome.task_id)
-                self.end(ending(error, self._is_first, self.is_accepted, has_task, self._is_forgotten()), error)
+                self.end(
+                    ending(error, self.submission is not None, self.is_accepted, has_task, self._is_forgotten()), error
+                )
             elif self.is_accepted:
                 self._note_what_came()
         finally:
@@ -112,17 +113,24 @@ class Entry:
         again: do so even if one is.
         """
         self.claim(run.id)
-        cleaned: Any = each_text(fields_of(run), self._clean)
-        twin = self._try(lambda account: account.begin(purchase.Purchase(**cleaned), again))
+        twin = self._try(lambda account: account.begin(run, again))
         if twin:
             self.run_id = ""
             raise self._already_open(twin, lost_words)
-        self._is_first = True
-        self._base = run.base
+        self.submission = run
         self.outcome.submitted = True
         self.outcome.run_id = run.id
         if run.is_task and self.is_kept:
             self.outcome.next_flags = ("--resume",)
+
+    def made(self, request: str, with_read_answers: bool) -> Purchase | None:
+        """An earlier run that made the same and still has all it needs to be answered again; see `Account.made`."""
+        found = self._account.made(request, with_read_answers) if self._account else None
+        return found if found and found.urls and len(found.files) == len(found.urls) else None
+
+    def knows(self, task_id: str) -> bool:
+        """Whether a run on this machine accounts for a task."""
+        return self._account is not None and self._account.knows(task_id)
 
     def claim(self, run_id: str) -> bool:
         """Lock a run; False if another process holds it. Without file locks this is always True."""
@@ -207,6 +215,7 @@ class Entry:
         """A result is saved."""
         self.outcome.saved[index] = file
         self._add("file", index=index, path=file.saved.path, sha256=file.saved.sha256)
+        self.progress.say(f"Saved {file.saved.path}")
 
     def leave_open(self) -> None:
         """Leave the run for another one to finish."""
@@ -236,13 +245,13 @@ class Entry:
         """`--resume` fetches what this run bought and did not save, when the account has its links."""
         outcome = self.outcome
         has_links = outcome.result and any(url.lower().startswith("http") for url in outcome.result.urls)
-        if has_links and self._base not in ("", purchase.DESIRECORE_BASE) and not outcome.task_id and self.is_kept:
+        is_ours = self.submission is not None and self.submission.base != purchase.DESIRECORE_BASE
+        if has_links and is_ours and not outcome.task_id and self.is_kept:
             outcome.next_flags = ("--resume",)
 
     def _add(self, event: str, **fields: Any) -> None:
         if self.run_id:
-            cleaned: Any = each_text(fields, self._clean)
-            self._try(lambda account: account.add(self.run_id, event, **cleaned))
+            self._try(lambda account: account.add(self.run_id, event, **fields))
 
     def _try(self, write: Callable[[Account], T]) -> T | None:
         account = self._account
@@ -251,5 +260,5 @@ class Entry:
                 return write(account)
             except OSError as error:
                 self._account = None
-                self._warn(f"this machine cannot remember the run: {account.folder}: {error.strerror or error}")
+                self.warn(f"this machine cannot remember the run: {account.folder}: {error.strerror or error}")
         return None

@@ -119,6 +119,7 @@ class Account:
     now: epoch seconds.
     trouble: why a part of it could not be read.
     warn: hears where a damaged file was set aside.
+    clean: answers a JSON value without what must not be stored.
     shared: False for the account of a batch's folder: one process at a time works there, and the folder may lie on a
         network share, where WAL does not work.
     """
@@ -128,12 +129,14 @@ class Account:
         folder: str,
         now: Callable[[], float] = time.time,
         warn: Callable[[str], None] = lambda _: None,
+        clean: Callable[[Any], Any] = lambda value: value,
         shared: bool = True,
     ) -> None:
         self.folder = folder
         self.trouble = ""
         self.now = now
         self._warn = warn
+        self._clean = clean
         self._shared = shared
         self._hold: locks.Lock | None = None
 
@@ -163,6 +166,8 @@ class Account:
         cannot be written, by any process.
         """
 
+        run = Purchase(**self._clean(fields_of(run)))
+
         def look_and_write(database: sqlite3.Connection) -> Purchase | None:
             twin = None if again else _newest_open(database, run.request)
             if twin is None:
@@ -187,7 +192,8 @@ class Account:
         event: task (task_id), offer (task_ids), result (urls, body), file (index, path, sha256), bill (units),
         end (state, told, at), or deliver.
         """
-        self._write(lambda database: _STEPS[event](database, run_id, **fields), STEP_SECONDS)
+        cleaned = self._clean(fields)
+        self._write(lambda database: _STEPS[event](database, run_id, **cleaned), STEP_SECONDS)
 
     def note_batch(self, batch: Batch) -> None:
         """Remember a batch by its folder, so that `--tasks` and `--resume` can name its command. Raises OSError."""

@@ -8,9 +8,9 @@ from ..models import wire
 from ..models.catalog import find
 from ..plain.record import changed
 from ..service import tasks
-from . import saving
 from .dashscope import connected
 from .generate import wait
+from .saving import Saver
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -69,13 +69,13 @@ def finish(
     """
     task_id = run.outcome.task_id
     if patient:
-        body = wait(run, connection, _usual(run, known) if known else "", is_new=False)
+        body = wait(connection, entry, run.ask.poll_interval, _usual(run, known) if known else "", is_new=False)
     else:
         body = run.outcome.body = connection.client.poll(task_id)
         tasks.finished(tasks.read(body), task_id, _is_young(run, known))
     # Only interleaved tasks answer with texts.
     files = known.files if known and target.resumed else {}
-    saving.save(run, connection, entry, target, body, wire.has_texts(body), files)
+    Saver(run.catalog, connection, entry, target, wire.has_texts(body), files).save(body)
 
 
 def place(run: Run, known: Purchase | None) -> Target:
@@ -107,7 +107,7 @@ def _recall(run: Run, task_id: str) -> Purchase | None:
     if known.program != run.catalog.program:
         raise UsageError(f"task {task_id} was submitted by {known.program}", hint=f"use {known.program} for it")
     run.outcome.model = known.model
-    if regions.find(known.region) is None:
+    if regions.named(known.region) is None:
         run.warn(f"ignored the unknown region {known.region!r} that the account has for the task")
         return changed(known, region="")
     run.progress.say(f"Task of {known.model} ({known.mode}) in {known.region}")

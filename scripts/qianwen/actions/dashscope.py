@@ -78,10 +78,10 @@ class DashScope:
 
     def _own_bucket(self, checked: Checked) -> Bucket | None:
         """The user's own bucket, if it is configured and there are files to upload; None for temporary storage."""
-        from ..environment import BUCKET_NAMES, find
+        from ..environment import BUCKET_NAMES, lookup
 
         run = self._run
-        if not checked.local_files or run.ask.sandbox or not find(run.place, BUCKET_NAMES[:1]):
+        if not checked.local_files or run.ask.sandbox or not lookup(run.place, BUCKET_NAMES[:1]):
             return None
         from ..storage import bucket_settings
 
@@ -92,11 +92,11 @@ class DashScope:
 
     def _warnings_of_the_region(self, checked: Checked) -> tuple[str, ...]:
         """A warning when the model is not documented for the region: the service says so late and unclearly."""
-        from ..environment import BASE_NAMES, find
+        from ..environment import BASE_NAMES, lookup
 
         run = self._run
         region = run.region
-        chosen_by_region = not run.ask.sandbox and find(run.place, BASE_NAMES) is None
+        chosen_by_region = not run.ask.sandbox and lookup(run.place, BASE_NAMES) is None
         has_regions = checked.is_known or checked.mode.as_given  # the regions of a related model say nothing
         if chosen_by_region and has_regions and region not in checked.model.regions:
             words = f"{checked.id} is documented for {' and '.join(checked.model.regions)}, not for {region}"

@@ -36,30 +36,30 @@ def generate(run: Run, way: Way) -> Outcome:
     if run.ask.dry_run:
         run.outcome.preview = way.preview(checked)
         return run.outcome
-    from . import saving
+    from .saving import Saver
 
-    with way.connect(checked) as connection:
-        target = _place(run, checked)
-        purchase = _purchase(run, way, checked, connection.base, target)
-        with run.entry() as entry:
-            if not run.ask.again:
-                if saving.answer_again(run, entry, purchase, checked.mode.interleaved):
-                    return run.outcome
-                entry.refuse_twin(purchase, way.lost_words)  # before anything is uploaded
-            call = connection.encode(checked)
-            entry.submit(changed(purchase, at=run.environment.now()), run.ask.again, way.lost_words)
-            target = changed(target, run=purchase.id)
-            if call.is_stream:
-                _receive(run, connection, entry, call, target)
+    with way.connect(checked) as connection, run.entry() as entry:
+        purchase, target = _plan(run, way, checked, connection.base)
+        saver = Saver(run.catalog, connection, entry, target, checked.mode.interleaved)
+        if not run.ask.again:
+            if saver.answer_again(purchase, run.ask.reuse):
                 return run.outcome
-            body = _submit(run, connection, entry, call, purchase)
-            if run.ask.submit_only:
-                entry.leave_open()
-                return run.outcome
-            if call.is_task:
-                body = wait(run, connection, checked.mode.usual)
-            save(run, connection, entry, target, body, checked.mode.interleaved)
-            _count(run, checked)
+            entry.refuse_twin(purchase, way.lost_words)  # before anything is uploaded
+        call = connection.encode(checked)
+        entry.submit(changed(purchase, at=run.environment.now()), run.ask.again, way.lost_words)
+        if call.is_stream:
+            body, failure = _receive(connection, entry, call)
+            saver.save(body)
+            if failure:
+                raise failure
+            return run.outcome
+        body = _submit(connection, entry, call)
+        if run.ask.submit_only:
+            entry.leave_open()
+            return run.outcome
+        if call.is_task:
+            body = wait(connection, entry, run.ask.poll_interval, checked.mode.usual)
+        saver.save(body, checked.promised)
     return run.outcome
 
 
@@ -75,29 +75,27 @@ def _announce(run: Run, checked: Checked) -> None:
         (run.note if isinstance(text, Note) else run.warn)(text)
 
 
-def _place(run: Run, checked: Checked) -> Target:
-    """Where the results go, proven writable before anything is paid for, even if a later run will save them."""
-    from ..files import outputs
+def _plan(run: Run, way: Way, checked: Checked, base: str) -> tuple[Purchase, Target]:
+    """The request as the account records it, and where its results go.
 
-    target = run.target(str(checked.values.get("prompt") or checked.mode.name))
-    if run.ask.output or not run.ask.submit_only:
-        outputs.prepare(target)
-    if run.ask.submit_only and run.ask.sandbox:
-        run.warn(
-            "the stand-in ends with this run, so its task cannot be collected; sandbox.py starts one that keeps running"
-        )
-    return target
-
-
-def _purchase(run: Run, way: Way, checked: Checked, base: str, target: Target) -> Purchase:
-    """The request as the account records it."""
+    The place is proven writable before anything is paid for, even if a later run will save there.
+    """
     import os
 
     from ..account.purchase import Purchase
+    from ..files import outputs
     from .encoding import fingerprint
 
-    return Purchase(
-        id=os.urandom(8).hex(),
+    ask = run.ask
+    target = changed(run.target(str(checked.values.get("prompt") or checked.mode.name)), run=os.urandom(8).hex())
+    if ask.output or not ask.submit_only:
+        outputs.prepare(target)
+    if ask.submit_only and ask.sandbox:
+        run.warn(
+            "the stand-in ends with this run, so its task cannot be collected; sandbox.py starts one that keeps running"
+        )
+    purchase = Purchase(
+        id=target.run,
         program=run.catalog.program,
         model=checked.id,
         mode=checked.mode.name,
@@ -111,14 +109,15 @@ def _purchase(run: Run, way: Way, checked: Checked, base: str, target: Target) -
         at=run.environment.now(),
         patience=checked.mode.patience,
     )
+    return purchase, target
 
 
 # With the service -----------------------------------------------------------------------------------------
 
 
-def _submit(run: Run, connection: Connection, entry: Entry, call: wire.Call, purchase: Purchase) -> JSON:
+def _submit(connection: Connection, entry: Entry, call: wire.Call) -> JSON:
     """Post the request that costs money. Record and print the id of a task before anything else."""
-    run.progress.say("Submitting the task" if call.is_task else "Waiting for the answer")
+    entry.progress.say("Submitting the task" if call.is_task else "Waiting for the answer")
     try:
         body = connection.client.post(call.path, call.body, call.is_task)
         entry.answered(body)
@@ -128,18 +127,21 @@ def _submit(run: Run, connection: Connection, entry: Entry, call: wire.Call, pur
         if not task_id:
             raise UnknownOutcome("the service accepted the request but sent no task id")
     except UnknownOutcome as error:
-        if call.is_task and entry.is_kept:
+        if call.is_task and entry.is_kept and entry.submission:
             from . import unanswered
 
-            unanswered.search_now(run, connection, entry, purchase, error)
+            unanswered.search_now(connection, entry, entry.submission, error)
         raise
     entry.task(task_id)
-    run.progress.always(f"Task submitted: {task_id}")
+    entry.progress.always(f"Task submitted: {task_id}")
     return body
 
 
-def _receive(run: Run, connection: Connection, entry: Entry, call: wire.Call, target: Target) -> None:
-    """Receive a streamed interleaved answer. If the stream breaks, save what arrived, then raise the error."""
+def _receive(connection: Connection, entry: Entry, call: wire.Call) -> tuple[JSON, QianwenError | None]:
+    """A streamed interleaved answer, and what broke it off if it is not whole.
+
+    Raises what broke it off if no picture came before.
+    """
     answer = wire.StreamedAnswer()
     pictures = 0
     failure: QianwenError | None = None
@@ -149,22 +151,21 @@ def _receive(run: Run, connection: Connection, entry: Entry, call: wire.Call, ta
             new = answer.add(frame)
             pictures += len(new)
             for url in new:
-                run.progress.say(f"Received a picture: {url.partition('?')[0]}")
+                entry.progress.say(f"Received a picture: {url.partition('?')[0]}")
             if new and _should_record(pictures):
                 entry.result(answer.body(), interleaved=True)
     except QianwenError as error:
         failure = error
     finally:  # whatever ends the stream, also Ctrl-C
         if entry.is_accepted:
-            run.outcome.note(answer.body(), interleaved=True)
+            entry.outcome.note(answer.body(), interleaved=True)
     if answer.is_finished:
         failure = None  # the answer is complete, so a break after it does no harm
     elif failure is None:
         failure = UnknownOutcome("the stream ended before the service said that it was complete")
-    if failure is None or pictures:
-        save(run, connection, entry, target, answer.body(), interleaved=True)
-    if failure is not None:
+    if failure and not pictures:
         raise failure
+    return answer.body(), failure
 
 
 def _should_record(pictures: int) -> bool:
@@ -176,37 +177,25 @@ def _should_record(pictures: int) -> bool:
     return pictures <= 16 or pictures & (pictures - 1) == 0
 
 
-def wait(run: Run, connection: Connection, usual: str = "", is_new: bool = True) -> JSON:
+def wait(connection: Connection, entry: Entry, interval: float, usual: str = "", is_new: bool = True) -> JSON:
     """The final answer of the run's task. Keeps every answer on the way, so that a failure can show the last one.
 
+    interval: the longest gap between polls, in seconds.
     usual: how long such a task takes, in words.
     is_new: the task was submitted a moment ago.
     Raises what `service.tasks.wait` raises.
     """
+    outcome = entry.outcome
     warned: set[str] = set()
 
     def report(poll: Poll, seconds: float) -> None:
-        run.outcome.body = poll.body or run.outcome.body
+        outcome.body = poll.body or outcome.body
         if poll.is_undocumented and poll.status not in warned:
             warned.add(poll.status)
-            run.warn(f"the task has the undocumented status {poll.status!r}; waiting on")
-        run.progress.state(run.outcome.task_id, poll.status, seconds, usual)
+            entry.warn(f"the task has the undocumented status {poll.status!r}; waiting on")
+        entry.progress.state(outcome.task_id, poll.status, seconds, usual)
 
-    return connection.client.wait(run.outcome.task_id, run.ask.poll_interval, report, is_new)
-
-
-def save(run: Run, connection: Connection, entry: Entry, target: Target, body: JSON, interleaved: bool) -> None:
-    """Save every result of a final answer; see `saving.save`."""
-    from . import saving
-
-    saving.save(run, connection, entry, target, body, interleaved)
-
-
-def _count(run: Run, checked: Checked) -> None:
-    """Warn if fewer pictures came than were ordered and the service did not say why."""
-    result = run.outcome.result
-    if result and len(result.urls) < checked.promised and not result.failures:
-        run.warn(f"{len(result.urls)} of {checked.promised} pictures arrived")
+    return connection.client.wait(outcome.task_id, interval, report, is_new)
 
 
 def import_what_follows() -> None:

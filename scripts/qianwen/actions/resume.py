@@ -18,10 +18,11 @@ from ..models.video_models import VIDEOS
 from ..outcome import Part, billed, is_retryable
 from ..plain.record import changed
 from ..service import endpoint
-from . import saving, unanswered
+from . import unanswered
 from .collect import finish, place
 from .dashscope import connected
 from .run import Run
+from .saving import Saver
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -174,7 +175,8 @@ class _Recovery:
             if any(map(results.is_inline, known.urls)):
                 self.is_promising = False  # a picture inside an answer is lost with the answer
             body = dict(known.body) or {"output": {"results": [{"url": url} for url in known.urls]}}
-            saving.save(self.run, connection, entry, self._place(), body, wire.has_texts(body), known.files)
+            is_interleaved = wire.has_texts(body)
+            Saver(self.run.catalog, connection, entry, self._place(), is_interleaved, known.files).save(body)
         else:
             self._search(connection, entry)
 
@@ -185,7 +187,7 @@ class _Recovery:
             self.is_promising = False
             raise UnknownOutcome(f"{words}; a lost answer cannot be fetched again")
         error = UnknownOutcome(words)
-        unanswered.search(connection, self.run.account.knows, entry, self.known, self.run.environment.now(), error)
+        unanswered.search(connection, entry, self.known, error)
         raise error
 
     def _place(self) -> Target:

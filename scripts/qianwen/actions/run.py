@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from ..outcome import Outcome
-from ..plain.redact import literal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # imported at run time only where needed: a refused request should start fast
@@ -76,8 +75,8 @@ class Run:
 
         if known is None:
             return self.ask.region, ""
-        region = regions.find(known.region)
-        is_elsewhere = bool(self.ask.region) and regions.find(self.ask.region) != region
+        region = regions.named(known.region)
+        is_elsewhere = bool(self.ask.region) and regions.named(self.ask.region) != region
         return self.ask.region or (region.id if region else ""), "" if is_elsewhere else known.base
 
     @property
@@ -92,7 +91,7 @@ class Run:
 
                 self._scratch = TemporaryDirectory()
                 folder = self._scratch.name
-            self._account = store.Account(folder, self.environment.now, self.warn)
+            self._account = store.Account(folder, self.environment.now, self.warn, self.progress.clean)
         return self._account
 
     def entry(self) -> Entry:
@@ -100,7 +99,7 @@ class Run:
         from ..account.entry import Entry
 
         account = self.account if self.outcome.resumable else None
-        return Entry(account, self.outcome, self.warn, lambda text: literal(text, self.progress.secrets))
+        return Entry(account, self.outcome, self.progress, self.warn)
 
     def deliver(self) -> None:
         """The answer was written to stdout: the account need not answer it again. Nothing depends on its success."""
@@ -119,10 +118,10 @@ class Run:
         """
         import time
 
-        from ..environment import find
+        from ..environment import lookup
         from ..files import outputs
 
-        base = find(self.place, ("OUTPUT_DIR",))
+        base = lookup(self.place, ("OUTPUT_DIR",))
         folder = f"{base.value if base else 'output'}/{self.catalog.folder}"
         stamp = time.strftime("%Y%m%d-%H%M%S", time.localtime(self.environment.now()))
         return outputs.plan(self.ask.output, folder, self.environment.cwd, prompt, stamp, self.ask.overwrite)

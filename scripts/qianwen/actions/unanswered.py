@@ -8,12 +8,9 @@ from ..errors import QianwenError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Callable
-
     from ..account.entry import Entry
     from ..account.purchase import Purchase
     from ..service.tasks import Listed
-    from .run import Run
     from .way import Connection
 
 SKEW_SECONDS = 60.0  # between the clocks of this machine and of the service
@@ -21,14 +18,14 @@ LONGEST_SUBMISSION_SECONDS = 900.0  # with all its retries
 PAUSES = (0.0, 2.0, 4.0)  # the list may show a task late
 
 
-def search_now(run: Run, connection: Connection, entry: Entry, purchase: Purchase, error: QianwenError) -> None:
+def search_now(connection: Connection, entry: Entry, purchase: Purchase, error: QianwenError) -> None:
     """Search right after the submission, up to three times. The result goes into the answer and the error's hint."""
     tasks: list[Listed] | None = None
     try:
         for pause in PAUSES:
             if pause and not connection.session.pause(pause):
                 break
-            tasks = _unexplained(connection, run.account.knows, purchase, run.environment.now() + sum(PAUSES))
+            tasks = _unexplained(connection, entry, purchase, connection.session.now() + sum(PAUSES))
             if tasks:
                 break
     except QianwenError:
@@ -36,27 +33,16 @@ def search_now(run: Run, connection: Connection, entry: Entry, purchase: Purchas
     _offer(tasks, purchase, entry, error)
 
 
-def search(
-    connection: Connection,
-    knows: Callable[[str], bool],
-    entry: Entry,
-    purchase: Purchase,
-    now: float,
-    error: QianwenError,
-) -> None:
-    """Search once, some time later.
-
-    knows: whether a run on this machine accounts for a task.
-    Raises what reading the list raises.
-    """
-    _offer(_unexplained(connection, knows, purchase, now), purchase, entry, error)
+def search(connection: Connection, entry: Entry, purchase: Purchase, error: QianwenError) -> None:
+    """Search once, some time later. Raises what reading the list raises."""
+    _offer(_unexplained(connection, entry, purchase, connection.session.now()), purchase, entry, error)
 
 
-def _unexplained(connection: Connection, knows: Callable[[str], bool], purchase: Purchase, now: float) -> list[Listed]:
+def _unexplained(connection: Connection, entry: Entry, purchase: Purchase, now: float) -> list[Listed]:
     """The tasks of the same model from around the submission that no run on this machine accounts for."""
     until = min(purchase.ended or now, purchase.at + LONGEST_SUBMISSION_SECONDS) + SKEW_SECONDS
     listed = connection.client.list_tasks(purchase.model, purchase.at - SKEW_SECONDS, until)
-    return [task for task in listed if not knows(task.task_id)]
+    return [task for task in listed if not entry.knows(task.task_id)]
 
 
 def _offer(tasks: list[Listed] | None, purchase: Purchase, entry: Entry, error: QianwenError) -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import _thread  # its whole wrapper is not needed for a lock, and start-up is a feature
 
-from .redact import safe
+from .redact import each_text, literal, safe
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import TextIO
+    from typing import Any, TextIO
 
 SPARSE_SECONDS = 30.0
 
@@ -44,6 +44,10 @@ class Progress:
                 print(safe(text, self.secrets), file=self._stream, flush=True)
             except (OSError, ValueError):
                 pass  # nobody listens any more; the work goes on
+
+    def clean(self, value: Any) -> Any:
+        """A JSON value as programs may keep it: without the secrets, and otherwise unchanged."""
+        return each_text(value, lambda text: literal(text, self.secrets))
 
     def state(self, task_id: str, word: str, seconds: float, usual: str = "") -> None:
         """One look at a task: said when the state changes, and now and then while it does not. usual: its length."""

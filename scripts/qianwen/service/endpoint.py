@@ -11,7 +11,7 @@ import os
 import re
 
 from .. import regions
-from ..environment import BASE_NAMES, REGION_NAMES, WORKSPACE_NAMES, Place, Setting, find, find_all, text_of
+from ..environment import BASE_NAMES, REGION_NAMES, WORKSPACE_NAMES, Place, Setting, lookup, lookup_all, text_of
 from ..errors import AuthError, UsageError
 from ..plain.record import record
 from ..plain.redact import KEY_NAMES
@@ -51,12 +51,12 @@ def is_placeholder(value: str) -> bool:
 
 def region(place: Place, flag: str) -> str:
     """The id of the region that --region, else the environment, names. Raises UsageError for an unknown one."""
-    setting = Setting(flag, "--region", trusted=True) if flag else find(place, REGION_NAMES)
+    setting = Setting(flag, "--region", trusted=True) if flag else lookup(place, REGION_NAMES)
     if setting is None:
         return regions.DEFAULT
     if not flag and setting.value == "none":  # the family's word for "only the base URL counts"
         return regions.DEFAULT
-    known = regions.find(setting.value)
+    known = regions.named(setting.value)
     if known is None:
         near = "".join(f"did you mean {other}? " for other in nearest(setting.value.lower(), regions.names()))
         message = f"unknown region {setting.value!r} ({setting.source})"
@@ -70,7 +70,7 @@ def base_url(place: Place, region_name: str, remembered: str = "") -> str:
     remembered: the base that took a task; used if it is one of DashScope's own.
     Raises AuthError for a base that we do not trust, and for a region or workspace without a host.
     """
-    setting = find(place, BASE_NAMES)
+    setting = lookup(place, BASE_NAMES)
     if setting:
         return _checked_base(setting)
     if remembered and _is_own(remembered):
@@ -89,7 +89,7 @@ def _is_own(base: str) -> bool:
 def _host(place: Place, region_name: str) -> str:
     """The host of the configured workspace, else the region's shared one."""
     region = next(region for region in regions.TABLE if region.id == region_name)
-    workspace = find(place, WORKSPACE_NAMES)
+    workspace = lookup(place, WORKSPACE_NAMES)
     if workspace is None and region.needs_workspace:
         raise AuthError(
             f"{region.id} ({region.place}) has no shared host: it needs a workspace, and none is configured",
@@ -98,7 +98,7 @@ def _host(place: Place, region_name: str) -> str:
         )
     if workspace is None:
         return region.host
-    keys = {setting.value for setting in find_all(place, KEY_NAMES)}
+    keys = {setting.value for setting in lookup_all(place, KEY_NAMES)}
     looks_like_a_key = re.match(KEY_BEGINNINGS, workspace.value) is not None or workspace.value in keys
     if looks_like_a_key or not regions.is_workspace_id(workspace.value):  # a key in a host name leaks through DNS
         raise AuthError(
@@ -126,7 +126,7 @@ def key(place: Place, base: str) -> Setting:
 def _first_key(place: Place) -> Setting:
     """The first key that is not a placeholder. If there are only placeholders, the error says where."""
     placeholders = []
-    for setting in itertools.chain(find_all(place, KEY_NAMES), _keys_of_other_tools(place)):
+    for setting in itertools.chain(lookup_all(place, KEY_NAMES), _keys_of_other_tools(place)):
         if not is_placeholder(setting.value):
             return setting
         placeholders.append(setting.source)

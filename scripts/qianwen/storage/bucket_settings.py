@@ -105,7 +105,7 @@ def configured(place: Place) -> Bucket | None:
         raise UsageError(f"{_NAME}BUCKET is set but {_NAME}REGION is not", hint=hint)
     prefix = _read(place, "PREFIX")
     signer, key_source = _signer(place, region.value)
-    put_base, get_base = _bases(environment.find(place, (f"{_NAME}ENDPOINT",)), bucket.value, region.value)
+    put_base, get_base = _bases(environment.lookup(place, (f"{_NAME}ENDPOINT",)), bucket.value, region.value)
     expires = _expires(place, bool(signer.token))
     folder = prefix.value if prefix else DEFAULT_PREFIX
     return Bucket(bucket.value, bucket.source, put_base, get_base, folder, expires, signer, key_source)
@@ -113,7 +113,7 @@ def configured(place: Place) -> Bucket | None:
 
 def _read(place: Place, name: str) -> Setting | None:
     """A setting in its normal form, or None if it is not set. Raises UsageError for an illegal value."""
-    setting = environment.find(place, (_NAME + name,))
+    setting = environment.lookup(place, (_NAME + name,))
     if setting is None:
         return None
     normalize, pattern, fault, allowed = _SHAPES[name]
@@ -125,7 +125,7 @@ def _read(place: Place, name: str) -> Setting | None:
 
 def _expires(place: Place, has_token: bool) -> int:
     longest = LONGEST_EXPIRES_OF_A_TOKEN if has_token else LONGEST_EXPIRES
-    setting = environment.find(place, (f"{_NAME}URL_EXPIRES",))
+    setting = environment.lookup(place, (f"{_NAME}URL_EXPIRES",))
     if setting is None:
         return min(DEFAULT_EXPIRES, longest)
     if not re.fullmatch(r"[0-9]{1,9}", setting.value) or not 1 <= int(setting.value) <= longest:
@@ -136,7 +136,7 @@ def _expires(place: Place, has_token: bool) -> int:
 
 def _signer(place: Place, region: str) -> tuple[Signer, str]:
     """The credentials and their source. Id and secret always come from the same set of variables."""
-    own = [(name, environment.find(place, (name,))) for name in _OWN_KEYS]
+    own = [(name, environment.lookup(place, (name,))) for name in _OWN_KEYS]
     if any(setting for _, setting in own):
         return _pair(own, region, "")
     shared = [(name, _exported(place, name)) for name in _SHARED_KEYS]
