@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
 TIMEOUT_SECONDS = 600.0
 
+NO_TIMEOUT_SECONDS = 1e8  # a batch runs until it is done
+
 POLL_SECONDS = 15.0
 
 
@@ -23,6 +25,10 @@ class Ask:
     wants_task: --async.
     via: a route to the service other than DashScope's own API.
     timeout, poll_interval: in seconds.
+    batch: a file of requests, for which `fields`, `model` and `kind` are the defaults.
+    shard: (I, N), of the rows whose key is I modulo N only; (0, 1) for all.
+    most: units that may be billed; 0 without a cap.
+    words: the flags, as they would be given again from any folder; for a batch.
     """
 
     fields: dict[str, Any]
@@ -49,5 +55,10 @@ class Ask:
     quiet: bool = False
     list_models: bool = False
     describe: str = ""
+    batch: str = ""
+    shard: tuple[int, int] = (0, 1)
+    at_once: int = 0
+    most: int = 0
+    words: tuple[str, ...] = ()
     timeout: float = TIMEOUT_SECONDS
     poll_interval: float = POLL_SECONDS

@@ -100,8 +100,9 @@ class _Process:
         import signal
 
         def interrupt(*_: object) -> None:
-            for number in self.signals:
-                signal.signal(number, _do_nothing)
+            if not self.run.ask.batch:  # which waits a while for what is in the air; a second signal ends that
+                for number in self.signals:
+                    signal.signal(number, _do_nothing)
             raise KeyboardInterrupt
 
         numbers = (signal.SIGINT, signal.SIGTERM, *filter(None, [getattr(signal, "SIGHUP", None)]))
@@ -144,6 +145,8 @@ class _Process:
             self.progress.always(f"Continue with: {reply['next']}")
         if run.ask.print_response:
             self._print_json(reply)
+        elif run.outcome.batch:
+            self._print_result()
         write(run.environment.stderr, "")
         return error.exit_code
 
@@ -185,6 +188,10 @@ def _act(run: Run) -> None:
         from .actions import collect
 
         (collect.collect if ask.task_id else collect.cancel)(run)
+    elif ask.batch:
+        from .actions.batch import batch
+
+        batch(run)
     elif ask.resume:
         from .actions.resume import resume
 

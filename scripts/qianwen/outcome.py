@@ -63,6 +63,7 @@ class Outcome:
     tasks: rows of the account, for --tasks.
     parts: the runs that --resume worked on.
     canceled: --cancel succeeded.
+    batch: what became of the rows of a batch, as the answer tells it.
     page, models: what --list-models or --describe shows, as lines for people or as a list for programs.
     """
 
@@ -88,6 +89,7 @@ class Outcome:
         self.tasks: list[JSON] | None = None
         self.parts: list[Part] | None = None
         self.canceled = False
+        self.batch: JSON | None = None
         self.page: list[str] | None = None
         self.models: list[JSON] | None = None
 

@@ -20,6 +20,8 @@ if TYPE_CHECKING:  # imported at run time only where needed: a refused request s
     from ..account.purchase import Purchase
     from ..cassettes.recorder import Player, Recorder
     from ..checks.validate import Checked
+    from ..http.messages import Send
+    from ..http.retry import Judge
     from ..http.session import Session
     from ..models.wire import Call
     from ..outcome import File
@@ -31,6 +33,8 @@ if TYPE_CHECKING:  # imported at run time only where needed: a refused request s
     from .run import Run
 
     JSON = dict[str, Any]
+    Paced = Callable[[Send, Judge], Send]
+    Once = Callable[[Upload, str, Callable[[Upload], str]], str]
 
 SANDBOX_KEY = "sandbox"
 REPLAY_KEY = "replayed-without-a-key"
@@ -53,9 +57,10 @@ class DashScope:
         found = defaults.choose(catalog, ask.model, ask.fields, ask.kind, lambda: self._run.region)
 
         def inspect(text: str) -> Source:
-            return sources.inspect(text, self._run.environment.cwd)
+            return sources.inspect(text, self._run.files)
 
-        checked = validate.check(catalog, found, ask.fields, inspect, ask.wants_task, ask.submit_only, ask.kind)
+        wishes = ask.wants_task, ask.submit_only, ask.kind, bool(self._run.seat)
+        checked = validate.check(catalog, found, ask.fields, inspect, *wishes)
         return changed(checked, warnings=(*checked.warnings, *self._warnings_of_the_region(checked)))
 
     def preview(self, checked: Checked) -> JSON:
@@ -116,13 +121,25 @@ class Connection:
     """An open connection to DashScope.
 
     own: the user's bucket for local files; None for temporary storage.
+    beside: opens another one for a row of a batch, over the same sockets; see `Flight.connect`.
+    once: uploads a file, or answers the URL of an earlier upload.
     """
 
-    def __init__(self, run: Run, session: Session, client: Client, own: Bucket | None) -> None:
+    def __init__(
+        self,
+        run: Run,
+        session: Session,
+        client: Client,
+        own: Bucket | None,
+        beside: Callable[[Run, Paced, Callable[[float], None], Once], Connection],
+        once: Once | None = None,
+    ) -> None:
         self.session = session
         self.client = client
+        self.beside = beside
         self._run = run
         self._own = own
+        self._once = once
 
     @property
     def base(self) -> str:
@@ -133,12 +150,10 @@ class Connection:
 
     def _upload(self, files: list[Upload], model: str) -> list[str]:
         """The URLs of the files, in order: `oss://` in temporary storage, presigned https in the own bucket."""
-        for file in files:
-            self._run.progress.say(f"Uploading {file.path} ({file.bytes / 1e6:.1f} MB)")
-
         session = self.session
 
         def upload(file: Upload) -> str:
+            self._run.progress.say(f"Uploading {file.path} ({file.bytes / 1e6:.1f} MB)")
             if self._own:
                 from ..storage import bucket
 
@@ -147,7 +162,8 @@ class Connection:
 
             return temporary.upload(session.send, session.sleep, self.base, self.client.upload_policy, model, file)
 
-        return session.side_by_side(upload, files)
+        once = self._once
+        return session.side_by_side((lambda file: once(file, model, upload)) if once else upload, files)
 
     def fetch(self, url: str, stream: BinaryIO, warn: Callable[[str], None]) -> Fetched:
         from .. import regions
@@ -186,15 +202,20 @@ def connected(run: Run, known: Purchase | None = None, own: Bucket | None = None
             tape.connect(send, sleep, endpoint.base, progress.secrets)
             send, sleep, clock = tape.send, tape.sleep, tape.clock
         guarded = key_guard.guarding(send, endpoint.base, endpoint.key)
-        send = retry.retrying(guarded, sleep, clock, run.deadline, answers.judge, environment.now, progress.say)
         threads = 1 if tape else parallel.MOST_THREADS  # a recorded run keeps its order
-        opened = session.Session(send, sleep, clock, run.deadline, environment.now, transport.close, threads)
-        client = Client(opened, endpoint, key_source)
+
+        def opened(run: Run, paced: Paced, sleep: Callable[[float], None], once: Once | None = None) -> Connection:
+            send, say = paced(guarded, answers.judge), run.progress.say
+            send = retry.retrying(send, sleep, clock, run.deadline, answers.judge, environment.now, say)
+            opened_ = session.Session(send, sleep, clock, run.deadline, environment.now, transport.close, threads)
+            return Connection(run, opened_, Client(opened_, endpoint, key_source), own, opened, once)
+
+        connection = opened(run, lambda send, judge: send, sleep)
         environment.session_opened()
         try:
-            yield Connection(run, opened, client, own)
+            yield connection
         except AuthError as error:
-            client.explain(error)
+            connection.client.explain(error)
             raise
         finally:
             transport.close()

@@ -88,7 +88,7 @@ def _plan(run: Run, way: Way, checked: Checked, base: str) -> tuple[Purchase, Ta
 
     ask = run.ask
     target = changed(run.target(str(checked.values.get("prompt") or checked.mode.name)), run=os.urandom(8).hex())
-    if ask.output or not ask.submit_only:
+    if not run.seat and (ask.output or not ask.submit_only):  # a batch has tried out its folder
         outputs.prepare(target)
     if ask.submit_only and ask.sandbox:
         run.warn(
@@ -101,13 +101,14 @@ def _plan(run: Run, way: Way, checked: Checked, base: str) -> tuple[Purchase, Ta
         mode=checked.mode.name,
         region=way.region,
         base=base,
-        request=fingerprint(checked, base),
+        request=run.seat.key if run.seat else fingerprint(checked, base),
         is_task=wire.SHAPES[checked.shape].is_task,
         folder=target.folder,
         stem=target.stem,
         suffix=target.suffix,
         at=run.environment.now(),
         patience=checked.mode.patience,
+        units=checked.units or 0,
     )
     return purchase, target
 

@@ -15,7 +15,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Callable
 
-    from ..http.messages import Judge, Request, Response, Send
+    from ..http.messages import Request, Response, Send
+    from ..http.retry import Judge
     from ..models.catalog import Pace
 
 AHEAD = 2  # tasks that wait at the service, so that no place there is empty until we notice an end
@@ -77,7 +78,8 @@ class Gate(Even):
         self._over = over
         self._give_up = give_up
         self._pause = 0.0
-        self._refused_at = self._refused_since = -math.inf
+        self._refused_at = -math.inf
+        self._hopeless_at = math.inf
 
     def paced(self, send: Send, judge: Judge) -> Send:
         """`send`, but a paid request waits for its turn, and a throttled one for the next: nothing was bought yet.
@@ -90,12 +92,13 @@ class Gate(Even):
                 return send(request)
             while True:
                 self._wait()
+                sent_at = self.clock()
                 response = send(request)
                 if response.status != 429 or not judge(response)[0]:
                     self._taken()
                     return response
                 response.close()
-                self._refused()
+                self._refused(sent_at)
 
         return wait_and_send
 
@@ -111,18 +114,19 @@ class Gate(Even):
 
     def _taken(self) -> None:
         with self.lock:
-            self._pause, self._refused_since = 0.0, math.inf
+            self._pause, self._hopeless_at = 0.0, math.inf
             if self.clock() - self._refused_at >= CALM_SECONDS:
                 self.gap = self._full_gap
 
-    def _refused(self) -> None:
+    def _refused(self, sent_at: float) -> None:
         with self.lock:
             now = self.clock()
-            self._pause = min(max(2 * self._pause, FIRST_PAUSE), LONGEST_PAUSE)
-            self.gap = max(2 * self._full_gap, self.gap)
+            if sent_at >= self._refused_at:  # else it left before the last refusal, which has slowed us down already
+                self._pause = min(max(2 * self._pause, FIRST_PAUSE), LONGEST_PAUSE)
+            self.gap = 2 * self._full_gap
             self.free_at = max(self.free_at, now + self._pause)
             self._refused_at = now
-            self._refused_since = min(self._refused_since, now) if self._refused_since > -math.inf else now
-            hopeless = now - self._refused_since >= HOPELESS_SECONDS
-        if hopeless:
+            self._hopeless_at = min(self._hopeless_at, now + HOPELESS_SECONDS)
+            is_hopeless = now >= self._hopeless_at
+        if is_hopeless:
             self._give_up()

@@ -21,9 +21,15 @@ if TYPE_CHECKING:
     JSON = dict[str, Any]
 
 
+GOES_ON = ("running", "unavailable", "interrupted", "output")
+"""How a batch ends that the same command continues."""
+
+
 def success(outcome: Outcome, ask: Ask, environment: Environment) -> JSON:
     if outcome.preview is not None:
         return {"ok": True, "dry_run": True, "model": outcome.model, **outcome.preview, "warnings": outcome.warnings}
+    if outcome.batch is not None:
+        return {"ok": True, **outcome.batch, "warnings": list(map(safe, outcome.warnings))}
     if outcome.models is not None:
         return {"ok": True, "models": outcome.models, "warnings": list(map(safe, outcome.warnings))}
     if _has_several(outcome):
@@ -55,6 +61,10 @@ def failure(error: QianwenError, outcome: Outcome, ask: Ask, environment: Enviro
         answer["problems"] = [each_text(fields_of(problem), shortened) for problem in error.problems]
     if outcome.candidates:
         answer["candidates"] = outcome.candidates
+    if outcome.batch is not None:
+        is_over = error.kind not in GOES_ON
+        told = {**answer, **outcome.batch, "warnings": list(map(safe, outcome.warnings))}
+        return told if is_over else {**told, "next": next_command(outcome, ask, environment)}
     if _has_several(outcome):
         return {**answer, **_several(outcome, ask, environment)}
     command = next_command(outcome, ask, environment) if goes_on(error, outcome) else None
@@ -89,6 +99,8 @@ def lines(outcome: Outcome, ask: Ask) -> list[str]:
         return _preview_lines(outcome.preview)
     if outcome.page is not None:
         return outcome.page
+    if outcome.batch is not None:
+        return [safe(outcome.batch["results"])]
     if ask.tasks:
         return list(map(_row, outcome.tasks or ()))
     if outcome.parts is not None:

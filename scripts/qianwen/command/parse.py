@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 
-from ..ask import POLL_SECONDS, TIMEOUT_SECONDS, Ask
+from ..ask import NO_TIMEOUT_SECONDS, POLL_SECONDS, TIMEOUT_SECONDS, Ask
 from ..errors import InvalidRequest, Problem, UsageError
 from ..models.catalog import Catalog, names_a_field
 from ..plain.record import fields_of
 from ..plain.spelling import nearest
 from . import exclusions
 from .argv import are_positive_seconds, read
-from .flags import groups
+from .flags import cap, groups
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,14 +37,45 @@ def parse(catalog: Catalog, argv: list[str], stdin: TextIO, cwd: str, env: Mappi
     settings = {name: value for name, value in own.items() if name in fields_of(Ask({})) and value not in (None, False)}
     if flags.list_models or flags.describe:
         return Ask({}, **settings)
+    if flags.batch and "-" in (flags.request, flags.file):
+        raise UsageError("a batch cannot be repeated with a request from stdin", hint="give a file or flags")
     fields = _request_fields(catalog, flags, stdin, cwd)
     settings = {**_steering(catalog, fields, flags.model), **_cassette(given, env), **settings}
+    settings["most"] = getattr(flags, cap(catalog).key) or 0
+    if flags.batch:
+        settings.update(_batch(catalog, flags, settings, cwd))
     if fields or settings.get("model") or settings.get("kind"):
         given.append(exclusions.REQUEST)
     given += ["--via"] if settings.get("via") else []
     given += ["--async"] if settings.get("wants_task") else []
     exclusions.check(given)
     return Ask(fields, **settings)
+
+
+def _batch(catalog: Catalog, flags: Given, settings: dict[str, Any], cwd: str) -> dict[str, Any]:
+    """What only a batch has: its shard, no end unless one is given, and the words that repeat it."""
+    words: list[str] = []
+    for flag in (flag for _, group in groups(catalog) for flag in group):
+        value = getattr(flags, flag.key)
+        if value in (None, False) or flag.name == "--again":  # what is tried again is written down at once
+            continue
+        for each in value if flag.many else [value]:
+            text = f"{each:g}" if flag.seconds else str(each)
+            if flag.name in ("--batch", "--output", "--file"):
+                text = os.path.join(cwd, os.path.expanduser(text))
+            words += [flag.name] if not flag.metavar else [f"{flag.name}={text}"] if text[:1] == "-" else [flag.name, text]
+    timeout = {} if flags.timeout or settings["timeout"] != TIMEOUT_SECONDS else {"timeout": NO_TIMEOUT_SECONDS}
+    return {"words": tuple(words), "shard": _shard(flags.shard), **timeout}
+
+
+def _shard(text: str | None) -> tuple[int, int]:
+    """(I modulo N, N), so that engines that count from 0 and from 1 both work."""
+    index, slash, count = (text or "0/1").partition("/")
+    if not (slash and index.isascii() and index.isdigit() and count.isascii() and count.isdigit() and len(text or "") < 14):
+        raise UsageError(f"--shard must be I/N, such as 2/8, not {text!r}")
+    if not int(count) or int(index) > int(count):
+        raise UsageError(f"--shard {text}: I is from 0 to N", hint="0/8 and 8/8 are the same of 8 shards")
+    return int(index) % int(count), int(count)
 
 
 def _given(catalog: Catalog, flags: Given) -> list[str]:

@@ -325,6 +325,7 @@ class Flag:
     """A flag of the command line. `metavar` names its value; a switch has none.
 
     field: the request field that it sets.  many: it may be repeated, for a list.  seconds: its value is a time.
+    whole: its value is a whole number from 1.
     short: a second, one-letter spelling.
     """
 
@@ -335,6 +336,7 @@ class Flag:
     many: bool = False
     seconds: bool = False
     short: str = ""
+    whole: bool = False
 
     @property
     def key(self) -> str:
@@ -371,6 +373,11 @@ class Catalog:
     keeps_replies: bool = False
     closed: tuple[tuple[str, str], ...] = ()
     makers: tuple[Model, tuple[str, ...]] | None = None
+
+    @property
+    def cap(self) -> str:
+        """The flag that bounds what is billed."""
+        return f"--max-{self.unit}s"
 
 
 def says_something(value: object) -> bool:

@@ -22,7 +22,7 @@ class Progress:
     def __init__(self, stream: TextIO, quiet: bool = False) -> None:
         self.quiet = quiet
         self.secrets: tuple[str, ...] = ()
-        self._stream = stream
+        self.stream = stream
         self._lock = _thread.allocate_lock()
         self._last_state = ""
         self._last_seconds = 0.0
@@ -41,13 +41,22 @@ class Progress:
     def always(self, text: str) -> None:
         with self._lock:
             try:
-                print(safe(text, self.secrets), file=self._stream, flush=True)
+                print(safe(text, self.secrets), file=self.stream, flush=True)
             except (OSError, ValueError):
                 pass  # nobody listens any more; the work goes on
 
     def clean(self, value: Any) -> Any:
         """A JSON value as programs may keep it: without the secrets, and otherwise unchanged."""
         return each_text(value, lambda text: literal(text, self.secrets))
+
+    @property
+    def is_live(self) -> bool:
+        """Whether a line can be written over."""
+        return False
+
+    def live(self, text: str) -> None:
+        """How far something long is."""
+        self.say(text)
 
     def state(self, task_id: str, word: str, seconds: float, usual: str = "") -> None:
         """One look at a task: said when the state changes, and now and then while it does not. usual: its length."""

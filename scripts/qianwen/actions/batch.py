@@ -1,0 +1,395 @@
+"""Many requests from a file. Read this page first: it lists the stages of a batch in order.
+
+    survey (every row checked) ─ cap ─ folder ─ connect ─ collect (what an earlier run bought) ─ make ─ copies ─ ending
+
+Going on is the same command again: a row that has a line in the results is never bought twice, and what was bought and
+has no line is in the folder's account. Each row is the same `generate` as a run of its own.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import partial
+
+from .. import regions
+from ..account.purchase import DONE, Batch
+from ..batch import folder as states
+from ..batch import line, plan, rows
+from ..batch.cap import Cap, share
+from ..batch.flight import Flight, lost
+from ..batch.folder import Folder
+from ..batch.pace import MOST_AT_ONCE, Gate
+from ..batch.plan import Plan
+from ..batch.progress import Voice
+from ..batch.uploads import Uploads
+from ..checks.findings import Note
+from ..errors import (
+    Capped,
+    Interrupted,
+    InvalidRequest,
+    OutputError,
+    Problem,
+    QianwenError,
+    Refused,
+    StillRunning,
+    Unavailable,
+    UsageError,
+)
+from .dashscope import connected
+from .row import Trip, checked
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Iterator
+
+    from ..account.purchase import Purchase
+    from ..account.store import Account
+    from ..batch.rows import Row
+    from ..checks.validate import Checked
+    from ..outcome import Outcome
+    from .dashscope import Connection
+    from .run import Run
+
+    JSON = dict[str, Any]
+
+AT_ONCE_HERE = 8  # against a stand-in on this machine, which has no limits
+LAST_START_SECONDS = 60.0  # a request that is answered at once is not begun later than so before the end
+LANDING_SECONDS = {True: 5.0, False: 60.0}  # after Ctrl-C: for submissions of tasks; for answers that come at once
+MOST_FAILURES = 20  # in the answer
+CHUNK = 5000  # copies whose originals are looked up in one pass over the results
+
+NOT_MADE = (states.REFUSED, states.FAILED, states.UNKNOWN, states.UNSAVED)
+
+
+def batch(run: Run) -> Outcome:
+    """`--batch`. Raises the most urgent error when a row was not made; `run.outcome.batch` tells about all of them."""
+    whole = _Batch(run)
+    survey = whole.survey()
+    if run.ask.dry_run:
+        run.outcome.page = survey.lines()
+        run.outcome.batch = {"dry_run": True, "folder": whole.folder.path, **survey.json()}
+        return run.outcome
+    whole.require_a_cap()
+    whole.folder.open()
+    try:
+        whole.work()
+    finally:
+        whole.report()
+        whole.folder.close()
+    error = whole.ending()
+    if error:
+        raise error
+    return run.outcome
+
+
+class _Batch:
+    """A batch: its file, its folder, and what the rows share."""
+
+    def __init__(self, run: Run) -> None:
+        environment, ask = run.environment, run.ask
+        self.run = run
+        self.path = os.path.abspath(os.path.join(environment.cwd, os.path.expanduser(ask.batch)))
+        self.files = os.path.dirname(self.path)
+        self.folder = Folder(self._place(), ask.shard, environment.now)
+        self.plan = Plan(run.catalog, run.region)
+        self.flight = Flight(environment.clock, run.deadline, environment.sleep, lambda: self.voice.tick())
+        self.voice = Voice(run.progress, environment.clock, self.plan.counts, lambda: self.flight.running)
+        self.cap = Cap(0, 0)
+        self.is_capped = False
+        self._surveyed: set[int] = set()
+        self._owed: set[str] = set()
+        self._gates: dict[str, Gate] = {}
+
+    def _place(self) -> str:
+        """The batch's folder: --output, else one of the file's name where results go."""
+        from ..environment import lookup
+
+        run = self.run
+        base = lookup(run.place, ("OUTPUT_DIR",))
+        name = os.path.splitext(os.path.basename(self.path))[0] + ("-rehearsal" if run.ask.sandbox else "")
+        default = os.path.join(base.value if base else "output", run.catalog.folder, name)
+        return os.path.abspath(os.path.join(run.environment.cwd, os.path.expanduser(run.ask.output or default)))
+
+    # Before anything is sent --------------------------------------------------------------------------------
+
+    def survey(self) -> Plan:
+        """Check every row. Raises InvalidRequest with the first problems, and UsageError for a file without rows."""
+        run, found = self.run, self.plan
+        self.folder.read()
+        ids: set[int] = set()
+        for row in self._rows():
+            problems = list(row.problems)
+            for field, value in (("id", row.id), ("output", row.output)):
+                if value and hash((field, value)) in ids:
+                    problems.append(Problem(field, value, "is that of an earlier row too", "one row each"))
+                ids.add(hash((field, value)))
+            try:
+                one = None if row.problems else checked(run, row, self.files)
+            except InvalidRequest as error:
+                problems += error.problems
+            except UsageError as error:
+                problems.append(Problem("", None, error.message, error.hint))
+            if not problems and one and run.ask.most and one.units is None:
+                why = f"nobody can tell its bill, so {run.catalog.cap} cannot hold"
+                problems.append(Problem("model", one.id, why, "a batch of its own, without a cap"))
+            if problems or one is None:
+                found.refuse(row, tuple(problems))
+                continue
+            self._surveyed.add(states.number_of(row.name))
+            found.add(row, one, self._is_ours(row.key), self.folder.state(row.name))
+            for text in one.warnings:
+                if not isinstance(text, Note) and found.warn(row, text):
+                    run.warn(f"row {row.number}: {text}")
+        found.check()
+        if not self._surveyed:
+            raise UsageError(f"--batch {run.ask.batch} has no rows", hint="each line, or each row below a header, is one")
+        if found.warning_count > plan.MOST_PROBLEMS:
+            run.warn(f"{found.warning_count} warnings in all")
+        return found
+
+    def require_a_cap(self) -> None:
+        """Raises UsageError for a large batch without a cap, and when rehearsal and reality would mix in one folder."""
+        run, found = self.run, self.plan
+        unit = run.catalog.unit
+        if found.whole_units > plan.LARGE[unit] and not run.ask.most and not run.ask.sandbox:
+            raise UsageError(
+                f"this batch may bill up to {plan.counted(found.whole_units, unit)}, and has no cap; nothing was sent",
+                hint=f"say {run.catalog.cap} N, the most that its folder may ever bill; --dry-run shows the plan",
+            )
+        rehearses = run.ask.sandbox or regions.is_loopback_url(self._base())
+        if self.folder.is_rehearsal is not None and self.folder.is_rehearsal != rehearses:
+            has, wanted = ("a stand-in", "the real service") if self.folder.is_rehearsal else ("the service", "a stand-in")
+            raise UsageError(
+                f"{self.folder.path} has results of {has}, and this run would ask {wanted}",
+                hint="choose another folder with --output",
+            )
+        shards, limits = run.ask.shard[1], [group.model.pace for group in found.groups.values()]
+        slow = [pace.running for pace in limits if pace.running and pace.running < shards]
+        if slow and not run.ask.at_once and not rehearses:
+            run.warn(
+                f"an account runs {min(slow)} tasks of this model at once, whatever the number of machines: {shards} shards "
+                "are no faster, unless their keys belong to several accounts (then say --at-once)"
+            )
+
+    def _base(self) -> str:
+        from ..service import endpoint
+
+        return "" if self.run.ask.sandbox else endpoint.base_url(self.run.place, self.run.region)
+
+    def _rows(self) -> Iterator[Row]:
+        return rows.read(self.path, self.run.catalog, self.run.ask)
+
+    def _is_ours(self, key: str) -> bool:
+        index, count = self.run.ask.shard
+        return int(key[:16], 16) % count == index
+
+    # With the service ---------------------------------------------------------------------------------------
+
+    def work(self) -> None:
+        """Collect what is owed, make what is left. Stops early at the end of the time, the cap, or an error."""
+        run, flight = self.run, self.flight
+        self._remember(is_over=False)
+        with connected(run, own=None) as connection:
+            trip = Trip(run, connection, self.folder, flight, Uploads(run.environment.clock), self.files, self.voice)
+            run.progress.say(self._greeting())
+            try:
+                self._try_again()
+                self._collect(trip)
+                self._make(trip, connection)
+                flight.land()
+                self._copy()
+            except KeyboardInterrupt:
+                is_task = all(group.is_task for group in self.plan.groups.values())
+                flight.stop(Interrupted("interrupted"))
+                flight.land(LANDING_SECONDS[is_task])
+            except QianwenError as error:
+                flight.stop(error)
+                flight.land()
+            if flight.error and flight.error.kind == "auth":
+                connection.client.explain(flight.error)  # type: ignore[arg-type]
+        flight.land(1.0)  # the connections are cut: what was in the air notes what it knows
+
+    def _greeting(self) -> str:
+        found, unit = self.plan, self.run.catalog.unit
+        most = plan.counted(found.units, unit)
+        return f"{found.left} of {found.rows} rows are left, at most {most}; results in {self.folder.results}"
+
+    def _remember(self, is_over: bool) -> None:
+        """Name the batch in the machine's account, for --tasks and --resume."""
+        run = self.run
+        if run.ask.sandbox:
+            return
+        words = (run.environment.script, *run.ask.words)
+        try:
+            run.account.note_batch(
+                Batch(self.folder.path, run.catalog.program, words, run.environment.now(), is_over)
+            )
+        except OSError as error:
+            run.warn(f"this machine cannot remember the batch: {run.account.folder}: {error.strerror or error}")
+
+    def _try_again(self) -> None:
+        """`--again`: write down which rows are to be tried again, so that the same command without it goes on."""
+        if not self.run.ask.again:
+            return
+        owed = {known.request for account in self.folder.idle_accounts() for known in _owed(account)}
+        for row in self._rows():
+            state = self.folder.state(row.name)
+            if state in NOT_MADE and self._is_ours(row.key) and row.name not in owed:
+                told = {"key": row.name, "row": row.number, "state": states.AGAIN}
+                self.folder.write({**told, "at": line.moment(self.run.environment.now())})
+                self.plan.counts[state] -= 1
+                self.plan.counts[""] += 1
+
+    def _collect(self, trip: Trip) -> None:
+        """Finish what an earlier run bought, in this folder's account and in those that nobody works in."""
+        gate = Gate(0, MOST_AT_ONCE, self.flight.clock, self.flight.sleep, self.flight.why_over)
+        before = own = 0.0
+        for account in self.folder.idle_accounts():
+            spent = account.billed()
+            if account is self.folder.account:
+                own = spent
+            elif not self.folder.is_cut_alike(account):
+                before += spent
+            owed = {known.request: known for known in _owed(account) if self._is_ours(known.request)}
+            self._owed |= set(owed)
+            if owed:
+                self.run.progress.say(f"{len(owed)} rows were bought by an earlier run; collecting them first")
+            for row in self._rows() if owed else ():
+                known = owed.pop(row.name, None)
+                if known and not self.flight.start(gate, partial(trip.collect, row, known, account)):
+                    break
+            for key, known in owed.items():  # the rows are not in the file any more
+                self.flight.start(gate, partial(trip.collect, rows.Row(0, key, {}, {}), known, account))
+            self.flight.land()
+        most = share(self.run.ask.most, before, self.run.ask.shard) if self.run.ask.most else 0
+        self.cap = Cap(most, own, is_closed=bool(self.run.ask.most))
+
+    def _make(self, trip: Trip, connection: Connection) -> None:
+        """Start each row that is left when its model has a place for it, and its worst case fits below the cap."""
+        flight, cap = self.flight, self.cap
+        for row in self._rows():
+            name = row.name
+            if row.copy > 1 or self.folder.state(name) or not self._is_ours(row.key) or name in self._owed:
+                continue
+            if row.problems or states.number_of(name) not in self._surveyed:
+                raise UsageError(f"row {row.number} of {self.path} has changed since it was checked", hint="run it again")
+            try:
+                one = checked(self.run, row, self.files)
+            except UsageError as error:
+                trip.refuse(row, error)
+                continue
+            gate, units = self._gate(one, connection.base), float(one.units or 0)
+            if not one.is_task and flight.deadline - flight.clock() < min(LAST_START_SECONDS, self.run.ask.timeout / 2):
+                flight.time_is_up = True
+                break
+            if not flight.wait(partial(self._can_decide, units)):
+                break
+            if not cap.set_aside(units):
+                self.is_capped = True
+                break
+            if not flight.start(gate, partial(self._make_one, trip, row, one, gate, units)):
+                cap.settle(units, 0)
+                break
+
+    def _can_decide(self, units: float) -> bool:
+        return self.cap.fits(units) or not self.flight.running
+
+    def _make_one(self, trip: Trip, row: Row, one: Checked, gate: Gate, units: float) -> None:
+        self.cap.settle(units, trip.make(row, one, gate))
+
+    def _gate(self, one: Checked, base: str) -> Gate:
+        """Where the requests of a model wait for their turn. A stand-in on this machine has no limits of its own."""
+        if one.id not in self._gates:
+            ask, shards, flight = self.run.ask, self.run.ask.shard[1], self.flight
+            rate, places = plan.places(self.plan.groups[one.id], self.run.region, shards)
+            if ask.at_once or regions.is_loopback_url(base):
+                rate, places = 0.0, ask.at_once or AT_ONCE_HERE
+            self._gates[one.id] = Gate(rate, places, flight.clock, flight.sleep, flight.why_over, flight.hopeless)
+        return self._gates[one.id]
+
+    def _copy(self) -> None:
+        """Write the lines of the rows that repeat others, whose lines are in the results by now."""
+        waiting: list[Row] = []
+        for row in self._rows() if self.plan.repeated else ():
+            if row.copy > 1 and not self.folder.state(row.name) and self._is_ours(row.key) and self.folder.state(row.key):
+                waiting.append(row)
+            if len(waiting) == CHUNK:
+                self._write_copies(waiting)
+                waiting = []
+        if waiting:
+            self._write_copies(waiting)
+
+    def _write_copies(self, copies: list[Row]) -> None:
+        wanted = {row.key for row in copies}
+        firsts = {told["key"]: told for told in self.folder.lines() if told["key"] in wanted}
+        at = line.moment(self.run.environment.now())
+        for row in copies:
+            if row.key in firsts:
+                state = firsts[row.key]["state"]
+                self.folder.write(line.of_copy(row, firsts[row.key], at))
+                self.plan.counts[""] -= 1
+                self.plan.counts[state] += 1
+
+    # The end ------------------------------------------------------------------------------------------------
+
+    def report(self) -> None:
+        """What the answer tells, whatever the end."""
+        run, found = self.run, self.plan
+        run.outcome.batch = {
+            "folder": self.folder.path,
+            "results": self.folder.results,
+            "rows": found.rows,
+            **plan.counts(found.counts),
+            "left": found.left,
+            "billed": round(self.cap.spent, 3),
+            "unit": run.catalog.unit,
+            "failures": self._failures(),
+        }
+        self._remember(is_over=not found.left and not found.counts[states.UNSAVED])
+        run.progress.say(self.voice.line())
+
+    def _failures(self) -> list[JSON]:
+        """The first rows that were not made, and why."""
+        if not any(self.plan.counts[state] for state in NOT_MADE):
+            return []
+        told: dict[str, JSON] = {}
+        try:
+            for each in self.folder.lines():
+                name = each["key"]
+                is_last = each["state"] in NOT_MADE and each["state"] == self.folder.state(name)
+                if is_last and states.number_of(name) in self._surveyed and (name in told or len(told) < MOST_FAILURES):
+                    told[name] = {field: each[field] for field in ("row", "id", "state", "error") if field in each}
+        except QianwenError:
+            pass
+        return list(told.values())
+
+    def ending(self) -> QianwenError | None:
+        """The most urgent of what went wrong; None when every row is made."""
+        flight, counts, left = self.flight, self.plan.counts, self.plan.left
+        unit = f"{self.run.catalog.unit}s"
+        if flight.error:
+            return flight.error
+        if self.is_capped:
+            return Capped(
+                f"{self.cap.spent:g} of at most {self.cap.most:g} {unit} are used up, and {left} rows are left",
+                hint=f"give {self.run.catalog.cap} a higher number to go on",
+            )
+        if left and (flight.time_is_up or flight.why_over()):
+            return StillRunning(f"the time is up, and {left} rows are left", hint="run `next` to go on")
+        if left:
+            return Unavailable(f"{left} rows could not be made now: the service or the network had trouble")
+        if counts[states.UNSAVED]:
+            return OutputError(f"{counts[states.UNSAVED]} rows were made, but not saved", hint="run it again to fetch them")
+        if counts[states.UNKNOWN]:
+            return lost(counts[states.UNKNOWN])
+        refused = counts[states.REFUSED] + counts[states.FAILED]
+        if refused:
+            hint = "`failures` and the results say why: change these rows, or try them again with --again"
+            return Refused(f"{refused} of {self.plan.rows} rows were refused or failed; all others are made", hint=hint)
+        return None
+
+
+def _owed(account: Account) -> Iterator[Purchase]:
+    """What was bought and has no line in the results."""
+    yield from (known for known in account.open_runs() if not known.delivered)
+    yield from (known for known in account.undelivered() if known.state == DONE)
