@@ -21,7 +21,7 @@ from ..batch.folder import Folder
 from ..batch.pace import MOST_AT_ONCE, Gate
 from ..batch.plan import Plan
 from ..batch.progress import Voice
-from ..batch.uploads import Uploads
+from ..batch.uploads import GOOD_SECONDS, Uploads
 from ..checks.findings import Note
 from ..errors import (
     Capped,
@@ -35,8 +35,8 @@ from ..errors import (
     Unavailable,
     UsageError,
 )
-from .dashscope import connected
-from .row import Trip, checked
+from .dashscope import connected, own_bucket
+from .row import Checker, Trip
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -117,14 +117,20 @@ class _Batch:
         run, found = self.run, self.plan
         self.folder.read()
         ids: set[int] = set()
+        checker = Checker(run, self.files)
+        lines = self.folder.lines() if run.ask.dry_run else iter(())
+        known_ids = {told["id"]: told["key"] for told in lines if told.get("id")}
         for row in self._rows():
+            state = "" if row.problems else self.folder.state(row.name)
+            state = "" if run.ask.again and state in NOT_MADE else state
             problems = list(row.problems)
             for field, value in (("id", row.id), ("output", row.output)):
                 if value and hash((field, value)) in ids:
                     problems.append(Problem(field, value, "is that of an earlier row too", "one row each"))
                 ids.add(hash((field, value)))
             try:
-                one = None if row.problems else checked(run, row, self.files)
+                is_needed = not row.problems and (not state or run.ask.shard[1] > 1)  # shards share a cap
+                one = checker.check(row) if is_needed else None
             except InvalidRequest as error:
                 problems += error.problems
             except UsageError as error:
@@ -132,12 +138,13 @@ class _Batch:
             if not problems and one and run.ask.most and one.units is None:
                 why = f"nobody can tell its bill, so {run.catalog.cap} cannot hold"
                 problems.append(Problem("model", one.id, why, "a batch of its own, without a cap"))
-            if problems or one is None:
+            if problems and not state:  # a finished row may have lost its files
                 found.refuse(row, tuple(problems))
                 continue
             self._surveyed.add(states.number_of(row.name))
-            found.add(row, one, self._is_ours(row.key), self.folder.state(row.name))
-            for text in one.warnings:
+            found.changed += known_ids.get(row.id, row.key) != row.key and not state
+            found.add(row, one, self._is_ours(row.key), state)
+            for text in one.warnings if one and not state else ():
                 if not isinstance(text, Note) and found.warn(row, text):
                     run.warn(f"row {row.number}: {text}")
         found.check()
@@ -188,9 +195,17 @@ class _Batch:
     def work(self) -> None:
         """Collect what is owed, make what is left. Stops early at the end of the time, the cap, or an error."""
         run, flight = self.run, self.flight
+        is_owed = self._look_at_the_accounts()
+        if not self.plan.left and not is_owed:
+            return
         self._remember(is_over=False)
-        with connected(run, own=None) as connection:
-            trip = Trip(run, connection, self.folder, flight, Uploads(run.environment.clock), self.files, self.voice)
+        own = own_bucket(run) if self.plan.has_files else None
+        good_seconds = min(GOOD_SECONDS, own.expires / 2 if own else GOOD_SECONDS)
+        with connected(run, own=own) as connection:
+            if regions.is_loopback_url(connection.base):
+                flight.look_freely()
+            uploads = Uploads(run.environment.clock, good_seconds)
+            trip = Trip(run, connection, self.folder, flight, uploads, self.files, self.voice)
             run.progress.say(self._greeting())
             try:
                 self._try_again()
@@ -237,19 +252,25 @@ class _Batch:
             if state in NOT_MADE and self._is_ours(row.key) and row.name not in owed:
                 told = {"key": row.name, "row": row.number, "state": states.AGAIN}
                 self.folder.write({**told, "at": line.moment(self.run.environment.now())})
-                self.plan.counts[state] -= 1
-                self.plan.counts[""] += 1
+
+    def _look_at_the_accounts(self) -> bool:
+        """Set the cap by what was billed so far. Answers whether something was bought that has no line yet."""
+        before = own = 0.0
+        is_owed = False
+        for account in self.folder.idle_accounts():
+            is_owed = is_owed or any(True for _ in _owed(account))
+            if account is self.folder.account:
+                own = account.billed()
+            elif not self.folder.is_cut_alike(account):
+                before += account.billed()
+        most = share(self.run.ask.most, before, self.plan.own_units, self.plan.all_units, self.run.ask.shard)
+        self.cap = Cap(most, own, is_closed=bool(self.run.ask.most))
+        return is_owed
 
     def _collect(self, trip: Trip) -> None:
         """Finish what an earlier run bought, in this folder's account and in those that nobody works in."""
         gate = Gate(0, MOST_AT_ONCE, self.flight.clock, self.flight.sleep, self.flight.why_over)
-        before = own = 0.0
         for account in self.folder.idle_accounts():
-            spent = account.billed()
-            if account is self.folder.account:
-                own = spent
-            elif not self.folder.is_cut_alike(account):
-                before += spent
             owed = {known.request: known for known in _owed(account) if self._is_ours(known.request)}
             self._owed |= set(owed)
             if owed:
@@ -261,12 +282,10 @@ class _Batch:
             for key, known in owed.items():  # the rows are not in the file any more
                 self.flight.start(gate, partial(trip.collect, rows.Row(0, key, {}, {}), known, account))
             self.flight.land()
-        most = share(self.run.ask.most, before, self.run.ask.shard) if self.run.ask.most else 0
-        self.cap = Cap(most, own, is_closed=bool(self.run.ask.most))
 
     def _make(self, trip: Trip, connection: Connection) -> None:
         """Start each row that is left when its model has a place for it, and its worst case fits below the cap."""
-        flight, cap = self.flight, self.cap
+        flight, cap, checker = self.flight, self.cap, Checker(self.run, self.files)
         for row in self._rows():
             name = row.name
             if row.copy > 1 or self.folder.state(name) or not self._is_ours(row.key) or name in self._owed:
@@ -274,7 +293,7 @@ class _Batch:
             if row.problems or states.number_of(name) not in self._surveyed:
                 raise UsageError(f"row {row.number} of {self.path} has changed since it was checked", hint="run it again")
             try:
-                one = checked(self.run, row, self.files)
+                one = checker.check(row)
             except UsageError as error:
                 trip.refuse(row, error)
                 continue

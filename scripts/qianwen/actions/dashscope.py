@@ -47,6 +47,7 @@ class DashScope:
 
     def __init__(self, run: Run) -> None:
         self._run = run
+        self._of_the_region: dict[str, tuple[str, ...]] = {}  # warnings by model id: a batch asks for every row
 
     @property
     def region(self) -> str:
@@ -61,7 +62,10 @@ class DashScope:
 
         wishes = ask.wants_task, ask.submit_only, ask.kind, bool(self._run.seat)
         checked = validate.check(catalog, found, ask.fields, inspect, *wishes)
-        return changed(checked, warnings=(*checked.warnings, *self._warnings_of_the_region(checked)))
+        if checked.id not in self._of_the_region:
+            self._of_the_region[checked.id] = self._warnings_of_the_region(checked)
+        warnings = self._of_the_region[checked.id]
+        return changed(checked, warnings=(*checked.warnings, *warnings)) if warnings else checked
 
     def preview(self, checked: Checked) -> JSON:
         from ..service import endpoint
@@ -82,18 +86,7 @@ class DashScope:
             raise
 
     def _own_bucket(self, checked: Checked) -> Bucket | None:
-        """The user's own bucket, if it is configured and there are files to upload; None for temporary storage."""
-        from ..environment import BUCKET_NAMES, lookup
-
-        run = self._run
-        if not checked.local_files or run.ask.sandbox or not lookup(run.place, BUCKET_NAMES[:1]):
-            return None
-        from ..storage import bucket_settings
-
-        own = bucket_settings.configured(run.place)
-        if own:
-            run.progress.say(f"Local files go to the bucket {own.name} ({own.source})")
-        return own
+        return own_bucket(self._run) if checked.local_files else None
 
     def _warnings_of_the_region(self, checked: Checked) -> tuple[str, ...]:
         """A warning when the model is not documented for the region: the service says so late and unclearly."""
@@ -115,6 +108,20 @@ class DashScope:
             return ""
         here = {region: spelled for region, spelled in twins.items() if region == self._run.region} or twins
         return "; ".join(f"in {region} it is {spelled}" for region, spelled in here.items())
+
+
+def own_bucket(run: Run) -> Bucket | None:
+    """The user's own bucket for local files, if it is configured; None for temporary storage."""
+    from ..environment import BUCKET_NAMES, lookup
+
+    if run.ask.sandbox or not lookup(run.place, BUCKET_NAMES[:1]):
+        return None
+    from ..storage import bucket_settings
+
+    own = bucket_settings.configured(run.place)
+    if own:
+        run.progress.say(f"Local files go to the bucket {own.name} ({own.source})")
+    return own
 
 
 class Connection:

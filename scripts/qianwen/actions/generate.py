@@ -9,7 +9,7 @@ continues. A request that may have been accepted is never sent again.
 from __future__ import annotations
 
 from ..checks.findings import Note
-from ..errors import QianwenError, UnknownOutcome
+from ..errors import Capped, QianwenError, UnknownOutcome
 from ..models import wire
 from ..plain.record import changed
 
@@ -33,6 +33,7 @@ def generate(run: Run, way: Way) -> Outcome:
     """Make what the user asked for. Raises a QianwenError if that fails; `run.outcome` holds what was reached."""
     checked = way.check()
     _announce(run, checked)
+    _check_cap(run, checked)
     if run.ask.dry_run:
         run.outcome.preview = way.preview(checked)
         return run.outcome
@@ -73,6 +74,17 @@ def _announce(run: Run, checked: Checked) -> None:
     run.progress.say(f"Model: {checked.id} ({checked.mode.name}{why})")
     for text in checked.warnings:
         (run.note if isinstance(text, Note) else run.warn)(text)
+
+
+def _check_cap(run: Run, checked: Checked) -> None:
+    """Raises Capped for a request that could bill more than the user allows."""
+    most, unit = run.ask.most, run.catalog.unit
+    if most and (checked.units is None or checked.units > most):
+        could = f"may bill up to {checked.units} {unit}s" if checked.units else "has a bill that nobody can tell"
+        raise Capped(
+            f"this request {could}, and {run.catalog.cap} allows {most}; nothing was sent",
+            hint=f"ask for less, or give {run.catalog.cap} a higher number",
+        )
 
 
 def _plan(run: Run, way: Way, checked: Checked, base: str) -> tuple[Purchase, Target]:

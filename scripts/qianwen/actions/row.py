@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from ..account.purchase import Kept, Purchase
     from ..account.store import Account
+    from ..ask import Ask
     from ..batch.flight import Flight
     from ..batch.folder import Folder
     from ..batch.pace import Gate
@@ -45,22 +46,30 @@ MOST_ATTEMPTS = 3  # of a row whose tasks fail by a fault of the service
 LONGEST_STEM = 80
 
 
-def checked(whole: Run, row: Row, files: str) -> Checked:
-    """A row that passed every check, with a seed. Raises UsageError, and InvalidRequest with its problems."""
-    found = DashScope(_run_of(whole, row, files)).check()
-    param = found.mode.param("seed")
-    if not found.is_known or param is None or not param.on_wire or found.values.get("seed") is not None:
+class Checker:
+    """Checks rows, one after another.
+
+    files: the folder from which local paths start.
+    """
+
+    def __init__(self, whole: Run, files: str) -> None:
+        self._run = Run(whole.catalog, whole.ask, whole.environment, whole.progress, seat=Seat("", files))
+        self._way = DashScope(self._run)
+
+    def check(self, row: Row) -> Checked:
+        """The row as it will be sent, with a seed. Raises UsageError, and InvalidRequest with its problems."""
+        self._run.ask = _ask_of(self._run, row)
+        found = self._way.check()
+        param = found.mode.param("seed")
+        if found.is_known and param is not None and param.on_wire and found.values.get("seed") is None:
+            low, high = int(param.low or 0), int(param.high or 0)
+            found.values["seed"] = low + int(row.key, 16) % (high - low + 1)  # the same row always asks the same
         return found
-    low, high = int(param.low or 0), int(param.high or 0)
-    seed = low + int(row.key, 16) % (high - low + 1)  # the same row always asks the same
-    return changed(found, values={**found.values, "seed": seed})
 
 
-def _run_of(whole: Run, row: Row, files: str, account: Account | None = None, voice: Voice | None = None) -> Run:
-    ask = changed(whole.ask, fields=row.fields, model=row.model, kind=row.kind, again=True, output="", batch="", most=0)
-    run = Run(whole.catalog, ask, whole.environment, voice or whole.progress, account, Seat(row.name, files))
-    run.deadline = whole.deadline
-    return run
+def _ask_of(whole: Run, row: Row) -> Ask:
+    """What one row asks."""
+    return changed(whole.ask, fields=row.fields, model=row.model, kind=row.kind, again=True, output="", batch="", most=0)
 
 
 class RowWay:
@@ -119,11 +128,17 @@ class Trip:
         finally:
             flight.leave(connection.session)
 
+    def _run_of(self, row: Row, account: Account) -> Run:
+        whole, seat = self.whole, Seat(row.name, self.files)
+        run = Run(whole.catalog, _ask_of(whole, row), whole.environment, self.voice.of(row), account, seat)
+        run.deadline = whole.deadline
+        return run
+
     # A row that is made -------------------------------------------------------------------------------------
 
     def make(self, row: Row, found: Checked, gate: Gate) -> float:
         """Make a row and write its line. Answers the units that it billed, or may have."""
-        run = _run_of(self.whole, row, self.files, self.folder.account, self.voice.of(row))
+        run = self._run_of(row, self.folder.account)
         started = self.flight.clock()
         error: QianwenError | None = None
         try:
@@ -156,14 +171,14 @@ class Trip:
 
     def refuse(self, row: Row, error: QianwenError) -> None:
         """Note a row that cannot be made any more: a file of it has changed or is gone."""
-        run = _run_of(self.whole, row, self.files, self.folder.account, self.voice.of(row))
+        run = self._run_of(row, self.folder.account)
         self._note(row, run, self.folder.account, error, 0.0, self.flight.clock())
 
     # A row that an earlier run bought -----------------------------------------------------------------------
 
     def collect(self, row: Row, known: Purchase, account: Account) -> float:
         """Finish what an earlier run bought for a row. Answers the units that it billed, or may have."""
-        run = _run_of(self.whole, row, self.files, account, self.voice.of(row))
+        run = self._run_of(row, account)
         run.outcome.model, run.outcome.task_id = known.model, known.task_id
         run.outcome.run_id, run.outcome.submitted = known.id, True
         started = self.flight.clock()
@@ -236,6 +251,7 @@ class Trip:
         if files and "files" not in told:
             told["files"] = line.kept_files(files, self.folder.path)
         before = self.folder.state(row.name)
+        before = "" if self.whole.ask.again and before != states.MADE else before  # as the plan counts it
         try:
             self.folder.write(run.progress.clean(told))
             self.voice.ended(row, before, state, error)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 
 
@@ -36,11 +37,17 @@ class Cap:
             self.spent += billed - set_aside
 
 
-def share(most: int, spent_before: float, shard: tuple[int, int]) -> float:
-    """The part of a cap that is a shard's; the parts of all shards make up what is left of the whole.
+def share(most: int, spent_before: float, own: int, whole: int, shard: tuple[int, int]) -> float:
+    """The part of a cap that is a shard's; the parts of all shards together are no more than what is left of it.
 
     spent_before: units that were billed while the batch was cut otherwise.
+    own, whole: units of the shard's rows and of all rows; chance makes shards uneven.
     """
     index, count = shard
-    whole, rest = divmod(max(0, most - int(-(-spent_before // 1))), count)
-    return whole + (index < rest)
+    left = max(0, most - math.ceil(spent_before))
+    if count == 1:
+        return left
+    if left < whole:
+        return left * own // whole
+    spare, rest = divmod(left - whole, count)
+    return own + spare + (index < rest)

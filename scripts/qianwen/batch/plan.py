@@ -26,13 +26,17 @@ PICTURE_SECONDS = 15.0  # that a picture usually takes, where the row does not s
 
 
 class Group:
-    """The rows of one model. left: those to be made; units: the most that these may bill."""
+    """The rows of one model that are left.
+
+    units: the most that they may bill.
+    unknown: rows whose bill nobody can tell.
+    """
 
     def __init__(self, model: Model, mode: Mode, is_task: bool) -> None:
         self.model = model
         self.mode = mode
         self.is_task = is_task
-        self.rows = self.left = self.units = self.unknown = 0
+        self.left = self.units = self.unknown = 0
 
     def seconds(self, region: str) -> float:
         """How long the rows that are left take at the documented pace."""
@@ -47,9 +51,11 @@ class Plan:
     """What was found in one pass over the rows.
 
     counts: rows by their state; "" for those that are left.
+    has_files: media belong to what is left.
     repeated: rows that repeat others.  units: the most that what is left may bill.
     unknown: rows left whose bill nobody can tell.
     whole_units: the same as `units`, of all shards.
+    all_units, own_units: the most that all rows may bill, made or not, of all shards and of this one.
     changed: rows whose id stands for another request in the results.
     """
 
@@ -60,8 +66,10 @@ class Plan:
         self.problem_count = 0
         self.problem_rows = 0
         self.rows = self.repeated = self.whole_units = self.changed = 0
+        self.all_units = self.own_units = 0
         self.counts: Counter[str] = Counter()
         self.groups: dict[str, Group] = {}
+        self.has_files = False
         self.warning_count = 0
         self._told: set[str] = set()
 
@@ -79,25 +87,32 @@ class Plan:
         more = self.problem_count - len(self.problems)
         raise InvalidRequest(self.problems, hint=hint + (f" (the other {more} are not shown)" if more else ""))
 
-    def add(self, row: Row, checked: Checked, is_ours: bool, state: str) -> None:
-        """Count a row that can be made. state: what has become of it, "" for one that is left."""
-        units = checked.units
-        if row.copy == 1 and not state:
-            self.whole_units += units or 0
+    def add(self, row: Row, checked: Checked | None, is_ours: bool, state: str) -> None:
+        """Count a row.
+
+        checked: None for a finished row that need not be checked.
+        state: what has become of it, "" for one that is left.
+        """
+        units = checked.units if checked else 0
+        if row.copy == 1:
+            self.all_units += units or 0
+            self.own_units += is_ours * (units or 0)
+            self.whole_units += 0 if state else units or 0
         if not is_ours:
             return
         self.rows += 1
         self.repeated += row.copy > 1
         self.counts[state] += 1
+        if state or row.copy > 1 or not checked:
+            return
+        self.has_files = self.has_files or bool(checked.sources)
         group = self.groups.get(checked.id)
         if group is None:
             group = Group(checked.model, checked.mode, checked.is_task)
             self.groups[checked.id] = group
-        group.rows += 1
-        if row.copy == 1 and not state:
-            group.left += 1
-            group.units += units or 0
-            group.unknown += units is None
+        group.left += 1
+        group.units += units or 0
+        group.unknown += units is None
 
     def warn(self, row: Row, text: str) -> bool:
         """Count a warning of a row; whether it is one of the first of its kind, which are told."""
@@ -136,23 +151,23 @@ class Plan:
             "bills": {"unit": self.catalog.unit, "at_most": self.units, "rows_of_unknown_bill": self.unknown},
             "seconds": round(self.seconds),
             "models": {
-                name: {"rows": group.rows, "left": group.left, "at_most": group.units, "seconds": round(self._of(group))}
+                name: {"left": group.left, "at_most": group.units, "seconds": round(self._of(group))}
                 for name, group in self.groups.items()
             },
         }
 
     def lines(self) -> list[str]:
         done = [f"{number} {state}" for state, number in counts(self.counts).items() if number]
-        lines = [f"{self.rows} rows: {', '.join([*done, f'{self.left} left'])}"]
+        lines = [f"{counted(self.rows, 'row')}: {', '.join([*done, f'{self.left} left'])}"]
         for name, group in self.groups.items():
             what = counted(group.units, self.catalog.unit)
-            lines.append(f"{name}: {group.left} of {group.rows} rows left, at most {what}, about {span(self._of(group))}")
+            lines.append(f"{name}: {counted(group.left, 'row')} left, at most {what}, about {span(self._of(group))}")
             if group.unknown:
                 lines.append(f"  the bill of {group.unknown} of them is unknown")
         if self.repeated:
-            lines.append(f"{self.repeated} rows repeat others and are made once; a seed or n makes more")
+            lines.append(f"made once, because they repeat others: {counted(self.repeated, 'row')}; a seed or n makes more")
         if self.changed:
-            lines.append(f"{self.changed} rows have an id whose request has changed since; they are made anew")
+            lines.append(f"made anew, because the request of their id has changed: {counted(self.changed, 'row')}")
         return [*lines, f"what is left bills at most {counted(self.units, self.catalog.unit)}; nothing was sent"]
 
     def _of(self, group: Group) -> float:
