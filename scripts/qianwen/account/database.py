@@ -13,7 +13,7 @@ import stat
 from threading import RLock
 from urllib.parse import quote
 
-from ..files import locks
+from ..files import locks, safe_open
 from . import rows
 
 TYPE_CHECKING = False
@@ -114,7 +114,7 @@ class Database:
 
     def make_folder(self) -> None:
         try:
-            os.makedirs(self.folder, 0o700, exist_ok=True)
+            safe_open.make_folders(self.folder, 0o700)
         except (ValueError, RecursionError) as error:  # a NUL in the path, or thousands of folders
             raise OSError(errno.EINVAL, f"the path cannot be used: {error}") from error
 

@@ -10,7 +10,7 @@ import errno
 import os
 import sqlite3
 
-from ..files import locks
+from ..files import locks, safe_open
 from . import journal, rows
 from .database import REPAIRING_NAME, check, connect, is_damage
 
@@ -74,13 +74,16 @@ def _make(file: Database) -> int:
     os.close(os.open(new, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     database = connect(new, "rw", SECONDS)
     try:
-        database.execute("PRAGMA synchronous = FULL")
+        database.execute("PRAGMA journal_mode = MEMORY")
+        database.execute("PRAGMA synchronous = OFF")  # the whole file goes to the disk at once, before it gets its name
         rescued = fill(database, file.folder)
         if file.shared:
             database.execute("PRAGMA journal_mode = WAL")
     finally:
         database.close()
+    safe_open.sync(new)
     os.rename(new, file.path)
+    safe_open.sync(file.folder)
     return rescued
 
 

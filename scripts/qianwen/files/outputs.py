@@ -82,7 +82,7 @@ def prepare(target: Target) -> Target:
     Raises UsageError.
     """
     try:
-        os.makedirs(target.folder, exist_ok=True)
+        safe_open.make_folders(target.folder)
         _try_out(target.folder, f"{target.stem}_00-000{target.suffix or '.jpeg'}")
     except (OSError, ValueError, RecursionError) as error:
         reason = getattr(error, "strerror", None) or str(error)
@@ -184,6 +184,7 @@ class Draft(safe_open.Draft):
             if companion and os.path.lexists(os.path.splitext(path)[0] + companion):
                 continue
             if self._take_if_free(path):
+                safe_open.sync(self.target.folder)
                 if path != wanted:
                     warn(f"{wanted} already exists; saved as {os.path.basename(path)}")
                 return path
