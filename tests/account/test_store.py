@@ -470,6 +470,78 @@ class Damage(AccountCase):
         with self.assertRaisesRegex(OSError, "removed"):
             self.book.add(RUN.id, "task", task_id="t")
 
+    def test_an_empty_file_is_a_loss_and_no_new_account(self) -> None:
+        for has_wal in (False, True):
+            with self.subTest(has_wal=has_wal):
+                book = Account(str(self.state / str(has_wal)), self.clock, self.said.append)
+                book.begin(RUN)
+                path = Path(book.folder) / database.FILE_NAME
+                wal = Path(f"{path}-wal").read_bytes()
+                if not has_wal:
+                    book.close()
+                path.write_bytes(b"")
+                fresh = Account(book.folder, self.clock, self.said.append)
+                self.assertEqual(fresh.open_runs(), [])
+                with self.assertRaisesRegex(Unavailable, "it is empty"):
+                    fresh.complain()
+                self.assertIsNone(fresh.begin(changed(RUN, id="f" * 16)))
+                self.assertIn("is set aside as", self.said[-1])
+                aside = [file.read_bytes() for file in path.parent.glob("*.damaged-*-wal")]
+                self.assertEqual(aside, [wal] if has_wal else [])
+
+    def test_the_next_step_finds_the_file_that_is_in_place(self) -> None:
+        """Another process repaired it, or restored a backup, while this run waited."""
+        self.book.begin(RUN)
+        other = Account(str(self.folder / "other"), self.clock)
+        other.begin(RUN)
+        other.add(RUN.id, "task", task_id="t")
+        other.close()
+        for ending in ("-wal", "-shm", ""):
+            os.rename(f"{self.file}{ending}", self.folder / f"old{ending}")
+        os.rename(self.folder / "other" / "account.db", self.file)
+        third = Account(str(self.state), self.clock)
+        self.assertEqual([run.task_id for run in third.runs()], ["t"])
+        self.book.add(
+            RUN.id, "end", state="done"
+        )  # its old connection closes, and leaves the WAL of the new file alone
+        third.add(RUN.id, "file", index=0, path="/o", sha256="0")
+        self.book.close()
+        third.close()
+        (run,) = Account(str(self.state), self.clock).runs()
+        self.assertEqual((run.state, list(run.files)), ("done", [0]))
+
+    def test_a_step_whose_file_is_repaired_under_it_is_repeated(self) -> None:
+        self.book.begin(RUN)
+        moves: list[str] = []
+
+        def work(connection: sqlite3.Connection) -> None:
+            rows.STEPS["task"](connection, RUN.id, task_id=f"t{len(moves)}")
+            if not moves:  # as if another process repaired it between our look and our commit, and read the old state
+                moves.append("")
+                repaired = Account(str(self.folder / "new"), self.clock)
+                repaired.begin(RUN)
+                repaired.close()
+                for ending in ("-wal", "-shm", ""):
+                    os.rename(f"{self.file}{ending}", self.folder / f"old{ending}")
+                os.rename(self.folder / "new" / "account.db", self.file)
+
+        self.book._file.write(work, 1.0)
+        self.assertEqual([run.task_id for run in self.book.runs()], ["t1"])
+
+    @unittest.skipUnless(hasattr(os, "fork"), "POSIX only")
+    def test_a_fork_opens_its_own(self) -> None:
+        self.book.begin(RUN)
+        child = os.fork()
+        if not child:
+            try:
+                self.book.add(RUN.id, "task", task_id="t")
+            finally:
+                os._exit(0)
+        os.waitpid(child, 0)
+        self.assertEqual(self.only().task_id, "t")
+        self.book.add(RUN.id, "end", state="done")
+        self.assertEqual(Account(str(self.state), self.clock).runs()[0].state, "done")
+
 
 class Batches(AccountCase):
     """The account of a batch's folder."""
@@ -555,6 +627,68 @@ class Places(AccountCase):
         self.state.chmod(0o500)
         self.addCleanup(self.state.chmod, 0o700)
         self.refused(self.book)
+
+    @unittest.skipUnless(hasattr(os, "fork"), "POSIX only")
+    def test_a_folder_that_can_only_be_read_still_says_what_is_open(self) -> None:
+        """In a child without the rights of root, which no mode binds."""
+        begin = {
+            "v": 1,
+            "run": RUN.id,
+            "event": "begin",
+            "is_task": True,
+            "at": 1,
+            **dict.fromkeys(journal._TEXTS, "x"),
+        }
+        run = changed(RUN, request="x")
+        for kept, expected in (
+            ("account", "twin"),
+            ("wal", "twin"),
+            ("ledger", "twin"),
+            ("damaged", "Unavailable"),
+            ("", "PermissionError"),
+        ):
+            state = self.folder / f"state-{kept}"
+            state.mkdir()
+            book = Account(str(state), self.clock)
+            if kept in ("account", "wal"):
+                book.begin(run)
+            if kept == "wal":
+                (state / "account.db-shm").unlink()
+            elif kept == "ledger":
+                (state / "ledger-2026-01.jsonl").write_text(json.dumps(begin) + "\n")
+            elif kept == "damaged":
+                (state / "account.db").write_bytes(b"not a database")
+            if kept != "wal":
+                book.close()
+            for path in [self.folder, *state.iterdir(), state] if os.geteuid() == 0 else []:
+                os.chown(path, 65534, -1)
+            state.chmod(0o500)
+            answer, question = os.pipe()
+            child = os.fork()
+            if not child:
+                if os.geteuid() == 0:
+                    os.setuid(65534)
+                try:
+                    said = "twin" if Account(str(state), self.clock).begin(changed(run, id="f" * 16)) else "bought"
+                except Exception as error:
+                    said = type(error).__name__
+                os.write(question, said.encode())
+                os._exit(0)
+            os.waitpid(child, 0)
+            os.close(question)
+            with self.subTest(kept), open(answer, encoding="ascii") as stream:
+                self.assertEqual(stream.read(), expected)
+            state.chmod(0o700)
+
+    def test_without_a_home_nothing_is_made_and_the_reason_is_told(self) -> None:
+        for env in ({}, {"QIANWEN_STATE_DIR": "~/state"}, {"XDG_STATE_HOME": "~/state"}):
+            book = Account(store.folder(env, ""))
+            with self.subTest(**env), self.assertRaisesRegex(OSError, "QIANWEN_STATE_DIR"):
+                book.begin(RUN)
+            self.assertEqual((book.folder, book.runs(), book.trouble), ("", [], ""))
+            self.assertRaisesRegex(OSError, "QIANWEN_STATE_DIR", book.claim, RUN.id)
+        self.assertFalse(os.path.lexists("~"))
+        self.assertEqual(store.folder({"QIANWEN_STATE_DIR": "~/state"}, str(self.home)), str(self.home / "state"))
 
     def test_a_path_that_cannot_be(self) -> None:
         for path in ("a\0b", "x" * 300, "x/" * 5000):

@@ -27,6 +27,7 @@ FILE_NAME = "account.db"
 HOLD_NAME = "account.lock"  # of an account that is not shared
 REPAIRING_NAME = "account.db.repairing"  # a damaged file whose runs are not taken over yet
 MOST_TRIES = 3
+NO_PLACE = "there is no home folder; name a folder in QIANWEN_STATE_DIR"
 READ_SECONDS = 5.0
 
 _DAMAGE = ("not a database", "malformed", "no such table", "no such column")
@@ -92,6 +93,8 @@ class Database:
     def exists(self) -> bool:
         from . import journal
 
+        if not self.folder:
+            return False
         return any(map(os.path.lexists, (self.path, self.repairing))) or bool(journal.paths(self.folder))
 
     def hold(self) -> bool:
@@ -113,6 +116,8 @@ class Database:
         self.close()
 
     def make_folder(self) -> None:
+        if not self.folder:
+            raise OSError(errno.ENOENT, NO_PLACE)
         try:
             safe_open.make_folders(self.folder, 0o700)
         except (ValueError, RecursionError) as error:  # a NUL in the path, or thousands of folders
@@ -155,6 +160,8 @@ class Database:
         """Which file is in place, for this process; () for none. It is never opened but by SQLite, because closing any
         descriptor of a file ends all of a process's POSIX locks on it.
         """
+        if not self.folder:
+            raise OSError(errno.ENOENT, NO_PLACE)
         try:
             found = os.lstat(self.path)
         except FileNotFoundError:

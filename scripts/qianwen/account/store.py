@@ -13,6 +13,7 @@ import time
 
 from ..errors import Unavailable
 from ..files import locks
+from ..plain.paths import under_home
 from ..plain.record import fields_of
 from . import rows
 from .database import Database
@@ -49,14 +50,16 @@ _FREE_IN_SQL = ", ".join(f"'{state}'" for state in (REFUSED, FAILED, CANCELED))
 
 
 def folder(env: Mapping[str, str], home: str) -> str:
-    """Where the account is kept. It need not exist, and nothing is looked for on the disk."""
+    """Where the account is kept, "" for nowhere. It need not exist, and nothing is looked for on the disk."""
     chosen = env.get("QIANWEN_STATE_DIR", "")
     if chosen:
-        return _absolute(chosen)
+        chosen = under_home(chosen, home)
+        return _absolute(chosen) if chosen else ""
     base = env.get("XDG_STATE_HOME", "")
     if not os.path.isabs(base):  # the XDG rule: a relative path is invalid and ignored
         base = env.get("LOCALAPPDATA", "") if os.name == "nt" else ""
-    return os.path.join(base or os.path.join(home, ".local", "state"), APPLICATION)
+    base = base or under_home(os.path.join("~", ".local", "state"), home)
+    return os.path.join(base, APPLICATION) if base else ""
 
 
 def fits(body: Mapping[str, Any]) -> bool:
@@ -249,6 +252,16 @@ class Account:
     def knows(self, task_id: str) -> bool:
         """Whether a run of this machine explains a task."""
         return bool(self._read("WHERE task_id = ? LIMIT 1", task_id))
+
+    def complain(self) -> None:
+        """Raise Unavailable if something could not be read: there may be more than was found."""
+        if self.trouble:
+            raise Unavailable(
+                f"the account could not be read: {self.trouble}",
+                hint="the next purchase sets a damaged account aside and takes over what can be read; else make "
+                f"{self.folder} readable, or name another folder in QIANWEN_STATE_DIR",
+                retryable=False,
+            )
 
     def state(self, run: Purchase) -> str:
         """What has become of a run by now. One that died while it was submitting has an unknown outcome."""

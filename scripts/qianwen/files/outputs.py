@@ -12,6 +12,7 @@ import re
 import unicodedata
 
 from ..errors import OutputError, UsageError
+from ..plain.paths import is_homeless
 from ..plain.record import changed, record
 from . import media, safe_open
 from .safe_open import open_regular, remove
@@ -67,6 +68,8 @@ def plan(output: str, default_folder: str, cwd: str, prompt: str, stamp: str, ov
     stamp: a sortable time such as 20261120-153012.
     """
     wanted = os.path.expanduser(output or default_folder)
+    if is_homeless(wanted):
+        raise UsageError(f"{wanted}: this user has no home folder", hint="give --output an absolute path, or set HOME")
     if not os.path.isabs(wanted) and not os.path.isdir(cwd):
         raise UsageError("the current folder is gone", hint="change to another, or give --output an absolute path")
     place = os.path.join(cwd, wanted)
