@@ -232,10 +232,9 @@ def _show_tasks(run: Run) -> None:
     from .account.purchase import OPEN
 
     run.outcome.tasks = report.recent(run.account, run.environment.now())
-    if run.account.trouble:
-        run.warn(f"part of the account could not be read: {run.account.trouble}")
     if any(row["state"] in OPEN for row in run.outcome.tasks):
         run.outcome.next_flags = ("--resume",)
+    run.account.complain()
 
 
 def _way(run: Run) -> Way:

@@ -47,7 +47,7 @@ class Setting:
 
 
 class Place:
-    """The variables, the current folder and the home folder of a run.
+    """The variables, the current folder and the home folder of a run; home is "" where the user has none.
 
     The `.env` files are read once, when a setting is not in the variables, so that a file that changes during a run
     cannot give two answers.
@@ -107,7 +107,8 @@ class Environment:
 
 def real(script: str) -> Environment:
     """The surroundings of this process. A deleted current folder becomes a path that cannot exist."""
-    home = os.path.expanduser("~")
+    home = os.path.expanduser("~")  # stays "~" for a user without HOME and without an entry in passwd
+    home = home if os.path.isabs(home) else ""
     try:
         cwd = os.getcwd()
     except OSError:

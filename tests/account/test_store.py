@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from qianwen.account import journal, report, store
+from qianwen.account import database, journal, repair, report, rows, store
 from qianwen.account.purchase import Batch, Kept, Purchase
 from qianwen.account.store import Account
 from qianwen.errors import Unavailable
@@ -232,26 +232,27 @@ class Steps(AccountCase):
 
     def test_a_commit_waits_for_the_disk(self) -> None:
         self.book.begin(RUN)
-        database = self.book._opened(1.0)
-        self.assertEqual(database.execute("PRAGMA synchronous").fetchone(), (2,))  # FULL
-        self.assertEqual(database.execute("PRAGMA journal_mode").fetchone(), ("wal",))
-        database.close()
+        for event, fields, expected in (
+            ("task", {"task_id": "t"}, 2),
+            ("deliver", {}, 1),
+            ("end", {"state": "done"}, 2),
+        ):
+            self.book.add(RUN.id, event, **fields)
+            asked = self.book._file.read(lambda database: database.execute("PRAGMA synchronous").fetchone())
+            with self.subTest(event):
+                self.assertEqual(asked, (expected,))  # 2 is FULL, 1 NORMAL
+        mode = self.book._file.read(lambda database: database.execute("PRAGMA journal_mode").fetchone())
+        self.assertEqual(mode, ("wal",))
 
     def test_look_ups_use_indexes(self) -> None:
         """So their cost does not grow with what was bought before."""
         asked: list[str] = []
-        opened = Account._opened
-
-        def traced(book: Account, seconds: float) -> sqlite3.Connection:
-            database = opened(book, seconds)
-            database.set_trace_callback(asked.append)
-            return database
-
         self.book.begin(RUN)
-        with mock.patch.object(Account, "_opened", traced):
-            self.book.begin(changed(RUN, id="e" * 16))
-            self.book.add(RUN.id, "task", task_id="t")
-            self.book.find("t"), self.book.find("other"), self.book.get("x"), self.book.twin(RUN), self.book.open_runs()
+        self.book._file.read(lambda database: database.set_trace_callback(asked.append))
+        self.book.begin(changed(RUN, id="e" * 16))
+        self.book.add(RUN.id, "task", task_id="t")
+        self.book.find("t"), self.book.find("other"), self.book.get("x"), self.book.twin(RUN), self.book.open_runs()
+        self.book.made(RUN.request, True), list(self.book.undelivered()), list(self.book.states())
         connection = sqlite3.connect(self.file)
         queries = [query for query in asked if query.startswith(("SELECT", "UPDATE"))]
         self.assertGreater(len(queries), 6)
@@ -325,7 +326,7 @@ class Interrupted(AccountCase):
         self.book.begin(changed(RUN, id="e" * 16, request="other"))
         holder = self.started(
             WRITER
-            + "database = account._opened(5.0)\ndatabase.execute('BEGIN IMMEDIATE')\nprint('holds', flush=True)\nsys.stdin.read()\n"
+            + "account.open_runs()\naccount._file._kept.execute('BEGIN IMMEDIATE')\nprint('holds', flush=True)\nsys.stdin.read()\n"
         )
         assert holder.stdin and holder.stdout
         holder.stdin.write("\n")
@@ -370,6 +371,7 @@ class Damage(AccountCase):
                 aside = [path for path in self.state.iterdir() if ".damaged-" in path.name]
                 self.assertIn(content, [path.read_bytes() for path in aside])
                 self.assertIn("is set aside as", self.said[-1])
+                self.book.close()
                 self.file.unlink()
 
     def test_what_can_be_read_is_taken_over(self) -> None:
@@ -395,12 +397,14 @@ class Damage(AccountCase):
     def test_a_file_of_a_newer_version_is_left_alone(self) -> None:
         self.fill(1)
         connection = sqlite3.connect(self.file)
-        connection.execute(f"PRAGMA user_version = {store.VERSION + 1}")
+        connection.execute(f"PRAGMA user_version = {rows.VERSION + 1}")
         connection.close()
+        self.book.add(f"{0:016x}", "task", task_id="t")  # what is paid for already goes on
+        book = Account(str(self.state), self.clock)
         with self.assertRaisesRegex(Unavailable, "newer version"):
-            self.book.begin(changed(RUN, id="f" * 16))
-        self.assertEqual(self.book.runs(), [])
-        self.assertIn("newer version", self.book.trouble)
+            book.begin(changed(RUN, id="f" * 16))
+        self.assertEqual(book.runs(), [])
+        self.assertIn("newer version", book.trouble)
 
     def test_a_repair_that_was_killed_is_finished_by_the_next_process(self) -> None:
         self.fill(3)
@@ -409,25 +413,25 @@ class Damage(AccountCase):
                 with self.subTest((ending, is_recreated)):
                     book = Account(str(self.state / f"{ending}{is_recreated}"), self.clock, self.said.append)
                     book.begin(RUN)
-                    path = Path(book.folder) / store.FILE_NAME
-                    path.rename(Path(book.folder) / store.REPAIRING_NAME)
+                    path = Path(book.folder) / database.FILE_NAME
+                    path.rename(Path(book.folder) / database.REPAIRING_NAME)
                     for moved in ("-wal", "-shm")[: ("", "-wal", "-shm").index(ending)]:
                         if Path(f"{path}{moved}").exists():
-                            Path(f"{path}{moved}").rename(f"{Path(book.folder) / store.REPAIRING_NAME}{moved}")
+                            Path(f"{path}{moved}").rename(f"{Path(book.folder) / database.REPAIRING_NAME}{moved}")
                     if is_recreated:
                         path.touch()
                     twin = book.begin(changed(RUN, id="f" * 16))
                     self.assertEqual(twin and twin.id, RUN.id)
                     self.assertIn("1 runs were taken over", self.said[-1])
-                    self.assertFalse((Path(book.folder) / store.REPAIRING_NAME).exists())
+                    self.assertFalse((Path(book.folder) / database.REPAIRING_NAME).exists())
 
     def test_nothing_is_bought_while_another_process_repairs(self) -> None:
         self.fill(1)
-        self.file.rename(self.state / store.REPAIRING_NAME)
-        lock = locks.take(str(self.state / store.REPAIR_NAME))
+        self.file.rename(self.state / database.REPAIRING_NAME)
+        lock = locks.take(str(self.state / repair.LOCK_NAME))
         assert lock
         self.addCleanup(lock.release)
-        with mock.patch.object(store, "BEGIN_SECONDS", 0.1), self.assertRaisesRegex(Unavailable, "repairs it"):
+        with mock.patch.object(repair, "SECONDS", 0.1), self.assertRaisesRegex(Unavailable, "repairs it"):
             self.book.begin(RUN)
 
     def test_a_run_survives_the_loss_of_its_files_and_its_odd_neighbours(self) -> None:
@@ -442,7 +446,7 @@ class Damage(AccountCase):
                 book = Account(str(self.state / str(place)), self.clock, self.said.append)
                 for run in range(3):
                     book.begin(changed(RUN, id=f"{run:016x}", request=str(run)))
-                connection = sqlite3.connect(os.path.join(book.folder, store.FILE_NAME))
+                connection = sqlite3.connect(os.path.join(book.folder, database.FILE_NAME))
                 connection.execute(damage)
                 connection.commit()
                 connection.close()
@@ -455,7 +459,7 @@ class Damage(AccountCase):
         self.book.begin(RUN)
         begin = {"run": RUN.id, "event": "begin", "is_task": True, "at": 1, **dict.fromkeys(journal._TEXTS, "x")}
         (self.state / "ledger-2026-01.jsonl").write_text(json.dumps(begin) + "\n")
-        self.file.rename(self.state / store.REPAIRING_NAME)
+        self.file.rename(self.state / database.REPAIRING_NAME)
         twin = self.book.begin(changed(RUN, id="f" * 16))
         self.assertEqual(twin and (twin.id, twin.model), (RUN.id, RUN.model))
 
@@ -465,6 +469,78 @@ class Damage(AccountCase):
             path.unlink()
         with self.assertRaisesRegex(OSError, "removed"):
             self.book.add(RUN.id, "task", task_id="t")
+
+    def test_an_empty_file_is_a_loss_and_no_new_account(self) -> None:
+        for has_wal in (False, True):
+            with self.subTest(has_wal=has_wal):
+                book = Account(str(self.state / str(has_wal)), self.clock, self.said.append)
+                book.begin(RUN)
+                path = Path(book.folder) / database.FILE_NAME
+                wal = Path(f"{path}-wal").read_bytes()
+                if not has_wal:
+                    book.close()
+                path.write_bytes(b"")
+                fresh = Account(book.folder, self.clock, self.said.append)
+                self.assertEqual(fresh.open_runs(), [])
+                with self.assertRaisesRegex(Unavailable, "it is empty"):
+                    fresh.complain()
+                self.assertIsNone(fresh.begin(changed(RUN, id="f" * 16)))
+                self.assertIn("is set aside as", self.said[-1])
+                aside = [file.read_bytes() for file in path.parent.glob("*.damaged-*-wal")]
+                self.assertEqual(aside, [wal] if has_wal else [])
+
+    def test_the_next_step_finds_the_file_that_is_in_place(self) -> None:
+        """Another process repaired it, or restored a backup, while this run waited."""
+        self.book.begin(RUN)
+        other = Account(str(self.folder / "other"), self.clock)
+        other.begin(RUN)
+        other.add(RUN.id, "task", task_id="t")
+        other.close()
+        for ending in ("-wal", "-shm", ""):
+            os.rename(f"{self.file}{ending}", self.folder / f"old{ending}")
+        os.rename(self.folder / "other" / "account.db", self.file)
+        third = Account(str(self.state), self.clock)
+        self.assertEqual([run.task_id for run in third.runs()], ["t"])
+        self.book.add(
+            RUN.id, "end", state="done"
+        )  # its old connection closes, and leaves the WAL of the new file alone
+        third.add(RUN.id, "file", index=0, path="/o", sha256="0")
+        self.book.close()
+        third.close()
+        (run,) = Account(str(self.state), self.clock).runs()
+        self.assertEqual((run.state, list(run.files)), ("done", [0]))
+
+    def test_a_step_whose_file_is_repaired_under_it_is_repeated(self) -> None:
+        self.book.begin(RUN)
+        moves: list[str] = []
+
+        def work(connection: sqlite3.Connection) -> None:
+            rows.STEPS["task"](connection, RUN.id, task_id=f"t{len(moves)}")
+            if not moves:  # as if another process repaired it between our look and our commit, and read the old state
+                moves.append("")
+                repaired = Account(str(self.folder / "new"), self.clock)
+                repaired.begin(RUN)
+                repaired.close()
+                for ending in ("-wal", "-shm", ""):
+                    os.rename(f"{self.file}{ending}", self.folder / f"old{ending}")
+                os.rename(self.folder / "new" / "account.db", self.file)
+
+        self.book._file.write(work, 1.0)
+        self.assertEqual([run.task_id for run in self.book.runs()], ["t1"])
+
+    @unittest.skipUnless(hasattr(os, "fork"), "POSIX only")
+    def test_a_fork_opens_its_own(self) -> None:
+        self.book.begin(RUN)
+        child = os.fork()
+        if not child:
+            try:
+                self.book.add(RUN.id, "task", task_id="t")
+            finally:
+                os._exit(0)
+        os.waitpid(child, 0)
+        self.assertEqual(self.only().task_id, "t")
+        self.book.add(RUN.id, "end", state="done")
+        self.assertEqual(Account(str(self.state), self.clock).runs()[0].state, "done")
 
 
 class Batches(AccountCase):
@@ -551,6 +627,68 @@ class Places(AccountCase):
         self.state.chmod(0o500)
         self.addCleanup(self.state.chmod, 0o700)
         self.refused(self.book)
+
+    @unittest.skipUnless(hasattr(os, "fork"), "POSIX only")
+    def test_a_folder_that_can_only_be_read_still_says_what_is_open(self) -> None:
+        """In a child without the rights of root, which no mode binds."""
+        begin = {
+            "v": 1,
+            "run": RUN.id,
+            "event": "begin",
+            "is_task": True,
+            "at": 1,
+            **dict.fromkeys(journal._TEXTS, "x"),
+        }
+        run = changed(RUN, request="x")
+        for kept, expected in (
+            ("account", "twin"),
+            ("wal", "twin"),
+            ("ledger", "twin"),
+            ("damaged", "Unavailable"),
+            ("", "PermissionError"),
+        ):
+            state = self.folder / f"state-{kept}"
+            state.mkdir()
+            book = Account(str(state), self.clock)
+            if kept in ("account", "wal"):
+                book.begin(run)
+            if kept == "wal":
+                (state / "account.db-shm").unlink()
+            elif kept == "ledger":
+                (state / "ledger-2026-01.jsonl").write_text(json.dumps(begin) + "\n")
+            elif kept == "damaged":
+                (state / "account.db").write_bytes(b"not a database")
+            if kept != "wal":
+                book.close()
+            for path in [self.folder, *state.iterdir(), state] if os.geteuid() == 0 else []:
+                os.chown(path, 65534, -1)
+            state.chmod(0o500)
+            answer, question = os.pipe()
+            child = os.fork()
+            if not child:
+                if os.geteuid() == 0:
+                    os.setuid(65534)
+                try:
+                    said = "twin" if Account(str(state), self.clock).begin(changed(run, id="f" * 16)) else "bought"
+                except Exception as error:
+                    said = type(error).__name__
+                os.write(question, said.encode())
+                os._exit(0)
+            os.waitpid(child, 0)
+            os.close(question)
+            with self.subTest(kept), open(answer, encoding="ascii") as stream:
+                self.assertEqual(stream.read(), expected)
+            state.chmod(0o700)
+
+    def test_without_a_home_nothing_is_made_and_the_reason_is_told(self) -> None:
+        for env in ({}, {"QIANWEN_STATE_DIR": "~/state"}, {"XDG_STATE_HOME": "~/state"}):
+            book = Account(store.folder(env, ""))
+            with self.subTest(**env), self.assertRaisesRegex(OSError, "QIANWEN_STATE_DIR"):
+                book.begin(RUN)
+            self.assertEqual((book.folder, book.runs(), book.trouble), ("", [], ""))
+            self.assertRaisesRegex(OSError, "QIANWEN_STATE_DIR", book.claim, RUN.id)
+        self.assertFalse(os.path.lexists("~"))
+        self.assertEqual(store.folder({"QIANWEN_STATE_DIR": "~/state"}, str(self.home)), str(self.home / "state"))
 
     def test_a_path_that_cannot_be(self) -> None:
         for path in ("a\0b", "x" * 300, "x/" * 5000):

@@ -624,7 +624,7 @@ class Mended(ResumeCase):
         Path(self.ledger.folder, "account.db").mkdir(parents=True)
         for argv in (["--tasks"], ["--resume"]):
             with self.subTest(argv):
-                self.assertIn("could not be read", self.json(*argv)["warnings"][0])
+                self.assertIn("could not be read", self.json(*argv, code=5)["error"]["message"])
 
     def test_a_reply_that_a_killed_process_did_not_save(self) -> None:
         with self.standin():

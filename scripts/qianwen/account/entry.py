@@ -260,5 +260,6 @@ class Entry:
                 return write(account)
             except OSError as error:
                 self._account = None
-                self.warn(f"this machine cannot remember the run: {account.folder}: {error.strerror or error}")
+                where = f"{account.folder}: " if account.folder else ""
+                self.warn(f"this machine cannot remember the run: {where}{error.strerror or error}")
         return None

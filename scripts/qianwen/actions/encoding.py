@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 from ..checks import sources
 from ..checks.validate import bill
 from ..errors import UsageError
 from ..models import wire
 from ..models.catalog import Catalog
-from ..plain.redact import HIDDEN
+from ..plain.redact import HIDDEN, each_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -90,6 +92,14 @@ def fingerprint(checked: Checked, base: str) -> str:
     here = base.replace("://localhost", "://127.0.0.1", 1)
     text = json.dumps([here, checked.id, wish], sort_keys=True)
     return hashlib.sha256(text.encode("ascii")).hexdigest()
+
+
+def kept(checked: Checked) -> JSON:
+    """The request as the account keeps it and --file takes it: absolute paths, data: URLs without their bytes."""
+    paths = {place: source.path for place, source in checked.sources.items() if source.scheme == "file"}
+    whole = {"model": checked.id, **sources.replaced(checked.values, paths)}
+    without_bytes: Any = each_text(whole, lambda text: re.sub(r"(?is)\A(data:[^,]*,).*", r"\1", text))
+    return dict(without_bytes)
 
 
 def with_words_for_files(

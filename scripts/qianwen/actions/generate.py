@@ -96,7 +96,7 @@ def _plan(run: Run, way: Way, checked: Checked, base: str) -> tuple[Purchase, Ta
 
     from ..account.purchase import Purchase
     from ..files import outputs
-    from .encoding import fingerprint
+    from .encoding import fingerprint, kept
 
     ask = run.ask
     target = changed(run.target(str(checked.values.get("prompt") or checked.mode.name)), run=os.urandom(8).hex())
@@ -120,7 +120,8 @@ def _plan(run: Run, way: Way, checked: Checked, base: str) -> tuple[Purchase, Ta
         suffix=target.suffix,
         at=run.environment.now(),
         patience=checked.mode.patience,
-        units=checked.units or 0,
+        asked=kept(checked) if run.environment.env.get("QIANWEN_KEEP_REQUESTS") != "0" else {},
+        units=float(checked.units or 0),
     )
     return purchase, target
 

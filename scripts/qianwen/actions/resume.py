@@ -54,8 +54,6 @@ def resume(run: Run) -> Outcome:
             each.known = account.get(each.known.id) or each.known
         run.outcome.parts = [each.part() for each in recoveries]
         run.outcome.next_flags = _next_flags(run, recoveries)
-        if account.trouble:
-            run.warn(f"part of the account could not be read: {account.trouble}")
     run.progress.say(f"{len(recoveries)} open, {sum(not each.error for each in recoveries)} of them finished")
     unfinished = [each for each in recoveries if each.error and each.is_promising]
     if unfinished:
@@ -64,6 +62,7 @@ def resume(run: Run) -> Outcome:
         decisive.error.retryable = is_retryable(decisive.error, decisive.run.outcome)
         decisive.error.billed = billed(decisive.error, decisive.run.outcome)
         raise decisive.error
+    account.complain()
     return run.outcome
 
 

@@ -62,7 +62,9 @@ class Run:
         self._scratch: TemporaryDirectory[str] | None = None
 
     def close(self) -> None:
-        """Delete the temporary account of a replay."""
+        """Close the account, and delete the temporary one of a replay."""
+        if self._account:
+            self._account.close()
         if self._scratch:
             self._scratch.cleanup()
 

@@ -15,6 +15,7 @@ from ..errors import AuthError, OutputError, QianwenError, Refused, Unavailable,
 from ..files.media import SUFFIXES
 from ..http import messages
 from ..http.messages import Fault, Request
+from ..plain.paths import under_home
 from ..plain.record import record
 from ..plain.strict_json import load_object
 from ..service import answers, requests
@@ -78,8 +79,8 @@ ROWS = (
 
 def port_file(env: Mapping[str, str], home: str) -> str:
     """The file with the service's port: in the folder that a variable names, else in ~/.desirecore."""
-    root = next((env[name] for name in ROOT_NAMES if env.get(name)), "") or os.path.join(home, ".desirecore")
-    return os.path.join(os.path.expanduser(root), PORT_FILE)
+    root = next((env[name] for name in ROOT_NAMES if env.get(name)), "") or os.path.join("~", ".desirecore")
+    return os.path.join(under_home(root, home) or os.sep, PORT_FILE)
 
 
 def port(env: Mapping[str, str], home: str) -> int:

@@ -12,6 +12,7 @@ import re
 import unicodedata
 
 from ..errors import OutputError, UsageError
+from ..plain.paths import is_homeless
 from ..plain.record import changed, record
 from . import media, safe_open
 from .safe_open import open_regular, remove
@@ -67,6 +68,8 @@ def plan(output: str, default_folder: str, cwd: str, prompt: str, stamp: str, ov
     stamp: a sortable time such as 20261120-153012.
     """
     wanted = os.path.expanduser(output or default_folder)
+    if is_homeless(wanted):
+        raise UsageError(f"{wanted}: this user has no home folder", hint="give --output an absolute path, or set HOME")
     if not os.path.isabs(wanted) and not os.path.isdir(cwd):
         raise UsageError("the current folder is gone", hint="change to another, or give --output an absolute path")
     place = os.path.join(cwd, wanted)
@@ -82,7 +85,7 @@ def prepare(target: Target) -> Target:
     Raises UsageError.
     """
     try:
-        os.makedirs(target.folder, exist_ok=True)
+        safe_open.make_folders(target.folder)
         _try_out(target.folder, f"{target.stem}_00-000{target.suffix or '.jpeg'}")
     except (OSError, ValueError, RecursionError) as error:
         reason = getattr(error, "strerror", None) or str(error)
@@ -184,6 +187,7 @@ class Draft(safe_open.Draft):
             if companion and os.path.lexists(os.path.splitext(path)[0] + companion):
                 continue
             if self._take_if_free(path):
+                safe_open.sync(self.target.folder)
                 if path != wanted:
                     warn(f"{wanted} already exists; saved as {os.path.basename(path)}")
                 return path

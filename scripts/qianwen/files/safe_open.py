@@ -48,6 +48,7 @@ class Draft:
         """Move this file to `path` atomically, replacing any file there."""
         self.finish()
         os.replace(self.path, path)
+        sync(os.path.dirname(path) or os.curdir)
 
     def discard(self) -> None:
         """Remove the temporary name; a file that was published keeps its own."""
@@ -66,6 +67,35 @@ def write_whole(path: str, data: bytes, mode: int = 0o600) -> None:
     with Draft(os.path.dirname(path), mode=mode) as draft:
         draft.stream.write(data)
         draft.replace(path)
+
+
+def sync(path: str) -> None:
+    """Put a file, or the names in a folder, on the disk. Raises OSError; for a folder only if the disk is broken.
+
+    Not every system can open a folder, not every network share can sync one, and a user may lack the right to read it.
+    """
+    is_folder = os.path.isdir(path)
+    try:
+        descriptor = os.open(path, os.O_RDONLY if is_folder else os.O_RDWR)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        if not is_folder or error.errno == errno.EIO:
+            raise
+
+
+def make_folders(path: str, mode: int = 0o777) -> None:
+    """Make a folder and those above it, and put their names on the disk. Raises OSError, ValueError, RecursionError."""
+    missing = []
+    above = path
+    while not os.path.isdir(above) and os.path.dirname(above) != above:
+        missing.append(above)
+        above = os.path.dirname(above)
+    os.makedirs(path, mode, exist_ok=True)
+    for made in missing:
+        sync(os.path.dirname(made))
 
 
 def remove(path: str) -> None:

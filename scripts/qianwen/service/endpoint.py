@@ -13,6 +13,7 @@ import re
 from .. import regions
 from ..environment import BASE_NAMES, REGION_NAMES, WORKSPACE_NAMES, Place, Setting, lookup, lookup_all, text_of
 from ..errors import AuthError, UsageError
+from ..plain.paths import under_home
 from ..plain.record import record
 from ..plain.redact import KEY_NAMES
 from ..plain.spelling import nearest
@@ -248,12 +249,12 @@ _BASE_HINT = (
 
 def _keys_of_other_tools(place: Place) -> Iterator[Setting]:
     path = os.path.join(place.home, ".alibabacloud", "credentials")
-    value = _from_credentials(path, place.env)
+    value = _from_credentials(path, place.env) if place.home else ""
     if value:
         yield Setting(value, path, trusted=True)
-    named = place.env.get("DASHSCOPE_API_KEY_FILE_PATH", "")
-    path = os.path.expanduser(named) if named else os.path.join(place.home, ".dashscope", "api_key")
-    value = text_of(path).strip()
+    named = place.env.get("DASHSCOPE_API_KEY_FILE_PATH", "") or os.path.join("~", ".dashscope", "api_key")
+    path = under_home(named, place.home)
+    value = text_of(path).strip()  # "" for ""
     if value:
         yield Setting(value, path, trusted=True)
 

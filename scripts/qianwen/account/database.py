@@ -1,0 +1,241 @@
+"""The account's file and this run's connection to it, which is in no transaction while the run waits.
+
+A commit is on the disk before `write` returns. The file in place is always whole: `repair` makes a new one, and a
+successor for a damaged one, beside it. Before and after each transaction we look whether it is still the same file.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import sqlite3
+import stat
+from threading import RLock
+from urllib.parse import quote
+
+from ..files import locks, safe_open
+from . import rows
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from sqlite3 import Connection
+    from typing import Callable, TypeVar
+
+    T = TypeVar("T")
+
+FILE_NAME = "account.db"
+HOLD_NAME = "account.lock"  # of an account that is not shared
+REPAIRING_NAME = "account.db.repairing"  # a damaged file whose runs are not taken over yet
+MOST_TRIES = 3
+NO_PLACE = "there is no home folder; name a folder in QIANWEN_STATE_DIR"
+READ_SECONDS = 5.0
+
+_DAMAGE = ("not a database", "malformed", "no such table", "no such column")
+_BUSY = ("locked", "busy", "locking protocol", "is full", "disk I/O")
+_OF_OUR_PARENT: list[Connection] = []  # never closed: that would end the locks of the process that we were forked from
+
+
+class Database:
+    """Use it from any thread. Every method raises OSError when the disk does, sqlite3.DatabaseError for damage.
+
+    shared: False for one process at a time, with a rollback journal instead of a WAL.
+    """
+
+    def __init__(self, folder: str, warn: Callable[[str], None], shared: bool) -> None:
+        self.folder = folder
+        self.path = os.path.join(folder, FILE_NAME)
+        self.repairing = os.path.join(folder, REPAIRING_NAME)
+        self.shared = shared
+        self.warn = warn
+        self._mutex = RLock()
+        self._hold: locks.Lock | None = None
+        self._kept: Connection | None = None
+        self._kept_for: tuple[int, ...] = ()
+
+    def write(self, work: Callable[[Connection], T], seconds: float, lasting: bool = True) -> T:
+        """Do some work in a transaction that no other one overlaps; where it fails, nothing of it is on the disk.
+
+        seconds: to wait for another process.
+        lasting: False for what a power cut may undo.
+        Raises TimeoutError where another process may be writing.
+        """
+        with self._mutex:
+            for _ in range(MOST_TRIES):
+                try:
+                    database = self._ready(seconds)
+                    database.execute(f"PRAGMA synchronous = {'FULL' if lasting else 'NORMAL'}")
+                    database.execute("BEGIN IMMEDIATE")
+                    done = work(database)
+                    database.execute("COMMIT")
+                    if self._mark() == self._kept_for:
+                        return done  # else a repair may have read the file before our commit
+                except sqlite3.Error as error:
+                    self._drop()
+                    if not is_damage(error):
+                        raise _os_error(error) from error
+                    self._put_right(error)
+                except BaseException:
+                    self._drop()
+                    raise
+        raise TimeoutError(errno.ETIMEDOUT, "another process repairs it")
+
+    def read(self, ask: Callable[[Connection], T]) -> T:
+        """What a question finds. In a folder that cannot be written, the file is read as it is."""
+        with self._mutex:
+            try:
+                return ask(self._ready(READ_SECONDS))
+            except (OSError, sqlite3.Error):
+                self._drop()
+                if os.access(self.folder, os.W_OK):
+                    raise
+                return self._without_writing(ask)
+
+    def exists(self) -> bool:
+        from . import journal
+
+        if not self.folder:
+            return False
+        return any(map(os.path.lexists, (self.path, self.repairing))) or bool(journal.paths(self.folder))
+
+    def hold(self) -> bool:
+        """Keep other processes out until `close`; False if one is inside."""
+        if self._hold is None:
+            self.make_folder()
+            self._hold = locks.take(os.path.join(self.folder, HOLD_NAME), lasting=True)
+        return self._hold is not None
+
+    def close(self) -> None:
+        """Leave the file complete, without a WAL beside it. It can be used again."""
+        with self._mutex:
+            self._drop()
+            if self._hold:
+                self._hold.release()
+                self._hold = None
+
+    def __del__(self) -> None:
+        self.close()
+
+    def make_folder(self) -> None:
+        if not self.folder:
+            raise OSError(errno.ENOENT, NO_PLACE)
+        try:
+            safe_open.make_folders(self.folder, 0o700)
+        except (ValueError, RecursionError) as error:  # a NUL in the path, or thousands of folders
+            raise OSError(errno.EINVAL, f"the path cannot be used: {error}") from error
+
+    # The connection -----------------------------------------------------------------------------------------
+
+    def _ready(self, seconds: float) -> Connection:
+        """The kept connection if it is to the file that is in place now, else a new one."""
+        mark = self._mark()
+        if self._kept and self._kept_for != mark:
+            self._drop()
+        if self._kept is None:
+            if not self.shared and not self.hold():
+                raise TimeoutError(errno.ETIMEDOUT, "another process works in this folder")
+            if not mark:
+                self._put_right(None)
+            self._kept, self._kept_for = self._opened(seconds)
+        self._kept.execute(f"PRAGMA busy_timeout = {int(seconds * 1000)}")
+        return self._kept
+
+    def _opened(self, seconds: float) -> tuple[Connection, tuple[int, ...]]:
+        for _ in range(MOST_TRIES):
+            mark = self._mark()
+            database = connect(self.path, "rw", seconds)
+            try:
+                check(database)
+                if not self.shared:
+                    database.execute("PRAGMA locking_mode = EXCLUSIVE")
+                    database.execute("PRAGMA journal_mode = TRUNCATE")
+            except BaseException:
+                database.close()
+                raise
+            if mark == self._mark():
+                return database, mark
+            database.close()  # which removes no WAL of another file: SQLite looks whether its own was moved
+        raise TimeoutError(errno.ETIMEDOUT, "another process repairs it")
+
+    def _mark(self) -> tuple[int, ...]:
+        """Which file is in place, for this process; () for none. It is never opened but by SQLite, because closing any
+        descriptor of a file ends all of a process's POSIX locks on it.
+        """
+        if not self.folder:
+            raise OSError(errno.ENOENT, NO_PLACE)
+        try:
+            found = os.lstat(self.path)
+        except FileNotFoundError:
+            return ()
+        except ValueError as error:
+            raise OSError(errno.EINVAL, f"the path cannot be used: {error}") from error
+        if not stat.S_ISREG(found.st_mode):
+            raise OSError(errno.EINVAL, "it is not a regular file")
+        if not found.st_size:  # we never make one, and SQLite would take it for a new one and remove the WAL beside it
+            raise sqlite3.DatabaseError("malformed: it is empty")
+        return (os.getpid(), found.st_dev, found.st_ino)
+
+    def _drop(self) -> None:
+        """Close the connection, which rolls back what was not committed."""
+        kept, self._kept = self._kept, None
+        if kept and self._kept_for[0] != os.getpid():
+            _OF_OUR_PARENT.append(kept)
+        elif kept:
+            kept.close()
+
+    def _put_right(self, damage: Exception | None) -> None:
+        from . import repair
+
+        self.make_folder()
+        try:
+            repair.put_right(self, damage)
+        except sqlite3.Error as error:
+            raise _os_error(error) from error
+
+    def _without_writing(self, ask: Callable[[Connection], T]) -> T:
+        """What the file says, or else the ledgers of version 1.0, where neither a lock nor a WAL can be made."""
+        from . import repair
+
+        if os.path.lexists(self.path):
+            has_wal = os.path.exists(f"{self.path}-wal") and os.path.getsize(f"{self.path}-wal") > 0
+            database = connect(self.path, "ro" if has_wal else "ro&immutable=1", READ_SECONDS)
+        elif os.path.lexists(self.repairing):
+            raise OSError(errno.EROFS, "its repair is not finished")
+        else:
+            database = sqlite3.connect(":memory:", isolation_level=None)
+            database.text_factory = rows.text
+            repair.fill(database, self.folder)
+        try:
+            check(database)
+            return ask(database)
+        finally:
+            database.close()
+
+
+def connect(path: str, mode: str, seconds: float) -> Connection:
+    """mode: ro, rw or rwc, with further parameters of SQLite's URI."""
+    plain = path.replace("\\", "/") if os.name == "nt" else path
+    address = f"file:{'/' if os.name == 'nt' else ''}{quote(os.fsencode(plain))}?mode={mode}"
+    database = sqlite3.connect(address, seconds, isolation_level=None, check_same_thread=False, uri=True)
+    database.text_factory = rows.text
+    return database
+
+
+def check(database: Connection) -> None:
+    """Raises sqlite3.DatabaseError for a file that is no account, OSError for one of a newer version."""
+    (version,) = database.execute("PRAGMA user_version").fetchone()
+    if version > rows.VERSION:
+        raise OSError(errno.EPROTO, f"it was written by a newer version of this program ({version})")
+    if version == 0:
+        raise sqlite3.DatabaseError("malformed: it has no version")
+
+
+def is_damage(error: Exception) -> bool:
+    return any(words in str(error) for words in _DAMAGE)
+
+
+def _os_error(error: Exception) -> OSError:
+    """TimeoutError where another process may be writing, which nobody can know on a disk without working locks."""
+    words = str(error)
+    if any(trouble in words for trouble in _BUSY):
+        return TimeoutError(errno.ETIMEDOUT, words)
+    return OSError(errno.EIO, words)

@@ -1,0 +1,146 @@
+"""Make the account's file; give a damaged one another name, and take over what can be read of it.
+
+The new file is complete before it gets its name, so that a process that is killed at any step leaves an account, or
+the damaged file under the name that the next process looks for.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import sqlite3
+
+from ..files import locks, safe_open
+from . import journal, rows
+from .database import REPAIRING_NAME, check, connect, is_damage
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from sqlite3 import Connection
+    from typing import Iterable
+
+    from .database import Database
+    from .purchase import Purchase
+
+LOCK_NAME = "repair.lock"
+NEW_NAME = "account.db.new"
+SECONDS = 5.0  # to wait for another process that repairs
+SMALLEST_ROW = 64  # bytes: a damaged file may claim any number of runs
+BESIDE = ("-wal", "-shm", "-journal")
+
+
+def put_right(file: Database, damage: Exception | None) -> None:
+    """Leave a whole file in place. Raises OSError; TimeoutError while another process is at it; sqlite3.Error."""
+    path = os.path.join(file.folder, LOCK_NAME)
+    lock = locks.take(path, lasting=True) or locks.wait_for(path, SECONDS)
+    if lock is None:
+        raise TimeoutError(errno.ETIMEDOUT, "another process repairs it")
+    try:
+        if os.path.lexists(file.path) and _is_damaged(file.path):
+            _move(file.path, file.repairing, [""])
+        if not os.path.lexists(file.path):
+            _move(file.path, file.repairing, BESIDE)
+            taken = _make(file)
+        elif not os.path.lexists(file.repairing):
+            return  # another process has done it meanwhile
+        else:
+            taken = 0
+        if os.path.lexists(file.repairing):
+            aside = _aside(file.path)
+            _move(file.repairing, aside, (*BESIDE, ""))  # the file itself last: until then the repair is not over
+            words = f" ({damage})" if damage else ""
+            file.warn(f"the account was damaged{words} and is set aside as {aside}; {taken} runs were taken over")
+    finally:
+        lock.release()
+
+
+def _move(old: str, new: str, endings: Iterable[str]) -> None:
+    for ending in endings:
+        if os.path.lexists(old + ending):
+            is_free = not os.path.lexists(new + ending)
+            os.rename(old + ending, new + ending if is_free else f"{_aside(old)}{ending}")
+
+
+def _aside(path: str) -> str:
+    return f"{path}.damaged-{os.urandom(4).hex()}"
+
+
+def _make(file: Database) -> int:
+    """Put a new file in place, with every run that can still be read; answers how many were rescued."""
+    new = os.path.join(file.folder, NEW_NAME)
+    for ending in ("", *BESIDE):
+        if os.path.lexists(new + ending):
+            os.unlink(new + ending)
+    os.close(os.open(new, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    database = connect(new, "rw", SECONDS)
+    try:
+        database.execute("PRAGMA journal_mode = MEMORY")
+        database.execute("PRAGMA synchronous = OFF")  # the whole file goes to the disk at once, before it gets its name
+        rescued = fill(database, file.folder)
+        if file.shared:
+            database.execute("PRAGMA journal_mode = WAL")
+    finally:
+        database.close()
+    safe_open.sync(new)
+    os.rename(new, file.path)
+    safe_open.sync(file.folder)
+    return rescued
+
+
+def fill(database: Connection, folder: str) -> int:
+    """Make the tables and take in what a damaged file and version 1.0 left; the former is newer."""
+    database.execute("BEGIN IMMEDIATE")
+    for statement in rows.SCHEMA.split(";\n"):
+        database.execute(statement)
+    rescued, batches = _rescued(os.path.join(folder, REPAIRING_NAME))
+    for run in [*{run.id: run for run in [*journal.runs(folder), *rescued]}.values()]:
+        rows.insert(database, run)
+    for batch in batches:
+        rows.execute(database, "INSERT OR REPLACE INTO batches VALUES (?, ?, ?, ?, ?)", batch)
+    database.execute("COMMIT")
+    return len(rescued)
+
+
+def _is_damaged(path: str) -> bool:
+    if not os.path.getsize(path):
+        return True  # see Database
+    database = connect(path, "rw", SECONDS)
+    try:
+        check(database)
+        if database.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
+            return True
+        database.execute("SELECT count(*) FROM offers, batches").fetchone()
+        rows.select(database, "")
+        return False
+    except sqlite3.DatabaseError as error:
+        if not is_damage(error):
+            raise
+        return True
+    finally:
+        database.close()
+
+
+def _rescued(path: str) -> tuple[list[Purchase], list[tuple[object, ...]]]:
+    """The runs that can still be read out of a damaged file, one by one, and the batches."""
+    runs: list[Purchase] = []
+    batches: list[tuple[object, ...]] = []
+    if not os.path.exists(path) or not os.path.getsize(path):
+        return runs, batches
+    database = connect(path, "ro", SECONDS)
+    try:
+        (last,) = database.execute("SELECT seq FROM sqlite_sequence WHERE name = 'runs'").fetchone()
+        for number in range(1, min(last, _size(path) // SMALLEST_ROW) + 1):
+            try:
+                runs += rows.select(database, f"WHERE number = {number}", lenient=True)
+            except sqlite3.Error:
+                continue
+        batches = database.execute("SELECT folder, program, command, at, is_over FROM batches").fetchall()
+    except (sqlite3.Error, TypeError, OSError):
+        pass
+    finally:
+        database.close()
+    return runs, batches
+
+
+def _size(path: str) -> int:
+    return sum(os.path.getsize(path + ending) for ending in ("", "-wal") if os.path.exists(path + ending))
