@@ -114,7 +114,7 @@ class _Batch:
 
     def survey(self) -> Plan:
         """Check every row. Raises InvalidRequest with the first problems, and UsageError for a file without rows."""
-        run, found = self.run, self.plan
+        run, found, total = self.run, self.plan, 0
         self.folder.read()
         ids: set[int] = set()
         checker = Checker(run, self.files)
@@ -141,14 +141,16 @@ class _Batch:
             if problems and not state:  # a finished row may have lost its files
                 found.refuse(row, tuple(problems))
                 continue
-            self._surveyed.add(states.number_of(row.name))
+            total += 1
+            if state != states.MADE:
+                self._surveyed.add(states.number_of(row.name))
             found.changed += known_ids.get(row.id, row.key) != row.key and not state
             found.add(row, one, self._is_ours(row.key), state)
             for text in one.warnings if one and not state else ():
                 if not isinstance(text, Note) and found.warn(row, text):
                     run.warn(f"row {row.number}: {text}")
         found.check()
-        if not self._surveyed:
+        if not total:
             raise UsageError(f"--batch {run.ask.batch} has no rows", hint="each line, or each row below a header, is one")
         if found.warning_count > plan.MOST_PROBLEMS:
             run.warn(f"{found.warning_count} warnings in all")

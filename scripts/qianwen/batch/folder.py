@@ -12,7 +12,8 @@ import os
 import re
 import threading
 
-from ..account.store import HOLD_NAME, Account
+from ..account.database import HOLD_NAME
+from ..account.store import Account
 from ..errors import OutputError, UsageError
 from ..plain.strict_json import load_object
 
