@@ -82,7 +82,12 @@ class Case(unittest.TestCase):
     def start(self, base: str, *flags: str, state: str = "state", **more: Any) -> subprocess.Popen[str]:
         command = [sys.executable, IMAGE, "--batch", str(self.folder / "rows.jsonl"), "--print-response", *flags]
         return subprocess.Popen(
-            command, cwd=self.folder, env=self.env(base, state), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            command,
+            cwd=self.folder,
+            env=self.env(base, state),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
         )
 
     def run_batch(self, base: str, *flags: str, state: str = "state") -> tuple[int, Any]:
@@ -116,7 +121,12 @@ class Case(unittest.TestCase):
 class Trouble(Case):
     def test_a_thousand_rows(self) -> None:
         """Limits, 50 throttled, 20 refused, 10 failed for good, 5 lost answers: nothing twice, nothing missing."""
-        faults = ["submit=429*50", "submit=400:DataInspectionFailed*20", "task=fail:InvalidParameter:no*10", "submit=lose"]
+        faults = [
+            "submit=429*50",
+            "submit=400:DataInspectionFailed*20",
+            "task=fail:InvalidParameter:no*10",
+            "submit=lose",
+        ]
         flags = [word for fault in faults for word in ("--fault", fault.replace("=lose", "=lose*1"))]
         self.rows(1000)
         with service("--delay", "1", "--time-scale", "60", "--limit", f"{MODEL}=1000/200", *flags) as there:
@@ -172,8 +182,18 @@ class Size(Case):
         with (self.folder / "out" / "results.jsonl").open("w") as results:
             for row in rows.read(str(self.folder / "rows.jsonl"), IMAGES, Ask({})):
                 if row.number > 10:
-                    line = {"key": row.key, "id": row.id, "row": row.number, "state": "made", "units": 1, "billed": "yes"}
-                    request = {"request": row.asked, "files": [{"path": f"{row.id}.png", "bytes": 1, "sha256": "0" * 64}]}
+                    line = {
+                        "key": row.key,
+                        "id": row.id,
+                        "row": row.number,
+                        "state": "made",
+                        "units": 1,
+                        "billed": "yes",
+                    }
+                    request = {
+                        "request": row.asked,
+                        "files": [{"path": f"{row.id}.png", "bytes": 1, "sha256": "0" * 64}],
+                    }
                     results.write(json.dumps({**line, **request}) + "\n")
         with service() as there:
             seconds, memory, told = self.measured(there.base, "--output", "out", "--max-images", "100000")

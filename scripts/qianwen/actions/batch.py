@@ -151,7 +151,9 @@ class _Batch:
                     run.warn(f"row {row.number}: {text}")
         found.check()
         if not total:
-            raise UsageError(f"--batch {run.ask.batch} has no rows", hint="each line, or each row below a header, is one")
+            raise UsageError(
+                f"--batch {run.ask.batch} has no rows", hint="each line, or each row below a header, is one"
+            )
         if found.warning_count > plan.MOST_PROBLEMS:
             run.warn(f"{found.warning_count} warnings in all")
         return found
@@ -167,7 +169,9 @@ class _Batch:
             )
         rehearses = run.ask.sandbox or regions.is_loopback_url(self._base())
         if self.folder.is_rehearsal is not None and self.folder.is_rehearsal != rehearses:
-            has, wanted = ("a stand-in", "the real service") if self.folder.is_rehearsal else ("the service", "a stand-in")
+            has, wanted = (
+                ("a stand-in", "the real service") if self.folder.is_rehearsal else ("the service", "a stand-in")
+            )
             raise UsageError(
                 f"{self.folder.path} has results of {has}, and this run would ask {wanted}",
                 hint="choose another folder with --output",
@@ -238,9 +242,7 @@ class _Batch:
             return
         words = (run.environment.script, *run.ask.words)
         try:
-            run.account.note_batch(
-                Batch(self.folder.path, run.catalog.program, words, run.environment.now(), is_over)
-            )
+            run.account.note_batch(Batch(self.folder.path, run.catalog.program, words, run.environment.now(), is_over))
         except OSError as error:
             run.warn(f"this machine cannot remember the batch: {run.account.folder}: {error.strerror or error}")
 
@@ -293,7 +295,9 @@ class _Batch:
             if row.copy > 1 or self.folder.state(name) or not self._is_ours(row.key) or name in self._owed:
                 continue
             if row.problems or states.number_of(name) not in self._surveyed:
-                raise UsageError(f"row {row.number} of {self.path} has changed since it was checked", hint="run it again")
+                raise UsageError(
+                    f"row {row.number} of {self.path} has changed since it was checked", hint="run it again"
+                )
             try:
                 one = checker.check(row)
             except UsageError as error:
@@ -332,7 +336,12 @@ class _Batch:
         """Write the lines of the rows that repeat others, whose lines are in the results by now."""
         waiting: list[Row] = []
         for row in self._rows() if self.plan.repeated else ():
-            if row.copy > 1 and not self.folder.state(row.name) and self._is_ours(row.key) and self.folder.state(row.key):
+            if (
+                row.copy > 1
+                and not self.folder.state(row.name)
+                and self._is_ours(row.key)
+                and self.folder.state(row.key)
+            ):
                 waiting.append(row)
             if len(waiting) == CHUNK:
                 self._write_copies(waiting)
@@ -400,7 +409,9 @@ class _Batch:
         if left:
             return Unavailable(f"{left} rows could not be made now: the service or the network had trouble")
         if counts[states.UNSAVED]:
-            return OutputError(f"{counts[states.UNSAVED]} rows were made, but not saved", hint="run it again to fetch them")
+            return OutputError(
+                f"{counts[states.UNSAVED]} rows were made, but not saved", hint="run it again to fetch them"
+            )
         if counts[states.UNKNOWN]:
             return lost(counts[states.UNKNOWN])
         refused = counts[states.REFUSED] + counts[states.FAILED]

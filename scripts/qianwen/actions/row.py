@@ -69,7 +69,9 @@ class Checker:
 
 def _ask_of(whole: Run, row: Row) -> Ask:
     """What one row asks."""
-    return changed(whole.ask, fields=row.fields, model=row.model, kind=row.kind, again=True, output="", batch="", most=0)
+    return changed(
+        whole.ask, fields=row.fields, model=row.model, kind=row.kind, again=True, output="", batch="", most=0
+    )
 
 
 class RowWay:
@@ -106,7 +108,14 @@ class Trip:
     """
 
     def __init__(
-        self, whole: Run, connection: Connection, folder: Folder, flight: Flight, uploads: Uploads, files: str, voice: Voice
+        self,
+        whole: Run,
+        connection: Connection,
+        folder: Folder,
+        flight: Flight,
+        uploads: Uploads,
+        files: str,
+        voice: Voice,
     ) -> None:
         self.whole = whole
         self.connection = connection
@@ -280,7 +289,9 @@ class Trip:
             return ""
         if error.code == "UNKNOWN":  # the service has forgotten the task
             return states.UNKNOWN
-        if codes.meaning(error.code, error.message, 200).passing:  # it failed by a fault of the service, which is not billed
+        if codes.meaning(
+            error.code, error.message, 200
+        ).passing:  # it failed by a fault of the service, which is not billed
             failed = sum(run.state == FAILED for run in account.runs(row.name)) if account else MOST_ATTEMPTS
             return states.FAILED if failed >= MOST_ATTEMPTS else ""
         return states.FAILED

@@ -28,7 +28,7 @@ class Flight:
     nap: replaces waiting, in tests.
     tick: called now and then while it waits.
     error: why the batch stopped; None while it goes on.
-    time_is_up: nothing more is begun, because too little time is left for it.
+    time_is_up: a task still ran at the end, or too little time was left to begin another row.
     """
 
     def __init__(
@@ -72,6 +72,7 @@ class Flight:
     def note(self, error: QianwenError | None) -> None:
         """How a row ended: some endings, or too many of a kind in a row, stop the batch."""
         kind = error.kind if error else ""
+        self.time_is_up = self.time_is_up or kind == "running"
         with self._changed:
             self._unknown = self._unknown + 1 if kind == "unknown_outcome" else 0
             if not self.why_over():

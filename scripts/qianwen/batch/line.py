@@ -104,7 +104,8 @@ def _without_bytes(text: str) -> str:
 def _first(value: JSON, name: str) -> str | None:
     """A text in `output`, or in the first of its results."""
     results = value.get("results")
-    found = value.get(name) or (results[0].get(name) if isinstance(results, list) and results and isinstance(results[0], dict) else None)
+    first = results[0] if isinstance(results, list) and results else None
+    found = value.get(name) or (first.get(name) if isinstance(first, dict) else None)
     return found if isinstance(found, str) else None
 
 

@@ -77,7 +77,9 @@ class Plan:
         self.problem_rows += 1
         self.problem_count += len(problems)
         for problem in problems[: MOST_PROBLEMS - len(self.problems)]:
-            self.problems.append(changed(problem, path=f"row {row.number}" + (f": {problem.path}" * bool(problem.path))))
+            self.problems.append(
+                changed(problem, path=f"row {row.number}" + (f": {problem.path}" * bool(problem.path)))
+            )
 
     def check(self) -> None:
         """Raises InvalidRequest with the first problems, and says how many there are."""
@@ -165,7 +167,9 @@ class Plan:
             if group.unknown:
                 lines.append(f"  the bill of {group.unknown} of them is unknown")
         if self.repeated:
-            lines.append(f"made once, because they repeat others: {counted(self.repeated, 'row')}; a seed or n makes more")
+            lines.append(
+                f"made once, because they repeat others: {counted(self.repeated, 'row')}; a seed or n makes more"
+            )
         if self.changed:
             lines.append(f"made anew, because the request of their id has changed: {counted(self.changed, 'row')}")
         return [*lines, f"what is left bills at most {counted(self.units, self.catalog.unit)}; nothing was sent"]

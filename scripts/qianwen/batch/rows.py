@@ -101,7 +101,9 @@ def _row(catalog: Catalog, number: int, given: dict[str, Any] | Problem, default
     row_id, output = _id(own.pop("id", None), problems), _output(own.pop("output", None), problems)
     for name, flag in OF_THE_RUN.items():
         if own.pop(name, None) is not None:
-            hint = f"{flag} on the command line" if flag else "leave it out: a batch has a task wherever a model has one"
+            hint = (
+                f"{flag} on the command line" if flag else "leave it out: a batch has a task wherever a model has one"
+            )
             problems.append(Problem(name, given[name], "is not for a single row", hint, reason="not taken"))
     asked = {name: value for name, value in {**defaults, **own}.items() if value is not None}
     text = json.dumps([catalog.program, asked], sort_keys=True)
@@ -198,7 +200,9 @@ def _cells(stream: BinaryIO, catalog: Catalog) -> Pairs:
         for number, cells in enumerate(table, 2):
             if not any(map(str.strip, cells)):
                 continue
-            extra = [cell for place, cell in enumerate(cells) if cell.strip() and not "".join(header[place : place + 1])]
+            extra = [
+                cell for place, cell in enumerate(cells) if cell.strip() and not "".join(header[place : place + 1])
+            ]
             if extra:
                 message = "has a value in a column without a name; quote a cell that has commas"
                 yield number, Problem("", extra[0], message)

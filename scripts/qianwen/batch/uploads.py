@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 
     Key = tuple[str, int, int, str]
 
-GOOD_SECONDS = 40 * 3600.0  # of the 48 hours that the service keeps a file ("Upload local files", Model Studio, 2026-10)
+GOOD_SECONDS = (
+    40 * 3600.0
+)  # of the 48 hours that the service keeps a file ("Upload local files", Model Studio, 2026-10)
 
 
 class Uploads:

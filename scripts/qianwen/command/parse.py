@@ -63,7 +63,9 @@ def _batch(catalog: Catalog, flags: Given, settings: dict[str, Any], cwd: str) -
             text = f"{each:g}" if flag.seconds else str(each)
             if flag.name in ("--batch", "--output", "--file"):
                 text = os.path.join(cwd, os.path.expanduser(text))
-            words += [flag.name] if not flag.metavar else [f"{flag.name}={text}"] if text[:1] == "-" else [flag.name, text]
+            words += (
+                [flag.name] if not flag.metavar else [f"{flag.name}={text}"] if text[:1] == "-" else [flag.name, text]
+            )
     timeout = {} if flags.timeout or settings["timeout"] != TIMEOUT_SECONDS else {"timeout": NO_TIMEOUT_SECONDS}
     return {"words": tuple(words), "shard": _shard(flags.shard), **timeout}
 
@@ -71,7 +73,9 @@ def _batch(catalog: Catalog, flags: Given, settings: dict[str, Any], cwd: str) -
 def _shard(text: str | None) -> tuple[int, int]:
     """(I modulo N, N), so that engines that count from 0 and from 1 both work."""
     index, slash, count = (text or "0/1").partition("/")
-    if not (slash and index.isascii() and index.isdigit() and count.isascii() and count.isdigit() and len(text or "") < 14):
+    if not (
+        slash and index.isascii() and index.isdigit() and count.isascii() and count.isdigit() and len(text or "") < 14
+    ):
         raise UsageError(f"--shard must be I/N, such as 2/8, not {text!r}")
     if not int(count) or int(index) > int(count):
         raise UsageError(f"--shard {text}: I is from 0 to N", hint="0/8 and 8/8 are the same of 8 shards")

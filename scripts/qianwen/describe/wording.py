@@ -315,4 +315,6 @@ def pace(model: Model) -> str:
 
 
 def _rate(rate: float) -> str:
-    return f"{rate:g} requests a second" if rate > 1 else "1 request a second" if rate == 1 else f"{rate * 60:g} a minute"
+    return (
+        f"{rate:g} requests a second" if rate > 1 else "1 request a second" if rate == 1 else f"{rate * 60:g} a minute"
+    )
