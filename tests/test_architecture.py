@@ -32,7 +32,6 @@ MAY_IMPORT = {
     "outcome": "ask environment errors files models plain",
     "account": "errors files models outcome plain",
     "checks": "errors files models plain",
-    "batch": "account ask checks errors files http models outcome plain storage",
     "service": "environment errors http plain regions",
     "storage": "environment errors files http plain regions",
     "cassettes": "errors files http plain regions",
@@ -40,9 +39,10 @@ MAY_IMPORT = {
     "command": "ask environment errors models outcome plain regions",
     "describe": "checks command errors files models plain regions",
     "desirecore": "account ask checks environment errors files http models outcome plain service storage",
-    "actions": "account ask batch cassettes checks environment errors files http models outcome plain regions sandbox service storage",
+    "actions": "account ask cassettes checks environment errors files http models outcome plain regions sandbox service storage",
+    "batch": "account actions ask checks environment errors files http models outcome plain regions service storage",
     "update_signal": "environment errors files plain",
-    "cli": "account actions ask command describe desirecore environment errors models outcome plain update_signal",
+    "cli": "account actions ask batch command describe desirecore environment errors models outcome plain update_signal",
 }
 NEVER = (
     ("service", "storage"),

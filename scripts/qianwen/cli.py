@@ -189,7 +189,7 @@ def _act(run: Run) -> None:
 
         (collect.collect if ask.task_id else collect.cancel)(run)
     elif ask.batch:
-        from .actions.batch import batch
+        from .batch.batch import batch
 
         batch(run)
     elif ask.resume:

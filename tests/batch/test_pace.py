@@ -7,8 +7,8 @@ import unittest
 from typing import Callable
 
 from qianwen.batch import pace
-from qianwen.batch.cap import Cap, share
 from qianwen.batch.pace import Gate
+from qianwen.batch.plan import Cap, share
 from qianwen.http.messages import Fault, Request, Response
 from qianwen.models.catalog import Pace
 from qianwen.models.image_models import IMAGES
@@ -73,9 +73,8 @@ class Gates(unittest.TestCase):
         """Five tasks of 15 s run at once; with a tenth of all submissions refused, at least 80 % of that is reached."""
         for share_refused, least in ((0, 0.95), (10, 0.8)):
             clock = Clock()
-            there = Service(clock, lambda number: share_refused > 0 and number % share_refused == 0)
-            there_gate = gate(5.0, clock)
-            send = there_gate.paced(there, judge)
+            refused = set(range(share_refused, 1000, share_refused)) if share_refused else set()
+            send = gate(5.0, clock).paced(Service(clock, refused.__contains__), judge)
             ends: list[float] = []  # of the tasks at the service
             in_work: list[float] = []
             for _ in range(500):

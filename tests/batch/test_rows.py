@@ -50,13 +50,16 @@ UNREADABLE = (
 )
 
 
+NO_DEFAULTS = Ask({})
+
+
 class Rows(unittest.TestCase):
     def setUp(self) -> None:
         holder = tempfile.TemporaryDirectory()
         self.addCleanup(holder.cleanup)
         self.folder = Path(holder.name)
 
-    def read(self, name: str, text: str | bytes, ask: Ask = Ask({}), videos: bool = False) -> list[Row]:
+    def read(self, name: str, text: str | bytes, ask: Ask = NO_DEFAULTS, videos: bool = False) -> list[Row]:
         path = self.folder / name
         path.write_bytes(text if isinstance(text, bytes) else text.encode())
         return list(rows.read(str(path), VIDEOS if videos else IMAGES, ask))

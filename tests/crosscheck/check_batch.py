@@ -144,7 +144,7 @@ class Kills(Case):
     def test_thirty_kills(self) -> None:
         """Killed thirty times at random moments, a batch buys nothing twice and loses nothing."""
         seed = random.SystemRandom().randrange(10**6)
-        moments = random.Random(seed)  # noqa: S311
+        moments = random.Random(seed)
         self.rows(200)
         with self.subTest(seed=seed), service("--delay", "0.1") as there:
             flags = ("--output", "out", "--at-once", "6", "--max-images", "200")

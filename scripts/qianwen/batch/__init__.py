@@ -1,1 +1,1 @@
-"""Many requests from a file: its rows, the plan, the pace, the flight, the folder of results. May be imported by actions."""
+"""Many requests from a file: `batch` is the page to read first. Its wing may be imported by cli."""

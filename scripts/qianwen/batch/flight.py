@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 
 from ..errors import InternalError, LinkExpired, QianwenError, Unavailable, UnknownOutcome
@@ -14,11 +15,17 @@ if TYPE_CHECKING:
     from ..http.messages import Request, Response, Send
     from ..http.retry import Judge
     from ..http.session import Session
+    from ..storage.forms import Upload
+
+    Key = tuple[str, int, int, str]
 
 MOST_UNKNOWN = 3  # lost answers in a row: something is wrong with the way to the service
 MOST_UNREACHED = 10  # rows in a row without network or service
 TICK_SECONDS = 0.5
 CUT_SECONDS = 1.0  # for the threads to note what they know after their connections were cut
+GOOD_SECONDS = (
+    40 * 3600.0
+)  # of the 48 hours that the service keeps a file ("Upload local files", Model Studio, 2026-10)
 
 
 class Flight:
@@ -124,7 +131,7 @@ class Flight:
 
     # Rows ---------------------------------------------------------------------------------------------------
 
-    def start(self, gate: Gate | None, work: Callable[[], None]) -> bool:
+    def start(self, gate: Gate | None, work: Callable[[], object]) -> bool:
         """Begin a row as soon as its gate has a place; False when the batch is over before."""
         places = gate.places if gate else 0
         if gate and not self.wait(lambda: self._by_gate.get(gate, 0) < places):
@@ -137,7 +144,7 @@ class Flight:
         threading.Thread(target=self._fly, args=(gate, work), daemon=True).start()
         return True
 
-    def _fly(self, gate: Gate | None, work: Callable[[], None]) -> None:
+    def _fly(self, gate: Gate | None, work: Callable[[], object]) -> None:
         try:
             work()
         except Exception as error:
@@ -173,3 +180,38 @@ class Flight:
 
 def lost(count: int) -> UnknownOutcome:
     return UnknownOutcome(f"{count} rows have an unknown outcome: they may have been accepted and billed")
+
+
+class Uploads:
+    """The files of all rows: one that many rows use is sent once, as long as its link is good.
+
+    Safe to use from several threads.
+
+    good_seconds: how long a link is used.
+    """
+
+    def __init__(self, clock: Callable[[], float], good_seconds: float = GOOD_SECONDS) -> None:
+        self._clock = clock
+        self._good_seconds = good_seconds
+        self._lock = threading.Lock()
+        self._links: dict[Key, tuple[str, float]] = {}
+        self._busy: dict[Key, threading.Lock] = {}
+
+    def once(self, file: Upload, model: str, upload: Callable[[Upload], str]) -> str:
+        """The URL of a file for a model, from an earlier upload of the same bytes where there is one."""
+        key = (file.path, file.bytes, _modified(file.path), model)
+        with self._lock:
+            busy = self._busy.setdefault(key, threading.Lock())
+        with busy:
+            link, until = self._links.get(key, ("", 0.0))
+            if not link or self._clock() >= until:
+                link = upload(file)
+                self._links[key] = link, self._clock() + self._good_seconds
+        return link
+
+
+def _modified(path: str) -> int:
+    try:
+        return os.stat(path).st_mtime_ns
+    except OSError:
+        return 0  # the upload will say what is wrong

@@ -62,8 +62,9 @@ def line_of(row: Row, state: str, outcome: Outcome, folder: str, **more: Any) ->
 def request_of(row: Row, model: str, seed: object) -> JSON:
     """The request, as --file takes it; the bytes of data: URLs are left out."""
     asked = {**row.asked, **({"model": model} if model else {}), **({"seed": seed} if seed is not None else {})}
-    shortened: JSON = each_text(asked, _without_bytes)
-    return shortened
+    shortened: Any = each_text(asked, _without_bytes)
+    told: JSON = shortened
+    return told
 
 
 def of_copy(row: Row, first: Mapping[str, Any], at: str) -> JSON:

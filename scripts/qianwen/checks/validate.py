@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from ..errors import InvalidRequest, Problem
 from ..models.catalog import Catalog, Found, Mode, Model, Param, Source, says_something
-from ..models.wire import SHAPES
 from ..models.media_items import AUDIO, FLAT, IMAGE, KINDS, TYPES, VIDEO, is_picture, listed, type_of, unpack
+from ..models.wire import SHAPES
 from ..plain.record import changed, record
 from .fields import CHECKS, all_params, check_field, is_unicode, nearest_name, report_unicode
 from .findings import Findings

@@ -5,6 +5,7 @@ The words of a field that differ between pictures and videos are given with `nou
 
 from __future__ import annotations
 
+from ..plain.record import changed
 from ..regions import BEIJING, SINGAPORE
 from .catalog import Flag, Mode, Model, Pace, Param
 
@@ -24,12 +25,11 @@ SCALES = tuple(
     for side in ("top", "bottom", "left", "right")
 )
 
-_LIMITS = {"source": "rate-limit", "checked": "2026-05"}
-FIVE_AT_ONCE = Pace(5, 5, **_LIMITS)
-TWO_AT_ONCE = Pace(2, 2, **_LIMITS)
-ONE_AT_ONCE = Pace(2, 1, **_LIMITS)
-TWO_A_SECOND = Pace(2, 0, **_LIMITS)
-TWO_A_MINUTE = Pace(2 / 60, 0, **_LIMITS)
+FIVE_AT_ONCE = Pace(5, 5, source="rate-limit", checked="2026-05")
+TWO_AT_ONCE = changed(FIVE_AT_ONCE, rate=2, running=2)
+ONE_AT_ONCE = changed(FIVE_AT_ONCE, rate=2, running=1)
+TWO_A_SECOND = changed(FIVE_AT_ONCE, rate=2, running=0)
+TWO_A_MINUTE = changed(FIVE_AT_ONCE, rate=2 / 60, running=0)
 """The documented limits of an account: submissions a second, and tasks that run at once. Source: the page "Rate limits"
 (get-started-with-models), whose newest copy that could be read is of May 2026; what it does not have keeps the cautious
 pace of `Pace`."""

@@ -76,7 +76,7 @@ class StandIn:
     clock, sleep: its time, in seconds.
     takes_new: accept models without a row too, as the service may do tomorrow.
     limits: model id → how many requests it takes a second, and how many of its tasks run at once; for batches.
-    accepted: how often a request with a prompt was accepted, by the prompt.
+    orders: how often a request with a prompt was accepted, by the prompt.
     origin: the URL of its socket, set by the server.
     """
 
@@ -92,7 +92,7 @@ class StandIn:
     ) -> None:
         self.origin = ""
         self.limits = limits
-        self.accepted: Counter[str] = Counter()
+        self.orders: Counter[str] = Counter()
         self._recent: dict[str, list[float]] = {}  # when a model's last requests were accepted
         self._ends: dict[str, list[float]] = {}  # when those of its tasks end that end last
         self.takes_new = takes_new
@@ -169,7 +169,7 @@ class StandIn:
                 if len(recent) >= limit.rate * seconds:
                     raise Refusal(429, "Throttling.RateQuota", "Requests rate limit exceeded, please try again later.")
                 self._recent[order.model_id] = [*recent, self._clock()]
-            self.accepted[str(order.fields.get("prompt", ""))] += 1
+            self.orders[str(order.fields.get("prompt", ""))] += 1
 
     def _beginning(self, order: Order) -> float:
         """When a new task begins: at once, or when one of those ends that its model runs at once."""
@@ -184,7 +184,7 @@ class StandIn:
     def count(self, incoming: Incoming) -> Reply:
         """What was accepted so far, for tests."""
         with self._lock:
-            return self._json({"accepted": dict(self.accepted)})
+            return self._json({"accepted": dict(self.orders)})
 
     def _origin_for(self, incoming: Incoming) -> str:
         """Its own URL as the client wrote it: a client of localhost may refuse to fetch from 127.0.0.1."""

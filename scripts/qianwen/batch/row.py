@@ -9,19 +9,19 @@ from contextlib import contextmanager
 
 from .. import regions
 from ..account.purchase import DONE, EXPIRED, FAILED
-from ..batch import folder as states
-from ..batch import line
+from ..actions.collect import finish
+from ..actions.dashscope import DashScope
+from ..actions.generate import generate
+from ..actions.run import Run, Seat
+from ..actions.saving import Saver
 from ..errors import AuthError, InternalError, LinkExpired, OutputError, QianwenError, UnknownOutcome
 from ..files import outputs
 from ..models import wire
 from ..outcome import billed
 from ..plain.record import changed
 from ..service import codes
-from .collect import finish
-from .dashscope import DashScope
-from .generate import generate
-from .run import Run, Seat
-from .saving import Saver
+from . import folder as states
+from . import line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,16 +29,15 @@ if TYPE_CHECKING:
 
     from ..account.purchase import Kept, Purchase
     from ..account.store import Account
+    from ..actions.dashscope import Connection
     from ..ask import Ask
-    from ..batch.flight import Flight
-    from ..batch.folder import Folder
-    from ..batch.pace import Gate
-    from ..batch.progress import Voice
-    from ..batch.rows import Row
-    from ..batch.uploads import Uploads
     from ..checks.validate import Checked
     from ..files.outputs import Target
-    from .dashscope import Connection
+    from .flight import Flight, Uploads
+    from .folder import Folder
+    from .pace import Gate
+    from .progress import Voice
+    from .rows import Row
 
     JSON = dict[str, Any]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from pathlib import Path
-from typing import Any, Sequence
+from typing import Any
 
 from qianwen.account.store import Account
 from qianwen.sandbox.faults import Limit
@@ -206,7 +206,7 @@ class GoingOn(Case):
         with self.standin(delay=3, faults=["submit=429*7"]) as there:
             there.limits = {"wan2.6-t2i": Limit(1, 2)}
             told = self.batch()
-            self.assertEqual((told["made"], sum(there.accepted.values())), (12, 12))
+            self.assertEqual((told["made"], sum(there.orders.values())), (12, 12))
 
     def test_a_killed_run_leaves_what_the_next_one_notes(self) -> None:
         """A purchase that is over but has no line; one that is open; and one whose submission was not answered."""
@@ -259,7 +259,7 @@ class Caps(Case):
             for most, made in (("5", 2), ("5", 2), ("9", 4), ("12", 6)):
                 told = self.batch("--max-images", most, code=0 if made == 6 else 1)
                 self.assertEqual((told["made"], told["billed"]), (made, 2 * made))
-                self.assertEqual(sum(there.accepted.values()), made)
+                self.assertEqual(sum(there.orders.values()), made)
                 self.assertEqual(told.get("error", {}).get("kind"), None if made == 6 else "capped")
 
     def test_a_single_request_has_one_too(self) -> None:

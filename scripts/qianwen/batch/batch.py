@@ -13,15 +13,7 @@ from functools import partial
 
 from .. import regions
 from ..account.purchase import DONE, Batch
-from ..batch import folder as states
-from ..batch import line, plan, rows
-from ..batch.cap import Cap, share
-from ..batch.flight import Flight, lost
-from ..batch.folder import Folder
-from ..batch.pace import MOST_AT_ONCE, Gate
-from ..batch.plan import Plan
-from ..batch.progress import Voice
-from ..batch.uploads import GOOD_SECONDS, Uploads
+from ..actions.dashscope import connected, own_bucket
 from ..checks.findings import Note
 from ..errors import (
     Capped,
@@ -35,7 +27,13 @@ from ..errors import (
     Unavailable,
     UsageError,
 )
-from .dashscope import connected, own_bucket
+from . import folder as states
+from . import line, plan, rows
+from .flight import CUT_SECONDS, GOOD_SECONDS, Flight, Uploads, lost
+from .folder import Folder
+from .pace import MOST_AT_ONCE, Gate
+from .plan import Cap, Plan, share
+from .progress import Voice
 from .row import Checker, Trip
 
 TYPE_CHECKING = False
@@ -44,11 +42,11 @@ if TYPE_CHECKING:
 
     from ..account.purchase import Purchase
     from ..account.store import Account
-    from ..batch.rows import Row
+    from ..actions.dashscope import Connection
+    from ..actions.run import Run
     from ..checks.validate import Checked
     from ..outcome import Outcome
-    from .dashscope import Connection
-    from .run import Run
+    from .rows import Row
 
     JSON = dict[str, Any]
 
@@ -113,35 +111,21 @@ class _Batch:
     # Before anything is sent --------------------------------------------------------------------------------
 
     def survey(self) -> Plan:
-        """Check every row. Raises InvalidRequest with the first problems, and UsageError for a file without rows."""
-        run, found, total = self.run, self.plan, 0
+        """Check every row that is left. Raises InvalidRequest with the first problems, UsageError without any row."""
+        run, found = self.run, self.plan
         self.folder.read()
-        ids: set[int] = set()
-        checker = Checker(run, self.files)
+        checker, total = Checker(run, self.files), 0
+        given: set[int] = set()  # ids and outputs of earlier rows
         lines = self.folder.lines() if run.ask.dry_run else iter(())
         known_ids = {told["id"]: told["key"] for told in lines if told.get("id")}
-        for row in self._rows():
+        for total, row in enumerate(self._rows(), 1):
             state = "" if row.problems else self.folder.state(row.name)
             state = "" if run.ask.again and state in NOT_MADE else state
-            problems = list(row.problems)
-            for field, value in (("id", row.id), ("output", row.output)):
-                if value and hash((field, value)) in ids:
-                    problems.append(Problem(field, value, "is that of an earlier row too", "one row each"))
-                ids.add(hash((field, value)))
-            try:
-                is_needed = not row.problems and (not state or run.ask.shard[1] > 1)  # shards share a cap
-                one = checker.check(row) if is_needed else None
-            except InvalidRequest as error:
-                problems += error.problems
-            except UsageError as error:
-                problems.append(Problem("", None, error.message, error.hint))
-            if not problems and one and run.ask.most and one.units is None:
-                why = f"nobody can tell its bill, so {run.catalog.cap} cannot hold"
-                problems.append(Problem("model", one.id, why, "a batch of its own, without a cap"))
+            one, problems = self._checked(checker, row, state)
+            problems += _given_before(row, given)
             if problems and not state:  # a finished row may have lost its files
                 found.refuse(row, tuple(problems))
                 continue
-            total += 1
             if state != states.MADE:
                 self._surveyed.add(states.number_of(row.name))
             found.changed += known_ids.get(row.id, row.key) != row.key and not state
@@ -157,6 +141,22 @@ class _Batch:
         if found.warning_count > plan.MOST_PROBLEMS:
             run.warn(f"{found.warning_count} warnings in all")
         return found
+
+    def _checked(self, checker: Checker, row: Row, state: str) -> tuple[Checked | None, list[Problem]]:
+        """The checked row, None for one that need not or cannot be made; and what is wrong with it."""
+        run, problems = self.run, list(row.problems)
+        if problems or (state and run.ask.shard[1] == 1):  # shards share a cap by the units of all rows
+            return None, problems
+        try:
+            one = checker.check(row)
+        except InvalidRequest as error:
+            return None, list(error.problems)
+        except UsageError as error:
+            return None, [Problem("", None, error.message, error.hint)]
+        if run.ask.most and one.units is None:
+            why = f"nobody can tell its bill, so {run.catalog.cap} cannot hold"
+            problems.append(Problem("model", one.id, why, "a batch of its own, without a cap"))
+        return one, problems
 
     def require_a_cap(self) -> None:
         """Raises UsageError for a large batch without a cap, and when rehearsal and reality would mix in one folder."""
@@ -180,7 +180,7 @@ class _Batch:
         slow = [pace.running for pace in limits if pace.running and pace.running < shards]
         if slow and not run.ask.at_once and not rehearses:
             run.warn(
-                f"an account runs {min(slow)} tasks of this model at once, whatever the number of machines: {shards} shards "
+                f"an account runs {min(slow)} tasks of this model at once, on however many machines: {shards} shards "
                 "are no faster, unless their keys belong to several accounts (then say --at-once)"
             )
 
@@ -228,7 +228,7 @@ class _Batch:
                 flight.land()
             if flight.error and flight.error.kind == "auth":
                 connection.client.explain(flight.error)  # type: ignore[arg-type]
-        flight.land(1.0)  # the connections are cut: what was in the air notes what it knows
+        flight.land(CUT_SECONDS)  # the connections are cut: what was in the air notes what it knows
 
     def _greeting(self) -> str:
         found, unit = self.plan, self.run.catalog.unit
@@ -425,3 +425,13 @@ def _owed(account: Account) -> Iterator[Purchase]:
     """What was bought and has no line in the results."""
     yield from (known for known in account.open_runs() if not known.delivered)
     yield from (known for known in account.undelivered() if known.state == DONE)
+
+
+def _given_before(row: Row, given: set[int]) -> list[Problem]:
+    """A problem for an id or an output that an earlier row has too."""
+    problems = []
+    for field, value in (("id", row.id), ("output", row.output)):
+        if value and hash((field, value)) in given:
+            problems.append(Problem(field, value, "is that of an earlier row too", "one row each"))
+        given.add(hash((field, value)))
+    return problems
