@@ -118,7 +118,8 @@ class _Batch:
         given: set[int] = set()  # ids and outputs of earlier rows
         lines = self.folder.lines() if run.ask.dry_run else iter(())
         known_ids = {told["id"]: told["key"] for told in lines if told.get("id")}
-        for total, row in enumerate(self._rows(), 1):
+        for row in self._rows():
+            total += 1
             state = "" if row.problems else self.folder.state(row.name)
             state = "" if run.ask.again and state in NOT_MADE else state
             one, problems = self._checked(checker, row, state)
