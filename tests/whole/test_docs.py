@@ -169,7 +169,6 @@ class Rehearsal(Case):
             else:
                 path.write_text('{"prompt": "a boat"}', encoding="utf-8")
 
-
     def make_rows(self, argv: list[str]) -> None:
         """The file of a batch, as the examples show it, with the local files that it names."""
         for name in (value for flag, value in zip(argv, argv[1:]) if flag == "--batch"):

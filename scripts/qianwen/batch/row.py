@@ -8,7 +8,7 @@ import re
 from contextlib import contextmanager
 
 from .. import regions
-from ..account.purchase import DONE, EXPIRED, FAILED
+from ..account.purchase import DONE, EXPIRED, FAILED, Kept
 from ..actions.collect import finish
 from ..actions.dashscope import DashScope
 from ..actions.generate import generate
@@ -17,7 +17,7 @@ from ..actions.saving import Saver
 from ..errors import AuthError, InternalError, LinkExpired, OutputError, QianwenError, UnknownOutcome
 from ..files import outputs
 from ..models import wire
-from ..outcome import billed
+from ..outcome import File, billed
 from ..plain.record import changed
 from ..service import codes
 from . import folder as states
@@ -27,7 +27,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Iterator, Mapping
 
-    from ..account.purchase import Kept, Purchase
+    from ..account.purchase import Purchase
     from ..account.store import Account
     from ..actions.dashscope import Connection
     from ..ask import Ask
@@ -186,6 +186,7 @@ class Trip:
 
     def collect(self, row: Row, known: Purchase, account: Account) -> float:
         """Finish what an earlier run bought for a row. Answers the units that it billed, or may have."""
+        known = self._moved(row, known)
         run = self._run_of(row, account)
         run.outcome.model, run.outcome.task_id = known.model, known.task_id
         run.outcome.run_id, run.outcome.submitted = known.id, True
@@ -194,6 +195,8 @@ class Trip:
         try:
             if known.state == DONE:
                 run.outcome.note(dict(known.body), False)
+                saved = {index: outputs.saved_before(kept.path, kept.sha256) for index, kept in known.files.items()}
+                run.outcome.saved = {index: File(file, "") for index, file in saved.items() if file}
             else:
                 self._finish(run, known)
         except QianwenError as caught:
@@ -201,6 +204,16 @@ class Trip:
         except Exception as caught:
             error = InternalError(f"a bug in this program: {type(caught).__name__}: {caught}")
         return self._note(row, run, account, error, known.units, started, known.files)
+
+    def _moved(self, row: Row, known: Purchase) -> Purchase:
+        """A purchase with its paths in this folder: it may have been copied here from another machine."""
+        folder = self.folder.path
+        here = outputs.plan(os.path.join(folder, row.output), folder, folder, "", "").folder if row.output else folder
+        files = {
+            index: Kept(os.path.join(here, os.path.basename(kept.path)), kept.sha256)
+            for index, kept in known.files.items()
+        }
+        return changed(known, folder=here, files=files)
 
     def _finish(self, run: Run, known: Purchase) -> None:
         if known.base != self.connection.base:
