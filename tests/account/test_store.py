@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -12,7 +13,7 @@ import sys
 import unittest
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, Callable, NoReturn
 from unittest import mock
 
 from qianwen.account import database, journal, repair, report, rows, store
@@ -23,6 +24,7 @@ from qianwen.files import locks
 from qianwen.plain.record import changed
 
 from .. import SCRIPTS
+from ..bench import past
 from ..support import Case
 
 NAME = "qianwen-media-generation"
@@ -263,6 +265,45 @@ class Steps(AccountCase):
         connection.close()
 
 
+class Costs(AccountCase):
+    """In instructions of SQLite's machine, and in commits, which are the same everywhere; tests/bench has the times."""
+
+    def test_what_was_bought_before_costs_nothing(self) -> None:
+        costs = []
+        for count in (0, 3000):
+            folder = str(self.folder / str(count))
+            past.fill(folder, count)
+            costs.append((self.steps(folder, past.keep_books), self.steps(folder, lambda book: book.recent(20))))
+        self.assertLess(costs[1][0], 1.2 * costs[0][0], costs)
+        self.assertLess(costs[1][1], 2000, costs)
+
+    def steps(self, folder: str, work: Callable[[Account], object]) -> int:
+        book, count = Account(folder, self.clock), 0
+
+        def step() -> int:
+            nonlocal count
+            count += 1
+            return 0
+
+        book._file.read(lambda connection: connection.set_progress_handler(step, 1))
+        work(book)
+        book.close()
+        return count
+
+    def test_a_run_opens_the_file_once(self) -> None:
+        past.fill(str(self.state), 0)
+        opened: list[str] = []
+        connect = database.connect
+
+        def counting(path: str, mode: str, seconds: float) -> sqlite3.Connection:
+            opened.append(mode)
+            return connect(path, mode, seconds)
+
+        with mock.patch.object(database, "connect", counting):
+            past.keep_books(self.book)
+        self.assertEqual(opened, ["rw"])
+
+
 class Twins(AccountCase):
     def test_while_a_run_is_open_an_identical_one_does_not_begin(self) -> None:
         over = ("refused", "failed", "canceled", "done", "expired")
@@ -297,7 +338,7 @@ class Twins(AccountCase):
         self.assertEqual(list((self.state / "running").iterdir()), [])
 
     def test_of_identical_requests_at_once_one_is_bought(self) -> None:
-        for count in (2, 6, 30):
+        for count in (2, 6):  # 30 of them are in tests/crosscheck
             with self.subTest(count):
                 buyers = [self.started(BUYER) for _ in range(count)]
                 for buyer in buyers:
@@ -307,6 +348,16 @@ class Twins(AccountCase):
                 said = [buyer.communicate()[0].strip() for buyer in buyers]
                 self.assertEqual((said.count("bought"), said.count("twin")), (1, count - 1))
                 self.book.add(self.book.open_runs()[-1].id, "end", state="done")
+
+    @unittest.skipIf(os.name == "nt", "POSIX only")
+    def test_a_disk_without_flock(self) -> None:
+        """SQLite's own locks remain, and the first file that gets the name is the account."""
+        broken = mock.patch("fcntl.flock", side_effect=OSError(errno.ENOLCK, "no locks here"))
+        with broken, ThreadPoolExecutor(6) as pool:
+            books = [Account(str(self.state), self.clock) for _ in range(6)]
+            twins = list(pool.map(lambda pair: pair[1].begin(changed(RUN, id=f"{pair[0]:016x}")), enumerate(books)))
+        self.assertEqual(twins.count(None), 1)
+        self.assertEqual([path.name for path in self.state.glob("*.new*")], [])
 
     def test_threads_of_one_process_note_their_files(self) -> None:
         self.book.begin(RUN)
@@ -424,6 +475,47 @@ class Damage(AccountCase):
                     self.assertEqual(twin and twin.id, RUN.id)
                     self.assertIn("1 runs were taken over", self.said[-1])
                     self.assertFalse((Path(book.folder) / database.REPAIRING_NAME).exists())
+
+    @unittest.skipUnless(hasattr(os, "fork"), "POSIX only")
+    def test_a_repair_that_is_killed_at_any_call_is_finished_by_the_next_process(self) -> None:
+        killed = 0
+        for number in range(50):
+            book = Account(str(self.state / str(number)), self.clock, self.said.append)
+            book.begin(RUN)
+            book.close()
+            connection = sqlite3.connect(os.path.join(book.folder, database.FILE_NAME))
+            connection.execute("DROP TABLE files")
+            connection.close()
+            child = os.fork()
+            if not child:
+                self.killed_at(number, book)
+            _, status = os.waitpid(child, 0)
+            with self.subTest(number):
+                twin = Account(book.folder, self.clock, self.said.append).begin(changed(RUN, id="f" * 16))
+                self.assertEqual((twin and twin.id, os.path.lexists(book._file.repairing)), (RUN.id, False))
+            if not status:
+                break
+            killed += 1
+        self.assertGreater(killed, 8)
+
+    def killed_at(self, number: int, book: Account) -> NoReturn:
+        """Repair in a process that dies before its call `number` that changes the folder or the new file."""
+        calls = 0
+
+        def counted(real: Callable[..., Any]) -> Callable[..., Any]:
+            def call(*args: Any, **more: Any) -> Any:
+                nonlocal calls
+                if calls == number:
+                    os._exit(1)
+                calls += 1
+                return real(*args, **more)
+
+            return call
+
+        for module, name in ((os, "rename"), (os, "open"), (os, "fsync"), (rows, "execute"), (repair, "connect")):
+            setattr(module, name, counted(getattr(module, name)))
+        book.begin(changed(RUN, id="e" * 16))
+        os._exit(0)
 
     def test_nothing_is_bought_while_another_process_repairs(self) -> None:
         self.fill(1)
@@ -654,31 +746,37 @@ class Places(AccountCase):
                 book.begin(run)
             if kept == "wal":
                 (state / "account.db-shm").unlink()
-            elif kept == "ledger":
+            elif kept:
+                book.close()
+            if kept == "ledger":
                 (state / "ledger-2026-01.jsonl").write_text(json.dumps(begin) + "\n")
             elif kept == "damaged":
                 (state / "account.db").write_bytes(b"not a database")
-            if kept != "wal":
-                book.close()
-            for path in [self.folder, *state.iterdir(), state] if os.geteuid() == 0 else []:
-                os.chown(path, 65534, -1)
-            state.chmod(0o500)
-            answer, question = os.pipe()
-            child = os.fork()
-            if not child:
-                if os.geteuid() == 0:
-                    os.setuid(65534)
-                try:
-                    said = "twin" if Account(str(state), self.clock).begin(changed(run, id="f" * 16)) else "bought"
-                except Exception as error:
-                    said = type(error).__name__
-                os.write(question, said.encode())
-                os._exit(0)
-            os.waitpid(child, 0)
-            os.close(question)
-            with self.subTest(kept), open(answer, encoding="ascii") as stream:
-                self.assertEqual(stream.read(), expected)
+            with self.subTest(kept):
+                self.assertEqual(self.as_another_user(state, changed(run, id="f" * 16)), expected)
             state.chmod(0o700)
+
+    def as_another_user(self, state: Path, run: Purchase) -> str:
+        """What `begin` answers in a folder that only that user can read."""
+        is_root = os.geteuid() == 0
+        for path in [self.folder, *state.iterdir(), state] if is_root else []:
+            os.chown(path, 65534, -1)
+        state.chmod(0o500)
+        answer, question = os.pipe()
+        child = os.fork()
+        if not child:
+            if is_root:
+                os.setuid(65534)
+            try:
+                said = "twin" if Account(str(state), self.clock).begin(run) else "bought"
+            except Exception as error:
+                said = type(error).__name__
+            os.write(question, said.encode())
+            os._exit(0)
+        os.waitpid(child, 0)
+        os.close(question)
+        with open(answer, encoding="ascii") as stream:
+            return stream.read()
 
     def test_without_a_home_nothing_is_made_and_the_reason_is_told(self) -> None:
         for env in ({}, {"QIANWEN_STATE_DIR": "~/state"}, {"XDG_STATE_HOME": "~/state"}):

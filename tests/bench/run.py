@@ -27,7 +27,11 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 sys.path[0] = str(ROOT)
 
-from tests.bench import server  # noqa: E402
+sys.path.insert(1, str(ROOT / "scripts"))
+
+from qianwen.account.store import Account  # noqa: E402
+
+from tests.bench import past, server  # noqa: E402
 from tests.bench.measure import Command, Cost, interleaved, run  # noqa: E402
 
 BARE, CURL, CLIENT = "import argparse, json", "curl", "http.client script"
@@ -49,6 +53,7 @@ STREAM_ROUNDS = 5
 TARGET_START = 1.35
 TARGET_STREAM = 1.3
 TARGET_MIB = 40.0
+TARGET_TASKS_CPU = 0.3
 TARGET_LAG = 2.0  # seconds between looks while tasks are this short
 
 
@@ -380,6 +385,26 @@ class Bench:
                 f"4 {what} of {DELAY_SECONDS} s each", costs["four"].seconds, "one after the other", serial, "s", 0.6
             )
 
+    def account(self) -> Iterator[Row]:
+        """Bookkeeping and `--tasks` in accounts with ever more earlier runs."""
+        counts = (0, 1000, 100_000)
+        taken: dict[int, list[float]] = {count: [] for count in counts}
+        for count in counts:
+            past.fill(str(self.folder / f"account-{count}"), count)
+        for _ in range(60):
+            for count in counts:
+                begun = time.perf_counter()
+                past.keep_books(Account(str(self.folder / f"account-{count}")))
+                taken[count].append(time.perf_counter() - begun)
+        none, *more = (statistics.median(taken[count]) for count in counts)
+        for count, seconds in zip(counts[1:], more):
+            yield Row(f"bookkeeping of a picture after {count:,} runs", seconds, "after none", none, "ms", 1.2)
+        bench = copy.copy(self)
+        bench.env = {**self.env, "QIANWEN_STATE_DIR": str(self.folder / f"account-{counts[-1]}")}
+        cost = bench.measured({"tasks": self.ours("image.py", "--tasks")})["tasks"]
+        yield Row("--tasks after 100,000 runs, CPU", cost.cpu, LIMIT, TARGET_TASKS_CPU, "ms", 1)
+        yield Row("--tasks after 100,000 runs, peak memory", cost.resident, LIMIT, TARGET_MIB, "MiB", 1)
+
 
 def _unnoticed(looks: list[float], low: float, high: float) -> float:
     """Mean seconds from a task's end to the next look, when every end between two moments is as likely."""
@@ -406,7 +431,7 @@ def _machine() -> str:
     return f"{time.strftime('%Y-%m-%d')}, {platform.system()} {platform.machine()}, {os.cpu_count()} × {cpu}, Python {platform.python_version()}"
 
 
-SECTIONS = ("start_up", "picture", "connections", "tls", "profile", "waiting", "streams", "side_by_side")
+SECTIONS = ("start_up", "picture", "connections", "tls", "profile", "waiting", "streams", "side_by_side", "account")
 
 
 def main() -> int:

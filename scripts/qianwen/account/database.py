@@ -71,9 +71,11 @@ class Database:
                         return done  # else a repair may have read the file before our commit
                 except sqlite3.Error as error:
                     self._drop()
-                    if not is_damage(error):
+                    if is_damage(error):
+                        self._put_right(error)
+                    elif os.path.lexists(self.path):
                         raise _os_error(error) from error
-                    self._put_right(error)
+                    # else another process repairs it, and the next try waits for that
                 except BaseException:
                     self._drop()
                     raise
@@ -133,7 +135,7 @@ class Database:
         if self._kept is None:
             if not self.shared and not self.hold():
                 raise TimeoutError(errno.ETIMEDOUT, "another process works in this folder")
-            if not mark:
+            if not mark or os.path.lexists(self.repairing):
                 self._put_right(None)
             self._kept, self._kept_for = self._opened(seconds)
         self._kept.execute(f"PRAGMA busy_timeout = {int(seconds * 1000)}")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import sqlite3
+from contextlib import suppress
 
 from ..files import locks, safe_open
 from . import journal, rows
@@ -32,11 +33,19 @@ BESIDE = ("-wal", "-shm", "-journal")
 def put_right(file: Database, damage: Exception | None) -> None:
     """Leave a whole file in place. Raises OSError; TimeoutError while another process is at it; sqlite3.Error."""
     path = os.path.join(file.folder, LOCK_NAME)
-    lock = locks.take(path, lasting=True) or locks.wait_for(path, SECONDS)
+    try:
+        lock = locks.take(path, lasting=True) or locks.wait_for(path, SECONDS)
+    except OSError:
+        if damage or os.path.lexists(file.repairing):
+            raise
+        _make(file, f"-{os.urandom(4).hex()}")  # a disk without such locks: of many new files, one gets the name
+        return
     if lock is None:
         raise TimeoutError(errno.ETIMEDOUT, "another process repairs it")
     try:
         if os.path.lexists(file.path) and _is_damaged(file.path):
+            if os.path.getsize(file.path):  # it was whole once, so it has what an earlier damaged file had
+                _move(file.repairing, _aside(file.path), (*BESIDE, ""))
             _move(file.path, file.repairing, [""])
         if not os.path.lexists(file.path):
             _move(file.path, file.repairing, BESIDE)
@@ -56,8 +65,8 @@ def put_right(file: Database, damage: Exception | None) -> None:
 
 def _move(old: str, new: str, endings: Iterable[str]) -> None:
     for ending in endings:
-        if os.path.lexists(old + ending):
-            is_free = not os.path.lexists(new + ending)
+        is_free = not os.path.lexists(new + ending)
+        with suppress(FileNotFoundError):  # also when the last process that had it open takes its WAL away
             os.rename(old + ending, new + ending if is_free else f"{_aside(old)}{ending}")
 
 
@@ -65,9 +74,12 @@ def _aside(path: str) -> str:
     return f"{path}.damaged-{os.urandom(4).hex()}"
 
 
-def _make(file: Database) -> int:
-    """Put a new file in place, with every run that can still be read; answers how many were rescued."""
-    new = os.path.join(file.folder, NEW_NAME)
+def _make(file: Database, mark: str = "") -> int:
+    """Put a new file in place, with every run that can still be read; answers how many were rescued.
+
+    mark: tells the new files of processes apart that work without a lock.
+    """
+    new = os.path.join(file.folder, NEW_NAME + mark)
     for ending in ("", *BESIDE):
         if os.path.lexists(new + ending):
             os.unlink(new + ending)
@@ -82,7 +94,15 @@ def _make(file: Database) -> int:
     finally:
         database.close()
     safe_open.sync(new)
-    os.rename(new, file.path)
+    if mark:
+        try:
+            os.link(new, file.path)
+        except FileExistsError:
+            pass
+        finally:
+            os.unlink(new)
+    else:
+        os.rename(new, file.path)
     safe_open.sync(file.folder)
     return rescued
 

@@ -214,6 +214,7 @@ def wait(connection: Connection, entry: Entry, interval: float, usual: str = "",
 
 def import_what_follows() -> None:
     """Import all that a run uses after its first byte: an update may replace the skill's folder while it waits."""
+    from ..account import repair  # noqa: F401
     from ..files import movies, outputs, sounds, tiff  # noqa: F401
     from ..service import codes  # noqa: F401
     from ..storage import results  # noqa: F401
