@@ -20,9 +20,9 @@ import unittest
 from pathlib import Path
 from typing import Mapping
 
-sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from check_batch import IMAGE, ROOT, Case, Service, service
+from tests.crosscheck.check_batch import IMAGE, ROOT, Case, Service, service
 
 ROWS = 60
 RECIPES = re.findall(r"(?s)```sh\n(.*?)```", (ROOT / "references" / "batch.md").read_text(encoding="utf-8"))
@@ -69,7 +69,7 @@ class Engines(Case):
 
     def recipe(self, word: str) -> str:
         """The block of the reference page that has a word, for this folder and so few rows."""
-        (found,) = (block for block in RECIPES if word in block)
+        found: str = next(block for block in RECIPES if word in block)
         return found.replace("<skill-dir>/scripts/image.py", IMAGE).replace("900", str(ROWS))
 
     def shell(self, script: str, base: str, **more: str) -> subprocess.CompletedProcess[str]:
