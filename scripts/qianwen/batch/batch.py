@@ -90,8 +90,8 @@ class _Batch:
         self.files = os.path.dirname(self.path)
         self.folder = Folder(self._place(), ask.shard, environment.now)
         self.plan = Plan(run.catalog, run.region)
-        self.flight = Flight(environment.clock, run.deadline, environment.sleep, lambda: self.voice.tick())
         self.voice = Voice(run.progress, environment.clock, self.plan.counts, lambda: self.flight.running)
+        self.flight = Flight(environment.clock, run.deadline, environment.sleep, self.voice.tick)
         self.cap = Cap(0, 0)
         self.is_capped = False
         self._surveyed: set[int] = set()
