@@ -14,6 +14,9 @@ SCRIPTS = ROOT / "scripts"
 sys.path.insert(0, str(SCRIPTS))
 os.environ.setdefault("QIANWEN_NO_UPDATE_CHECK", "1")  # a skill tree around this folder is not the tests' business
 
+# The plain command plays a sample of the largest sweeps; tests/crosscheck/check_sweeps.py plays all of them.
+IS_SAMPLE = "QIANWEN_WHOLE_SWEEPS" not in os.environ
+
 MEMORY = "/dev/shm"
 
 

@@ -6,6 +6,8 @@ reaches the stand-in only as far as it got, so that the stand-in itself decides 
 
 from __future__ import annotations
 
+import gzip
+import json
 import os
 import re
 import socket
@@ -28,13 +30,26 @@ ENDLESS_BLOCK = bytes(2**20)
 ENDLESS_STEP = 30.0  # seconds by which the clock moves with each block of an endless body
 HTML = b"<!DOCTYPE html><html><body><h1>Bad Gateway</h1></body></html>\n"
 
+INTERIM = b"".join(
+    b"HTTP/1.1 %d Wait\r\nLink: </x>\r\nContent-Length: 5\r\n\r\n" % status for status in (100, 102, 103, 104, 103)
+)
+ODD_FIELDS = {
+    "utf8": b'"x":"\xff\xfe\xe7",',
+    "control": b'"x":"\x01\t\x1f",',
+    "digits": b'"x":' + b"9" * 10_000 + b",",
+    "deep": b'"x":' + b"[" * 70 + b"]" * 70 + b",",
+    "deeper": b'"x":' + b'{"x":[' * 50_000 + b"]}" * 50_000 + b",",
+    "unquoted": b"x:1,",
+}
+
 ENDS = ("fin", "rst", "stall")
 
 
 class Break(NamedTuple):
     """What happens to the exchanges `first` to `last` (from 1) of a route.
 
-    direction: "connect", "request" or "response".  point: see `bytes_of`.  manner: words, see `_Line` and `SPOILERS`.
+    direction: "connect", "request" or "response".  point: see `bytes_of`.  manner: words, see `_Line` and `SPOILERS`; with
+    `-if-kept` behind it only on a connection that has served an exchange before.
     """
 
     route: str
@@ -199,7 +214,7 @@ class Breaker:
                     self._sockets.append(service)
                 near, far = _Wire(client), _Wire(service)
                 while self._exchange(near, far):
-                    pass
+                    near.is_kept = True
         except OSError:
             pass  # the other side has gone: that is what this is for
 
@@ -216,6 +231,8 @@ class Breaker:
             number = self._counts[route] = self._counts.get(route, 0) + 1
             cut = next((cut for cut in self._plan if cut.direction != "connect" and cut.covers(route, number)), None)
             self._hit.update([cut] if cut else [])
+            if cut and cut.manner.endswith("-if-kept"):
+                cut = cut._replace(manner=cut.manner.partition("-")[0]) if client.is_kept else None
 
         def tell(request: int, body: int) -> None:
             fault = f"{cut.direction} {cut.point} {cut.manner}" if cut else ""
@@ -362,6 +379,7 @@ class _Wire:
 
     def __init__(self, sock: socket.socket) -> None:
         self.sock = sock
+        self.is_kept = False  # an exchange has passed before
         self._buffer = b""
 
     def head(self) -> bytes:
@@ -551,9 +569,101 @@ def _clip(answer: _Answer, words: list[str], at: int) -> _Answer:
     return _with(_bare(answer, words, at), body=placeholder.clip(), content_type="video/mp4")
 
 
+def _webm(answer: _Answer, words: list[str], at: int) -> _Answer:
+    return _with(
+        _bare(answer, words, at), body=b"\x1aE\xdf\xa3\x9fB\x82\x84webm" + bytes(500), content_type="video/webm"
+    )
+
+
+def _new_format(answer: _Answer, words: list[str], at: int) -> _Answer:
+    """What nobody can read yet."""
+    return _with(_bare(answer, words, at), body=b"NEW\x01" + bytes(500))
+
+
+def _tail(answer: _Answer, words: list[str], at: int) -> _Answer:
+    """Bytes behind the last box that look like a box without an end."""
+    return _with(_bare(answer, words, at), body=answer.body + b"\x7f\xff\xff\xfffree")
+
+
+def _without_links(answer: _Answer, words: list[str], at: int) -> _Answer:
+    """A task that has ended and names no result yet."""
+    output = json.loads(answer.body)["output"]
+    kept = {name: output[name] for name in ("task_id", "task_status")}
+    return _with(answer, body=json.dumps({"request_id": "r", "output": kept}).encode())
+
+
+def _state(answer: _Answer, words: list[str], at: int) -> _Answer:
+    """`state WORD`: the task is told to be in this state, whatever stands beside it."""
+    reply = json.loads(answer.body)
+    reply["output"]["task_status"] = words.pop(0)
+    return _with(answer, body=json.dumps(reply).encode())
+
+
+def _told_above(answer: _Answer, words: list[str], at: int) -> _Answer:
+    """A failed task that has no output."""
+    reply = {"request_id": "r", "code": "InvalidParameter", "message": "no"}
+    return _with(answer, body=json.dumps(reply).encode())
+
+
 def _endless(answer: _Answer, words: list[str], at: int) -> _Answer:
     words.append("endless")
     return _no_length(_bare(answer, words, at), words, at)
+
+
+def _odd(answer: _Answer, words: list[str], at: int) -> _Answer:
+    """`odd KIND`: JSON (of every event of a stream) that is right but for one field more."""
+    field = ODD_FIELDS[words.pop(0)]
+    body = re.sub(rb"(?m)^((?:data:)?\{)", lambda begin: begin[1] + field, _unchunked(answer))
+    return _with(answer, body=body, transfer_encoding=None)
+
+
+def _more(answer: _Answer, words: list[str], at: int) -> _Answer:
+    return _with(answer, body=answer.body + b"\n\0<!-- gateway -->")
+
+
+def _unended(answer: _Answer, words: list[str], at: int) -> _Answer:
+    return _with(answer, body=answer.body[:-2])
+
+
+def _gzip(answer: _Answer, words: list[str], at: int) -> _Answer:
+    """Packed although nobody asked for it. `gzip silent`: and no header says so."""
+    said = "gzip" if words[:1] != ["silent"] else words.pop(0) and None
+    return _with(answer, body=gzip.compress(_unchunked(answer)), content_encoding=said, transfer_encoding=None)
+
+
+def _claims_gzip(answer: _Answer, words: list[str], at: int) -> _Answer:
+    return _with(answer, content_encoding="gzip")
+
+
+def _as_events(answer: _Answer, words: list[str], at: int) -> _Answer:
+    """`events KIND END`: the same events under another name of their kind (`-` for none), and with other line ends."""
+    kind, end = words.pop(0), words.pop(0).encode().decode("unicode_escape").encode()
+    body = re.sub(rb"\r?\n", end, _unchunked(answer))
+    return _with(answer, body=body, content_type=None if kind == "-" else kind, transfer_encoding=None)
+
+
+def _both_lengths(answer: _Answer, words: list[str], at: int) -> _Answer:
+    """Chunks, with a Content-Length beside them. `both-lengths plain`: the body is in no chunks, only the header says so."""
+    if words[:1] == ["plain"]:
+        words.pop(0)
+        return _with(answer, transfer_encoding="chunked")
+    half = len(answer.body) // 2
+    pieces = [b"%x\r\n%s\r\n" % (len(part), part) for part in (answer.body[:half], answer.body[half:]) if part]
+    length = str(len(answer.body) + 7)
+    return _with(answer, body=b"".join([*pieces, b"0\r\n\r\n"]), content_length=length, transfer_encoding="chunked")
+
+
+def _interim(answer: _Answer, words: list[str], at: int) -> _Answer:
+    """Answers before the answer."""
+    return _Answer(INTERIM + answer.head, answer.body)
+
+
+def _unchunked(answer: _Answer) -> bytes:
+    rest, body = answer.body, b""
+    while "transfer-encoding" in _headers(answer.head) and rest:
+        size, _, rest = rest.partition(b"\r\n")
+        body, rest = body + rest[: int(size, 16)], rest[int(size, 16) + 2 :]
+    return body or rest
 
 
 def _unranged(answer: _Answer, words: list[str], at: int) -> _Answer:
@@ -564,19 +674,33 @@ def _unranged(answer: _Answer, words: list[str], at: int) -> _Answer:
 SPOILERS: dict[str, Callable[[_Answer, list[str], int], _Answer]] = {
     "answer": _status,
     "bare": _bare,
+    "both-lengths": _both_lengths,
     "changed": _changed,
+    "claims-gzip": _claims_gzip,
     "clip": _clip,
     "empty": _empty,
     "endless-body": _endless,
+    "events": _as_events,
     "expired": _expired,
     "garbage": _garbage,
+    "gzip": _gzip,
     "html": _html,
+    "interim": _interim,
     "long-length": _long_length,
+    "new-format": _new_format,
+    "more": _more,
     "no-length": _no_length,
     "no-range": _unranged,
+    "odd": _odd,
     "other-range": _other_range,
     "redirect": _redirect,
     "short-length": _short_length,
+    "state": _state,
+    "tail": _tail,
+    "told-above": _told_above,
+    "webm": _webm,
+    "without-links": _without_links,
+    "unended": _unended,
     "wrong-crc": _wrong_crc,
     "wrong-md5": _wrong_md5,
 }

@@ -549,14 +549,16 @@ def faults_of(catalog: Catalog, model: Model) -> Iterator[str]:
 
 
 def ids_of_golden_requests(folder: Path) -> set[str]:
-    """The model ids in the bodies of a folder's golden requests. Raises SystemExit with a sentence for a broken file."""
-    found = set()
+    """The model ids in the bodies of a folder's golden requests. Raises SystemExit with a sentence for each broken file."""
+    found, broken = set(), []
     for path in sorted(folder.glob("*.json")):
         try:
             found.add(json.loads(path.read_text(encoding="utf-8"))["body"]["model"])
         except (ValueError, KeyError, TypeError) as error:
             shown = path.relative_to(ROOT).as_posix()
-            raise SystemExit(f"{shown} is not a golden request, an object with body.model: {error!r}") from None
+            broken.append(f"{shown} is not a golden request, an object with body.model: {error!r}")
+    if broken:
+        raise SystemExit("\n".join(broken))
     return found
 
 

@@ -13,7 +13,7 @@ import unittest
 import wave
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Iterator, Mapping, NamedTuple, Sequence, cast
+from typing import TYPE_CHECKING, Any, Callable, Iterator, Mapping, NamedTuple, Sequence, cast
 
 from qianwen import cli
 from qianwen.account.store import Account, folder
@@ -155,6 +155,17 @@ class Case(unittest.TestCase):
         self.assertEqual(ran.code, code, ran.stdout + ran.stderr)
         self.assertNotIn("Traceback", ran.stderr)
         return ran.json
+
+    def assert_shown_is_sent(self, run: Callable[..., Any], argv: Sequence[str]) -> None:
+        """What --dry-run shows is, to the byte, what is sent."""
+        shown = run(*argv, "--dry-run")["request"]
+        with self.standin() as standin:
+            run(*argv)
+            (sent,) = standin.of("sync", "submit")
+        self.assertEqual(sent.body, json.dumps(shown["body"], ensure_ascii=False).encode())
+        for header, value in shown["headers"].items():
+            if header != "Authorization":
+                self.assertEqual(sent.headers[header.lower()], value)
 
     def picture(self, name: str, width: int = 640, height: int = 480) -> Path:
         """A real PNG in the current folder."""

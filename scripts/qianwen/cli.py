@@ -143,10 +143,10 @@ class _Process:
             self.progress.always(f"Hint: {error.hint}")
         if "next" in reply:
             self.progress.always(f"Continue with: {reply['next']}")
-        if run.ask.print_response:
-            self._print_json(reply)
-        elif run.outcome.batch:
-            self._print_result()
+        saved = answer.lines(run.outcome, run.ask) if run.outcome.parts or run.outcome.batch else []
+        is_written = self._print_json(reply) if run.ask.print_response else self._print_lines(saved)
+        if is_written and run.outcome.parts:
+            run.deliver()  # those that are finished
         write(run.environment.stderr, "")
         return error.exit_code
 
@@ -157,8 +157,11 @@ class _Process:
         run = self.run
         if run.ask.print_response:
             return self._print_json(answer.success(run.outcome, run.ask, run.environment))
-        lines = self.progress.clean(answer.lines(run.outcome, run.ask))
-        return write(run.environment.stdout, "".join(f"{line}\n" for line in lines))
+        return self._print_lines(answer.lines(run.outcome, run.ask))
+
+    def _print_lines(self, lines: list[str]) -> bool:
+        lines = self.progress.clean(lines)
+        return write(self.run.environment.stdout, "".join(f"{line}\n" for line in lines))
 
     def _print_json(self, reply: object) -> bool:
         import json

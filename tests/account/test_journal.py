@@ -14,22 +14,8 @@ from qianwen.account.store import Account
 from qianwen.plain.record import changed
 
 from ..support import Case
+from . import BASE, RUN
 
-BASE = "https://dashscope.aliyuncs.com/api/v1"
-RUN = Purchase(
-    id="0123456789abcdef",
-    program="video.py",
-    model="wan2.6-t2v",
-    mode="t2v",
-    region="cn-beijing",
-    base=BASE,
-    request="ab" * 32,
-    is_task=True,
-    folder="/o",
-    stem="a-cat",
-    suffix="",
-    at=1_700_000_000.25,
-)
 BEGIN: Mapping[str, Any] = {
     "v": 1,
     "run": "0123456789abcdef",

@@ -26,23 +26,9 @@ from qianwen.plain.record import changed
 from .. import SCRIPTS
 from ..bench import past
 from ..support import Case
+from . import RUN
 
 NAME = "qianwen-media-generation"
-BASE = "https://dashscope.aliyuncs.com/api/v1"
-RUN = Purchase(
-    id="0123456789abcdef",
-    program="video.py",
-    model="wan2.6-t2v",
-    mode="t2v",
-    region="cn-beijing",
-    base=BASE,
-    request="ab" * 32,
-    is_task=True,
-    folder="/o",
-    stem="a-cat",
-    suffix="",
-    at=1_700_000_000.25,
-)
 WRITER = """
 import os, sys
 sys.path.insert(0, sys.argv[1])

@@ -39,15 +39,7 @@ class Requests(Case):
                 self.assertEqual(len(list((self.cwd / name).glob("*.png"))), case["pictures"])
 
     def test_what_dry_run_shows_is_what_is_sent(self) -> None:
-        argv = CASES[0][1]["argv"]
-        shown = self.json(*argv, "--dry-run")["request"]
-        with self.standin() as standin:
-            self.json(*argv)
-            (sent,) = standin.of("sync")
-        self.assertEqual(sent.body, json.dumps(shown["body"], ensure_ascii=False).encode())
-        for header, value in shown["headers"].items():
-            if header != "Authorization":
-                self.assertEqual(sent.headers[header.lower()], value)
+        self.assert_shown_is_sent(self.json, CASES[0][1]["argv"])
 
 
 class Coverage(Case):

@@ -83,15 +83,7 @@ class Requests(Case):
                 self.assertEqual(json.loads(kept.read_text(encoding="utf-8"))["output"], reply["output"])
 
     def test_what_dry_run_shows_is_what_is_sent(self) -> None:
-        argv = dict(CASES)["wan2.7-i2v"]["argv"]
-        shown = self.video_json(*argv, "--dry-run")["request"]
-        with self.standin() as standin:
-            self.video_json(*argv)
-            (sent,) = standin.of("submit")
-        self.assertEqual(sent.body, json.dumps(shown["body"], ensure_ascii=False).encode())
-        for header, value in shown["headers"].items():
-            if header != "Authorization":
-                self.assertEqual(sent.headers[header.lower()], value)
+        self.assert_shown_is_sent(self.video_json, dict(CASES)["wan2.7-i2v"]["argv"])
 
 
 class Coverage(Case):

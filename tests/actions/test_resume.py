@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 import unittest
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, NamedTuple
 from unittest import mock
@@ -20,13 +21,14 @@ from urllib.parse import urlsplit
 from qianwen.account.purchase import DESIRECORE_BASE, Purchase
 from qianwen.account.store import Account
 from qianwen.http.messages import Fault
+from qianwen.plain import parallel
 from qianwen.plain.record import changed
 from qianwen.sandbox.faults import Fault as Trouble
 from qianwen.sandbox.server import running
 from qianwen.sandbox.standin import Incoming, Reply, StandIn
 
 from .. import SCRIPTS
-from ..account.test_store import RUN
+from ..account import RUN
 from ..support import KEY, Case, Ran, Recording, Script, answer
 
 ASYNC = ("x", "--async", "--output", "x.png")
@@ -96,6 +98,39 @@ class Resume(ResumeCase):
         self.assertIn("--task-id", reply["tasks"][2]["next"])
         self.assertTrue((self.cwd / "well.png").is_file())
 
+    STUCK = "3"  # of five, the task that never ends
+
+    def left_open(self, standin: Recording) -> list[str]:
+        """Leave five tasks, one of them stuck."""
+        for number in range(5):
+            self.image(str(number), "--async", "--submit-only", "--output", f"{number}.png")
+        for task in standin.tasks.values():
+            task.created += 9e9 if task.order.fields["prompt"] == self.STUCK else 5
+        return [f"{number}.png" for number in range(5) if str(number) != self.STUCK]
+
+    def test_one_that_is_stuck_holds_up_no_other(self) -> None:
+        none = mock.Mock(side_effect=RuntimeError("can't start new thread"))
+        starved = mock.patch.object(parallel, "threading", mock.Mock(wraps=threading, Thread=none))
+        for name, threads in (("threads", nullcontext()), ("none to spare", starved)):
+            with self.subTest(name), self.standin() as standin:
+                self.env["QIANWEN_STATE_DIR"] = str(self.folder / name)
+                others = self.left_open(standin)
+                before = self.clock()
+                moments: list[float] = []
+                fetch = standin.handle
+
+                def heard(route: str, incoming: Incoming, fetch: Any = fetch, moments: Any = moments) -> Reply:
+                    moments.extend([self.clock()] if route == "result" else [])
+                    return fetch(route, incoming)  # type: ignore[no-any-return]
+
+                with mock.patch.object(standin, "handle", heard), threads:
+                    ran = self.image("--resume", "--overwrite")
+                self.assertEqual((ran.code, self.bought(standin)), (2, 5), ran.stderr)
+                self.assertEqual(sorted(Path(line).name for line in ran.stdout.splitlines()), others)
+                self.assertLess(max(moments) - before, 60)
+                self.assertGreater(self.clock() - before, 590)
+        self.assertTrue(none.called)
+
     def test_a_key_that_is_missing_ends_it_and_keeps_everything_open(self) -> None:
         with self.standin():
             self.image(*ASYNC, "--submit-only")
@@ -104,14 +139,32 @@ class Resume(ResumeCase):
         self.assertEqual(reply["tasks"][0]["state"], "waiting")
         self.assertEqual(self.state(), "waiting")
 
-    def test_a_task_that_the_service_does_not_know_stays_open(self) -> None:
+    def test_a_task_that_the_service_does_not_know_is_told_once_and_leaves(self) -> None:
         with self.standin() as standin:
-            self.image(*ASYNC, "--submit-only")
-            standin.tasks.clear()
-            self.clock.sleep(100)
+            task_id = self.json(*ASYNC, "--submit-only")["task_id"]
+            tasks, standin.tasks = standin.tasks, {}
+            self.clock.sleep(30)
+            self.assertEqual(self.json("--resume", "--poll-once", code=2)["error"]["kind"], "running")  # too young
+            self.clock.sleep(70)
             reply = self.json("--resume", code=1)
-            self.assertEqual((reply["error"]["code"], self.state()), ("UNKNOWN", "waiting"))
+            self.assertEqual((reply["error"]["code"], self.state()), ("UNKNOWN", "expired"))
+            self.assertIn("--task-id asks again", reply["error"]["hint"])
             self.assertNotIn("next", reply)
+            self.assertEqual(self.json("--resume")["tasks"], [])
+            standin.tasks = tasks  # it was another account's key
+            self.assertEqual(self.image("--task-id", task_id).code, 0)
+            self.assertEqual((self.state(), self.bought(standin)), ("done", 1))
+
+    def test_a_task_that_is_unknown_elsewhere_stays_open(self) -> None:
+        with self.standin():
+            task_id = self.json(*ASYNC, "--submit-only")["task_id"]
+            home = dict(self.env)
+        with self.standin():
+            self.env["QIANWEN_STATE_DIR"] = self.ledger.folder
+            self.clock.sleep(100)
+            self.assertEqual(self.json("--task-id", task_id, "--region", "intl", code=1)["error"]["code"], "UNKNOWN")
+        self.env = home
+        self.assertEqual(self.state(), "waiting")
 
     def test_a_task_that_the_service_has_forgotten_is_closed_when_it_says_so_and_not_before(self) -> None:
         with self.standin() as standin:
@@ -179,6 +232,25 @@ class Resume(ResumeCase):
         self.assertIn(RUN.base, reply["error"]["message"])
         self.assertIn("DASHSCOPE_HTTP_BASE_URL or --region", reply["error"]["hint"])
         self.assertEqual(standin.sent, [])
+
+    def test_runs_of_another_base_are_told_in_one_line(self) -> None:
+        for number in range(3):
+            self.ledger.begin(changed(RUN, id=f"{number:016x}", request=str(number)))
+            self.ledger.add(f"{number:016x}", "task", task_id=f"t-{number}")
+        with self.standin():
+            self.image(*ASYNC, "--submit-only")
+            ran = self.image("--resume")
+        self.assertEqual((ran.code, ran.stdout), (4, f"{self.cwd / 'x.png'}\n"))
+        told = [line for line in ran.stderr.splitlines() if RUN.base in line and not line.startswith(("Error", "Hint"))]
+        self.assertEqual(len(told), 1, ran.stderr)
+        self.assertIn("3 requests went to", told[0])
+
+    def test_what_is_finished_is_delivered_whatever_becomes_of_the_others(self) -> None:
+        with self.standin() as standin:
+            self.left_open(standin)
+            self.assertEqual(len([task for task in self.json("--resume", code=2)["tasks"] if task["ok"]]), 4)
+            self.assertNotIn("reused", self.json("0", "--async", "--output", "0.png"))
+            self.assertEqual(self.bought(standin), 6)
 
     # where it was submitted, what is set afterwards, flags, the host that is asked
     HOMES: tuple[tuple[dict[str, str], dict[str, str], tuple[str, ...], str], ...] = (
@@ -618,7 +690,8 @@ class Mended(ResumeCase):
 
             with mock.patch.object(Account, "claim", counting):
                 self.assertEqual(self.image("--resume").code, 0)
-        self.assertEqual((len(self.names()), max(held)), (30, 0))
+        self.assertEqual(len(self.names()), 30)
+        self.assertLess(max(held), parallel.MOST_THREADS)
 
     def test_a_ledger_that_cannot_be_read_is_not_empty(self) -> None:
         Path(self.ledger.folder, "account.db").mkdir(parents=True)
@@ -699,34 +772,46 @@ class Delivered(ResumeCase):
         "cli.main(VIDEOS if sys.argv.pop(1) == 'video.py' else IMAGES, sys.argv[1:])"
     )
 
-    def killed(self, program: str, *argv: str) -> None:
-        """Run a program that is killed in the moment in which it would write its answer."""
+    def killed(self, *commands: tuple[str, tuple[str, ...]]) -> None:
+        """Run programs side by side, each of which is killed in the moment in which it would write its answer."""
         env = {**os.environ, "HOME": str(self.home), **self.env}
-        command = [sys.executable, "-c", self.DIES, str(SCRIPTS), program, *argv]
-        ran = subprocess.run(command, cwd=self.cwd, env=env, capture_output=True)
-        self.assertEqual(ran.returncode, -9, ran.stderr)
+        begun = [
+            subprocess.Popen(
+                [sys.executable, "-c", self.DIES, str(SCRIPTS), program, *argv],
+                cwd=self.cwd,
+                env=env,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+            )
+            for program, argv in commands
+        ]
+        ended = [(process.communicate()[1], process.returncode) for process in begun]
+        self.assertEqual([code for _, code in ended], [-9] * len(commands), ended)
 
     @unittest.skipIf(os.name == "nt", "POSIX only")
     def test_the_same_command_after_a_kill_buys_nothing(self) -> None:
-        for program, argv in (
+        commands = (
             ("image.py", ("x", "-n", "2", "--output", "a/")),
             ("image.py", ("y", "--async", "--output", "b/")),
             ("video.py", ("z", "--output", "c/")),
             ("image.py", ("w", "--output", "d/", "--model", "wan2.6-image", "--set", "enable_interleave=true")),
-        ):
-            with self.subTest(program, argv=argv), self.standin() as standin:
-                self.killed(program, *argv)
-                before = self.names()
-                run = self.video_json if program == "video.py" else self.json
-                reply = run(*argv)
-                self.assertEqual((reply["reused"], self.bought(standin), self.names()), (True, 1, before))
-                self.assertEqual(
-                    [Path(path).is_file() for path in reply["local_paths"] or [reply["local_path"]]],
-                    [True] * len(reply["files"]),
-                )
-                self.assertTrue(reply["usage"])
-                self.assertNotIn("reused", run(*argv))  # it was read: this is a new wish
-                self.assertEqual(self.bought(standin), 2)
+        )
+        with self.standin() as standin:
+            self.killed(*commands)
+            self.assertEqual(self.bought(standin), len(commands))
+            for bought, (program, argv) in enumerate(commands, len(commands)):
+                with self.subTest(program, argv=argv):
+                    before = self.names()
+                    run = self.video_json if program == "video.py" else self.json
+                    reply = run(*argv)
+                    self.assertEqual((reply["reused"], self.bought(standin), self.names()), (True, bought, before))
+                    self.assertEqual(
+                        [Path(path).is_file() for path in reply["local_paths"] or [reply["local_path"]]],
+                        [True] * len(reply["files"]),
+                    )
+                    self.assertTrue(reply["usage"])
+                    self.assertNotIn("reused", run(*argv))  # it was read: this is a new wish
+                    self.assertEqual(self.bought(standin), bought + 1)
 
     @unittest.skipUnless(os.path.exists("/dev/full"), "Linux only")
     def test_an_answer_that_could_not_be_written_is_not_delivered(self) -> None:

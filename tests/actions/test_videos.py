@@ -15,7 +15,7 @@ from qianwen.models.video_models import VIDEOS
 from qianwen.plain.record import changed
 from qianwen.sandbox import placeholder
 
-from ..account.test_store import RUN
+from ..account import RUN
 from ..support import KEY, Case, Script, answer
 
 FRAME = "https://example.com/a.png"
@@ -70,7 +70,8 @@ class Results(Case):
 
     def test_success_without_a_video(self) -> None:
         done = {"output": {"task_id": "t", "task_status": "SUCCEEDED"}}
-        reply = self.video_json("--task-id", "t", code=1, send=Script(done))
+        looks = Script(*[done] * 200)
+        reply = self.video_json("--task-id", "t", code=1, send=looks)
         self.assertIn("holds no video", reply["error"]["message"])
 
     def test_what_is_billed_at_most(self) -> None:

@@ -5,9 +5,8 @@ Rows follow the pages of the models, not the tables of the program. What is sent
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from qianwen.files.documents import DOCUMENTS, OLE, PDF, TEXT, ZIP, inside
 from qianwen.files.media import probe_bytes
@@ -206,13 +205,7 @@ BILLS: tuple[tuple[str, str, dict[str, Any], int, int], ...] = (
 
 
 class Newer(Fields):
-    def setUp(self) -> None:
-        super().setUp()
-        for name, (content, weight) in FILES.items():
-            path = self.cwd / name
-            path.write_bytes(content)
-            if weight:
-                os.truncate(path, weight)
+    files: ClassVar = {**Fields.files, **FILES}
 
     def test_refusals_name_the_field_what_is_allowed_and_the_nearest_value(self) -> None:
         for name, model, fields, path, allowed, nearest in REFUSED:

@@ -11,7 +11,7 @@ import json
 import os
 import struct
 import zlib
-from typing import Any
+from typing import Any, ClassVar
 
 from ..files.test_movies_and_sounds import box, clock, ftyp, moov, tkhd, track
 from ..support import DATA, Case, Script
@@ -447,9 +447,13 @@ LEGAL = (
 
 
 class Fields(Case):
+    """files: content and weight of what lies in the current folder."""
+
+    files: ClassVar = FILES
+
     def setUp(self) -> None:
         super().setUp()
-        for name, (content, weight) in FILES.items():
+        for name, (content, weight) in self.files.items():
             path = self.cwd / name
             path.write_bytes(content)
             if weight:

@@ -101,7 +101,11 @@ class Pictures(Through):
     def test_an_answer_that_is_damaged(self) -> None:
         for data, code, words in (
             ({"data": [{"b64_json": "no base64!"}]}, 7, "not valid base64"),
-            ({"data": [{"b64_json": "bm8gcGljdHVyZQ=="}]}, 7, "the format of the result is unknown"),
+            (
+                {"data": [{"b64_json": "bm8gcGljdHVyZQ=="}]},
+                7,
+                "is saved, but could not be put into DesireCore's media store",
+            ),
             ({"data": []}, 1, "holds no picture"),
             ({"output": {"choices": []}}, 1, "holds no picture"),
             ({"output": {"choices": [{"message": {"content": [{"image": "file:///etc/passwd"}]}}]}}, 7, "scheme file"),

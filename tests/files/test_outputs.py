@@ -177,12 +177,61 @@ class Save(Case):
                 self.assertEqual(Path(saved.path).name, f"cat{suffix}")
                 self.assertIn(f"gets the suffix {suffix}", self.warnings[-1])
 
-    def test_another_sort_of_file_or_a_damaged_one_is_not_saved(self) -> None:
+    def test_what_is_odd_but_whole_is_saved_with_a_warning(self) -> None:
         clip = placeholder.clip()
-        for sort, data in (("video/", PNG), ("image/", clip), ("video/", clip[:1000]), ("image/", PNG[:17])):
-            with self.subTest(sort, length=len(data)), self.assertRaises(OutputError):
-                outputs.save_media(Target(str(self.cwd), "x"), fill(data), self.warnings.append, sort)
+        for sort, data, name, words in (
+            ("video/", PNG, "x.png", "is image/png, which was not asked for"),
+            ("image/", clip, "x.mp4", "is video/mp4, which was not asked for"),
+            ("video/", clip[:1000], "x.mp4", "is damaged or incomplete (video/mp4)"),
+            ("image/", PNG[:17], "x.png", "is damaged or incomplete (image/png)"),
+            ("video/", clip + b"\x7f\xff\xff\xfffree", "x.mp4", "is damaged or incomplete"),
+            ("image/", b"NEW\x01" + bytes(900), "x.bin", "has a format that is unknown"),
+        ):
+            with self.subTest(words, length=len(data)):
+                saved = outputs.save_media(Target(str(self.cwd), "x"), fill(data), self.warnings.append, sort)
+                self.assertEqual((Path(saved.path).name, Path(saved.path).read_bytes()), (name, data))
+                self.assertIn(words, self.warnings.pop())
+                self.assertEqual(self.warnings, [])
+                self.assertEqual(outputs.saved_before(saved.path, saved.sha256), saved)
+                Path(saved.path).unlink()
+
+    def test_a_new_format_keeps_the_name_that_was_asked_for(self) -> None:
+        self.assertEqual(Path(self.save(Target(str(self.cwd), "x", ".mp4"), b"NEW\x01").path).name, "x.mp4")
+
+    def test_a_page_that_says_what_is_wrong_is_not_the_result(self) -> None:
+        for data in (
+            b"<html>no</html>",
+            b"\xef\xbb\xbf <?xml version='1.0'?><Error/>",
+            b'{"code": "NoSuchKey"}',
+            b"<Error>",
+        ):
+            with self.subTest(data), self.assertRaisesRegex(OutputError, "error page"):
+                self.save(Target(str(self.cwd), "x"), data)
         self.assertEqual(self.names(), [])
+
+    def test_what_nothing_proves_whole_is_fetched_again_and_believed_when_it_comes_twice(self) -> None:
+        half, less = PNG[:-10], PNG[:-30]
+        for comes, fetches, size in (
+            ([PNG], 1, len(PNG)),
+            ([half, PNG], 2, len(PNG)),
+            ([half, half], 2, len(half)),
+            ([half, less, less], 3, len(less)),
+            ([half, less, half], 3, 0),
+        ):
+            with self.subTest(list(map(len, comes))):
+                left = list(comes)
+
+                def write(stream: BinaryIO, left: list[bytes] = left) -> tuple[int, str, bool]:
+                    return (*fill(left.pop(0))(stream)[:2], False)
+
+                try:
+                    saved = outputs.save_media(Target(str(self.cwd), "x"), write, self.warnings.append, "image/")
+                    self.assertEqual(Path(saved.path).stat().st_size, size)
+                    Path(saved.path).unlink()
+                except OutputError as error:
+                    self.assertIn("another at each download", error.message)
+                    self.assertEqual((size, self.names()), (0, []))
+                self.assertEqual(len(comes) - len(left), fetches)
 
     def test_a_name_under_which_the_reply_is_free_too(self) -> None:
         (self.cwd / "x.json").write_text("precious")

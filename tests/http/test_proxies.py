@@ -304,6 +304,7 @@ class Tunnel(Door):
             b"HTTP/1.1 200\r\n\r\n",
             b"HTTP/1.1 200 OK\n\n",
             b"HTTP/1.1 201 Fine\r\nContent-Length: 5\r\nX: " + b"y" * 8000 + b"\r\n\r\n",
+            b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early\r\nX: y\r\n\r\nHTTP/1.1 200 OK\r\n\r\n",
         ):
             with self.subTest(answer[:20]), self.behind(answer=answer) as (standin, _, where):
                 door = self.door(HTTPS_PROXY=where, SSL_CERT_FILE=str(TLS / "proxied.pem"))

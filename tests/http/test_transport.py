@@ -15,6 +15,7 @@ from unittest import mock
 from qianwen.http import os_errors, transport
 from qianwen.http.messages import Fault, Request, Stream
 from qianwen.http.transport import Transport
+from qianwen.plain.record import changed
 
 from ..peer import OK, Peer, answering, peer
 
@@ -250,18 +251,44 @@ class Reuse(unittest.TestCase):
         door.close()
         self.assertEqual(there.connections, 2)
 
-    def test_a_paid_request_never_goes_over_a_connection_that_rested(self) -> None:
-        there = peer(answering(OK, OK, OK), answering(OK))
+    def test_a_paid_request_has_a_connection_of_its_own_and_leaves_it_to_others(self) -> None:
+        there = peer(answering(OK, OK), answering(OK, OK))
+        door = Transport()
+        with there.listening() as url:
+            for request in (get(url), Request("POST", url, {}, b"{}", billable=True), get(url), get(url)):
+                with door.send(request) as response:
+                    self.assertEqual(response.read_all(10), b"ok")
+            door.close()
+        self.assertEqual(
+            (there.connections, [data.split()[0] for data in there.received]), (2, [b"GET", b"POST", b"GET", b"GET"])
+        )
+
+    def test_a_connection_that_was_prepared_serves_one_paid_request(self) -> None:
+        there = peer(answering(OK, OK), answering(OK), answering(OK))
         moment = [0.0]
         door = Transport(clock=lambda: moment[0])
+        paid = [Request("POST", "", {}, b"{}", billable=True)] * 2
         with there.listening() as url:
-            with door.send(get(url)) as response:
-                response.read_all(10)
-            moment[0] += transport.IDLE_SECONDS_FOR_PAID + 1
-            with door.send(Request("POST", url, {}, b"{}", billable=True)) as response:
-                response.read_all(10)
+            door.prepare(url)
+            for request in (changed(paid[0], url=url), get(url)):  # the free one goes on with what the paid one left
+                with door.send(request) as response:
+                    self.assertEqual(response.read_all(10), b"ok")
+            self.assertEqual(there.connections, 1)
+            door.prepare(url)
+            moment[0] += transport.READY_SECONDS
+            with door.send(changed(paid[1], url=url)) as response:
+                self.assertEqual(response.read_all(10), b"ok")
             door.close()
-        self.assertEqual((there.connections, len(there.received)), (2, 2))
+        self.assertEqual((there.connections, len(there.received)), (3, 3))
+
+    def test_what_cannot_be_prepared_is_told_by_the_request(self) -> None:
+        door = Transport(time.monotonic() + 5)
+        self.addCleanup(door.close)
+        for url in ("http://127.0.0.1:1/", "ftp://x", "http://[::1/"):
+            door.prepare(url)
+            with self.subTest(url), self.assertRaises(Fault) as caught:
+                door.send(Request("POST", url, {}, b"{}", billable=True))
+            self.assertFalse(caught.exception.sent)
 
     def test_nothing_is_sent_after_closing(self) -> None:
         there = peer(answering(OK))

@@ -26,6 +26,18 @@ class Decode(unittest.TestCase):
         self.assertEqual(result.urls, ("https://a/1",))
         self.assertEqual(result.failures, (Failure(2, "InternalError.Timeout", "late"),))
 
+    def test_a_flood_of_results_is_cut(self) -> None:
+        many = wire.MOST_RESULTS + 7
+        links = [f"https://a/{number}" for number in range(many)]
+        for body in (
+            choices([{"image": link} for link in links]),
+            {"output": {"results": [{"url": link} for link in links]}},
+        ):
+            result = wire.decode(body)
+            self.assertEqual((result.urls, result.left_out), (tuple(links[: wire.MOST_RESULTS]), 7))
+        failed = wire.decode({"output": {"results": [{"code": "x"}] * many}})
+        self.assertEqual(len(failed.failures), wire.MOST_RESULTS)
+
     def test_sizes_from_every_spelling_of_usage(self) -> None:
         for usage, size in (
             ({"width": 1664, "height": 928}, (1664, 928)),

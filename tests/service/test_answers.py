@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import functools
+import json
+import time
 import unittest
 from typing import Any, Union
 
@@ -139,6 +142,95 @@ class Errors(unittest.TestCase):
         self.assertIn("spelling", caught.exception.hint)
 
 
+LINK = "https://x.oss-cn-beijing.aliyuncs.com/1.png?Expires=1&Signature=a%2B"
+PICTURE = {"output": {"choices": [{"finish_reason": "stop", "message": {"content": [{"image": LINK}]}}]}}
+TASK = requests.request_for(ENDPOINT, "POST", "/services/x", BODY, task=True)
+
+
+def _read_and_break(left: list[bytes], _: int) -> bytes:
+    if not left:
+        raise Fault("the answer broke off", sent=True)
+    return left.pop()
+
+
+class Odd(unittest.TestCase):
+    """Answers that were paid for, whatever their form. The whole run is shown by the table of faults."""
+
+    def read(self, body: bytes | Response, request: Any = PAID, is_poll: bool = False) -> dict[str, Any]:
+        self.warnings: list[str] = []
+        response = body if isinstance(body, Response) else answer(body)
+        return answers.answer(Script(response), request, is_poll, self.warnings.append)
+
+    def test_strict_answers_cause_no_warning(self) -> None:
+        self.assertEqual(self.read(json.dumps(PICTURE).encode()), PICTURE)
+        self.assertEqual(self.warnings, [])
+
+    def test_a_field_that_is_odd_costs_only_itself(self) -> None:
+        whole = json.dumps(PICTURE).encode()
+        for field, value in (
+            (b'"\xff\xfe"', "\ufffd\ufffd"),
+            (b'"\x01\t"', "\x01\t"),
+            (b"9" * 10_000, None),
+            (b"-" + b"9" * 10_000, None),
+        ):
+            with self.subTest(field[:9]):
+                self.assertEqual(self.read(b'{"x": ' + field + b", " + whole[1:]), {"x": value, **PICTURE})
+                self.assertEqual(len(self.warnings), 1)
+        deep = self.read(b'{"x": ' + b"[" * 70 + b"]" * 70 + b", " + whole[1:])
+        self.assertEqual(deep["output"], PICTURE["output"])
+        self.assertLess(json.dumps(deep["x"]).count("["), 70)
+        self.assertEqual(self.read(whole + b"\n\0</html>"), PICTURE)
+        self.assertEqual(self.read(b"\xef\xbb\xbf" + whole), PICTURE)
+
+    def test_what_is_no_json_is_searched(self) -> None:
+        data = "data:image/png;base64," + "A" * 100
+        for body, links in (
+            (b'{"output": {"results": [{"url": "%s"}, {"url": "https://cut.off/' % LINK.encode(), [LINK]),
+            (b'x: 1, "url" : "' + LINK.replace("/", "\\/").replace("&", "\\u0026").encode() + b'"', [LINK]),
+            (b'"url": "%s", "url": "%s"' % (LINK.encode(), LINK.encode()), [LINK]),
+            (b'"image": "%s", x' % data.encode(), [data]),
+            (b'"b64_json": "iVBOR", x', ["iVBOR"]),
+        ):
+            with self.subTest(body[:30]):
+                (choice,) = self.read(body)["output"]["choices"]
+                self.assertEqual([item["image"] for item in choice["message"]["content"]], links)
+                self.assertEqual(len(self.warnings), 1)
+        task = b'{"request_id": "r", "output": {"task_id": "t-1", "task_status": "PENDING"'
+        expected = {"request_id": "r", "output": {"task_id": "t-1", "task_status": "PENDING"}}
+        self.assertEqual(self.read(task, TASK), expected)
+        self.assertEqual(self.read(task, FREE, is_poll=True), expected)
+
+    def test_what_holds_nothing_that_was_paid_for_stays_unknown(self) -> None:
+        own = requests.request_for(ENDPOINT, "POST", "/x", {"input": {"image": LINK}})
+        for body, request in (
+            (b'"task_id": "t", x', PAID),
+            (b'"image": "%s", x' % LINK.encode(), TASK),
+            (b'"image": "%s", x' % LINK.encode(), own),
+            (b'"image": "a cat", x', PAID),
+            (b'"url": "ftp://x/y.png", x', PAID),
+        ):
+            with self.subTest(body), self.assertRaises(UnknownOutcome):
+                self.read(body, request)
+
+    def test_a_break_behind_the_last_link_does_no_harm(self) -> None:
+        whole = json.dumps(PICTURE).encode()
+        for arrived in (len(whole), len(whole) - 3):
+            left = [whole[:arrived]]
+            read = functools.partial(_read_and_break, left)
+            found = self.read(Response(200, {}, read))["output"]["choices"]
+            self.assertEqual(found[0]["message"]["content"][0]["image"], LINK)
+            self.assertIn("the answer broke off", self.warnings[-1])
+
+    def test_an_answer_of_any_text_is_searched_in_linear_time(self) -> None:
+        for piece in (b'"url":', b'"url":"\\"', b'"url":"\\x\\x"', b'{"url":[', b'"url":"' + b"\\" * 50, b"\xff"):
+            with self.subTest(piece):
+                body = piece * (2**19 // len(piece))
+                began = time.thread_time()
+                with self.assertRaises(UnknownOutcome):
+                    self.read(body)
+                self.assertLess(time.thread_time() - began, 2)  # it takes a tenth of a second; its square, minutes
+
+
 STREAM = requests.request_for(ENDPOINT, "POST", "/services/x", BODY, stream=True)
 
 
@@ -160,6 +252,19 @@ class Events(unittest.TestCase):
             blocks = [data[start : start + size] for start in range(0, len(data), size)]
             with self.subTest(size):
                 self.assertEqual(events(*blocks), [{"a": "猫"}, {"a": 2}])
+
+    def test_lines_may_end_in_three_ways_and_the_kind_may_be_written_as_it_likes(self) -> None:
+        for end in (b"\n", b"\r\n", b"\r"):
+            data = end.join((b"id:1", b'data:{"a":1}', b"", b"event:result", b'data:{"a":2}', b"", b""))
+            for kind in ("text/event-stream", "Text/Event-Stream; x", "TEXT/EVENT-STREAM", "text/plain", ""):
+                for size in (1, 2, 1000):
+                    blocks = [data[start : start + size] for start in range(0, len(data), size)]
+                    with self.subTest(end=end, kind=kind, size=size):
+                        self.assertEqual(events(*blocks, content_type=kind), [{"a": 1}, {"a": 2}])
+
+    def test_a_frame_that_is_cut_off_is_searched(self) -> None:
+        (found,) = events(b'data:{"output":{"choices":[{"message":{"content":[{"image":"%s"},{"te' % LINK.encode())
+        self.assertEqual(found["output"]["choices"][0]["message"]["content"], [{"image": LINK}])
 
     def test_a_last_event_without_an_empty_line(self) -> None:
         self.assertEqual(events(b'data:{"a":1}'), [{"a": 1}])

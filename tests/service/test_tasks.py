@@ -13,7 +13,13 @@ from ..support import Clock, Script
 
 
 def body(state: str, **output: Any) -> dict[str, Any]:
+    if state == "SUCCEEDED":
+        output = {"video_url": "https://a/1.mp4", **output}
     return {"request_id": "r-1", "output": {"task_id": "t-1", "task_status": state, **output}}
+
+
+def has_result(answer: dict[str, Any]) -> bool:
+    return bool(answer["output"].get("video_url")) if isinstance(answer.get("output"), dict) else False
 
 
 class Wait(unittest.TestCase):
@@ -33,12 +39,12 @@ class Wait(unittest.TestCase):
         """Play the answers, the last one for ever."""
         left = list(answers)
 
-        def fetch() -> dict[str, Any]:
+        def fetch() -> tasks.Poll:
             self.looks.append(self.clock() - self.start)
             answer = left.pop(0) if len(left) > 1 else left[0]
             if isinstance(answer, QianwenError):
                 raise answer
-            return answer
+            return tasks.read(answer, has_result)
 
         session = Session(Script(), self.clock.sleep, self.clock, self.start + timeout, self.clock, lambda: None)
         return tasks.wait(
@@ -95,6 +101,30 @@ class Wait(unittest.TestCase):
         self.wait(body("DREAMING"), body("SUSPENDED"), body(""), body("SUCCEEDED"))
         self.assertEqual(self.words, ["DREAMING", "SUSPENDED", "", "SUCCEEDED"])
 
+    def test_success_without_a_result_is_looked_at_again(self) -> None:
+        done, empty = body("SUCCEEDED"), body("SUCCEEDED", video_url="")
+        self.assertIs(self.wait(empty, body("RUNNING"), empty, done), done)
+
+    def test_success_without_a_result_is_final_at_the_deadline_and_not_before(self) -> None:
+        empty = body("SUCCEEDED", video_url="")
+        self.assertIs(self.wait(empty, timeout=100), empty)
+        self.assertEqual(self.looks[-1], 98)
+        with self.assertRaises(StillRunning):
+            self.wait(empty, timeout=30)
+        with self.assertRaises(StillRunning):
+            tasks.finished(tasks.read(empty, has_result), "t-1")
+
+    def test_an_undocumented_state_beside_a_result_is_an_end(self) -> None:
+        for state in ("ARCHIVED", "", "done"):
+            made = body(state, video_url="https://a/1.mp4")
+            with self.subTest(state):
+                self.assertIs(self.wait(body("DREAMING"), made), made)
+        self.assertEqual(len(self.looks), 6)
+
+    def test_a_documented_state_is_believed_whatever_stands_beside_it(self) -> None:
+        self.wait(body("RUNNING", video_url="https://a/preview.mp4"), body("SUCCEEDED"))
+        self.assertEqual(self.words, ["RUNNING", "SUCCEEDED"])
+
     def test_trouble_on_the_way_is_waited_out(self) -> None:
         self.wait(Unavailable("the connection broke"), body("SUCCEEDED"))
         self.assertEqual(self.words, ["no answer: the connection broke", "SUCCEEDED"])
@@ -147,4 +177,4 @@ class Wait(unittest.TestCase):
     def test_bodies_that_are_none(self) -> None:
         answers: tuple[dict[str, Any], ...] = ({}, {"output": None}, {"output": []}, {"output": {"task_status": None}})
         for answer in answers:
-            self.assertEqual(tasks.read(answer).meaning, tasks.WAITING)
+            self.assertEqual(tasks.read(answer, has_result).meaning, tasks.WAITING)

@@ -135,6 +135,14 @@ class Fetch(unittest.TestCase):
         self.error(Fault("certificate", sent=False, permanent=True))
         self.assertEqual(len(self.script.requests), 1)
 
+    def test_a_result_without_an_end_is_cut_at_once_and_not_tried_again(self) -> None:
+        for headers, writes in (({}, 3 * len(DATA)), ({"content-length": str(10**15)}, 0)):
+            with self.subTest(headers):
+                stream, script = io.BytesIO(), Script(Response(200, headers, lambda _: DATA))
+                with self.assertRaisesRegex(OutputError, "larger than"):
+                    results.fetch(script, URL, stream, most=3 * len(DATA))
+                self.assertEqual((len(stream.getvalue()), len(script.requests)), (writes, 1))
+
     def test_an_empty_body_is_no_result(self) -> None:
         self.assertIn("empty", self.error(*[answer(b"")] * 6).message)
 

@@ -30,7 +30,7 @@ from qianwen.sandbox import placeholder
 from qianwen.sandbox.server import Server, running
 from qianwen.sandbox.standin import Incoming, Reply
 
-from .. import SCRIPTS
+from .. import IS_SAMPLE, SCRIPTS
 from ..support import DATA, PHOTO, Case, Ran, Recording, Script, answer
 
 CANARY = "sk-ws-H.CANARY7.x9Qp-Zt_4kLm2VbN8wRs6Yd.0f3a"
@@ -150,7 +150,7 @@ class Attack(NamedTuple):
     """arms: what makes the world hostile, in order.  codes: exit codes that are right.
 
     In texts and words {evil} stands for the attacker's host and port, {key} for the key, {home} for the home folder.
-    meets: the attacker may be spoken to, without a key.
+    meets: the attacker may be spoken to, without a key.  bought: how many purchases the service counts, -1 for any.
     """
 
     name: str
@@ -159,6 +159,7 @@ class Attack(NamedTuple):
     codes: Sequence[int]
     meets: bool = False
     program: str = "image"
+    bought: int = -1
 
 
 class Attacked(Case):
@@ -216,6 +217,8 @@ class Attacked(Case):
         told = f"{ran.code}\n{ran.stdout}\n{ran.stderr}"
         self.assertIn(ran.code, row.codes, told)
         self.assertNotIn("Traceback", told)
+        if row.bought >= 0:
+            self.assertEqual(len(self.api.of("sync", "stream", "submit")), row.bought)
         self.judge(ran, before, row.meets)
         astray = [sent for sent in self.api.of("") if sent.headers["host"] != STORAGE]
         self.assertEqual(astray, [], "the API was asked for what it does not have")
@@ -558,7 +561,7 @@ RESULTS = (
     ("/etc/passwd", [7], False),
     ("ftp://evil.example/x.png", [7], False),
     ("gopher://evil.example/x", [7], False),
-    ("data:image/png;base64,iVBORw0KGgo=", [7], False),
+    ("data:image/png;base64,iVBORw0KGgo=", [0], False),  # it came whole, and is saved as it came
     ("javascript:alert(1)", [7], False),
     ("//evil.example/x.png", [7], False),
     ("https://[evil/x.png", [7], False),
@@ -682,7 +685,8 @@ ECHOES = (
     Attack("the key in an interleaved task", [edits("poll", output__choices=INTERLEAVED["choices"])], ("x", "--async", "--set", "enable_interleave=true", "--print-response"), [0, 7]),
     Attack("the key in a stream", [says("stream", 'data: {"output": {"choices": [{"message": {"content": [{"type": "text", "text": "{key}"}]}}]}}\n\n', 200, "text/event-stream; json")], STREAM, [1, 6]),
     Attack("the key in a stream's error", [says("stream", 'event: error\ndata: {"code": "{key}", "message": "{key}"}\n\n', 200, "text/event-stream; json")], STREAM, [1, 6]),
-    Attack("the key as a state", [edits("poll", output__task_status="{key}")], ("x", "--async", "--timeout", "30", "--print-response"), [2]),
+    Attack("the key as a state beside a result", [edits("poll", output__task_status="{key}")], ("x", "--async", "--timeout", "30", "--print-response"), [0]),
+    Attack("the key as a state", [edits("poll", output__task_status="{key}", output__choices=[])], ("x", "--async", "--timeout", "30", "--print-response"), [2]),
     Attack("the key as a failure", [edits("poll", output__task_status="FAILED", output__code="{key}", output__message="{key}", request_id="{key}")], TASK, [1]),
     Attack("the key as a remark beside a success", [edits("poll", output__message="{key}", output__orig_prompt="{key}")], TASK, [0]),
     Attack("the key as a failed picture", [edits("poll", output__results=[{"code": "{key}", "message": "{key}\n{key}"}], output__choices=[])], TASK, [1]),
@@ -697,6 +701,20 @@ ECHOES = (
     Attack("the key as a flag", [], ("x", "--{key}"), [3]),
     Attack("the key in a broken request", [], ("--request", '{"prompt": {key}', "--print-response"), [3]),
     Attack("the key as a path", [], ("x", "--image", "{key}", "--print-response"), [3]),
+)  # fmt: skip
+
+# What was paid for is read out of answers that are no JSON; that opens no way that JSON does not have.
+NO_JSON = (
+    Attack("a link with the key, to a foreign host", [says("sync", 'x, "url": "https://evil.example/{key}.png", x')], NOW, [7], bought=1),
+    Attack("a link with the key, to the storage", [says("sync", f'x, "url": "https://{STORAGE}/{{key}}.png", x')], NOW, [7], bought=1),
+    Attack("a link to a file", [says("sync", 'x, "url": "file:///etc/passwd", x')], NOW, [6], bought=1),
+    Attack("a link to this machine", [says("sync", 'x, "url": "http://127.0.0.1:22/x.png", x')], NOW, [7], bought=1),
+    Attack("the key in every word", [says("sync", '"request_id": "{key}", "finish_reason": "{key}", "url": "{key}", "image": "data:{key}", x')], NOW, [7], bought=1),
+    Attack("a task id that leads astray", [says("submit", '"task_id": "../../{key}", x')], TASK, [1, 2, 5], bought=1),
+    Attack("a state with the key", [says("poll", '"task_status": "{key}", x')], (*TASK, "--timeout", "30"), [2], bought=1),
+    Attack("a thousand brackets", [says("sync", "[" * 10**5 + '"url": "x"')], NOW, [6], bought=1),
+    Attack("a flood of links", [says("sync", "".join(f'"url": "http://10.0.0.1/{number}"' for number in range(1000)))], NOW, [7], bought=1),
+    Attack("a stream with the key in what is no JSON", [says("stream", 'data: x "image": "https://evil.example/{key}"\n\n', 200, "Text/Event-Stream")], STREAM, [6, 7], bought=1),
 )  # fmt: skip
 
 
@@ -721,7 +739,12 @@ class Attacks(Attacked):
         self.run_all(INPUTS)
 
     def test_the_service_repeats_the_key(self) -> None:
-        self.run_all(ECHOES, CANARY, LEGACY, ODD)
+        self.run_all(ECHOES, CANARY)
+        for start, key in enumerate((LEGACY, ODD)):
+            self.run_all(ECHOES[start::3] if IS_SAMPLE else ECHOES, key)
+
+    def test_answers_that_are_no_json(self) -> None:
+        self.run_all(NO_JSON)
 
     def test_the_listener_hears_a_key_that_is_sent(self) -> None:
         """The trap works: a host that the user trusts on purpose does get the key, and the listener has it."""

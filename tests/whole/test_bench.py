@@ -99,20 +99,22 @@ class Runs(Case):
             self.env = {"DASHSCOPE_HTTP_BASE_URL": server.base, "DASHSCOPE_API_KEY": KEY}
             yield server
 
-    def test_one_connection_to_the_api_for_policy_submit_and_every_poll(self) -> None:
+    def test_one_connection_to_the_api_for_what_is_paid_for_and_one_for_the_rest(self) -> None:
         with self.loopback() as server:
             self.video_json("seconds=60", "--image", str(self.picture("a.png")))
-        self.assertEqual(server.connections, {"api": 1, "storage": 1})
+        self.assertEqual(server.connections, {"api": 2, "storage": 1})
+        (paid,), (policy,) = server.of("submit"), server.of("policy")
+        self.assertNotEqual(paid.connection, policy.connection)
         api = {seen.connection for route in ("policy", "submit", "poll") for seen in server.of(route)}
         storage = {seen.connection for route in ("upload", "result") for seen in server.of(route)}
-        self.assertEqual((len(api), len(storage), api & storage), (1, 1, set()))
+        self.assertEqual((len(api), len(storage), api & storage), (2, 1, set()))
         self.assertEqual(len(server.of("policy") + server.of("submit") + server.of("upload") + server.of("result")), 4)
 
-    def test_one_handshake_with_each_host(self) -> None:
+    def test_one_handshake_with_each_host_and_one_more_for_what_is_paid_for(self) -> None:
         with Loopback(self.clock, is_secure=True).running() as server:
             self.env = {"DASHSCOPE_HTTP_BASE_URL": server.base, "DASHSCOPE_API_KEY": KEY, "SSL_CERT_FILE": str(CERT)}
             self.video_json("seconds=60", "--image", str(self.picture("a.png")))
-        self.assertEqual(server.connections, {"api": 1, "storage": 1})
+        self.assertEqual(server.connections, {"api": 2, "storage": 1})
         self.assertGreater(len(server.of("poll")), 10)
 
     def test_polls_of_a_task_and_how_soon_its_end_is_noticed(self) -> None:

@@ -23,6 +23,7 @@ from qianwen.sandbox.faults import ROUTES
 from qianwen.sandbox.server import Server
 from qianwen.sandbox.standin import Incoming, Reply, StandIn
 
+from .. import IS_SAMPLE
 from ..breaker import Break, Breaker, breaks
 from ..support import DATA, KEY, PHOTO, Case, Clock, Ran, Recording
 
@@ -82,6 +83,7 @@ class Row(NamedTuple):
     files: int
     billed: str
     ledger: str
+    is_odd: bool = False
     is_open: bool = False
 
     @property
@@ -97,10 +99,11 @@ def table() -> list[Row]:
         if not line or line.startswith("#") or cells[0] == "scenario":
             continue
         scenario, exchange, direction, point, manner, code, accepted, files, billed, state = cells
-        numbers = int(code), int(accepted), int(files)
+        numbers = int(code), int(accepted), int(files.rstrip("~"))
+        is_odd = files.endswith("~")
         is_open = scenario.startswith("!")
         rows.append(
-            Row(scenario.lstrip("!"), exchange, direction, point, manner, *numbers, billed, state, is_open=is_open)
+            Row(scenario.lstrip("!"), exchange, direction, point, manner, *numbers, billed, state, is_odd, is_open)
         )
     return rows
 
@@ -175,14 +178,17 @@ class Broken(Case):
         files = (path for path in self.cwd.rglob("*") if path.is_file())
         return [path for path in files if path.suffix not in (".md", ".json")]
 
-    def assert_whole(self) -> None:
-        """Nothing that is unfinished lies anywhere, and every result has the bytes that the stand-in made."""
+    def assert_whole(self, is_odd: bool = False) -> None:
+        """Nothing that is unfinished lies anywhere, and every result has the bytes that the stand-in made.
+
+        is_odd: the bytes were changed on their way.
+        """
         made = {hashlib.sha256(kept.data).hexdigest() for kept in self.witness.storage.results.values()}
         for path in self.cwd.rglob("*"):
             self.assertNotIn(path.suffix, (".part", ".probe"), path)
             if path.suffix == ".json":
                 json.loads(path.read_text(encoding="utf-8"))
-        for path in self.media():
+        for path in self.media() if not is_odd else ():
             self.assertIn(hashlib.sha256(path.read_bytes()).hexdigest(), made, path)
 
     def assert_no_secret(self, ran: Ran) -> None:
@@ -216,7 +222,8 @@ class Faults(Broken):
             reached = (ran.code, self.witness.accepted, len(self.media()), ledger_state(self))
             self.assertEqual(reached, (row.exit, row.accepted, row.files, row.ledger), seen)
             self.assertNotIn("Traceback", ran.stdout + ran.stderr)
-            self.assert_whole()
+            self.assert_whole(row.is_odd)
+            self.assertIn("it is saved as it came" if row.is_odd else "", ran.stderr)
             self.assert_no_secret(ran)
             self.check_answer(row, scenario, ran)
             self.check_continued(row, breaker)
@@ -238,6 +245,8 @@ class Faults(Broken):
             self.assertEqual(answer["error"]["billed"], row.billed, ran.stdout)
             self.assertTrue(answer["error"]["message"])
             self.assertIn("Error: ", ran.stderr)
+        if row.manner.startswith(("odd", "unended", "more")):
+            self.assertIn("not valid JSON", " ".join(answer["warnings"]))
         if row.ledger == "waiting" and "--cancel" not in scenario.argv:
             self.assertTrue(answer.get("next"), "nobody says how to go on\n" + ran.stdout)
         if ran.code == 7:
@@ -308,7 +317,17 @@ def _test_of(row: Row) -> Any:
     return unittest.expectedFailure(test) if row.is_open else test
 
 
-for _number, _row in enumerate(table(), 1):
+def played(rows: list[Row]) -> list[Row]:
+    """All rows; or all but those that break one exchange off in one more way or at one more point, to the same end."""
+    alike: dict[object, list[Row]] = {}
+    for row in rows:
+        is_break = row.manner in ("fin", "rst")
+        alike.setdefault((row.scenario, row.exchange, row.direction, row[5:]) if is_break else row, []).append(row)
+    left_out = {row for group in alike.values() for row in group[1:-1]} if IS_SAMPLE else set()
+    return [row for row in rows if row not in left_out]
+
+
+for _number, _row in enumerate(played(table()), 1):
     setattr(Faults, f"test_{_number:03}_{_named(_row)}", _test_of(_row))
 
 

@@ -38,7 +38,7 @@ def ending(
 
     is_first: this run made the submission itself.
     is_accepted: the service is known to have accepted the request.
-    is_forgotten: by this machine's clock the service has deleted the task, which alone proves nothing.
+    is_forgotten: a task that the service does not know is no task any more; see `Entry.is_asked_at_home`.
     """
     if error is None:
         return purchase.DONE
@@ -48,7 +48,7 @@ def ending(
         return purchase.REFUSED
     if error.kind not in OVER:
         return ""
-    if error.code == "UNKNOWN":  # another region, or another key, may know the task, unless it is too old for that
+    if error.code == "UNKNOWN":
         return purchase.EXPIRED if is_forgotten else ""
     return purchase.CANCELED if error.code in CANCELED else purchase.FAILED
 
@@ -74,6 +74,7 @@ class Entry:
         self.is_accepted = False  # the service is known to have accepted the request
         self._stays_open = False
         self._known: Purchase | None = None  # the run of an earlier process that this one continues
+        self.is_asked_at_home = False  # where the task was submitted; another region may not know it
         self._is_noted = False  # the task, or the links of the last answer, are on the disk
 
     def __enter__(self) -> Entry:
@@ -152,7 +153,9 @@ class Entry:
         self.outcome.run_id = known.id
 
     def _is_forgotten(self) -> bool:
-        return bool(self._account and self._known and self._account.is_forgotten(self._known))
+        """Whether a task that the service does not know is gone: it was asked at the right place, or long after."""
+        is_old = self._account and self._known and self._account.is_forgotten(self._known)
+        return self.is_asked_at_home or bool(is_old)
 
     def _already_open(self, twin: Purchase, lost_words: str) -> UsageError:
         """The error for a request whose earlier attempt is open; `next` continues that one, where possible.

@@ -68,11 +68,18 @@ def finish(
     patient: wait for the result; otherwise poll once.
     """
     task_id = run.outcome.task_id
+    is_young = _is_young(run, known)
+    entry.is_asked_at_home = known is not None and known.base == connection.base
     if patient:
-        body = wait(connection, entry, run.ask.poll_interval, _usual(run, known) if known else "", is_new=False)
+        body = wait(connection, entry, run.ask.poll_interval, _usual(run, known) if known else "", is_young)
     else:
-        body = run.outcome.body = connection.client.poll(task_id)
-        tasks.finished(tasks.read(body), task_id, _is_young(run, known))
+        poll = connection.client.poll(task_id)
+        run.outcome.body = poll.body
+        if poll.odd and poll.odd not in run.outcome.warnings:
+            run.warn(poll.odd)
+        if known:
+            run.progress.state(task_id, poll.status, max(0.0, run.environment.now() - known.at))
+        body = tasks.finished(poll, task_id, is_young)
     # Only interleaved tasks answer with texts.
     files = known.files if known and target.resumed else {}
     Saver(run.catalog, connection, entry, target, wire.has_texts(body), files).save(body)

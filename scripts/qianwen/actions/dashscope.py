@@ -9,6 +9,7 @@ from contextlib import contextmanager, nullcontext
 
 from ..checks import defaults, sources, validate
 from ..errors import AuthError, QianwenError
+from ..models import wire
 from ..models.catalog import Source
 from ..plain.record import changed
 from . import encoding
@@ -176,7 +177,8 @@ class Connection:
         from .. import regions
         from ..storage import results
 
-        return results.fetch(self.session.send, url, stream, regions.is_loopback_url(self.base), warn)
+        most = results.MOST_BYTES[self._run.catalog.noun]
+        return results.fetch(self.session.send, url, stream, regions.is_loopback_url(self.base), warn, most)
 
     def keep(self, file: File, number: int, count: int) -> File:
         return file
@@ -215,7 +217,10 @@ def connected(run: Run, known: Purchase | None = None, own: Bucket | None = None
             send, say = paced(guarded, answers.judge), run.progress.say
             send = retry.retrying(send, sleep, clock, run.deadline, answers.judge, environment.now, say)
             opened_ = session.Session(send, sleep, clock, run.deadline, environment.now, transport.close, threads)
-            return Connection(run, opened_, Client(opened_, endpoint, key_source), own, opened, once)
+            if not (tape or environment.send):
+                opened_.prepare = transport.prepare
+            client = Client(opened_, endpoint, key_source, wire.has_result, run.warn)
+            return Connection(run, opened_, client, own, opened, once)
 
         connection = opened(run, lambda send, judge: send, sleep)
         environment.session_opened()

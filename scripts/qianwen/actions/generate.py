@@ -47,6 +47,7 @@ def generate(run: Run, way: Way) -> Outcome:
                 return run.outcome
             entry.refuse_twin(purchase, way.lost_words)  # before anything is uploaded
         call = connection.encode(checked)
+        connection.session.prepare(connection.base)
         entry.submit(changed(purchase, at=run.environment.now()), run.ask.again, way.lost_words)
         if call.is_stream:
             body, failure = _receive(connection, entry, call)
@@ -204,9 +205,9 @@ def wait(connection: Connection, entry: Entry, interval: float, usual: str = "",
 
     def report(poll: Poll, seconds: float) -> None:
         outcome.body = poll.body or outcome.body
-        if poll.is_undocumented and poll.status not in warned:
-            warned.add(poll.status)
-            entry.warn(f"the task has the undocumented status {poll.status!r}; waiting on")
+        if poll.odd and poll.odd not in warned:
+            warned.add(poll.odd)
+            entry.warn(poll.odd)
         entry.progress.state(outcome.task_id, poll.status, seconds, usual)
 
     return connection.client.wait(outcome.task_id, interval, report, is_new)

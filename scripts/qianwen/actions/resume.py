@@ -1,6 +1,6 @@
 """`--resume`: finish every open run of the account, each by itself, without paying again.
 
-The first pass polls every task once and saves what is ready. The second waits for the others, one after another.
+The runs take turns: a task that is not finished is polled again later, so a slow one never holds up the others.
 """
 
 from __future__ import annotations
@@ -11,13 +11,23 @@ from contextlib import ExitStack
 from .. import regions
 from ..account import report
 from ..account.purchase import DESIRECORE_BASE, OPEN
-from ..errors import AuthError, InternalError, OutputError, QianwenError, StillRunning, UnknownOutcome, UsageError
+from ..errors import (
+    AuthError,
+    InternalError,
+    OutputError,
+    QianwenError,
+    StillRunning,
+    Unavailable,
+    UnknownOutcome,
+    UsageError,
+)
 from ..models import results, wire
 from ..models.image_models import IMAGES
 from ..models.video_models import VIDEOS
 from ..outcome import Part, billed, is_retryable
+from ..plain import parallel
 from ..plain.record import changed
-from ..service import endpoint
+from ..service import endpoint, tasks
 from . import unanswered
 from .collect import finish, place
 from .dashscope import connected
@@ -33,6 +43,7 @@ if TYPE_CHECKING:
     from .dashscope import Connection
 
 CATALOGS = {catalog.program: catalog for catalog in (IMAGES, VIDEOS)}
+MOST_POLLS = 10  # a second, all runs together; the service allows an account 20
 # When runs end differently, the exit code is that of the most urgent.
 URGENCY = ("internal", "auth", "unavailable", "output", "unknown_outcome", "usage", "running", "content", "failed")
 
@@ -74,20 +85,51 @@ def _is_out_of_reach(purchase: Purchase) -> bool:
 def _recover(run: Run, recoveries: list[_Recovery]) -> None:
     with ExitStack() as stack:
         connections: dict[tuple[str, str], Connection] = {}
-        within_reach = [each for each in recoveries if each.is_within_reach()]
-        for each in within_reach:
+        elsewhere: dict[tuple[str, str], list[_Recovery]] = {}
+        within_reach = []
+        for each in recoveries:
+            if not each.is_within_reach():
+                continue
             home = run.home(each.known)
             if home not in connections:
                 connections[home] = stack.enter_context(connected(run, each.known))
-            each.attempt(connections[home], patient=False)
-        for each in within_reach:
-            if isinstance(each.error, StillRunning) and not run.ask.poll_once:
-                each.attempt(connections[run.home(each.known)], patient=True)
+            each.connection = connections[home]
+            if each.known.base == each.connection.base:
+                within_reach.append(each)
+            else:
+                elsewhere.setdefault((each.known.base, each.connection.base), []).append(each)
+        for (base, base_now), group in elsewhere.items():
+            _leave_to_another_base(run, group, base, base_now)
+        if within_reach:
+            session = within_reach[0].connection.session
+
+            def turn(each: _Recovery) -> float | None:
+                return each.turn(len(within_reach) / MOST_POLLS)
+
+            def cut() -> None:
+                for connection in connections.values():
+                    connection.session.cut()
+
+            parallel.in_turns(turn, within_reach, session.sleep, session.clock, cut)
+
+
+def _leave_to_another_base(run: Run, group: list[_Recovery], base: str, base_now: str) -> None:
+    """Tell in one line of the runs that were submitted to a base that is not set now."""
+    what = "the request" if len(group) == 1 else f"{len(group)} requests"
+    error = AuthError(
+        f"{what} went to {base}, but the base URL is now {base_now}",
+        hint=f"set DASHSCOPE_HTTP_BASE_URL or --region as they were ({base}), and run --resume again",
+        billed="unknown",
+    )
+    run.progress.say(f"{error.message}; {error.hint}")
+    for each in group:
+        each.error = error
+        each.is_promising = not regions.is_loopback_url(base)  # an earlier stand-in is gone
 
 
 def _next_flags(run: Run, recoveries: list[_Recovery]) -> tuple[str, ...]:
     """The flags that continue: --resume while a run is open, or those of the only open run if it has its own."""
-    still_open = [each for each in recoveries if each.is_worth_another_try and run.account.state(each.known) in OPEN]
+    still_open = [each for each in recoveries if each.is_promising and run.account.state(each.known) in OPEN]
     if len(still_open) == 1:
         (only,) = still_open
         if only.known.program == run.catalog.program and only.run.outcome.next_flags:
@@ -98,6 +140,7 @@ def _next_flags(run: Run, recoveries: list[_Recovery]) -> tuple[str, ...]:
 class _Recovery:
     """One open run.
 
+    connection: to the service that took it.
     error: why it is not finished; None once it is.
     is_promising: the user can do something about the error, so it counts for the exit code.
     """
@@ -109,8 +152,13 @@ class _Recovery:
             CATALOGS[known.program], ask, changed(whole.environment, script=script), whole.progress, whole.account
         )
         self.known = known
+        self.connection: Connection
         self.error: QianwenError | None = StillRunning("it was not polled", task_id=known.task_id)
         self.is_promising = True
+        self.waits = False  # another attempt may do better
+        self._is_ours = False  # no other process works on it
+        self._gaps = tasks.gaps(ask.poll_interval)
+        self._target: Target | None = None
         self.run.outcome.model = known.model
         self.run.outcome.task_id = known.task_id
         self.run.outcome.submitted = True
@@ -130,46 +178,51 @@ class _Recovery:
             return False
         return True
 
-    def attempt(self, connection: Connection, patient: bool) -> None:
-        """Finish the run if possible; wait for its task only if `patient`."""
+    def turn(self, shortest_gap: float) -> float | None:
+        """Finish the run if possible. Answers in how many seconds to try again; None for never.
+
+        shortest_gap: in seconds, between two polls.
+        """
+        self._attempt()
+        left = self.connection.session.left() - tasks.LAST_POLL_SECONDS
+        if self.waits and not self.run.ask.poll_once and left > 0:
+            return min(max(next(self._gaps), shortest_gap), left)
+        if self.error:
+            name = self.known.task_id or self.known.id
+            label = self.known.program if name in self.error.message else f"{self.known.program} {name}"
+            self.run.progress.say(f"{label}: {self.error.message}")
+        return None
+
+    def _attempt(self) -> None:
+        self.waits = False
         try:
-            self._check_base(connection)
             with self.run.entry() as entry:
                 self._take_up(entry)
                 if self.run.account.state(self.known) in OPEN:
-                    self._continue(connection, entry, patient)
+                    self._continue(self.connection, entry)
                 else:
                     entry.leave_open()  # another process has finished it meanwhile
             self.error = None
         except QianwenError as error:
             self.error = error
+            is_waiting = isinstance(error, StillRunning) or (isinstance(error, Unavailable) and error.retryable)
+            self.waits = is_waiting and self._is_ours
             if isinstance(error, AuthError):
-                connection.client.explain(error)
+                self.connection.client.explain(error)
         except Exception as error:  # this run must not stop the others
             self.error = InternalError(f"a bug in this program: {type(error).__name__}: {error}")
-        if self.error:
-            name = self.known.task_id or self.known.id
-            label = self.known.program if name in self.error.message else f"{self.known.program} {name}"
-            self.run.progress.say(f"{label}: {self.error.message}")
-
-    def _check_base(self, connection: Connection) -> None:
-        if self.known.base != connection.base:
-            self.is_promising = not regions.is_loopback_url(self.known.base)  # an earlier stand-in is gone
-            raise AuthError(
-                f"the request went to {self.known.base}, but the base URL is now {connection.base}",
-                hint="set DASHSCOPE_HTTP_BASE_URL or --region as they were, and run --resume again",
-                billed="unknown",
-            )
 
     def _take_up(self, entry: Entry) -> None:
+        self._is_ours = False
         entry.take_up(self.known)
+        self._is_ours = True
         self.known = self.run.account.get(self.known.id) or self.known
         self.run.outcome.task_id = self.known.task_id
 
-    def _continue(self, connection: Connection, entry: Entry, patient: bool) -> None:
+    def _continue(self, connection: Connection, entry: Entry) -> None:
         known = self.known
         if known.task_id:
-            finish(self.run, connection, entry, known, self._place(), patient)
+            finish(self.run, connection, entry, known, self._place(), patient=False)
         elif known.urls:  # no task: the links of its answer are in the account
             if any(map(results.is_inline, known.urls)):
                 self.is_promising = False  # a picture inside an answer is lost with the answer
@@ -192,7 +245,8 @@ class _Recovery:
     def _place(self) -> Target:
         """Where the first run would have saved. Raises OutputError if we can no longer save there."""
         try:
-            return place(self.run, self.known)
+            self._target = self._target or place(self.run, self.known)
+            return self._target
         except UsageError as error:
             hint = "collect it with --task-id, with --output for another folder"
             raise OutputError(error.message, hint=hint) from error
@@ -201,11 +255,6 @@ class _Recovery:
     def urgency(self) -> int:
         kind = self.error.kind if self.error else ""
         return URGENCY.index(kind) if kind in URGENCY else 0
-
-    @property
-    def is_worth_another_try(self) -> bool:
-        """Whether a later --resume may do better. The service never remembers a task that it has forgotten."""
-        return self.is_promising and not (self.error and self.error.code == "UNKNOWN")
 
     def part(self) -> Part:
         """The run's row in the account and its own answer."""

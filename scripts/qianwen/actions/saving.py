@@ -87,6 +87,10 @@ class Saver:
             self._entry.warn(f"{self._noun} {failure.number} was not made: {failure.code}: {failure.message}")
         if result.odd_places:
             self._entry.warn(f"the answer has its result in an undocumented place: {', '.join(result.odd_places)}")
+        if result.left_out:
+            self._entry.warn(
+                f"the answer names {result.left_out} more results than the {len(result.urls)} that are saved"
+            )
         if not result.urls:
             raise self._no_result(result)
         errors = self._save_all(result)
@@ -168,7 +172,7 @@ class Saver:
         if not task_id:
             raise LinkExpired("the link to the result has expired")
         try:
-            urls = wire.decode(self._connection.client.poll(task_id)).urls
+            urls = wire.decode(self._connection.client.poll(task_id).body).urls
         except QianwenError as error:
             raise LinkExpired(f"the link to the result has expired; {error.message}") from error
         if index >= len(urls):
@@ -178,7 +182,7 @@ class Saver:
     def _keep_reply(self, saved: Saved) -> None:
         """Save the service's whole last answer under the name of the result."""
         try:
-            path = self._save_reply(outputs.beside(saved, self._target.overwrite))
+            path = self._save_reply(outputs.beside(saved, self._target))
         except OutputError as error:  # the video itself is saved
             self._entry.warn(f"the reply could not be saved next to the video: {error.message}")
         else:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from .way import Connection
 
 SKEW_SECONDS = 60.0  # between the clocks of this machine and of the service
-LONGEST_SUBMISSION_SECONDS = 900.0  # with all its retries
+LONGEST_SUBMISSION_SECONDS = 3600.0  # a throttled one waits as long as --timeout, which nobody knows after a kill
 PAUSES = (0.0, 2.0, 4.0)  # the list may show a task late
 
 

@@ -230,8 +230,9 @@ def _listed(names: list[str]) -> str:
 
 def _inspect_files(catalog: Catalog, values: Values, findings: Findings) -> None:
     """Find the local files to upload, in every field that takes files in any row."""
+    media = _media_names(catalog)
     for name in values:
-        if name in _media_names(catalog):
+        if name in media:
             for path, text in _addresses(name, values[name]):
                 if path not in findings.sources:
                     source = findings.sources[path] = findings.inspect(text)

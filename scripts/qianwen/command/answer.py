@@ -104,7 +104,7 @@ def lines(outcome: Outcome, ask: Ask) -> list[str]:
     if ask.tasks:
         return list(map(_row, outcome.tasks or ()))
     if outcome.parts is not None:
-        return [path for part in outcome.parts for path in _part(part)["local_paths"]]
+        return [line for part in outcome.parts for line in lines(part.outcome, part.ask)]
     if ask.submit_only or outcome.canceled:
         return [safe(outcome.task_id)]
     shown = [file.markdown or file.saved.path for file in outcome.files]  # DesireCore shows its Markdown, not a path

@@ -52,7 +52,7 @@ class AgentService:
     def wait(self, task_id: str, interval: float, report: object, is_new: bool) -> JSON:
         self._no_tasks()
 
-    def poll(self, task_id: str) -> JSON:
+    def poll(self, task_id: str) -> NoReturn:
         self._no_tasks()
 
     def list_tasks(self, model: str, since: float, until: float) -> list[Any]:
@@ -89,7 +89,7 @@ class Connection:
 
     def fetch(self, url: str, stream: BinaryIO, warn: Callable[[str], None]) -> Fetched:
         """Download a picture to which the answer links, over https and without a key."""
-        return results.fetch(self.session.send, url, stream, False, warn)
+        return results.fetch(self.session.send, url, stream, False, warn, results.MOST_BYTES["picture"])
 
     def keep(self, file: File, number: int, count: int) -> File:
         """Put a picture into the media store too, because DesireCore shows nothing else."""

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 SLUG_LENGTH = 40
 READ_BYTES = 256 * 1024
+MOST_FILLS = 3
+OCTETS = media.Facts("application/octet-stream")  # of a format that we do not know
 PROBE_BYTES = 16384  # a full disk can still create empty files
 
 
@@ -217,30 +219,60 @@ class Draft(safe_open.Draft):
 
 
 def save_media(target: Target, fill: Fill, warn: Warn, wanted: str, companion: str = "") -> Saved:
-    """Save what `fill` writes, with the suffix of its actual format. Raises OutputError, and what `fill` raises.
+    """Save what `fill` writes, with the suffix of its actual format.
 
-    wanted: the prefix that its media type must have, "image/" or "video/".
+    It was paid for, so what is odd about it is only a warning. Odd bytes that no length or checksum proves complete may
+    be half a download: they are filled in again, and saved when the same ones come twice.
+    wanted: the prefix that its media type should have, "image/" or "video/".
     companion: see `Draft.publish`.
+    Raises OutputError, also for a text, which is an error page and not the result, and what `fill` raises.
     """
     with Draft(target) as draft:
-        size, sha256, proven = fill(draft.stream)
-        draft.stream.seek(0)
-        facts = media.probe(draft.stream)
-        if facts is None:
-            raise OutputError("the format of the result is unknown, perhaps an error page; nothing was saved")
-        is_sized = facts.type in media.SIZED_IN_HEADER or facts.type in ("video/mp4", "video/quicktime")
-        ends_early = not proven and media.lacks_its_end(draft.stream, facts.type)
-        is_damaged = facts.cut or ends_early or (is_sized and not facts.width)
-        if is_damaged or not facts.type.startswith(wanted):
-            actual = "a damaged file" if is_damaged else f"{facts.type}, which was not asked for"
-            raise OutputError(f"the result is {actual}; nothing was saved")
-        suffix = media.SUFFIXES[facts.type]
-        as_named = not target.suffix or media.same_kind(target.suffix, suffix)
+        seen = ""
+        for _ in range(MOST_FILLS):
+            draft.stream.seek(0)
+            draft.stream.truncate()
+            size, sha256, proven = fill(draft.stream)
+            facts = _facts_of(draft.stream)
+            if facts.type == "text/html" or (facts is OCTETS and _is_a_text(draft.stream)):
+                raise OutputError("the result is a text, perhaps an error page; nothing was saved")
+            odd = _oddness(draft.stream, facts, wanted, proven)
+            if not odd or proven or sha256 == seen:
+                break
+            seen = sha256
+        else:
+            raise OutputError(f"the result {odd}, and was another at each download; nothing was saved")
+        if odd:
+            warn(f"the result {odd}; it is saved as it came")
+        suffix = media.SUFFIXES.get(facts.type, ".bin")
+        as_named = not target.suffix or facts is OCTETS or media.same_kind(target.suffix, suffix)
         if not as_named:
             warn(f"the result is {facts.type} and gets the suffix {suffix} instead of {target.suffix}")
         ending = (as_named and target.suffix) or suffix
         path = draft.publish(ending, warn, target.overwrite and as_named, companion, sha256)
         return Saved(path, size, sha256, facts)
+
+
+def _facts_of(stream: BinaryIO) -> media.Facts:
+    stream.seek(0)
+    return media.probe(stream) or OCTETS
+
+
+def _is_a_text(stream: BinaryIO) -> bool:
+    """Whether this is XML or JSON, in which a server says what is wrong."""
+    stream.seek(0)
+    return stream.read(media.HEAD_BYTES).lstrip(b"\xef\xbb\xbf \t\r\n").startswith((b"<", b"{"))
+
+
+def _oddness(stream: BinaryIO, facts: media.Facts, wanted: str, proven: bool) -> str:
+    """What is odd about a result, as the end of a sentence; "" for nothing."""
+    if facts is OCTETS:
+        return "has a format that is unknown"
+    is_sized = facts.type in media.SIZED_IN_HEADER or facts.type in ("video/mp4", "video/quicktime")
+    ends_early = not proven and media.lacks_its_end(stream, facts.type)
+    if facts.cut or ends_early or (is_sized and not facts.width):
+        return f"is damaged or incomplete ({facts.type})"
+    return "" if facts.type.startswith(wanted) else f"is {facts.type}, which was not asked for"
 
 
 def saved_before(path: str, sha256: str) -> Saved | None:
@@ -253,17 +285,16 @@ def saved_before(path: str, sha256: str) -> Saved | None:
             while block := stream.read(READ_BYTES):
                 digest.update(block)
                 size += len(block)
-            stream.seek(0)
-            facts = media.probe(stream)
+            facts = _facts_of(stream)
     except (OSError, ValueError):
         return None
-    return Saved(path, size, sha256, facts) if facts and digest.hexdigest() == sha256 else None
+    return Saved(path, size, sha256, facts) if digest.hexdigest() == sha256 else None
 
 
-def beside(saved: Saved, overwrite: bool) -> Target:
-    """The target of a text file next to a saved file, with the same name and another suffix."""
+def beside(saved: Saved, target: Target) -> Target:
+    """The target of a text file next to a file that was saved for `target`, with the same name and another suffix."""
     folder, name = os.path.split(saved.path)
-    return Target(folder, os.path.splitext(name)[0], overwrite=overwrite)
+    return Target(folder, os.path.splitext(name)[0], overwrite=target.overwrite, run=target.run)
 
 
 def save_text(target: Target, suffix: str, text: str, warn: Warn, private: bool = False) -> str:

@@ -30,6 +30,7 @@ CONNECT_SECONDS = 15.0
 THIS_MACHINE = "127.0.0.1"
 HEAD_BYTES = 16384
 _STATUS = re.compile(rb"HTTP/1\.[01] ([0-9]{3})[ \r\n]")
+_INTERIM = re.compile(rb"HTTP/1\.[01] 1[0-9]{2}[ \r\n]")
 _TARGET = re.compile(r"[A-Za-z0-9_.:%-]+")
 _SCHEME_OFFERED = re.compile(rb"^proxy-authenticate:[ \t]*([\w-]+)", re.IGNORECASE | re.MULTILINE)
 _NO_NETWORK = "this agent's sandbox has no network"
@@ -131,6 +132,8 @@ class Opener:
         try:
             sock.sendall("\r\n".join([*lines, "", ""]).encode("ascii"))
             head = _read_head(sock, ends, proxy)
+            while _INTERIM.match(head):
+                head = _read_head(sock, ends, proxy)
         except socket.timeout:
             self._patience(0)  # raises if it was the deadline
             raise Fault(f"{proxy} was silent for too long", sent=False) from None

@@ -24,6 +24,7 @@ class Session:
     now: answers epoch seconds.
     cut: breaks off every exchange, from any thread.
     threads: how many exchanges may run at a time; 1 keeps their order.
+    prepare: opens the connection to a URL for the next request that costs money, if possible.
     """
 
     def __init__(
@@ -35,14 +36,16 @@ class Session:
         now: Callable[[], float],
         cut: Callable[[], None],
         threads: int = parallel.MOST_THREADS,
+        prepare: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.send = send
         self.sleep = sleep
         self.clock = clock
         self.deadline = deadline
         self.now = now
-        self._cut = cut
+        self.cut = cut
         self._threads = threads
+        self.prepare = prepare
 
     def left(self) -> float:
         """Seconds until the deadline; negative after it."""
@@ -57,4 +60,4 @@ class Session:
 
     def side_by_side(self, work: Callable[[Given], Made], items: Sequence[Given]) -> list[Made]:
         """`work` on every item, several at once; see `parallel.side_by_side`."""
-        return parallel.side_by_side(work, items, self._cut, self._threads)
+        return parallel.side_by_side(work, items, self.cut, self._threads)

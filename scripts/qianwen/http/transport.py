@@ -33,13 +33,17 @@ if TYPE_CHECKING:
 
 REFUSAL_BYTES = 65536
 _LEGAL_IN_A_TARGET = "%/:?#[]@!$&'()*+,;=~"
+READY_SECONDS = 5.0  # a server may give up a connection on which nothing was sent for longer
 TLS_SEND_BYTES = 64 * 1024
 _HEADER_LINE = re.compile(r"[\x20-\x7e]+")
-IDLE_SECONDS_FOR_PAID = 5.0  # a connection that was idle longer may be half closed, so no paid request reuses it
+_CHUNK = re.compile(rb"[ \t]*[0-9A-Fa-f]+[ \t]*(?:[;\r\n]|\Z)|\Z")  # the size that a chunk begins with
 
 
 class Transport:
     """A pool of connections per host, closed at the end of the run. Safe to use from several threads.
+
+    A request that costs money gets a connection of its own: the server may close a kept one at the very moment of the
+    request, and then nobody knows whether the request arrived.
 
     deadline: the moment of `clock` at which every wait ends; None for no bound.
     env: names proxies and certificates; the real environment only, never a `.env` file.
@@ -56,7 +60,8 @@ class Transport:
         self._deadline = deadline
         self._clock = clock
         self._opener = Opener(env, self._patience, self_signed)
-        self._idle: dict[tuple[str, str, int], list[tuple[float, _Connection]]] = {}
+        self._ready: dict[Origin, list[tuple[float, _Connection | Fault]]] = {}  # see `prepare`, and when it was
+        self._idle: dict[tuple[str, str, int], list[_Connection]] = {}
         self._lock = threading.Lock()
         self._sockets: weakref.WeakSet[_BoundedSocket] = weakref.WeakSet()
         self._over = threading.Event()
@@ -68,13 +73,28 @@ class Transport:
             head = _head(request)
         except ValueError as error:
             raise fault_of(error, sent=False) from error
-        connection, reused = self._connection(origin, request.billable)
+        if request.billable:
+            return self._exchange(self._prepared(origin) or self._open(origin), origin, head, request)
+        kept = self._kept(origin)
         try:
-            return self._exchange(connection, origin, head, request)
+            return self._exchange(kept or self._open(origin), origin, head, request)
         except Fault:
-            if reused and request.method == "GET":
+            if kept and request.method == "GET":
                 return self._exchange(self._open(origin), origin, head, request)
             raise
+
+    def prepare(self, url: str) -> None:
+        """Open the connection for the next request to this host that costs money. That request meets a failure."""
+        try:
+            origin = _origin(url)
+        except ValueError:
+            return
+        try:
+            opened: _Connection | Fault = self._open(origin)
+        except Fault as fault:
+            opened = fault
+        with self._lock:
+            self._ready.setdefault(origin, []).append((self._clock(), opened))
 
     def pause(self, seconds: float) -> None:
         """Sleep, but wake up at `close`."""
@@ -86,6 +106,7 @@ class Transport:
             self._over.set()
             sockets = list(self._sockets)
             self._idle.clear()
+            self._ready.clear()
         for sock in sockets:
             sock.cut()
 
@@ -117,25 +138,44 @@ class Transport:
                 connection.close()
 
         headers = {name.lower(): value for name, value in answer.getheaders()}
+        if answer.chunked:
+            headers.pop("content-length", None)  # the chunks count (RFC 9112, 6.3)
         response = Response(answer.status, headers, read, close)
         if answer.status >= 300:
             response.refusal = _refusal(response)
         return response
 
-    def _connection(self, origin: Origin, billable: bool) -> tuple[_Connection, bool]:
-        """An idle connection that still works, else a new one; and whether it was used before."""
-        now = self._clock()
+    def _prepared(self, origin: Origin) -> _Connection | None:
+        """A connection that was opened a moment ago and that nothing was sent on; None when there is none.
+
+        Raises the Fault if it could not be opened.
+        """
+        while True:
+            with self._lock:
+                ready = self._ready.get(origin)
+                if not ready:
+                    return None
+                since, opened = ready.pop()
+            is_fresh = self._clock() - since < READY_SECONDS
+            if isinstance(opened, Fault):
+                if is_fresh:
+                    raise opened
+            elif is_fresh and opened.sock.is_quiet():
+                return opened
+            else:
+                opened.close()
+
+    def _kept(self, origin: Origin) -> _Connection | None:
+        """A connection that an earlier exchange left and that still works; None when there is none."""
         while True:
             with self._lock:
                 idle = self._idle.get(origin)
                 if not idle:
-                    break
-                since, connection = idle.pop()
-            is_fresh = not billable or now - since < IDLE_SECONDS_FOR_PAID
-            if is_fresh and connection.sock.is_quiet():
-                return connection, True
+                    return None
+                connection = idle.pop()
+            if connection.sock.is_quiet():
+                return connection
             connection.close()
-        return self._open(origin), False
 
     def _open(self, origin: Origin) -> _Connection:
         try:
@@ -159,7 +199,7 @@ class Transport:
 
     def _keep(self, origin: Origin, connection: _Connection) -> None:
         with self._lock:
-            self._idle.setdefault(origin, []).append((self._clock(), connection))
+            self._idle.setdefault(origin, []).append(connection)
 
     def _patience(self, seconds: float) -> float:
         """How long one wait may last now. Raises DeadlinePassed."""
@@ -234,9 +274,23 @@ def _refusal(response: Response) -> bytes:
     return body
 
 
+class _Answer(http.client.HTTPResponse):
+    """http.client's answer, but it passes over every interim answer (1xx) and reads as chunks only what has chunks."""
+
+    def begin(self) -> None:
+        super().begin()
+        while 100 <= self.status < 200:
+            self.headers = self.msg = None  # type: ignore[assignment]  # lets `begin` read another head
+            super().begin()
+        length = self.headers.get("Content-Length", "")
+        if self.chunked and length.isascii() and length.isdigit() and not _CHUNK.match(self.fp.peek(1)):
+            self.chunked, self.length = False, int(length)
+
+
 class _Connection(http.client.HTTPConnection):
     """http.client's HTTP/1.1 over a socket that we opened; it never opens one itself."""
 
+    response_class = _Answer
     auto_open = 0
     sock: _BoundedSocket
 
@@ -319,9 +373,20 @@ class _BoundedSocket:
             return False
         try:
             readable, _, _ = select.select([self._sock], [], [], 0)
-            return not readable
+            return not readable or (self._is_tls and self._has_only_tickets())
         except (OSError, ValueError):  # closed, or a descriptor that select cannot hold
             return False
+
+    def _has_only_tickets(self) -> bool:
+        """Whether TLS alone has something to read: a server of TLS 1.3 sends its tickets after the handshake."""
+        from ssl import SSLWantReadError
+
+        self._sock.settimeout(0)
+        try:
+            self._sock.recv(1)
+        except SSLWantReadError:
+            return True
+        return False
 
     def cut(self) -> None:
         try:

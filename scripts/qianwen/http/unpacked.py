@@ -5,6 +5,7 @@ Results are left alone, because their checksums are over the bytes as sent.
 
 from __future__ import annotations
 
+import re
 import zlib
 
 from .messages import Fault, Response
@@ -17,6 +18,8 @@ ENCODINGS = ("gzip", "x-gzip", "deflate")
 REFUSAL_BYTES = 65536
 EITHER = 32 + zlib.MAX_WBITS  # gzip, or deflate in its zlib wrapper
 BARE = -zlib.MAX_WBITS  # deflate as some servers send it, without the wrapper
+GZIP = b"\x1f\x8b"
+_TEXT = re.compile(rb"\s*(?:[{\[<]|(?:data|event|id)?:)")  # JSON, a page or events, which begin so and are not packed
 
 
 def unpacking(send: Send, base: str) -> Send:
@@ -24,60 +27,73 @@ def unpacking(send: Send, base: str) -> Send:
 
     def sending(request: Request) -> Response:
         response = send(request)
-        if not request.url.startswith(f"{base}/"):
-            return response
-        encoding = response.headers.get("content-encoding", "").strip().lower()
-        return _plain(response) if encoding in ENCODINGS else response
+        return _plain(response) if request.url.startswith(f"{base}/") else response
 
     return sending
 
 
 def _plain(response: Response) -> Response:
-    packed = ("content-encoding", "content-length", "content-md5")
+    says_so = response.headers.get("content-encoding", "").strip().lower() in ENCODINGS
+    packed = ("content-encoding", "content-length", "content-md5") if says_so else ()
     headers = {name: value for name, value in response.headers.items() if name not in packed}
-    refusal = _beginning(response.refusal)
-    return Response(response.status, headers, _Reader(response).read, response.close, refusal)
+    refusal = _beginning(response.refusal, says_so)
+    return Response(response.status, headers, _Reader(response, says_so).read, response.close, refusal)
+
+
+def _wrappers(block: bytes, says_so: bool) -> tuple[int, ...]:
+    """How an answer may be packed that begins with this block; () for not at all, whatever its header says."""
+    if block.startswith(GZIP):
+        return (EITHER,)
+    return (EITHER, BARE) if says_so and not _TEXT.match(block) else ()
 
 
 class _Reader:
-    def __init__(self, response: Response) -> None:
+    """says_so: the header names a compression."""
+
+    def __init__(self, response: Response, says_so: bool) -> None:
         self._response = response
-        self._unpacker = zlib.decompressobj(EITHER)
+        self._says_so = says_so
+        self._unpacker: zlib._Decompress | None = None
         self._left = b""
         self._has_begun = False
 
     def read(self, size: int) -> bytes:
         """Up to `size` bytes, b"" at the end. Raises Fault for damaged data or an early end."""
+        if not self._has_begun:
+            return self._begin(self._response.read(size), size)
+        if self._unpacker is None:
+            return self._response.read(size)
         while not self._unpacker.eof:
             packed = self._left or self._response.read(size)
-            if not packed and not self._has_begun:
-                return b""  # an empty body has nothing to unpack
             if not packed:
                 raise Fault("the compressed answer ended early", sent=True)
-            block = self._unpack(packed, size)
+            try:
+                block = self._unpacker.decompress(packed, size)
+            except zlib.error as error:
+                raise Fault("the compressed answer is damaged", sent=True) from error
             self._left = self._unpacker.unconsumed_tail
             if block:
                 return block
         return b""
 
-    def _unpack(self, packed: bytes, size: int) -> bytes:
-        try:
-            block = self._unpacker.decompress(packed, size)
-        except zlib.error as error:
-            if self._has_begun:
-                raise Fault("the compressed answer is damaged", sent=True) from error
-            self._unpacker = zlib.decompressobj(BARE)
-            self._has_begun = True
-            return self._unpack(packed, size)
+    def _begin(self, first: bytes, size: int) -> bytes:
         self._has_begun = True
-        return block
+        for bits in _wrappers(first, self._says_so):
+            unpacker = zlib.decompressobj(bits)
+            try:
+                block = unpacker.decompress(first, size)
+            except zlib.error:
+                continue
+            self._unpacker, self._left = unpacker, unpacker.unconsumed_tail
+            return block or self.read(size)
+        return first
 
 
-def _beginning(packed: bytes) -> bytes:
+def _beginning(refusal: bytes, says_so: bool) -> bytes:
     """A refusal, which may be cut off, as far as it can be decompressed."""
-    for bits in (EITHER, BARE):
+    for bits in _wrappers(refusal, says_so):
         try:
-            return zlib.decompressobj(bits).decompress(packed, REFUSAL_BYTES)
+            return zlib.decompressobj(bits).decompress(refusal, REFUSAL_BYTES)
         except zlib.error:
             continue
-    return packed
+    return refusal

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     JSON = dict[str, Any]
 
+MOST_RESULTS = 100  # of one answer; no model makes more than 12
+
 
 @record
 class Call:
@@ -71,6 +73,7 @@ class Result:
 
     urls: a picture that came inside the answer has a name instead.  inline: their base64, by that name.
     body: the answer in the native layout, without the base64.  odd_places: undocumented places where links were found.
+    left_out: how many results the answer names beyond the `MOST_RESULTS` that `urls` has.
     """
 
     urls: tuple[str, ...]
@@ -81,6 +84,7 @@ class Result:
     inline: Mapping[str, str] = {}
     body: Mapping[str, Any] = {}
     odd_places: tuple[str, ...] = ()
+    left_out: int = 0
 
 
 # Encoders -------------------------------------------------------------------------------------------------
@@ -204,6 +208,12 @@ def has_texts(body: JSON) -> bool:
     return any(item["type"] == "text" for item in decode(body, interleaved=True).content)
 
 
+def has_result(body: JSON) -> bool:
+    """Whether an answer has a picture or a video, or says why one was not made."""
+    result = decode(body)
+    return bool(result.urls or result.failures)
+
+
 def task_id(body: JSON) -> str:
     """The id of a task that was accepted, "" when the answer names none."""
     found = _dict(body.get("output")).get("task_id")
@@ -223,14 +233,17 @@ def decode(body: JSON, interleaved: bool = False) -> Result:
     urls: list[str] = []
     failures: list[Failure] = []
     content: list[JSON] = []
+    left_out = 0
     for layout, read in LAYOUTS.items():
         if urls and layout in ALONE:
             continue
         for item in read(output.get(layout)):
             if isinstance(item, Failure):
-                failures.append(item)
+                failures += [item] if len(failures) < MOST_RESULTS else []
             elif "image" in item and layout == "results" and item["image"] in urls:
                 continue  # the older layout repeats the newer one
+            elif "image" in item and len(urls) == MOST_RESULTS:
+                left_out += 1
             elif "image" in item:
                 urls.append(item["image"])
                 content.append({"type": "image", "image": item["image"]})
@@ -240,7 +253,7 @@ def decode(body: JSON, interleaved: bool = False) -> Result:
     content += [{"type": "image", "image": url} for url in odd]
     width, height = _pixels(_dict(body.get("usage")))
     shown = tuple(content) if interleaved else ()
-    return Result((*urls, *odd), tuple(failures), shown, width, height, inline, body, tuple(odd.values()))
+    return Result((*urls, *odd), tuple(failures), shown, width, height, inline, body, tuple(odd.values()), left_out)
 
 
 def _odd(body: JSON) -> Iterable[tuple[str, str]]:

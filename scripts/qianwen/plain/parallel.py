@@ -1,4 +1,7 @@
-"""Runs the same work on several items in threads, which suffice for waiting on the network."""
+"""Runs the same work on several items in threads, which suffice for waiting on the network.
+
+Where the machine has no thread to spare, fewer threads work, in the end this one alone.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +36,12 @@ def side_by_side(
     running = 0
     try:
         for _ in items[:threads]:
-            threading.Thread(target=_drain, args=(queue, work, results, errors, ended), daemon=True).start()
+            try:
+                threading.Thread(target=_drain, args=(queue, work, results, errors, ended), daemon=True).start()
+            except RuntimeError:  # the machine has no thread to spare
+                if not running:
+                    return [work(item) for item in items]
+                break
             running += 1
         while running:
             ended.acquire()
@@ -47,6 +55,46 @@ def side_by_side(
     if errors:
         raise errors[0]
     return [results[index] for index in range(len(items))]
+
+
+def in_turns(
+    work: Callable[[Given], float | None],
+    items: Sequence[Given],
+    sleep: Callable[[float], None],
+    clock: Callable[[], float],
+    cut: Callable[[], None],
+    threads: int = MOST_THREADS,
+) -> None:
+    """Call `work` on every item, again and again, until it answers None. Several at once, and none waits for another.
+
+    work: answers in how many seconds it is the item's turn again.
+    cut, threads: see `side_by_side`.
+    """
+    turns = [(clock(), number) for number in range(len(items))]
+    lock = threading.Lock()
+    is_over = False
+
+    def take_turns(_: int) -> None:
+        while True:
+            with lock:
+                if is_over or not turns:
+                    return  # every item that is left has another thread
+                due, number = min(turns)
+                turns.remove((due, number))
+            pause = due - clock()
+            if pause > 0:
+                sleep(pause)
+            again = None if is_over else work(items[number])
+            if again is not None:
+                with lock:
+                    turns.append((clock() + again, number))
+
+    def stop() -> None:
+        nonlocal is_over
+        is_over = True
+        cut()
+
+    side_by_side(take_turns, range(min(threads, len(items))), stop, threads)
 
 
 def _drain(

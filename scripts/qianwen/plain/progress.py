@@ -24,8 +24,7 @@ class Progress:
         self.secrets: tuple[str, ...] = ()
         self.stream = stream
         self._lock = _thread.allocate_lock()
-        self._last_state = ""
-        self._last_seconds = 0.0
+        self._last_looks: dict[str, tuple[str, float]] = {}
 
     def say(self, text: str) -> None:
         if not self.quiet:
@@ -60,6 +59,7 @@ class Progress:
 
     def state(self, task_id: str, word: str, seconds: float, usual: str = "") -> None:
         """One look at a task: said when the state changes, and now and then while it does not. usual: its length."""
-        if word != self._last_state or seconds - self._last_seconds >= SPARSE_SECONDS:
-            self._last_state, self._last_seconds = word, seconds
+        last_word, last_seconds = self._last_looks.get(task_id, ("", 0.0))
+        if word != last_word or seconds - last_seconds >= SPARSE_SECONDS:
+            self._last_looks[task_id] = word, seconds
             self.say(f"  [{seconds:.0f}s] task={task_id} status={word}" + (f" (usually {usual})" if usual else ""))

@@ -27,26 +27,40 @@ class Client:
     """The API at one endpoint.
 
     key_source: where the key was found, in words.
+    has_result: see `tasks.read`.
+    warn: called once about each thing that is odd about an answer.
     """
 
-    def __init__(self, session: Session, endpoint: Endpoint, key_source: str = "") -> None:
+    def __init__(
+        self,
+        session: Session,
+        endpoint: Endpoint,
+        key_source: str = "",
+        has_result: Callable[[JSON], bool] = bool,
+        warn: Callable[[str], None] = lambda _: None,
+    ) -> None:
         self.endpoint = endpoint
         self._session = session
         self._key_source = key_source
+        self._has_result = has_result
+        self._warn = warn
+        self._warned: set[str] = set()
 
     # What costs money ---------------------------------------------------------------------------------------
 
     def post(self, path: str, body: JSON, is_task: bool) -> JSON:
         """Post a request that costs money. Raises UnknownOutcome if it may have been accepted without an answer."""
-        return answers.answer(self._session.send, requests.request_for(self.endpoint, "POST", path, body, task=is_task))
+        request = requests.request_for(self.endpoint, "POST", path, body, task=is_task)
+        return answers.answer(self._session.send, request, warn=self._warn_once)
 
     def stream(self, path: str, body: JSON) -> Iterator[JSON]:
         """The frames of a streamed answer to a request that costs money."""
-        return answers.events(self._session.send, requests.request_for(self.endpoint, "POST", path, body, stream=True))
+        request = requests.request_for(self.endpoint, "POST", path, body, stream=True)
+        return answers.events(self._session.send, request, self._warn_once)
 
     # What is free -------------------------------------------------------------------------------------------
 
-    def poll(self, task_id: str) -> JSON:
+    def poll(self, task_id: str) -> tasks.Poll:
         """Poll a task once. Raises AuthError, or Unavailable for every other refusal."""
         try:
             return self._poll(task_id)
@@ -77,7 +91,7 @@ class Client:
     def _poll_quietly(self, task_id: str) -> tasks.Poll | None:
         """Poll once; None when the answer says nothing about the task."""
         try:
-            return tasks.read(self._poll(task_id))
+            return self._poll(task_id)
         except QianwenError:
             return None
 
@@ -120,9 +134,15 @@ class Client:
         else:
             error.hint += f" (the key is {self._key_source})"
 
-    def _poll(self, task_id: str) -> JSON:
+    def _poll(self, task_id: str) -> tasks.Poll:
         request = requests.request_for(self.endpoint, "GET", requests.task_path(task_id))
-        return answers.answer(self._session.send, request, is_poll=True)
+        body = answers.answer(self._session.send, request, is_poll=True, warn=self._warn_once)
+        return tasks.read(body, self._has_result)
 
     def _ask(self, method: str, path: str) -> JSON:
         return answers.answer(self._session.send, requests.request_for(self.endpoint, method, path))
+
+    def _warn_once(self, text: str) -> None:
+        if text not in self._warned:
+            self._warned.add(text)
+            self._warn(text)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     JSON = dict[str, Any]
 
 
-WAITING, DONE, FAILED, GONE = "waiting", "done", "failed", "gone"
+WAITING, DONE, EMPTY, FAILED, GONE = "waiting", "done", "empty", "failed", "gone"
 STATES: Mapping[str, str] = {
     "PENDING": WAITING,
     "RUNNING": WAITING,
@@ -37,6 +37,7 @@ NOT_CANCELED: Mapping[str, tuple[str, str]] = {
         "unknown",
     ),
     DONE: ("it is finished and billed; --task-id saves its result", "yes"),
+    EMPTY: ("it is finished and billed; --task-id saves its result", "yes"),
     FAILED: ("it has failed, and failed work is not billed", "no"),
     GONE: (
         "the service does not know it: it has expired, or belongs to another region, workspace or account",
@@ -54,6 +55,9 @@ STEADY_GAP = 4.0
 LATE_SHARE = 0.01
 LEAST_GAP = 1.0  # the service allows an account 20 polls a second, all its programs together
 LAST_POLL_SECONDS = 2.0  # reserved before the deadline for one more poll
+EMPTY_SECONDS = (
+    60.0  # that a task is EMPTY before the deadline ends it: a short --timeout must not give up what is paid
+)
 MOST_REFUSED_POLLS = 5  # in a row; then we stop polling, although the task itself has not failed
 
 
@@ -62,15 +66,15 @@ class Poll:
     """The answer to one poll of a task.
 
     status: the service's word for the state.
-    meaning: WAITING, DONE, FAILED or GONE.
+    meaning: WAITING, DONE, EMPTY, FAILED or GONE.
     body: the whole answer.
-    is_undocumented: the word is in no documentation.
+    odd: what no documentation foresees about it, in words; "" for nothing.
     """
 
     status: str
     meaning: str
     body: JSON
-    is_undocumented: bool = False
+    odd: str = ""
 
 
 @record
@@ -118,8 +122,11 @@ def _listed(entry: object) -> Listed | None:
     return Listed(task_id, str(entry.get("status") or ""), seconds, str(entry.get("model_name") or ""))
 
 
-def read(body: JSON) -> Poll:
-    """The poll that an answer amounts to. A task with an undocumented status counts as waiting.
+def read(body: JSON, has_result: Callable[[JSON], bool]) -> Poll:
+    """The poll that an answer amounts to.
+
+    has_result: whether an answer has a result, or says why there is none. An undocumented status beside a result is the
+    end of the task, else it counts as waiting. SUCCEEDED without a result is EMPTY: its links may come later.
 
     A code without an output means that the task failed (the pages of Wan 2.6 and 2.7 show such an answer), unless the
     code is about the poll itself: too many polls, the key, the account. Raises an error for those.
@@ -133,7 +140,14 @@ def read(body: JSON) -> Poll:
             raise kind(error.message, hint=means.hint, code=error.code, http_status=200, request_id=error.request_id)
         return Poll("FAILED", FAILED, body)
     status = " ".join(str(output.get("task_status") or "").split()) if isinstance(output, dict) else ""
-    return Poll(status, STATES.get(status.upper(), WAITING), body, status.upper() not in STATES)
+    meaning = STATES.get(status.upper(), "")
+    if meaning == DONE and not has_result(body):
+        return Poll(status, EMPTY, body, f"the task is {status} but names no result yet; looking again")
+    if meaning:
+        return Poll(status, meaning, body)
+    if has_result(body):
+        return Poll(status, DONE, body, f"the task has the undocumented status {status!r} and a result")
+    return Poll(status, WAITING, body, f"the task has the undocumented status {status!r}; waiting on")
 
 
 def gaps(interval: float) -> Iterator[float]:
@@ -158,13 +172,13 @@ def gaps(interval: float) -> Iterator[float]:
 
 def wait(
     session: Session,
-    fetch: Callable[[], JSON],
+    fetch: Callable[[], Poll],
     task_id: str,
     interval: float,
     report: Callable[[Poll, float], None] = lambda *_: None,
     is_new: bool = True,
 ) -> JSON:
-    """The final answer of a task.
+    """The final answer of a task. One that is EMPTY for EMPTY_SECONDS and until the deadline is final too.
 
     fetch: polls once.
     interval: longest gap, in seconds.
@@ -175,7 +189,8 @@ def wait(
     """
     started = session.clock()
     unknowns = refusals = 0
-    status = "PENDING"
+    empty_since: float | None = None
+    poll = Poll("PENDING", WAITING, {})
     for number, gap in enumerate(gaps(interval)):
         if number or is_new:
             left = session.left() - LAST_POLL_SECONDS
@@ -187,13 +202,16 @@ def wait(
         refusals = refusals + 1 if refusal else 0
         if refusal and refusals == MOST_REFUSED_POLLS and session.left() > 0:
             raise refused_poll(refusal, task_id) from refusal
-        status = poll.status
         report(poll, elapsed)
+        if poll.meaning == EMPTY and empty_since is None:
+            empty_since = elapsed
         if poll.meaning == GONE and is_new and elapsed < YOUNG_SECONDS and unknowns < YOUNG_UNKNOWNS:
             unknowns += 1
-        elif poll.meaning != WAITING:
+        elif poll.meaning not in (WAITING, EMPTY):
             return finished(poll, task_id)
-    raise _still_running(task_id, status)
+    if poll.meaning == EMPTY and empty_since is not None and elapsed - empty_since >= EMPTY_SECONDS:
+        return poll.body
+    raise _still_running(task_id, poll.status)
 
 
 def finished(poll: Poll, task_id: str, is_young: bool = False) -> JSON:
@@ -203,7 +221,7 @@ def finished(poll: Poll, task_id: str, is_young: bool = False) -> JSON:
     """
     if poll.meaning == DONE:
         return poll.body
-    waiting = poll.meaning == WAITING or (is_young and poll.meaning == GONE)
+    waiting = poll.meaning in (WAITING, EMPTY) or (is_young and poll.meaning == GONE)
     raise _still_running(task_id, poll.status) if waiting else _ending(poll, task_id)
 
 
@@ -223,10 +241,10 @@ def refused_poll(error: QianwenError, task_id: str) -> Unavailable:
     )
 
 
-def _poll(fetch: Callable[[], JSON]) -> tuple[Poll, QianwenError | None]:
+def _poll(fetch: Callable[[], Poll]) -> tuple[Poll, QianwenError | None]:
     """One poll, and its error if waiting may not help. A poll that got no answer says nothing about the task."""
     try:
-        return read(fetch()), None
+        return fetch(), None
     except AuthError:
         raise
     except QianwenError as error:
@@ -238,7 +256,7 @@ def _ending(poll: Poll, task_id: str) -> QianwenError:
     words = {**poll.body, **(output if isinstance(output, dict) else {})}
     code, message = codes.words_of(words)
     if poll.meaning == GONE:
-        hint = "a task is kept for 24 hours; ask in the region that took it, with a key of the same account"
+        hint = "a task is kept for 24 hours; --task-id asks again, in its region and with a key of its account"
         error: QianwenError = Refused(
             f"task {task_id} is unknown to the service: it expired or never existed", hint=hint, billed="unknown"
         )

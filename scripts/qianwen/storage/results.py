@@ -27,6 +27,7 @@ BLOCK_BYTES = 256 * 1024
 PATIENCE = 60.0
 BREAKS = 5  # attempts in a row that bring no new byte
 REDIRECTS = 3
+MOST_BYTES = {"picture": 2**28, "video": 2**31}  # twice 4096 x 4096 in 16 bits; two minutes of 4K
 _NUMBER = re.compile(r"[0-9]{1,20}")
 
 
@@ -45,16 +46,23 @@ class Fetched:
 
 
 def fetch(
-    send: Send, url: str, stream: BinaryIO, loopback: bool = False, warn: Callable[[str], None] = lambda _: None
+    send: Send,
+    url: str,
+    stream: BinaryIO,
+    loopback: bool = False,
+    warn: Callable[[str], None] = lambda _: None,
+    most: int = MOST_BYTES["video"],
 ) -> Fetched:
     """Download `url` into an empty seekable stream.
 
     loopback: allow plain http to this machine, because the API is there too.
     warn: called about an unusual host.
-    Raises OutputError if the URL is not allowed or the download stays incomplete, LinkExpired for an expired link.
+    most: bytes that such a result may have at most; a server without an end must not fill the disk.
+    Raises OutputError if the URL is not allowed, the result is too large or the download stays incomplete, LinkExpired
+    for an expired link.
     """
     url = fetchable(url, loopback, warn)
-    download = _Download(stream)
+    download = _Download(stream, most)
     reason = hint = ""
     breaks = most_bytes = 0
     while breaks <= BREAKS:
@@ -102,8 +110,9 @@ def shown(url: str) -> str:
 class _Download:
     """The bytes so far, and what the server announced about the whole object."""
 
-    def __init__(self, stream: BinaryIO) -> None:
+    def __init__(self, stream: BinaryIO, most: int) -> None:
         self.stream = stream
+        self._most = most
         self.restart()
 
     def restart(self) -> None:
@@ -132,8 +141,13 @@ class _Download:
     def receive(self, response: Response) -> None:
         with Hasher(self._digest) as hasher:
             while block := response.read(BLOCK_BYTES):
-                self.stream.write(block)
                 self.size += len(block)
+                if max(self.size, self.total or 0) > self._most:
+                    words = f"it is larger than {self._most / 2**20:,.0f} MiB, which no such result is"
+                    raise Fault(
+                        words, sent=True, permanent=True, hint="nothing of it is kept; look at the link yourself"
+                    )
+                self.stream.write(block)
                 hasher.update(block)
 
     def _digest(self, block: bytes) -> None:
