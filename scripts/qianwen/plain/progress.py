@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import _thread  # its whole wrapper is not needed for a lock, and start-up is a feature
+import os
 
 from .redact import each_text, literal, safe
 
@@ -24,6 +25,7 @@ class Progress:
         self.secrets: tuple[str, ...] = ()
         self.stream = stream
         self._lock = _thread.allocate_lock()
+        self._over = 0  # the length of a line that the next one is written over
         self._last_looks: dict[str, tuple[str, float]] = {}
 
     def say(self, text: str) -> None:
@@ -39,10 +41,8 @@ class Progress:
 
     def always(self, text: str) -> None:
         with self._lock:
-            try:
-                print(safe(text, self.secrets), file=self.stream, flush=True)
-            except (OSError, ValueError):
-                pass  # nobody listens any more; the work goes on
+            over, self._over = self._over, 0
+            self._write((f"\r{' ' * over}\r" if over else "") + safe(text, self.secrets) + "\n")
 
     def clean(self, value: Any) -> Any:
         """A JSON value as programs may keep it: without the secrets, and otherwise unchanged."""
@@ -50,12 +50,29 @@ class Progress:
 
     @property
     def is_live(self) -> bool:
-        """Whether a line can be written over."""
-        return False
+        """Whether the stream is a terminal, on which a line can be written over."""
+        return not self.quiet and self.stream.isatty() and os.environ.get("TERM") != "dumb"
 
     def live(self, text: str) -> None:
-        """How far something long is."""
-        self.say(text)
+        """How far something long is: on a terminal one line that is written over, else a line each time."""
+        if not self.is_live:
+            self.say(text)
+            return
+        try:
+            width = os.get_terminal_size(self.stream.fileno()).columns
+        except (OSError, ValueError):
+            width = 80
+        shown = safe(text, self.secrets)[: width - 1]
+        with self._lock:
+            self._write(f"\r{shown.ljust(self._over)}")
+            self._over = len(shown)
+
+    def _write(self, text: str) -> None:
+        try:
+            self.stream.write(text)
+            self.stream.flush()
+        except (OSError, ValueError):
+            pass  # nobody listens any more; the work goes on
 
     def state(self, task_id: str, word: str, seconds: float, usual: str = "") -> None:
         """One look at a task: said when the state changes, and now and then while it does not. usual: its length."""
