@@ -196,8 +196,12 @@ def _act(run: Run) -> None:
 
         batch(run)
     elif ask.resume:
+        from .account import report
         from .actions.resume import resume
 
+        run.outcome.batches = report.batches(run.account)
+        for each in run.outcome.batches:
+            run.progress.say(f"A batch in {each['folder']} is not over. Go on with: {each['command']}")
         resume(run)
     else:
         from .actions.generate import generate
@@ -234,6 +238,7 @@ def _show_tasks(run: Run) -> None:
     from .account import report
     from .account.purchase import OPEN
 
+    run.outcome.batches = report.batches(run.account)
     run.outcome.tasks = report.recent(run.account, run.environment.now())
     if any(row["state"] in OPEN for row in run.outcome.tasks):
         run.outcome.next_flags = ("--resume",)

@@ -64,6 +64,7 @@ class Outcome:
     parts: the runs that --resume worked on.
     canceled: --cancel succeeded.
     batch: what became of the rows of a batch, as the answer tells it.
+    batches: those that are not over, for --tasks and --resume.
     page, models: what --list-models or --describe shows, as lines for people or as a list for programs.
     """
 
@@ -90,6 +91,7 @@ class Outcome:
         self.parts: list[Part] | None = None
         self.canceled = False
         self.batch: JSON | None = None
+        self.batches: list[JSON] = []
         self.page: list[str] | None = None
         self.models: list[JSON] | None = None
 

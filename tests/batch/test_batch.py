@@ -243,6 +243,19 @@ class GoingOn(Case):
                 self.assertIn("another process", self.batch(*shard, code=3)["error"]["message"])
             self.assertEqual(there.sent, [])
 
+    def test_tasks_and_resume_name_a_batch_that_is_not_over(self) -> None:
+        self.rows({"prompt": "a"})
+        with self.standin(delay=1000) as there:
+            told = self.batch("--timeout", "20", code=2)
+            for flag in ("--tasks", "--resume"):
+                (found,) = self.json(flag)["batches"]
+                self.assertEqual((found["command"], found["folder"]), (told["next"], told["folder"]))
+            self.assertIn(told["next"], self.image("--tasks").stdout)
+            self.assertEqual(len(there.of("poll", "list")), len(there.of("poll")))
+            self.clock.sleep(1000)
+            self.batch()
+            self.assertNotIn("batches", self.json("--tasks"))
+
 
 class Caps(Case):
     def test_a_large_batch_needs_one(self) -> None:

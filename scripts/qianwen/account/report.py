@@ -23,6 +23,21 @@ def recent(account: Account, now: float) -> list[JSON]:
     return [row(account, run, now) for run in account.recent(MOST_ROWS)]
 
 
+def batches(account: Account) -> list[JSON]:
+    """The batches that are not over, newest first, each with the command that goes on with it."""
+    import shlex
+
+    return [
+        {
+            "folder": batch.folder,
+            "program": batch.program,
+            "begun": _date(batch.at),
+            "command": " ".join(map(shlex.quote, batch.command)),
+        }
+        for batch in account.batches()
+    ]
+
+
 def row(account: Account, run: Purchase, now: float) -> JSON:
     """A run as `--tasks` and `--resume` report it. age: in seconds."""
     return {

@@ -9,6 +9,7 @@ has no line is in the folder's account. Each row is the same `generate` as a run
 from __future__ import annotations
 
 import os
+import sys
 from functools import partial
 
 from .. import regions
@@ -241,7 +242,7 @@ class _Batch:
         run = self.run
         if run.ask.sandbox:
             return
-        words = (run.environment.script, *run.ask.words)
+        words = (sys.executable or "python3", run.environment.script, *run.ask.words)
         try:
             run.account.note_batch(Batch(self.folder.path, run.catalog.program, words, run.environment.now(), is_over))
         except OSError as error:

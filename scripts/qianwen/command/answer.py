@@ -87,7 +87,11 @@ def _has_several(outcome: Outcome) -> bool:
 def _several(outcome: Outcome, ask: Ask, environment: Environment) -> JSON:
     """The answer about several runs, with the command that continues the open ones."""
     rows = list(map(_part, outcome.parts)) if outcome.parts is not None else outcome.tasks
-    answer: JSON = {"tasks": rows, "warnings": list(map(safe, outcome.warnings))}
+    answer: JSON = {
+        "tasks": rows,
+        **({"batches": outcome.batches} if outcome.batches else {}),
+        "warnings": list(map(safe, outcome.warnings)),
+    }
     if outcome.next_flags:
         answer["next"] = next_command(outcome, ask, environment)
     return answer
@@ -102,13 +106,18 @@ def lines(outcome: Outcome, ask: Ask) -> list[str]:
     if outcome.batch is not None:
         return [safe(outcome.batch["results"])]
     if ask.tasks:
-        return list(map(_row, outcome.tasks or ()))
+        return [*map(_batch, outcome.batches), *map(_row, outcome.tasks or ())]
     if outcome.parts is not None:
         return [line for part in outcome.parts for line in lines(part.outcome, part.ask)]
     if ask.submit_only or outcome.canceled:
         return [safe(outcome.task_id)]
     shown = [file.markdown or file.saved.path for file in outcome.files]  # DesireCore shows its Markdown, not a path
     return shown + ([outcome.markdown_path] if outcome.markdown_path else [])
+
+
+def _batch(batch: JSON) -> str:
+    """A batch that is not over, for people."""
+    return safe(f"  batch in {batch['folder']} is not over: {batch['command']}")
 
 
 def _row(task: JSON) -> str:

@@ -63,9 +63,13 @@ class Task:
     fault: Fault | None
     request_id: str
     origin: str
-    begins: float = 0.0
+    held: float = 0.0  # seconds that a limit keeps it from its beginning
     canceled: bool = False
     answer: JSON | None = None
+
+    @property
+    def begins(self) -> float:
+        return self.created + self.held
 
 
 class StandIn:
@@ -171,15 +175,15 @@ class StandIn:
                 self._recent[order.model_id] = [*recent, self._clock()]
             self.orders[str(order.fields.get("prompt", ""))] += 1
 
-    def _beginning(self, order: Order) -> float:
-        """When a new task begins: at once, or when one of those ends that its model runs at once."""
-        now, limit = self._clock(), self.limits.get(order.model_id)
+    def _held(self, order: Order, now: float) -> float:
+        """Seconds until a new task begins: none, or until one of those ends that its model runs at once."""
+        limit = self.limits.get(order.model_id)
         if not limit or not limit.running:
-            return now
+            return 0.0
         ends = self._ends.setdefault(order.model_id, [])
         begins = max(now, ends[0]) if len(ends) >= limit.running else now
         self._ends[order.model_id] = sorted([*ends, begins + self.delay])[-limit.running :]
-        return begins
+        return begins - now
 
     def count(self, incoming: Incoming) -> Reply:
         """What was accepted so far, for tests."""
@@ -197,7 +201,7 @@ class StandIn:
     def _submit(self, order: Order, inputs: Mapping[str, Facts], origin: str) -> Reply:
         task = Task(self._uuid(), order, self._clock(), inputs, self.faults.take("task"), self._uuid(), origin)
         with self._lock:
-            task.begins = self._beginning(order)
+            task.held = self._held(order, task.created)
             self.tasks[task.id] = task
         output = {"task_status": "PENDING", "task_id": task.id}
         return self._json({"output": output, "request_id": task.request_id})
