@@ -135,6 +135,20 @@ class GoingOn(Case):
             self.assertEqual(self.batch()["made"], 4)
             self.assertEqual(there.sent, [])
 
+    def test_results_that_were_lost_are_written_again(self) -> None:
+        self.rows({"prompt": "a"}, {"prompt": "b", "output": "deep/b.png"})
+        with self.standin() as there:
+            self.batch()
+            before = self.last()
+            (self.cwd / "out" / "results.jsonl").unlink()
+            (self.cwd / "out").rename(self.cwd / "elsewhere")
+            self.batch(output="elsewhere")
+            self.assertEqual(len(there.of("submit")), 2)
+        after = self.last("elsewhere")
+        self.assertEqual(
+            {key: line["files"] for key, line in before.items()}, {key: line["files"] for key, line in after.items()}
+        )
+
     def test_repeated_rows_are_made_once(self) -> None:
         self.rows(*[{"prompt": "a"}] * 3, {"prompt": "b"})
         with self.standin() as there:
@@ -325,7 +339,8 @@ class Shards(Case):
             names = sorted(path.name for path in (self.cwd / "out").glob("*.jsonl"))
             self.assertEqual(names, ["results.0-of-3.jsonl", "results.1-of-3.jsonl"])
             told = self.batch("--max-images", "20")
-            self.assertEqual((told["made"], told["billed"], len(there.of("submit"))), (20, 20 - sum(parts), 20))
+            self.assertEqual((told["made"], told["billed"], len(there.of("submit"))), (20, 20, 20))
+            self.assertLess(sum(parts), 20)
 
 
 class Rows(Case):

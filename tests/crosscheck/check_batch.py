@@ -142,17 +142,24 @@ class Trouble(Case):
 
 class Kills(Case):
     def test_thirty_kills(self) -> None:
-        """Killed thirty times at random moments, a batch buys nothing twice and loses nothing."""
+        """Killed thirty times at random moments, six times with SIGTERM, a batch buys nothing twice and loses nothing."""
         seed = random.SystemRandom().randrange(10**6)
         moments = random.Random(seed)
         self.rows(200)
         with self.subTest(seed=seed), service("--delay", "0.1") as there:
             flags = ("--output", "out", "--at-once", "6", "--max-images", "200")
-            for _ in range(30):
+            for number in range(30):
                 process = self.start(there.base, *flags)
                 time.sleep(moments.uniform(0.2, 2.5))
-                process.kill()
-                process.communicate()
+                if number % 5:
+                    process.kill()
+                    process.communicate()
+                    continue
+                process.terminate()
+                stdout, stderr = process.communicate()
+                self.assertNotIn("Traceback", stderr)
+                if process.returncode != -15:  # else the handler was not there yet, and nothing was bought
+                    self.assertEqual((process.returncode, "--batch" in json.loads(stdout)["next"]), (130, True), stdout)
             code, told = self.run_batch(there.base, *flags)
             accepted = there.accepted()
             self.assertEqual(told["left"], 0)

@@ -252,7 +252,7 @@ class _Batch:
         """`--again`: write down which rows are to be tried again, so that the same command without it goes on."""
         if not self.run.ask.again:
             return
-        owed = {known.request for account in self.folder.idle_accounts() for known in _owed(account)}
+        owed = {known.request for account in self.folder.idle_accounts() for known in self._owed_by(account)}
         for row in self._rows():
             state = self.folder.state(row.name)
             if state in NOT_MADE and self._is_ours(row.key) and row.name not in owed:
@@ -264,7 +264,7 @@ class _Batch:
         before = own = 0.0
         is_owed = False
         for account in self.folder.idle_accounts():
-            is_owed = is_owed or any(True for _ in _owed(account))
+            is_owed = is_owed or any(True for _ in self._owed_by(account))
             if account is self.folder.account:
                 own = account.billed()
             elif not self.folder.is_cut_alike(account):
@@ -273,11 +273,17 @@ class _Batch:
         self.cap = Cap(most, own, is_closed=bool(self.run.ask.most))
         return is_owed
 
+    def _owed_by(self, account: Account) -> Iterator[Purchase]:
+        """What was bought and has no line in the results, even if they were lost."""
+        yield from (known for known in account.open_runs() if not known.delivered)
+        lost = [key for key, state in account.states() if state == DONE and self.folder.state(key) != states.MADE]
+        yield from filter(None, (account.made(key, delivered_too=True) for key in lost))
+
     def _collect(self, trip: Trip) -> None:
         """Finish what an earlier run bought, in this folder's account and in those that nobody works in."""
         gate = Gate(0, MOST_AT_ONCE, self.flight.clock, self.flight.sleep, self.flight.why_over)
         for account in self.folder.idle_accounts():
-            owed = {known.request: known for known in _owed(account) if self._is_ours(known.request)}
+            owed = {known.request: known for known in self._owed_by(account) if self._is_ours(known.request)}
             self._owed |= set(owed)
             if owed:
                 self.run.progress.say(f"{len(owed)} rows were bought by an earlier run; collecting them first")
@@ -367,13 +373,16 @@ class _Batch:
     def report(self) -> None:
         """What the answer tells, whatever the end."""
         run, found = self.run, self.plan
+        spent = self.cap.spent
+        if not run.ask.sandbox:  # what is set aside for a row that was never sent is not billed
+            spent = sum(account.billed() for account in self.folder.idle_accounts())
         run.outcome.batch = {
             "folder": self.folder.path,
             "results": self.folder.results,
             "rows": found.rows,
             **plan.counts(found.counts),
             "left": found.left,
-            "billed": round(self.cap.spent, 3),
+            "billed": round(spent, 3),
             "unit": run.catalog.unit,
             "failures": self._failures(),
         }
@@ -421,12 +430,6 @@ class _Batch:
             hint = "`failures` and the results say why: change these rows, or try them again with --again"
             return Refused(f"{refused} of {self.plan.rows} rows were refused or failed; all others are made", hint=hint)
         return None
-
-
-def _owed(account: Account) -> Iterator[Purchase]:
-    """What was bought and has no line in the results."""
-    yield from (known for known in account.open_runs() if not known.delivered)
-    yield from (known for known in account.undelivered() if known.state == DONE)
 
 
 def _given_before(row: Row, given: set[int]) -> list[Problem]:

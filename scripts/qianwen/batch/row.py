@@ -14,7 +14,7 @@ from ..actions.dashscope import DashScope
 from ..actions.generate import generate
 from ..actions.run import Run, Seat
 from ..actions.saving import Saver
-from ..errors import AuthError, InternalError, LinkExpired, OutputError, QianwenError, UnknownOutcome
+from ..errors import AuthError, InternalError, LinkExpired, OutputError, QianwenError, UnknownOutcome, UsageError
 from ..files import outputs
 from ..models import wire
 from ..outcome import File, billed
@@ -151,6 +151,8 @@ class Trip:
         error: QianwenError | None = None
         try:
             target = self._target(row, found)
+            if not os.path.isdir(self.folder.account.folder):
+                raise UsageError(f"the folder {self.folder.account.folder} is gone")
         except QianwenError as caught:
             self.flight.stop(OutputError(caught.message, hint=caught.hint, billed="no"))
             return 0.0
@@ -172,7 +174,7 @@ class Trip:
         else:
             own = re.sub(r"[^\w.-]+", "-", row.id)[:LONGEST_STEM].strip("-.")
             target = outputs.Target(folder, own or f"{number}-{outputs.slug(prompt)}")
-        if target.folder not in self._tried_out:
+        if target.folder not in self._tried_out or not os.path.isdir(target.folder):
             outputs.prepare(target)
             self._tried_out.add(target.folder)
         return target
@@ -276,9 +278,8 @@ class Trip:
         try:
             self.folder.write(run.progress.clean(told))
             self.voice.ended(row, before, state, error)
-            is_lost = isinstance(error, LinkExpired)
-            if outcome.run_id and outcome.resumable and (state != states.UNSAVED or is_lost):
-                if is_lost:
+            if outcome.run_id and outcome.resumable and state != states.UNSAVED:
+                if isinstance(error, LinkExpired):  # nobody can fetch it any more
                     account.add(outcome.run_id, "end", state=EXPIRED, told=str(error), at=run.environment.now())
                 if units != most:
                     account.add(outcome.run_id, "bill", units=units)
@@ -295,6 +296,8 @@ class Trip:
             return states.MADE
         if error.kind == "output" and self.flight.why_over():
             return ""  # there was no time to save it; the account has its links
+        if isinstance(error, LinkExpired):
+            return states.FAILED
         if error.kind in _STATES:
             return _STATES[error.kind]
         if error.kind != "failed":

@@ -12,6 +12,7 @@ import os
 import re
 
 from ..errors import Problem, UsageError
+from ..files.safe_open import open_regular
 from ..models.catalog import names_a_field
 from ..plain import strict_json
 from ..plain.record import changed, record
@@ -78,7 +79,7 @@ def read(path: str, catalog: Catalog, ask: Ask) -> Iterator[Row]:
     copies: dict[int, int] = {}
     seen: set[int] = set()
     try:
-        with open(path, "rb") as stream:
+        with open(path, "rb", opener=open_regular) as stream:  # it is read twice
             for number, given in form(stream, catalog):
                 row = _row(catalog, number, given, defaults)
                 if not row.problems:
