@@ -54,6 +54,12 @@ class DashScope:
     def region(self) -> str:
         return self._run.region
 
+    @property
+    def base(self) -> str:
+        from ..service import endpoint
+
+        return endpoint.base_url(self._run.place, self._run.region)
+
     def check(self) -> Checked:
         ask, catalog = self._run.ask, self._run.catalog
         found = defaults.choose(catalog, ask.model, ask.fields, ask.kind, lambda: self._run.region)

@@ -34,16 +34,20 @@ def generate(run: Run, way: Way) -> Outcome:
     checked = way.check()
     _announce(run, checked)
     _check_cap(run, checked)
+    if run.ask.reuse and _reuse(run, way, checked):
+        return run.outcome
     if run.ask.dry_run:
         run.outcome.preview = way.preview(checked)
         return run.outcome
-    from .saving import Saver
+    from .saving import Saver, answer_again, made_before
 
     with way.connect(checked) as connection, run.entry() as entry:
         purchase, target = _plan(run, way, checked, connection.base)
         saver = Saver(run.catalog, connection, entry, target, checked.mode.interleaved)
         if not run.ask.again:
-            if saver.answer_again(purchase, run.ask.reuse):
+            found = made_before(entry, purchase.request, with_read_answers=False)
+            if found:
+                answer_again(*found, entry, checked.mode.interleaved, None)
                 return run.outcome
             entry.refuse_twin(purchase, way.lost_words)  # before anything is uploaded
         call = connection.encode(checked)
@@ -86,6 +90,22 @@ def _check_cap(run: Run, checked: Checked) -> None:
             f"this request {could}, and {run.catalog.cap} allows {most}; nothing was sent",
             hint=f"ask for less, or give {run.catalog.cap} a higher number",
         )
+
+
+def _reuse(run: Run, way: Way, checked: Checked) -> bool:
+    """`--reuse`: answer with the files of an identical request, without a key and a network. A dry run only says so."""
+    from .encoding import fingerprint
+    from .saving import answer_again, made_before
+
+    with run.entry() as entry:
+        found = made_before(entry, fingerprint(checked, way.base), with_read_answers=True)
+        if found and run.ask.dry_run:
+            paths = ", ".join(file.path for file in found[1])
+            run.note(f"the same request was made before: --reuse answers with {paths} and buys nothing")
+        elif found:
+            elsewhere = run.target(str(checked.values.get("prompt") or checked.mode.name)) if run.ask.output else None
+            answer_again(*found, entry, checked.mode.interleaved, elsewhere)
+        return found is not None and not run.ask.dry_run
 
 
 def _plan(run: Run, way: Way, checked: Checked, base: str) -> tuple[Purchase, Target]:

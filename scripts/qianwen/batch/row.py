@@ -88,6 +88,10 @@ class RowWay:
     def region(self) -> str:
         return self._run.region
 
+    @property
+    def base(self) -> str:
+        return self._trip.connection.base
+
     def check(self) -> Checked:
         return changed(self._found, warnings=())  # they were told before the first row was made
 
