@@ -121,13 +121,9 @@ class Case(unittest.TestCase):
 class Trouble(Case):
     def test_a_thousand_rows(self) -> None:
         """Limits, 50 throttled, 20 refused, 10 failed for good, 5 lost answers: nothing twice, nothing missing."""
-        faults = [
-            "submit=429*50",
-            "submit=400:DataInspectionFailed*20",
-            "task=fail:InvalidParameter:no*10",
-            "submit=lose",
-        ]
-        flags = [word for fault in faults for word in ("--fault", fault.replace("=lose", "=lose*1"))]
+        faults = ["submit=429*10", "submit=400:DataInspectionFailed*4", "submit=lose*1"] * 5
+        faults += ["task=fail:InvalidParameter:no*10"]
+        flags = [word for fault in faults for word in ("--fault", fault)]
         self.rows(1000)
         with service("--delay", "1", "--time-scale", "60", "--limit", f"{MODEL}=1000/200", *flags) as there:
             code, told = self.run_batch(there.base, "--output", "out", "--at-once", "64", "--max-images", "1000")
@@ -135,9 +131,9 @@ class Trouble(Case):
         self.assertEqual((code, told["left"]), (6, 0), told)
         self.assertLessEqual(max(accepted.values()), 1)
         states = self.check_folder(1000)
-        self.assertEqual((states["refused"], states["unknown"]), (20, 1))
-        self.assertEqual(states["made"] + states["failed"], 979)
-        self.assertIn(states["failed"], (9, 10))  # the lost task may be one of them
+        self.assertEqual((states["refused"], states["unknown"]), (20, 5))
+        self.assertEqual(states["made"] + states["failed"], 975)
+        self.assertIn(states["failed"], range(5, 11))  # lost tasks may be among them
 
 
 class Kills(Case):

@@ -77,7 +77,7 @@ class Folder:
                 self.is_rehearsal = base.startswith("http://")
 
     def lines(self) -> Iterator[JSON]:
-        """The lines of all results files, the own file's last. Raises OutputError."""
+        """The lines of all results files, the own file's last. Raises UsageError."""
         names = [name for name in self._names() if os.path.join(self.path, name) != self.results]
         for path in (*(os.path.join(self.path, name) for name in names), self.results):
             try:
@@ -89,7 +89,9 @@ class Folder:
             except FileNotFoundError:
                 continue
             except OSError as error:
-                raise OutputError(f"{path} cannot be read: {error.strerror}", billed="no") from error
+                raise UsageError(
+                    f"{path} cannot be read: {error.strerror}", hint="choose another folder with --output"
+                ) from error
 
     def _names(self) -> list[str]:
         try:

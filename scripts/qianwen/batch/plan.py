@@ -87,7 +87,8 @@ class Plan:
         """Raises InvalidRequest with the first problems, and says how many there are."""
         if not self.problems:
             return
-        hint = f"{self.problem_count} problems in {self.problem_rows} rows; nothing was sent: mend the file"
+        count, rows = counted(self.problem_count, "problem"), counted(self.problem_rows, "row")
+        hint = f"{count} in {rows}; nothing was sent: mend the file"
         more = self.problem_count - len(self.problems)
         raise InvalidRequest(self.problems, hint=hint + (f" (the other {more} are not shown)" if more else ""))
 

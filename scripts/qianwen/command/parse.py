@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .argv import Given
 
 
+MOST_AT_ONCE = 256
 LONGEST = 100_000_000  # bytes or characters of a request: pictures may stand in it, and a device never ends
 RECORD_VARIABLE, REPLAY_VARIABLE = "QIANWEN_RECORD", "QIANWEN_REPLAY"
 
@@ -37,8 +38,10 @@ def parse(catalog: Catalog, argv: list[str], stdin: TextIO, cwd: str, env: Mappi
     settings = {name: value for name, value in own.items() if name in fields_of(Ask({})) and value not in (None, False)}
     if flags.list_models or flags.describe:
         return Ask({}, **settings)
-    if flags.batch and "-" in (flags.request, flags.file):
-        raise UsageError("a batch cannot be repeated with a request from stdin", hint="give a file or flags")
+    if flags.batch and "-" in (flags.batch, flags.request, flags.file):
+        raise UsageError(
+            "a batch is read twice and may be repeated, so it takes nothing from stdin", hint="give a file"
+        )
     fields = _request_fields(catalog, flags, stdin, cwd)
     settings = {**_steering(catalog, fields, flags.model), **_cassette(given, env), **settings}
     settings["most"] = getattr(flags, cap(catalog).key) or 0
@@ -66,6 +69,8 @@ def _batch(catalog: Catalog, flags: Given, settings: dict[str, Any], cwd: str) -
             words += (
                 [flag.name] if not flag.metavar else [f"{flag.name}={text}"] if text[:1] == "-" else [flag.name, text]
             )
+    if (flags.at_once or 0) > MOST_AT_ONCE:
+        raise UsageError(f"--at-once is at most {MOST_AT_ONCE}: each row in work takes a thread and a connection")
     timeout = {} if flags.timeout or settings["timeout"] != TIMEOUT_SECONDS else {"timeout": NO_TIMEOUT_SECONDS}
     return {"words": tuple(words), "shard": _shard(flags.shard), **timeout}
 
