@@ -6,8 +6,10 @@ from .plain.record import record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, Mapping
 
+
+VERSION = "1.0.0"  # of both programs
 
 TIMEOUT_SECONDS = 600.0
 
@@ -23,8 +25,10 @@ class Ask:
     fields: the request by field name, without the model and without what steers the run.
     kind: --mode.
     wants_task: --async.
+    gallery: a folder, or True for that of the results.
     via: a route to the service other than DashScope's own API.
-    timeout, poll_interval: in seconds.
+    typed: field → the flag that set it.
+    timeout, poll_interval, since: in seconds.
     batch: a file of requests, for which `fields`, `model` and `kind` are the defaults.
     shard: (I, N), of the rows whose key is I modulo N only; (0, 1) for all.
     most: units that may be billed; 0 without a cap.
@@ -43,6 +47,7 @@ class Ask:
     poll_once: bool = False
     resume: bool = False
     tasks: bool = False
+    since: float = 0.0
     cancel: str = ""
     again: bool = False
     reuse: bool = False
@@ -53,6 +58,9 @@ class Ask:
     replay: str = ""
     print_response: bool = False
     quiet: bool = False
+    sidecar: bool = False
+    open: bool = False
+    gallery: str | bool = False
     list_models: bool = False
     describe: str = ""
     batch: str = ""
@@ -60,5 +68,6 @@ class Ask:
     at_once: int = 0
     most: int = 0
     words: tuple[str, ...] = ()
+    typed: Mapping[str, str] = {}
     timeout: float = TIMEOUT_SECONDS
     poll_interval: float = POLL_SECONDS

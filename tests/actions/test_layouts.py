@@ -154,6 +154,31 @@ class Layouts(Through):
                 self.assertEqual(reply["error"]["billed"], billed)
                 self.assertEqual(reply["output"]["task_id"], "t-1")
 
+    def test_an_answer_of_words_alone_tells_them(self) -> None:
+        def answer(content: object, reason: str = "stop") -> dict[str, object]:
+            choice = {"finish_reason": reason, "message": {"role": "assistant", "content": content}}
+            return {"request_id": "r-9", "output": {"choices": [choice]}}
+
+        for body, kind, code, words in (
+            (
+                answer([{"text": "I can't create this picture\nbecause it shows a crime."}]),
+                "failed",
+                None,
+                "because it shows a crime.",
+            ),
+            (answer("I can't create this."), "failed", None, "I can't create this."),
+            (answer([], "content_filter"), "content", "content_filter", "(content_filter)"),
+            (answer([{"text": "No. " * 9999}], "length"), "failed", "length", "No. No."),
+            (answer(None), "failed", None, "holds no picture"),
+        ):
+            with self.subTest(body=str(body)[:200]), self.gateway(sync=body):
+                error = self.json("x", "--again", code=1)["error"]
+                self.assertEqual((error["kind"], error["code"], error["request_id"]), (kind, code, "r-9"))
+                self.assertEqual((error["http_status"], error["billed"], error["retryable"]), (200, "unknown", False))
+                self.assertIn(words, error["message"])
+                self.assertLess(len(error["message"]), 700)
+                self.assertEqual("change the prompt" in error["hint"], words != "holds no picture")
+
     def test_the_answer_of_a_paid_request_is_kept_when_nothing_in_it_can_be_read(self) -> None:
         with self.gateway(sync={"output": {"page": "https://example.com/result?token=1"}}):
             ran = self.image("x", "--output", "o/x.png")
@@ -284,7 +309,7 @@ class Ends(Through):
         ({"output": {"task_status": "SUCCEEDED"}}, "finished and billed", "yes", True),
         ({"output": {"task_status": "FAILED", "code": "X"}}, "has failed", "no", False),
         ({"code": "InvalidParameter", "message": "no"}, "has failed", "no", False),
-        ({"output": {"task_status": "UNKNOWN"}}, "does not know it", "unknown", True),
+        ({"output": {"task_status": "UNKNOWN"}}, "does not know it", "unknown", False),
         (Reply(500, {}, b""), "", "unknown", True),
     )
 

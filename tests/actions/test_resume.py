@@ -987,7 +987,8 @@ class Killed(ResumeCase):
 
     def start(self, machine: int, base: str, *argv: str) -> subprocess.Popen[bytes]:
         more = {"DASHSCOPE_HTTP_BASE_URL": base, "QIANWEN_STATE_DIR": str(self.folder / f"state-{machine}")}
-        command = [sys.executable, str(SCRIPTS / "image.py"), *argv, "--poll-interval", "1"]
+        often = () if "--poll-interval" in argv else ("--poll-interval", "1")  # `next` repeats it
+        command = [sys.executable, str(SCRIPTS / "image.py"), *argv, *often]
         env = {**os.environ, **self.env, **more}
         return subprocess.Popen(command, cwd=self.cwd, env=env, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
 

@@ -80,13 +80,13 @@ class Results(Case):
             (["x"], 5),
             (["x", "--duration", "9"], 9),
             (["x", "--model", "wan2.2-t2v-plus"], 5),
-            (["x", "--video", "clip.mp4"], 15),
+            (["x", "--video", "clip.mp4"], 10),  # an edit is as long as its clip
             (["x", "--video", "clip.mp4", "--duration", "3"], 8),
             (["x", "--video", "https://example.com/clip.mp4"], 20),
             (["Image 1", "--model", "wan2.7-r2v", "--reference", FRAME], 5),
             (["Video 1", "--model", "wan2.7-r2v", "--reference", "clip.mp4"], 10),
             (["character1", "--reference", "https://example.com/clip.mp4"], 35),
-            (["x", "--model", "happyhorse-1.0-video-edit", "--video", "clip.mp4"], 20),
+            (["x", "--model", "happyhorse-1.0-video-edit", "--video", "clip.mp4"], 10),
         ):
             with self.subTest(argv):
                 bills = self.video_json(*argv, "--dry-run")["bills"]
@@ -224,12 +224,21 @@ class Memory(Case):
 
 class Help(Case):
     def test_it_lists_what_there_is(self) -> None:
-        text = self.video("--help").stdout
+        text = self.video("--help-all").stdout
         for flag in VIDEOS.flags:
             self.assertIn(flag.name, text)
-        for model in VIDEOS.models:
-            self.assertIn(model.id, text)
+        for default in VIDEOS.defaults:
+            self.assertIn(default.model, text)
         self.assertLess(max(map(len, text.splitlines())), 121)
+
+    def test_the_first_screen_is_one(self) -> None:
+        for width in (80, 120):
+            self.env = {"COLUMNS": str(width)}
+            for ran in (self.image("--help"), self.video("-h")):
+                lines = ran.stdout.splitlines()
+                self.assertLess(len(lines), 24)
+                self.assertLessEqual(max(map(len, lines)), width)
+                self.assertIn("--help-all", ran.stdout)
 
 
 class Mended(Case):

@@ -81,6 +81,9 @@ FILES: dict[str, tuple[bytes, int]] = {
     "101MB.mp4": (mp4(5), 101 * MEGA),
     "51MB.mp4": (mp4(5), 51 * MEGA),
     "5s.mov": (mp4(5, brand=b"qt  "), 0),
+    **{f"{length}s.mp4": (mp4(length), 0) for length in (4.5, 4.9, 4.958)},
+    **{f"{length}s.wav": (wav(length), 0) for length in (5.1, 5.5)},
+    "hole.png": (png(1280, 720, 6), 0),
     "sound.wav": (wav(5), 0),
     "1s.wav": (wav(1.2), 0),
     "2s.wav": (wav(2.3), 0),
@@ -343,6 +346,8 @@ REFUSED: tuple[tuple[str, str, dict[str, Any], str, str], ...] = (
     # files: lengths, rates, weights
     ("a first clip of 11 s", I27, {"first_clip_url": "11s.mp4", "duration": 15}, "first_clip_url", "2 to 10 s"),
     ("a first clip of 1 s", I27, {"media": [item("first_clip", "1s.mp4")]}, "media[0].url", "2 to 10 s"),
+    ("a continuation of a clip of some 5 s", I27, {"first_clip_url": "4.958s.mp4"}, "duration", "6 to 15"),
+    ("a continuation a tenth of a second longer", I27, {"first_clip_url": "4.9s.mp4", "duration": 5}, "duration", "6 to 15"),
     ("a continuation that is no longer", I27, {"first_clip_url": "5s.mp4", "duration": 5}, "duration", "6 to 15"),
     ("a clip of 11 s to edit", EDIT, {"video_url": "11s.mp4"}, "video_url", "2 to 10 s"),
     ("a reference of 31 s, wan2.7", REF, {"reference_urls": ["31s.mp4"]}, "reference_urls[0]", "1 to 30 s"),
@@ -379,6 +384,19 @@ WARNED: tuple[tuple[str, str, dict[str, Any], str], ...] = (
     ("no name of a reference, HappyHorse", HORSE + "r2v", {"reference_urls": [FRAME]}, r"\[Image 1\]"),
     ("the names of another model", REF, {"prompt": "character1 waves", "reference_urls": [FRAME]}, "Image 1"),
     ("the names of the newer models", "wan2.6-r2v", {"prompt": "Image 1 waves", "reference_urls": [FRAME]}, "character1"),
+    ("a sound of 2.3 s, wan2.7", T27, {"audio_url": "2s.wav"}, "lasts 2.3 s and the video 5 s: the last 2.7 s are silent"),
+    ("a sound that outlasts a text's video", T26, {"audio_url": "11s.wav"}, "its end is not heard; duration 11 makes room"),
+    ("a sound that outlasts a frame's video", I26, {"img_url": FRAME, "audio_url": "11s.wav", "duration": 10}, "duration 11 makes room"),
+    ("a sound between two lengths", "wan2.5-t2v-preview", {"audio_url": "5.5s.wav"}, "duration 10 makes room"),
+    ("a sound longer than any video", "wan2.5-i2v-preview", {"img_url": FRAME, "audio_url": "11s.wav"}, "10 s are the most, so cut the sound"),
+    ("a driving sound that outlasts the video", I27, {"media": [item("first_frame"), item("driving_audio", "11s.wav")]}, "duration 11 makes room"),
+    ("a continuation with half a second more", I27, {"first_clip_url": "4.5s.mp4", "duration": 5}, "lasts 4.5 s and is part of the result: 0.5 s of the 5 s are new"),
+    ("a continuation of 15 s", I27, {"first_clip_url": "5s.mp4", "duration": 15}, "10.0 s of the 15 s are new"),
+    ("a continuation of unknown length", I27, {"first_clip_url": CLIP}, "length of the clip is not known here"),
+    ("a vace piece is part of the result", VACE, {"function": "video_extension", "first_clip_url": "2s.mp4"}, "3.0 s of its 5 s are new"),
+    ("an edit longer than its clip", EDIT, {"video_url": "5s.mp4", "duration": 8}, "lasts 5.0 s, and an edit is no longer"),
+    ("an expansion without a direction", VACE, {"function": "video_outpainting", "video_url": CLIP, "top_scale": 1.0}, "nothing is painted"),
+    ("a mask with a transparent hole", VACE, {"function": "video_edit", "video_url": "5s.mp4", "mask_image_url": "hole.png"}, "its transparency is not read"),
     ("a ratio with a first frame", REF, {"prompt": "Image 1", "reference_urls": [FRAME], "first_frame_url": FRAME, "ratio": "1:1"}, "ratio is ignored"),
     ("template with a prompt, i2v", I26, {"img_url": FRAME, "template": "flying"}, "prompt"),
     ("template with a prompt, kf2v", KF, {"first_frame_url": FRAME, "template": "solaron"}, "prompt"),
@@ -430,7 +448,9 @@ ALLOWED: tuple[tuple[str, str, dict[str, Any]], ...] = (
     ("300 pixels of HappyHorse", HORSE + "i2v", {"img_url": "ok.png"}),
     ("a picture of 11 MB, wan2.6", I26, {"img_url": "11MB.png"}),
     ("Chinese in a URL", I26, {"img_url": "https://example.com/图.png"}),
-    ("a sound of 2.3 s, wan2.7", T27, {"audio_url": "2s.wav"}),
+    ("a sound of 5 s, wan2.7", T27, {"audio_url": "sound.wav"}),
+    ("a sound a tenth of a second longer", T27, {"audio_url": "5.1s.wav"}),
+    ("a sound without sound", I26, {"img_url": FRAME, "audio": False}),
     ("a mask of the size of the clip", VACE, {"function": "video_edit", "video_url": "5s.mp4", "mask_image_url": FRAME, "mask_frame_id": 126}),
     ("an empty condition of video_edit", VACE, {**MASK, "control_condition": ""}),
 )  # fmt: skip
@@ -513,7 +533,8 @@ class Refused(Fields):
                     reply = self.video_json(*self.argv(I27, media), "--dry-run")
                     sent = reply["request"]["body"]["input"]["media"]
                     self.assertEqual({part["type"]: part["url"] for part in sent}, {kind: FLAT[kind] for kind in kinds})
-                    self.assertEqual(reply["warnings"], [])
+                    told = ["the length of the clip is not known here: only what exceeds it of the 5 s is new"]
+                    self.assertEqual(reply["warnings"], told if "first_clip" in kinds else [])
 
     def test_all_problems_are_told_at_once(self) -> None:
         fields = {

@@ -15,6 +15,7 @@ from qianwen.models.catalog import Param, Source, find
 from qianwen.models.image_models import IMAGES, MODELS
 
 from ..support import PHOTO, Case, data_url
+from .test_media_files import exif, jpeg
 
 URL = "https://example.com/a.png"
 PALETTE = [
@@ -60,7 +61,7 @@ REFUSED: tuple[tuple[str, str, dict[str, Any], str, str | None, Any], ...] = (
     ("n of qwen 2.0", "qwen-image-2.0", {"prompt": "x", "n": 7}, "n", "1 to 6", 6),
     ("n while interleaving", "wan2.6-image", {"prompt": "x", "enable_interleave": True, "n": 2}, "n", "1", 1),
     ("max_images", "wan2.6-image", {"prompt": "x", "enable_interleave": True, "max_images": 6}, "max_images", "1 to 5", 5),
-    ("seed below", "wan2.6-t2i", {"prompt": "x", "seed": -1}, "seed", "2147483647", 0),
+    ("seed below", "wan2.6-t2i", {"prompt": "x", "seed": -1}, "seed", "leave it out", None),
     ("seed above", "wan2.6-t2i", {"prompt": "x", "seed": 2147483648}, "seed", "2147483647", 2147483647),
     ("seed as text", "wan2.6-t2i", {"prompt": "x", "seed": "seven"}, "seed", "2147483647", None),
     ("seed infinite", "wan2.6-t2i", {"prompt": "x", "seed": float("inf")}, "seed", "2147483647", None),
@@ -68,10 +69,10 @@ REFUSED: tuple[tuple[str, str, dict[str, Any], str, str | None, Any], ...] = (
     ("switch as number", "wan2.7-image", {"prompt": "x", "thinking_mode": 1}, "thinking_mode", "true or false", True),
     ("size outside the area", "wan2.6-t2i", {"prompt": "x", "size": "1024*1024"}, "size", "1,638,400", "1280*1280"),
     ("size as number", "wan2.6-t2i", {"prompt": "x", "size": 1024}, "size", "text", None),
-    ("size shorthand", "wan2.6-t2i", {"prompt": "x", "size": "2K"}, "size", "W*H", "1280*1280"),
+    ("size shorthand", "wan2.6-t2i", {"prompt": "x", "size": "2K"}, "size", "W*H", None),
     ("B7 with a picture", "wan2.7-image-pro", {"prompt": "x", "size": "4K", "reference_image": URL}, "size", "1K, 2K", "2K"),
     ("B7 with a set", "wan2.7-image-pro", {"prompt": "x", "size": "4K", "enable_sequential": True}, "size", "1K, 2K", "2K"),
-    ("B8 interleaved", "wan2.6-image", {"prompt": "x", "size": "1K", "enable_interleave": True}, "size", "W*H", "1280*1280"),
+    ("B8 interleaved", "wan2.6-image", {"prompt": "x", "size": "1K", "enable_interleave": True}, "size", "W*H", None),
     ("five sizes", "qwen-image-plus", {"prompt": "x", "size": "1024*1024"}, "size", "1664*928", "1328*1328"),
     ("no picture to edit", "wan2.6-image", {"prompt": "x"}, "reference_images", None, None),
     ("an empty list to edit", "qwen-image-edit", {"prompt": "x", "reference_images": []}, "reference_images", None, None),
@@ -464,3 +465,92 @@ class Pictures(Case):
         (problem,) = problems("wanx2.1-imageedit", mask_image_url=str(mask), **fields)
         self.assertEqual((problem.path, problem.allowed), ("mask_image_url", "600*600"))
         self.assertEqual(problems("wanx2.1-imageedit", mask_image_url=str(base), **fields), ())
+
+    def test_a_mask_is_white_and_black_and_upright(self) -> None:
+        base, hole = self.picture("base.png", 600, 800), self.cwd / "hole.png"
+        hole.write_bytes(base.read_bytes()[:25] + b"\x06" + base.read_bytes()[26:])  # with an alpha channel
+        turned, other = self.cwd / "turned.jpg", self.cwd / "turned-other.jpg"
+        turned.write_bytes(jpeg(b"Exif\0\0" + exif(6), width=800, height=600))
+        other.write_bytes(jpeg(b"Exif\0\0" + exif(6), width=900, height=600))
+        fields: Any = {"prompt": "x", "function": "description_edit_with_mask"}
+        for picture, mask, words in (
+            (base, base, ""),
+            (base, hole, "its transparency is not read"),
+            (turned, base, "is stored turned"),  # the size that people see
+            (turned, self.picture("stored.png", 800, 600), "is stored turned"),
+            (base, turned, "is stored turned"),
+        ):
+            with self.subTest(mask=mask.name, base=picture.name):
+                told = check(
+                    "wanx2.1-imageedit", base_image_url=str(picture), mask_image_url=str(mask), **fields
+                ).warnings
+                self.assertEqual(bool(told), bool(words), told)
+                self.assertIn(words, " ".join(told))
+        (problem,) = problems("wanx2.1-imageedit", base_image_url=str(other), mask_image_url=str(base), **fields)
+        self.assertEqual(problem.path, "mask_image_url")
+
+    def test_a_second_picture_may_be_the_mask(self) -> None:
+        fields = {"prompt": "x", "function": "description_edit_with_mask", "reference_images": [URL, URL]}
+        told = {problem.path: problem.allowed for problem in problems("wanx2.1-imageedit", **fields)}
+        self.assertIn("mask_image_url", told["reference_images"])
+
+    def test_an_expansion_has_a_direction(self) -> None:
+        fields: Any = {"prompt": "x", "function": "expand", "base_image_url": URL}
+        self.assertIn("nothing is painted", " ".join(check("wanx2.1-imageedit", top_scale=1.0, **fields).warnings))
+        self.assertEqual(check("wanx2.1-imageedit", left_scale=1.5, **fields).warnings, ())
+
+    def test_a_picture_that_the_prompt_names_is_missing(self) -> None:
+        for prompt, pictures, is_told in (
+            ("put the hat of image 3 on the cat of Image 1", 2, True),
+            ("把图3的帽子给图1的猫", 2, True),
+            ("put the hat of image 2 on the cat of image 1", 2, False),
+            ("an image 1024 wide", 1, False),
+            ("three images", 1, False),
+        ):
+            with self.subTest(prompt):
+                told = check("wan2.7-image", prompt=prompt, reference_images=[URL] * pictures).warnings
+                self.assertEqual("speaks of image 3" in " ".join(told), is_told)
+        self.assertEqual(check("wan2.6-t2i", prompt="image 3 of a series").warnings, ())
+
+    def test_the_body_of_the_api_is_told_from_a_request(self) -> None:
+        told = problems("wan2.6-t2i", prompt="x", input={"messages": []}, parameters={})
+        self.assertEqual([problem.path for problem in told], ["input", "parameters"])
+        self.assertIn("a request here is flat", told[0].message)
+
+    def test_an_edit_with_fewer_pixels_than_its_picture_is_told(self) -> None:
+        large, usual = str(self.picture("large.png", 2400, 1800)), str(self.picture("usual.png", 1100, 1000))
+        for model, fields, words in (
+            (
+                "qwen-image-edit-plus",
+                {"reference_images": [large]},
+                "about 1024*1024 pixels, fewer than its 2400*1800; size may have up to 2048*2048",
+            ),
+            ("wan2.5-i2i-preview", {"reference_images": [large]}, "about 1280*1280 pixels, fewer than its 2400*1800"),
+            ("qwen-image-edit-plus", {"reference_images": [large], "size": "2048*1536"}, ""),
+            ("qwen-image-edit-plus", {"reference_images": [usual]}, ""),
+            ("qwen-image-edit-plus", {"reference_images": [large, usual]}, ""),  # the last one sets the shape
+            ("qwen-image-edit-plus", {"reference_images": [URL]}, ""),
+        ):
+            with self.subTest(model, fields=fields):
+                told = [text for text in check(model, prompt="x", **fields).warnings if "pixels" in text]
+                self.assertEqual(len(told), bool(words))
+                self.assertIn(words, "".join(told))
+
+    def test_letters_that_were_lost_on_the_way(self) -> None:
+        for prompt, is_lost, is_doubtful in (
+            ("?????? ?????,??", True, False),
+            ("???", True, False),
+            ("a cat \ufffd\ufffd", True, False),
+            ("?? in the rain", False, True),
+            ("a ????, red", False, True),
+            ("what? who??", False, False),
+            ("?", False, False),
+            ("猫?? 在窗台上???", False, False),
+        ):
+            with self.subTest(prompt):
+                told = [problem.path for problem in problems("wan2.6-t2i", prompt=prompt)]
+                self.assertEqual(told, ["prompt"] if is_lost else [])
+                if not is_lost:
+                    warnings = " ".join(check("wan2.6-t2i", prompt=prompt).warnings)
+                    self.assertEqual("question marks" in warnings, is_doubtful)
+        self.assertEqual(problems("wan2.6-t2i", prompt="a cat", negative_prompt="?????")[0].path, "negative_prompt")

@@ -219,6 +219,34 @@ class Guides(Case):
         return {name}
 
 
+class LastFrame(Case):
+    """The recipe for the last frame, on ordinary clips: of several lengths and rates, with sound that ends elsewhere."""
+
+    CLIPS = tuple(
+        (f"{seconds} s, {rate} a second, {sound}", f"-f lavfi -i testsrc2=s=320x240:r={rate} {tone}", f"-t {length}")
+        for seconds, rate in ((5, "24"), (5, "30000/1001"), (4.958, "25"), (2, "60"), (10, "4"), (1, "15"))
+        for sound, tone, length in (
+            ("silent", "", seconds),
+            ("sound 0.3 s longer", f"-f lavfi -i sine=d={seconds + 0.3} -vf trim=duration={seconds}", seconds + 0.3),
+            ("sound shorter", f"-f lavfi -i sine=d={seconds / 2}", seconds),
+        )
+    )  # fmt: skip
+
+    def test_it_is_the_very_last_one(self) -> None:
+        text = blocks(ROOT / "references" / "merge-media.md", "bash")
+        (recipe,) = (line for line in text.splitlines() if line.endswith("last-frame.png"))
+        for name, made, length in self.CLIPS:
+            with self.subTest(name):
+                quiet = "ffmpeg -v error -nostdin -y"
+                self.run_line(f"{quiet} {made} {length} -c:v libx264 -pix_fmt yuv420p -c:a aac clip.mp4")
+                self.run_line("rm -f last-frame.png all-*.png")
+                self.run_line(recipe.replace("ffmpeg", quiet, 1))
+                self.assertGreater((self.folder / "last-frame.png").stat().st_size, 0)
+                self.run_line(f"{quiet} -i clip.mp4 -map 0:v:0 -vsync passthrough -q:v 1 all-%04d.png")
+                last = max(self.folder.glob("all-*.png"))
+                self.assertEqual((self.folder / "last-frame.png").read_bytes(), last.read_bytes())
+
+
 class Chain(Case):
     def test_a_picture_a_clip_a_continuation_and_a_join(self) -> None:
         self.serve()

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from qianwen import environment, errors, regions
 from qianwen.account import purchase
-from qianwen.models import image_rules, video_rules
+from qianwen.models import image_rules, shared_rows, video_rules
 from qianwen.models.catalog import Rule, find
 from qianwen.models.image_models import IMAGES
 from qianwen.models.video_models import VIDEOS
@@ -260,7 +260,7 @@ class Generated(unittest.TestCase):
             self.assertRegex(rule.sentence, r"^[`A-Z].*[^.]\.$")
         written = {
             name
-            for module in (image_rules, video_rules)
+            for module in (image_rules, video_rules, shared_rows)
             for name, value in vars(module).items()
             if isinstance(value, Rule) or getattr(value, "__annotations__", {}).get("return") == "Rule"
         }

@@ -291,6 +291,16 @@ def with_data_size(data: bytes, size: int) -> bytes:
 WAVE = wav(2.5)
 LIST = b"LIST" + struct.pack("<I", 5) + b"INFOx\0"  # an odd size, and the byte that evens it
 
+
+def fact(samples: int) -> bytes:
+    return b"fact" + struct.pack("<II", 4, samples)
+
+
+def adpcm(samples: int) -> bytes:
+    """Not PCM, and with a byte rate that makes it 2.5 s long."""
+    return WAVE[:20] + b"\x02\0" + WAVE[22:36] + fact(samples) + WAVE[36:]
+
+
 WAVES = (
     ("mono", WAVE, 2.5),
     ("stereo", wav(1.25, 44100, 2), 1.25),
@@ -300,6 +310,10 @@ WAVES = (
     ("streamed, zero", with_data_size(WAVE, 0), 2.5),
     ("cut off", WAVE[: 44 + 32000], 1.0),
     ("nothing in it", wav(0), 0.0),
+    ("ADPCM with a wrong byte rate", adpcm(80_000), 5.0),
+    ("ADPCM without its number of samples", adpcm(0), 2.5),
+    ("ADPCM that was streamed", adpcm(2**32 - 1), 2.5),
+    ("PCM with a wrong number of samples", WAVE[:36] + fact(80_000) + WAVE[36:], 2.5),
     ("no byte rate", WAVE[:28] + bytes(4) + WAVE[32:], 0.0),
     ("no data", WAVE[:36], 0.0),
     ("data before its format", WAVE[:12] + WAVE[36:] + WAVE[12:36], 0.0),

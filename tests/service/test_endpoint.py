@@ -78,16 +78,38 @@ class Settings(Case):
             ('  export DASHSCOPE_API_KEY = "sk-quoted"  ', "sk-quoted"),
             ("# DASHSCOPE_API_KEY=sk-no\n\nDASHSCOPE_API_KEY='sk-single'\r\nX", "sk-single"),
             ("DASHSCOPE_API_KEY=sk-a=b", "sk-a=b"),
+            ('DASHSCOPE_API_KEY="sk-a" # mine', "sk-a"),
+            ("DASHSCOPE_API_KEY='sk-a'# 'mine'", "sk-a"),
+            ("DASHSCOPE_API_KEY=sk-a # mine", "sk-a"),
+            ("DASHSCOPE_API_KEY=sk-a\t#mine", "sk-a"),
+            ("DASHSCOPE_API_KEY=sk-a#b", "sk-a#b"),
+            ('DASHSCOPE_API_KEY="sk-a#b"', "sk-a#b"),
+            ('DASHSCOPE_API_KEY="sk-a', "sk-a"),
+            ("DASHSCOPE_API_KEY= # to do\nQWEN_API_KEY=sk-b", "sk-b"),
         ):
             with self.subTest(text):
                 self.dotenv(text)
                 self.assertEqual(self.key(self.place())[0], value)
 
+    def test_the_encodings_of_a_dotenv_file(self) -> None:
+        path, line = self.dotenv(""), "DASHSCOPE_API_KEY=sk-a\r\n"
+        for name, data in (
+            *(
+                (encoding, line.encode(encoding))
+                for encoding in ("utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32")
+            ),
+            ("appended to another encoding", b"OUTPUT_DIR=x\n" + line.encode("utf-16-le")),
+            ("with a comment in a code page", "# clé\n".encode("latin-1") + line.encode()),
+        ):
+            with self.subTest(name):
+                path.write_bytes(data)
+                self.assertEqual(self.key(self.place())[0], "sk-a")
+
     def test_a_dotenv_file_is_data(self) -> None:
         path = self.dotenv(
             "PATH=/evil\nHTTPS_PROXY=http://evil\nSSL_CERT_FILE=x\nQIANWEN_STATE_DIR=/x\nOUTPUT_DIR=here"
         )
-        self.assertEqual(environment.read_env_file(str(path)), {"OUTPUT_DIR": "here"})
+        self.assertEqual(self.place().files, [(str(path), {"OUTPUT_DIR": "here"})])
 
     PLACEHOLDERS = (
         "sk-your-key-here", "sk-xxxx", "SK-XXXXXXXX", "sk-xxxx-xxxx-xxxx", "xxxxxx", "sk-...", "sk-…", "sk-****", "your-api-key",

@@ -69,7 +69,7 @@ def batch(run: Run) -> Outcome:
         run.outcome.batch = {"dry_run": True, "folder": whole.folder.path, **survey.json()}
         return run.outcome
     whole.require_a_cap()
-    whole.folder.open()
+    whole.folder.take()
     try:
         whole.work()
     finally:
@@ -214,7 +214,7 @@ class _Batch:
                 flight.look_freely()
             uploads = Uploads(run.environment.clock, good_seconds)
             trip = Trip(run, connection, self.folder, flight, uploads, self.files, self.voice)
-            run.progress.say(self._greeting())
+            self._greet(connection)
             try:
                 self._try_again()
                 self._collect(trip)
@@ -232,10 +232,17 @@ class _Batch:
                 connection.client.explain(flight.error)  # type: ignore[arg-type]
         flight.land(CUT_SECONDS)  # the connections are cut: what was in the air notes what it knows
 
-    def _greeting(self) -> str:
-        found, unit = self.plan, self.run.catalog.unit
-        most = plan.counted(found.units, unit)
-        return f"{found.left} of {found.rows} rows are left, at most {most}; results in {self.folder.results}"
+    def _greet(self, connection: Connection) -> None:
+        """Say what is about to happen."""
+        run, found = self.run, self.plan
+        key_file = connection.client.endpoint.key_file
+        if found.has_files and key_file:
+            run.note(f"local files are uploaded with the key from {key_file}")
+        most = plan.counted(found.units, run.catalog.unit)
+        run.progress.say(
+            f"{found.left} of {found.rows} rows are left, at most {most}; results in {self.folder.results}"
+        )
+        self.voice.begin()
 
     def _remember(self, is_over: bool) -> None:
         """Name the batch in the machine's account, for --tasks and --resume."""
@@ -387,7 +394,7 @@ class _Batch:
             "failures": self._failures(),
         }
         self._remember(is_over=not found.left and not found.counts[states.UNSAVED])
-        run.progress.say(self.voice.line())
+        self.voice.end()
 
     def _failures(self) -> list[JSON]:
         """The first rows that were not made, and why."""

@@ -6,6 +6,7 @@ import os
 import threading
 
 from ..errors import InternalError, LinkExpired, QianwenError, Unavailable, UnknownOutcome
+from ..http.messages import Fault
 from .pace import LOOKS_A_SECOND, Even, Gate
 
 TYPE_CHECKING = False
@@ -81,12 +82,11 @@ class Flight:
         kind = error.kind if error else ""
         self.time_is_up = self.time_is_up or kind == "running"
         with self._changed:
-            self._unknown = self._unknown + 1 if kind == "unknown_outcome" else 0
             if not self.why_over():
                 self._unreached = self._unreached + 1 if kind == "unavailable" else 0
-            is_lost, is_cut_off = self._unknown >= MOST_UNKNOWN, self._unreached >= MOST_UNREACHED
+            is_cut_off = self._unreached >= MOST_UNREACHED
         is_grave = kind in ("auth", "output", "internal") and not isinstance(error, LinkExpired)
-        if error and (is_grave or is_lost or is_cut_off) and not self.why_over():
+        if error and (is_grave or is_cut_off) and not self.why_over():
             self.stop(error)
 
     def hopeless(self) -> None:
@@ -107,10 +107,12 @@ class Flight:
         self._looks = Even(0, self.clock)
 
     def looking(self, send: Send, judge: Judge) -> Send:
-        """`send`, but the looks at tasks of all rows together keep their pace."""
+        """`send`, but the looks at tasks of all rows together keep their pace, and lost answers are counted."""
 
         def spaced(request: Request) -> Response:
-            while not request.billable and "/tasks/" in request.url and not self._over.is_set():
+            if request.billable:
+                return self._counted(send, request)
+            while "/tasks/" in request.url and not self._over.is_set():
                 left = self._looks.left()
                 if not left:
                     break
@@ -118,6 +120,21 @@ class Flight:
             return send(request)
 
         return spaced
+
+    def _counted(self, send: Send, request: Request) -> Response:
+        """Send a paid request. Three in a row without an answer stop the batch."""
+        try:
+            response = send(request)
+        except Fault as fault:
+            with self._changed:
+                self._unknown += fault.sent
+                is_lost = self._unknown >= MOST_UNKNOWN
+            if is_lost:
+                self.stop(UnknownOutcome(f"{MOST_UNKNOWN} paid requests in a row were not answered: {fault.reason}"))
+            raise
+        with self._changed:
+            self._unknown = 0
+        return response
 
     def wait(self, until: Callable[[], bool]) -> bool:
         """Wait for a moment when `until` is true; False when the batch is over before."""

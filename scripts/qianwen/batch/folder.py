@@ -15,6 +15,7 @@ import threading
 from ..account.database import HOLD_NAME
 from ..account.store import Account
 from ..errors import OutputError, UsageError
+from ..files.safe_open import make_ours, open_theirs
 from ..plain.strict_json import load_object
 
 TYPE_CHECKING = False
@@ -81,7 +82,7 @@ class Folder:
         names = [name for name in self._names() if os.path.join(self.path, name) != self.results]
         for path in (*(os.path.join(self.path, name) for name in names), self.results):
             try:
-                with open(path, "rb") as stream:
+                with open_theirs(path) as stream:
                     while text := stream.readline(LONGEST_LINE):
                         line = load_object(text) if text.startswith(b"{") else None
                         if line and _is_ours(line):
@@ -107,7 +108,7 @@ class Folder:
 
     # Writing ------------------------------------------------------------------------------------------------
 
-    def open(self) -> None:
+    def take(self) -> None:
         """Take the folder for this process. Raises UsageError when another one works on the same rows."""
         try:
             os.makedirs(self.path, exist_ok=True)
@@ -124,7 +125,9 @@ class Folder:
                             hint="all shards that run at once are cut alike (--shard I/N with one N)",
                         )
                     account.close()
-            self._stream = open(self.results, "a+b", buffering=0)
+            self._stream = open(
+                self.results, "a+b", buffering=0, opener=lambda path, _: make_ours(path, 0o666, may_exist=True)
+            )
             if self._stream.tell():
                 self._stream.seek(-1, os.SEEK_END)
                 if self._stream.read(1) != b"\n":

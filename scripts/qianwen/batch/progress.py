@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections import Counter
 
-from ..plain.progress import Progress
+from ..terminal.progress import Progress
 from .plan import MOST_PROBLEMS, counts, span
 
 TYPE_CHECKING = False
@@ -16,14 +17,13 @@ if TYPE_CHECKING:
     from .rows import Row
 
 GAP_SECONDS = 10.0  # between two lines
-LIVE_SECONDS = 1.0  # on a terminal, where the line is written over
 
 
 class RowVoice(Progress):
     """The progress of one row: only its warnings are told, with its number, and only the first of all rows'."""
 
     def __init__(self, whole: Voice, row: Row) -> None:
-        super().__init__(whole.progress.stream, quiet=True)
+        super().__init__(sys.stderr, quiet=True)
         self._whole = whole
         self._row = row
 
@@ -63,6 +63,7 @@ class Voice:
         self._began = self._last = clock()
         self._made = 0
         self._told = 0
+        self._is_live = False
 
     def of(self, row: Row) -> RowVoice:
         return RowVoice(self, row)
@@ -88,12 +89,18 @@ class Voice:
             self.progress.say(f"row {row.number}{name} {state}: {error.message}")
 
     def tick(self) -> None:
-        """Say how far it is, if it is time."""
+        """Say how far it is, if it is time. A terminal tells it by itself."""
         now = self._clock()
-        gap = LIVE_SECONDS if self.progress.is_live else GAP_SECONDS
-        if now - self._last >= gap:
+        if now - self._last >= GAP_SECONDS and not self._is_live:
             self._last = now
-            self.progress.live(self.line())
+            self.progress.say(self.line())
+
+    def begin(self) -> None:
+        self._is_live = self.progress.standing(self.line)
+
+    def end(self) -> None:
+        self.progress.standing(None)
+        self.progress.say(self.line())
 
     def line(self) -> str:
         """How far it is: rows made, not made and in work, how many a minute, and how long the others will take."""

@@ -12,7 +12,7 @@ import os
 import re
 
 from ..errors import Problem, UsageError
-from ..files.safe_open import open_regular
+from ..files.safe_open import open_theirs
 from ..models.catalog import names_a_field
 from ..plain import strict_json
 from ..plain.record import changed, record
@@ -79,7 +79,7 @@ def read(path: str, catalog: Catalog, ask: Ask) -> Iterator[Row]:
     copies: dict[int, int] = {}
     seen: set[int] = set()
     try:
-        with open(path, "rb", opener=open_regular) as stream:  # it is read twice
+        with open_theirs(path) as stream:  # no pipe: it is read twice
             for number, given in form(stream, catalog):
                 row = _row(catalog, number, given, defaults)
                 if not row.problems:

@@ -6,6 +6,7 @@ import re
 
 from ..models.catalog import Param
 from ..plain.spelling import nearest
+from ..plain.texts import lost_letters
 from .findings import Findings
 
 TYPE_CHECKING = False
@@ -58,6 +59,12 @@ def _text(param: Param, value: object, findings: Findings) -> object:
         findings.problem(param.name, value, "missing", f"is empty: {param.meaning}")
     if not is_unicode(value):
         report_unicode(param.name, value, findings)
+    if lost := lost_letters(value):
+        told = "has question marks in place of letters, which were lost on the way"
+        if lost == "certain":
+            findings.problem(param.name, value, "type", told, "text that was saved and sent as UTF-8")
+        else:
+            findings.warn(f"{param.name} {told}, unless they are meant")
     length = LENGTHS.get(param.unit, len)(value)
     if param.longest and length > param.longest:
         about = "about " if param.unit == "tokens" else ""
@@ -100,11 +107,13 @@ def _number(param: Param, value: object, findings: Findings) -> object:
 
 
 def _bounded(param: Param, value: float, findings: Findings) -> object:
-    fitting = _clamp(param, value)
+    fitting: float | None = _clamp(param, value)
     if fitting != value and value not in param.beside:
         allowed = _range(param)
         others = _other_modes(param, findings, lambda other: _clamp(other, value) == value)
         allowed += f" ({value} is for the {others} mode)" if others else ""
+        if value == -1 and param.default is None and param.send is None:  # "any" to other APIs, never the lowest
+            allowed, fitting = f"{allowed}; leave it out, and the service chooses", None
         findings.problem(param.name, value, "range", "is out of range", allowed, fitting)
     return value
 
@@ -211,9 +220,11 @@ PAGE = r"https?://[^\s/?#\x00-\x1f\x7f@]+[^\s\x00-\x1f\x7f]*"
 
 def _link(param: Param, value: object, findings: Findings) -> object:
     """The address of a web page. We never open it, so only its form is checked."""
+    allowed = "the http:// or https:// address of a public page"
     if not (isinstance(value, str) and re.fullmatch(PAGE, value, re.IGNORECASE)):
-        allowed = "the http:// or https:// address of a public page"
         findings.problem(param.name, value, "format", "is not the address of a web page", allowed)
+    elif fault := findings.inspect(value).fault:
+        findings.problem(param.name, value, "format", fault, allowed)
     return value
 
 

@@ -23,6 +23,7 @@ DATA_URL_ADVICE = 10_485_760  # encoded bytes; documented for the vision models,
 ROUNDING_SECONDS = 0.1  # a clip "of ten seconds" is often a few frames longer
 ROUNDING_FPS = 0.5
 
+ONE = "one path, or an https:, oss: or data: URL"
 NO_SOURCE = "is neither a file nor a URL"
 NO_DATA_URL = "is a data: URL, which this field does not take"
 
@@ -52,18 +53,24 @@ def _noun(param: Param) -> str:
 
 
 def _one(param: Param, path: str, value: object, findings: Findings) -> object:
+    if isinstance(value, list) and len(value) > 1:
+        mask = "; a mask is mask_image_url" if findings.mode.param("mask_image_url") else ""
+        findings.problem(path, len(value), "count", f"is too many files: {param.name} takes one", f"{ONE}{mask}")
+        return value
     if not isinstance(value, str) or not value.strip():
-        findings.problem(path, value, "type", NO_SOURCE, "one path, or an https:, oss: or data: URL")
+        findings.problem(path, value, "type", NO_SOURCE, ONE)
         return value
     source = findings.inspect(value)
     findings.sources[path] = source
+    if source.doubt:
+        findings.warn(f"{path}: {source.doubt}")
     if source.fault:
         findings.problem(path, source.shown, "file", source.fault, nearest=source.nearest)
     elif source.scheme in ("file", "data"):
         _judge(param, path, source, findings)
     elif not source.text.isascii() and any(rule.ascii_url for rule in param.media):
         findings.problem(path, source.text, "format", "has characters outside ASCII", "a URL in ASCII")
-    return value
+    return source.text if source.scheme == "data" else value
 
 
 def _judge(param: Param, path: str, source: Source, findings: Findings) -> None:
@@ -198,7 +205,7 @@ def document(param: Param, value: object, findings: Findings) -> object:
     if source.scheme == "data":
         fault = NO_DATA_URL
     if fault:
-        findings.problem(param.name, source.shown, "file", fault, "a file or a URL")
+        findings.problem(param.name, source.shown, "file", fault, "a file or a URL", source.nearest)
     elif source.scheme == "file":
         _judge_document(param, source, findings)
     return value

@@ -5,15 +5,18 @@ Only values of documented media fields come here. A missing path is a fault and 
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import stat
+import time
 
+from ..files.safe_open import open_theirs
 from ..models.catalog import Source
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Mapping
+    from typing import Any, Callable, Mapping
 
 BLOCK_BYTES = 1024 * 1024
 PASSED_THROUGH = ("http", "https", "oss")
@@ -21,22 +24,23 @@ _URL = r"[A-Za-z]+://[^\s/\x00-\x1f\x7f][^\s\x00-\x1f\x7f]*"
 _SCHEME = r"([A-Za-z][A-Za-z0-9+.-]+):"  # two letters at least: "C:\\cat.png" is a path
 
 
-def inspect(text: str, cwd: str) -> Source:
+def inspect(text: str, cwd: str, now: float | None = None, is_near: Callable[[], bool] = lambda: False) -> Source:
     """The source that `text` names, with what its header says. Never raises: `Source.fault` tells what is wrong.
 
     cwd: the base of relative paths.
+    now: epoch seconds; without it, the clock's.
+    is_near: whether the service runs on this machine or in this network, so that it can reach hosts there.
     """
     match = re.match(_SCHEME, text)
     scheme = match[1].lower() if match else "file"
     if scheme == "data":
         return _inspect_data_url(text)
     if scheme in PASSED_THROUGH:
-        fault = "" if re.fullmatch(_URL, text) else "is not a complete URL: it needs a host and no spaces"
-        return Source(text, scheme, fault=fault)
+        return _inspect_url(text, scheme, time.time() if now is None else now, is_near)
     if scheme == "file":
-        return _inspect_file(text, os.path.join(cwd, local_path(text)))
+        return _inspect_file(text, os.path.join(cwd, local_path(text)), cwd)
     if os.path.lexists(os.path.join(cwd, text)):
-        return _inspect_file(text, os.path.join(cwd, text))
+        return _inspect_file(text, os.path.join(cwd, text), cwd)
     return Source(text, scheme, fault=f"has the scheme {scheme}:, which the service cannot fetch")
 
 
@@ -47,67 +51,76 @@ def local_path(text: str) -> str:
 
         text = unquote(re.sub(r"^file:(//(localhost(?=/))?)?", "", text, flags=re.IGNORECASE))
         text = re.sub(r"^/(?=[A-Za-z]:)", "", text)  # file:///C:/cat.png
-    return os.path.expanduser(text)
+    try:
+        return os.path.expanduser(text)
+    except ValueError:
+        return text  # a NUL; opening it will say so
 
 
-def _inspect_file(text: str, path: str) -> Source:
+def _inspect_file(text: str, path: str, cwd: str) -> Source:
     from ..files import documents, media
 
     path = os.path.abspath(path)
     try:
         status = os.stat(path)
+        if stat.S_ISDIR(status.st_mode):
+            return Source(text, "file", path, fault="is a folder: name a file in it")
         if not stat.S_ISREG(status.st_mode):
-            return Source(text, "file", path, fault="is not a regular file")
+            return Source(text, "file", path, fault="is not a regular file: save it as one first")
         if status.st_size == 0:
             return Source(text, "file", path, fault="is an empty file")
-        with open(path, "rb") as stream:
+        with open_theirs(path) as stream:
             facts = media.examine(stream)
             stream.seek(0)
             head = stream.read(documents.HEAD_BYTES)
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
-        return _unreadable(text, path, error)
+        return _unreadable(text, path, cwd, error)
     return Source(text, "file", path, status.st_size, facts, head=head)
 
 
-def _unreadable(text: str, path: str, error: OSError | ValueError) -> Source:
-    """A text that is not a readable path may be the file's content in base64, or a path of another system."""
+def _inspect_url(text: str, scheme: str, now: float, is_near: Callable[[], bool]) -> Source:
+    if not re.fullmatch(_URL, text):
+        return Source(text, scheme, fault="is not a complete URL: it needs a host and no spaces")
+    if scheme == "oss":
+        return Source(text, scheme)
+    from ..plain import locations
+
+    fault, nearest = locations.url_fault(text, now, is_near)
+    return Source(text, scheme, fault=fault, nearest=nearest, doubt="" if fault else locations.url_doubt(text))
+
+
+def _unreadable(text: str, path: str, cwd: str, error: OSError | ValueError) -> Source:
+    """A text that is not a readable path may be the file's content in base64, or a path that was damaged on its way."""
     from ..files import media
 
     kind = media.bare_base64(text)
     if kind:
         fault = f"is {kind} in base64: write data:{kind};base64, before it, or save it and give the file"
         return Source(text, "base64", fault=fault)
-    if not isinstance(error, FileNotFoundError):
+    if not isinstance(error, (FileNotFoundError, NotADirectoryError)):
         reason = getattr(error, "strerror", None) or str(error)
         return Source(text, "file", fault=f"cannot be read: {reason}")
-    fault = f"does not exist (looked for {path})"
-    if os.sep == "\\" or "\\" not in text:
-        return Source(text, "file", fault=fault)
-    fault += "; on this system / separates folders, and a backslash is part of a name"
-    return Source(text, "file", fault=fault, nearest=_without_backslashes(text, path))
+    from ..plain import locations
 
-
-def _without_backslashes(text: str, path: str) -> str | None:
-    """The existing file that a Windows path means on Linux and macOS, or a path with a shell's leftover backslashes."""
-    drive = re.match(r"([A-Za-z]):\\", text)
-    if drive:
-        mounted = f"/mnt/{drive[1].lower()}/" + text[3:].replace("\\", "/")  # where WSL mounts drives
-        return mounted if os.path.isfile(mounted) else None
-    for spelled in (lambda name: name.replace("\\", "/"), lambda name: re.sub(r"\\(?=\W)", "", name)):
-        if os.path.isfile(spelled(path)):
-            return spelled(text)
-    return None
+    why, nearest = locations.path_meant(text, path, cwd)
+    return Source(text, "file", fault=f"does not exist (looked for {locations.visible(path)}){why}", nearest=nearest)
 
 
 def _inspect_data_url(text: str) -> Source:
-    """A data: URL is passed through too, but we can see its content."""
+    """A data: URL is sent in the one form that the API documents, with the type that its content has."""
     from ..files import media
 
     try:
-        size, facts = media.probe_data_url(text)
+        data = media.data_of(text)
     except ValueError as error:
         return Source(text, "data", fault=str(error))
-    return Source(text, "data", bytes=size, facts=facts)
+    facts = media.examine(io.BytesIO(data))
+    if facts is None:
+        return Source(text, "data", bytes=len(data))
+    declared = text[5:].partition(";")[0].partition(",")[0].strip().lower()
+    doubt = f"it is declared {declared} and is {facts.type}; it is sent as that"
+    is_odd = declared not in ("", "image/jpg", "application/octet-stream", facts.type)
+    return Source(media.data_url(data, facts.type), "data", bytes=len(data), facts=facts, doubt=doubt if is_odd else "")
 
 
 def replaced(values: Mapping[str, Any], urls: Mapping[str, str]) -> dict[str, Any]:
@@ -123,10 +136,11 @@ def replaced(values: Mapping[str, Any], urls: Mapping[str, str]) -> dict[str, An
 
 
 def named(source: Source) -> str:
-    """The path of a local file for a preview, in valid Unicode; it says so if the suffix does not fit the content."""
+    """The path of a local file for a preview, in characters that can be seen, and its format if the suffix differs."""
     from ..files import media
+    from ..plain.locations import visible
 
-    path = source.path.encode("utf-8", "backslashreplace").decode()
+    path = visible(source.path)
     suffix = media.SUFFIXES.get(source.facts.type, "") if source.facts else ""
     return path if media.same_kind(os.path.splitext(path)[1], suffix) else f"{path} as {suffix}"
 
@@ -137,7 +151,7 @@ def identity(source: Source) -> str:
 
     digest = hashlib.sha256()
     try:
-        with open(source.path, "rb") as stream:
+        with open_theirs(source.path) as stream:
             while block := stream.read(BLOCK_BYTES):
                 digest.update(block)
     except OSError:
@@ -147,11 +161,12 @@ def identity(source: Source) -> str:
 
 def inline(source: Source) -> str:
     """A small local file as a data: URL (RFC 2397). Raises OSError."""
-    import base64
+    from ..files import media
 
-    with open(source.path, "rb") as stream:
-        data = base64.b64encode(stream.read(source.bytes)).decode("ascii")
-    return f"data:{source.facts.type if source.facts else 'application/octet-stream'};base64,{data}"
+    with open_theirs(source.path) as stream:
+        return media.data_url(
+            stream.read(source.bytes), source.facts.type if source.facts else "application/octet-stream"
+        )
 
 
 def _copied(value: Any) -> Any:

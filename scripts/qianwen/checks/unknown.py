@@ -237,7 +237,7 @@ def _inspect_files(catalog: Catalog, values: Values, findings: Findings) -> None
                 if path not in findings.sources:
                     source = findings.sources[path] = findings.inspect(text)
                     if source.fault:
-                        findings.problem(path, source.shown, "file", source.fault)
+                        findings.problem(path, source.shown, "file", source.fault, nearest=source.nearest)
     for path, source in findings.sources.items():
         suffix = suffix_of(source.path) if path == "file" else ""
         if suffix and source.facts is None:

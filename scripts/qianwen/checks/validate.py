@@ -204,6 +204,8 @@ def check(
     _check_characters(values, findings)
     facts = {path: source.facts for path, source in findings.sources.items() if source.facts}
     _apply_rules(mode, values, facts, findings)
+    _tell_of_shrinking(mode, values, facts, findings)
+    _tell_of_missing_pictures(values, findings)
     shape = mode.task if prefers_task and mode.task else _route(mode, found.id, wants_task, needs_task, findings)
     if findings.problems:
         raise InvalidRequest(findings.problems, hint=_hint(catalog, found.model, mode, findings.problems))
@@ -326,11 +328,17 @@ def _ignore(
 ) -> None:
     """Warn that a field is ignored, or refuse it: an unknown name always, a known field if its value matters."""
     known, wanted = vocabulary.get(name), says_something(value) and value != 0
-    if known is None and name != "media":
-        from .meanings import meant
+    if known is None and name in ("input", "parameters"):
+        message = "is part of the API's own body, and a request here is flat: its fields stand side by side"
+        findings.problem(name, value, "unknown", message, '{"prompt": …, "size": …}')
+    elif known is None and name != "media":
+        from .meanings import NOT_HERE, meant, plainly
 
         own = {param.name for each in found.model.modes for param in each.params}
-        findings.problem(name, value, "unknown", "was given, but there is no such field", nearest=meant(name, own))
+        near = meant(name, own)
+        why = "" if near else NOT_HERE.get(plainly(name), "")
+        message = "was given, but there is no such field" + (f": {why}" if why else "")
+        findings.problem(name, value, "unknown", message, nearest=near)
     elif wanted and not _is_of(found.model, name) and (known is None or known.media or known.essential):
         message = f"was given, but {found.id} has no such field; models that have it: {_takers(catalog, name)}"
         findings.problem(name, value, "not taken", message, found.model.instead.get(name, ""))
@@ -370,6 +378,39 @@ def _apply_rules(mode: Mode, values: dict[str, Any], facts: Mapping[str, Facts],
                 findings.warn(finding)
 
 
+MUCH_SMALLER = 0.75  # of the area of the input picture
+
+
+def _tell_of_shrinking(mode: Mode, values: Values, facts: Mapping[str, Facts], findings: Findings) -> None:
+    """Without a size, some models make an edit of the same shape but with fewer pixels than the picture has."""
+    param = mode.param("size")
+    pictures = [fact for fact in facts.values() if fact.type.startswith("image/") and fact.width]
+    if param is None or param.size is None or not param.size.follows or values.get("size") or not pictures:
+        return
+    last, area = pictures[-1], param.size.follows
+    if area < last.width * last.height * MUCH_SMALLER:
+        most = param.size.area[1] if param.size.area else (param.size.side or (0, 0))[1] ** 2
+        more = f"; size may have up to {_square(most)} of them" if most > area else ""
+        own = f"{last.width}*{last.height}"
+        findings.note(
+            f"the result has the shape of the picture but about {_square(area)} pixels, fewer than its {own}{more}"
+        )
+
+
+def _tell_of_missing_pictures(values: Values, findings: Findings) -> None:
+    import re
+
+    given = len(listed(values, "reference_images"))
+    numbers = re.findall(r"(?i)(?:\bimage ?|图片? ?)(\d{1,2})(?!\d)", str(values.get("prompt") or "")) if given else []
+    if numbers and max(map(int, numbers)) > given:
+        findings.warn(f"the prompt speaks of image {max(map(int, numbers))}, and the number of pictures is {given}")
+
+
+def _square(area: int) -> str:
+    side = round(area**0.5)
+    return f"{side}*{side}"
+
+
 def _route(mode: Mode, model_id: str, wants_task: bool, needs_task: bool, findings: Findings) -> str:
     """The wire shape: a task if one is asked for or the mode has nothing else, otherwise a synchronous call."""
     if needs_task and not mode.task:
@@ -390,7 +431,9 @@ def _hint(catalog: Catalog, model: Model, mode: Mode, problems: Iterable[Problem
         fields = [field for field in default.when if field in by_path and field != "mode" and not _takes(model, field)]
         if fields and len(default.when) == 1 and default.model != model.id:
             return f"to use {fields[0]}, choose --model {default.model}"
-    return ""
+    prompt = by_path.get("prompt")
+    is_missing = prompt is not None and prompt.reason == "missing"
+    return f'write it after the name of the program: {catalog.program} "A cat on a windowsill"' if is_missing else ""
 
 
 # Fields ---------------------------------------------------------------------------------------------------

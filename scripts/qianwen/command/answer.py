@@ -12,6 +12,7 @@ from ..errors import InvalidRequest, QianwenError
 from ..outcome import Outcome, Part, billed, goes_on, is_retryable
 from ..plain.record import fields_of
 from ..plain.redact import each_text, safe, shortened
+from ..regions import PRICES_PAGE
 from .next_command import next_command
 
 TYPE_CHECKING = False
@@ -27,11 +28,14 @@ GOES_ON = ("running", "unavailable", "interrupted", "output")
 
 def success(outcome: Outcome, ask: Ask, environment: Environment) -> JSON:
     if outcome.preview is not None:
-        return {"ok": True, "dry_run": True, "model": outcome.model, **outcome.preview, "warnings": outcome.warnings}
+        preview = {**outcome.preview, "prices": PRICES_PAGE}
+        return {"ok": True, "dry_run": True, "model": outcome.model, **preview, "warnings": outcome.warnings}
     if outcome.batch is not None:
         return {"ok": True, **outcome.batch, "warnings": list(map(safe, outcome.warnings))}
     if outcome.models is not None:
         return {"ok": True, "models": outcome.models, "warnings": list(map(safe, outcome.warnings))}
+    if outcome.gallery is not None:
+        return {"ok": True, **outcome.gallery, "warnings": list(map(safe, outcome.warnings))}
     if _has_several(outcome):
         return {"ok": True, **_several(outcome, ask, environment)}
     if outcome.canceled:
@@ -87,11 +91,11 @@ def _has_several(outcome: Outcome) -> bool:
 def _several(outcome: Outcome, ask: Ask, environment: Environment) -> JSON:
     """The answer about several runs, with the command that continues the open ones."""
     rows = list(map(_part, outcome.parts)) if outcome.parts is not None else outcome.tasks
-    answer: JSON = {
-        "tasks": rows,
-        **({"batches": outcome.batches} if outcome.batches else {}),
-        "warnings": list(map(safe, outcome.warnings)),
-    }
+    answer: JSON = {"tasks": rows, "warnings": list(map(safe, outcome.warnings))}
+    if outcome.batches:
+        answer["batches"] = outcome.batches
+    if outcome.bought is not None:
+        answer.update(bought=outcome.bought, prices=PRICES_PAGE)
     if outcome.next_flags:
         answer["next"] = next_command(outcome, ask, environment)
     return answer
@@ -103,15 +107,23 @@ def lines(outcome: Outcome, ask: Ask) -> list[str]:
         return _preview_lines(outcome.preview)
     if outcome.page is not None:
         return outcome.page
-    if outcome.batch is not None:
-        return [safe(outcome.batch["results"])]
+    if outcome.gallery is not None:
+        return [outcome.gallery["gallery"]]
     if ask.tasks:
-        return [*map(_batch, outcome.batches), *map(_row, outcome.tasks or ())]
-    if outcome.parts is not None:
-        return [line for part in outcome.parts for line in lines(part.outcome, part.ask)]
+        summed = [_sum(outcome.bought)] if outcome.bought else []
+        return [*map(_batch, outcome.batches), *map(_row, outcome.tasks or ()), *summed]
     if ask.submit_only or outcome.canceled:
         return [safe(outcome.task_id)]
-    shown = [file.markdown or file.saved.path for file in outcome.files]  # DesireCore shows its Markdown, not a path
+    return saved_lines(outcome)
+
+
+def saved_lines(outcome: Outcome) -> list[str]:
+    """What was saved, whatever became of the rest: DesireCore shows its Markdown, everything else a path."""
+    if outcome.batch is not None:
+        return [safe(outcome.batch["results"])]
+    if outcome.parts is not None:
+        return [line for part in outcome.parts for line in saved_lines(part.outcome)]
+    shown = [file.markdown or file.saved.path for file in outcome.files]
     return shown + ([outcome.markdown_path] if outcome.markdown_path else [])
 
 
@@ -126,6 +138,13 @@ def _row(task: JSON) -> str:
     where = " ".join(task["local_paths"]) or task["told"] or ""
     fields = (f"{age:>4}", f"{task['state']:<10}", task["program"], task["model"], task["task_id"] or "-", where)
     return " ".join(safe("  ".join(fields)).splitlines()).rstrip()
+
+
+def _sum(bought: JSON) -> str:
+    """What was bought, in units. Only the service knows the price."""
+    units = " and ".join(_counted(bought[f"{unit}s"], unit) for unit in ("image", "second") if bought[f"{unit}s"])
+    rest = f"; {_counted(bought['uncounted'], 'run')} more may be billed" if bought["uncounted"] else ""
+    return f"bought in {_counted(bought['runs'], 'run')}: {units or 'nothing yet'}{rest}; prices: {PRICES_PAGE}"
 
 
 _AGES = (("d", 86400), ("h", 3600), ("m", 60))
@@ -185,11 +204,14 @@ def _is_link(url: str) -> bool:
 def _preview_lines(preview: JSON) -> list[str]:
     import json
 
+    from ..plain.locations import visible
+
     request = preview["request"]
     head = [f"{request['method']} {request['url']}"] + [
         f"{name}: {value}" for name, value in request["headers"].items()
     ]
-    files = [f"# uploads first: {upload['path']} ({upload['bytes']} bytes)" for upload in preview["uploads"]]
+    files = [f"# uploads first: {visible(upload['path'])} ({upload['bytes']} bytes)" for upload in preview["uploads"]]
+    files = list(dict.fromkeys(files))  # a file that several fields name is uploaded once
     body = json.dumps(request["body"], ensure_ascii=False, indent=2)
     return [
         *head,
@@ -198,6 +220,7 @@ def _preview_lines(preview: JSON) -> list[str]:
         "",
         *files,
         f"# {_bill(preview['bills'])}; nothing was sent",
+        f"# prices: {PRICES_PAGE}",
     ]
 
 

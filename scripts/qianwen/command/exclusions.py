@@ -50,6 +50,23 @@ ROWS = (
         ("--output",),
         hint="--resume saves where each run would have; use --task-id with --output to save elsewhere",
     ),
+    Exclusion(
+        ("--gallery",),
+        (
+            REQUEST,
+            *ON_WHAT_EXISTS,
+            "--output",
+            "--submit-only",
+            "--dry-run",
+            "--sandbox",
+            "--sidecar",
+            *RECORD,
+            *REPLAY,
+        ),
+        "{these} shows what is there and sends nothing",
+        "name the folder behind --gallery",
+    ),
+    Exclusion(("--open", "--sidecar"), ("--tasks", "--cancel", "--submit-only"), "{those} makes nothing to show"),
     Exclusion(("--again",), ("--reuse",), "one pays for another, the other pays for none", "give one of them"),
     Exclusion(("--resume",), ("--region",), "--resume asks for every run in the region that took it"),
     Exclusion(
@@ -100,6 +117,8 @@ def check(given: Collection[str]) -> None:
     for name in ("--shard", "--at-once"):
         if name in given and "--batch" not in given:
             raise UsageError(f"{name} needs --batch")
+    if "--since" in given and "--tasks" not in given:
+        raise UsageError("--since needs --tasks")
     for row in ROWS:
         these = next((name for name in row.these if name in given), "")
         those = next((name for name in row.those if name in given), "")

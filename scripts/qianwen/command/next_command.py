@@ -45,6 +45,13 @@ def _quoted(words: list[str]) -> str:
     return " ".join(map(shlex.quote, words))
 
 
+def again(environment: Environment, argv: list[str]) -> str:
+    """The same command once more."""
+    import shlex
+
+    return " ".join(map(shlex.quote, (sys.executable or "python3", environment.script, *argv)))
+
+
 def _from_anywhere(output: str, environment: Environment) -> str:
     """The path in absolute form, so that the next command may run in any folder."""
     path = os.path.abspath(os.path.join(environment.cwd, os.path.expanduser(output)))

@@ -19,7 +19,7 @@ from . import documents
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, BinaryIO, Callable, Optional
+    from typing import Any, BinaryIO, Callable, Iterator, Optional
 
     _Fields = dict[str, Any]  # of Facts
     _Reader = Callable[[bytes, BinaryIO], Optional[_Fields]]  # None if the file is of another format after all
@@ -117,13 +117,14 @@ SUFFIXES = {
 
 TAIL_BYTES = 65536
 LARGEST_RIFF = 2**31 - 2**16  # bytes; programs that stream a WAV of unknown length write a number near 2^31 or 2^32
-_END_MARKERS = {"image/jpeg": b"\xff\xd9", "image/gif": b"\x00;"}
+JPEG_END, GIF_END = b"\xff\xd9", b"\x00;"
 
 
 def lacks_its_end(stream: BinaryIO, media_type: str) -> bool:
     """True if a PNG, JPEG, GIF, WebP or WAV stops before its end marker or declared length; False for all others.
 
-    For files whose length we cannot check otherwise. Complete pictures without an end marker count too.
+    For files whose length we cannot check otherwise. Complete pictures without an end marker count too; bytes behind
+    the end, such as the clip of a motion photo, do not.
     """
     size = stream.seek(0, io.SEEK_END)
     if media_type in ("image/webp", "audio/wav"):
@@ -132,8 +133,31 @@ def lacks_its_end(stream: BinaryIO, media_type: str) -> bool:
         return size < declared <= LARGEST_RIFF
     if media_type == "image/png":
         return not _has_end_chunk(stream, size)
-    stream.seek(max(size - TAIL_BYTES, 0))
-    return media_type in _END_MARKERS and _END_MARKERS[media_type] not in stream.read()
+    if media_type == "image/jpeg":
+        scan = _first_scan(stream)
+        if not scan and not stream.read(1):
+            return True  # it stops before its pixels; a thumbnail may have an end of its own
+        return not (_holds(stream, JPEG_END, max(size - TAIL_BYTES, scan)) or (scan and _holds(stream, JPEG_END, scan)))
+    return media_type == "image/gif" and not _holds(stream, GIF_END, max(size - TAIL_BYTES, 0))
+
+
+def _holds(stream: BinaryIO, mark: bytes, start: int) -> bool:
+    """Whether a mark of two bytes stands somewhere behind `start`."""
+    stream.seek(start)
+    last = b""
+    while block := stream.read(TAIL_BYTES):
+        if mark in last + block:
+            return True
+        last = block[-1:]
+    return False
+
+
+def _first_scan(stream: BinaryIO) -> int:
+    """The offset of the pixels of a JPEG, where the marker of its end cannot occur by chance; 0 if it is not found."""
+    try:
+        return next((start - 2 for marker, start in _segments(stream) if marker == 0xDA), 0)
+    except struct.error:
+        return 0
 
 
 def _has_end_chunk(stream: BinaryIO, size: int) -> bool:
@@ -160,7 +184,7 @@ def probe(stream: BinaryIO) -> Facts | None:
     Reads a few hundred bytes at the beginning and little elsewhere; only an MP3 that does not declare its number of
     frames is read to its end. Never raises on bad bytes.
     """
-    head = stream.read(HEAD_BYTES)
+    head = stream.read(HEAD_BYTES) or b""  # None from a busy disk
     for offset, magic, media_type, reader in FORMATS:
         if head[offset : offset + len(magic)] == magic:
             try:
@@ -182,21 +206,33 @@ def examine(stream: BinaryIO) -> Facts | None:
     return changed(facts, ends_early=True) if facts and lacks_its_end(stream, facts.type) else facts
 
 
-def probe_data_url(text: str) -> tuple[int, Facts | None]:
-    """(size in bytes, facts) of the content of a `data:<type>;base64,…` URL; its declared type is ignored.
+def data_of(text: str) -> bytes:
+    """The content of a `data:<type>;base64,…` URL; its declared type is ignored.
 
+    White space, URL-safe letters, percent signs and missing padding are understood.
     Raises ValueError with a message for the user.
     """
     import base64
 
     head, comma, encoded = text.partition(",")
-    if not comma or not head.lower().endswith(";base64"):
+    if not comma or not head.rstrip().lower().endswith(";base64"):
         raise ValueError("is not a data:<type>;base64,<bytes> URL")
+    if "%" in encoded:
+        from urllib.parse import unquote
+
+        encoded = unquote(encoded)
+    encoded = "".join(encoded.split()).translate({ord("-"): "+", ord("_"): "/"}).rstrip("=")
     try:
-        data = base64.b64decode(encoded, validate=True)
+        return base64.b64decode(encoded + "=" * (-len(encoded) % 4), validate=True)
     except ValueError:
         raise ValueError("is not valid base64") from None
-    return len(data), examine(io.BytesIO(data))
+
+
+def data_url(data: bytes, media_type: str) -> str:
+    """The one form of a data: URL that the API documents (RFC 2397)."""
+    import base64
+
+    return f"data:{media_type};base64,{base64.b64encode(data).decode('ascii')}"
 
 
 def bare_base64(text: str) -> str:
@@ -261,26 +297,34 @@ def _turn(stream: BinaryIO, start: int) -> int:
 
 
 def _jpeg(head: bytes, stream: BinaryIO) -> _Fields:
-    """Follow the markers to the first frame header (SOF0 to SOF15 without DHT, JPG and DAC)."""
+    """The facts of the first frame header (SOF0 to SOF15 without DHT, JPG and DAC)."""
     turn = 1
-    stream.seek(2)
-    for _ in range(MOST_JPEG_STEPS):
-        if stream.read(1) != b"\xff":
-            continue
-        marker = _after_fill_bytes(stream)
-        if marker is None or marker in (0xD9, 0xDA):
-            return {}
-        if marker in (0x00, 0x01) or 0xD0 <= marker <= 0xD8:
-            continue
-        (length,) = struct.unpack(">H", stream.read(2))
-        start = stream.tell()
+    for marker, start in _segments(stream):
         if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
             height, width = struct.unpack(">xHH", stream.read(5))
             return _size(width, height, turn=turn)
         if marker == 0xE1 and stream.read(6) == b"Exif\0\0":
             turn = _turn(stream, start)
-        stream.seek(start + length - 2)
     return {}
+
+
+def _segments(stream: BinaryIO) -> Iterator[tuple[int, int]]:
+    """(marker, offset behind its length) of each segment of a JPEG, up to its first scan. Raises struct.error."""
+    stream.seek(2)
+    for _ in range(MOST_JPEG_STEPS):
+        if stream.read(1) != b"\xff":
+            continue
+        marker = _after_fill_bytes(stream)
+        if marker is None or marker == 0xD9:
+            return
+        if marker in (0x00, 0x01) or 0xD0 <= marker <= 0xD8:
+            continue
+        (length,) = struct.unpack(">H", stream.read(2))
+        start = stream.tell()
+        yield marker, start
+        if marker == 0xDA:
+            return
+        stream.seek(start + length - 2)
 
 
 def _after_fill_bytes(stream: BinaryIO) -> int | None:

@@ -25,6 +25,7 @@ LARGEST_FRAME = 2_881  # bytes: layer II, 160 kbit/s, 8 kHz
 ADTS_HEADER = 7  # bytes
 
 MOST_SECONDS = 1e7
+UNKNOWN_SAMPLES = 2**32 - 1  # of a WAV that was streamed
 
 
 def ratio(count: float, unit: float) -> float:
@@ -39,23 +40,31 @@ def sane(value: float, most: float) -> float:
 def wav(head: bytes, stream: BinaryIO) -> dict[str, Any] | None:
     """RIFF WAVE: the size of the `data` chunk over the byte rate in the `fmt ` chunk before it.
 
+    For codings such as ADPCM some programs write a wrong byte rate; then the `fact` chunk has the number of samples.
     RF64 and BW64 (EBU Tech 3306, ITU-R BS.2088) have the same layout, but most programs cannot read them as WAV.
     """
     if head[:4] != b"RIFF":
         return {"type": "audio/x-rf64"} if head[:4] in (b"RF64", b"BW64") else None
     size = stream.seek(0, io.SEEK_END)
-    at, rate = 12, 0
+    at, rate, hertz, samples = 12, 0, 0, 0
     for _ in range(MOST_CHUNKS):
         stream.seek(at)
         name, length = struct.unpack("<4sI", stream.read(8))
         at += 8
         if name == b"fmt ":
-            (rate,) = struct.unpack("<8xI", stream.read(12))
+            coding, hertz, rate = struct.unpack("<H2xII", stream.read(12))
+            hertz = 0 if coding in _EVEN_CODINGS else hertz
+        elif name == b"fact":
+            samples = int.from_bytes(stream.read(4), "little") % UNKNOWN_SAMPLES
         elif name == b"data":
             streamed = length == 0 or at + length > size  # the writer could not seek back to fill in the length
-            return {"seconds": sane(ratio(size - at if streamed else length, rate), MOST_SECONDS)}
+            by_bytes = ratio(size - at if streamed else length, rate)
+            return {"seconds": sane(ratio(samples, hertz) or by_bytes, MOST_SECONDS)}
         at += length + length % 2
     return {}
+
+
+_EVEN_CODINGS = {1, 3, 6, 7, 0xFFFE}  # PCM, float, A-law, µ-law, extensible: their byte rate is exact
 
 
 @record

@@ -109,7 +109,7 @@ class Source:
     scheme: "http", "https", "oss", "data", or "file", for which `path`, `bytes` and `facts` are filled in; "base64" is
     a data: URL without its head.
     facts: None for an unknown format.  fault: why it cannot be used at all.  nearest: what was probably meant.
-    head: the first bytes of a file.
+    head: the first bytes of a file.  doubt: what is odd about it, as the end of a warning.
     """
 
     text: str
@@ -120,6 +120,7 @@ class Source:
     fault: str = ""
     nearest: str | None = None
     head: Bytes = b""
+    doubt: str = ""
 
     @property
     def shown(self) -> str:
@@ -326,7 +327,7 @@ class Flag:
 
     field: the request field that it sets.  many: it may be repeated, for a list.  seconds: its value is a time.
     whole: its value is a whole number from 1.
-    short: a second, one-letter spelling.
+    short: a second, one-letter spelling.  one: what to do instead of giving it twice.
     """
 
     name: str
@@ -334,9 +335,11 @@ class Flag:
     help: str
     field: str = ""
     many: bool = False
+    optional: bool = False
     seconds: bool = False
     short: str = ""
     whole: bool = False
+    one: str = ""
 
     @property
     def key(self) -> str:
@@ -355,7 +358,7 @@ class Catalog:
     makers: the row for ids of the form maker/model, and globs of those that belong to the other program.
     defaults: the first whose condition is met counts; the last one has none.
     kinds: what `--mode` may say, where a program has several ways of working.  keeps_replies: the service's whole
-    answer is saved next to each result.
+    answer is saved next to each result.  beyond: field → what to do when no model takes its value.
     """
 
     program: str
@@ -373,6 +376,7 @@ class Catalog:
     keeps_replies: bool = False
     closed: tuple[tuple[str, str], ...] = ()
     makers: tuple[Model, tuple[str, ...]] | None = None
+    beyond: Mapping[str, str] = {}
 
     @property
     def cap(self) -> str:
@@ -454,7 +458,7 @@ def _family(catalog: Catalog, model_id: str) -> tuple[str, str]:
 def _matches(model_id: str, patterns: Iterable[str]) -> bool:
     from fnmatch import fnmatchcase
 
-    return any(fnmatchcase(model_id, pattern) for pattern in patterns)
+    return any(fnmatchcase(model_id.lower(), pattern) for pattern in patterns)
 
 
 def _letters(pattern: str) -> int:

@@ -30,6 +30,7 @@ from .shared_rows import (
     TWO_A_SECOND,
     TWO_AT_ONCE,
     flags,
+    grows,
     negative,
     of_a_maker,
     pace_of,
@@ -244,7 +245,7 @@ _BASE = Param("base_image_url", "media", "the picture to change", required=True,
 
 def _function(name: str, meaning: str, *extra: Param) -> Mode:
     fields = (Param("function", "text", meaning, essential=True), prompt(800), _BASE, *extra, count(4), WATERMARK, SEED)
-    rules = (mask_matches_the_base,) if _MASK in extra else ()
+    rules = (mask_matches_the_base,) if _MASK in extra else (grows,) if extra == SCALES else ()
     return Mode(name, fields, task=IMAGE_FUNCTION, when={"function": name}, rules=rules)
 
 
@@ -390,11 +391,23 @@ MAKERS_ELSEWHERE = ("*video*", "*t2v*", "*i2v*", "*kf2v*", "*r2v*")
 ELSEWHERE = ("happyhorse*", "*s2v*", "*t2v*", "*i2v*", "*kf2v*", "*r2v*", "*vace*", "*video*")
 
 FLAGS = (
-    Flag("--image", "PATH|URL", "a picture to edit or to follow; repeat for several", "reference_images", many=True),
+    Flag(
+        "--image",
+        "PATH|URL",
+        "a picture to edit or to follow; repeat for several",
+        "reference_images",
+        many=True,
+        short="-i",
+    ),
     Flag("--size", "SIZE", "1280*720, a ratio such as 16:9, or 1K, 2K, 4K where the model has them", "size"),
     Flag("-n", "COUNT", "pictures to make, each billed (default 1)", "n"),
     *flags("picture"),
-    Flag("--async", "", "submit a task and wait for it, where the model offers both ways", "async"),
+    Flag(
+        "--async",
+        "",
+        "as a task, where the model offers both ways: what a killed run leaves is collected by --resume",
+        "async",
+    ),
     Flag("--via", "desirecore", "through DesireCore's local media proxy; answers media ids and Markdown", "via"),
 )
 
@@ -426,4 +439,7 @@ IMAGES = Catalog(
     closed=CLOSED,
     makers=(MAKERS, MAKERS_ELSEWHERE),
     defaults=DEFAULTS,
+    beyond={
+        "n": "for more pictures run it again, or ask for a coherent set of up to 12: --model wan2.7-image --set enable_sequential=true"
+    },
 )

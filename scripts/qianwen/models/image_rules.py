@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from ..errors import Problem
 from .catalog import says
+from .shared_rows import mask_findings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -141,9 +142,6 @@ def thinks_while_rewriting(values: Values, facts: Mapping[str, Facts]) -> Iterab
                 yield f"{name} works only while prompt_extend is true"
 
 
-@says("`mask_image_url` has exactly the pixels of `base_image_url`.")
+@says("`mask_image_url` has exactly the pixels of `base_image_url`; its transparency is not read.")
 def mask_matches_the_base(values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:
-    base, mask = facts.get("base_image_url"), facts.get("mask_image_url")
-    if base and mask and base.width and mask.width and (base.width, base.height) != (mask.width, mask.height):
-        given = f"{mask.width}*{mask.height}"
-        yield Problem("mask_image_url", given, "is not the size of the base picture", f"{base.width}*{base.height}")
+    return mask_findings("mask_image_url", facts.get("mask_image_url"), facts.get("base_image_url"), "base picture")

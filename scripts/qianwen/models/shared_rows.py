@@ -5,13 +5,17 @@ The words of a field that differ between pictures and videos are given with `nou
 
 from __future__ import annotations
 
+from ..errors import Problem
 from ..plain.record import changed
 from ..regions import BEIJING, SINGAPORE
-from .catalog import Flag, Mode, Model, Pace, Param
+from .catalog import Flag, Mode, Model, Pace, Param, says
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Mapping
+    from typing import Any, Iterable, Mapping
+
+    from ..files.media import Facts
+    from .catalog import Finding, Values
 
 CHECKED = "2026-11-26"
 """The day (YYYY-MM-DD) on which all rows were last compared with their pages; a row that is newer says its own."""
@@ -41,6 +45,40 @@ def pace_of(paces: Mapping[Pace, str], model_id: str) -> Pace:
         if any(model_id == name or (name[-1] == "*" and model_id.startswith(name[:-1])) for name in names.split()):
             return pace
     return Pace()
+
+
+@says("Without a scale above 1.0 nothing is painted; a warning.")
+def grows(values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:
+    """Painting beyond the edges, with edges that stay where they are."""
+    names = [scale.name for scale in SCALES]
+    if all(values.get(name) in (None, 1) for name in names):
+        yield f"no edge moves, so nothing is painted; give one of {', '.join(names)} above 1.0"
+
+
+def mask_findings(path: str, mask: Facts | None, base: Facts | None, noun: str) -> Iterable[Finding]:
+    """What is wrong with a mask: transparency, which other tools read, and its size.
+
+    For a picture that is stored turned, nobody documents whether the service counts pixels before or after turning it.
+    noun: what the mask is for.
+    """
+    if mask and mask.alpha:
+        yield f"{path}: its transparency is not read: white is changed and black is kept"
+    if not (mask and base and mask.width and base.width):
+        return
+    if not _sizes(mask) & _sizes(base):
+        given, allowed = f"{mask.width}*{mask.height}", f"{base.width}*{base.height}"
+        yield Problem(path, given, f"is not the size of the {noun}", allowed, reason="pixels")
+    elif max(mask.turn, base.turn) > 1:
+        yield (
+            f"{path}: the mask or the {noun} is stored turned or mirrored (EXIF orientation), and the service may"
+            " compare pixels as they are stored; save both upright"
+        )
+
+
+def _sizes(facts: Facts) -> set[tuple[int, int]]:
+    """The size as it is displayed, and as it is stored."""
+    shown = (facts.width, facts.height)
+    return {shown, shown[::-1] if facts.turn >= 5 else shown}
 
 
 def negative(noun: str) -> Param:
@@ -109,7 +147,6 @@ CLOSED: tuple[tuple[str, str], ...] = (
     ("shoemodel*", _OWN),
     ("image-*", f"it is a tool for finished pictures; {_OWN}"),
     ("happyoyster*", "it is a model for live sessions, not for single results"),
-    ("HappyOyster*", "it is a model for live sessions, not for single results"),
 )
 """A glob of ids, and a sentence that says what such a model is. A row wins over a glob, and so does a family whose
 glob has more letters. Sources: the tools' pages in the Model Studio reference; notice 118434 of 2026-07-10 for what

@@ -20,6 +20,7 @@ from .shared_rows import (
     SEED,
     TWO_AT_ONCE,
     flags,
+    grows,
     negative,
     of_a_maker,
     pace_of,
@@ -32,6 +33,7 @@ from .video_rules import (
     longer_than_the_clip,
     mask_fits_the_clip,
     names_its_references,
+    no_longer_than_the_clip,
     no_sounds,
     one_kind_for_each_picture,
     one_mask,
@@ -45,6 +47,7 @@ from .video_rules import (
     silence_or_a_track,
     something_to_extend,
     something_to_show,
+    sound_fits,
     types_are_true,
     voices_are_references,
     voices_have_owners,
@@ -200,8 +203,15 @@ def _mode(name: str, task: str, *params: Param, rules: tuple[Rule, ...] = (), us
     return changed(mode, **more) if more else mode
 
 
+def _tracks(*params: Param) -> tuple[Rule, ...]:
+    """A rule for each sound track among the fields: it is held against their `duration`."""
+    length = next(param for param in params if param.name == "duration")
+    lengths = tuple(map(int, length.choices)) or range(int(length.low or 0), int(length.high or 0) + 1)
+    return tuple(sound_fits(param.name, lengths) for param in params if param.name in ("audio_url", "driving_audio_url"))
+
+
 def _flat_t2v(tiers: str, default: str, send: str, *params: Param, longest: int = 1500, usage: str = _OLD_USAGE) -> tuple[Mode, ...]:
-    rules = (shots_need_rewriting,) if SHOTS in params else ()
+    rules = (*((shots_need_rewriting,) if SHOTS in params else ()), *_tracks(*params))
     pixels = _sizes(*tiers.split())
     fields = (prompt(longest, required=True), NEGATIVE, size(pixels, default, send), *params, *_WAN_TAIL)
     return (_mode("t2v", PLAIN, *fields, rules=rules, pixels=pixels, usage=usage),)
@@ -215,7 +225,8 @@ def _with_effects(mode: Mode, *left_out: str) -> tuple[Mode, ...]:
 
 
 def _flat_i2v(rule: MediaRule, resolution: Param, *params: Param, longest: int = 1500, usage: str = _OLD_USAGE) -> tuple[Mode, ...]:
-    rules = (*((shots_need_rewriting,) if SHOTS in params else ()), *((silence_or_a_track,) if SOUND in params else ()))
+    shots, silence = (shots_need_rewriting,) * (SHOTS in params), (silence_or_a_track,) * (SOUND in params)
+    rules = (*shots, *silence, *_tracks(*params))
     fields = (image(rule), prompt(longest), NEGATIVE, resolution, *params, *_WAN_TAIL)
     return _with_effects(_mode("i2v", PLAIN, *fields, rules=rules, pixels=NO_PIXELS, usage=usage), "prompt")
 
@@ -224,18 +235,19 @@ _FIRST_FRAME = media("first_frame_url", "the first picture", WAN27_PICTURE)
 _LAST_FRAME = media("last_frame_url", "the last picture", WAN27_PICTURE)
 _NAMES_OF_WAN27 = names_its_references(r"(image|video)\s*\d|[图视]频?\s*\d|参考", "Image 1, Video 1 (图1, 视频1), each counted apart")
 
+_WAN27_LENGTH = seconds(2, 15)
 _WAN27_T2V = _mode(
     "t2v", PLAIN,
-    prompt(5000, required=True), NEGATIVE, audio(SOUND_FROM_2), _720_UP, ratio(*WAN_RATIOS), seconds(2, 15), *_WAN_TAIL,
-    pixels=WAN27_PIXELS, usage=_LENGTHS + " ratio", usual="2 to 12 minutes",
+    prompt(5000, required=True), NEGATIVE, audio(SOUND_FROM_2), _720_UP, ratio(*WAN_RATIOS), _WAN27_LENGTH, *_WAN_TAIL,
+    rules=_tracks(audio(SOUND_FROM_2), _WAN27_LENGTH), pixels=WAN27_PIXELS, usage=_LENGTHS + " ratio", usual="2 to 12 minutes",
 )
+_DRIVING_SOUND = media("driving_audio_url", "a sound that drives the motion", SOUND_FROM_2, also=("audio_url",))
 _WAN27_I2V = _mode(
     "i2v", MEDIA,
     prompt(5000), NEGATIVE, changed(_FIRST_FRAME, also=("img_url", *IMAGE_URL)), _LAST_FRAME,
     media("first_clip_url", "the clip to continue; the result contains it", WAN27_CLIP),
-    media("driving_audio_url", "a sound that drives the motion", SOUND_FROM_2, also=("audio_url",)),
-    _720_UP, seconds(2, 15), *_WAN_TAIL,
-    rules=(legal_combination, longer_than_the_clip), pixels=NO_PIXELS, usage=_LENGTHS,
+    _DRIVING_SOUND, _720_UP, _WAN27_LENGTH, *_WAN_TAIL,
+    rules=(legal_combination, longer_than_the_clip, *_tracks(_DRIVING_SOUND, _WAN27_LENGTH)), pixels=NO_PIXELS, usage=_LENGTHS,
 )
 _WAN27_R2V = _mode(
     "r2v", MEDIA,
@@ -252,8 +264,8 @@ _WAN27_EDIT = _mode(
     references(0, 4, WAN27_PICTURE, also=_PICTURES_BESIDE), TYPES, _720_UP, changed(ratio(*WAN_RATIOS), default=None),
     Param("duration", "choice", "seconds to keep of the clip, each billed; 0 keeps all", choices=tuple(range(2, 11)), empty=0),
     KEEP_SOUND, *_WAN_TAIL,
-    rules=(types_are_true, no_sounds, pictures_alone),
-    pixels=WAN27_PIXELS, bills_clips=True, most=10, usage=_LENGTHS, usual="1 to 8 minutes",
+    rules=(types_are_true, no_sounds, pictures_alone, no_longer_than_the_clip),
+    pixels=WAN27_PIXELS, bills_clips=True, most=10, lasts="video_url", usage=_LENGTHS, usual="1 to 8 minutes",
 )
 
 
@@ -318,7 +330,7 @@ _VACE = (
         _GUIDE,
         _control("", "posebodyface", "depth"),
         rules=(something_to_extend,)),
-    _vace("video_outpainting", "paint beyond the edges", _CLIP, *SCALES),
+    _vace("video_outpainting", "paint beyond the edges", _CLIP, *SCALES, rules=(grows,)),
 )
 
 
@@ -338,7 +350,7 @@ _HORSE_R2V = _horse("r2v", references(1, 9, HORSE_REFERENCE), TYPES, _480_UP, ra
 _HORSE_EDIT = _horse(
     "videoedit", media("video_url", "the clip to edit", HORSE_CLIP, required=True),
     references(0, 5, HORSE_FRAME, also=_PICTURES_BESIDE), TYPES, _720_UP, KEEP_SOUND,
-    rules=(types_are_true, no_sounds, pictures_alone), bills_clips=True, most=15,
+    rules=(types_are_true, no_sounds, pictures_alone), bills_clips=True, most=15, lasts="video_url",
 )
 
 # Wan 3.0: one row, five ways of working ---------------------------------------------------------------------
@@ -594,10 +606,10 @@ FLAGS = (
         "For the animate models: wan-std or wan-pro",
         "mode",
     ),
-    Flag("--image", "PATH|URL", "the picture that comes alive", "img_url"),
+    Flag("--image", "PATH|URL", "the picture that comes alive", "img_url", short="-i", one="for a first and a last picture use --first-frame and --last-frame; for several subjects repeat --reference"),
     Flag("--first-frame", "PATH|URL", "the first picture", "first_frame_url"),
     Flag("--last-frame", "PATH|URL", "the last picture", "last_frame_url"),
-    Flag("--video", "PATH|URL", "the clip to edit", "video_url"),
+    Flag("--video", "PATH|URL", "the clip to edit", "video_url", one="clips as subjects: repeat --reference; to join clips, see references/merge-media.md"),
     Flag("--audio", "PATH|URL", "a sound track", "audio_url"),
     Flag("--reference", "PATH|URL", "a subject to follow, picture or clip; repeat for several", "reference_urls", many=True),
     Flag("--voice", "PATH|URL", "the voice of the reference in the same place; repeat", "reference_voices", many=True),
@@ -667,4 +679,7 @@ VIDEOS = Catalog(
     defaults=DEFAULTS,
     kinds=("t2v", "i2v", "kf2v", "r2v", "vace", "videoedit"),
     keeps_replies=True,
+    beyond={
+        "duration": "for a longer video let a clip go on (references/workflows.md), and join the parts (references/merge-media.md)"
+    },
 )

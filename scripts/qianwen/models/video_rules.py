@@ -8,10 +8,11 @@ from __future__ import annotations
 from ..errors import Problem
 from .catalog import says
 from .media_items import AUDIO, IMAGE, NOUNS, VIDEO, as_list, type_of
+from .shared_rows import mask_findings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Iterable, Mapping
+    from typing import Iterable, Mapping, Sequence
 
     from ..files.media import Facts
     from .catalog import Finding, Rule, Values
@@ -55,16 +56,49 @@ def legal_combination(values: Values, facts: Mapping[str, Facts]) -> Iterable[Fi
         yield Problem("media", " + ".join(given) or None, message, _LEGAL, reason="invalid" if given else "missing")
 
 
-@says("With `first_clip_url`, `duration` is the whole length and must exceed the clip's.")
+@says("With `first_clip_url`, `duration` is the whole length and must exceed the clip's; a warning says what is new.")
 def longer_than_the_clip(values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:
-    """A continuation contains the clip: `duration` is the whole length."""
+    """A continuation contains the clip: `duration` is the whole length, and all of it is billed."""
     clip, duration = facts.get("first_clip_url"), values.get("duration", 5)
-    if clip and clip.seconds and isinstance(duration, int) and duration <= clip.seconds:
-        held = f"the clip lasts {clip.seconds:.1f} s and is part of the result"
-        least = int(clip.seconds) + 1
+    if not values.get("first_clip_url") or type(duration) is not int:
+        return
+    if not (clip and clip.seconds):
+        yield f"the length of the clip is not known here: only what exceeds it of the {duration} s is new"
+        return
+    held = f"the clip lasts {clip.seconds:.1f} s and is part of the result"
+    if duration - clip.seconds <= ROUNDING_SECONDS:
+        least = int(clip.seconds + ROUNDING_SECONDS) + 1
         yield Problem(
             "duration", duration, f"leaves nothing new: {held}", f"{least} to 15", min(least + 4, 15), "range"
         )
+    else:
+        yield f"{held}: {duration - clip.seconds:.1f} s of the {duration} s are new"
+
+
+def sound_fits(field: str, lengths: Sequence[int]) -> Rule:
+    """Warns when a sound and the video differ in length. lengths: what the model makes, in seconds, ascending."""
+
+    @says(f"`{field}` longer than `duration` is cut, a shorter one leaves silence; a warning.")
+    def rule(values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:
+        sound, duration = facts.get(field), values.get("duration")
+        if not (sound and sound.seconds) or type(duration) is not int or values.get("audio") is False:
+            return
+        told = f"{field}: the sound lasts {sound.seconds:.1f} s and the video {duration} s"
+        if sound.seconds > duration + ROUNDING_SECONDS:
+            fitting = next((length for length in lengths if length >= sound.seconds - ROUNDING_SECONDS), None)
+            way = f"duration {fitting} makes room" if fitting else f"{lengths[-1]} s are the most, so cut the sound"
+            yield f"{told}: its end is not heard; {way}"
+        elif sound.seconds < duration - ROUNDING_SECONDS:
+            yield f"{told}: the last {duration - sound.seconds:.1f} s are silent"
+
+    return rule
+
+
+@says("An edit is as long as its clip: `duration` only shortens it; a longer one is warned of.")
+def no_longer_than_the_clip(values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:
+    clip, duration = facts.get("video_url"), values.get("duration")
+    if clip and clip.seconds and type(duration) is int and duration > clip.seconds + ROUNDING_SECONDS:
+        yield f"the clip lasts {clip.seconds:.1f} s, and an edit is no longer than its clip, whatever duration says"
 
 
 @says("`shot_type` multi needs `prompt_extend` true (its default).")
@@ -291,20 +325,18 @@ def one_mask(values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:
                 yield f"{name} has no effect with mask_type fixed"
 
 
-@says("A mask has exactly the pixels of the clip.")
+@says("A mask has exactly the pixels of the clip; its transparency is not read.")
 def mask_fits_the_clip(values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:
     clip = facts.get("video_url")
     for name in ("mask_image_url", "mask_video_url"):
-        mask = facts.get(name)
-        if clip and mask and clip.width and mask.width and (clip.width, clip.height) != (mask.width, mask.height):
-            given = f"{mask.width}*{mask.height}"
-            yield Problem(name, given, "is not the size of the clip", f"{clip.width}*{clip.height}", reason="pixels")
+        yield from mask_findings(name, facts.get(name), clip, "clip")
     frame = values.get("mask_frame_id")
     if clip and clip.fps and clip.seconds and isinstance(frame, int) and frame > clip.fps * clip.seconds + 1:
         most = int(clip.fps * clip.seconds + 1)
         yield Problem("mask_frame_id", frame, "is beyond the end of the clip", f"1 to {most}", most, "range")
 
 
+PIECE_SECONDS = 3.0  # used of the clips together
 PIECES = ("first_frame_url", "last_frame_url", "first_clip_url", "last_clip_url")
 
 
@@ -317,3 +349,6 @@ def something_to_extend(values: Values, facts: Mapping[str, Facts]) -> Iterable[
     pieces = [facts[name].seconds for name in ("first_clip_url", "last_clip_url") if name in facts]
     if len(pieces) == 2 and max(pieces) <= 3.1 < sum(pieces):
         yield f"both clips together last {sum(pieces):.1f} s and the service uses 3 s of them"
+    if any(pieces):
+        used = min(sum(min(piece, PIECE_SECONDS) for piece in pieces), PIECE_SECONDS)
+        yield f"the clips are part of the result: {5 - used:.1f} s of its 5 s are new"

@@ -208,6 +208,20 @@ def has_texts(body: JSON) -> bool:
     return any(item["type"] == "text" for item in decode(body, interleaved=True).content)
 
 
+def said(body: Mapping[str, Any]) -> tuple[str, str]:
+    """(the words of a final answer, why the model stopped), "" for none: all that explains a missing result."""
+    output = _dict(body.get("output"))
+    choices = [_dict(choice) for choice in as_list(output.get("choices"))]
+    words = [item["text"] for item in decode(dict(body), interleaved=True).content if item["type"] == "text"]
+    plain = [_dict(choice.get("message")).get("content") for choice in choices]  # a gateway's text without a list
+    texts = [output.get("message"), output.get("text"), *words, *plain]
+    reasons = [choice.get("finish_reason") for choice in choices]
+    return (
+        " ".join(" ".join(text.split()) for text in texts if isinstance(text, str)).strip(),
+        next((reason for reason in reasons if isinstance(reason, str) and reason not in ("", "stop", "null")), ""),
+    )
+
+
 def has_result(body: JSON) -> bool:
     """Whether an answer has a picture or a video, or says why one was not made."""
     result = decode(body)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import random
 import re
@@ -14,7 +15,7 @@ from types import MappingProxyType
 from typing import Any, BinaryIO, Callable, Iterator, Mapping, Union
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from ..files.media import Facts, probe_bytes, probe_data_url
+from ..files.media import Facts, data_of, data_url, examine, probe_bytes
 from ..models.catalog import Source
 from ..models.image_models import IMAGES
 from ..models.video_models import VIDEOS
@@ -223,15 +224,16 @@ class StandIn:
         return Reply(200, {"Content-Type": "text/event-stream;charset=UTF-8"}, lines())
 
     def _make(self, order: Order, inputs: Mapping[str, Facts], origin: str) -> answers.Made:
-        palette = sum(str(order.fields.get("prompt", "")).encode())
+        prompt = str(order.fields.get("prompt", ""))
+        palette, words = sum(prompt.encode()), placeholder.caption(prompt)
 
         def publish(width: int, height: int, model_id: str, index: int, count: int) -> str:
-            lines = ("placeholder - not made by a model", model_id, f"{width}*{height}  {index + 1} / {count}")
+            lines = ("placeholder - not made by a model", words, model_id, f"{width}*{height}  {index + 1} / {count}")
             data = placeholder.png(width, height, "Sandbox", lines, palette + index)
             return origin + self.storage.publish(data, "image/png", ".png")
 
         def film(clip: Clip) -> str:
-            data = placeholder.clip(clip.width, clip.height, clip.seconds, clip.sound)
+            data = placeholder.clip(clip.width, clip.height, clip.seconds, clip.sound, words)
             return origin + self.storage.publish(data, "video/mp4", ".mp4")
 
         return answers.make(order, inputs, publish, film)
@@ -411,11 +413,14 @@ class _Inspector:
         return Source(text, scheme, fault="" if scheme in ("http", "https") else "is not a URL")
 
     def _data_url(self, text: str) -> Source:
+        """Only the documented form is taken, as the service does."""
         try:
-            size, facts = probe_data_url(text)
+            data = data_of(text)
         except ValueError as error:
             return Source(text, "data", fault=str(error))
-        return self._opened(Source(text, "data", bytes=size, facts=facts))
+        if text != data_url(data, text[5:].partition(";")[0]):
+            return Source(text, "data", fault="is not a data:<type>;base64,<bytes> URL")
+        return self._opened(Source(text, "data", bytes=len(data), facts=examine(io.BytesIO(data))))
 
     def _uploaded(self, text: str) -> Source:
         if not self._resolves:
