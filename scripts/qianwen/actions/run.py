@@ -73,10 +73,10 @@ class Run:
         self.outcome.warnings.append(text)
         self.progress.warn(text)
 
-    def note(self, text: str) -> None:
-        """Like `warn`, for what only informs."""
+    def note(self, text: str, when_quiet: bool = False) -> None:
+        """Like `warn`, for what only informs. when_quiet: also with --quiet."""
         self.outcome.warnings.append(text)
-        self.progress.note(text)
+        self.progress.note(text, when_quiet)
 
     @property
     def place(self) -> Place:

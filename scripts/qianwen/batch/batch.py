@@ -237,7 +237,7 @@ class _Batch:
         run, found = self.run, self.plan
         key_file = connection.client.endpoint.key_file
         if found.has_files and key_file:
-            run.note(f"local files are uploaded with the key from {key_file}")
+            run.note(f"local files are uploaded with the key from {key_file}", when_quiet=True)
         most = plan.counted(found.units, run.catalog.unit)
         run.progress.say(
             f"{found.left} of {found.rows} rows are left, at most {most}; results in {self.folder.results}"

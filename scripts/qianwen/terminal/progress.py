@@ -65,9 +65,9 @@ class Progress:
     def warn(self, text: str) -> None:
         self.always(f"Warning: {text}")
 
-    def note(self, text: str) -> None:
-        """What was done with a value; nothing is wrong."""
-        self.say(f"Note: {text}")
+    def note(self, text: str, when_quiet: bool = False) -> None:
+        """What was done with a value; nothing is wrong. when_quiet: also with --quiet."""
+        (self.always if when_quiet else self.say)(f"Note: {text}")
 
     def always(self, text: str) -> None:
         with self._lock:
