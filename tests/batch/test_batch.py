@@ -320,7 +320,7 @@ class Plans(Case):
         self.rows({"prompt": "x"})
         for flags in (["a prompt"], ["--submit-only"], ["--task-id", "x"], ["--overwrite"], ["--record", "x"], ["--reuse"],
                       ["--via", "desirecore"], ["--resume"], ["--async"], ["--shard", "3/2"], ["--shard", "x"], ["--at-once", "0"],
-                      ["--file", "-"], ["--at-once", "257"]):  # fmt: skip
+                      ["--file", "-"], ["--at-once", "257"], ["--gallery", "out"]):  # fmt: skip
             with self.subTest(flags):
                 self.batch(*flags, code=3)
         for flags in (["--shard", "1/2"], ["--at-once", "2"]):

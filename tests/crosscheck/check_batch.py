@@ -126,7 +126,7 @@ class Trouble(Case):
         flags = [word for fault in faults for word in ("--fault", fault)]
         self.rows(1000)
         with service("--delay", "1", "--time-scale", "60", "--limit", f"{MODEL}=1000/200", *flags) as there:
-            code, told = self.run_batch(there.base, "--output", "out", "--at-once", "64", "--max-images", "1000")
+            code, told = self.run_batch(there.base, "--output", "out", "--at-once", "200", "--max-images", "1000")
             accepted = there.accepted()
         self.assertEqual((code, told["left"]), (6, 0), told)
         self.assertLessEqual(max(accepted.values()), 1)

@@ -207,7 +207,11 @@ class _Batch:
         if not self.plan.left and not is_owed:
             return
         self._remember(is_over=False)
-        own = own_bucket(run) if self.plan.has_files else None
+        own = None
+        if self.plan.has_files:
+            from ..storage import bucket, temporary  # noqa: F401 - an update may replace the skill while rows are made
+
+            own = own_bucket(run)
         good_seconds = min(GOOD_SECONDS, own.expires / 2 if own else GOOD_SECONDS)
         with connected(run, own=own) as connection:
             if regions.is_loopback_url(connection.base):

@@ -85,6 +85,7 @@ ROWS = (
     ),
     Exclusion(_VIA, ("--region",), "DesireCore's provider has its own region"),
     Exclusion(RECORD, REPLAY, hint="record first, replay afterwards"),
+    Exclusion(_BATCH, ("--gallery",), "the page is made of what is there already", "run the batch first, or beside it"),
     Exclusion(_BATCH, (PROMPT,), "each row has its own prompt", "put it into the file"),
     Exclusion(_BATCH, ON_WHAT_EXISTS, hint="run the batch's own command again to go on with it"),
     Exclusion(_BATCH, ("--submit-only", "--poll-once"), hint="use --timeout, and run it again to go on"),
