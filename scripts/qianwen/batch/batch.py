@@ -399,6 +399,10 @@ class _Batch:
         }
         self._remember(is_over=not found.left and not found.counts[states.UNSAVED])
         self.voice.end()
+        made = [f"{count} {state}" for state, count in plan.counts(found.counts).items() if count]
+        rest = [f"{found.left} left"] if found.left else []
+        bill = f"at most {plan.counted(spent, run.catalog.unit)} billed so far; results in {self.folder.results}"
+        run.progress.say(f"{plan.counted(found.rows, 'row')}: {', '.join([*made, *rest])}; {bill}")
 
     def _failures(self) -> list[JSON]:
         """The first rows that were not made, and why."""

@@ -100,7 +100,6 @@ class Voice:
 
     def end(self) -> None:
         self.progress.standing(None)
-        self.progress.say(self.line())
 
     def line(self) -> str:
         """How far it is: rows made, not made and in work, how many a minute, and how long the others will take."""
