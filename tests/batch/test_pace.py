@@ -7,7 +7,7 @@ import unittest
 from typing import Callable
 
 from qianwen.batch import pace
-from qianwen.batch.pace import Gate
+from qianwen.batch.pace import Gate, Turn
 from qianwen.batch.plan import Cap, share
 from qianwen.http.messages import Fault, Request, Response
 from qianwen.models.catalog import Pace
@@ -58,7 +58,7 @@ class Gates(unittest.TestCase):
         for rate in (5.0, 2.0, 1.0, 2 / 60):
             clock = Clock()
             there = Service(clock)
-            send = gate(rate, clock).paced(there, judge)
+            send = gate(rate, clock).paced(there, judge, Turn())
             for _ in range(200):
                 send(PAID)
             with self.subTest(rate=rate):
@@ -74,7 +74,7 @@ class Gates(unittest.TestCase):
         for share_refused, least in ((0, 0.95), (10, 0.8)):
             clock = Clock()
             refused = set(range(share_refused, 1000, share_refused)) if share_refused else set()
-            send = gate(5.0, clock).paced(Service(clock, refused.__contains__), judge)
+            send = gate(5.0, clock).paced(Service(clock, refused.__contains__), judge, Turn())
             ends: list[float] = []  # of the tasks at the service
             in_work: list[float] = []
             for _ in range(500):
@@ -90,7 +90,7 @@ class Gates(unittest.TestCase):
     def test_a_refusal_slows_down_and_calm_speeds_up(self) -> None:
         clock = Clock()
         there = Service(clock, lambda number: number in (2, 3))
-        send = gate(5.0, clock).paced(there, judge)
+        send = gate(5.0, clock).paced(there, judge, Turn())
         for _ in range(400):
             send(PAID)
         gaps = [round(after - before, 3) for before, after in zip(there.accepted, there.accepted[1:])]
@@ -104,20 +104,33 @@ class Gates(unittest.TestCase):
         there = Service(clock, lambda number: True)
         here = Gate(1, 1, clock, clock.sleep, lambda: "over" if stopped else "", lambda: stopped.append(clock()))
         with self.assertRaises(Fault) as caught:
-            here.paced(there, judge)(PAID)
+            here.paced(there, judge, Turn())(PAID)
         self.assertFalse(caught.exception.sent)
         self.assertTrue(600 <= stopped[0] - 1000 <= 700)
 
     def test_what_is_free_does_not_wait(self) -> None:
         clock = Clock()
-        send = gate(0.01, clock).paced(Service(clock), judge)
+        send = gate(0.01, clock).paced(Service(clock), judge, Turn())
         for _ in range(5):
             send(Request("GET", "http://127.0.0.1/api/v1/tasks/x"))
         self.assertEqual(clock(), 1000.0)
 
+    def test_a_row_waits_before_it_is_written_down(self) -> None:
+        """A turn that was taken before is used up by the request; after a refusal another one is waited for."""
+        clock, turn = Clock(), Turn()
+        here = gate(1.0, clock)
+        there = Service(clock, lambda number: number == 2)
+        send = here.paced(there, judge, turn)
+        here.wait(turn)
+        send(PAID)
+        here.wait(turn)
+        self.assertEqual(clock(), 1001.0)
+        send(PAID)
+        self.assertEqual(there.accepted, [1000.0, 1003.0])
+
     def test_a_quota_is_no_throttling(self) -> None:
         clock = Clock()
-        send = gate(1, clock).paced(Service(clock, lambda number: True), lambda response: (False, "quota"))
+        send = gate(1, clock).paced(Service(clock, lambda number: True), lambda response: (False, "quota"), Turn())
         self.assertEqual(send(PAID).status, 429)
 
     def test_places(self) -> None:

@@ -53,6 +53,12 @@ class Even:
             return 0.0
 
 
+class Turn:
+    """Whether a row has waited for its turn already: it does so before the account says that it is being sent."""
+
+    is_taken = False
+
+
 class Gate(Even):
     """Where the paid requests of one model wait for their turn. Safe to use from several threads.
 
@@ -81,9 +87,10 @@ class Gate(Even):
         self._refused_at = -math.inf
         self._hopeless_at = math.inf
 
-    def paced(self, send: Send, judge: Judge) -> Send:
+    def paced(self, send: Send, judge: Judge, turn: Turn) -> Send:
         """`send`, but a paid request waits for its turn, and a throttled one for the next: nothing was bought yet.
 
+        turn: the one that the row may have taken before.
         Raises Fault for a request that did not leave.
         """
 
@@ -91,7 +98,9 @@ class Gate(Even):
             if not request.billable:
                 return send(request)
             while True:
-                self._wait()
+                if not turn.is_taken:
+                    self.wait(turn)
+                turn.is_taken = False
                 sent_at = self.clock()
                 response = send(request)
                 if response.status != 429 or not judge(response)[0]:
@@ -102,13 +111,15 @@ class Gate(Even):
 
         return wait_and_send
 
-    def _wait(self) -> None:
+    def wait(self, turn: Turn) -> None:
+        """Wait for a turn. Raises Fault when nothing may leave any more."""
         while True:
             why = self._over()
             if why:
                 raise Fault(why, sent=False, permanent=True)
             left = self.left()
             if not left:
+                turn.is_taken = True
                 return
             self._sleep(left)
 

@@ -14,14 +14,25 @@ from ..actions.dashscope import DashScope
 from ..actions.generate import generate
 from ..actions.run import Run, Seat
 from ..actions.saving import Saver
-from ..errors import AuthError, InternalError, LinkExpired, OutputError, QianwenError, UnknownOutcome, UsageError
+from ..errors import (
+    AuthError,
+    InternalError,
+    LinkExpired,
+    OutputError,
+    QianwenError,
+    Unavailable,
+    UnknownOutcome,
+    UsageError,
+)
 from ..files import outputs
+from ..http.messages import Fault
 from ..models import wire
 from ..outcome import File, billed
 from ..plain.record import changed
 from ..service import codes
 from . import folder as states
 from . import line
+from .pace import Gate, Turn
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,7 +46,6 @@ if TYPE_CHECKING:
     from ..files.outputs import Target
     from .flight import Flight, Uploads
     from .folder import Folder
-    from .pace import Gate
     from .progress import Voice
     from .rows import Row
 
@@ -131,9 +141,23 @@ class Trip:
 
     @contextmanager
     def connected(self, run: Run, gate: Gate | None) -> Iterator[Connection]:
-        flight = self.flight
-        paced = flight.looking if gate is None else lambda send, judge: gate.paced(flight.looking(send, judge), judge)
+        flight, turn = self.flight, Turn()
+        paced = flight.looking
+        if gate:
+            paced = lambda send, judge: gate.paced(flight.looking(send, judge), judge, turn)  # noqa: E731
         connection = self.connection.beside(run, paced, flight.sleep, self.uploads.once)
+        prepare = connection.session.prepare
+
+        def wait_and_prepare(url: str) -> None:
+            """A kill while a row waits must not leave it as one that may have been sent."""
+            try:
+                if gate:
+                    gate.wait(turn)
+            except Fault as fault:
+                raise Unavailable(fault.reason) from fault
+            prepare(url)
+
+        connection.session.prepare = wait_and_prepare
         flight.board(connection.session)
         try:
             yield connection
