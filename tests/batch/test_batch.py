@@ -336,11 +336,14 @@ class Shards(Case):
             self.assertEqual(self.batch("--dry-run", "--shard", f"{count}/{count}")["rows"], parts[0])
         with self.standin() as there:
             parts = [self.batch("--shard", shard, "--max-images", "20")["made"] for shard in ("1/3", "3/3")]
+            (batch,) = self.ledger.batches()
+            self.assertNotIn("--shard", batch.command)
             names = sorted(path.name for path in (self.cwd / "out").glob("*.jsonl"))
             self.assertEqual(names, ["results.0-of-3.jsonl", "results.1-of-3.jsonl"])
             told = self.batch("--max-images", "20")
             self.assertEqual((told["made"], told["billed"], len(there.of("submit"))), (20, 20, 20))
             self.assertLess(sum(parts), 20)
+            self.assertEqual(self.ledger.batches(), [])
 
 
 class Rows(Case):

@@ -249,11 +249,17 @@ class _Batch:
         self.voice.begin()
 
     def _remember(self, is_over: bool) -> None:
-        """Name the batch in the machine's account, for --tasks and --resume."""
-        run = self.run
-        if run.ask.sandbox:
+        """Name the batch in the machine's account, for --tasks and --resume.
+
+        A shard names the run of the whole, which alone can tell that all is over.
+        """
+        run, is_shard = self.run, self.run.ask.shard[1] > 1
+        if run.ask.sandbox or (is_shard and is_over):
             return
-        words = (sys.executable or "python3", run.environment.script, *run.ask.words)
+        own = list(run.ask.words)
+        if is_shard:
+            del own[own.index("--shard") : own.index("--shard") + 2]
+        words = (sys.executable or "python3", run.environment.script, *own)
         try:
             run.account.note_batch(Batch(self.folder.path, run.catalog.program, words, run.environment.now(), is_over))
         except OSError as error:

@@ -196,7 +196,10 @@ class Flight:
 
 
 def lost(count: int) -> UnknownOutcome:
-    return UnknownOutcome(f"{count} rows have an unknown outcome: they may have been accepted and billed")
+    return UnknownOutcome(
+        f"{count} rows have an unknown outcome: they may have been accepted and billed",
+        hint="`failures` and the results name them; look at the usage in the console: --again buys them a second time",
+    )
 
 
 class Uploads:
