@@ -284,7 +284,7 @@ class _Batch:
             is_owed = is_owed or any(True for _ in self._owed_by(account))
             if account is self.folder.account:
                 own = account.billed()
-            elif not self.folder.is_cut_alike(account):
+            else:
                 before += account.billed()
         most = share(self.run.ask.most, before, self.plan.own_units, self.plan.all_units, self.run.ask.shard)
         self.cap = Cap(most, own, is_closed=bool(self.run.ask.most))

@@ -115,16 +115,15 @@ class Folder:
             if not self.account.hold():
                 what = f"shard {self.name.replace('-of-', '/')}" if self.name else "this batch"
                 raise UsageError(f"another process works on {what}: {self.path}", hint="wait for it, or end it")
-            for other in self._others():
-                if other.partition("-of-")[2] != self.name.partition("-of-")[2]:
-                    account = self._account_of(other, self._now)
-                    if not account.hold():
-                        running = f"shard {other.replace('-of-', '/')}" if other else "the whole batch"
-                        raise UsageError(
-                            f"another process works on {running} in {self.path}",
-                            hint="all shards that run at once are cut alike (--shard I/N with one N)",
-                        )
-                    account.close()
+            for other in self._cut_otherwise():
+                account = self._account_of(other, self._now)
+                if not account.hold():
+                    running = f"shard {other.replace('-of-', '/')}" if other else "the whole batch"
+                    raise UsageError(
+                        f"another process works on {running} in {self.path}",
+                        hint="all shards that run at once are cut alike (--shard I/N with one N)",
+                    )
+                account.close()
             self._stream = open(
                 self.results, "a+b", buffering=0, opener=lambda path, _: make_ours(path, 0o666, may_exist=True)
             )
@@ -138,19 +137,23 @@ class Folder:
                 hint="choose another with --output",
             ) from error
 
-    def _others(self) -> list[str]:
-        """The names of the other accounts below `.batch/`; "" is that of the whole batch."""
+    def _cut_otherwise(self) -> list[str]:
+        """The accounts below `.batch/` of another N; "" is that of the whole batch.
+
+        Those of the same N are none of our business: their rows are not ours, and their processes may be starting.
+        """
         try:
             names = [name for name in os.listdir(self._accounts) if re.fullmatch(r"\d+-of-\d+", name)]
             whole = [""] if os.path.exists(os.path.join(self._accounts, HOLD_NAME)) else []
         except OSError:
             return []
-        return [name for name in (*whole, *sorted(names)) if name != self.name]
+        cut = self.name.partition("-of-")[2]
+        return [name for name in (*whole, *sorted(names)) if name.partition("-of-")[2] != cut]
 
     def idle_accounts(self) -> Iterator[Account]:
-        """The own account, then each other one that no process holds; it is held while the caller looks at it."""
+        """The own account, then each of another N that no process holds; it is held while the caller looks at it."""
         yield self.account
-        for name in self._others():
+        for name in self._cut_otherwise():
             account = self._account_of(name, self._now)
             try:
                 if account.hold():
@@ -159,10 +162,6 @@ class Folder:
                 continue
             finally:
                 account.close()
-
-    def is_cut_alike(self, account: Account) -> bool:
-        """Whether an account is that of another shard of the same N."""
-        return os.path.basename(account.folder).partition("-of-")[2] == self.name.partition("-of-")[2]
 
     def write(self, line: JSON) -> None:
         """Add a line, which is on the disk when this returns. Raises OutputError. Safe to use from several threads."""
