@@ -222,6 +222,14 @@ class GoingOn(Case):
             told = self.batch()
             self.assertEqual((told["made"], sum(there.orders.values())), (12, 12))
 
+    def test_a_pause_after_a_refusal_ends_with_the_time(self) -> None:
+        self.rows({"prompt": "a"}, {"prompt": "b"})
+        with self.standin(faults=["submit=429"]) as there:
+            before = self.clock()
+            told = self.batch("--timeout", "100", code=2)
+            self.assertEqual((told["left"], told["billed"], there.orders), (2, 0, {}))
+            self.assertLessEqual(self.clock() - before, 130)  # two rows let the same clock go on
+
     def test_a_killed_run_leaves_what_the_next_one_notes(self) -> None:
         """A purchase that is over but has no line; one that is open; and one whose submission was not answered."""
         self.rows({"prompt": "a"}, {"prompt": "b"}, {"prompt": "c"}, {"prompt": "d"})

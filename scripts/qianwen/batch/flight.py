@@ -96,7 +96,8 @@ class Flight:
     # Waiting ------------------------------------------------------------------------------------------------
 
     def sleep(self, seconds: float) -> None:
-        """Wait, but wake up when the batch stops."""
+        """Wait, but wake up when the batch stops or its time is up."""
+        seconds = max(0.0, min(seconds, self.deadline - self.clock()))
         if self._nap:
             self._nap(seconds)
         else:

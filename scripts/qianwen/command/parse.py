@@ -75,6 +75,7 @@ def _batch(catalog: Catalog, flags: Given, settings: dict[str, Any], cwd: str) -
         for each in value if flag.many else [value]:
             text = f"{each:g}" if flag.seconds else str(each)
             if flag.name in ("--batch", "--output", "--file"):
+                text = settings["output"] if flag.name == "--output" else text
                 text = os.path.join(cwd, os.path.expanduser(text))
             words += (
                 [flag.name] if not flag.metavar else [f"{flag.name}={text}"] if text[:1] == "-" else [flag.name, text]
