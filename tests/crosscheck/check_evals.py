@@ -128,6 +128,12 @@ class Played(unittest.TestCase):
         count = len([task for task in TASKS.values() if task["section"] == heading])
         self.assertIn(f"{heading}: tasks passed with it {count} of {count}, without 0 of {count}\n", told.getvalue())
 
+    def test_the_programs_run_by_their_path_from_any_folder(self) -> None:
+        for name in ("run.py", "check.py", "play.py"):
+            ran = subprocess.run([sys.executable, str(run.HERE / name), "--help"], cwd="/", capture_output=True)
+            self.assertEqual((ran.returncode, ran.stderr), (0, b""))
+            self.assertIn(f"usage: {name}".encode(), ran.stdout)
+
 
 def played(task: JSON, folder: Path, more: tuple[str, ...]) -> int:
     run.prepare(task, folder, hurry=HURRY)
