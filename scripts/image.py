@@ -6,7 +6,6 @@
 """Make and edit pictures through DashScope. See `python3 image.py --help`."""
 
 import gc
-import os
 import sys
 
 if sys.version_info < (3, 9):
@@ -14,9 +13,21 @@ if sys.version_info < (3, 9):
     raise SystemExit(3)
 
 gc.set_threshold(50000)  # nothing created before the request is garbage
-folder = os.path.dirname(os.path.realpath(__file__))
-if sys.path[:1] != [folder]:  # python -P and -I leave it out; twice there, it would be searched twice
-    sys.path.insert(0, folder)
+
+# Modules come from the interpreter and from this folder alone, never from the current one, which may be a stranger's:
+# python -m and an empty or relative entry of PYTHONPATH lead there. `os` is loaded already, but for python -S.
+sys.path[:] = [entry for entry in sys.path if entry[:1] in ("/", "\\") or entry[1:2] == ":"]
+import os  # noqa: E402
+
+folder, library = os.path.dirname(os.path.realpath(__file__)), os.path.dirname(os.__file__)
+try:
+    foreign = [
+        os.path.realpath(entry) for entry in [os.curdir, folder, *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
+    ]
+    sys.path[:] = [entry for entry in sys.path if entry.startswith(library) or os.path.realpath(entry) not in foreign]
+except OSError:  # the current folder is gone
+    pass
+sys.path.insert(0, folder)
 
 try:
     from qianwen.cli import main

@@ -554,6 +554,7 @@ def main(argv: list[str]) -> int:
         with tempfile.TemporaryDirectory() as folder:
             path = FOLDER / f"{scenario.name}.json"
             path.unlink(missing_ok=True)
+            shutil.rmtree(path.with_suffix(".files"), ignore_errors=True)
             told = complaint(scenario, record(scenario, path, Place(Path(folder)), seed))
             if told:
                 print(f"{scenario.name}: {told}", file=sys.stderr)

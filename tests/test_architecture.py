@@ -22,26 +22,29 @@ TOP_LEVEL = {"SKILL.md", "scripts", "references", "tests", "pyproject.toml", "RE
 # A wing, or a module on top → the wings and modules that it may import. Not single files: those may move within their wing.
 MAY_IMPORT = {
     "plain": "",
+    "terminal": "plain",
     "errors": "plain",
     "ask": "plain",
     "regions": "plain",
-    "environment": "errors files http plain",
+    "settings": "files plain",
+    "environment": "errors files http plain settings",
     "files": "errors plain",
     "http": "plain",
     "models": "errors files plain regions",
     "outcome": "ask environment errors files models plain",
-    "account": "errors files models outcome plain",
+    "account": "ask errors files models outcome plain regions terminal",
+    "gallery": "account errors files plain",
     "checks": "errors files models plain",
     "service": "environment errors http plain regions",
     "storage": "environment errors files http plain regions",
     "cassettes": "errors files http plain regions",
     "sandbox": "checks errors files models plain",
-    "command": "ask environment errors models outcome plain regions",
+    "command": "ask checks environment errors files models outcome plain regions",
     "describe": "checks command errors files models plain regions",
-    "desirecore": "account ask checks environment errors files http models outcome plain service storage",
-    "actions": "account ask cassettes checks environment errors files http models outcome plain regions sandbox service storage",
+    "desirecore": "account ask checks environment errors files http models outcome plain service storage terminal",
+    "actions": "account ask cassettes checks environment errors files http models outcome plain regions sandbox service storage terminal",
     "update_signal": "environment errors files plain",
-    "cli": "account actions ask command describe desirecore environment errors models outcome plain update_signal",
+    "cli": "account actions ask command describe desirecore environment errors gallery models outcome plain terminal update_signal",
 }
 NEVER = (
     ("service", "storage"),
@@ -173,6 +176,49 @@ def _is_standard(root: str) -> bool:
     return origin in ("built-in", "frozen") or (
         origin.startswith(sysconfig.get_paths()["stdlib"]) and "site-packages" not in origin
     )
+
+
+# Module → the functions in which files are opened: others', ours, and what is there to be locked or put on the disk.
+MAY_OPEN = {"files.safe_open": {"open_theirs", "opener", "make_ours", "_alone_in", "sync", "__init__"}}
+OPENS_NO_FILE = {"self._opener.open(origin, may_reach)", "webbrowser.open(Path(path).as_uri())"}
+OPENERS = {"open", "fdopen", "FileIO", "openat", "open_code", "read_text", "read_bytes", "write_text", "write_bytes", "mkstemp"}  # fmt: skip
+
+
+def opened_in(path: Path) -> Iterator[tuple[str, str]]:
+    """(function, what it calls) for every call that opens a file, except of the null device."""
+
+    def calls(node: ast.AST, function: str) -> Iterator[tuple[str, str]]:
+        for child in ast.iter_child_nodes(node):
+            inner = child.name if isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef)) else function
+            if isinstance(child, ast.Call):
+                name = child.func.attr if isinstance(child.func, ast.Attribute) else getattr(child.func, "id", "")
+                if name in OPENERS and not (child.args and ast.unparse(child.args[0]) == "os.devnull"):
+                    yield function, ast.unparse(child)
+            yield from calls(child, inner)
+
+    yield from calls(ast.parse(path.read_text(encoding="utf-8")), "")
+
+
+class Files(unittest.TestCase):
+    def test_one_function_opens_what_others_made_and_one_makes_what_is_ours(self) -> None:
+        """SQLite opens the account's file itself, after it was made. An `opener` that calls `make_ours` makes it."""
+        for path in SCRIPTS.rglob("*.py"):
+            name = ".".join(path.relative_to(PACKAGE).with_suffix("").parts) if PACKAGE in path.parents else path.name
+            for function, call in opened_in(path):
+                with self.subTest(name, function=function, call=call):
+                    is_made_by_ours = "opener=lambda path, _: make_ours(path" in call
+                    self.assertTrue(
+                        is_made_by_ours or call in OPENS_NO_FILE or function in MAY_OPEN.get(name, ()),
+                        "use files.safe_open",
+                    )
+
+    def test_that_would_be_found(self) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "x.py"
+            path.write_text(
+                "def f(p):\n    with open(p) as s: pass\n    os.open(p, 0)\n    p.read_text()\nopen(os.devnull)\n"
+            )
+            self.assertEqual([function for function, _ in opened_in(path)], ["f"] * 3)
 
 
 class Layout(unittest.TestCase):

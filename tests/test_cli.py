@@ -9,15 +9,21 @@ import os
 import shlex
 import subprocess
 import sys
+import threading
+import time
+import tracemalloc
 import unittest
 from pathlib import Path
+from typing import Any, cast
 
 from qianwen import cli, environment
+from qianwen.command import parse
 from qianwen.command.flags import EXIT_CODES
+from qianwen.errors import UsageError
 from qianwen.models.image_models import IMAGES
 
 from . import SCRIPTS
-from .support import KEY, PHOTO, Case, Script, answer
+from .support import KEY, PHOTO, Case, Script, answer, data_url
 
 
 class Request(Case):
@@ -75,7 +81,7 @@ class Request(Case):
 class Refused(Case):
     BAD: tuple[tuple[list[str], str], ...] = (
         (["--nonsense"], "unknown flag --nonsense"),
-        (["x", "--sed", "3"], "did you mean --seed?"),
+        (["x", "--sead", "3"], "did you mean --seed?"),
         (["x", "y"], "in quotes"),
         (["x", "--model"], "--model needs a value: --model ID"),
         (["--request", "{"], "--request is not valid JSON"),
@@ -115,12 +121,14 @@ class Refused(Case):
         (["--task-id", "t", "--model", "wan2.6-t2i"], "takes no request"),
         (["--task-id", "t", "--sandbox"], "has no tasks"),
         (["x", "--model", "wan2.6-t2v"], "video.py"),
-        (["x", "--model", "wan 2.6"], "cannot be a model id"),
+        (["x", "--model", "wan 2.6"], "name of a family, not an id; allowed: wan2.6-image, wan2.6-t2i"),
+        (["x", "--model", "wan 9.6"], "cannot be a model id"),
         (["x", "--model", "万相"], "cannot be a model id"),
         (["x", "--model", "/"], "cannot be a model id"),
         (["x", "--model", "maker/"], "cannot be a model id"),
-        (["x", "--model", "/wan2.7-image"], "cannot be a model id"),
-        (["x", "--model", "maker//wan2.7-image"], "cannot be a model id"),
+        (["x", "--model", "/wan2.7-image"], "nearest: wan2.7-image"),
+        (["x", "--model", "/wan9.7-image"], "cannot be a model id"),
+        (["x", "--model", "maker//wan9.7-image"], "cannot be a model id"),
         (["x", "--region", "mars"], "unknown region 'mars' (--region)"),
         ([], "prompt: is missing"),
         ([""], "prompt"),
@@ -166,6 +174,78 @@ class Refused(Case):
         self.assertNotIn("sk-sp-0123", json.dumps(self.json("x", code=4)))
 
 
+class Endless:
+    """A stdin that never ends."""
+
+    def __init__(self, begins: bytes, goes_on: bytes) -> None:
+        self.buffer = self
+        self._begins, self._goes_on = begins, goes_on
+        self.given = 0
+
+    def read(self, size: int) -> bytes:
+        begins, self._begins = self._begins, b""
+        self.given += size
+        return begins + self._goes_on * (size // len(self._goes_on))
+
+
+class Bounds(Case):
+    """Input that is too long for what it is: an error at once, with flat memory."""
+
+    def refused(self, *argv: str, stdin: object = None) -> str:
+        began = time.process_time()
+        tracemalloc.start()
+        try:
+            with self.assertRaises(UsageError) as caught:
+                parse.parse(IMAGES, list(argv), cast("Any", stdin), str(self.cwd), {})
+            peak = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+        self.assertLess(peak, 8 * 2**20)
+        self.assertLess(time.process_time() - began, 1 if not sys.gettrace() else 5)
+        self.assertLess(len(caught.exception.message), 200)
+        return caught.exception.message
+
+    def test_what_never_ends(self) -> None:
+        for argv in (["-"], ["--file", "-"], ["--request", "-"]):
+            for begins in (b"", b'{"prompt": "'):
+                stdin = Endless(begins, b"y\n")
+                with self.subTest(argv, begins=begins):
+                    self.assertIn("stdin is longer than a request can be (1 MB", self.refused(*argv, stdin=stdin))
+                    self.assertLess(stdin.given, 2 * 10**6)
+        prompt = Endless(b"data:image/png;base64,", b"AAAA")
+        self.assertIn("stdin is longer", self.refused("-", stdin=prompt))
+
+    def test_words_that_are_too_long(self) -> None:
+        long = "x" * 200_000_000
+        for argv in (
+            [long],
+            ["--set", f"seed={long}"],
+            ["x", "--request", long],
+            ["x", f"--size={long}"],
+            ["--file", long],
+        ):
+            with self.subTest(argv[0][:20]):
+                self.assertIn("is longer than a request can be", self.refused(*argv))
+        picture = json.dumps({"prompt": "x", "reference_images": [data_url(400, 400, 3_000_000)]})
+        self.assertEqual(len(parse.parse(IMAGES, ["--request", picture], io.StringIO(), "/").fields), 2)
+        self.assertEqual(len(parse.parse(IMAGES, ["--file", "-"], io.StringIO(picture), "/").fields), 2)
+
+    @unittest.skipIf(os.name == "nt", "POSIX only")
+    def test_files_that_are_none(self) -> None:
+        os.mkfifo(self.cwd / "pipe")
+        writer = os.open(self.cwd / "pipe", os.O_RDWR)
+        os.write(writer, b'{"prompt": "through a pipe"}')
+        threading.Timer(0.05, os.close, (writer,)).start()
+        self.assertEqual(
+            parse.parse(IMAGES, ["--file", "pipe"], io.StringIO(), str(self.cwd)).fields, {"prompt": "through a pipe"}
+        )
+        (self.cwd / "big").touch()
+        os.truncate(self.cwd / "big", 2**40)
+        self.assertIn("is longer than", self.refused("--file", "big"))
+        for path in ("/dev/zero", "/dev/null", "."):
+            self.assertIn("not a regular file", self.refused("--file", path))
+
+
 class Output(Case):
     def test_stdout_is_the_saved_paths_and_nothing_else(self) -> None:
         with self.standin():
@@ -179,7 +259,9 @@ class Output(Case):
             ran = self.image("a cat", "-q", "--output", "cat.png")
             self.assertEqual((ran.code, ran.stderr), (0, ""))
             ran = self.image("a cat", "-q", "--async", "--output", "dog.png")
-            self.assertRegex(ran.stderr, r"^Task submitted: \S+\n$")
+            self.assertEqual((ran.code, ran.stderr), (0, ""))
+            ran = self.image("a bird", "-q", "--async", "--submit-only", "--size", "16:9")
+            self.assertEqual((ran.code, ran.stderr, ran.stdout.count("\n")), (0, "", 1))
 
     def test_what_only_informs_is_a_note(self) -> None:
         note = "size: 16:9 is 1696*960 on this model"
@@ -341,9 +423,9 @@ class Processes(Case):
         self.assertEqual(self.run_script("x", "--dry-run", script=link).returncode, 0)
 
     def test_help_and_version(self) -> None:
-        ran = self.run_script("--help")
+        ran = self.run_script("--help-all")
         self.assertEqual((ran.returncode, ran.stderr), (0, ""))
-        for words in ("--print-response", "wan2.7-image-pro", "exit codes:", 'image.py "A cozy flower shop'):
+        for words in ("--print-response", "wan2.7-image", "exit codes:", 'image.py "A cozy flower shop'):
             self.assertIn(words, ran.stdout)
         for code, _ in EXIT_CODES:
             self.assertRegex(ran.stdout, rf"\n +{code}  ")

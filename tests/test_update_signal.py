@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import io
 import json
 import os
@@ -47,6 +48,11 @@ TELLS = (
     "seen = {'argv': sys.argv, 'env': dict(os.environ), 'cwd': os.getcwd(), 'python': sys.executable}\n"
     "pathlib.Path('seen.json').write_text(json.dumps(seen))\n" + YES
 )
+
+
+def _has_landlock() -> bool:
+    """Whether the kernel has it, by the question for its version."""
+    return sys.platform == "linux" and bool(ctypes.CDLL(None).syscall(444, None, 0, 1) > 0)
 
 
 class Installed(Case):
@@ -147,16 +153,60 @@ class WhereItLooks(Installed):
         os.chown(self.script, 12345, 12345)  # whoever could change the program gains nothing
         self.assertEqual(self.said(), [NOT_INSTALLED])
 
-    def test_every_place_of_the_companion(self) -> None:
+    def test_a_companion_is_run_from_the_real_folder_of_this_installation_alone(self) -> None:
         copied = self.root / ".claude" / "skills" / SKILL / "scripts"
         copied.mkdir(parents=True)
         (copied / "image.py").touch()
-        for folder in ("skills/ops", ".agents/skills/ops", "skills", ".agents/skills", ".claude/skills"):
+        rows = (("skills/ops", False), (".agents/skills/ops", False), ("skills", False), (".agents/skills", False))
+        for folder, is_run in (*rows, (".claude/skills", True)):
             with self.subTest(folder):
-                scripts = self.companion(YES, folder)
-                self.assertIn(AVAILABLE, self.said(world=self.world(script=copied / "image.py")))
+                scripts = self.companion(TELLS, folder)
+                lines = self.said(world=self.world(script=copied / "image.py"))
+                self.assertEqual((AVAILABLE in lines, (scripts / "seen.json").exists()), (is_run, is_run))
+                self.assertNotIn(NOT_INSTALLED, lines)
                 shutil.rmtree(scripts.parent)
-                self.state_file.unlink()
+        self.assertEqual(self.state["last_interaction"], self.clock.moment)
+
+    @unittest.skipIf(os.name == "nt", "POSIX only")
+    def test_nothing_is_run_in_the_folder_one_works_in_or_in_a_repository_around_it(self) -> None:
+        seen = self.companion(TELLS)
+        (self.root / "deep" / "down").mkdir(parents=True)
+        for cwd, git, is_run in (
+            (self.root, "", False),
+            (self.root / ".agents" / "skills", "", False),
+            (self.root / "deep" / "down", "", True),  # nothing says that the folders above belong together
+            (self.root / "deep" / "down", "project", False),
+            (self.cwd, "cwd", True),
+        ):
+            with self.subTest(cwd=cwd, git=git):
+                if git:
+                    (self.folder / git / ".git").mkdir()
+                world = self.world()
+                world.place.cwd = str(cwd)
+                lines = self.said(world=world)
+                self.assertEqual((AVAILABLE in lines, (seen / "seen.json").exists()), (is_run, is_run))
+                if git:
+                    (self.folder / git / ".git").rmdir()
+                for path in (seen / "seen.json", self.state_file):
+                    path.unlink(missing_ok=True)
+        world = self.world()
+        world.place.cwd = world.place.home = str(self.folder)  # one's own home is nobody else's, even as a repository
+        (self.folder / ".git").mkdir()
+        self.assertIn(AVAILABLE, self.said(world=world))
+
+    @unittest.skipIf(os.name == "nt", "POSIX only")
+    def test_links_lead_to_no_companion_elsewhere(self) -> None:
+        elsewhere = self.folder / "elsewhere" / "qianwen-update-check"
+        (elsewhere / "scripts").mkdir(parents=True)
+        (elsewhere / "scripts" / "check_update.py").write_text(TELLS)
+        planted = self.skills / "qianwen-update-check"
+        planted.symlink_to(elsewhere)
+        self.assertEqual(self.said(), [])
+        planted.unlink()
+        (planted / "scripts").mkdir(parents=True)
+        (planted / "scripts" / "check_update.py").symlink_to(elsewhere / "scripts" / "check_update.py")
+        self.assertEqual(self.said(), [])
+        self.assertEqual(list(self.folder.rglob("seen.json")), [])
 
 
 class WhatItSays(Installed):
@@ -190,15 +240,39 @@ class WhatItSays(Installed):
 
     def test_how_the_checker_is_run(self) -> None:
         seen = self.companion(TELLS)
-        secrets = {"QWEN_TMP_OSS_AK_SECRET": "s", "GITHUB_TOKEN": "t", "QWEN_API_KEY": KEY}
+        secrets = {"QWEN_TMP_OSS_AK_SECRET": "s", "GITHUB_TOKEN": "t", "QWEN_API_KEY": KEY, "DB": "x://u:p@h"}
+        secrets.update(http_proxy="http://user:password@proxy:1", PYTHONPATH=str(self.folder), MY_THING="hidden")
         harmless = {"QWEN_SKILLS_REPO": "our-team/qianwen.ai", "HTTPS_PROXY": "http://proxy:1"}
         self.said(world=self.world({**secrets, **harmless}))
         told = json.loads((seen / "seen.json").read_text())
         self.assertEqual(told["argv"], [str(seen / "check_update.py"), "--print-response"])
         self.assertEqual(told["python"], sys.executable)
         self.assertEqual(told["cwd"], str(seen))
-        self.assertEqual({*secrets, "DASHSCOPE_API_KEY"} & set(told["env"]), set())
+        self.assertLessEqual(set(told["env"]), {*harmless, "PATH", "HOME", "USERPROFILE", "LC_CTYPE"})
+        self.assertEqual(told["env"]["HOME"], str(seen))
         self.assertLessEqual(harmless.items(), told["env"].items())
+
+    @unittest.skipUnless(_has_landlock(), "Landlock is not there")
+    def test_the_checker_cannot_read_keys(self) -> None:
+        key, dotenv = self.home / "api_key", self.root / ".env"
+        key.write_text(KEY)
+        dotenv.write_text(KEY)
+        self.state_file.write_text("{}")
+        paths = [
+            str(key),
+            str(dotenv),
+            f"/proc/{os.getpid()}/environ",
+            str(self.state_file),
+            "/etc/passwd",
+            "/dev/null",
+        ]
+        seen = self.companion(
+            "import json, pathlib\n"
+            "def can(path):\n    try:\n        return open(path, 'rb').read() is not None\n    except OSError:\n        return False\n"
+            f"pathlib.Path('seen.json').write_text(json.dumps([can(path) for path in {paths!r}]))\n" + YES
+        )
+        self.assertIn(AVAILABLE, self.said())
+        self.assertEqual(json.loads((seen / "seen.json").read_text()), [False, False, False, True, True, True])
 
     def test_names_of_repositories_that_are_none_go_nowhere(self) -> None:
         seen = self.companion(TELLS)

@@ -6,8 +6,10 @@ from .plain.record import record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, Mapping
 
+
+VERSION = "1.0.0"  # of both programs
 
 TIMEOUT_SECONDS = 600.0
 
@@ -21,8 +23,10 @@ class Ask:
     fields: the request by field name, without the model and without what steers the run.
     kind: --mode.
     wants_task: --async.
+    gallery: a folder, or True for that of the results.  tasks: an id, or True for the last ones.
     via: a route to the service other than DashScope's own API.
-    timeout, poll_interval: in seconds.
+    typed: field → the flag that set it.
+    timeout, poll_interval, since: in seconds.
     """
 
     fields: dict[str, Any]
@@ -36,7 +40,8 @@ class Ask:
     task_id: str = ""
     poll_once: bool = False
     resume: bool = False
-    tasks: bool = False
+    tasks: str | bool = False
+    since: float = 0.0
     cancel: str = ""
     again: bool = False
     reuse: bool = False
@@ -47,7 +52,11 @@ class Ask:
     replay: str = ""
     print_response: bool = False
     quiet: bool = False
+    sidecar: bool = False
+    open: bool = False
+    gallery: str | bool = False
     list_models: bool = False
     describe: str = ""
+    typed: Mapping[str, str] = {}
     timeout: float = TIMEOUT_SECONDS
     poll_interval: float = POLL_SECONDS

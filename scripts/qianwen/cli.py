@@ -5,19 +5,33 @@ What --help does not need is imported where it is used, because --help must be q
 
 from __future__ import annotations
 
+import os
 import sys
 
-from .ask import Ask
-from .command import flags
-from .environment import Environment, real, write
-from .errors import OK, InternalError, Interrupted, QianwenError
+from .ask import VERSION, Ask
+from .environment import Environment, columns, real, write
+from .errors import (
+    OK,
+    InternalError,
+    Interrupted,
+    InvalidRequest,
+    OutputError,
+    QianwenError,
+    StillRunning,
+    Unavailable,
+    UnknownOutcome,
+    UsageError,
+)
 from .models.catalog import Catalog
 from .plain.record import changed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from .actions.run import Run
     from .actions.way import Way
+    from .outcome import Outcome
     from .update_signal import Check
 
 
@@ -26,41 +40,49 @@ def main(catalog: Catalog, argv: list[str], environment: Environment | None = No
     is_real = environment is None
     environment = environment or real(sys.argv[0])
     words = argv[: argv.index("--")] if "--" in argv else argv
-    if "--help" in words or "-h" in words:
-        from .command import help_page
+    if {"--help", "-h", "--help-all"} & set(words):
+        from .command import flags, help_page
 
-        write(environment.stdout, help_page.help_text(catalog))
+        page = help_page.help_text if "--help-all" in words else help_page.first_screen
+        write(environment.stdout, page(catalog, columns(environment) or flags.WIDTH))
         return OK
     if "--version" in words:
-        write(environment.stdout, f"{catalog.program} {flags.VERSION}\n")
+        write(environment.stdout, f"{catalog.program} {VERSION}\n")
         return OK
     from .command import parse
 
     try:
         ask = parse.parse(catalog, argv, environment.stdin, environment.cwd, environment.env)
     except BaseException as error:
-        no_ask = Ask({}, print_response="--print-response" in argv)
-        return _Process(catalog, no_ask, environment).fail(_expected(error))
-    return _Process(catalog, ask, environment, is_real).go()
+        no_ask = Ask({}, print_response=bool({"--print-response", "--json"} & set(words)))
+        return _Process(catalog, argv, no_ask, environment).fail(_expected(error))
+    return _Process(catalog, argv, ask, environment, is_real).go()
 
 
 class _Process:
     """One run of an action, and what the process prints about it."""
 
-    def __init__(self, catalog: Catalog, ask: Ask, environment: Environment, is_real: bool = False) -> None:
+    def __init__(
+        self, catalog: Catalog, argv: list[str], ask: Ask, environment: Environment, is_real: bool = False
+    ) -> None:
         from .actions.run import Run
-        from .plain.progress import Progress
         from .plain.redact import KEY_NAMES
+        from .terminal.progress import Progress
 
+        self.argv = argv
+        self.is_unheard = False  # stdout took no answer
         self.signals: tuple[int, ...] = ()  # that end the run with an answer
         self.update_check: Check | None = None
         environment = changed(environment, before_sending=self._before_sending) if is_real else environment
         self.environment = environment = (
             environment if ask.replay else changed(environment, session_opened=self._check_for_updates)
         )
-        self.progress = Progress(environment.stderr, ask.quiet)
+        self.progress = Progress(
+            environment.stderr, ask.quiet, environment.env.get("TERM", ""), environment.clock, environment.cwd
+        )
         self.progress.secrets = tuple(filter(None, map(environment.env.get, KEY_NAMES)))
         self.run = Run(catalog, ask, environment, self.progress)
+        environment.place.warn = self.run.warn
 
     def go(self) -> int:
         code = self._work()
@@ -73,13 +95,20 @@ class _Process:
 
     def _work(self) -> int:
         try:
-            _act(self.run)
+            try:
+                _act(self.run)
+            finally:
+                self.progress.close()
             self._ignore_signals()
             if self._print_result():
                 self.run.deliver()
+            elif self.run.outcome.is_about_a_purchase:
+                raise OutputError("the answer could not be written to stdout", hint="what was made is saved")
+            if self.run.ask.open:
+                self._open_result()
         except BaseException as error:
             self._ignore_signals()
-            return self.fail(_expected(error))
+            return self.fail(_starved(error, self.run.outcome) or _expected(error))
         finally:
             self.run.close()
         return OK
@@ -89,6 +118,8 @@ class _Process:
         from .command import answer  # noqa: F401
 
         import_what_follows()
+        if self.run.ask.open:
+            from .gallery import viewer  # noqa: F401
         self._handle_signals()
 
     def _handle_signals(self) -> None:
@@ -130,22 +161,28 @@ class _Process:
 
     def fail(self, error: QianwenError) -> int:
         from .command import answer
+        from .command.next_command import again
         from .outcome import Outcome, hint_of
 
         run = self.run
         if run.ask.replay and error.kind == "usage":  # not the recorded run, so nothing came from the service
             run.outcome = Outcome(run.catalog.noun, resumable=False)
+        if isinstance(error, InvalidRequest):
+            error.name(run.ask.typed)
         error.hint = hint_of(error, run.outcome)
         reply = answer.failure(error, run.outcome, run.ask, run.environment)
-        self.progress.always(f"Error: {error.message}")
+        if self.is_unheard and run.outcome.resumable and run.outcome.run_id and "-" not in self.argv:
+            reply.setdefault("next", again(run.environment, self.argv))  # whose answer is what was made
+        self.progress.always(f"{'Stopped' if isinstance(error, Interrupted) else 'Error'}: {error.message}")
         if error.hint:
             self.progress.always(f"Hint: {error.hint}")
         if "next" in reply:
             self.progress.always(f"Continue with: {reply['next']}")
-        saved = answer.lines(run.outcome, run.ask) if run.outcome.parts else []
-        is_written = self._print_json(reply) if run.ask.print_response else self._print_lines(saved)
-        if is_written and run.outcome.parts:
+        text = self._json(reply) if run.ask.print_response else self._lines(answer.saved_lines(run.outcome))
+        if text and not self.is_unheard and self._print(text) and run.outcome.parts:
             run.deliver()  # those that are finished
+        if self.is_unheard:
+            write(run.environment.stderr, f"Answer: {self._json(reply, indent=None)}")
         write(run.environment.stderr, "")
         return error.exit_code
 
@@ -155,26 +192,39 @@ class _Process:
 
         run = self.run
         if run.ask.print_response:
-            return self._print_json(answer.success(run.outcome, run.ask, run.environment))
-        return self._print_lines(answer.lines(run.outcome, run.ask))
+            return self._print(self._json(answer.success(run.outcome, run.ask, run.environment)))
+        return self._print(self._lines(answer.lines(run.outcome, run.ask, run.environment)))
 
-    def _print_lines(self, lines: list[str]) -> bool:
-        lines = self.progress.clean(lines)
-        return write(self.run.environment.stdout, "".join(f"{line}\n" for line in lines))
+    def _lines(self, lines: list[str]) -> str:
+        return "".join(f"{line}\n" for line in self.progress.clean(lines))
 
-    def _print_json(self, reply: object) -> bool:
+    def _open_result(self) -> None:
+        """Show the page, or the first file, to the user; a result that cannot be shown is no failure."""
+        from .gallery import viewer
+
+        outcome = self.run.outcome
+        files = [file for each in (outcome, *(part.outcome for part in outcome.parts or ())) for file in each.files]
+        path = outcome.gallery["gallery"] if outcome.gallery else files[0].saved.path if files else ""
+        why_not = viewer.show(path, self.run.environment.env) if path else "there is nothing to show"
+        if why_not:
+            self.progress.note(f"--open did nothing: {why_not}")
+
+    def _print(self, text: str) -> bool:
+        self.is_unheard = not write(self.run.environment.stdout, text)
+        return not self.is_unheard
+
+    def _json(self, reply: object, indent: int | None = 2) -> str:
         import json
         import re
 
         reply = self.progress.clean(reply)
-        text = json.dumps(reply, ensure_ascii=False, indent=2)
+        text = json.dumps(reply, ensure_ascii=False, indent=indent)
         try:
             text.encode("utf-8")
         except UnicodeEncodeError:  # half a character in a file name, which an escape can express
-            text = json.dumps(reply, indent=2)
+            text = json.dumps(reply, indent=indent)
         # control characters, which a terminal may obey
-        text = re.sub("[\x7f-\x9f]", lambda match: f"\\u{ord(match[0]):04x}", text)
-        return write(self.run.environment.stdout, text + "\n")
+        return re.sub("[\x7f-\x9f]", lambda match: f"\\u{ord(match[0]):04x}", text) + "\n"
 
 
 def _do_nothing(*_: object) -> None:
@@ -184,7 +234,7 @@ def _do_nothing(*_: object) -> None:
 def _act(run: Run) -> None:
     """Do what the user asked for. Raises a QianwenError if that fails; `run.outcome` holds what was reached."""
     ask = run.ask
-    if ask.list_models or ask.describe or ask.tasks:
+    if ask.list_models or ask.describe or ask.tasks or ask.gallery:
         _show(run)
     elif ask.task_id or ask.cancel:
         from .actions import collect
@@ -205,15 +255,18 @@ def _show(run: Run) -> None:
     catalog, ask, outcome = run.catalog, run.ask, run.outcome
     if ask.tasks:
         _show_tasks(run)
+    elif ask.gallery:
+        _write_gallery(run, os.path.expanduser(run.folder if ask.gallery is True else ask.gallery))
     elif ask.list_models and not ask.print_response:
         from .describe import listing
 
-        outcome.page = list(listing.list_lines(catalog))
+        outcome.page = list(listing.list_lines(catalog, columns(run.environment)))
     elif ask.list_models:
         from .describe import schema
 
         outcome.models = schema.of_models(catalog)
     else:
+        from .command.flags import WIDTH
         from .describe import page, schema
 
         match = page.resolve(catalog, ask.describe)
@@ -222,17 +275,58 @@ def _show(run: Run) -> None:
         if ask.print_response:
             outcome.models = [schema.of_model(catalog, match)]
         else:
-            outcome.page = list(page.page_lines(catalog, match, run.environment.script))
+            outcome.page = list(
+                page.page_lines(catalog, match, run.environment.script, columns(run.environment) or WIDTH)
+            )
 
 
 def _show_tasks(run: Run) -> None:
     from .account import report
     from .account.purchase import OPEN
 
-    run.outcome.tasks = report.recent(run.account, run.environment.now())
+    now, since = run.environment.now(), run.ask.since
+    if run.ask.tasks is not True:
+        run.outcome.tasks = [_one_task(run, str(run.ask.tasks), now)]
+        return
+    run.outcome.tasks = report.recent(run.account, now, now - since if since else None)
+    if since:
+        run.outcome.bought = report.bought(run.account, now - since)
     if any(row["state"] in OPEN for row in run.outcome.tasks):
         run.outcome.next_flags = ("--resume",)
     run.account.complain()
+
+
+def _one_task(run: Run, text: str, now: float) -> dict[str, Any]:
+    """The run whose id, or whose task's, begins with `text`, with the command that makes it again."""
+    from .account import report
+    from .command.next_command import to_make
+
+    found = run.account.named(text)
+    run.account.complain()
+    if len(found) != 1:
+        ids = ", ".join(each.task_id or each.id for each in found[:5])
+        why = f"several runs have an id that begins with {text}" if found else f"no run here has the id {text}"
+        raise UsageError(why, hint=f"give more of one of these: {ids}" if found else "--tasks shows the last runs")
+    task = report.whole(run.account, found[0], now)
+    request = task["request"]
+    task["again"] = to_make(run.environment, task["program"], request) if request else None
+    return task
+
+
+def _write_gallery(run: Run, folder: str) -> None:
+    from .gallery import page
+
+    folder = os.path.abspath(os.path.join(run.environment.cwd, folder))
+    scripts = os.path.dirname(run.environment.script)
+    home = os.path.join(run.environment.home, "")
+    if scripts.startswith(home) and len(home) > 1:  # the page may be shown to others
+        scripts = os.path.join("~", scripts[len(home) :])
+    path, cards = page.write(folder, run.account.below(folder), scripts)
+    run.outcome.gallery = {"gallery": path, "results": cards}
+    if run.account.trouble:
+        run.warn(f"part of the account could not be read: {run.account.trouble}")
+    if cards > page.SHOWN_AT_ONCE:
+        run.warn(f"the page shows {cards} results and opens slowly; the gallery of a folder below it is smaller")
 
 
 def _way(run: Run) -> Way:
@@ -244,6 +338,25 @@ def _way(run: Run) -> Way:
     from .actions.dashscope import DashScope
 
     return DashScope(run)
+
+
+def _starved(error: BaseException, outcome: Outcome) -> QianwenError | None:
+    """The error for a machine without memory or descriptors for what comes next; None for any other."""
+    import errno
+
+    is_short = isinstance(error, MemoryError) or getattr(error, "errno", 0) in (
+        errno.ENOMEM,
+        errno.EMFILE,
+        errno.ENFILE,
+    )
+    if not is_short and not (isinstance(error, ImportError) and "failed to map" in str(error)):
+        return None
+    words = f"this machine has too little memory, or too few descriptors, to go on ({type(error).__name__}: {error})"
+    if outcome.result and outcome.result.urls:
+        return OutputError(words)
+    if outcome.task_id:
+        return StillRunning(words)
+    return UnknownOutcome(words) if outcome.submitted else Unavailable(f"{words}; nothing was sent")
 
 
 def _expected(error: BaseException) -> QianwenError:

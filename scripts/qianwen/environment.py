@@ -23,7 +23,7 @@ WORKSPACE_NAMES = ("DASHSCOPE_WORKSPACE", "DASHSCOPE_WORKSPACE_ID")  # the first
 BUCKET_NAMES = tuple(
     f"QWEN_TMP_OSS_{part}" for part in ("BUCKET", "REGION", "AK_ID", "AK_SECRET", "PREFIX", "ENDPOINT", "URL_EXPIRES")
 )
-LARGEST_ENV_FILE = 1_000_000  # bytes
+LARGEST_KEY_FILE = 1_000_000  # bytes
 
 
 def names_in_files() -> frozenset[str]:
@@ -39,11 +39,13 @@ class Setting:
 
     source: in words, for messages.
     trusted: False for a value from a `.env` file, which any downloaded project may hold.
+    file: the path of that file, "" for a value from elsewhere.
     """
 
     value: str
     source: str
     trusted: bool
+    file: str = ""
 
 
 class Place:
@@ -51,20 +53,31 @@ class Place:
 
     The `.env` files are read once, when a setting is not in the variables, so that a file that changes during a run
     cannot give two answers.
+
+    warn: called with a sentence about each `.env` file that is not believed.
     """
 
     def __init__(self, env: Mapping[str, str], cwd: str, home: str) -> None:
         self.env = env
         self.cwd = cwd
         self.home = home
+        self.warn: Callable[[str], None] = lambda _: None
         self._files: list[tuple[str, dict[str, str]]] | None = None
 
     @property
     def files(self) -> list[tuple[str, dict[str, str]]]:
         """(path, settings) of each `.env` file, the nearest first."""
         if self._files is None:
-            self._files = [(path, read_env_file(path)) for path in _env_files(self.cwd)]
+            self._files = [(path, self._believed(path)) for path in _env_files(self.cwd)]
         return self._files
+
+    def _believed(self, path: str) -> dict[str, str]:
+        from .settings import env_file
+
+        settings, doubt = env_file.read(path, names_in_files, self.env)
+        if doubt:
+            self.warn(f"{path} is not believed and nothing is taken from it: {doubt}")
+        return settings
 
 
 @record
@@ -113,9 +126,9 @@ def real(script: str) -> Environment:
         cwd = os.getcwd()
     except OSError:
         cwd = os.path.join(os.sep, "the current folder is gone")
-    # Python sets a stream that the caller closed to None. Reading such a stream finds nothing, writing goes nowhere.
+    # Python sets a stream that the caller closed to None. Reading such a stream finds nothing, writing to it fails.
     stdin = sys.stdin or open(os.devnull, encoding="utf-8")
-    stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")
+    stdout = sys.stdout or open(os.devnull, encoding="utf-8")
     stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")
     return Environment(Place(os.environ, cwd, home), os.path.abspath(script), stdin, stdout, stderr)
 
@@ -144,6 +157,17 @@ def _redirect_to_null(stream: TextIO) -> None:
         pass
 
 
+def columns(environment: Environment) -> int:
+    """The width of the terminal that shows stdout, at most 120; COLUMNS wins. 0: no terminal, so no bound."""
+    given = environment.env.get("COLUMNS", "")
+    if given.isascii() and given.isdigit() and int(given[:6]):
+        return max(40, min(int(given[:6]), 120))
+    try:
+        return max(40, min(os.get_terminal_size(environment.stdout.fileno()).columns or 80, 120))
+    except (OSError, ValueError, AttributeError):
+        return 0
+
+
 # Settings -------------------------------------------------------------------------------------------------
 
 
@@ -161,26 +185,45 @@ def lookup_all(place: Place, names: tuple[str, ...]) -> Iterator[Setting]:
     for path, entries in place.files:
         for name in names:
             if entries.get(name):
-                yield Setting(entries[name], f"{name} in {path}", trusted=False)
+                yield Setting(entries[name], f"{name} in {path}", trusted=False, file=path)
 
 
-def read_env_file(path: str) -> dict[str, str]:
-    """The allowed names of a `.env` file and their values."""
-    from .plain import texts
+def output_folder(place: Place) -> str:
+    """`OUTPUT_DIR`, "output" if it is not set. One from a `.env` file counts only below the project."""
+    for setting in lookup_all(place, ("OUTPUT_DIR",)):
+        if setting.trusted or _is_below(_project(place), os.path.join(place.cwd, os.path.expanduser(setting.value))):
+            return setting.value
+        place.warn(f"{setting.source} is ignored: it leads out of the project; set it in the environment instead")
+    return "output"
 
-    text = text_of(path)
-    allowed = names_in_files() if text else frozenset()
-    return {name: value for name, value in texts.assignments(text) if name in allowed}
+
+def _is_below(folder: str, path: str) -> bool:
+    """Whether a path is in a folder, wherever links lead. A path that cannot exist is: using it will say why."""
+    try:
+        folder, path = os.path.realpath(folder), os.path.realpath(path)
+    except (OSError, ValueError):
+        return True
+    return path == folder or path.startswith(os.path.join(folder, ""))
+
+
+def _project(place: Place) -> str:
+    """The root of the git repository around the current folder; itself without one, or if it is the home."""
+    folder = place.cwd
+    while not os.path.exists(os.path.join(folder, ".git")):
+        above = os.path.dirname(folder)
+        if above == folder:
+            return place.cwd
+        folder = above
+    return place.cwd if _is_below(folder, place.home) else folder
 
 
 def text_of(path: str) -> str:
     """The text of a small regular file; "" for anything else. Does not block on a pipe."""
-    from .files.safe_open import open_regular
+    from .files.safe_open import read_theirs
     from .plain.texts import read_somehow
 
     try:
-        with open(path, "rb", opener=open_regular) as stream:
-            return read_somehow(stream.read(LARGEST_ENV_FILE))
+        return read_somehow(read_theirs(path, LARGEST_KEY_FILE))
     except (OSError, ValueError):
         return ""
 

@@ -23,7 +23,7 @@ from .plain.record import record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Sequence
+    from typing import Mapping, Sequence
 
 OK = 0
 
@@ -63,8 +63,12 @@ class Problem:
     reason: str = "invalid"
 
     def __str__(self) -> str:
+        return self.named(self.path)
+
+    def named(self, path: str) -> str:
+        """The problem in a sentence, under this name of its field."""
         given = "" if self.value is None else f"{_shown(self.value)} "
-        text = f"{self.path}: {given}{self.message}"
+        text = f"{path}: {given}{self.message}"
         if self.allowed:
             text += f"; allowed: {self.allowed}"
         if self.nearest is not None:
@@ -129,9 +133,16 @@ class InvalidRequest(UsageError):
     """
 
     def __init__(self, problems: Sequence[Problem], *, hint: str = "") -> None:
-        heading = [f"the request has {len(problems)} problems:"] if len(problems) > 1 else []
-        super().__init__("\n  ".join([*heading, *map(str, problems)]), hint=hint)
+        super().__init__("", hint=hint)
         self.problems = tuple(problems)
+        self.name({})
+
+    def name(self, typed: Mapping[str, str]) -> None:
+        """Word the message with what the user typed. typed: field → the flag that set it."""
+        heading = [f"the request has {len(self.problems)} problems:"] if len(self.problems) > 1 else []
+        names = (typed.get(problem.path.partition("[")[0], problem.path) for problem in self.problems)
+        lines = (problem.named(name) for problem, name in zip(self.problems, names))
+        self.message = "\n  ".join([*heading, *lines])
 
 
 class AuthError(QianwenError):

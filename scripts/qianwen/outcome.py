@@ -60,9 +60,10 @@ class Outcome:
     preview: the request that --dry-run shows.
     next_flags: the flags that continue the run; () for --task-id with `task_id`.
     candidates: tasks that an unanswered submission may have created.
-    tasks: rows of the account, for --tasks.
+    tasks: rows of the account, for --tasks.  bought: their sum, for --since.
     parts: the runs that --resume worked on.
     canceled: --cancel succeeded.
+    gallery: the page that --gallery wrote, with the number of its cards.
     page, models: what --list-models or --describe shows, as lines for people or as a list for programs.
     """
 
@@ -86,10 +87,12 @@ class Outcome:
         self.next_flags: tuple[str, ...] = ()
         self.candidates: list[JSON] = []
         self.tasks: list[JSON] | None = None
+        self.bought: JSON | None = None
         self.parts: list[Part] | None = None
         self.canceled = False
         self.page: list[str] | None = None
         self.models: list[JSON] | None = None
+        self.gallery: JSON | None = None
 
     def note(self, body: JSON, interleaved: bool) -> wire.Result:
         """Keep an answer, in the native layout, as the last one, and decode it."""
@@ -97,6 +100,11 @@ class Outcome:
         self.body = dict(self.result.body)
         self.inline.update(self.result.inline)
         return self.result
+
+    @property
+    def is_about_a_purchase(self) -> bool:
+        """Whether it tells of something that is or was bought, and not of what anybody can look up."""
+        return bool(self.submitted or self.task_id or self.saved or self.parts)
 
     @property
     def files(self) -> list[File]:
@@ -128,6 +136,8 @@ def billed(error: QianwenError, outcome: Outcome) -> str:
 def hint_of(error: QianwenError, outcome: Outcome) -> str:
     """What to do about the error. After Ctrl-C during a paid request, nobody knows whether it was accepted."""
     has_links = outcome.result and outcome.result.urls
+    if error.kind == "interrupted" and outcome.task_id:
+        return "the task goes on, and is billed if it succeeds; --cancel stops one that has not begun"
     if error.kind == "interrupted" and outcome.submitted and not outcome.task_id and not has_links:
         return UnknownOutcome.usual_hint
     return error.hint

@@ -34,6 +34,11 @@ class Region:
         return not self.host
 
 
+KEYS_PAGE = "https://www.alibabacloud.com/help/en/model-studio/get-api-key"
+"""How to make a key, for people."""
+PRICES_PAGE = "https://help.aliyun.com/zh/model-studio/model-pricing"
+"""What everything costs; in Chinese, the only list that we know."""
+
 BEIJING, SINGAPORE, VIRGINIA = "cn-beijing", "ap-southeast-1", "us-east-1"
 HONG_KONG, FRANKFURT, TOKYO = "cn-hongkong", "eu-central-1", "ap-northeast-1"
 

@@ -1,7 +1,8 @@
 """The update check of the skill family during a run, and its prompts on stderr.
 
 The check itself is the skill `qianwen-update-check`. If it is installed next to this one, we run it in a process that
-ends with the run. The family's skills share `<root>/.agents/state.json`. A failed check is never shown.
+ends with the run; but never a copy in the folder one works in or in a repository around it, which may be a stranger's.
+The family's skills share `<root>/.agents/state.json`. A failed check is never shown.
 """
 
 from __future__ import annotations
@@ -39,7 +40,35 @@ LARGEST_ANSWER = 1 << 16
 _NO_PROMPT_AFTER = (UsageError.exit_code, AuthError.exit_code, Interrupted.exit_code)
 _SKILL = "qianwen-[A-Za-z0-9._-]{1,80}"
 _REPOSITORY = r"[A-Za-z0-9_][A-Za-z0-9_.-]*/[A-Za-z0-9_][A-Za-z0-9_.-]*"
-_SECRETS = "KEY|SECRET|TOKEN|PASS|CREDENTIAL"
+_NEEDED = (
+    r"PATH|LANG|LC_\w+|TZ|TMPDIR|TEMP|TMP|SYSTEMROOT|WINDIR|PATHEXT|COMSPEC|(HTTPS?|ALL|NO)_PROXY|SSL_CERT_(FILE|DIR)"
+    r"|QWEN_SKILLS_REPO"
+)
+
+# What runs the checker on Linux: with Landlock (5.13 and later) it can read the interpreter, the system's libraries and
+# the installed skills, but no key file, no .env, and not our own variables in /proc. Without Landlock it just runs.
+_GUARD = """\
+import os, runpy, sys
+checker, agents = sys.argv[1:3]
+try:
+    import ctypes
+    READ_FILE = 4
+    call, number = ctypes.CDLL(None).syscall, ctypes.c_long
+    rules = call(number(444), ctypes.byref(ctypes.c_uint64(READ_FILE)), number(8), number(0))
+    skills = os.path.dirname(os.path.dirname(os.path.dirname(checker)))
+    system = ("/usr", "/lib", "/lib64", "/etc", "/nix", "/dev/null", "/dev/urandom")
+    for path in (sys.prefix, sys.base_prefix, *system, agents, skills):
+        if rules >= 0 and os.path.exists(path):
+            beneath = READ_FILE.to_bytes(8, sys.byteorder) + os.open(path, os.O_PATH).to_bytes(4, sys.byteorder)
+            call(number(445), number(rules), number(1), beneath, number(0))
+    if rules >= 0 and ctypes.CDLL(None).prctl(38, number(1), number(0), number(0), number(0)) == 0:
+        call(number(446), number(rules), number(0))
+except (ImportError, OSError, AttributeError):
+    pass
+sys.argv[:] = [checker, *sys.argv[3:]]
+sys.path[0] = os.path.dirname(checker)
+runpy.run_path(checker, run_name="__main__")
+"""
 
 NOT_INSTALLED = (
     f"[ACTION_REQUIRED] {COMPANION} skill is not installed. Install: npx skills add {REPOSITORY} --skill {COMPANION} -y"
@@ -76,6 +105,9 @@ class Check:
             if self._project is None and not _is_off(self._environment.env):
                 self._project = find(self._environment.script)
                 self._companion = _companion(self._project) if self._project else ""
+                script = self._environment.script
+                if self._companion and _may_be_strangers(self._companion, script, self._environment):
+                    self._project = None  # no signal
                 if self._project and self._companion:
                     self._start_checker(self._project)
         except Exception:  # noqa: S110 - a check must not fail a run
@@ -106,20 +138,24 @@ class Check:
 
     def _start_checker(self, project: Project) -> None:
         checker = os.path.join(self._companion, "scripts", "check_update.py")
-        if not _is_trusted(checker, project.script) or not self._claim(project, ATTEMPTED, RETRY_SECONDS):
+        if os.path.realpath(checker) != checker or not _is_trusted(checker, project.script):
+            return
+        if not self._claim(project, ATTEMPTED, RETRY_SECONDS):
             return
         import subprocess
 
         options: Any = {"start_new_session": True}
         if os.name == "nt":
             options = {"creationflags": getattr(subprocess, "CREATE_NO_WINDOW", 0)}
+        agents = os.path.dirname(project.state)
+        guarded = ["-c", _GUARD, checker, agents] if sys.platform == "linux" else [checker]
         self._checker = subprocess.Popen(  # noqa: S603 - a skill that the user installed
-            [sys.executable, checker, "--print-response"],
+            [sys.executable, *guarded, "--print-response"],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             cwd=os.path.dirname(checker),  # not the user's folder, whose .env it might read
-            env=_safe_variables(self._environment.env),
+            env=_safe_variables(self._environment.env, os.path.dirname(checker)),
             **options,
         )
 
@@ -178,14 +214,17 @@ def _stop(checker: Popen[bytes]) -> None:
         pass
 
 
-def _safe_variables(env: Mapping[str, str]) -> dict[str, str]:
-    """The variables for the checker: without keys, and with a repository only if its name is well formed."""
+def _safe_variables(env: Mapping[str, str], folder: str) -> dict[str, str]:
+    """The variables for the checker: what a program needs to run and to reach the network, and nothing with a password.
+
+    folder: stands for the home, whose files hold keys.
+    """
     import re
 
-    kept = {name: value for name, value in env.items() if not re.search(_SECRETS, name.upper())}
+    kept = {name: value for name, value in env.items() if re.fullmatch(_NEEDED, name.upper()) and "@" not in value}
     if not re.fullmatch(_REPOSITORY, kept.get("QWEN_SKILLS_REPO", "")):
         kept.pop("QWEN_SKILLS_REPO", None)
-    return kept
+    return {**kept, **dict.fromkeys(("HOME", "USERPROFILE"), folder)}
 
 
 def _is_off(env: Mapping[str, str]) -> bool:
@@ -236,12 +275,32 @@ def _is_trusted(path: str, script: str) -> bool:
 
 
 def _companion(project: Project) -> str:
-    """The folder of the companion skill, "" if it is not installed."""
+    """The real folder of the companion skill, wherever it is installed in the project; "" if it is not."""
     ours = os.path.dirname(os.path.dirname(os.path.dirname(project.script)))
     skills = [os.path.join(project.root, *parts, "skills") for parts in ((), (".agents",))]
     folders = [*(os.path.join(folder, "ops") for folder in skills), *skills, ours]
     candidates = (os.path.join(folder, COMPANION) for folder in folders)
-    return next(filter(os.path.isdir, candidates), "")
+    return next((os.path.realpath(path) for path in candidates if os.path.isdir(path)), "")
+
+
+def _may_be_strangers(companion: str, script: str, environment: Environment) -> bool:
+    """Whether the companion is not next to the real folder of this skill, or is in the folder one works in.
+
+    A repository around that folder counts as this folder. The home, and what is above it, is the user's own, even if it
+    is a repository.
+    """
+    skills = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(script))))
+    if os.path.dirname(companion) not in (skills, os.path.join(skills, "ops")):
+        return True
+    home = os.path.join(os.path.realpath(environment.home), "")
+    folder, below = os.path.realpath(environment.cwd), ""
+    while folder != below:
+        is_project = not below or os.path.exists(os.path.join(folder, ".git"))
+        inside = os.path.join(folder, "")
+        if is_project and not home.startswith(inside) and companion.startswith(inside):
+            return True
+        folder, below = os.path.dirname(folder), folder
+    return False
 
 
 def _skills(project: Project, companion: str) -> list[str]:
@@ -306,14 +365,9 @@ def _change(project: Project, edit: Callable[[State], State | None], patience: f
 
 def _read(path: str) -> bytes:
     """The content of a small regular file; does not follow a link. Raises OSError."""
-    from .files.safe_open import open_regular
+    from .files.safe_open import read_theirs
 
-    no_link = getattr(os, "O_NOFOLLOW", 0)
-    with open(path, "rb", opener=lambda name, flags: open_regular(name, flags | no_link)) as stream:
-        data = stream.read(LARGEST_FILE + 1)
-    if len(data) > LARGEST_FILE:
-        raise OSError(f"{path} is too large")
-    return data
+    return read_theirs(path, LARGEST_FILE, follow=False)
 
 
 def _object(text: bytes) -> State:

@@ -276,7 +276,7 @@ class Defects(Case):
         reply = self.video_json("x", "--set", "function=repaint", "--set", f"video_url={CLIP}", code=3, send=Script())
         (problem,) = [problem for problem in reply["problems"] if problem["path"] == "function"]
         self.assertIn("video_repainting", problem["allowed"])
-        for text in (self.video("--help").stdout, self.video("--describe", "wanx2.1-vace-plus").stdout):
+        for text in (self.video("--help-all").stdout, self.video("--describe", "wanx2.1-vace-plus").stdout):
             self.assertNotRegex(text, r"\brepainting\b(?<!video_repainting)")
 
     def test_7_a_clip_alone_is_edited(self) -> None:

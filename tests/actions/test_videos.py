@@ -224,12 +224,21 @@ class Memory(Case):
 
 class Help(Case):
     def test_it_lists_what_there_is(self) -> None:
-        text = self.video("--help").stdout
+        text = self.video("--help-all").stdout
         for flag in VIDEOS.flags:
             self.assertIn(flag.name, text)
-        for model in VIDEOS.models:
-            self.assertIn(model.id, text)
+        for default in VIDEOS.defaults:
+            self.assertIn(default.model, text)
         self.assertLess(max(map(len, text.splitlines())), 121)
+
+    def test_the_first_screen_is_one(self) -> None:
+        for width in (80, 120):
+            self.env = {"COLUMNS": str(width)}
+            for ran in (self.image("--help"), self.video("-h")):
+                lines = ran.stdout.splitlines()
+                self.assertLess(len(lines), 24)
+                self.assertLessEqual(max(map(len, lines)), width)
+                self.assertIn("--help-all", ran.stdout)
 
 
 class Mended(Case):

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, Callable, Iterator
 from unittest import mock
 
+from qianwen.cassettes import file as cassette_file
 from qianwen.cassettes import recorder as cassette
 from qianwen.cassettes.difference import difference
 from qianwen.cassettes.file import FORMAT, bodies_folder
@@ -274,6 +275,12 @@ class RoundTrip(Case):
         self.assertIn("Incorrect API key {{key-1}}; request {{id-1}} of {{secret-1}}", text)
 
 
+def _sparse(path: Path) -> None:
+    """A terabyte that takes no room."""
+    path.touch()
+    os.truncate(path, 2**40)
+
+
 def _alike(reply: Any) -> Any:
     """A reply without what differs from run to run."""
     text = json.dumps(reply)
@@ -486,7 +493,7 @@ class Damaged(Case):
                 self.assertIn("the recording", reply["error"]["message"])
 
     def test_bodies_beside_that_are_gone_or_others(self) -> None:
-        tape, clip = self.cwd / "tape.json", placeholder.clip()
+        tape, clip = self.cwd / "tape.json", placeholder.clip(words=placeholder.caption("x"))
         self.assertGreater(len(clip), INLINE_BYTES)
         with self.standin():
             self.video_json("x", "--record", "tape.json")
@@ -500,6 +507,122 @@ class Damaged(Case):
             body.unlink()
             message = self.video_json("x", "--replay", "tape.json", code=3)["error"]["message"]
             self.assertIn("cannot be read: No such file", message)
+
+
+class Strangers(Case):
+    """Cassettes that come with somebody else's repository, and folders that are in the way of our own."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.tape = read(FOLDER / "t2i-sync.json")
+
+    def refused(self, *argv: str) -> str:
+        began = time.process_time()
+        tracemalloc.start()
+        reply = self.json(*argv, code=3)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        self.assertLess(time.process_time() - began, 1 if not sys.gettrace() else 5)
+        self.assertLess(peak, 16 * 2**20)
+        return str(reply["error"]["message"])
+
+    def replayed(self, **changes: Any) -> str:
+        (self.cwd / "odd.json").write_text(json.dumps({**self.tape, **changes}))
+        with cut_off():
+            return self.refused("A paper boat on a pond", "--size", "1280*1280", "--replay", "odd.json")
+
+    def test_values_that_nobody_can_use(self) -> None:
+        deep: list[Any] = []
+        for _ in range(600):
+            deep = [deep]
+        self.assertIn("nested too deeply", self.replayed(extra=deep))
+        self.assertIn("half a character", self.replayed(extra="\ud83d"))
+        self.assertIn("half a character", self.replayed(extra={"\udc00": 1}))
+        for base in ("", "x", "http://", "http://[", "http://x:99999999", "http://x:y", "file:///etc", "http://a\nb",
+                     "http://{{loopback-999999}}", "://"):  # fmt: skip
+            with self.subTest(base):
+                self.assertIn("base is not a URL", self.replayed(base=base))
+        exchanges = copy.deepcopy(self.tape["exchanges"])
+        exchanges[-1]["response"]["body"] = {"bytes": -1}
+        self.assertIn("size of the body", self.replayed(exchanges=exchanges))
+
+    @unittest.skipIf(os.name == "nt", "POSIX only")
+    def test_bodies_that_are_no_small_files(self) -> None:
+        with self.standin():
+            self.video_json("x", "--record", "tape.json")
+        (body,) = (self.cwd / "tape.files").iterdir()
+        kept = self.folder / "kept"
+        body.rename(kept)
+        makers: dict[str, Callable[[], object]] = {
+            "a device": lambda: body.symlink_to("/dev/zero"),
+            "a link to the right bytes": lambda: body.symlink_to(kept),
+            "a pipe": lambda: os.mkfifo(body),
+            "a folder": body.mkdir,
+            "a terabyte of nothing": lambda: _sparse(body),
+        }
+        for name, make in makers.items():
+            make()
+            with self.subTest(name), cut_off():
+                ran = self.video("x", "--replay", "tape.json", "--print-response")
+                self.assertEqual(ran.code, 3, ran.stderr)
+                self.assertIn("which belongs to the recording", ran.json["error"]["message"])
+            body.rmdir() if name == "a folder" else body.unlink()
+        tape = read(self.cwd / "tape.json")
+        tape["exchanges"][-1]["response"]["body"].update(bytes=2**40)
+        (self.cwd / "tape.json").write_text(json.dumps(tape))
+        _sparse(body)
+        with cut_off():
+            self.assertEqual(self.video("x", "--replay", "tape.json").code, 3)
+        os.truncate(self.cwd / "tape.json", 2**40)
+        self.assertIn("is larger than", self.refused("x", "--replay", "tape.json"))
+
+    @unittest.skipIf(os.name == "nt", "POSIX only")
+    def test_a_recording_deletes_and_replaces_nothing_of_others(self) -> None:
+        with self.standin():
+            self.video_json("x", "--record", "first.json")
+        (clip,) = (path.name for path in (self.cwd / "first.files").iterdir())
+        theirs = self.folder / "theirs"
+        theirs.mkdir()
+        for name in ("0" * 64, clip, "letter.txt"):
+            (theirs / name).write_text("precious")
+        beside = self.cwd / "tape.files"
+        for overwrite in ((), ("--overwrite",)):
+            beside.symlink_to(theirs)
+            with self.subTest("a link", overwrite=overwrite), self.standin() as standin:
+                self.assertIn("tape.files exists", self.refused("x", "--record", "tape.json", *overwrite))
+                self.assertEqual(standin.sent, [])
+            beside.unlink()
+        theirs.rename(beside)
+        with self.standin() as standin:
+            self.assertIn("tape.files exists", self.refused("x", "--record", "tape.json"))
+            self.assertEqual(standin.sent, [])
+            told = self.video_json("x", "--record", "tape.json", "--overwrite")["warnings"]
+        self.assertEqual({path.read_text() for path in beside.iterdir()}, {"precious"})
+        self.assertEqual(len(list(beside.iterdir())), 3)
+        broke = read(self.cwd / "tape.json")["exchanges"][-1]["response"]["broke"]["reason"]
+        self.assertIn("the recording has no more of it", broke, told)
+        precious = self.folder / "precious"
+        precious.write_text("precious")
+        (self.cwd / "link.json").symlink_to(precious)
+        with self.standin():
+            self.json("x", "--record", "link.json", code=3)
+            self.json("x", "--record", "link.json", "--overwrite", "--again")
+        self.assertEqual(precious.read_text(), "precious")
+        self.assertFalse((self.cwd / "link.json").is_symlink())
+
+    def test_what_others_make_during_the_run_stays(self) -> None:
+        path, folder = self.cwd / "late.json", self.cwd / "late.files"
+
+        def send(request: Request) -> Response:
+            path.write_text("precious")
+            folder.mkdir(exist_ok=True)
+            (folder / "letter").write_text("precious")
+            return answer({"code": "InvalidParameter", "message": "no"}, 400)
+
+        ran = self.image("x", "--record", "late.json", send=send)
+        self.assertEqual((ran.code, path.read_text()), (1, "precious"))
+        self.assertIn("another program has made a file of that name", ran.stderr)
+        self.assertEqual((folder / "letter").read_text(), "precious")
 
 
 class Recording(Case):
@@ -578,12 +701,12 @@ class Recording(Case):
 
     def test_a_disk_that_takes_no_more_costs_the_recording_and_not_the_run(self) -> None:
         full = OSError(28, "No space left on device")
-        with self.standin(), mock.patch.object(cassette, "write_whole", side_effect=full):
+        with self.standin(), mock.patch.object(cassette_file, "write", side_effect=full):
             reply = self.video_json("x", "--record", "a.json", "--output", "x.mp4")
         told = [warning for warning in reply["warnings"] if "No space left" in warning]
         self.assertEqual(len(told), 1, reply["warnings"])
         self.assertTrue((self.cwd / "x.mp4").is_file())
-        with self.standin(), mock.patch.object(cassette._Tee, "_begin", side_effect=full):
+        with self.standin(), mock.patch.object(cassette_file, "new_body", side_effect=full):
             self.video_json("x", "--record", "b.json", "--output", "y.mp4")
         self.assertTrue((self.cwd / "y.mp4").is_file())
         broke = read(self.cwd / "b.json")["exchanges"][-1]["response"]["broke"]
@@ -595,11 +718,17 @@ class Recording(Case):
         self.assertTrue((self.cwd / "x.png").is_file())
         self.assertEqual(len([warning for warning in reply["warnings"] if "is incomplete" in warning]), 1)
 
-    def test_an_earlier_recordings_bodies_go(self) -> None:
+    def test_an_earlier_recordings_bodies_stay_and_serve_again(self) -> None:
+        """This run did not make them."""
         with self.standin():
             self.video_json("x", "--record", "tape.json")
+            (body,) = (self.cwd / "tape.files").iterdir()
+            before = body.stat()
             self.json("x", "--record", "tape.json", "--overwrite")
-        self.assertEqual(list((self.cwd / "tape.files").iterdir()), [])
+            self.video_json("x", "--record", "tape.json", "--overwrite", "--again")
+        self.assertEqual(list((self.cwd / "tape.files").iterdir()), [body])
+        self.assertEqual((body.stat().st_ino, body.stat().st_mtime_ns), (before.st_ino, before.st_mtime_ns))
+        self.video_json("x", "--replay", "tape.json")
 
     def test_the_variables_do_the_same(self) -> None:
         with self.standin():

@@ -73,7 +73,9 @@ class Movies(unittest.TestCase):
         def shade(column: int, row: int) -> int:
             return 16 + (column * 37 + row * 91) % 220
 
-        Path(self.path).write_bytes(movie.mp4(width, height, 2.0, shade))
+        columns, rows = movie.blocks(width, height)
+        picture = [bytes(shade(column, row) for column in range(columns)) for row in range(rows)]
+        Path(self.path).write_bytes(movie.mp4(width, height, 2.0, lambda _: picture))
         raw = self.run_tool("ffmpeg", "-i", self.path, "-f", "rawvideo", "-pix_fmt", "yuv420p", "-")
         drawn = bytes(shade(x // 16, y // 16) for y in range(height) for x in range(width))
         gray = bytes([128]) * (width * height // 2)

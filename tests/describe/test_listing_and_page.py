@@ -55,14 +55,24 @@ class Lists(CatalogCase):
         for catalog in CATALOGS:
             lines = self.page(catalog, "--list-models")
             first = [line.split()[0] for line in lines if re.match(r"  \S", line)]
+            first += [line.split()[1] for line in lines if re.match(r"\* \S", line) and "without --model" not in line]
             self.assertEqual(sorted(first), sorted(["MODEL", *(model.id for model in catalog.models)]))
             self.assertEqual(list(self.cwd.iterdir()), [])
 
-    def test_it_fits_a_terminal(self) -> None:
+    def test_it_fits_a_terminal_with_one_line_for_each_model(self) -> None:
         for catalog in CATALOGS:
-            lines = self.page(catalog, "--list-models")
-            self.assertLessEqual(max(map(len, lines)), listing.LIST_WIDTH)
-            self.assertFalse([line for line in lines if line != line.rstrip()])
+            for width in (60, 80, 100, 120):
+                self.env = {"COLUMNS": str(width)}
+                lines = self.page(catalog, "--list-models")
+                self.assertLessEqual(max(map(len, lines)), max(width, 80))
+                self.assertFalse([line for line in lines if line != line.rstrip()])
+                rows = [line for line in lines if re.match(r"[ *] [a-z]+[a-z0-9]*[-.0-9]", line)]
+                self.assertEqual(len(rows), len(catalog.models))
+
+    def test_what_is_taken_without_a_model_has_a_mark(self) -> None:
+        for catalog in CATALOGS:
+            marked = {line.split()[1] for line in self.page(catalog, "--list-models") if re.match(r"\* [a-z]+\d", line)}
+            self.assertEqual(marked, {default.model for default in catalog.defaults})
 
     def test_groups_stand_in_order_and_hold_their_models(self) -> None:
         for catalog, expected in (
@@ -73,8 +83,8 @@ class Lists(CatalogCase):
             for line in self.page(catalog, "--list-models"):
                 if line.endswith(":"):
                     group = line[:-1]
-                elif re.match(r"  \S", line):
-                    found[line.split()[0]] = group
+                elif re.match(r"[ *] \S", line) and "without --model" not in line:
+                    found[line[2:].split()[0]] = group
             heads = list(dict.fromkeys(found.values()))
             self.assertEqual(heads, ["", *(head for head in listing._groups(catalog))])
             for head, model in expected.items():
@@ -83,21 +93,23 @@ class Lists(CatalogCase):
     def test_the_columns_say_what_the_rows_say(self) -> None:
         images = "\n".join(self.page(IMAGES, "--list-models"))
         videos = "\n".join(self.page(VIDEOS, "--list-models"))
-        self.assertRegex(images, r"wan2\.7-image-pro +text to picture.* 1K, 2K, 4K.* 1 to 12 +either +cn intl\n")
-        self.assertRegex(images, r"qwen-image-max .* 5 fixed sizes +1 +at once +cn intl\n")
-        self.assertRegex(images, r"wanx2\.1-imageedit .* as the input +1 to 4 +task +cn\n")
-        self.assertRegex(videos, r"wan2\.6-t2v +text to video.* 720P, 1080P +2 to 15 +task +cn intl us\n")
+        self.assertRegex(images, r"wan2\.7-image-pro +1K, 2K, 4K +1 to 12 +either +cn intl +text to picture")
+        self.assertRegex(images, r"qwen-image-max +5 fixed sizes +1 +at once +cn intl +text")
+        self.assertRegex(images, r"wanx2\.1-imageedit +as the input +1 to 4 +task +cn +ten")
+        self.assertRegex(videos, r"wan2\.6-t2v +720P, 1080P +2 to 15 +task +cn intl us eu +text to video")
+        self.assertRegex(videos, r"happyhorse-1\.1-t2v .* as happyhorse-1\.0-t2v, newer\n")
         self.assertIn("us is us-east-1 (Virginia)", videos)
 
-    def test_the_json_is_that_of_describe_without_the_examples(self) -> None:
+    def test_the_json_has_the_same_columns_and_is_short(self) -> None:
         for catalog in CATALOGS:
-            listed = self.entries(catalog, "--list-models")
+            ran = self.run_it(catalog, "--list-models", "--print-response")
+            self.assertLess(len(ran.stdout.encode()), 20_000)
+            listed = ran.json["models"]
             self.assertEqual([entry["id"] for entry in listed], [model.id for model in catalog.models])
-            for entry in (listed[0], listed[-1]):
-                (described,) = self.entries(catalog, "--describe", entry["id"])
-                for mode in described["modes"]:
-                    self.assertTrue(mode.pop("examples"))
-                self.assertEqual(described, entry)
+            lines = {line[2:].split()[0]: line for line in self.page(catalog, "--list-models") if line[2:].strip()}
+            for entry in listed:
+                for name in set(entry) - {"default", "ends", "replacement"}:
+                    self.assertIn(entry[name], lines[entry["id"]])
 
 
 class Pages(CatalogCase):
@@ -131,10 +143,12 @@ class Pages(CatalogCase):
             self.assertIn(size, text)
 
     def test_lines_fit_except_those_to_copy(self) -> None:
-        for catalog, model in ROWS:
+        for place, (catalog, model) in enumerate(ROWS):
+            width = (80, WIDTH, 120)[place % 3]
+            self.env = {"COLUMNS": str(width)}
             for line in self.page(catalog, "--describe", model.id):
                 with self.subTest(model=model.id, line=line):
-                    self.assertTrue(len(line) <= WIDTH or line.startswith("  python3 "))
+                    self.assertTrue(len(line) <= width or line.startswith("  python3 ") or " " not in line[28:])
                     self.assertNotRegex(line, r"`|\*\*")
 
     def test_each_mode_has_its_conditions_rules_and_fields(self) -> None:

@@ -8,7 +8,7 @@ import stat
 import threading
 import unittest
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 from unittest import mock
 
 from qianwen.errors import OutputError, UsageError
@@ -66,6 +66,27 @@ class Plan(Case):
             with self.subTest(output), self.assertRaises(UsageError) as caught:
                 self.plan(output)
             self.assertIn("--output", caught.exception.hint)
+
+    def test_the_very_name_is_tried(self) -> None:
+        """A disk that takes no colon is found before anything is paid for, and the trial leaves nothing."""
+        make = os.open
+
+        def without_colons(path: str, *more: Any, **kept: Any) -> int:
+            if ":" in os.path.basename(path):
+                raise OSError(22, "Invalid argument", path)
+            return make(path, *more, **kept)
+
+        with mock.patch("os.open", without_colons):
+            self.plan("fine.png")
+            with self.assertRaisesRegex(UsageError, "Invalid argument"):
+                self.plan("12:30.png")
+        for length in range(220, 260):
+            try:
+                target = self.plan("x" * length + ".png")
+            except UsageError:
+                continue
+            (self.cwd / f"{target.stem}_12-345{target.suffix}").touch()
+        self.assertEqual(list(self.cwd.glob(".*")), [])
 
     def test_a_current_folder_that_is_gone(self) -> None:
         self.cwd.rmdir()
@@ -133,6 +154,24 @@ class Save(Case):
             saved = self.save(Target(str(self.cwd), "cat"))
         self.assertEqual((Path(saved.path).name, Path(saved.path).read_bytes()), ("cat-2.png", PNG))
         self.assertEqual((self.cwd / "cat.png").read_text(), "precious")
+
+    def test_a_kill_leaves_no_empty_file_under_a_final_name(self) -> None:
+        """Not even on disks without links, where the name is taken by the whole file."""
+        seen: list[list[str]] = []
+
+        def killed(source: str, target: str) -> None:
+            seen.append(self.names())
+            raise KeyboardInterrupt
+
+        refused = PermissionError(1, "no links here")
+        with (
+            mock.patch("os.link", side_effect=refused),
+            mock.patch("os.replace", killed),
+            self.assertRaises(KeyboardInterrupt),
+        ):
+            self.save(Target(str(self.cwd), "cat"))
+        self.assertEqual([name.endswith(".part") for name in seen[0]], [True])
+        self.assertEqual(self.names(), [])
 
     def test_overwrite_replaces(self) -> None:
         (self.cwd / "cat.png").write_text("old")
@@ -209,6 +248,14 @@ class Save(Case):
                 self.save(Target(str(self.cwd), "x"), data)
         self.assertEqual(self.names(), [])
 
+    def test_a_reply_whose_name_is_taken_takes_a_number_alone(self) -> None:
+        (self.cwd / "x.json").write_text("what a shell's > x.json has made")
+        saved = outputs.save_media(Target(str(self.cwd), "x"), fill(placeholder.clip()), self.warnings.append, "video/")
+        self.assertEqual((saved.path, self.warnings), (str(self.cwd / "x.mp4"), []))
+        path = outputs.save_text(outputs.beside(saved, Target("", "")), ".json", "{}", self.warnings.append)
+        self.assertEqual(path, str(self.cwd / "x-2.json"))
+        self.assertIn("x.json already exists", self.warnings[0])
+
     def test_what_nothing_proves_whole_is_fetched_again_and_believed_when_it_comes_twice(self) -> None:
         half, less = PNG[:-10], PNG[:-30]
         for comes, fetches, size in (
@@ -232,13 +279,6 @@ class Save(Case):
                     self.assertIn("another at each download", error.message)
                     self.assertEqual((size, self.names()), (0, []))
                 self.assertEqual(len(comes) - len(left), fetches)
-
-    def test_a_name_under_which_the_reply_is_free_too(self) -> None:
-        (self.cwd / "x.json").write_text("precious")
-        saved = outputs.save_media(
-            Target(str(self.cwd), "x"), fill(placeholder.clip()), self.warnings.append, "video/", ".json"
-        )
-        self.assertEqual(saved.path, str(self.cwd / "x-2.mp4"))
 
     def test_a_break_leaves_nothing(self) -> None:
         def breaking(stream: BinaryIO) -> tuple[int, str, bool]:

@@ -600,6 +600,10 @@ class Program(Case):
             line = process.stdout.readline()
             match = re.fullmatch(r"DASHSCOPE_HTTP_BASE_URL=(http://127\.0\.0\.1:\d+/api/v1)\n", line)
             assert match, line
+            pasted = f"{line}{process.stdout.readline()}env"
+            env = subprocess.run(["sh", "-c", pasted], env={}, capture_output=True, text=True).stdout
+            self.assertIn(f"DASHSCOPE_HTTP_BASE_URL={match[1]}\n", env)
+            self.assertIn("DASHSCOPE_API_KEY=", env)
             self.env = {"DASHSCOPE_HTTP_BASE_URL": match[1], "DASHSCOPE_API_KEY": "any"}
             self.assertEqual(self.image("x", "--output", "x.png").code, 0)
             process.send_signal(signal.SIGINT)

@@ -109,7 +109,7 @@ class Settings(Case):
         path = self.dotenv(
             "PATH=/evil\nHTTPS_PROXY=http://evil\nSSL_CERT_FILE=x\nQIANWEN_STATE_DIR=/x\nOUTPUT_DIR=here"
         )
-        self.assertEqual(environment.read_env_file(str(path)), {"OUTPUT_DIR": "here"})
+        self.assertEqual(self.place().files, [(str(path), {"OUTPUT_DIR": "here"})])
 
     PLACEHOLDERS = (
         "sk-your-key-here", "sk-xxxx", "SK-XXXXXXXX", "sk-xxxx-xxxx-xxxx", "xxxxxx", "sk-...", "sk-…", "sk-****", "your-api-key",

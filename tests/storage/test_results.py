@@ -159,6 +159,10 @@ class Fetch(unittest.TestCase):
         self.assertEqual(self.script.requests[1].url, "https://other.aliyuncs.com/2.png")
         self.assertNotIn("Authorization", self.script.requests[1].headers)
         self.assertIn("http:", self.error(answer(b"", 302, location="http://other.example.com/")).message)
+        self.fetch(answer(b"", 302, location="https://cdn.example.com/2.png"), whole())
+        self.assertRegex(self.warnings[0], "comes from cdn.example.com, which is not")
+        self.fetch(answer(b"", 302, location="/2.png"), whole())
+        self.assertEqual(self.warnings, [])
         self.assertIn("not a URL", self.error(answer(b"", 302, location="https://[bad/")).message)
         self.assertIn("too often", self.error(*[answer(b"", 302, location=URL)] * 9).message)
 
@@ -263,6 +267,22 @@ class Urls(unittest.TestCase):
         ):
             with self.subTest(url), self.assertRaises(OutputError):
                 self.check(url)
+
+    def test_what_is_not_on_the_internet(self) -> None:
+        for host in ("10.0.0.1", "169.254.169.254", "2130706433", "0x7f.1", "localhost", "[::ffff:a00:1]"):
+            for loopback in (False, host in ("10.0.0.1", "169.254.169.254")):
+                with self.subTest(host), self.assertRaisesRegex(OutputError, "not on the internet"):
+                    results.fetchable(f"https://{host}/1.png", loopback)
+        with self.assertRaisesRegex(OutputError, "port 8443"):
+            self.check("https://a.aliyuncs.com:8443/1.png")
+        self.assertEqual(len(self.check("https://8.8.8.8/1.png")), 1)
+        own = "https://10.0.0.1:8443/r/1.png"  # the user chose that gateway
+        self.assertEqual(results.fetchable(own, False, api="https://10.0.0.1:8443/api/v1"), own)
+        for api in ("https://10.0.0.1/api/v1", "https://10.0.0.2:8443/api/v1", "http://10.0.0.1:8443/api/v1"):
+            with self.assertRaises(OutputError):
+                results.fetchable(own, False, api=api)
+        self.check("https://127.0.0.1:8443/1.png", loopback=True)
+        self.assertEqual(results.fetchable("http://a.aliyuncs.com:80/1?x=:80", False), "https://a.aliyuncs.com/1?x=:80")
 
     def test_http_to_storage_becomes_https(self) -> None:
         url = "http://result.oss-cn-beijing.aliyuncs.com/1.png?Signature=http://x"

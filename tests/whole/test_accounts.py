@@ -143,7 +143,7 @@ class Requests(Case):
         again = self.image("--file", "again.json", "--dry-run")
         self.assertEqual((again.code, again.stdout), (0, self.image(*argv, "--dry-run").stdout), again.stderr)
         self.assertNotIn(KEY, json.dumps(second))
-        self.assertIn('"data:image/png;base64,"', json.dumps(second))
+        self.assertIn('"data:image/jpeg;base64,"', json.dumps(second))
         self.assertEqual(third, {})
         self.assertEqual([run.units for run in self.ledger.runs()], [1.0] * 3)
 

@@ -39,6 +39,7 @@ ODD = 'proxy+key/with="odd"\\shape&42%'
 SECRET = "BucketCanary0Qw7Zk3LmT9xV1sR"  # of the user's own OSS bucket
 STORAGE = "storage.oss-cn-beijing.aliyuncs.com"
 EVIL = "https://evil.example"
+OUTSIDE = "93.184.216.34"  # a public address, which is this machine for the tests
 PNG = placeholder.png(64, 64, "evil", [])
 
 
@@ -178,6 +179,7 @@ class Attacked(Case):
         self.attacker.forget()
         self.evil = f"127.0.0.1:{self.attacker.port}"
         self.believes = True
+        self.leads_to: dict[str, str] = {}  # host → IP address; every other name leads to OUTSIDE
 
     def filled(self, text: str) -> str:
         known = {"evil": self.evil, "key": self.key, "secret": SECRET, "home": str(self.home), "photo": str(PHOTO)}
@@ -220,9 +222,14 @@ class Attacked(Case):
         if row.bought >= 0:
             self.assertEqual(len(self.api.of("sync", "stream", "submit")), row.bought)
         self.judge(ran, before, row.meets)
+        used = [sent.headers.get("authorization", "") for sent in self.api.sent]
+        self.assertNotIn(THEIR_KEY, " ".join(used), "the attacker's key was used")
         astray = [sent for sent in self.api.of("") if sent.headers["host"] != STORAGE]
         self.assertEqual(astray, [], "the API was asked for what it does not have")
         self.assertFalse((self.folder / "stolen").exists(), "a file went where the attacker wanted it")
+        if ran.code == 7 and row.name.startswith(("result at http", "video at http", "a name", "a redirect to a name")):
+            self.assertEqual(ran.json["error"]["billed"], "yes")
+            self.assertTrue(ran.json.get("image_urls") or ran.json.get("video_url"), "a link was lost")
         if 3 in row.codes and ran.code == 3:
             self.assertEqual(self.api.sent, [], "a refused request was sent")
 
@@ -265,7 +272,14 @@ class Attacked(Case):
             if host in ("127.0.0.1", "localhost", "::1"):
                 return look_up(host, port, *args, **more)
             ours = regions.is_public(host) or host == STORAGE
-            return look_up("127.0.0.1", server.server_address[1] if ours else self.attacker.port, *args, **more)
+            there = self.leads_to.get(host, OUTSIDE)
+            port = server.server_address[1] if ours else self.attacker.port
+            return [(*found[:4], (there, port)) for found in look_up("127.0.0.1", port, *args, **more)]
+
+        connect = socket.socket.connect
+
+        def come_here(sock: socket.socket, address: Any) -> None:
+            connect(sock, ("127.0.0.1", address[1]) if address[0] in (OUTSIDE, *self.leads_to.values()) else address)
 
         def believing(*_: Any, **__: Any) -> ssl.SSLContext:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -276,6 +290,7 @@ class Attacked(Case):
 
         with ExitStack() as stack:
             stack.enter_context(mock.patch("socket.getaddrinfo", led_astray))
+            stack.enter_context(mock.patch.object(socket.socket, "connect", come_here))
             stack.enter_context(mock.patch("ssl.create_default_context", believing))
             stack.enter_context(
                 mock.patch("os.fsync", lambda _: None)
@@ -294,6 +309,24 @@ def dotenv(text: str, root: bool = False) -> Arm:
     def arm(world: Attacked) -> None:
         (world.folder / ".git").mkdir(exist_ok=True)
         world.write((world.folder if root else world.cwd) / ".env", text)
+
+    return arm
+
+
+def tracked(world: Attacked) -> None:
+    """`.env` of the current folder came with the repository around it: git has it under version control."""
+    name = b"cwd/.env"
+    entry = bytes(60) + len(name).to_bytes(2, "big") + name
+    index = b"DIRC" + (2).to_bytes(4, "big") + (1).to_bytes(4, "big") + entry + bytes(8 - len(entry) % 8)
+    (world.folder / ".git").mkdir(exist_ok=True)
+    (world.folder / ".git" / "index").write_bytes(index)
+
+
+def becomes(make: Callable[[Path], object]) -> Arm:
+    """Something is done to `.env` of the current folder."""
+
+    def arm(world: Attacked) -> None:
+        make(world.cwd / ".env")
 
     return arm
 
@@ -369,6 +402,11 @@ def _filled(value: object, world: Attacked) -> object:
     return {name: _filled(entry, world) for name, entry in value.items()} if isinstance(value, dict) else value
 
 
+def leads(address: str) -> Arm:
+    """The attacker's name leads to this IP address."""
+    return lambda world: world.leads_to.update({"evil.example": address})
+
+
 def pictures(*urls: str) -> Arm:
     """The answer to a synchronous request names these pictures."""
     content = [{"type": "image", "image": url} for url in urls]
@@ -425,6 +463,16 @@ IGNORED_IN_A_FILE = (
     "NAME=" + "x" * 100_000,
 )  # fmt: skip
 
+# Why a `.env` is not believed. Each has the attacker's key and bucket; the user's own key is in the SDK's file.
+THEIR_KEY = "sk-of-the-attacker-0123456789"
+THEIRS = f"DASHSCOPE_API_KEY={THEIR_KEY}\nQWEN_TMP_OSS_BUCKET=evil-bucket\nQWEN_TMP_OSS_REGION=cn-beijing\nQWEN_TMP_OSS_AK_ID=LTAI0123456789\nQWEN_TMP_OSS_AK_SECRET=theirs-0123\nOUTPUT_DIR=../stolen\n"
+DOUBTS: tuple[tuple[str, Arm], ...] = (
+    ("it is under version control", tracked),
+    ("others can write to it", becomes(lambda path: path.chmod(0o666))),
+    ("it is larger than 1 MB", becomes(lambda path: os.truncate(path, 2**21))),
+    ("it is a pipe", becomes(lambda path: (path.unlink(), os.mkfifo(path)))),  # type: ignore[func-returns-value]
+    ("it is a device", becomes(lambda path: (path.unlink(), path.symlink_to("/dev/zero")))),  # type: ignore[func-returns-value]
+)  # fmt: skip
 BUCKET = "QWEN_TMP_OSS_BUCKET=evil-bucket\nQWEN_TMP_OSS_REGION=cn-beijing"
 STATE = ".local/state/qianwen-media-generation"
 LEDGER = "".join(
@@ -477,6 +525,10 @@ FILES = (
     Attack("a bucket of the attacker's in .env, and the user's keys", [variables(OSS_ACCESS_KEY_ID="LTAI0123456789", OSS_ACCESS_KEY_SECRET="{secret}"), dotenv(BUCKET)], UPLOAD, [0, 1, 5], meets=True),
     Attack("a ledger with another base", [file(f"{STATE}/ledger-2023-11.jsonl", LEDGER)], ("--resume", "--print-response"), [4]),
     Attack("a task in a ledger with another base", [file(f"{STATE}/ledger-2023-11.jsonl", LEDGER)], ("--task-id", "t", "--poll-once", "--print-response"), [1, 2]),
+    *(
+        Attack(f".env is not believed: {name}", [no_key, file(".dashscope/api_key", "{key}"), dotenv(THEIRS), arm], UPLOAD, [0])
+        for name, arm in (DOUBTS if os.name != "nt" else DOUBTS[:1])
+    ),
     Attack(".env is a link to the key", [file("key", "{key}"), link(".env", "{home}/key")], NOW, [0]),
 )  # fmt: skip
 
@@ -552,6 +604,11 @@ UPLOAD_HOSTS = (
     (f"{EVIL}/to?http://evil.example/", [0, 1, 5], True),
     (f"{EVIL}/\r\nAuthorization: x", [0, 1, 5], True),
 )
+INSIDE = (
+    "169.254.169.254", "100.100.100.200", "10.0.0.1", "2130706433", "localhost", "[::ffff:169.254.169.254]", "127.0.0.1", "192.168.1.1",
+    "172.16.0.1", "0x7f.1", "0177.0.0.1", "0xa9fea9fe", "0", "0.0.0.0", "x.localhost", "127.1.", "[::1]", "[::]", "[fd00::1]", "[fe80::1]", "[::ffff:7f00:1]",
+    "[::10.0.0.1]", "[64:ff9b::a00:1]", "[2002:a00:1::]", "224.0.0.1", "100.64.0.1", "198.18.0.1", "999.1.1.1",
+)  # fmt: skip
 RESULTS = (
     ("http://evil.example/x.png", [7], False),
     ("http://{evil}/x.png", [7], False),
@@ -566,6 +623,11 @@ RESULTS = (
     ("//evil.example/x.png", [7], False),
     ("https://[evil/x.png", [7], False),
     ("https:///x.png", [7], False),
+    *((f"https://{host}/x.png", [7], False) for host in INSIDE),
+    (f"{EVIL}:8443/x.png", [7], False),
+    (f"https://{STORAGE}:22/x.png", [7], False),
+    *((f"{EVIL}/to?https://{host}/x.png", [7], True) for host in INSIDE[:6]),
+    (f"{EVIL}/to?{EVIL}:8443/x.png", [7], True),
     (f"{EVIL}/x.png", [0], True),
     (f"https://{STORAGE}.evil.example/x.png", [0], True),
     (f"https://{STORAGE}@evil.example/x.png", [0, 7], True),
@@ -582,6 +644,12 @@ RESULTS = (
 HOSTS_THAT_ARE_NAMED = (
     *(Attack(f"upload to {url}", [edits("policy", data__upload_host=url)], UPLOAD, codes, meets) for url, codes, meets in UPLOAD_HOSTS),
     *(Attack(f"result at {url}", [pictures(url)], NOW, codes, meets) for url, codes, meets in RESULTS),
+    *(
+        Attack(f"a name that leads to {address}", [leads(address), pictures(f"{EVIL}/x.png")], NOW, [7])
+        for address in ("127.0.0.1", "10.0.0.1", "169.254.169.254", "100.100.100.200", "::1", "::ffff:10.0.0.1", "fd00::1")
+    ),
+    Attack("a redirect to a name that leads inside", [leads("10.0.0.1"), redirect("result", 302, f"{EVIL}/x.png")], NOW, [7]),
+    Attack("a name that a local proxy answers for", [leads("198.18.0.7"), pictures(f"{EVIL}/x.png")], NOW, [0], meets=True),
     *(
         Attack(f"video at {url}", [edits("poll", output__task_status="SUCCEEDED", output__video_url=url)], ("x", "--print-response"), [7], program="video")
         for url in ("http://evil.example/x.mp4", "file:///etc/passwd", "ftp://evil.example/x.mp4")
@@ -858,8 +926,48 @@ class Processes(Attacked):
                 if row.codes != [0]:
                     self.assertEqual(recording.sent, [])
 
+    OF_PYTHON = ("sitecustomize", "usercustomize", "re")  # the last for -m
+
+    def test_modules_of_the_current_folder_are_never_imported(self) -> None:
+        """But for `sitecustomize` and what else Python itself imports before the program's first line."""
+        with Attacker().listening() as self.attacker:
+            self.begin()
+            self.env = {}
+            loaded = self.python("-c", "import sys; print(*sys.modules)").stdout.split()
+            for name in PLANTED:
+                if name.partition(".")[0].partition("/")[0] not in (*loaded, *self.OF_PYTHON, "image"):
+                    self.write(self.cwd / name, THIEF)
+            self.assertTrue((self.cwd / "json.py").exists() and (self.cwd / "qianwen").is_dir())
+            for paths, argv in (
+                (":/x", (str(SCRIPTS / "image.py"), "x", "--sandbox")),
+                (".", (str(SCRIPTS / "video.py"), "x", "--dry-run")),
+                ("", ("-S", str(SCRIPTS / "video.py"), "x", "--dry-run")),
+                (f"../cwd:{self.cwd}", (str(SCRIPTS / "gossamer.py"), "--help")),
+                (":", (str(SCRIPTS / "sandbox.py"), "--help")),
+                (str(SCRIPTS), ("-m", "image", "x", "--dry-run")),
+            ):
+                with self.subTest(paths, argv=argv):
+                    self.env["PYTHONPATH"] = paths
+                    ran = self.python(*argv)
+                    self.assertEqual(ran.code, 0, ran.stderr)
+                    self.assertFalse((self.folder / "stolen").exists(), "a module of the current folder was imported")
+            self.assertEqual(self.attacker.connections, 0)
+
+    def test_the_entries_clean_the_path_alike(self) -> None:
+        blocks = {
+            re.search(
+                r"# Modules come from .*?sys.path.insert\(0, folder\)\n", path.read_text(encoding="utf-8"), re.DOTALL
+            )[0]  # type: ignore[index]
+            for path in SCRIPTS.glob("*.py")
+        }
+        self.assertEqual(len(blocks), 1)
+
     def start(self, *argv: str) -> Ran:
+        return self.python(str(SCRIPTS / "image.py"), *argv, "--timeout", "2")
+
+    def python(self, *argv: str) -> Ran:
         surroundings = {"PATH": os.environ["PATH"], "HOME": str(self.home), "PYTHONDONTWRITEBYTECODE": "1", **self.env}
-        command = [sys.executable, str(SCRIPTS / "image.py"), *argv, "--timeout", "2"]
-        ran = subprocess.run(command, cwd=self.cwd, env=surroundings, stdin=subprocess.DEVNULL, capture_output=True)
+        ran = subprocess.run(
+            [sys.executable, *argv], cwd=self.cwd, env=surroundings, stdin=subprocess.DEVNULL, capture_output=True
+        )
         return Ran(ran.returncode, ran.stdout.decode(), ran.stderr.decode())

@@ -31,14 +31,37 @@ class Surroundings(Case):
         return subprocess.run(["/bin/sh", "-c", line], cwd=self.cwd, env=surroundings, input=stdin, capture_output=True)
 
     def test_streams_that_the_caller_closed(self) -> None:
-        for closed in (">&-", "2>&-", "<&-", ">&- 2>&- <&-", ">/dev/full", "2>/dev/full"):
+        """What is made is there whatever the streams are like; only an answer that nobody got changes the ending."""
+        for closed, code in (
+            (">&-", 7),
+            ("2>&-", 0),
+            ("<&-", 0),
+            (">&- 2>&- <&-", 7),
+            (">/dev/full", 7),
+            ("2>/dev/full", 0),
+            (">/dev/full 2>/dev/full", 7),
+        ):
             if "full" in closed and not os.path.exists("/dev/full"):
                 continue
             with self.subTest(closed):
                 ran = self.shell(f"$image x --sandbox --overwrite --output x.png {closed}")
-                self.assertEqual((ran.returncode, b"Traceback" in ran.stderr), (0, False), ran.stderr)
+                self.assertEqual((ran.returncode, b"Traceback" in ran.stderr), (code, False), ran.stderr)
                 self.assertTrue((self.cwd / "x.png").is_file())
                 (self.cwd / "x.png").unlink()
+
+    @unittest.skipUnless(os.path.exists("/dev/full"), "Linux only")
+    def test_an_answer_that_stdout_does_not_take_is_told_on_stderr_and_answered_again(self) -> None:
+        with self.standin() as standin:
+            ran = self.shell("$image 'a cat' --output x.png --print-response >/dev/full")
+            told = json.loads(ran.stderr.rpartition(b"\nAnswer: ")[2])
+            self.assertEqual((ran.returncode, told["error"]["kind"]), (7, "output"))
+            again = self.shell(told["next"])
+            self.assertEqual((again.returncode, len(standin.of("sync"))), (0, 1), again.stderr)
+            self.assertEqual(json.loads(again.stdout)["local_path"], told["local_path"])
+            self.assertTrue(json.loads(again.stdout)["reused"])
+            ran = self.shell("$image x --set n=99 --print-response >/dev/full")  # an ending of its own stays
+            told = json.loads(ran.stderr.rpartition(b"\nAnswer: ")[2])
+            self.assertEqual((ran.returncode, told["error"]["kind"]), (3, "usage"))
 
     @unittest.skipUnless(os.path.exists("/dev/full"), "Linux only")
     def test_exit_codes_survive_a_full_disk(self) -> None:

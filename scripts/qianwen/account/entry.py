@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ..files.locks import Lock
     from ..models.wire import Result
     from ..outcome import File, Outcome
-    from ..plain.progress import Progress
+    from ..terminal.progress import Progress
     from .purchase import Purchase
     from .store import Account
 
@@ -218,7 +218,8 @@ class Entry:
         """A result is saved."""
         self.outcome.saved[index] = file
         self._add("file", index=index, path=file.saved.path, sha256=file.saved.sha256)
-        self.progress.say(f"Saved {file.saved.path}")
+        facts = file.saved.facts
+        self.progress.saved(file.saved.path, facts.width, facts.height, file.saved.bytes)
 
     def leave_open(self) -> None:
         """Leave the run for another one to finish."""

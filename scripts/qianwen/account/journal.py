@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import re
 
-from ..files.safe_open import open_regular
+from ..files.safe_open import open_theirs
 from ..plain import strict_json
 from ..plain.record import changed
 from .purchase import CANCELED, DONE, FAILED, MADE, OPEN, PATIENCE, REFUSED, WAITING, Kept, Purchase, moment_of
@@ -41,7 +41,7 @@ def runs(folder: str) -> list[Purchase]:
     found: dict[str, Purchase] = {}
     for path in paths(folder):
         try:
-            with open(path, "rb", opener=open_regular) as stream:
+            with open_theirs(path) as stream:
                 for line in _pieces(stream):
                     head = _HEAD.match(line)
                     run = _after(found.get(head[1].decode("ascii")), head[1].decode("ascii"), line) if head else None

@@ -83,7 +83,7 @@ def _make(file: Database, mark: str = "") -> int:
     for ending in ("", *BESIDE):
         if os.path.lexists(new + ending):
             os.unlink(new + ending)
-    os.close(os.open(new, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    os.close(safe_open.make_ours(new))
     database = connect(new, "rw", SECONDS)
     try:
         database.execute("PRAGMA journal_mode = MEMORY")

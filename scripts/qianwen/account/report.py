@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 
-from .purchase import EXPIRED, OPEN
+from .. import regions
+from .purchase import CANCELED, EXPIRED, FAILED, OPEN, REFUSED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,11 +17,43 @@ if TYPE_CHECKING:
     JSON = dict[str, Any]
 
 MOST_ROWS = 20
+PROMPT_LETTERS = 80
+FREE = frozenset({FAILED, CANCELED, REFUSED})  # only success is billed
 
 
-def recent(account: Account, now: float) -> list[JSON]:
-    """The last runs of both programs, newest first, and every older one that is open."""
-    return [row(account, run, now) for run in account.recent(MOST_ROWS)]
+def recent(account: Account, now: float, since: float | None = None) -> list[JSON]:
+    """The last runs of both programs, newest first, and every older one that is open; or all that are not older.
+
+    now, since: epoch seconds.
+    """
+    if since is None:
+        return [row(account, run, now) for run in account.recent(MOST_ROWS)]
+    return [row(account, run, now) for run in reversed(account.since(since))]
+
+
+def bought(account: Account, since: float) -> JSON:
+    """What was made since then and is therefore billed, in units. since: epoch seconds.
+
+    images, seconds: as far as the answers tell; seconds count input clips where the service bills them.
+    uncounted: runs that may be billed and whose units are not known: no answer yet, or none that tells.
+    """
+    sums: JSON = {"runs": 0, "images": 0, "seconds": 0, "uncounted": 0}
+    for run in account.since(since):
+        if run.state in FREE or regions.is_loopback_url(run.base):  # a stand-in bills nothing
+            continue
+        sums["runs"] += 1
+        units = len(run.urls) if run.program == "image.py" else _seconds(run.body.get("usage"))
+        if units:
+            sums["images" if run.program == "image.py" else "seconds"] += units
+        else:
+            sums["uncounted"] += 1
+    return sums
+
+
+def _seconds(usage: object) -> float:
+    """The billed seconds of a video; newer models count them in `duration`, older ones in `video_duration`."""
+    told = [usage.get(name) for name in ("duration", "video_duration")] if isinstance(usage, dict) else []
+    return next((value for value in told if isinstance(value, (int, float)) and 0 < value < 1e6), 0)
 
 
 def row(account: Account, run: Purchase, now: float) -> JSON:
@@ -40,7 +73,13 @@ def row(account: Account, run: Purchase, now: float) -> JSON:
         "urls": list(run.urls),
         "local_paths": [run.files[index].path for index in sorted(run.files)],
         "told": run.told or None,
+        "prompt": " ".join(str(run.asked.get("prompt") or "").split())[:PROMPT_LETTERS] or None,
     }
+
+
+def whole(account: Account, run: Purchase, now: float) -> JSON:
+    """A run as `--tasks ID` reports it, with its request; None for one of which only the fingerprint is kept."""
+    return {**row(account, run, now), "request": dict(run.asked) or None}
 
 
 def _date(moment: float) -> str | None:

@@ -67,6 +67,11 @@ def fits(body: Mapping[str, Any]) -> bool:
     return len(json.dumps(body)) < LARGEST_BODY
 
 
+def _glob(text: str) -> str:
+    """A pattern of SQLite that matches this text alone."""
+    return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in text)
+
+
 def _absolute(path: str) -> str:
     try:
         return os.path.abspath(path)
@@ -210,6 +215,11 @@ class Account:
             *[having] * 4,
         )
 
+    def below(self, folder: str) -> list[Purchase]:
+        """Every run that saves in a folder or below it, oldest first. folder: absolute."""
+        start = os.path.join(folder, "")
+        return self._read("WHERE folder || ? GLOB ? ORDER BY number", os.sep, f"{_glob(start)}*")
+
     def get(self, run_id: str) -> Purchase | None:
         found = self._read("WHERE id = ?", run_id)
         return found[0] if found else None
@@ -234,6 +244,24 @@ class Account:
             task_id,
         )
         return found[0] if found else None
+
+    def since(self, moment: float) -> list[Purchase]:
+        """The runs that were submitted at this moment or later, oldest first. moment: epoch seconds."""
+        return self._read("WHERE at >= ? ORDER BY number", int(moment))
+
+    def last(self, program: str) -> Purchase | None:
+        """The newest run of a program that has a task."""
+        query = "WHERE program = ? AND task_id <> '' ORDER BY number DESC LIMIT 1"
+        return next(iter(self._read(query, program)), None)
+
+    def beginning(self, text: str, most: int) -> list[Purchase]:
+        """The runs whose task ids begin so."""
+        query = f"WHERE task_id >= ? AND task_id < ? ORDER BY task_id LIMIT {most:d}"
+        return self._read(query, text, text + "\U0010ffff")
+
+    def named(self, text: str) -> list[Purchase]:
+        """The runs whose own id, or whose task's, begins so, oldest first."""
+        return self._read("WHERE id GLOB ? OR task_id GLOB ? ORDER BY number", *[f"{_glob(text)}*"] * 2)
 
     def twin(self, run: Purchase) -> Purchase | None:
         """The newest open run of an identical request."""

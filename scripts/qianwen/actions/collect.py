@@ -26,7 +26,7 @@ VISIBLE_SECONDS = 60.0  # after its submission; until then a part of the service
 
 def collect(run: Run) -> Outcome:
     """`--task-id`: finish a task, even one that another machine submitted."""
-    task_id = run.outcome.task_id = run.ask.task_id
+    task_id = run.outcome.task_id = _whole_id(run, run.ask.task_id)
     known = _recall(run, task_id)
     with run.entry() as entry:
         if known:
@@ -40,7 +40,7 @@ def collect(run: Run) -> Outcome:
 
 def cancel(run: Run) -> Outcome:
     """`--cancel`: stop a task before it begins, so it costs nothing. If the service refuses, the task continues."""
-    task_id = run.outcome.task_id = run.ask.cancel
+    task_id = run.outcome.task_id = _whole_id(run, run.ask.cancel)
     run.outcome.next_flags = ("--cancel", task_id)
     known = _recall(run, task_id)
     with connected(run, known) as connection:
@@ -48,7 +48,8 @@ def cancel(run: Run) -> Outcome:
         try:
             connection.client.cancel(task_id)
         except Refused as error:
-            run.outcome.next_flags = ("--task-id", task_id) if error.billed != "no" else ()
+            is_over = error.billed == "no" or error.code == "UNKNOWN"
+            run.outcome.next_flags = () if is_over else ("--task-id", task_id)
             raise
     if known:
         entry = run.entry()
@@ -102,6 +103,29 @@ def _is_the_place_of(known: Purchase, named: Target) -> bool:
     """Whether --output repeats that of the first run: the same file, or the same folder if we choose the names."""
     same_name = named.stem == known.stem or not named.suffix
     return (named.folder, named.suffix, same_name) == (known.folder, known.suffix, True)
+
+
+SHORTEST_ID = 4  # characters that may stand for a whole id
+MOST_ALIKE = 5
+
+
+def _whole_id(run: Run, text: str) -> str:
+    """The task id that `last` or the beginning of an id stands for in the account; else the text itself.
+
+    Raises UsageError when several tasks begin so, and for `last` without a task.
+    """
+    account = run.account
+    if text == "last":
+        newest = account.last(run.catalog.program)
+        if newest is None:
+            raise UsageError(f"{run.catalog.program} has submitted no task on this machine")
+        return newest.task_id
+    if len(text) < SHORTEST_ID or account.find(text):
+        return text
+    alike = list(dict.fromkeys(found.task_id for found in account.beginning(text, MOST_ALIKE)))
+    if len(alike) > 1:
+        raise UsageError(f"several tasks begin with {text}", hint=f"give more of the id: {', '.join(alike)}")
+    return alike[0] if alike else text
 
 
 def _recall(run: Run, task_id: str) -> Purchase | None:

@@ -5,11 +5,12 @@ This is the only module that uses both `service`, which holds the key, and `stor
 
 from __future__ import annotations
 
+import io
 import os
 from contextlib import contextmanager, nullcontext
 
 from ..checks import defaults, sources, validate
-from ..errors import AuthError, QianwenError
+from ..errors import AuthError, InvalidRequest, QianwenError
 from ..models import wire
 from ..models.catalog import Source
 from ..plain import locations
@@ -23,9 +24,11 @@ if TYPE_CHECKING:  # imported at run time only where needed: a refused request s
     from ..account.purchase import Purchase
     from ..cassettes.recorder import Player, Recorder
     from ..checks.validate import Checked
+    from ..http.messages import Body, Request, Response, Send, Stream
     from ..http.session import Session
     from ..models.wire import Call
     from ..outcome import File
+    from ..sandbox.standin import StandIn
     from ..service.client import Client
     from ..service.endpoint import Endpoint
     from ..storage.bucket_settings import Bucket
@@ -37,6 +40,8 @@ if TYPE_CHECKING:  # imported at run time only where needed: a refused request s
 
 MOST_RECENT = 500  # runs that are searched for the file of a link
 SANDBOX_KEY = "sandbox"
+SANDBOX_ORIGIN = "http://127.0.0.1:1"  # where nobody listens
+SANDBOX_HASTE = 100  # a stand-in's task is done at once
 REPLAY_KEY = "replayed-without-a-key"
 
 
@@ -62,7 +67,13 @@ class DashScope:
             is_over = source.fault.startswith(locations.EXPIRED)
             return changed(source, nearest=self._kept_from(text)) if is_over else source
 
-        checked = validate.check(catalog, found, ask.fields, inspect, ask.wants_task, ask.submit_only, ask.kind)
+        ways = (ask.wants_task, ask.submit_only, ask.kind)
+        try:
+            checked = validate.check(catalog, found, ask.fields, inspect, *ways)
+        except InvalidRequest as error:
+            region = self._run.region
+            error.hint = defaults.way_out(catalog, found, ask.fields, inspect, ways, region, error)
+            raise
         return changed(checked, warnings=(*checked.warnings, *self._warnings_of_the_region(checked)))
 
     def _kept_from(self, link: str) -> str | None:
@@ -162,12 +173,25 @@ class Connection:
 
     def _upload(self, files: list[Upload], model: str) -> list[str]:
         """The URLs of the files, in order: `oss://` in temporary storage, presigned https in the own bucket."""
+        key_file, bucket_file = self.client.endpoint.key_file, self._own.file if self._own else ""
+        if files and key_file:
+            self._run.note(f"local files are uploaded with the key from {key_file}", when_quiet=True)
+        if files and bucket_file:
+            self._run.note(f"local files are uploaded to the bucket that {bucket_file} names", when_quiet=True)
         for file in files:
             self._run.progress.say(f"Uploading {file.path} ({file.bytes / 1e6:.1f} MB)")
 
-        session = self.session
+        session, progress = self.session, self._run.progress
 
         def upload(file: Upload) -> str:
+            name = f"Uploading {os.path.basename(file.path)}"
+            file = changed(file, moved=lambda done: progress.moved(name, done, file.bytes))
+            try:
+                return store(file)
+            finally:
+                progress.arrived(name)
+
+        def store(file: Upload) -> str:
             if self._own:
                 from ..storage import bucket
 
@@ -182,8 +206,16 @@ class Connection:
         from .. import regions
         from ..storage import results
 
-        most = results.MOST_BYTES[self._run.catalog.noun]
-        return results.fetch(self.session.send, url, stream, regions.is_loopback_url(self.base), warn, most)
+        progress, name = self._run.progress, f"Downloading {os.path.basename(results.shown(url))}"
+        most, loopback = results.MOST_BYTES[self._run.catalog.noun], regions.is_loopback_url(self.base)
+
+        def moved(done: int, total: int) -> None:
+            progress.moved(name, done, total)
+
+        try:
+            return results.fetch(self.session.send, url, stream, loopback, warn, most, self.base, moved)
+        finally:
+            progress.arrived(name)
 
     def keep(self, file: File, number: int, count: int) -> File:
         return file
@@ -207,17 +239,19 @@ def connected(run: Run, known: Purchase | None = None, own: Bucket | None = None
     environment, progress = run.environment, run.progress
     tape = _tape(run)
     environment.before_sending()
-    with tape or nullcontext(), _endpoint(run, known, tape) as (endpoint, key_source):
+    with tape or nullcontext():
+        endpoint, key_source, answering = _service(run, known, tape)
         progress.secrets += (endpoint.key, *(own.secrets if own else ()))
         transport = Transport(run.deadline, environment.clock, environment.env)
-        send = unpacked.unpacking(environment.send or transport.send, endpoint.base)
-        sleep, clock = environment.sleep or transport.pause, environment.clock
+        send = unpacked.unpacking(environment.send or answering or transport.send, endpoint.base)
+        pause = (lambda seconds: transport.pause(seconds / SANDBOX_HASTE)) if answering else transport.pause
+        sleep, clock = environment.sleep or pause, environment.clock
         if tape:
             tape.connect(send, sleep, endpoint.base, progress.secrets)
             send, sleep, clock = tape.send, tape.sleep, tape.clock
         guarded = key_guard.guarding(send, endpoint.base, endpoint.key)
         send = retry.retrying(guarded, sleep, clock, run.deadline, answers.judge, environment.now, progress.say)
-        threads = 1 if tape else parallel.MOST_THREADS  # a recorded run keeps its order
+        threads = 1 if tape else parallel.threads_to_spare()  # a recorded run keeps its order
         opened = session.Session(send, sleep, clock, run.deadline, environment.now, transport.close, threads)
         if not (tape or environment.send):
             opened.prepare = transport.prepare
@@ -237,8 +271,6 @@ def _tape(run: Run) -> Recorder | Player | None:
     ask, environment = run.ask, run.environment
     if not (ask.record or ask.replay):
         return None
-    import os
-
     from ..cassettes import recorder
 
     path = os.path.abspath(os.path.join(environment.cwd, os.path.expanduser(ask.record or ask.replay)))
@@ -247,25 +279,65 @@ def _tape(run: Run) -> Recorder | Player | None:
     return recorder.Recorder(path, ask.overwrite, environment.clock, environment.now, run.warn)
 
 
-@contextmanager
-def _endpoint(run: Run, known: Purchase | None, tape: Recorder | Player | None) -> Iterator[tuple[Endpoint, str]]:
-    """The endpoint and the source of its key: the real service, a recording, or a stand-in that runs meanwhile."""
+def _service(run: Run, known: Purchase | None, tape: Recorder | Player | None) -> tuple[Endpoint, str, Send | None]:
+    """Who answers, the source of the key, and what takes the place of the network, if something does.
+
+    The real service, a recording, or a stand-in that is called: --sandbox must work where sockets are forbidden.
+    """
     from ..service import endpoint
 
     if run.ask.sandbox:
-        from ..sandbox.server import running
-        from ..sandbox.standin import StandIn
+        from ..sandbox.standin import PREFIX, StandIn
 
         run.progress.say(
             "Sandbox: a local stand-in answers with placeholders; nothing leaves this machine or is billed"
         )
-        with running(StandIn(takes_new=True)) as base:
-            yield endpoint.Endpoint(base, SANDBOX_KEY), "the sandbox's own"
-        return
+        standin = StandIn(takes_new=True)
+        standin.origin = SANDBOX_ORIGIN
+        return endpoint.Endpoint(SANDBOX_ORIGIN + PREFIX, SANDBOX_KEY), "the sandbox's own", _calling(standin)
     region, remembered = run.home(known)
     region = endpoint.region(run.place, region)
     if tape and tape.base:
         run.progress.say(f"Replay: {tape.path} answers; nothing leaves this machine or is billed")
-        yield endpoint.Endpoint(tape.base, REPLAY_KEY), "made up for the replay"
-    else:
-        yield endpoint.endpoint(run.place, region, remembered)
+        return endpoint.Endpoint(tape.base, REPLAY_KEY), "made up for the replay", None
+    return (*endpoint.endpoint(run.place, region, remembered), None)
+
+
+def _calling(standin: StandIn) -> Send:
+    """A `send` that calls the stand-in."""
+    from urllib.parse import urlsplit
+
+    from ..http.messages import Response
+    from ..sandbox.standin import Incoming
+
+    def send(request: Request) -> Response:
+        parts = urlsplit(request.url)
+        headers = {"host": parts.netloc, **{name.lower(): value for name, value in request.headers.items()}}
+        incoming = Incoming(request.method, f"{parts.path or '/'}?{parts.query}", headers, _stream(request.body))
+        reply = standin.handle(standin.route(incoming), incoming)
+        data = reply.body if isinstance(reply.body, bytes) else b"".join(reply.body)
+        told = {"content-length": str(len(data)), **{name.lower(): value for name, value in reply.headers.items()}}
+        is_refusal = reply.status >= 300
+        return Response(reply.status, told, io.BytesIO(data).read, refusal=data if is_refusal else b"")
+
+    return send
+
+
+def _stream(body: Body) -> BinaryIO:
+    """The body of a request as a server reads it: a large one piece by piece."""
+    return io.BytesIO(body or b"") if body is None or isinstance(body, bytes) else io.BufferedReader(_Blocks(body))
+
+
+class _Blocks(io.RawIOBase):
+    def __init__(self, body: Stream) -> None:
+        self._blocks = body.blocks()
+        self._left = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        self._left = self._left or next(self._blocks, b"")
+        count = min(len(buffer), len(self._left))
+        buffer[:count], self._left = self._left[:count], self._left[count:]
+        return count

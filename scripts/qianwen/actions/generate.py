@@ -41,6 +41,9 @@ def generate(run: Run, way: Way) -> Outcome:
     with way.connect(checked) as connection, run.entry() as entry:
         purchase, target = _plan(run, way, checked, connection.base)
         saver = Saver(run.catalog, connection, entry, target, checked.mode.interleaved)
+        if run.ask.sidecar:
+            checked = _with_a_seed(run, checked)
+            saver.record(purchase, run.ask, run.outcome.seed)
         if not run.ask.again:
             if saver.answer_again(purchase, run.ask.reuse):
                 return run.outcome
@@ -54,7 +57,7 @@ def generate(run: Run, way: Way) -> Outcome:
             if failure:
                 raise failure
             return run.outcome
-        body = _submit(connection, entry, call)
+        body = _submit(connection, entry, call, checked.mode.usual)
         if run.ask.submit_only:
             entry.leave_open()
             return run.outcome
@@ -115,12 +118,28 @@ def _plan(run: Run, way: Way, checked: Checked, base: str) -> tuple[Purchase, Ta
     return purchase, target
 
 
+def _with_a_seed(run: Run, checked: Checked) -> Checked:
+    """With a seed of ours where the model takes one and the user gave none: a record without it records nothing.
+
+    Chosen after the fingerprint is made, so that the same command again is still the same request.
+    """
+    import os
+
+    param = checked.mode.param("seed")
+    if param is None or run.outcome.seed is not None:
+        return checked
+    run.outcome.seed = int.from_bytes(os.urandom(4), "big") >> 1  # SEED in models.shared_rows
+    return changed(checked, values={**checked.values, "seed": run.outcome.seed})
+
+
 # With the service -----------------------------------------------------------------------------------------
 
 
-def _submit(connection: Connection, entry: Entry, call: wire.Call) -> JSON:
+def _submit(connection: Connection, entry: Entry, call: wire.Call, usual: str) -> JSON:
     """Post the request that costs money. Record and print the id of a task before anything else."""
-    entry.progress.say("Submitting the task" if call.is_task else "Waiting for the answer")
+    entry.progress.working(
+        "Submitting the task" if call.is_task else "Waiting for the answer", "" if call.is_task else usual
+    )
     try:
         body = connection.client.post(call.path, call.body, call.is_task)
         entry.answered(body)
@@ -136,7 +155,7 @@ def _submit(connection: Connection, entry: Entry, call: wire.Call) -> JSON:
             unanswered.search_now(connection, entry, entry.submission, error)
         raise
     entry.task(task_id)
-    entry.progress.always(f"Task submitted: {task_id}")
+    entry.progress.say(f"Task submitted: {task_id}")
     return body
 
 
@@ -203,7 +222,7 @@ def wait(connection: Connection, entry: Entry, interval: float, usual: str = "",
 
 def import_what_follows() -> None:
     """Import all that a run uses after its first byte: an update may replace the skill's folder while it waits."""
-    from ..account import repair  # noqa: F401
+    from ..account import record, repair  # noqa: F401
     from ..files import movies, outputs, sounds, tiff  # noqa: F401
     from ..service import codes  # noqa: F401
     from ..storage import results  # noqa: F401

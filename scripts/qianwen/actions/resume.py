@@ -110,7 +110,7 @@ def _recover(run: Run, recoveries: list[_Recovery]) -> None:
                 for connection in connections.values():
                     connection.session.cut()
 
-            parallel.in_turns(turn, within_reach, session.sleep, session.clock, cut)
+            parallel.in_turns(turn, within_reach, session.sleep, session.clock, cut, parallel.threads_to_spare())
 
 
 def _leave_to_another_base(run: Run, group: list[_Recovery], base: str, base_now: str) -> None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:  # imported at run time only where needed: a refused request s
     from ..environment import Environment, Place
     from ..files.outputs import Target
     from ..models.catalog import Catalog
-    from ..plain.progress import Progress
+    from ..terminal.progress import Progress
 
 
 class Run:
@@ -50,10 +50,10 @@ class Run:
         self.outcome.warnings.append(text)
         self.progress.warn(text)
 
-    def note(self, text: str) -> None:
-        """Like `warn`, for what only informs."""
+    def note(self, text: str, when_quiet: bool = False) -> None:
+        """Like `warn`, for what only informs. when_quiet: also with --quiet."""
         self.outcome.warnings.append(text)
-        self.progress.note(text)
+        self.progress.note(text, when_quiet)
 
     @property
     def place(self) -> Place:
@@ -89,19 +89,29 @@ class Run:
 
             folder = store.folder(self.environment.env, self.environment.home)
             if self.ask.replay:
-                from tempfile import TemporaryDirectory
-
-                self._scratch = TemporaryDirectory()
-                folder = self._scratch.name
+                folder = self._temporary_folder()
             self._account = store.Account(folder, self.environment.now, self.warn, self.progress.clean)
         return self._account
+
+    def _temporary_folder(self) -> str:
+        """A folder that goes with the run; where the machine has no place for one, the run is not remembered."""
+        import os
+        from tempfile import TemporaryDirectory
+
+        try:
+            self._scratch = TemporaryDirectory()
+        except OSError:
+            self.outcome.resumable = False
+            return os.devnull  # where nothing is found
+        return self._scratch.name
 
     def entry(self) -> Entry:
         """This run's entry in the account. In the sandbox, whose tasks end with the run, it records nothing."""
         from ..account.entry import Entry
 
         account = self.account if self.outcome.resumable else None
-        return Entry(account, self.outcome, self.progress, self.warn)
+        is_kept = self.outcome.resumable  # which opening the account may have changed
+        return Entry(account if is_kept else None, self.outcome, self.progress, self.warn)
 
     def deliver(self) -> None:
         """The answer was written to stdout: the account need not answer it again. Nothing depends on its success."""
@@ -113,6 +123,13 @@ class Run:
                 except OSError:
                     pass
 
+    @property
+    def folder(self) -> str:
+        """Where results go without --output, relative to the current folder unless OUTPUT_DIR is absolute."""
+        from ..environment import output_folder
+
+        return f"{output_folder(self.place)}/{self.catalog.folder}"
+
     def target(self, prompt: str) -> Target:
         """Where the results will go; see `outputs.plan`.
 
@@ -120,10 +137,7 @@ class Run:
         """
         import time
 
-        from ..environment import lookup
         from ..files import outputs
 
-        base = lookup(self.place, ("OUTPUT_DIR",))
-        folder = f"{base.value if base else 'output'}/{self.catalog.folder}"
         stamp = time.strftime("%Y%m%d-%H%M%S", time.localtime(self.environment.now()))
-        return outputs.plan(self.ask.output, folder, self.environment.cwd, prompt, stamp, self.ask.overwrite)
+        return outputs.plan(self.ask.output, self.folder, self.environment.cwd, prompt, stamp, self.ask.overwrite)

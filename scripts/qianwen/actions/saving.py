@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
     from ..account.entry import Entry
     from ..account.purchase import Kept, Purchase
-    from ..files.outputs import Saved, Target
+    from ..ask import Ask
+    from ..files.outputs import Target
     from ..models.catalog import Catalog
     from .way import Connection
 
@@ -54,6 +55,15 @@ class Saver:
         self._target = target
         self._interleaved = interleaved
         self._files = files
+        self._record: JSON | None = None
+
+    def record(self, purchase: Purchase, ask: Ask, seed: object) -> None:
+        """Write a record next to each result; see `account.record`."""
+        from ..account import record
+
+        request = record.asked(ask, purchase.model, seed)
+        facts = {"program": purchase.program, "model": purchase.model, "mode": purchase.mode}
+        self._record = {**facts, "request": request, "seed": seed}
 
     def answer_again(self, purchase: Purchase, with_read_answers: bool) -> bool:
         """Answer with what an identical request has made already, if all of it is still on the disk.
@@ -129,7 +139,7 @@ class Saver:
         if saved:
             self._outcome.saved[index] = File(saved, url)
             if self._keeps_replies and not os.path.lexists(os.path.splitext(saved.path)[0] + ".json"):
-                self._keep_reply(saved)
+                self._accompany(File(saved, url), index)
         return saved is not None
 
     def _save(self, index: int, urls: tuple[str, ...]) -> None:
@@ -148,11 +158,11 @@ class Saver:
 
         type_prefix = f"{'video' if self._noun == 'video' else 'image'}/"
         target = self._target.numbered(index, count)
-        saved = outputs.save_media(target, fill, warn, type_prefix, ".json" if self._keeps_replies else "")
+        saved = outputs.save_media(target, fill, warn, type_prefix)
         file = File(saved, url)
         self._entry.file(index, file)
-        if self._keeps_replies:
-            self._keep_reply(saved)
+        if self._keeps_replies or self._record:
+            self._accompany(file, index)
         self._outcome.saved[index] = self._connection.keep(file, index + 1, count)
 
     def _write_inline(self, name: str, stream: BinaryIO) -> tuple[int, str, bool]:
@@ -180,22 +190,37 @@ class Saver:
             raise LinkExpired("the task has no fresh link to the result")
         return urls[index]
 
-    def _keep_reply(self, saved: Saved) -> None:
-        """Save the service's whole last answer under the name of the result."""
+    # What accompanies the results -----------------------------------------------------------------------------
+
+    def _accompany(self, file: File, index: int) -> None:
+        """Save the service's whole last answer, the record, or both in one, under the name of the result."""
+        from ..account import record
+
+        own: JSON = {}
+        if self._record:
+            outcome, now = self._outcome, self._connection.session.now()
+            own = record.record(self._record, outcome.body, outcome.task_id, index, file, now)
+        place = outputs.beside(file.saved, self._target)
         try:
-            path = self._save_reply(outputs.beside(saved, self._target))
-        except OutputError as error:  # the video itself is saved
-            self._entry.warn(f"the reply could not be saved next to the video: {error.message}")
+            if self._keeps_replies:
+                path = self._save_reply(place, own)
+            else:
+                path = outputs.save_text(place, ".json", self._as_text(own), self._entry.warn)
+        except OutputError as error:  # the result itself is saved
+            what = "reply" if self._keeps_replies else "record"
+            self._entry.warn(f"the {what} could not be saved next to the {self._noun}: {error.message}")
         else:
             self._progress.say(f"Saved {path}")
 
-    # What accompanies the results -----------------------------------------------------------------------------
-
-    def _save_reply(self, target: Target) -> str:
-        """Save the service's whole last answer, without the run's secrets. Answers its path."""
-        text = json.dumps(self._progress.clean(self._outcome.body), ensure_ascii=False, indent=2) + "\n"
+    def _save_reply(self, target: Target, own: Mapping[str, Any] = {}) -> str:
+        """Save the service's whole last answer, with what is our own. Answers its path."""
+        text = self._as_text({**self._outcome.body, **own})
         self._outcome.reply_path = outputs.save_text(target, ".json", text, self._entry.warn, private=True)
         return self._outcome.reply_path
+
+    def _as_text(self, value: JSON) -> str:
+        """JSON without the run's secrets."""
+        return json.dumps(self._progress.clean(value), ensure_ascii=False, indent=2) + "\n"
 
     def _save_markdown(self, result: wire.Result) -> None:
         paths = {file.url: file.saved.path for file in self._outcome.files}

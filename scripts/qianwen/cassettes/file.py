@@ -6,14 +6,17 @@ import base64
 import json
 import os
 import re
+import stat
 
 from ..errors import UsageError
-from ..files.safe_open import Draft, remove
+from ..files.safe_open import Draft, open_theirs, read_theirs
+from ..plain import strict_json
+from ..regions import split
 from .placeholders import digest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable
+    from typing import Any, BinaryIO, Callable
 
     JSON = dict[str, Any]
     Form = tuple[tuple[str, Callable[[Any], bool], str], ...]
@@ -21,6 +24,10 @@ if TYPE_CHECKING:
 FORMAT, VERSION = "qianwen-cassette", 1
 DIGEST = re.compile("[0-9a-f]{64}")
 BLOCK_BYTES = 256 * 1024
+LARGEST = 64 * 2**20  # bytes of a cassette, which has whole answers of the API
+LARGEST_BODY = 4 * 2**30
+DEEPEST = strict_json.DEEPEST + 8  # an answer as deep as we read one, and what is around it in a cassette
+HOLES_BYTES = 2**20  # a larger body of which less than an eighth is on the disk is no recorded one
 
 
 # Writing ----------------------------------------------------------------------------------------------------
@@ -34,6 +41,9 @@ def prepare(path: str, overwrite: bool) -> None:
             raise UsageError(f"the recording {path} already exists", hint=hint)
         if os.path.isdir(path):
             raise IsADirectoryError(21, "it is a folder")
+        beside = bodies_folder(path)
+        if os.path.lexists(beside) and not (overwrite and _is_folder(beside)):
+            raise FileExistsError(17, f"{beside} exists, and it gets a folder of that name for large bodies")
         os.makedirs(os.path.dirname(path), exist_ok=True)
         with Draft(os.path.dirname(path)) as draft:
             draft.stream.write(b"x" * BLOCK_BYTES)  # a full disk can still create empty files
@@ -53,16 +63,46 @@ def _exists(path: str) -> bool:
     return True
 
 
-def remove_other_bodies(path: str, digests: set[str]) -> None:
-    """Remove the body files of an earlier recording. digests: of the bodies to keep."""
+def write(path: str, data: bytes, replace: bool) -> None:
+    """Write the cassette atomically. replace: whether a file of that name may be replaced. Raises OSError."""
+    with Draft(os.path.dirname(path)) as draft:
+        draft.stream.write(data)
+        if replace:
+            draft.replace(path)
+            return
+        draft.finish()
+        if not draft.take(path):
+            raise FileExistsError(17, "another program has made a file of that name")
+
+
+def new_body(path: str, may_exist: bool) -> Draft:
+    """A draft in the folder of a cassette's bodies, which is made if need be. Raises OSError.
+
+    may_exist: the folder may be there already, because this run has made it or an earlier recording is overwritten.
+    """
     folder = bodies_folder(path)
     try:
-        names = os.listdir(folder)
-    except OSError:
-        return  # there are none
-    for name in names:
-        if DIGEST.fullmatch(name) and name not in digests:
-            remove(os.path.join(folder, name))
+        os.mkdir(folder, 0o700)
+    except FileExistsError:
+        if not (may_exist and _is_folder(folder)):
+            raise
+    return Draft(folder)
+
+
+def keep_body(draft: Draft, digest: str) -> None:
+    """Name a finished body by its digest, unless the same body is there already. Raises OSError."""
+    draft.finish()
+    path = os.path.join(os.path.dirname(draft.path), digest)
+    if not draft.take(path):
+        open_body(path, {"sha256": digest}).close()
+
+
+def _is_folder(path: str) -> bool:
+    """Whether it is a folder, and no link to one."""
+    try:
+        return stat.S_ISDIR(os.lstat(path).st_mode)
+    except (OSError, ValueError):
+        return False
 
 
 def bodies_folder(path: str) -> str:
@@ -78,12 +118,11 @@ _HINT = "nothing was sent; make a recording with --record"
 def load(path: str) -> JSON:
     """The cassette at `path`, completely checked. Raises UsageError."""
     try:
-        if os.path.exists(path) and not os.path.isfile(path):
-            raise UsageError(f"the recording {path} is not a regular file", hint=_HINT)
-        with open(path, encoding="utf-8-sig") as stream:
-            cassette = json.load(stream)
-    except (OSError, ValueError, RecursionError) as error:
-        reason = getattr(error, "strerror", None) or f"it is not valid JSON: {error}"
+        text = read_theirs(path, LARGEST).decode("utf-8-sig")
+        cassette = strict_json.load(text, deepest=DEEPEST)
+        json.dumps(cassette, ensure_ascii=False).encode("utf-8")  # half a character cannot be sent or written
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or f"it is not valid JSON: {_words(error)}"
         raise UsageError(f"the recording {path} cannot be read: {reason}", hint=_HINT) from error
     if not isinstance(cassette, dict) or cassette.get("format") != FORMAT:
         raise UsageError(f"{path} is not a recording of this program", hint=_HINT)
@@ -98,6 +137,44 @@ def load(path: str) -> JSON:
     except _Damaged as damage:
         raise UsageError(f"the recording {path} is damaged: {damage}", hint=_HINT) from None
     return cassette
+
+
+def _words(error: Exception) -> str:
+    return "it has half a character" if isinstance(error, UnicodeEncodeError) else str(error)
+
+
+def check_base(path: str, base: str) -> None:
+    """Raises UsageError unless the base of the cassette at `path`, with its placeholders filled, is a URL."""
+    try:
+        parts = split(base)
+        if parts.scheme in ("http", "https") and parts.hostname and parts.port != 0 and base.isprintable():
+            return  # `port` raises ValueError for one that is no port
+    except ValueError:
+        pass
+    raise UsageError(f"the recording {path} is damaged: the file: base is not a URL", hint=_HINT)
+
+
+def open_body(path: str, recorded: JSON) -> BinaryIO:
+    """A body beside a cassette, which has the recorded size and digest. Raises OSError."""
+    import hashlib
+
+    sha256 = hashlib.sha256()
+    stream = open_theirs(path, follow=False)
+    try:
+        status = os.fstat(stream.fileno())
+        on_the_disk = 512 * getattr(status, "st_blocks", status.st_size)
+        has_holes = status.st_size > HOLES_BYTES and on_the_disk < status.st_size // 8
+        if status.st_size != recorded.get("bytes", status.st_size) or status.st_size > LARGEST_BODY or has_holes:
+            raise OSError(5, "does not have the recorded bytes")
+        while block := stream.read(BLOCK_BYTES):
+            sha256.update(block)
+        if sha256.hexdigest() != recorded["sha256"]:
+            raise OSError(5, "does not have the recorded bytes")
+        stream.seek(0)
+    except BaseException:
+        stream.close()
+        raise
+    return stream
 
 
 class _Damaged(Exception):
@@ -170,6 +247,7 @@ _EXCHANGE: Form = (
     ("response?.body.text?", _is(str), "the text of the body is not a string"),
     ("response?.body.lines?", lambda lines: all(map(_is_line, lines)), "a line is neither a string nor data"),
     ("response?.body.sha256?", lambda text: DIGEST.fullmatch(text) is not None, "sha256 is not a digest"),
+    ("response?.body.bytes?", lambda value: type(value) is int and value >= 0, "the size of the body is not a number"),
     ("response?.body.base64?", _is_base64, "the bytes of the body are not base64"),
     ("response?.body", _matches_its_digest, "the bytes of the body do not match their digest"),
     ("response?.broke?", _is_fault, "a fault needs a reason and whether the request was sent"),

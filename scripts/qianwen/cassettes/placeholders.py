@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 
 SHORTEST = 8  # a shorter value identifies nobody, and replacing it would damage words
+LONGEST = 8192  # characters of a value; all of them together are one pattern
 LONGEST_DATA = 256  # characters; a longer data: URL is recorded by its digest
 MOST_VALUES = 1000  # in one answer; a full page of the task list has about 300, and each slows all later steps
 NAME = "name"
@@ -90,6 +91,10 @@ class Placeholders:
         if len(value) >= SHORTEST and value not in self._placeholders:
             if not self._room:
                 raise ValueError(f"it has more than {MOST_VALUES} ids, links and hosts")
+            if len(value) > LONGEST:
+                if self._room < math.inf:
+                    raise ValueError(f"it has an id or a link of more than {LONGEST} characters")
+                return  # a request has it from an answer that was not recorded, or from the user
             self._room -= 1
             self._bind(kind, self._last.get(kind, 0) + 1, value)
 

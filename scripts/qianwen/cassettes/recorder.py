@@ -20,7 +20,6 @@ import time
 from urllib.parse import urlsplit
 
 from ..errors import UsageError
-from ..files.safe_open import Draft, write_whole
 from ..http.messages import Fault, Request, Response
 from ..plain.redact import each_text
 from ..regions import is_loopback, is_public
@@ -33,6 +32,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, BinaryIO, Callable, Iterable
 
+    from ..files.safe_open import Draft
     from ..http.messages import Send
 
     Sleep = Callable[[float], None]
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     JSON = dict[str, Any]
 
 INLINE_BYTES = 16 * 1024
+REFUSAL_BYTES = 64 * 1024  # as much of a refusal as `http.transport` reads
 STOPPED = "the recorded run stopped listening here"
 _MISMATCH_HINT = "nothing was sent. Run the recorded command, or record the new one with --record --overwrite"
 
@@ -73,6 +74,7 @@ class Recorder:
         self._exchanges: list[JSON] = []
         self._head: JSON = {"format": file.FORMAT, "version": file.VERSION}
         self._has_warned = False
+        self._may_replace = self._may_use_folder = overwrite
         file.prepare(path, overwrite)
 
     def connect(self, send: Send, sleep: Sleep, base: str, secrets: Iterable[str]) -> None:
@@ -101,12 +103,9 @@ class Recorder:
         return self
 
     def __exit__(self, *exc: object) -> None:
-        """Record the answers that are still being read, and remove the bodies of an earlier recording."""
+        """Record the answers that are still being read."""
         for tee in tuple(self._open):
             tee.end(STOPPED)
-        bodies = (exchange.get("response", {}).get("body", {}) for exchange in self._exchanges)
-        if self._exchanges:
-            file.remove_other_bodies(self.path, {body["sha256"] for body in bodies if "sha256" in body})
 
     def send(self, request: Request) -> Response:
         """Send a request by the `send` of `connect`, and raise what it raises."""
@@ -123,7 +122,7 @@ class Recorder:
             self._save(exchange, started)
             raise
         is_api = request.url.startswith(f"{self._api}/")
-        tee = _Tee(response, None if is_api else file.bodies_folder(self.path))
+        tee = _Tee(response, None if is_api else self._new_body)
 
         def finish() -> None:
             self._open.remove(tee)
@@ -148,9 +147,15 @@ class Recorder:
             finished = [each for each in self._exchanges if len(each) > 1]
             text = json.dumps({**self._head, "exchanges": finished}, ensure_ascii=False, indent=2) + "\n"
             try:
-                write_whole(self.path, text.encode("utf-8", "replace"))
+                file.write(self.path, text.encode("utf-8", "replace"), self._may_replace)
+                self._may_replace = True  # it is ours now
             except OSError as error:
                 self._warn_once(str(error.strerror or error))
+
+    def _new_body(self) -> Draft:
+        draft = file.new_body(self.path, self._may_use_folder)
+        self._may_use_folder = True
+        return draft
 
     def _warn_once(self, why: str) -> None:
         """The run goes on without a complete recording."""
@@ -162,13 +167,13 @@ class Recorder:
 class _Tee:
     """Passes the body of an answer through and keeps a copy: in memory while it is small, then in a file.
 
-    folder: of that file; None for an answer of the API, which is small, is text and may have secrets.
+    begin: makes that file; None for an answer of the API, which is small, is text and may have secrets.
     finish: called once, when the body has ended or broken off.
     """
 
-    def __init__(self, response: Response, folder: str | None) -> None:
+    def __init__(self, response: Response, begin: Callable[[], Draft] | None) -> None:
         self._response = response
-        self._folder = folder
+        self._begin = begin
         self._copy = bytearray()
         self._draft: Draft | None = None
         self._sha256 = hashlib.sha256()
@@ -212,21 +217,17 @@ class _Tee:
         self._sha256.update(block)
         if self._broke:
             return  # the disk refused an earlier block
-        if self._folder is None or self._bytes <= INLINE_BYTES:
+        if self._begin is None or self._bytes <= INLINE_BYTES:
             self._copy += block
             return
         try:
             if self._draft is None:
-                self._draft = self._begin(self._folder)
+                self._draft = self._begin()
                 self._draft.stream.write(self._copy)
                 self._copy.clear()
             self._draft.stream.write(block)
         except OSError as error:
             self._give_up(error)
-
-    def _begin(self, folder: str) -> Draft:
-        os.makedirs(folder, 0o700, exist_ok=True)
-        return Draft(folder)
 
     def _give_up(self, error: OSError) -> None:
         """The disk refused a block: go on without a copy of this body."""
@@ -241,12 +242,12 @@ class _Tee:
 
     def _body_file(self) -> JSON | None:
         """Name the body's file by its digest; return size and digest, or None if the body is in memory or lost."""
-        if self._draft is None or self._folder is None:
+        if self._draft is None:
             return None
         digest = self._sha256.hexdigest()
         try:
             with self._draft:
-                self._draft.replace(os.path.join(self._folder, digest))
+                file.keep_body(self._draft, digest)
         except OSError as error:
             self._give_up(error)
             return None
@@ -281,6 +282,7 @@ class Player:
         self._requests: Any = [each_text(exchange["request"], unlike_secrets) for exchange in self._exchanges]
         self._next = 0
         self.base = self._names.fill(self._cassette["base"])
+        file.check_base(path, self.base)
 
     def clock(self) -> float:
         return self._clock() + self._skipped
@@ -331,7 +333,7 @@ class Player:
         headers = {name: self._names.fill(value) for name, value in recorded["headers"].items()}
         if recorded["status"] >= 300:
             with stream:
-                return Response(recorded["status"], headers, lambda _: b"", refusal=stream.read())
+                return Response(recorded["status"], headers, lambda _: b"", refusal=stream.read(REFUSAL_BYTES))
 
         def read(size: int) -> bytes:
             block = stream.read(size)
@@ -345,15 +347,9 @@ class Player:
         if "sha256" not in recorded or "base64" in recorded:
             return io.BytesIO(body_of(recorded, self._names))
         path = os.path.join(file.bodies_folder(self.path), recorded["sha256"])
-        sha256 = hashlib.sha256()
         try:
-            stream = open(path, "rb")
-            for block in iter(lambda: stream.read(file.BLOCK_BYTES), b""):
-                sha256.update(block)
-            stream.seek(0)
+            return file.open_body(path, recorded)
         except OSError as error:
-            raise Unplayable(f"{path}, which belongs to the recording, cannot be read: {error.strerror}") from error
-        if sha256.hexdigest() != recorded["sha256"]:
-            stream.close()
-            raise Unplayable(f"{path}, which belongs to the recording, does not have the recorded bytes")
-        return stream
+            fault = error.strerror or str(error)
+            words = fault if fault.startswith("does not") else f"cannot be read: {fault}"
+            raise Unplayable(f"{path}, which belongs to the recording, {words}") from error

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import re
+
 from ..errors import InvalidRequest, Problem, UsageError
-from ..models.catalog import GIVEN, Catalog, Default, Found, Mode, find, meets, why_not
+from ..models.catalog import GIVEN, SNAPSHOT, Catalog, Default, Found, Mode, find, meets, why_not
 from ..plain.record import changed
 from . import sizes
-from .validate import choose_mode
+from .validate import check, choose_mode
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Callable
 
-    from ..models.catalog import Values
+    from ..models.catalog import Model, Source, Values
+    from .findings import Inspect
+    from .validate import Checked
 
 
 def choose(catalog: Catalog, model_id: str, fields: Values, kind: str, region: Callable[[], str]) -> Found:
@@ -36,6 +40,9 @@ def choose(catalog: Catalog, model_id: str, fields: Values, kind: str, region: C
         if default.when:
             conditions = (name if wanted == GIVEN else f"{name} {wanted}" for name, wanted in default.when.items())
             why += f" with {' and '.join(conditions)}"
+    misspelt = not_an_id(catalog, model_id)
+    if misspelt:
+        raise InvalidRequest([misspelt])
     is_a_word = model_id.isascii() and model_id.isprintable() and " " not in model_id
     if not (is_a_word and all(model_id.split("/"))):
         allowed = "letters, digits, dots and hyphens, optionally after a vendor name and a slash"
@@ -45,6 +52,90 @@ def choose(catalog: Catalog, model_id: str, fields: Values, kind: str, region: C
         message, hint = why_not(catalog, model_id)
         raise UsageError(message, hint=hint)
     return changed(found, why=why)
+
+
+DEARER = frozenset({"pro", "plus", "max", "prime"})
+TIERS = DEARER | {"turbo", "flash"}
+"""Words that only grade a model. What stands before one of them may be an id by itself, perhaps a newer one."""
+
+
+def not_an_id(catalog: Catalog, model_id: str) -> Problem | None:
+    """The problem of text that only means a known model: other letters, a provider's prefix, or a family's name.
+
+    The service would refuse it as unknown, after files were uploaded. Any other id may be newer than our rows.
+    """
+    rows = {model.id for model in catalog.models}
+    known = {*rows, *(alias for model in catalog.models for alias in model.aliases)}
+    bare = model_id.strip().rpartition("/")[2]
+    snapshot = re.search(SNAPSHOT, bare)
+    base = bare[: snapshot.start()] if snapshot else bare
+    if model_id in known or (model_id == bare and base in rows):
+        return None
+    same = next((name for name in known if _letters(name) == _letters(base)), "")
+    if same:
+        right = same + (snapshot[0] if snapshot else "")
+        return Problem("model", model_id, "is another spelling of a known id", nearest=right, reason="unknown")
+    family = [name for name in known if _begins(name, bare.lower().replace(" ", ""))]
+    if len(family) > 1 and not any(name[len(bare) :].strip("-") in TIERS for name in family):
+        shown = ", ".join(sorted(family)[:MOST_NAMED]) + (", …" if family[MOST_NAMED:] else "")
+        return Problem("model", model_id, "is the name of a family, not an id", shown, reason="unknown")
+    return None
+
+
+MOST_NAMED = 12
+
+
+def _letters(name: str) -> str:
+    return re.sub(r"[^a-z0-9.]", "", name.lower())
+
+
+def _begins(name: str, family: str) -> bool:
+    """Whether an id is the name of a family and more: wan2.7-image of wan2.7, not of wan2.7-im."""
+    return name.startswith(family) and bool(family) and not name[len(family) :][:1].isalpha()
+
+
+OF_A_VALUE = frozenset({"range", "choice", "size", "count", "not taken"})
+"""Reasons of problems that another model may not have."""
+
+
+def way_out(
+    catalog: Catalog,
+    found: Found,
+    fields: Values,
+    inspect: Inspect,
+    ways: tuple[bool, bool, str],
+    region: str,
+    error: InvalidRequest,
+) -> str:
+    """Which model takes what this one refuses, proven by checking the request with it; else what to do instead.
+
+    Of several it is the first that drops the least of the request, and not the dear grade if another will do.
+
+    ways: `wants_task`, `needs_task` and `kind` of `validate.check`.
+    """
+    problems = [problem for problem in error.problems if problem.value is not None]
+    if error.hint or len(problems) < len(error.problems) or {problem.reason for problem in problems} - OF_A_VALUE:
+        return error.hint
+    seen: dict[str, Source] = {}
+
+    def inspect_once(text: str) -> Source:
+        return seen[text] if text in seen else seen.setdefault(text, inspect(text))
+
+    def trial(model: Model) -> Checked | None:
+        try:
+            return check(catalog, Found(model, model.id), fields, inspect_once, *ways)
+        except InvalidRequest:
+            return None
+
+    rows = {model.id: model for model in catalog.models}
+    usual = [rows[default.model] for default in catalog.defaults]
+    others = [model for model in (*usual, *catalog.models) if model is not found.model and not model.ends]
+    takers = [taken for model in others if region in model.regions for taken in (trial(model),) if taken]
+    if takers:
+        best = min(takers, key=lambda checked: (len(checked.warnings), bool(DEARER & set(checked.id.split("-"))))).id
+        return f"this is a limit of {found.id}; {best} takes it, at its own price: use --model {best}"
+    instead = [catalog.beyond[problem.path] for problem in problems if problem.path in catalog.beyond]
+    return f"this is a limit of {found.id}" + "".join(f"; {text}" for text in instead)
 
 
 def default_for(catalog: Catalog, fields: Values) -> Default:

@@ -95,10 +95,11 @@ def nearest(rule: Size, width: int, height: int) -> str | None:
 
 
 def _nearest_name(text: str, rule: Size) -> str | None:
+    """The nearest tier, for a tier that the model lacks. What cannot be read is near to nothing."""
     wanted, names = re.fullmatch(_TIER, text), (*rule.tiers, *rule.areas)
     if wanted and names:
         return min(names, key=lambda tier: abs(int(tier[:-1]) - int(wanted[1])))
-    return next(_presets(rule), rule.default) or None
+    return None
 
 
 def area_tier(size: str | None, rule: Size) -> str:

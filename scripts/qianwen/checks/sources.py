@@ -11,6 +11,7 @@ import re
 import stat
 import time
 
+from ..files.safe_open import open_theirs
 from ..models.catalog import Source
 
 TYPE_CHECKING = False
@@ -68,7 +69,7 @@ def _inspect_file(text: str, path: str, cwd: str) -> Source:
             return Source(text, "file", path, fault="is not a regular file: save it as one first")
         if status.st_size == 0:
             return Source(text, "file", path, fault="is an empty file")
-        with open(path, "rb") as stream:
+        with open_theirs(path) as stream:
             facts = media.examine(stream)
             stream.seek(0)
             head = stream.read(documents.HEAD_BYTES)
@@ -150,7 +151,7 @@ def identity(source: Source) -> str:
 
     digest = hashlib.sha256()
     try:
-        with open(source.path, "rb") as stream:
+        with open_theirs(source.path) as stream:
             while block := stream.read(BLOCK_BYTES):
                 digest.update(block)
     except OSError:
@@ -162,7 +163,7 @@ def inline(source: Source) -> str:
     """A small local file as a data: URL (RFC 2397). Raises OSError."""
     from ..files import media
 
-    with open(source.path, "rb") as stream:
+    with open_theirs(source.path) as stream:
         return media.data_url(
             stream.read(source.bytes), source.facts.type if source.facts else "application/octet-stream"
         )

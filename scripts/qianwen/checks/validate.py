@@ -324,10 +324,13 @@ def _ignore(
         message = "is part of the API's own body, and a request here is flat: its fields stand side by side"
         findings.problem(name, value, "unknown", message, '{"prompt": …, "size": …}')
     elif known is None and name != "media":
-        from .meanings import meant
+        from .meanings import NOT_HERE, meant, plainly
 
         own = {param.name for each in found.model.modes for param in each.params}
-        findings.problem(name, value, "unknown", "was given, but there is no such field", nearest=meant(name, own))
+        near = meant(name, own)
+        why = "" if near else NOT_HERE.get(plainly(name), "")
+        message = "was given, but there is no such field" + (f": {why}" if why else "")
+        findings.problem(name, value, "unknown", message, nearest=near)
     elif wanted and not _is_of(found.model, name) and (known is None or known.media or known.essential):
         message = f"was given, but {found.id} has no such field; models that have it: {_takers(catalog, name)}"
         findings.problem(name, value, "not taken", message, found.model.instead.get(name, ""))
@@ -420,7 +423,9 @@ def _hint(catalog: Catalog, model: Model, mode: Mode, problems: Iterable[Problem
         fields = [field for field in default.when if field in by_path and field != "mode" and not _takes(model, field)]
         if fields and len(default.when) == 1 and default.model != model.id:
             return f"to use {fields[0]}, choose --model {default.model}"
-    return ""
+    prompt = by_path.get("prompt")
+    is_missing = prompt is not None and prompt.reason == "missing"
+    return f'write it after the name of the program: {catalog.program} "A cat on a windowsill"' if is_missing else ""
 
 
 # Fields ---------------------------------------------------------------------------------------------------

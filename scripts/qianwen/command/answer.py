@@ -7,11 +7,12 @@ On success it holds the service's own `request_id`, `output` and `usage`, and ou
 from __future__ import annotations
 
 from ..ask import Ask
-from ..environment import Environment
+from ..environment import Environment, columns
 from ..errors import InvalidRequest, QianwenError
 from ..outcome import Outcome, Part, billed, goes_on, is_retryable
 from ..plain.record import fields_of
 from ..plain.redact import each_text, safe, shortened
+from ..regions import PRICES_PAGE
 from .next_command import next_command
 
 TYPE_CHECKING = False
@@ -23,9 +24,12 @@ if TYPE_CHECKING:
 
 def success(outcome: Outcome, ask: Ask, environment: Environment) -> JSON:
     if outcome.preview is not None:
-        return {"ok": True, "dry_run": True, "model": outcome.model, **outcome.preview, "warnings": outcome.warnings}
+        preview = {**outcome.preview, "prices": PRICES_PAGE}
+        return {"ok": True, "dry_run": True, "model": outcome.model, **preview, "warnings": outcome.warnings}
     if outcome.models is not None:
         return {"ok": True, "models": outcome.models, "warnings": list(map(safe, outcome.warnings))}
+    if outcome.gallery is not None:
+        return {"ok": True, **outcome.gallery, "warnings": list(map(safe, outcome.warnings))}
     if _has_several(outcome):
         return {"ok": True, **_several(outcome, ask, environment)}
     if outcome.canceled:
@@ -78,36 +82,51 @@ def _several(outcome: Outcome, ask: Ask, environment: Environment) -> JSON:
     """The answer about several runs, with the command that continues the open ones."""
     rows = list(map(_part, outcome.parts)) if outcome.parts is not None else outcome.tasks
     answer: JSON = {"tasks": rows, "warnings": list(map(safe, outcome.warnings))}
+    if outcome.bought is not None:
+        answer.update(bought=outcome.bought, prices=PRICES_PAGE)
     if outcome.next_flags:
         answer["next"] = next_command(outcome, ask, environment)
     return answer
 
 
-def lines(outcome: Outcome, ask: Ask) -> list[str]:
+def lines(outcome: Outcome, ask: Ask, environment: Environment) -> list[str]:
     """What stdout gets without --print-response: the saved paths, Markdown that shows them, or the task id alone."""
     if outcome.preview is not None:
         return _preview_lines(outcome.preview)
     if outcome.page is not None:
         return outcome.page
+    if outcome.gallery is not None:
+        return [outcome.gallery["gallery"]]
     if ask.tasks:
-        return list(map(_row, outcome.tasks or ()))
-    if outcome.parts is not None:
-        return [line for part in outcome.parts for line in lines(part.outcome, part.ask)]
+        return _task_lines(outcome, ask, environment)
     if ask.submit_only or outcome.canceled:
         return [safe(outcome.task_id)]
-    shown = [file.markdown or file.saved.path for file in outcome.files]  # DesireCore shows its Markdown, not a path
+    return saved_lines(outcome)
+
+
+def saved_lines(outcome: Outcome) -> list[str]:
+    """What was saved, whatever became of the rest: DesireCore shows its Markdown, everything else a path."""
+    if outcome.parts is not None:
+        return [line for part in outcome.parts for line in saved_lines(part.outcome)]
+    shown = [file.markdown or file.saved.path for file in outcome.files]
     return shown + ([outcome.markdown_path] if outcome.markdown_path else [])
 
 
-def _row(task: JSON) -> str:
-    """A run for people: its age, state, program, model, task id, and files or error."""
-    age = next((f"{task['age'] // size}{unit}" for unit, size in _AGES if task["age"] >= size), f"{task['age']}s")
-    where = " ".join(task["local_paths"]) or task["told"] or ""
-    fields = (f"{age:>4}", f"{task['state']:<10}", task["program"], task["model"], task["task_id"] or "-", where)
-    return " ".join(safe("  ".join(fields)).splitlines()).rstrip()
+def _task_lines(outcome: Outcome, ask: Ask, environment: Environment) -> list[str]:
+    from . import task_list
+
+    tasks = outcome.tasks or []
+    if ask.tasks is not True:
+        return [line for task in tasks for line in task_list.whole(task, environment.cwd)]
+    table = task_list.table(tasks, environment.cwd, columns(environment))
+    return [*table, *([_sum(outcome.bought)] if outcome.bought else [])]
 
 
-_AGES = (("d", 86400), ("h", 3600), ("m", 60))
+def _sum(bought: JSON) -> str:
+    """What was bought, in units. Only the service knows the price."""
+    units = " and ".join(_counted(bought[f"{unit}s"], unit) for unit in ("image", "second") if bought[f"{unit}s"])
+    rest = f"; {_counted(bought['uncounted'], 'run')} more may be billed" if bought["uncounted"] else ""
+    return f"bought in {_counted(bought['runs'], 'run')}: {units or 'nothing yet'}{rest}; prices: {PRICES_PAGE}"
 
 
 def _obtained(outcome: Outcome) -> JSON:
@@ -180,6 +199,7 @@ def _preview_lines(preview: JSON) -> list[str]:
         "",
         *files,
         f"# {_bill(preview['bills'])}; nothing was sent",
+        f"# prices: {PRICES_PAGE}",
     ]
 
 

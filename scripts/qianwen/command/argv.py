@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from ..errors import UsageError
 from ..models.catalog import Catalog, Flag
-from ..plain.spelling import nearest
-from .flags import groups
+from .flags import PROMPT, groups, spellings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,8 +28,8 @@ class Given:
 
 
 def read(catalog: Catalog, argv: list[str]) -> Given:
-    """Parse argv. Raises UsageError for an unknown flag, a second prompt, and a missing or wrong value."""
-    by_name = {name: flag for flag in _rows(catalog) for name in (flag.name, flag.short) if name}
+    """Parse argv. Raises UsageError for an unknown flag, what is given twice, and a missing or wrong value."""
+    by_name = spellings(catalog)
     given = Given(catalog)
     left = argv[::-1]
     while left:
@@ -43,7 +42,9 @@ def read(catalog: Catalog, argv: list[str]) -> Given:
         if name in by_name:
             _take(given, by_name[name], name, value, left, by_name)
         elif _looks_like_a_flag(word):
-            raise UsageError(f"unknown flag {word}", hint=_help_and_nearest(catalog, name))
+            from .guesses import hint
+
+            raise UsageError(f"unknown flag {word}", hint=hint(catalog, name))
         else:
             _take_prompt(given, word)
     return given
@@ -72,10 +73,17 @@ def _take(given: Given, flag: Flag, name: str, value: str | None, left: list[str
         return
     if value is None:
         if not left or _split(left[-1], by_name)[0] in by_name:
+            if flag.optional:
+                setattr(given, flag.key, True)
+                return
             raise UsageError(f"{name} needs a value: {name} {flag.metavar}")
         value = left.pop()
-    if flag.many:
+    if flag is PROMPT:
+        _take_prompt(given, value)
+    elif flag.many:
         setattr(given, flag.key, [*(getattr(given, flag.key) or ()), value])
+    elif getattr(given, flag.key) is not None:  # the first value must not be lost without a word
+        raise UsageError(f"{flag.name} was given twice, and takes one value", hint=flag.one)
     else:
         setattr(given, flag.key, _seconds(name, value) if flag.seconds else value)
 
@@ -91,11 +99,6 @@ def _take_prompt(given: Given, text: str) -> None:
 def _looks_like_a_flag(word: str) -> bool:
     """A negative number, text of several words and "-" (stdin) are prompts, although they begin with a hyphen."""
     return word[:1] == "-" and word != "-" and " " not in word and not word[1:2].isdigit()
-
-
-def _help_and_nearest(catalog: Catalog, name: str) -> str:
-    near = nearest(name, [flag.name for flag in _rows(catalog)])
-    return f"{catalog.program} --help lists all flags" + (f"; did you mean {near[0]}?" if near else "")
 
 
 def _seconds(name: str, text: str) -> float:

@@ -49,6 +49,23 @@ ROWS = (
         ("--output",),
         hint="--resume saves where each run would have; use --task-id with --output to save elsewhere",
     ),
+    Exclusion(
+        ("--gallery",),
+        (
+            REQUEST,
+            *ON_WHAT_EXISTS,
+            "--output",
+            "--submit-only",
+            "--dry-run",
+            "--sandbox",
+            "--sidecar",
+            *RECORD,
+            *REPLAY,
+        ),
+        "{these} shows what is there and sends nothing",
+        "name the folder behind --gallery",
+    ),
+    Exclusion(("--open", "--sidecar"), ("--tasks", "--cancel", "--submit-only"), "{those} makes nothing to show"),
     Exclusion(("--again",), ("--reuse",), "one pays for another, the other pays for none", "give one of them"),
     Exclusion(("--resume",), ("--region",), "--resume asks for every run in the region that took it"),
     Exclusion(
@@ -87,6 +104,8 @@ def check(given: Collection[str]) -> None:
             raise UsageError(f"{one} takes no {others[0]}; it can only be combined with --print-response")
     if "--poll-once" in given and not {"--task-id", "--resume"} & set(given):
         raise UsageError("--poll-once needs --task-id or --resume")
+    if "--since" in given and "--tasks" not in given:
+        raise UsageError("--since needs --tasks")
     for row in ROWS:
         these = next((name for name in row.these if name in given), "")
         those = next((name for name in row.those if name in given), "")

@@ -10,22 +10,31 @@ from .. import regions
 from ..ask import POLL_SECONDS, TIMEOUT_SECONDS
 from ..models.catalog import Catalog, Flag
 
-VERSION = "1.0.0"
-
 WIDTH = 100
 HELP_COLUMN = 28
+
+PROMPT = Flag("--prompt", "TEXT", "the same as PROMPT without a flag", short="-p")
+"""Not in the help: what users of other programs type first."""
 
 REQUEST = (
     Flag("--request", "JSON", "the request object; flags override its fields; - reads stdin"),
     Flag("--file", "PATH", "the request object from a file; - reads stdin"),
     Flag("--set", "FIELD=VALUE", "any request field, repeatable; VALUE is JSON or text", many=True),
-    Flag("--model", "ID", "the model; without it the default for what is given"),
+    Flag("--model", "ID", "the model; without it the default for what is given", short="-m"),
 )
 RESULT = (
-    Flag("--output", "PATH", "file or folder; OUTPUT_DIR replaces the output of the default folder"),
+    Flag("--output", "PATH", "file or folder; OUTPUT_DIR replaces the output of the default folder", short="-o"),
     Flag("--overwrite", "", "replace existing files instead of taking a free name"),
     Flag("--print-response", "", "one JSON object on stdout, success or failure"),
     Flag("--quiet", "", "no progress on stderr", short="-q"),
+    Flag("--sidecar", "", "write NAME.json beside each result: what --file makes again"),
+    Flag("--open", "", "show the result, or the gallery, in the system's viewer"),
+    Flag(
+        "--gallery",
+        "[FOLDER]",
+        "make a page of all results in a folder and print its path; sends nothing",
+        optional=True,
+    ),
 )
 RUN = (
     Flag("--dry-run", "", "print the exact request and what it bills; send nothing"),
@@ -33,18 +42,22 @@ RUN = (
     Flag("--record", "FILE", "write the whole conversation into a cassette that --replay plays (or QIANWEN_RECORD)"),
     Flag("--replay", "FILE", "play a cassette: no key, no network, no waiting, no cost (or QIANWEN_REPLAY)"),
     Flag("--submit-only", "", "submit a task, print its id, do not wait"),
-    Flag("--task-id", "ID", "wait for a task that exists and save its result"),
+    Flag("--task-id", "ID", "wait for a task that exists and save its result; ID may be its beginning, or last"),
     Flag("--poll-once", "", "with --task-id or --resume: look once (exit 2: still running)"),
     Flag("--resume", "", "finish everything that this machine paid for and has not saved yet"),
-    Flag("--tasks", "", "show the last runs of this machine: state, model, age, files; sends nothing"),
-    Flag("--cancel", "ID", "cancel a task that has not begun"),
+    Flag("--tasks", "[ID]", "show the last runs of this machine, or one in full; sends nothing", optional=True),
+    Flag("--since", "AGE", "with --tasks: all that is not older than 1d, 12h or 30m, and what it bought"),
+    Flag("--cancel", "ID", "cancel a task that has not begun; ID may be its beginning, or last"),
     Flag("--again", "", "submit although an identical request is open or its outcome unknown"),
     Flag("--reuse", "", "when an identical request was made before and its files are there, answer with them"),
     Flag("--timeout", "S", f"longest run in seconds (default {TIMEOUT_SECONDS:g})", seconds=True),
-    Flag("--poll-interval", "S", f"longest gap between looks in seconds (default {POLL_SECONDS:g})", seconds=True),
+    Flag(
+        "--poll-interval", "S", f"seconds between two looks at a task, at most (default {POLL_SECONDS:g})", seconds=True
+    ),
     Flag("--region", "NAME", regions.in_words()),
     Flag("--version", "", "print the version"),
-    Flag("--help", "", "print this", short="-h"),
+    Flag("--help", "", "the flags that are used most", short="-h"),
+    Flag("--help-all", "", "print this"),
 )
 
 MODELS = (
@@ -71,12 +84,30 @@ def groups(catalog: Catalog) -> tuple[tuple[str, tuple[Flag, ...]], ...]:
     return ("the request", REQUEST + catalog.flags), ("the result", RESULT), ("the run", RUN), ("the models", MODELS)
 
 
-def entry(names: str, text: str) -> str:
+ALSO = {"--json": "--print-response", "--ratio": "--size"}
+"""Other spellings with the same meaning → our flag, where the program has no flag of that name."""
+
+
+def spellings(catalog: Catalog) -> dict[str, Flag]:
+    """Every word that is read as a flag."""
+    rows = [PROMPT, *(flag for _, flags in groups(catalog) for flag in flags)]
+    named = {name: flag for flag in rows for name in (flag.name, flag.short) if name}
+    return {**{other: named[name] for other, name in ALSO.items()}, **named}
+
+
+FIRST = (
+    "--image", "--first-frame", "--last-frame", "--video", "--reference", "--model", "--size", "--duration", "-n",
+    "--output", "--print-response", "--dry-run", "--sandbox", "--submit-only", "--resume", "--set",
+)  # fmt: skip
+"""The flags of the first screen, in its order; a program has not all of them."""
+
+
+def entry(names: str, text: str, width: int = WIDTH, column: int = HELP_COLUMN) -> str:
     """A name and its text, wrapped at words, with a line break at the end."""
     lines = [""]
     for word in text.split():
-        if lines[-1] and HELP_COLUMN + len(lines[-1]) + len(word) >= WIDTH:
+        if lines[-1] and column + len(lines[-1]) + len(word) >= width:
             lines.append("")
         lines[-1] += f" {word}" if lines[-1] else word
-    indent = " " * HELP_COLUMN
-    return f"  {names:<{HELP_COLUMN - 3}} " + f"\n{indent}".join(lines) + "\n"
+    indent = " " * column
+    return f"  {names:<{column - 3}} " + f"\n{indent}".join(lines) + "\n"

@@ -1,52 +1,84 @@
-"""The text of --help."""
+"""The texts of --help, which fits a first screen, and of --help-all."""
 
 from __future__ import annotations
 
 from ..models.catalog import GIVEN, Catalog, Flag
-from .flags import EXIT_CODES, HELP_COLUMN, entry, groups
+from .flags import EXIT_CODES, FIRST, WIDTH, entry, groups
+
+NARROW = 24  # characters before the text of a flag on the first screen
 
 
-def help_text(catalog: Catalog) -> str:
-    """What --help prints."""
-    program = f"python3 {catalog.program}"
-    flags = "\n\n".join(f"{title}:\n" + "".join(map(_flag, rows)).rstrip() for title, rows in groups(catalog))
-    models = "\n".join(f"  {model.id:<{HELP_COLUMN}} {model.summary}" for model in catalog.models)
-    codes = "\n".join(f"  {code:>3}  {meaning}" for code, meaning in EXIT_CODES)
-    examples = "\n".join(f"  {program} {example}" for example in catalog.examples)
+def first_screen(catalog: Catalog, width: int = WIDTH) -> str:
+    """What --help prints: the flags that are used most, and where the rest is. width: of the terminal, in columns."""
+    rows = {flag.name: flag for _, flags in groups(catalog) for flag in flags}
+    flags = "".join(_cut(_names(rows[name]), rows[name].help, width) for name in FIRST if name in rows)
+    lines = [f"  python3 {catalog.program} {example}" for example in catalog.examples]
+    examples = "\n".join([line for line in lines if len(line) < width][:2])
+    rest = "Every flag and exit code: --help-all. Models: --list-models, --describe MODEL."
     return f"""\
-usage: {catalog.program} [PROMPT] [--model ID] [--output PATH] [--print-response] [more flags]
+usage: {catalog.program} PROMPT [flags]        {catalog.purpose.partition(" with ")[0]}
 
-{catalog.purpose}
-PROMPT is what to make; - reads it from stdin. The saved paths go to stdout, one a line; everything for people
-goes to stderr. Files go to output/{catalog.folder}/ unless --output says otherwise.
+{flags}
+{examples}
+
+{rest}
+"""
+
+
+def help_text(catalog: Catalog, width: int = WIDTH) -> str:
+    """What --help-all prints. width: in columns."""
+    import textwrap
+
+    flags = "\n\n".join(
+        f"{title}:\n" + "".join(entry(_names(flag), flag.help, width) for flag in rows).rstrip()
+        for title, rows in groups(catalog)
+    )
+    codes = "".join(entry(f"{code:>3}", meaning, width, 9) for code, meaning in EXIT_CODES)
+    examples = "\n".join(f"  python3 {catalog.program} {example}" for example in catalog.examples)
+    prose = (
+        f"{catalog.purpose} PROMPT is what to make; - reads it from stdin. The saved paths go to stdout, one a line; "
+        f"everything for people goes to stderr. Files go to output/{catalog.folder}/ unless --output says otherwise."
+    )
+    return f"""\
+usage: {catalog.program} [PROMPT] [--model ID] [--output PATH] [more flags]
+
+{textwrap.fill(prose, width)}
 
 {flags}
 
 examples:
 {examples}
 
-models (dated snapshots and newer ids are passed on):
-{models}
-
 without --model:
-{_defaults(catalog)}
+{_defaults(catalog, width)}
 
 exit codes:
-{codes}
-"""
+{codes}"""
 
 
-def _defaults(catalog: Catalog) -> str:
-    """One line per default model: the fields that choose it."""
+def _defaults(catalog: Catalog, width: int) -> str:
+    """One line per default model: what chooses it, in the words of the command line."""
+    flags = {flag.field: flag.name for flag in reversed(catalog.flags)}
     conditions: dict[str, list[str]] = {}
     for default in catalog.defaults:
-        terms = (f"--{name} {value}" if value != GIVEN else name for name, value in default.when.items())
+        terms = (
+            flags.get(name, f"--set {name}=…") if value == GIVEN else f"{flags.get(name, name)} {value}"
+            for name, value in default.when.items()
+        )
         conditions.setdefault(default.model, []).append(" and ".join(terms) or "text alone")
-    return "\n".join(
-        entry(model_id, f"with {', or '.join(alternatives)}").rstrip() for model_id, alternatives in conditions.items()
-    )
+    return "".join(
+        entry(model_id, f"with {', or '.join(dict.fromkeys(alternatives))}", width)
+        for model_id, alternatives in conditions.items()
+    ).rstrip()
 
 
-def _flag(flag: Flag) -> str:
-    names = ", ".join(filter(None, (flag.short, flag.name))) + (f" {flag.metavar}" if flag.metavar else "")
-    return entry(names, flag.help)
+def _names(flag: Flag) -> str:
+    return ", ".join(filter(None, (flag.short, flag.name))) + (f" {flag.metavar}" if flag.metavar else "")
+
+
+def _cut(names: str, text: str, width: int) -> str:
+    """A flag on one line; a text that is too long ends at a word."""
+    room = width - NARROW - 4
+    if len(text) > room:
+        text = text[: room - 1].rpartition(" ")[0].rstrip(",;:") + " …"
+    return f"  {names:<{NARROW}}  {text}\n"

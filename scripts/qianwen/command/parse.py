@@ -15,12 +15,15 @@ from .flags import groups
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Mapping, TextIO
+    from typing import Any, Callable, Iterable, Mapping, TextIO
 
     from .argv import Given
 
 
-LONGEST = 100_000_000  # bytes or characters of a request: pictures may stand in it, and a device never ends
+LONGEST = 100_000_000  # bytes or characters of a request that has pictures in it; a pipe may never end
+LONGEST_TEXT = 1_000_000  # of one without, and of a prompt; no model takes a tenth of it
+PICTURE = ";base64,"
+BLOCK = 65536
 RECORD_VARIABLE, REPLAY_VARIABLE = "QIANWEN_RECORD", "QIANWEN_REPLAY"
 
 
@@ -30,6 +33,8 @@ def parse(catalog: Catalog, argv: list[str], stdin: TextIO, cwd: str, env: Mappi
     env: variables, two of which may name a cassette.
     Raises UsageError or InvalidRequest.
     """
+    for word in argv:
+        _check_length(word, f"the argument that begins with {word[:20]!r}")
     flags = read(catalog, argv)
     given = _given(catalog, flags)
     exclusions.check(given)
@@ -37,8 +42,13 @@ def parse(catalog: Catalog, argv: list[str], stdin: TextIO, cwd: str, env: Mappi
     settings = {name: value for name, value in own.items() if name in fields_of(Ask({})) and value not in (None, False)}
     if flags.list_models or flags.describe:
         return Ask({}, **settings)
+    if "since" in settings:
+        settings["since"] = _age(settings["since"])
+    if "output" in settings:
+        settings["output"] = local_output(settings["output"], catalog.program, cwd)
     fields = _request_fields(catalog, flags, stdin, cwd)
-    settings = {**_steering(catalog, fields, flags.model), **_cassette(given, env), **settings}
+    typed = {flag.field: flag.name for flag in catalog.flags if getattr(flags, flag.key) not in (None, False)}
+    settings = {"typed": typed, **_steering(catalog, fields, flags.model), **_cassette(given, env), **settings}
     if fields or settings.get("model") or settings.get("kind"):
         given.append(exclusions.REQUEST)
     given += ["--via"] if settings.get("via") else []
@@ -66,7 +76,7 @@ def _cassette(given: list[str], env: Mapping[str, str]) -> dict[str, str]:
 
     Commands that send nothing ignore the variables, so that they can stay set.
     """
-    if {"--record", "--replay", "--dry-run", "--tasks"} & set(given):
+    if {"--record", "--replay", "--dry-run", "--tasks", "--gallery"} & set(given):
         return {}
     named = {name: env[name] for name in (RECORD_VARIABLE, REPLAY_VARIABLE) if env.get(name)}
     given += named
@@ -122,6 +132,32 @@ def _choice(name: str, fields: dict[str, Any], choices: tuple[str, ...], problem
     return str(value)
 
 
+def local_output(text: str, program: str, cwd: str) -> str:
+    """--output as a path. Raises UsageError for what is no place on this machine, before anything is paid for."""
+    import re
+
+    def refused(why: str, hint: str) -> UsageError:
+        return UsageError(f"--output {text}: {why}", hint=hint)
+
+    if text[:5].lower() == "file:":
+        from ..checks.sources import local_path
+
+        return local_path(text)
+    if text == "-":
+        raise refused("results are files", f"stdout gets the path of the saved file: open \"$({program} 'a cat')\"")
+    scheme = re.match(r"([A-Za-z][A-Za-z0-9+.-]+)://", text)
+    if scheme:
+        raise refused(f"results are saved on this machine, not at {scheme[0]}", "save here, and copy the file then")
+    if os.path.lexists(os.path.join(cwd, text)):
+        return text
+    name = re.search(r"\$(?:[A-Za-z_]\w*|\{\w+\})|%[A-Z_]{2,}%", text)
+    if name:
+        raise refused(f"nobody has replaced {name[0]}", "the shell does, without single quotes around it")
+    if os.sep == "/" and re.match(r"[A-Za-z]:[\\/]", text):
+        raise refused("this system has no drive letters", f"under WSL the drive is /mnt/{text[0].lower()}")
+    return text
+
+
 # The request ----------------------------------------------------------------------------------------------
 
 
@@ -134,22 +170,36 @@ def _request_fields(catalog: Catalog, flags: Given, stdin: TextIO, cwd: str) -> 
         fields = _parse_object(_read_stdin(stdin) if flags.request == "-" else flags.request, "--request")
     elif flags.file is not None:
         fields = _parse_object(_read_stdin(stdin) if flags.file == "-" else _read_file(flags.file, cwd), "--file")
-    for assignment in flags.set or ():
-        name, equals, value = assignment.partition("=")
-        if not equals or not name.strip():
-            raise UsageError(f"--set must be FIELD=VALUE, not {assignment!r}")
-        fields[name.strip()] = _json_or_text(value)
+    if isinstance(fields.get("request"), dict):
+        fields = fields["request"]  # a record of --sidecar, or a line of a batch's results
+    fields.update(_assigned(flags.set or ()))
     for flag in catalog.flags:
         value = getattr(flags, flag.key)
         if value not in (None, False):
             fields[flag.field] = _typed(flag.field, value) if isinstance(value, str) else value
     if flags.prompt is not None:
-        fields["prompt"] = _read_stdin(stdin).strip() if flags.prompt == "-" else flags.prompt
+        fields["prompt"] = _read_stdin(stdin, LONGEST_TEXT).strip() if flags.prompt == "-" else flags.prompt
     return fields
 
 
 SAVED = "save it as UTF-8; in Windows PowerShell: Out-File -Encoding utf8"
 PIPED = "send UTF-8; in Windows PowerShell first: $OutputEncoding = [Text.Encoding]::UTF8"
+
+
+def _assigned(assignments: Iterable[str]) -> dict[str, Any]:
+    """The fields of --set."""
+    fields: dict[str, Any] = {}
+    for assignment in assignments:
+        name, equals, value = assignment.partition("=")
+        if not equals or not name.strip():
+            raise UsageError(f"--set must be FIELD=VALUE, not {assignment!r}")
+        if name.strip() in fields:  # the first value must not be lost without a word
+            hint = f"""give it once; several values are a list in JSON: --set '{name.strip()}=["a", "b"]'"""
+            raise UsageError(f"--set gives {name.strip()} twice", hint=hint)
+        fields[name.strip()] = _json_or_text(value)
+    return fields
+
+
 _TEXT_FLAGS = frozenset({"mode", "size", "resolution", "ratio", "negative_prompt"})
 
 
@@ -157,14 +207,12 @@ def _typed(field: str, value: str) -> Any:
     return value if field in _TEXT_FLAGS else _json_or_text(value)
 
 
-def _read_stdin(stdin: TextIO) -> str:
-    """All of stdin, decoded as a file is, whatever the terminal's code page."""
-    from ..plain import texts
-
+def _read_stdin(stdin: TextIO, longest: int = LONGEST) -> str:
+    """All of stdin, as UTF-8 whatever the terminal's code page."""
     try:
         raw = getattr(stdin, "buffer", None)
-        text = stdin.read(LONGEST) if raw is None else texts.decoded(raw.read(LONGEST))
-        return _whole(text, "stdin").lstrip("\ufeff")
+        read = raw.read if raw else lambda size: stdin.read(size).encode("utf-8", "surrogateescape")
+        return _read(read, longest, "stdin").lstrip("\ufeff")
     except UnicodeError as error:
         raise UsageError("stdin could not be read: it is not UTF-8 text", hint=PIPED) from error
     except (OSError, ValueError) as error:
@@ -172,11 +220,11 @@ def _read_stdin(stdin: TextIO) -> str:
 
 
 def _read_file(path: str, cwd: str) -> str:
-    from ..plain import texts
+    from ..files.safe_open import open_theirs
 
     try:
-        with open(os.path.join(cwd, os.path.expanduser(path)), "rb") as stream:
-            return _whole(texts.decoded(stream.read(LONGEST)), f"--file {path}")
+        with open_theirs(os.path.join(cwd, os.path.expanduser(path)), pipe=True) as stream:
+            return _read(stream.read, LONGEST, f"--file {path}").lstrip("\ufeff")
     except UnicodeError as error:
         raise UsageError(f"--file {path} could not be read: it is not UTF-8 text", hint=SAVED) from error
     except (OSError, ValueError) as error:
@@ -184,10 +232,30 @@ def _read_file(path: str, cwd: str) -> str:
         raise UsageError(f"--file {path} could not be read: {reason}") from error
 
 
-def _whole(text: str, source: str) -> str:
-    if len(text.encode("utf-8", "surrogateescape")) >= LONGEST:
-        raise UsageError(f"{source} is longer than a request can be ({LONGEST // 10**6} MB)")
-    return text
+def _read(read: Callable[[int], bytes], longest: int, source: str) -> str:
+    """The text that `read` gives block by block. Raises UsageError as soon as it is too long."""
+    data = bytearray()
+    bound = LONGEST_TEXT
+    while block := read(BLOCK):
+        data += block
+        if len(data) > bound and bound < longest and PICTURE.encode() in data:
+            bound = longest
+        if len(data) > bound:
+            raise _too_long(source)
+    from ..plain import texts
+
+    return texts.decoded(bytes(data))
+
+
+def _check_length(text: str, source: str) -> None:
+    """Raises UsageError for a text that is longer than a request can be."""
+    if len(text) > LONGEST_TEXT and (len(text) > LONGEST or PICTURE not in text[:LONGEST_TEXT]):
+        raise _too_long(source)
+
+
+def _too_long(source: str) -> UsageError:
+    limits = f"{LONGEST_TEXT // 10**6} MB, with pictures in it {LONGEST // 10**6} MB"
+    return UsageError(f"{source} is longer than a request can be ({limits})", hint="give pictures as paths")
 
 
 def _parse_object(text: str, source: str) -> dict[str, Any]:
@@ -211,6 +279,17 @@ def _json_or_text(text: str) -> Any:
         return strict_json.load(text)
     except ValueError:
         return text
+
+
+_AGES = {"m": 60, "h": 3600, "d": 86400, "w": 604800}
+
+
+def _age(text: str) -> float:
+    """Seconds in an age such as 12h."""
+    number, unit = text[:-1], _AGES.get(text[-1:], 0)
+    if not (unit and number.isascii() and number.isdigit() and int(number[:6])):
+        raise UsageError(f"--since must be a number of days, hours or minutes, such as 1d, 12h or 30m, not {text!r}")
+    return float(int(number[:6]) * unit)
 
 
 def _seconds(name: str, value: object, default: float, problems: list[Problem]) -> float:

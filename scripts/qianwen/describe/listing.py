@@ -3,68 +3,83 @@
 from __future__ import annotations
 
 import textwrap
-from itertools import zip_longest
 
 from .. import regions
 from . import wording
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Iterable, Iterator
+    from typing import Iterable, Iterator, Mapping
 
     from ..models.catalog import Catalog, Model
 
-LIST_WIDTH = 110
+SAYS_SOMETHING = 20  # characters of the last column that are worth a line; other columns make room for them
+WHAT = "WHAT IT DOES"
+LEAST = ("ANSWERS", "REGIONS")  # left out where the terminal is narrow, in this order
 
 
-def list_lines(catalog: Catalog) -> Iterator[str]:
-    """All models in groups; each line is at most `LIST_WIDTH` wide."""
-    columns = VIDEO_COLUMNS if catalog.kinds else IMAGE_COLUMNS
-    yield from _table_row(columns, columns)
+def list_lines(catalog: Catalog, width: int = 0) -> Iterator[str]:
+    """All models in groups, one a line. width: of the terminal, in columns; 0 for no bound."""
+    rows = {model.id: facts(catalog, model) for model in catalog.models}
+    columns = _columns(rows.values(), width)
+    usual = {default.model for default in catalog.defaults}
+    yield _line("MODEL", {name: name for name in columns}, columns)
     group = ""
     for model in sorted(catalog.models, key=lambda model: _groups(catalog).index(_group(catalog, model))):
         if _group(catalog, model) != group:
             group = _group(catalog, model)
             yield from ("", f"{group}:")
-        yield from _table_row(columns, (model.id, *_facts(catalog, model)))
+        yield _line(model.id, rows[model.id], columns, "*" if model.id in usual else " ")
     yield ""
-    yield from textwrap.wrap(f"Regions: {'; '.join(_legend(catalog))}.", LIST_WIDTH)
-    if any(_how(model) == EITHER for model in catalog.models):
-        yield "Answers: either is at once, or as a task with --async."
-    yield f"{catalog.program} --describe MODEL shows everything about one. Dated snapshots and newer ids are passed on."
+    legend = [f"Regions: {'; '.join(_legend(catalog))}."] if "REGIONS" in columns else []
+    if any(_how(model) == EITHER for model in catalog.models) and "ANSWERS" in columns:
+        legend.append("Answers: either is at once, or as a task with --async.")
+    legend.append(f"* is taken without --model, by what is given; {catalog.program} --help-all says when.")
+    legend.append(
+        f"{catalog.program} --describe MODEL shows all about one. Dated snapshots and newer ids are passed on."
+    )
+    for text in legend:
+        yield from textwrap.wrap(text, width or 110, break_on_hyphens=False)
 
 
-IMAGE_COLUMNS = {"MODEL": 26, "WHAT IT DOES": 28, "SIZES": 18, "A CALL": 7, "ANSWERS": 7, "REGIONS": 12}
+def _columns(rows: Iterable[Mapping[str, str]], width: int) -> dict[str, int]:
+    """Heading → width of the columns after the id. The last, what a model does, takes the room that is left."""
+    said = list(rows)
+    wide = {name: max(len(name), *(len(row[name]) for row in said)) for name in said[0]}
+    for name in (*LEAST, ""):
+        rest = (width or 1000) - ID - sum(size + 2 for column, size in wide.items() if column != WHAT) - 2
+        if rest >= SAYS_SOMETHING or not name:
+            break
+        wide.pop(name, None)
+    wide[WHAT] = min(wide[WHAT], max(rest, SAYS_SOMETHING // 2))
+    return wide
 
-VIDEO_COLUMNS = {"MODEL": 25, "WHAT IT DOES": 28, "RESOLUTION": 18, "SECONDS": 8, "ANSWERS": 7, "REGIONS": 12}
-"""Heading of a column → its width in characters; two spaces separate columns."""
+
+ID = 28  # characters of the id, its mark and a blank
 
 
-def _table_row(columns: dict[str, int], cells: Iterable[str]) -> Iterator[str]:
-    """The cells of a row, each wrapped to its column."""
-    wrapped = [textwrap.wrap(cell, width, break_on_hyphens=False) for cell, width in zip(cells, columns.values())]
-    for parts in zip_longest(*wrapped, fillvalue=""):
-        line = "  ".join(f"{part:<{width}}" for part, width in zip(parts, columns.values()))
-        yield f"  {line}".rstrip()
+def _line(model_id: str, row: Mapping[str, str], columns: Mapping[str, int], mark: str = " ") -> str:
+    cells = [f"{_cut(row[name], size):<{size}}" for name, size in columns.items()]
+    return "  ".join([f"{mark} {model_id:<{ID - 2}}", *cells]).rstrip()
 
 
-def _facts(catalog: Catalog, model: Model) -> tuple[str, ...]:
-    """The columns after the id."""
-    names = " ".join(_short_regions(model.regions))
-    how = _how(model)
+def _cut(text: str, size: int) -> str:
+    return text if len(text) <= size else text[: size - 1].rstrip(" ,;:(") + "…"
+
+
+def facts(catalog: Catalog, model: Model) -> dict[str, str]:
+    """What the list says of a model, by the heading of the column."""
+    others = f" ({', '.join(model.kinds)})" if len(model.kinds) > 1 else ""
+    what = "; ".join(filter(None, (wording.in_short(catalog, model) + others, wording.ending(model))))
+    last = {"ANSWERS": _how(model), "REGIONS": " ".join(_short_regions(model.regions))}
     if catalog.kinds:
-        others = f" ({', '.join(model.kinds)})" if len(model.kinds) > 1 else ""
-        return (
-            model.summary + others,
-            wording.resolutions(model),
-            wording.seconds_of(model.modes[0]).partition(";")[0],
-            how,
-            names,
+        seconds = (
+            wording.seconds_of(model.modes[0]).partition(";")[0].replace("as the clip, ", "").replace(" or ", ", ")
         )
-    counts = [wording.count_of(mode) for mode in model.modes]
-    most = max(high for _, high in counts)
-    what = "; ".join(filter(None, (model.summary, wording.ending(model))))
-    return what, wording.size_in_short(model.modes[-1]), wording.span(1, most), how, names
+        tiers = wording.resolutions(model).partition(";")[0] or "as the input"
+        return {"RESOLUTION": tiers, "SECONDS": seconds, **last, WHAT: what}
+    most = max(high for _, high in map(wording.count_of, model.modes))
+    return {"SIZES": wording.size_in_short(model.modes[-1]), "A CALL": wording.span(1, most), **last, WHAT: what}
 
 
 EITHER = "either"

@@ -9,6 +9,7 @@ import shlex
 import textwrap
 from fnmatch import fnmatchcase
 
+from ..checks.defaults import not_an_id
 from ..command.flags import WIDTH, entry
 from ..errors import UsageError
 from ..models.catalog import GIVEN, Found, find, why_not
@@ -30,6 +31,13 @@ LIKENESS = 0.4  # a wrong guess costs nothing here
 
 def resolve(catalog: Catalog, model_id: str) -> Found:
     """The row that a request for this id would use. Raises UsageError for an id of no known family."""
+    misspelt = not_an_id(catalog, model_id)
+    if misspelt:
+        listed = misspelt.allowed or misspelt.nearest
+        raise UsageError(
+            f"{model_id!r} {misspelt.message}",
+            hint=f"the nearest: {listed}, and {catalog.program} --list-models shows all",
+        )
     found = find(catalog, model_id)
     if found is None:
         message, hint = why_not(catalog, model_id)
@@ -37,7 +45,7 @@ def resolve(catalog: Catalog, model_id: str) -> Found:
         raise UsageError(message, hint=f"{program} --describe {shlex.quote(model_id)}" if program in hint else hint)
     if catalog.makers and found.model is catalog.makers[0]:
         raise UsageError(f"{model_id} has no description here", hint=MAKERS_HINT)
-    of_a_family = any(fnmatchcase(model_id, pattern) for pattern, _ in catalog.families if pattern != "*")
+    of_a_family = any(fnmatchcase(model_id.lower(), pattern) for pattern, _ in catalog.families if pattern != "*")
     if found.exact or of_a_family:
         return found
     known = [name for model in catalog.models for name in (model.id, *model.aliases)]
@@ -50,30 +58,33 @@ def resolve(catalog: Catalog, model_id: str) -> Found:
 # One model ------------------------------------------------------------------------------------------------
 
 
-def page_lines(catalog: Catalog, found: Found, script: str) -> Iterator[str]:
-    """Everything about one model. script: the path of the program, for the examples."""
+def page_lines(catalog: Catalog, found: Found, script: str, width: int = WIDTH) -> Iterator[str]:
+    """Everything about one model. script: the path of the program, for the examples. width: in columns."""
     command = f"python3 {shlex.quote(script)}"
     model = found.model
     shared = [param for param in model.modes[0].params if all(param in mode.params for mode in model.modes)]
     several = len(model.modes) > 1
-    yield from textwrap.wrap(f"{found.id}: {wording.summary(catalog, model)}", WIDTH)
+    yield from textwrap.wrap(f"{found.id}: {wording.summary(catalog, model)}", width)
     yield ""
-    yield from _entries(_head(catalog, found))
-    yield from ("", f"Fields{' of every mode' if several else ''}; set by a flag, --set FIELD=VALUE or --request JSON")
-    yield from _entries(_fields(catalog, model.modes[0], shared, {}))
+    yield from _entries(width, _head(catalog, found))
+    fields = f"Fields{' of every mode' if several else ''}; set by a flag, --set FIELD=VALUE or --request JSON"
+    yield from ("", *textwrap.wrap(fields, width))
+    yield from _entries(width, _fields(catalog, model.modes[0], shared, {}))
     if several:
         yield from ("", "The first of these modes that applies counts.")
     for mode in model.modes:
         if several:
-            yield from ("", f"Mode {mode.name}: {wording.bare(wording.condition(mode))}")
-            yield from _entries(_of_mode(catalog, mode))
-        yield from _entries(_fields(catalog, mode, [param for param in mode.params if param not in shared], mode.when))
-        yield from _entries(("rule", sentence) for sentence in wording.rules_of(model, mode))
+            yield from ("", *textwrap.wrap(f"Mode {mode.name}: {wording.bare(wording.condition(mode))}", width))
+            yield from _entries(width, _of_mode(catalog, mode))
+        yield from _entries(
+            width, _fields(catalog, mode, [param for param in mode.params if param not in shared], mode.when)
+        )
+        yield from _entries(width, (("rule", sentence) for sentence in wording.rules_of(model, mode)))
         yield from _examples(catalog, found, mode, command)
     yield ""
     if any(param.media for mode in model.modes for param in mode.params):
-        yield "Files are local paths, http(s) or oss:// addresses, or data: URLs unless a field says otherwise;"
-        yield "MB are at most, sides are in pixels."
+        files = "Files are local paths, http(s) or oss:// addresses, or data: URLs unless a field says otherwise;"
+        yield from textwrap.wrap(f"{files} MB are at most, sides are in pixels.", width)
     yield "Add --dry-run to an example to see its request without sending it."
 
 
@@ -151,6 +162,6 @@ def _examples(catalog: Catalog, found: Found, mode: Mode, command: str) -> Itera
         yield f"  {command} {' '.join(map(shlex.quote, specimen.argv))}  # bills at most {specimen.units} {unit}"
 
 
-def _entries(entries: Iterable[tuple[str, str]]) -> Iterator[str]:
+def _entries(width: int, entries: Iterable[tuple[str, str]]) -> Iterator[str]:
     for name, text in entries:
-        yield from entry(name, wording.bare(text)).splitlines()
+        yield from entry(name, wording.bare(text), width).splitlines()

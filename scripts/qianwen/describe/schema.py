@@ -8,7 +8,7 @@ from __future__ import annotations
 from ..models.catalog import PATIENCE, Found, says_something
 from ..plain.record import fields_of
 from . import examples as specimens
-from . import wording
+from . import listing, wording
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,12 +34,24 @@ TYPES: Mapping[str, str] = {
 """Kind of a field → its type in JSON; a choice has the type of its values."""
 
 
+KEYS = {listing.WHAT: "summary", "A CALL": "a_call"}
+"""Heading of a column of the list → its name in JSON, where that is not the heading itself."""
+
+
 def of_models(catalog: Catalog) -> list[JSON]:
-    """Every row. Only `--describe` has the examples: the list is long enough."""
-    return [of_model(catalog, Found(model, model.id), with_examples=False) for model in catalog.models]
+    """What the list says of every model, one short entry each. `--describe` has everything about one."""
+    usual = {default.model for default in catalog.defaults}
+    return [
+        {
+            "id": model.id,
+            **{KEYS.get(name, name.lower()): text for name, text in listing.facts(catalog, model).items()},
+            **_said(default=model.id in usual, ends=model.ends, replacement=model.replacement),
+        }
+        for model in catalog.models
+    ]
 
 
-def of_model(catalog: Catalog, found: Found, with_examples: bool = True) -> JSON:
+def of_model(catalog: Catalog, found: Found) -> JSON:
     """Everything about a model. `rules_of` is there when the id is another than that of its row."""
     model = found.model
     return {
@@ -54,18 +66,19 @@ def of_model(catalog: Catalog, found: Found, with_examples: bool = True) -> JSON
         "source": model.source,
         "checked": model.checked,
         **({"ends": model.ends, "replacement": model.replacement} if found.ending else {}),
-        "modes": [of_mode(catalog, found, mode, with_examples) for mode in model.modes],
+        "modes": [of_mode(catalog, found, mode) for mode in model.modes],
     }
 
 
-def of_mode(catalog: Catalog, found: Found, mode: Mode, with_examples: bool) -> JSON:
+def of_mode(catalog: Catalog, found: Found, mode: Mode) -> JSON:
     """A mode. `when`, with one of `when_any`: the fields that choose it; the first mode that fits counts.
 
     `sync`, `task`: whether it can be answered at once, and as a task.  `bills.at_most`: of a request without the field.
     """
     param = mode.param(mode.bills)
-    specimen = specimens.of_mode(catalog, found, mode) if with_examples else []
-    examples = [{"argv": list(each.argv), "bills_at_most": each.units} for each in specimen]
+    examples = [
+        {"argv": list(each.argv), "bills_at_most": each.units} for each in specimens.of_mode(catalog, found, mode)
+    ]
     return {
         "name": mode.name,
         "when": dict(mode.when),

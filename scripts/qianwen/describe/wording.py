@@ -215,6 +215,13 @@ def summary(catalog: Catalog, model: Model) -> str:
     return f"as {base.id} ({base.summary}): {model.summary}"
 
 
+def in_short(catalog: Catalog, model: Model) -> str:
+    """What a model does, in a few words; "the same" names the row that it refers to."""
+    above = catalog.models[: catalog.models.index(model)]
+    base = next((row for row in reversed(above) if not row.summary.startswith(SAME)), None)
+    return model.summary.replace(SAME, f"as {base.id}", 1) if base and model.summary.startswith(SAME) else model.summary
+
+
 def ending(model: Model) -> str:
     """The announced end of a model and its replacement; "" for the others."""
     return f"announced to end on {model.ends}; replacement {model.replacement}" if model.ends else ""
@@ -277,9 +284,8 @@ def _size_in_short(rule: Size) -> str:
     if rule.fixed:
         return f"{sum(map(len, rule.presets.values()))} fixed sizes"
     if rule.area:
-        low, high = map(math.isqrt, rule.area)
-        area = f"area {low}² to {high}²"
-        return ", ".join([*rule.tiers, *rule.areas, area])
+        low, high = (f"{bound / 1e6:.1f}" for bound in rule.area)
+        return ", ".join([*rule.tiers, *rule.areas]) or f"{low} to {high} megapixels"
     return f"sides {span(*rule.side)}" if rule.side else "free"
 
 

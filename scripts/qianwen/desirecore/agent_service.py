@@ -13,6 +13,7 @@ from shlex import quote
 
 from ..errors import AuthError, OutputError, QianwenError, Refused, Unavailable, UnknownOutcome, UsageError
 from ..files.media import SUFFIXES
+from ..files.safe_open import open_theirs
 from ..http import messages
 from ..http.messages import Fault, Request
 from ..plain.paths import under_home
@@ -87,10 +88,10 @@ def port(env: Mapping[str, str], home: str) -> int:
     """The port that the service listens on. Raises Unavailable if the service has not been started."""
     path = port_file(env, home)
     try:
-        if not os.path.isfile(path):  # a pipe of that name must not block us
+        if not os.path.isfile(path):
             raise _not_running(f"{path} does not exist")
-        with open(path, encoding="utf-8-sig") as stream:
-            text = stream.read(100).strip()
+        with open_theirs(path) as stream:
+            text = stream.read(100).decode("utf-8-sig").strip()
     except (OSError, ValueError) as error:
         raise _not_running(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from error
     if not re.fullmatch("[0-9]{1,5}", text) or not 0 < int(text) < 65536:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from ..environment import Environment
     from ..models.wire import Call
     from ..outcome import File
-    from ..plain.progress import Progress
+    from ..terminal.progress import Progress
 
     JSON = dict[str, Any]
 
@@ -89,7 +89,8 @@ class Connection:
 
     def fetch(self, url: str, stream: BinaryIO, warn: Callable[[str], None]) -> Fetched:
         """Download a picture to which the answer links, over https and without a key."""
-        return results.fetch(self.session.send, url, stream, False, warn, results.MOST_BYTES["picture"])
+        base, most = f"https://{agent_service.HOST}", results.MOST_BYTES["picture"]
+        return results.fetch(self.session.send, url, stream, False, warn, most, base)
 
     def keep(self, file: File, number: int, count: int) -> File:
         """Put a picture into the media store too, because DesireCore shows nothing else."""

@@ -25,7 +25,7 @@ if TYPE_CHECKING:  # imported at run time only where needed: a refused request s
     from ..environment import Environment
     from ..models.catalog import Catalog, Source
     from ..models.wire import Call
-    from ..plain.progress import Progress
+    from ..terminal.progress import Progress
     from .connection import Connection
 
     JSON = dict[str, Any]

@@ -9,7 +9,7 @@ import errno
 import os
 import time
 
-from .safe_open import remove
+from .safe_open import make_ours, remove
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,11 +34,18 @@ class Lock:
         descriptor, self._descriptor = self._descriptor, -1
         if descriptor < 0:
             return
-        if self._path and os.name != "nt":  # Windows cannot remove an open file
-            remove(self._path)
-        os.close(descriptor)
-        if self._path and os.name == "nt":
-            remove(self._path)
+        try:
+            path = "" if os.fstat(descriptor).st_size else self._path  # a lock of ours is empty: that file is another's
+        except OSError:
+            path = ""
+        if path and os.name != "nt":  # Windows cannot remove an open file
+            remove(path)
+        try:
+            os.close(descriptor)
+        except OSError:
+            pass  # the system has released it all the same
+        if path and os.name == "nt":
+            remove(path)
 
 
 def take(path: str, lasting: bool = False) -> Lock | None:
@@ -47,7 +54,7 @@ def take(path: str, lasting: bool = False) -> Lock | None:
     lasting: keep the file when the lock is released.
     """
     for _ in range(MOST_TRIES):
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NONBLOCK", 0), 0o600)
+        descriptor = make_ours(path, may_exist=True)
         try:
             if not _try_to_lock(descriptor):
                 os.close(descriptor)

@@ -184,7 +184,7 @@ def probe(stream: BinaryIO) -> Facts | None:
     Reads a few hundred bytes at the beginning and little elsewhere; only an MP3 that does not declare its number of
     frames is read to its end. Never raises on bad bytes.
     """
-    head = stream.read(HEAD_BYTES)
+    head = stream.read(HEAD_BYTES) or b""  # None from a busy disk
     for offset, magic, media_type, reader in FORMATS:
         if head[offset : offset + len(magic)] == magic:
             try:

@@ -15,7 +15,7 @@ from ..errors import OutputError, UsageError
 from ..plain.paths import is_homeless
 from ..plain.record import changed, record
 from . import media, safe_open
-from .safe_open import open_regular, remove
+from .safe_open import make_ours, open_theirs, remove
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -88,7 +88,8 @@ def prepare(target: Target) -> Target:
     """
     try:
         safe_open.make_folders(target.folder)
-        _try_out(target.folder, f"{target.stem}_00-000{target.suffix or '.jpeg'}")
+        _try_out(target.folder)
+        _try_name(target)
     except (OSError, ValueError, RecursionError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise UsageError(
@@ -97,31 +98,30 @@ def prepare(target: Target) -> Target:
     return target
 
 
-def _try_out(folder: str, longest_name: str) -> None:
-    """Raises OSError or ValueError if no file can be created here, or none with such a name."""
+def _try_out(folder: str) -> None:
+    """Raises OSError or ValueError if no file can be created here."""
     probe = os.path.join(folder, f".{os.urandom(8).hex()}.probe")
     try:
-        with open(probe, "xb", opener=_without_a_name) as stream:
+        with open(probe, "xb", opener=lambda path, _: make_ours(path, nameless=True)) as stream:
             remove(probe)  # at once, if the system allows it, so that a killed process leaves no file
             stream.write(bytes(PROBE_BYTES))
             stream.flush()
             os.fsync(stream.fileno())
     finally:
         remove(probe)
+
+
+def _try_name(target: Target) -> None:
+    """Raises OSError or ValueError if the disk does not take the name: it is too long, or has a character such as ':'.
+
+    The name that is tried is hidden and as long as the longest that the results may get.
+    """
+    path = os.path.join(target.folder, f".{target.stem}_0{target.suffix or '.jpeg'}.try")
     try:
-        os.lstat(os.path.join(folder, longest_name))
-    except FileNotFoundError:
-        pass
-
-
-def _without_a_name(path: str, flags: int) -> int:
-    """An `opener` for a file without a name (Linux O_TMPFILE); with a name if the system has no such thing."""
-    if hasattr(os, "O_TMPFILE"):
-        try:
-            return os.open(os.path.dirname(path), os.O_TMPFILE | os.O_WRONLY, 0o600)
-        except OSError:
-            pass
-    return os.open(path, flags, 0o600)
+        os.close(make_ours(path))
+    except FileExistsError:
+        return
+    remove(path)
 
 
 def slug(prompt: str) -> str:
@@ -171,10 +171,9 @@ class Draft(safe_open.Draft):
         if isinstance(error, OSError):
             raise _output_error(error, self.target.folder) from error
 
-    def publish(self, suffix: str, warn: Warn, may_replace: bool, companion: str = "", sha256: str = "") -> str:
+    def publish(self, suffix: str, warn: Warn, may_replace: bool, sha256: str = "") -> str:
         """Give the finished file its final name, or the next free one if that is taken, and return its path.
 
-        companion: the suffix of a second file that will get the same name, which must be free too.
         sha256: of the content; a resumed run takes an existing file with the same content for its own.
         """
         wanted = os.path.join(self.target.folder, self.target.stem + suffix)
@@ -186,45 +185,20 @@ class Draft(safe_open.Draft):
             path = wanted if number == 1 else os.path.join(self.target.folder, f"{self.target.stem}-{number}{suffix}")
             if self.target.resumed and sha256 and saved_before(path, sha256):
                 return path
-            if companion and os.path.lexists(os.path.splitext(path)[0] + companion):
-                continue
-            if self._take_if_free(path):
+            if self.take(path):
                 safe_open.sync(self.target.folder)
                 if path != wanted:
                     warn(f"{wanted} already exists; saved as {os.path.basename(path)}")
                 return path
         raise OSError(errno.EEXIST, "no free name is left")
 
-    def _take_if_free(self, path: str) -> bool:
-        """Take the name without ever replacing a file: by a hard link, else by an empty file that reserves it."""
-        try:
-            os.link(self.path, path)
-            return True
-        except FileExistsError:
-            return False
-        except FileNotFoundError:
-            raise  # the draft itself is gone
-        except (OSError, NotImplementedError, AttributeError):
-            pass
-        try:
-            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-        except FileExistsError:
-            return False
-        try:
-            os.replace(self.path, path)
-        except BaseException:
-            remove(path)
-            raise
-        return True
 
-
-def save_media(target: Target, fill: Fill, warn: Warn, wanted: str, companion: str = "") -> Saved:
+def save_media(target: Target, fill: Fill, warn: Warn, wanted: str) -> Saved:
     """Save what `fill` writes, with the suffix of its actual format.
 
     It was paid for, so what is odd about it is only a warning. Odd bytes that no length or checksum proves complete may
     be half a download: they are filled in again, and saved when the same ones come twice.
     wanted: the prefix that its media type should have, "image/" or "video/".
-    companion: see `Draft.publish`.
     Raises OutputError, also for a text, which is an error page and not the result, and what `fill` raises.
     """
     with Draft(target) as draft:
@@ -247,9 +221,11 @@ def save_media(target: Target, fill: Fill, warn: Warn, wanted: str, companion: s
         suffix = media.SUFFIXES.get(facts.type, ".bin")
         as_named = not target.suffix or facts is OCTETS or media.same_kind(target.suffix, suffix)
         if not as_named:
-            warn(f"the result is {facts.type} and gets the suffix {suffix} instead of {target.suffix}")
+            name = f"{target.stem}{suffix}"
+            way = f"to convert it: ffmpeg -i '{name}' '{target.stem}{target.suffix}'"
+            warn(f"the result is {facts.type} and gets the suffix {suffix} instead of {target.suffix}; {way}")
         ending = (as_named and target.suffix) or suffix
-        path = draft.publish(ending, warn, target.overwrite and as_named, companion, sha256)
+        path = draft.publish(ending, warn, target.overwrite and as_named, sha256)
         return Saved(path, size, sha256, facts)
 
 
@@ -281,7 +257,7 @@ def saved_before(path: str, sha256: str) -> Saved | None:
 
     digest, size = hashlib.sha256(), 0
     try:
-        with open(path, "rb", opener=open_regular) as stream:
+        with open_theirs(path) as stream:
             while block := stream.read(READ_BYTES):
                 digest.update(block)
                 size += len(block)
@@ -292,7 +268,7 @@ def saved_before(path: str, sha256: str) -> Saved | None:
 
 
 def beside(saved: Saved, target: Target) -> Target:
-    """The target of a text file next to a file that was saved for `target`, with the same name and another suffix."""
+    """The target of a text file next to a saved file of `target`, with the same name and another suffix."""
     folder, name = os.path.split(saved.path)
     return Target(folder, os.path.splitext(name)[0], overwrite=target.overwrite, run=target.run)
 

@@ -1,20 +1,83 @@
-"""Regular files: opened without blocking, written completely or not at all, removed without raising."""
+"""The only code that opens files: one function for what others made, one for what we make.
+
+Ours are new, follow no link, are written completely or not at all, and are removed without raising.
+"""
 
 from __future__ import annotations
 
 import errno
 import os
 import stat
+from contextlib import contextmanager
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import BinaryIO
+    from typing import BinaryIO, Iterator
+
+_NO_WAITING = getattr(os, "O_NONBLOCK", 0)
+_NO_LINK = getattr(os, "O_NOFOLLOW", 0)
+_BINARY = getattr(os, "O_BINARY", 0)
+_BLOCK_BYTES = 256 * 1024
 
 
-def open_regular(path: str, flags: int) -> int:
-    """An `opener` for `open`. A new file has mode 0600. Raises OSError for anything but a regular file."""
-    descriptor = os.open(path, flags | getattr(os, "O_NONBLOCK", 0), 0o600)
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+def open_theirs(path: str, follow: bool = True, pipe: bool = False) -> BinaryIO:
+    """Open a file that we did not make, for reading. Never waits, except for the writer of a pipe.
+
+    follow: whether the last part of the path may be a link.
+    pipe: also take a pipe, such as a shell's <(command).
+    Raises OSError for a folder, a device and whatever else is not a regular file; ValueError for a NUL in the path.
+    """
+
+    def check(mode: int) -> None:
+        if not (stat.S_ISREG(mode) or (pipe and stat.S_ISFIFO(mode))):
+            raise OSError(errno.EINVAL, "is not a regular file", path)
+
+    def opener(path: str, flags: int) -> int:
+        check(os.stat(path, follow_symlinks=follow).st_mode)  # opening some devices already does something
+        descriptor = os.open(path, flags | _NO_WAITING | (0 if follow else _NO_LINK))
+        try:
+            mode = os.fstat(descriptor).st_mode
+            check(mode)
+            if stat.S_ISFIFO(mode):
+                os.set_blocking(descriptor, True)
+        except BaseException:
+            os.close(descriptor)
+            raise
+        return descriptor
+
+    return open(path, "rb", opener=opener)
+
+
+def read_theirs(path: str, longest: int, follow: bool = True, pipe: bool = False) -> bytes:
+    """All of a file that we did not make. Raises as `open_theirs` does, and OSError if it is longer than `longest`."""
+    data = bytearray()
+    with open_theirs(path, follow, pipe) as stream:
+        if os.fstat(stream.fileno()).st_size <= longest:
+            while block := stream.read(min(_BLOCK_BYTES, longest + 1 - len(data))):
+                data += block
+                if len(data) > longest:
+                    break
+            else:
+                return bytes(data)
+    raise OSError(errno.EFBIG, f"is larger than {longest / 10**6:.3g} MB", path)
+
+
+def make_ours(path: str, mode: int = 0o600, may_exist: bool = False, nameless: bool = False) -> int:
+    """Make a file and answer its descriptor, for reading and writing. Never follows a link, never empties a file.
+
+    mode: before the umask.
+    may_exist: also open a regular file that is there already: a lock, or the account.
+    nameless: make it without a name in the folder of `path` where the system can (Linux).
+    Raises OSError, FileExistsError if something has the name.
+    """
+    flags = os.O_RDWR | os.O_CREAT | _NO_WAITING | _NO_LINK | _BINARY | (0 if may_exist else os.O_EXCL)
+    if nameless and hasattr(os, "O_TMPFILE"):
+        try:
+            return os.open(os.path.dirname(path), os.O_TMPFILE | os.O_RDWR, mode)
+        except OSError:
+            pass
+    descriptor = os.open(path, flags, mode)
+    if may_exist and not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         raise OSError(errno.EINVAL, "is not a regular file", path)
     return descriptor
@@ -30,7 +93,12 @@ class Draft:
 
     def __init__(self, folder: str, name: str = "", mode: int = 0o600) -> None:
         self.path = os.path.join(folder, name or f".{os.urandom(8).hex()}.part")
-        self.stream: BinaryIO = open(self.path, "x+b", opener=lambda path, flags: os.open(path, flags, mode))
+        descriptor = make_ours(self.path, mode)
+        try:
+            self.stream: BinaryIO = open(descriptor, "r+b")
+        except BaseException:
+            remove(self.path)
+            raise
 
     def __enter__(self) -> Draft:
         return self
@@ -50,12 +118,50 @@ class Draft:
         os.replace(self.path, path)
         sync(os.path.dirname(path) or os.curdir)
 
+    def take(self, path: str) -> bool:
+        """Give this finished file a name if it is free, and answer whether it was. Never replaces a file."""
+        try:
+            os.link(self.path, path)
+            return True
+        except FileExistsError:
+            return False
+        except FileNotFoundError:
+            raise  # the draft itself is gone
+        except (OSError, NotImplementedError, AttributeError):
+            pass  # a disk without hard links
+        with _alone_in(os.path.dirname(path)):
+            if os.path.lexists(path):
+                return False
+            try:  # no empty file reserves the name: a kill would leave it
+                (os.rename if os.name == "nt" else os.replace)(self.path, path)
+            except FileExistsError:  # from os.rename on Windows, which never replaces
+                return False
+        return True
+
     def discard(self) -> None:
         """Remove the temporary name; a file that was published keeps its own."""
         try:
             self.stream.close()  # raises if the last bytes do not fit on the disk
         finally:
             remove(self.path)
+
+
+@contextmanager
+def _alone_in(folder: str) -> Iterator[None]:
+    """Keep our other processes from taking names in a folder meanwhile, if it can be locked."""
+    descriptor = -1
+    try:
+        import fcntl
+
+        descriptor = os.open(folder or os.curdir, os.O_RDONLY)
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+    except (OSError, ImportError):
+        pass
+    try:
+        yield
+    finally:
+        if descriptor >= 0:
+            os.close(descriptor)
 
 
 def write_whole(path: str, data: bytes, mode: int = 0o600) -> None:
@@ -100,7 +206,11 @@ def make_folders(path: str, mode: int = 0o777) -> None:
 
 def remove(path: str) -> None:
     """Remove a file if possible. A file that stays does no harm, so errors are ignored."""
-    try:
-        os.unlink(path)
-    except OSError:
-        pass
+    for _ in range(2):  # a scanner of viruses or a busy disk may be in the way for a moment
+        try:
+            os.unlink(path)
+        except FileNotFoundError:
+            break
+        except OSError:
+            continue
+        break

@@ -51,12 +51,21 @@ class Opener:
         self._self_signed = self_signed
         self._tls: ssl.SSLContext | None = None
 
-    def open(self, origin: Origin) -> tuple[socket.socket, Proxy | None]:
-        """A connection that is ready for a request, and the proxy that it goes through. Raises Fault."""
+    def open(
+        self, origin: Origin, may_reach: Callable[[str], bool] | None = None
+    ) -> tuple[socket.socket, Proxy | None]:
+        """A connection that is ready for a request, and the proxy that it goes through. Raises Fault.
+
+        may_reach: see `Request`.
+        """
         scheme, host, port = origin
         proxy = proxy_for(scheme, host, port, self._env)
         tls = self._tls_for(origin) if scheme == "https" else None
-        sock = self._connect_tcp(proxy.host, proxy.port, proxy) if proxy else self._connect_tcp(host, port, None)
+        sock = (
+            self._connect_tcp(proxy.host, proxy.port, proxy)
+            if proxy
+            else self._connect_tcp(host, port, None, may_reach)
+        )
         try:
             if proxy:
                 self._tunnel(sock, host, port, proxy)
@@ -77,17 +86,21 @@ class Opener:
         self._tls = self._tls or trust(self._env)
         return self._tls
 
-    def _connect_tcp(self, host: str, port: int, proxy: Proxy | None) -> socket.socket:
+    def _connect_tcp(
+        self, host: str, port: int, proxy: Proxy | None, may_reach: Callable[[str], bool] | None = None
+    ) -> socket.socket:
         try:
-            sock = self._connect(host, port)
+            sock = self._connect(host, port, may_reach)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             return sock
+        except Fault:
+            raise
         except Exception as error:
             raise self._connect_fault(error, host, proxy) from error
 
     def _connect_fault(self, error: Exception, host: str, proxy: Proxy | None) -> Fault:
         fault = self._fault(error)
-        if fault.permanent:
+        if fault.permanent and not isinstance(error, PermissionError):
             return fault
         reason, hint = fault.reason, fault.hint
         if proxy:
@@ -97,17 +110,21 @@ class Opener:
             hint += "; behind a proxy, set HTTPS_PROXY"
         if self._env.get("CODEX_SANDBOX_NETWORK_DISABLED") == "1" and not stays_here(host):
             return Fault(f"{_NO_NETWORK}: {reason}", sent=False, permanent=True, hint=_ASK_FOR_NETWORK)
-        return Fault(reason, sent=False, hint=hint)
+        return Fault(reason, sent=False, permanent=fault.permanent, hint=hint)
 
-    def _connect(self, host: str, port: int) -> socket.socket:
+    def _connect(self, host: str, port: int, may_reach: Callable[[str], bool] | None) -> socket.socket:
         """A TCP connection to the first address that accepts one; each wait ends at the deadline."""
-        last_error: OSError = OSError("the host has no address")
-        for family, kind, protocol, _, address in _addresses(host, port, self._patience(CONNECT_SECONDS)):
+        last_error: OSError | None = None
+        found = _addresses(host, port, self._patience(CONNECT_SECONDS))
+        allowed = [each for each in found if may_reach is None or may_reach(str(each[4][0]))]
+        if found and not allowed:
+            raise Fault(f"{host} leads to {found[0][4][0]}, which is not on the internet", sent=False, permanent=True)
+        for family, kind, protocol, _, address in allowed:
             patience = self._patience(CONNECT_SECONDS)
             try:
                 sock = socket.socket(family, kind, protocol)
             except OSError as error:  # this machine does not have the address family
-                last_error = error
+                last_error = last_error or error
                 continue
             try:
                 sock.settimeout(patience)
@@ -116,7 +133,7 @@ class Opener:
             except OSError as error:
                 sock.close()
                 last_error = error
-        raise last_error
+        raise last_error or OSError("the host has no address")
 
     def _tunnel(self, sock: socket.socket, host: str, port: int, proxy: Proxy) -> None:
         """Make the proxy forward everything that follows to the server (CONNECT)."""
@@ -203,8 +220,11 @@ def _addresses(host: str, port: int, patience: float) -> Sequence[_Address]:
             results.append(error)
 
     thread = threading.Thread(target=look_up, daemon=True)
-    thread.start()
-    thread.join(patience)
+    try:
+        thread.start()
+        thread.join(patience)
+    except RuntimeError:  # no thread to spare: better without a bound than not at all
+        look_up()
     result = results[0] if results else socket.timeout()
     if isinstance(result, Exception):
         raise result

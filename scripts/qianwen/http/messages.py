@@ -38,6 +38,8 @@ class Request:
     once: if it may have arrived, do not send it again, because it costs money or has a unique name.
     longest: the most bytes of an answer that is read as part of the exchange, so that a break in it can be retried; 0
         for an answer that the caller reads.
+    may_reach: whether to connect to an IP address that the host's name leads to; None for any. A proxy looks names up
+        itself, so it is not asked there.
     """
 
     method: str
@@ -48,6 +50,7 @@ class Request:
     billable: bool = False
     once: bool = False
     longest: int = 0
+    may_reach: Callable[[str], bool] | None = None
 
 
 class Fault(Exception):
@@ -63,6 +66,13 @@ class Fault(Exception):
         self.sent = sent
         self.permanent = permanent
         self.hint = hint
+
+    def of_host(self, request: Request) -> str:
+        """The reason, with the host that the request was for, unless it is about something else."""
+        place = request.url.partition("://")[2].partition("/")[0].rpartition("@")[2]
+        host = place[: place.rfind("]") + 1] or place.partition(":")[0]  # [::1]:80, or a name and its port
+        is_named = not host or host in self.reason or "--timeout" in self.reason
+        return self.reason if is_named else f"{host}: {self.reason}"
 
 
 def moment_of(http_date: str) -> float | None:

@@ -30,6 +30,7 @@ FOREIGN: tuple[tuple[type[BaseException], str, bool, str], ...] = (
     (http.client.RemoteDisconnected, "the server closed the connection without an answer", False, ""),
     (http.client.HTTPException, "the answer is not HTTP", False, ""),
     (ConnectionError, "the connection broke", False, ""),
+    (PermissionError, "the network may not be used here", True, "run the command where it may use the network"),
     (OSError, "the network failed", False, ""),
     (UnicodeError, "the host name is not valid", True, ""),
     (ValueError, "the URL or a header is not valid", True, ""),

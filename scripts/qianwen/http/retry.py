@@ -54,10 +54,6 @@ def may_resend(request: Request, outcome: Outcome, judge: Judge) -> bool:
     return may_pass and (outcome.status == 429 or not request.once)
 
 
-def _reason(outcome: Outcome, judge: Judge) -> str:
-    return outcome.reason if isinstance(outcome, Fault) else judge(outcome)[1]
-
-
 def _retry_after(response: Response, now: float) -> float | None:
     """`Retry-After` in seconds, from a number or a date; None if absent, past or unreadable.
 
@@ -105,7 +101,8 @@ def retrying(
                 if isinstance(outcome, Fault):
                     raise outcome
                 return outcome
-            tell(f"{_reason(outcome, judge)}; trying again in {pause:.1f} s")
+            reason = outcome.of_host(request) if isinstance(outcome, Fault) else judge(outcome)[1]
+            tell(f"{reason}; trying again" + (f" in {pause:.1f} s" if pause >= 0.1 else ""))
             sleep(pause)
             attempt += 1
 

@@ -35,6 +35,7 @@ REFUSAL_BYTES = 65536
 _LEGAL_IN_A_TARGET = "%/:?#[]@!$&'()*+,;=~"
 READY_SECONDS = 5.0  # a server may give up a connection on which nothing was sent for longer
 TLS_SEND_BYTES = 64 * 1024
+TLS_RECORD_BYTES = 16 * 1024
 _HEADER_LINE = re.compile(r"[\x20-\x7e]+")
 _CHUNK = re.compile(rb"[ \t]*[0-9A-Fa-f]+[ \t]*(?:[;\r\n]|\Z)|\Z")  # the size that a chunk begins with
 
@@ -77,10 +78,10 @@ class Transport:
             return self._exchange(self._prepared(origin) or self._open(origin), origin, head, request)
         kept = self._kept(origin)
         try:
-            return self._exchange(kept or self._open(origin), origin, head, request)
+            return self._exchange(kept or self._open(origin, request.may_reach), origin, head, request)
         except Fault:
             if kept and request.method == "GET":
-                return self._exchange(self._open(origin), origin, head, request)
+                return self._exchange(self._open(origin, request.may_reach), origin, head, request)
             raise
 
     def prepare(self, url: str) -> None:
@@ -112,12 +113,13 @@ class Transport:
 
     def _exchange(self, connection: _Connection, origin: Origin, head: _Head, request: Request) -> Response:
         try:
-            connection.sock.patience = request.patience
+            connection.sock.begin(request.patience)
             _write(connection, head, request.body)
             answer = connection.getresponse()
         except Exception as error:
+            sent = connection.sock is None or connection.sock.may_have_sent
             connection.close()
-            raise self._fault(error, sent=True, through=connection.proxy) from error
+            raise self._fault(error, sent=sent, through=connection.proxy) from error
         except BaseException:
             connection.close()
             raise
@@ -177,9 +179,9 @@ class Transport:
                 return connection
             connection.close()
 
-    def _open(self, origin: Origin) -> _Connection:
+    def _open(self, origin: Origin, may_reach: Callable[[str], bool] | None = None) -> _Connection:
         try:
-            sock, proxy = self._opener.open(origin)
+            sock, proxy = self._opener.open(origin, may_reach)
         except Fault as fault:
             raise self._over_or(fault) from fault.__cause__
         bounded = _BoundedSocket(sock, self._patience)
@@ -324,13 +326,22 @@ class _BoundedSocket:
         self._is_tls = hasattr(sock, "pending")
         self._is_over = False
         self._error: OSError | None = None
-        self.patience = 60.0
+        self._patience = 60.0
+        self.may_have_sent = False  # a byte of this exchange
+
+    def begin(self, patience: float) -> None:
+        """Another exchange begins. patience: seconds of silence that end it."""
+        self._patience = patience
+        self.may_have_sent = False
 
     def sendall(self, data: bytes) -> None:
         view = memoryview(data)
         while view:
             piece = view[:TLS_SEND_BYTES] if self._is_tls else view  # TLS would send all of it within one patience
-            view = view[self._wait_for(self._sock.send, piece) :]
+            self.may_have_sent |= self._is_tls and len(piece) > TLS_RECORD_BYTES  # a part of a record is unreadable
+            count = self._wait_for(self._sock.send, piece)
+            self.may_have_sent = True
+            view = view[count:]
 
     def receive_into(self, buffer: memoryview) -> int:
         if self._error:
@@ -356,11 +367,11 @@ class _BoundedSocket:
         return total
 
     def _wait_for(self, operation: Callable[[memoryview], int], buffer: memoryview) -> int:
-        self._sock.settimeout(self._bound(self.patience))
+        self._sock.settimeout(self._bound(self._patience))
         try:
             return operation(buffer)
         except socket.timeout:
-            self._bound(self.patience)  # raises if it was the deadline
+            self._bound(self._patience)  # raises if it was the deadline
             raise
 
     def makefile(self, mode: str = "rb", buffering: int = -1) -> io.BufferedReader:
@@ -393,17 +404,23 @@ class _BoundedSocket:
             self._sock.shutdown(socket.SHUT_RDWR)
         except OSError:
             pass  # already closed
-        self._sock.close()
+        self._close()
 
     def reader_closed(self) -> None:
         self._readers -= 1
         if self._closed and not self._readers:
-            self._sock.close()
+            self._close()
 
     def close(self) -> None:
         self._closed = True
         if not self._readers:
+            self._close()
+
+    def _close(self) -> None:
+        try:
             self._sock.close()
+        except OSError:
+            pass  # it is closed all the same
 
 
 class _Reader(io.RawIOBase):

@@ -304,7 +304,7 @@ class Flag:
     """A flag of the command line. `metavar` names its value; a switch has none.
 
     field: the request field that it sets.  many: it may be repeated, for a list.  seconds: its value is a time.
-    short: a second, one-letter spelling.
+    short: a second, one-letter spelling.  one: what to do instead of giving it twice.
     """
 
     name: str
@@ -312,8 +312,10 @@ class Flag:
     help: str
     field: str = ""
     many: bool = False
+    optional: bool = False
     seconds: bool = False
     short: str = ""
+    one: str = ""
 
     @property
     def key(self) -> str:
@@ -332,7 +334,7 @@ class Catalog:
     makers: the row for ids of the form maker/model, and globs of those that belong to the other program.
     defaults: the first whose condition is met counts; the last one has none.
     kinds: what `--mode` may say, where a program has several ways of working.  keeps_replies: the service's whole
-    answer is saved next to each result.
+    answer is saved next to each result.  beyond: field → what to do when no model takes its value.
     """
 
     program: str
@@ -350,6 +352,7 @@ class Catalog:
     keeps_replies: bool = False
     closed: tuple[tuple[str, str], ...] = ()
     makers: tuple[Model, tuple[str, ...]] | None = None
+    beyond: Mapping[str, str] = {}
 
 
 def says_something(value: object) -> bool:
@@ -426,7 +429,7 @@ def _family(catalog: Catalog, model_id: str) -> tuple[str, str]:
 def _matches(model_id: str, patterns: Iterable[str]) -> bool:
     from fnmatch import fnmatchcase
 
-    return any(fnmatchcase(model_id, pattern) for pattern in patterns)
+    return any(fnmatchcase(model_id.lower(), pattern) for pattern in patterns)
 
 
 def _letters(pattern: str) -> int:

@@ -365,11 +365,23 @@ MAKERS_ELSEWHERE = ("*video*", "*t2v*", "*i2v*", "*kf2v*", "*r2v*")
 ELSEWHERE = ("happyhorse*", "*s2v*", "*t2v*", "*i2v*", "*kf2v*", "*r2v*", "*vace*", "*video*")
 
 FLAGS = (
-    Flag("--image", "PATH|URL", "a picture to edit or to follow; repeat for several", "reference_images", many=True),
+    Flag(
+        "--image",
+        "PATH|URL",
+        "a picture to edit or to follow; repeat for several",
+        "reference_images",
+        many=True,
+        short="-i",
+    ),
     Flag("--size", "SIZE", "1280*720, a ratio such as 16:9, or 1K, 2K, 4K where the model has them", "size"),
     Flag("-n", "COUNT", "pictures to make, each billed (default 1)", "n"),
     *flags("picture"),
-    Flag("--async", "", "submit a task and wait for it, where the model offers both ways", "async"),
+    Flag(
+        "--async",
+        "",
+        "as a task, where the model offers both ways: what a killed run leaves is collected by --resume",
+        "async",
+    ),
     Flag("--via", "desirecore", "through DesireCore's local media proxy; answers media ids and Markdown", "via"),
 )
 
@@ -401,4 +413,7 @@ IMAGES = Catalog(
     closed=CLOSED,
     makers=(MAKERS, MAKERS_ELSEWHERE),
     defaults=DEFAULTS,
+    beyond={
+        "n": "for more pictures run it again, or ask for a coherent set of up to 12: --model wan2.7-image --set enable_sequential=true"
+    },
 )

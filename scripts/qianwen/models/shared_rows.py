@@ -129,7 +129,6 @@ CLOSED: tuple[tuple[str, str], ...] = (
     ("shoemodel*", _OWN),
     ("image-*", f"it is a tool for finished pictures; {_OWN}"),
     ("happyoyster*", "it is a model for live sessions, not for single results"),
-    ("HappyOyster*", "it is a model for live sessions, not for single results"),
 )
 """A glob of ids, and a sentence that says what such a model is. A row wins over a glob, and so does a family whose
 glob has more letters. Sources: the tools' pages in the Model Studio reference; notice 118434 of 2026-07-10 for what

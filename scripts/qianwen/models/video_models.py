@@ -586,10 +586,10 @@ FLAGS = (
         "For the animate models: wan-std or wan-pro",
         "mode",
     ),
-    Flag("--image", "PATH|URL", "the picture that comes alive", "img_url"),
+    Flag("--image", "PATH|URL", "the picture that comes alive", "img_url", short="-i", one="for a first and a last picture use --first-frame and --last-frame; for several subjects repeat --reference"),
     Flag("--first-frame", "PATH|URL", "the first picture", "first_frame_url"),
     Flag("--last-frame", "PATH|URL", "the last picture", "last_frame_url"),
-    Flag("--video", "PATH|URL", "the clip to edit", "video_url"),
+    Flag("--video", "PATH|URL", "the clip to edit", "video_url", one="clips as subjects: repeat --reference; to join clips, see references/merge-media.md"),
     Flag("--audio", "PATH|URL", "a sound track", "audio_url"),
     Flag("--reference", "PATH|URL", "a subject to follow, picture or clip; repeat for several", "reference_urls", many=True),
     Flag("--voice", "PATH|URL", "the voice of the reference in the same place; repeat", "reference_voices", many=True),
@@ -659,4 +659,7 @@ VIDEOS = Catalog(
     defaults=DEFAULTS,
     kinds=("t2v", "i2v", "kf2v", "r2v", "vace", "videoedit"),
     keeps_replies=True,
+    beyond={
+        "duration": "for a longer video let a clip go on (references/workflows.md), and join the parts (references/merge-media.md)"
+    },
 )

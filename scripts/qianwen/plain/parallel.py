@@ -17,6 +17,19 @@ if TYPE_CHECKING:
 
 MOST_THREADS = 6
 CLEANUP_SECONDS = 1.0  # for each interrupted thread
+FEW_DESCRIPTORS = 64  # a download holds a connection, a file and the account's three
+SMALL_SPACE = 2**30  # bytes: each thread reserves some 70 MB of addresses
+
+
+def threads_to_spare() -> int:
+    """How many threads may work at once: one where this process may hold few descriptors or little memory."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return MOST_THREADS
+    limits = ((resource.RLIMIT_NOFILE, FEW_DESCRIPTORS), (resource.RLIMIT_AS, SMALL_SPACE))
+    is_scarce = any(0 <= resource.getrlimit(kind)[0] < least for kind, least in limits)
+    return 1 if is_scarce else MOST_THREADS
 
 
 def side_by_side(
@@ -25,9 +38,10 @@ def side_by_side(
     """The results of `work` on every item, in order. Raises the first error after all threads have ended.
 
     cut: called if this thread is interrupted; must make the others stop waiting.
-    threads: how many work at once; 1 keeps the order of the items.
+    threads: how many work at once; 1 keeps the order of the items. Where the machine refuses threads, fewer do, and
+        without any the items follow one another in this one.
     """
-    if len(items) <= 1:
+    if len(items) <= 1 or threads <= 1:
         return [work(item) for item in items]
     results: dict[int, Made] = {}
     errors: list[BaseException] = []
@@ -38,11 +52,11 @@ def side_by_side(
         for _ in items[:threads]:
             try:
                 threading.Thread(target=_drain, args=(queue, work, results, errors, ended), daemon=True).start()
-            except RuntimeError:  # the machine has no thread to spare
-                if not running:
-                    return [work(item) for item in items]
+            except RuntimeError:  # this machine has no thread to spare: those that run do all of it
                 break
             running += 1
+        if not running:
+            return [work(item) for item in items]
         while running:
             ended.acquire()
             running -= 1

@@ -17,10 +17,11 @@ MOST_DIGITS = 400  # of a whole number in an answer; the largest float has 309
 MOST_PARTS = 2**20  # of an answer, about 200 bytes of memory each
 
 
-def load(text: str | bytes, tolerant: bool = False) -> Any:
+def load(text: str | bytes, tolerant: bool = False, deepest: int = DEEPEST) -> Any:
     """The value of a JSON text. Raises ValueError, with a message for the user, if it is not valid.
 
     tolerant: read NaN and infinite numbers as null instead of raising; for answers, which may have been paid for.
+    deepest: how many levels of lists and objects may stand in each other.
     """
 
     def number(digits: str) -> float | None:
@@ -32,11 +33,27 @@ def load(text: str | bytes, tolerant: bool = False) -> Any:
         raise ValueError(f"{digits} is not a number in JSON")
 
     try:
-        value = json.loads(text, parse_constant=number, parse_float=number, parse_int=_short if tolerant else None)
+        value = json.loads(
+            text,
+            parse_constant=number,
+            parse_float=number,
+            parse_int=_short if tolerant else None,
+            object_pairs_hook=None if tolerant else _without_repetition,
+        )
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
-    if _is_deep(value):
+    if _is_deep(value, deepest):
         raise ValueError("it is nested too deeply")
+    return value
+
+
+def _without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """The object, whose names must differ: the last of two values would win without a word."""
+    value: dict[str, Any] = {}
+    for name, held in pairs:
+        if name in value:
+            raise ValueError(f"{name[:80]!r} is given twice")
+        value[name] = held
     return value
 
 
@@ -90,15 +107,15 @@ def _short(digits: str) -> int:
     return int(digits)
 
 
-def _is_deep(value: object) -> bool:
-    return len(_levels(value)) > DEEPEST
+def _is_deep(value: object, deepest: int) -> bool:
+    return len(_levels(value, deepest)) > deepest
 
 
-def _levels(value: object) -> list[list[dict[str, Any] | list[Any]]]:
+def _levels(value: object, deepest: int = DEEPEST) -> list[list[dict[str, Any] | list[Any]]]:
     """The objects and lists of a value, by their depth, as far as one level below the deepest that is allowed."""
     level = [value] if isinstance(value, (dict, list)) else []
     levels: list[list[dict[str, Any] | list[Any]]] = []
-    while level and len(levels) <= DEEPEST:
+    while level and len(levels) <= deepest:
         levels.append(level)
         inner = (inner for outer in level for inner in (outer.values() if isinstance(outer, dict) else outer))
         level = [each for each in inner if isinstance(each, (dict, list))]

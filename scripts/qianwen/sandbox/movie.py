@@ -1,4 +1,4 @@
-"""MP4 files of any size and length, written with only `struct`: one still picture in gray and a silent track.
+"""MP4 files of any size and length, written with only `struct`: a gray picture for each second and a silent track.
 
 The picture is the simplest H.264 (constrained baseline). A macroblock (16 × 16 pixels) is predicted from its neighbors
 and corrected by one number, so it has one shade; every later picture repeats it in a few bytes. Clause numbers are
@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import re
 import struct
-from typing import Callable
+from typing import Callable, Iterator, Sequence
 
 FPS = 24
 BLOCK = 16  # pixels on each side of a macroblock
@@ -20,20 +20,25 @@ SILENCE = bytes.fromhex("01182007")  # one AAC-LC frame of two channels
 TICKS = 512  # of the clock of the pictures, for each of them
 START_QP = 28  # here the one number is a step of brightness exactly (8.5.10, 8.5.12)
 
-Shade = Callable[[int, int], int]
-"""(column, row) of a macroblock → its brightness, 16 (black) to 235 (white)."""
+Rows = Sequence[bytes]
+"""The brightness of each macroblock of a picture, 16 (black) to 235 (white), row by row."""
 
 
-def mp4(width: int, height: int, seconds: float, shade: Shade, sound: bool = True) -> bytes:
-    """A file with its index first. Odd sides lose a pixel; the length is rounded to whole pictures."""
+def mp4(width: int, height: int, seconds: float, picture: Callable[[int], Rows], sound: bool = True) -> bytes:
+    """A file with its index first. Odd sides lose a pixel; the length is rounded to whole pictures.
+
+    picture: the number of a second, from 0 → what is seen then, in `blocks(width, height)` columns and rows.
+    """
+    columns, rows = blocks(width, height)
     width, height = max(width & ~1, 2), max(height & ~1, 2)
-    columns, rows = math.ceil(width / BLOCK), math.ceil(height / BLOCK)
     frames = max(round(seconds * FPS), 1)
     sps = _sps(width, height, columns, rows)
-    second = [_nal(0x65, _key_picture(columns, rows, shade))]  # each second begins with a key picture
-    second += [_nal(0x41, _repeat(number, columns * rows)) for number in range(1, FPS)]
-    samples = [struct.pack(">I", len(picture)) + picture for picture in second] * (frames // FPS + 1)
-    del samples[frames:]
+    repeats = [_nal(0x41, _repeat(number, columns * rows)) for number in range(1, FPS)]
+    known: dict[tuple[bytes, bytes], str] = {}
+    pictures: list[bytes] = []
+    for second in range(math.ceil(frames / FPS)):  # each begins with a key picture
+        pictures += [_nal(0x65, _key_picture(picture(second), known)), *repeats]
+    samples = [struct.pack(">I", len(sample)) + sample for sample in pictures[:frames]]
     length = round(frames / FPS * SAMPLE_RATE) if sound else 0
     noises = [SILENCE] * math.ceil(length / SOUND_FRAME)
 
@@ -45,6 +50,11 @@ def mp4(width: int, height: int, seconds: float, shade: Shade, sound: bool = Tru
     ftyp = _box(b"ftyp", b"isom", bytes(4), b"isomiso2avc1mp41")
     start = len(ftyp) + len(moov(0)) + 8
     return ftyp + moov(start) + _box(b"mdat", *samples, *noises)
+
+
+def blocks(width: int, height: int) -> tuple[int, int]:
+    """The columns and rows of macroblocks that a picture has."""
+    return math.ceil(max(width & ~1, 2) / BLOCK), math.ceil(max(height & ~1, 2) / BLOCK)
 
 
 # Pictures -------------------------------------------------------------------------------------------------
@@ -84,18 +94,26 @@ _PLAIN = "00100"  # mb_type I_16x16 with DC prediction and no further coefficien
 _AS_PREDICTED = _PLAIN + "1" + "1" + "1"
 
 
-def _key_picture(columns: int, rows: int, shade: Shade) -> bytes:
-    """A slice of intra macroblocks (7.3.3), each coded as its difference from the mean of its neighbors."""
+def _key_picture(rows: Rows, known: dict[tuple[bytes, bytes], str]) -> bytes:
+    """A slice of intra macroblocks (7.3.3), each coded as its difference from the mean of its neighbors.
+
+    known: rows that were coded before, by the shades of the row above and their own; most rows of a film are alike.
+    """
     parts = [_unsigned(0), _unsigned(7), _unsigned(0), "0000", _unsigned(0), "0", "0", "1", _unsigned(1)]
-    above = [128] * columns
-    for row in range(rows):
-        left = 128
-        for column in range(columns):
-            near = ([left] if column else []) + ([above[column]] if row else []) or [128]
-            wanted = shade(column, row)
-            parts.append(_corrected(wanted - (sum(near) + len(near) // 2) // len(near)))
-            left = above[column] = wanted
+    above = b""
+    for wanted in rows:
+        if (above, wanted) not in known:
+            known[above, wanted] = "".join(_row(above, wanted))
+        parts.append(known[above, wanted])
+        above = wanted
     return _payload("".join(parts))
+
+
+def _row(above: bytes, wanted: bytes) -> Iterator[str]:
+    """A row of macroblocks below another; b"" when it is the first."""
+    for column, brightness in enumerate(wanted):
+        near = [*wanted[max(column - 1, 0) : column], *above[column : column + 1]] or [128]
+        yield _corrected(brightness - (sum(near) + len(near) // 2) // len(near))
 
 
 def _corrected(step: int) -> str:

@@ -6,7 +6,9 @@ Four colors, two bits a pixel and repeated rows, so even the largest size takes 
 from __future__ import annotations
 
 import functools
+import re
 import struct
+import textwrap
 import zlib
 from typing import Iterator, Sequence
 
@@ -55,9 +57,9 @@ _GLYPHS = {
     "-": (0, 0, 0, 31, 0, 0, 0),
     "*": (0, 4, 21, 14, 21, 4, 0),
     "/": (0, 1, 2, 4, 8, 16, 0),
+    ":": (0, 12, 12, 0, 12, 12, 0),
     " ": (0, 0, 0, 0, 0, 0, 0),
 }
-_TITLE = ("SAND", "BOX")
 _PAPER, _HATCH, _FRAME, _INK = range(4)
 _PALETTES = (
     ((238, 242, 247), (222, 230, 240), (148, 163, 184), (30, 41, 59)),
@@ -67,24 +69,43 @@ _PALETTES = (
 )
 
 
+def caption(prompt: str) -> str:
+    """What tells placeholders apart: the first words of the prompt in letters that we can draw, and a number of it."""
+    words = re.findall(r"[A-Za-z0-9]+", prompt[:1000])[:5]
+    return " ".join([*words, f"no.{zlib.crc32(prompt.encode('utf-8', 'surrogatepass')) % 10000:04}"])[-CAPTION:]
+
+
+CAPTION = 40  # characters
+
+
 @functools.lru_cache(maxsize=8)
-def clip(width: int = 1280, height: int = 720, seconds: float = 5.0, sound: bool = True) -> bytes:
-    """An MP4 of this size and length (H.264, 24 frames per second, a silent track) that shows one still picture."""
-    columns, rows = width // movie.BLOCK, height // movie.BLOCK
-    left, top = (columns - 6 * max(map(len, _TITLE)) + 1) // 2, (rows - 8 * len(_TITLE) + 1) // 2
-    ink = {
-        (left + 6 * place + column, top + 8 * line + row)
-        for line, word in enumerate(_TITLE)
-        for place, letter in enumerate(word)
-        for row, bits in enumerate(_GLYPHS[letter])
-        for column in range(5)
-        if bits & 16 >> column
-    }
+def clip(width: int = 1280, height: int = 720, seconds: float = 5.0, sound: bool = True, words: str = "") -> bytes:
+    """An MP4 of this size and length (H.264, 24 frames per second, a silent track) with some words and a clock."""
+    columns, rows = movie.blocks(width, height)
+    title = ["SANDBOX"] if columns > 6 * len("SANDBOX") else ["SAND", "BOX"]
+    told = map(str.strip, textwrap.wrap(words.upper(), max(columns // 6, 4)))
+    lines = [*title, *list(told)[: max(rows // 8 - len(title) - 1, 0)]]
+    top = (rows - 8 * (len(lines) + 1) + 1) // 2
+    still = [bytearray(224 if (column + row) % 8 else 208 for column in range(columns)) for row in range(rows)]
+    for number, line in enumerate(lines):
+        _write(still, line, top + 8 * number)
 
-    def shade(column: int, row: int) -> int:
-        return 40 if (column, row) in ink else 224 if (column + row) % 8 else 208
+    def picture(second: int) -> movie.Rows:
+        shown = list(map(bytearray, still))
+        _write(shown, f"{second // 60}:{second % 60:02}", top + 8 * len(lines))
+        return list(map(bytes, shown))
 
-    return movie.mp4(width, height, seconds, shade, sound)
+    return movie.mp4(width, height, seconds, picture, sound)
+
+
+def _write(rows: Sequence[bytearray], line: str, top: int) -> None:
+    """Blacken the macroblocks of a line of text, centered; what does not fit is left out."""
+    left = (len(rows[0]) - 6 * len(line) + 1) // 2
+    for place, letter in enumerate(line):
+        for row, bits in enumerate(_GLYPHS.get(letter, _GLYPHS["*"]), top):
+            for column in (left + 6 * place + column for column in range(5) if bits & 16 >> column):
+                if 0 <= row < len(rows) and 0 <= column < len(rows[0]):
+                    rows[row][column] = 40
 
 
 def png(width: int, height: int, title: str, lines: Sequence[str], palette: int = 0) -> bytes:

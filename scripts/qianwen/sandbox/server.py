@@ -1,4 +1,4 @@
-"""The stand-in on a loopback socket: `running()` for one run, `main()` for the program sandbox.py."""
+"""The stand-in on a loopback socket: `running()` for the length of a block, `main()` for the program sandbox.py."""
 
 from __future__ import annotations
 
@@ -269,8 +269,12 @@ def running(standin: StandIn | None = None) -> Iterator[str]:
         server.server_close()
 
 
+EXPORT = "export DASHSCOPE_HTTP_BASE_URL DASHSCOPE_API_KEY=sandbox"
+"""Follows the line that sets the address: without it, that line alone would send the next run to the real service."""
+
+
 def main(argv: list[str]) -> int:
-    """Serve until interrupted. The only line on stdout is the environment variable to set."""
+    """Serve until interrupted. stdout gets the variables to set, as lines that a shell takes."""
     parser = _Parser(
         prog="sandbox.py",
         description="A local stand-in for DashScope: placeholder media, free, any key. It listens on loopback only.",
@@ -294,12 +298,12 @@ def main(argv: list[str]) -> int:
     except (ValueError, OverflowError, OSError) as error:
         parser.error(str(error))
     try:
-        print(f"DASHSCOPE_HTTP_BASE_URL={server.base}", flush=True)
+        print(f"DASHSCOPE_HTTP_BASE_URL={server.base}", EXPORT, sep="\n", flush=True)
     except OSError as error:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes stdout once more at exit
         server.server_close()
         parser.error(f"cannot write to stdout: {error.strerror}")
-    print("Set it, and any key as DASHSCOPE_API_KEY. Ctrl-C stops the stand-in; its tasks are lost.", file=sys.stderr)
+    print("Paste these lines into another shell. Ctrl-C stops the stand-in; its tasks are lost.", file=sys.stderr)
     try:
         server.serve()
     except KeyboardInterrupt:

@@ -181,15 +181,16 @@ class StandIn:
         return Reply(200, {"Content-Type": "text/event-stream;charset=UTF-8"}, lines())
 
     def _make(self, order: Order, inputs: Mapping[str, Facts], origin: str) -> answers.Made:
-        palette = sum(str(order.fields.get("prompt", "")).encode())
+        prompt = str(order.fields.get("prompt", ""))
+        palette, words = sum(prompt.encode()), placeholder.caption(prompt)
 
         def publish(width: int, height: int, model_id: str, index: int, count: int) -> str:
-            lines = ("placeholder - not made by a model", model_id, f"{width}*{height}  {index + 1} / {count}")
+            lines = ("placeholder - not made by a model", words, model_id, f"{width}*{height}  {index + 1} / {count}")
             data = placeholder.png(width, height, "Sandbox", lines, palette + index)
             return origin + self.storage.publish(data, "image/png", ".png")
 
         def film(clip: Clip) -> str:
-            data = placeholder.clip(clip.width, clip.height, clip.seconds, clip.sound)
+            data = placeholder.clip(clip.width, clip.height, clip.seconds, clip.sound, words)
             return origin + self.storage.publish(data, "video/mp4", ".mp4")
 
         return answers.make(order, inputs, publish, film)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import functools
 import hashlib
+import io
 import re
 import tempfile
 import threading
@@ -64,6 +65,14 @@ class Object:
     signature: str
 
 
+def _scratch() -> BinaryIO:
+    """A file that goes with its last use; in memory where the machine has no place for one."""
+    try:
+        return tempfile.TemporaryFile()
+    except OSError:
+        return io.BytesIO()
+
+
 class Storage:
     """Keeps the facts of uploads and the bytes of results. Safe to use from several threads.
 
@@ -108,7 +117,7 @@ class Storage:
         match = re.search(r'boundary="?([^";,]+)', content_type)
         if not match or "multipart/form-data" not in content_type:
             raise _malformed()
-        with tempfile.TemporaryFile() as file:
+        with _scratch() as file:
             form, size = _read_form(stream, match[1].encode("latin-1"), file)
             key, model = self._check_form(form, size)
             file.seek(0)

@@ -163,9 +163,10 @@ def _unreadable(message: str, request: Request) -> QianwenError:
 
 
 def _of_fault(fault: Fault, request: Request) -> QianwenError:
+    reason = fault.of_host(request)
     if request.billable and fault.sent:
-        return UnknownOutcome(f"{fault.reason} after the request was sent", hint=fault.hint)
-    return Unavailable(fault.reason, hint=fault.hint, retryable=not fault.permanent)
+        return UnknownOutcome(f"{reason} after the request was sent", hint=fault.hint)
+    return Unavailable(reason, hint=fault.hint, retryable=not fault.permanent)
 
 
 def _parse(body: bytes, warn: Callable[[str], None] = _silent) -> JSON | None:

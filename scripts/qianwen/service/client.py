@@ -86,6 +86,8 @@ class Client:
                 return
             if poll:
                 refusal.hint, refusal.billed = tasks.NOT_CANCELED[poll.meaning]
+            if poll and poll.meaning == tasks.GONE:  # the service's own words would be about a task that it has
+                refusal.message, refusal.code = f"the service knows no task {task_id}", "UNKNOWN"
             raise
 
     def _poll_quietly(self, task_id: str) -> tasks.Poll | None:

@@ -39,9 +39,9 @@ _PLACEHOLDER = (
     r"|(dashscope[-_]|qwen[-_])?api[-_ ]?key|todo|placeholder|undefined|null|none"
 )
 
+_NEW_KEY = f"How to make one: {regions.KEYS_PAGE}. To try it without a key, add --sandbox"
 NO_KEY_HINT = (
-    "put a line DASHSCOPE_API_KEY=sk-your-key-here with your own key into .env in this folder, or export the variable; "
-    "create keys in the Model Studio console. To try it without a key, add --sandbox"
+    f"put a line DASHSCOPE_API_KEY=… with your own key into .env in this folder, or export the variable. {_NEW_KEY}"
 )
 
 
@@ -133,7 +133,7 @@ def _first_key(place: Place) -> Setting:
         placeholders.append(setting.source)
     if placeholders:
         message = f"no API key was found: {placeholders[0]} holds a placeholder"
-        raise AuthError(message, hint=f"put your own key in its place. {NO_KEY_HINT[0].upper()}{NO_KEY_HINT[1:]}")
+        raise AuthError(message, hint=f"put your own key in its place. {_NEW_KEY}")
     raise AuthError("no API key was found", hint=NO_KEY_HINT)
 
 
@@ -141,7 +141,7 @@ def endpoint(place: Place, region_name: str, remembered: str = "") -> tuple[Endp
     """The API's endpoint, and the source of its key in words. Raises as `base_url` and `key` do."""
     base = base_url(place, region_name, remembered)
     setting = key(place, base)
-    return Endpoint(base, setting.value), setting.source
+    return Endpoint(base, setting.value, setting.file), setting.source
 
 
 def _checked_base(setting: Setting) -> str:
@@ -274,7 +274,11 @@ def _from_credentials(path: str, env: Mapping[str, str]) -> str:
 
 @record
 class Endpoint:
-    """The API's base URL, which ends in /api/v1 or a proxy's own path, and the key for it."""
+    """The API's base URL, which ends in /api/v1 or a proxy's own path, and the key for it.
+
+    key_file: the `.env` file that has the key, "" if it comes from elsewhere.
+    """
 
     base: str
     key: str
+    key_file: str = ""

@@ -71,6 +71,7 @@ class Bucket:
     """Where files go and which key signs.
 
     source, key_source: where the bucket and the key were configured, in words.
+    file: the `.env` file that names the bucket, "" if it comes from elsewhere.
     put_base, get_base: URLs to append an object's name to, for the upload and for the download.
     prefix: of object names.
     expires: seconds for which a presigned URL is valid.
@@ -84,6 +85,7 @@ class Bucket:
     expires: int
     signer: Signer
     key_source: str
+    file: str = ""
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -108,7 +110,7 @@ def configured(place: Place) -> Bucket | None:
     put_base, get_base = _bases(environment.lookup(place, (f"{_NAME}ENDPOINT",)), bucket.value, region.value)
     expires = _expires(place, bool(signer.token))
     folder = prefix.value if prefix else DEFAULT_PREFIX
-    return Bucket(bucket.value, bucket.source, put_base, get_base, folder, expires, signer, key_source)
+    return Bucket(bucket.value, bucket.source, put_base, get_base, folder, expires, signer, key_source, bucket.file)
 
 
 def _read(place: Place, name: str) -> Setting | None:
@@ -120,7 +122,7 @@ def _read(place: Place, name: str) -> Setting | None:
     value = normalize(setting.value)
     if not re.fullmatch(pattern, value):
         raise _wrong(setting, fault, allowed)
-    return environment.Setting(value, setting.source, setting.trusted)
+    return environment.Setting(value, setting.source, setting.trusted, setting.file)
 
 
 def _expires(place: Place, has_token: bool) -> int:

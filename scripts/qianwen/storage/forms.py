@@ -7,23 +7,25 @@ import re
 
 from ..errors import UsageError
 from ..files.media import SUFFIXES
+from ..files.safe_open import open_theirs
 from ..http.messages import Stream
 from ..plain.record import record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Iterable, Iterator
+    from typing import Callable, Iterable, Iterator
 
 BLOCK_BYTES = 1024 * 1024
 
 
 @record
 class Upload:
-    """A local file to send: its absolute path, media type and size in bytes."""
+    """A local file to send: its absolute path, media type and size in bytes. moved: hears how many have been sent."""
 
     path: str
     media_type: str
     bytes: int
+    moved: Callable[[int], None] = lambda _: None
 
 
 def form(fields: Iterable[tuple[str, str]], file_name: str, file: Upload) -> tuple[str, Stream]:
@@ -54,24 +56,20 @@ def form(fields: Iterable[tuple[str, str]], file_name: str, file: Upload) -> tup
 def file_blocks(file: Upload) -> Iterator[bytes]:
     """The blocks of a file, exactly as many bytes as announced. Raises UsageError if the file has changed."""
     try:
-        with open(file.path, "rb", opener=_without_waiting) as stream:
+        with open_theirs(file.path) as stream:
             before = os.fstat(stream.fileno())
             left = before.st_size
             while left and before.st_size == file.bytes:
                 block = stream.read(min(BLOCK_BYTES, left))
                 if not block:
                     break
-                left -= len(block)
                 yield block
+                left -= len(block)
+                file.moved(file.bytes - left)
             if left or before.st_mtime_ns != os.fstat(stream.fileno()).st_mtime_ns:
                 raise UsageError(f"{file.path} was changed while it was sent")
     except OSError as error:
         raise UsageError(f"{file.path} could not be read: {error.strerror}") from error
-
-
-def _without_waiting(path: str, flags: int) -> int:
-    """Open a file without waiting for a writer, in case a pipe has replaced it."""
-    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def object_name(path: str, media_type: str) -> str:

@@ -13,8 +13,10 @@ from urllib.parse import urljoin, urlsplit
 
 from ..errors import LinkExpired, OutputError
 from ..http.messages import AGENT, Fault, Request, Response
+from ..http.proxies import stays_here
 from ..plain.record import record
-from ..regions import STORAGE_SUFFIX, is_loopback
+from ..regions import STORAGE_SUFFIX, is_loopback, is_loopback_url
+from . import addresses
 from .checksums import Crc64, Hasher
 
 TYPE_CHECKING = False
@@ -29,6 +31,7 @@ BREAKS = 5  # attempts in a row that bring no new byte
 REDIRECTS = 3
 MOST_BYTES = {"picture": 2**28, "video": 2**31}  # twice 4096 x 4096 in 16 bits; two minutes of 4K
 _NUMBER = re.compile(r"[0-9]{1,20}")
+_NOT_FETCHED = "its link is in the answer: if you know what is there, fetch it yourself"
 
 
 @record
@@ -52,22 +55,27 @@ def fetch(
     loopback: bool = False,
     warn: Callable[[str], None] = lambda _: None,
     most: int = MOST_BYTES["video"],
+    api: str = "",
+    moved: Callable[[int, int], None] = lambda *_: None,
 ) -> Fetched:
     """Download `url` into an empty seekable stream.
 
     loopback: allow plain http to this machine, because the API is there too.
-    warn: called about an unusual host.
+    warn: called about an unusual host, also of a redirect.
     most: bytes that such a result may have at most; a server without an end must not fill the disk.
+    api: the API's URL; the user chose its host, so results may come from there wherever it is, and if that is this
+        machine, over https from any of its ports.
+    moved: hears how many bytes have arrived, of how many; 0 when that is not known.
     Raises OutputError if the URL is not allowed, the result is too large or the download stays incomplete, LinkExpired
     for an expired link.
     """
-    url = fetchable(url, loopback, warn)
-    download = _Download(stream, most)
+    url = fetchable(url, loopback, warn, api)
+    download = _Download(stream, most, moved)
     reason = hint = ""
     breaks = most_bytes = 0
     while breaks <= BREAKS:
         try:
-            with _open(send, url, download, loopback) as response:
+            with _open(_Follower(send, loopback, warn, api), url, download) as response:
                 download.receive(response)
             reason = download.mismatch()
             if not reason:
@@ -81,25 +89,56 @@ def fetch(
     raise OutputError(f"the download of {shown(url)} broke off: {reason}", hint=hint)
 
 
-def fetchable(url: str, loopback: bool, warn: Callable[[str], None] = lambda _: None) -> str:
-    """The URL to download: https, or loopback http where that is allowed. Warns about an unusual host.
+def fetchable(url: str, loopback: bool, warn: Callable[[str], None] = lambda _: None, api: str = "") -> str:
+    """The URL to download: https at its usual port, or loopback http if allowed. Warns about an unusual host.
 
-    Raises OutputError for any other URL.
+    Raises OutputError for any other URL, and for a host that is an address on no public network.
     """
     try:
         parts = urlsplit(url)
-        host = parts.hostname or ""
+        host, port = parts.hostname or "", parts.port
     except ValueError:
         raise OutputError("the service sent a result URL that cannot be parsed") from None
     if parts.scheme == "http" and loopback and is_loopback(host):
         return url
     if parts.scheme == "http" and host.endswith(STORAGE_SUFFIX):
-        url = "https" + url[len("http") :]  # the service gives some results http links, although storage speaks https
+        # The service gives some results http links, although storage speaks https.
+        url = (
+            "https://" + (parts.netloc[: -len(":80")] if port == 80 else parts.netloc) + url.partition(parts.netloc)[2]
+        )
+        port = None if port == 80 else port
     elif parts.scheme != "https" or not host:
         raise OutputError(f"the service sent a result URL with the scheme {parts.scheme}:, which is not allowed")
+    if not _is_of(api, url) and not (is_loopback(host) and (loopback or is_loopback_url(api))):
+        address = addresses.spelled(host)
+        if stays_here(host) or (address and not addresses.is_public(address)):
+            raise OutputError(
+                f"the service sent a result URL to {host}, which is not on the internet", hint=_NOT_FETCHED
+            )
+        if port not in (None, 443):
+            raise OutputError(
+                f"the service sent a result URL with the port {port}, which is not allowed", hint=_NOT_FETCHED
+            )
     if not host.endswith(STORAGE_SUFFIX):
         warn(f"the result comes from {host}, which is not an Alibaba Cloud storage host; no key is sent there")
     return url
+
+
+def _is_of(api: str, url: str) -> bool:
+    """Whether a URL has the host and the port of the API's base."""
+    return bool(api) and urlsplit(api)[:2] == urlsplit(url)[:2]
+
+
+def _may_reach(loopback: bool) -> Callable[[str], bool]:
+    """Whether a result may come from an IP address that a name leads to."""
+
+    def may_reach(text: str) -> bool:
+        address = addresses.spelled(text)
+        if address is None or addresses.is_public(address) or addresses.is_made_up(address):
+            return True
+        return loopback and addresses.is_here(address)
+
+    return may_reach
 
 
 def shown(url: str) -> str:
@@ -110,9 +149,10 @@ def shown(url: str) -> str:
 class _Download:
     """The bytes so far, and what the server announced about the whole object."""
 
-    def __init__(self, stream: BinaryIO, most: int) -> None:
+    def __init__(self, stream: BinaryIO, most: int, moved: Callable[[int, int], None]) -> None:
         self.stream = stream
         self._most = most
+        self._moved = moved
         self.restart()
 
     def restart(self) -> None:
@@ -149,6 +189,7 @@ class _Download:
                     )
                 self.stream.write(block)
                 hasher.update(block)
+                self._moved(self.size, self.total or 0)
 
     def _digest(self, block: bytes) -> None:
         self.sha256.update(block)
@@ -175,14 +216,14 @@ class _Download:
         return ""
 
 
-def _open(send: Send, url: str, download: _Download, loopback: bool) -> Response:
+def _open(follower: _Follower, url: str, download: _Download) -> Response:
     """The answer from where `download` ends, or the whole object again if the server does not resume."""
     headers = {"User-Agent": AGENT, "Accept-Encoding": "identity"}
     if download.size:
         headers["Range"] = f"bytes={download.size}-"
         if download.etag:
             headers["If-Match"] = download.etag
-    response = _follow(send, url, headers, loopback)
+    response = follower.follow(url, headers)
     if response.status == 206 and download.size and _continues(response, download):
         return response
     if response.status == 200:
@@ -195,18 +236,35 @@ def _open(send: Send, url: str, download: _Download, loopback: bool) -> Response
     raise _refusal(response, url)
 
 
-def _follow(send: Send, url: str, headers: dict[str, str], loopback: bool) -> Response:
-    for _ in range(REDIRECTS + 1):
-        response = send(Request("GET", url, headers, patience=PATIENCE))
-        location = response.headers.get("location")
-        if response.status not in (301, 302, 303, 307, 308) or not location:
-            return response
-        try:
-            url = urljoin(url, location)
-        except ValueError:
-            raise OutputError(f"the download of {shown(url)} is redirected to something that is not a URL") from None
-        url = fetchable(url, loopback)
-    raise OutputError(f"the download of {shown(url)} is redirected too often")
+class _Follower:
+    """Asks for a result, and follows redirects to where results may come from."""
+
+    def __init__(self, send: Send, loopback: bool, warn: Callable[[str], None], api: str) -> None:
+        self._send = send
+        self._loopback = loopback
+        self._warn = warn
+        self._api = api
+        self._may_reach = _may_reach(loopback or is_loopback_url(api))
+
+    def follow(self, url: str, headers: dict[str, str]) -> Response:
+        for _ in range(REDIRECTS + 1):
+            # Nobody but Alibaba Cloud decides where the names of its storage lead; in its own network that is inside.
+            is_checked = not (_is_of(self._api, url) or (urlsplit(url).hostname or "").endswith(STORAGE_SUFFIX))
+            may_reach = self._may_reach if is_checked else None
+            response = self._send(Request("GET", url, headers, patience=PATIENCE, may_reach=may_reach))
+            location = response.headers.get("location")
+            if response.status not in (301, 302, 303, 307, 308) or not location:
+                return response
+            response.close()
+            try:
+                there = urljoin(url, location)
+                is_elsewhere = urlsplit(there).hostname != urlsplit(url).hostname
+            except ValueError:
+                raise OutputError(
+                    f"the download of {shown(url)} is redirected to something that is not a URL"
+                ) from None
+            url = fetchable(there, self._loopback, self._warn if is_elsewhere else lambda _: None, self._api)
+        raise OutputError(f"the download of {shown(url)} is redirected too often")
 
 
 def _continues(response: Response, download: _Download) -> bool:

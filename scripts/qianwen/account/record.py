@@ -1,0 +1,60 @@
+"""What was asked for and what came of it, as one object: `--file` makes it again, and the gallery shows it.
+
+It stands next to a result (`--sidecar`). It holds what the user wrote, with paths as they were written, but no key, no
+signed link and nothing of the environment.
+"""
+
+from __future__ import annotations
+
+import time
+
+from ..ask import VERSION
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Mapping
+
+    from ..ask import Ask
+    from ..outcome import File
+
+    JSON = dict[str, Any]
+
+
+def asked(ask: Ask, model: str, seed: object) -> JSON:
+    """The request as the user wrote it, with the model and the seed that were chosen. `--file` takes it as it is."""
+    request = {"model": model, **({"mode": ask.kind} if ask.kind else {}), **ask.fields}
+    if ask.wants_task:
+        request["async"] = True
+    return request if seed is None else {**request, "seed": seed}
+
+
+def record(base: JSON, body: Mapping[str, Any], task_id: str, index: int, file: File, now: float) -> JSON:
+    """The record of one result.
+
+    base: program, model, mode, request and seed.
+    body: the service's answer.
+    index: of the result, from 0.
+    now: epoch seconds.
+    """
+    saved = file.saved
+    facts: JSON = {
+        "path": saved.path.replace("\\", "/").rpartition("/")[2],
+        "bytes": saved.bytes,
+        "sha256": saved.sha256,
+    }
+    facts.update(media_type=saved.facts.type, width=saved.facts.width, height=saved.facts.height)
+    if saved.facts.seconds:
+        facts["duration"] = saved.facts.seconds
+    at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now))
+    whole = {**base, "version": VERSION, "state": "made", "at": at, "task_id": task_id or None}
+    return {**whole, "request_id": body.get("request_id"), "actual_prompt": _rewritten(body, index), "files": [facts]}
+
+
+def _rewritten(body: Mapping[str, Any], index: int) -> str | None:
+    """The prompt as the service rewrote it, where it says so."""
+    output = body.get("output")
+    places = [output] if isinstance(output, dict) else []
+    results = output.get("results") if isinstance(output, dict) else None
+    if isinstance(results, list) and index < len(results) and isinstance(results[index], dict):
+        places.insert(0, results[index])
+    return next((text for place in places if isinstance(text := place.get("actual_prompt"), str) and text), None)

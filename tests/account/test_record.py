@@ -1,0 +1,90 @@
+"""What `--sidecar` writes down is what `--file` makes again: for every golden request, and for runs against a stand-in."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from qianwen.account import record
+from qianwen.command import parse
+from qianwen.models.image_models import IMAGES
+from qianwen.models.video_models import VIDEOS
+
+from ..support import KEY, Case, cases
+
+
+class Golden(Case):
+    def test_a_record_makes_every_golden_request_again(self) -> None:
+        for folder, catalog, run in (("requests", IMAGES, self.json), ("video_requests", VIDEOS, self.video_json)):
+            for name, case in cases(folder):
+                if "body" not in case:
+                    continue
+                with self.subTest(name):
+                    ask = parse.parse(catalog, case["argv"], None, str(self.cwd))  # type: ignore[arg-type]
+                    first = run(*case["argv"], "--dry-run")["request"]
+                    path = self.cwd / "record.json"
+                    path.write_text(json.dumps({"request": record.asked(ask, first["body"]["model"], None), "seed": 1}))
+                    region = ["--region", ask.region] if ask.region else []  # a matter of the key, not of the request
+                    again = run("--file", "record.json", "--dry-run", *region)["request"]
+                    self.assertEqual((again["url"], again["body"]), (first["url"], first["body"]))
+
+
+class Sidecar(Case):
+    def records(self) -> list[Any]:
+        return [json.loads(path.read_text(encoding="utf-8")) for path in sorted(self.cwd.rglob("*.json"))]
+
+    def test_each_picture_has_a_record_that_makes_it_again(self) -> None:
+        with self.standin() as standin:
+            self.json(
+                "two cats", "--model", "wan2.6-t2i", "-n", "2", "--size", "16:9", "--sidecar", "--output", "cat.png"
+            )
+            records = self.records()
+            self.assertEqual([one["files"][0]["path"] for one in records], ["cat_1.png", "cat_2.png"])
+            self.assertEqual(self.image("--file", "cat_2.json", "--output", "again/").code, 0)
+            first, again = standin.of("sync", "submit")
+            self.assertEqual(first.json, again.json)
+        one = records[0]
+        self.assertEqual(one["request"]["prompt"], "two cats")
+        self.assertEqual(one["request"]["size"], "16:9")  # as the user wrote it
+        self.assertEqual((one["model"], one["program"], one["state"]), ("wan2.6-t2i", "image.py", "made"))
+        for file in (file for each in records for file in each["files"]):
+            self.assertEqual((self.cwd / file["path"]).stat().st_size, file["bytes"])
+        self.assertNotIn(KEY, json.dumps(records))
+        self.assertNotIn("http", json.dumps(records))
+        self.assertNotIn(str(self.cwd), json.dumps(records))
+
+    def test_a_seed_is_chosen_after_the_request_is_known(self) -> None:
+        with self.standin() as standin:
+            answer = self.json("a cat", "--model", "wan2.6-t2i", "--sidecar")
+            (sent,) = standin.of("sync", "submit")
+            self.assertEqual(sent.json["parameters"]["seed"], answer["seed"])
+            self.assertEqual(self.records()[0]["seed"], answer["seed"])
+            self.assertEqual(self.json("a cat", "--model", "wan2.6-t2i", "--reuse")["reused"], True)
+
+    def test_a_seed_that_was_given_and_a_model_without_one(self) -> None:
+        with self.standin():
+            self.json("a cat", "--model", "wan2.6-t2i", "--sidecar", "--seed", "7")
+            self.assertEqual(self.records()[0]["request"]["seed"], 7)
+
+    def test_beside_a_clip_the_reply_holds_the_record_too(self) -> None:
+        with self.standin():
+            self.video_json("a fox", "--sidecar")
+            (reply,) = self.records()
+        self.assertEqual(reply["output"]["task_status"], "SUCCEEDED")
+        self.assertEqual(reply["request"]["prompt"], "a fox")
+        self.assertEqual(reply["files"][0]["media_type"], "video/mp4")
+
+    def test_without_the_flag_nothing_changes(self) -> None:
+        with self.standin() as standin:
+            self.json("a cat", "--model", "wan2.6-t2i")
+            (sent,) = standin.of("sync", "submit")
+            self.assertNotIn("seed", sent.json["parameters"])
+        self.assertEqual(self.records(), [])
+
+    def test_a_rewritten_prompt_is_kept(self) -> None:
+        body = {
+            "output": {"actual_prompt": "whole", "results": [{"url": "u"}, {"url": "v", "actual_prompt": "second"}]}
+        }
+        self.assertEqual([record._rewritten(body, index) for index in range(3)], ["whole", "second", "whole"])
+        for odd in ({}, {"output": None}, {"output": {"results": "x"}}, {"output": {"actual_prompt": 5}}):
+            self.assertIsNone(record._rewritten(odd, 0))
