@@ -31,7 +31,9 @@ AT_ONCE = 6
 AGENT = (sys.executable, str(run.HERE / "play.py"), "{prompt}", "--hurry", str(HURRY))
 TASKS = run.tasks()
 SOLUTIONS, FAILURES = play.transcript("solutions.json"), play.transcript("failures.json")
-HELP = subprocess.run([sys.executable, str(ROOT / "scripts" / "image.py"), "--help"], stdout=subprocess.PIPE, text=True)
+HELP = subprocess.run(
+    [sys.executable, str(ROOT / "scripts" / "image.py"), "--help-all"], stdout=subprocess.PIPE, text=True
+)
 COMING = {"--batch", "--gallery"}  # flags that may be missing as long as they are being built
 
 
