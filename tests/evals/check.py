@@ -54,7 +54,8 @@ class Run:
         self.outputs = folder / "outputs"
         facts = json.loads((folder / "run.json").read_text(encoding="utf-8"))
         self.task = run.tasks()[facts["id"]]
-        self.without: str = facts["without"]
+        self.with_skill: bool = facts["with_skill"]
+        self.without: str = facts["without"]  # the section that SKILL.md lost
         self.skill: dict[str, str] = facts["skill"]
 
     @cached_property
@@ -401,7 +402,8 @@ def main(argv: Sequence[str]) -> int:
         grading = grade(folder)
         (folder / "grading.json").write_text(json.dumps(grading, indent=2, ensure_ascii=False), encoding="utf-8")
         ran, summary = Run(folder), grading["summary"]
-        passes.setdefault((ran.task["section"], bool(ran.without)), []).append(not summary["failed"])
+        if ran.with_skill:
+            passes.setdefault((ran.task["section"], bool(ran.without)), []).append(not summary["failed"])
         failed += 0 if ran.without else summary["failed"]  # without a section they should fail
         print(f"{folder}: {summary['passed']} of {summary['total']}")
         for result in grading["expectations"]:

@@ -189,16 +189,17 @@ def _world(task: JSON, folder: Path, base: str) -> dict[str, str]:
 
 
 def _happen(step: JSON, folder: Path, world: Mapping[str, str]) -> None:
-    """Run a program as the user once did, and kill it (and what it started) after `killed_after` seconds."""
+    """Run a program as the user once did, and kill it, with what it started, when a request for `killed_at` arrived."""
     installed = folder / "outputs" / PLACES[0] / NAME / "scripts"
     program, *rest = step["run"]
     argv = [sys.executable, str((installed if installed.exists() else ROOT / "scripts") / program), *rest]
     streams: Any = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.DEVNULL)
+    log, route = folder / "logs" / "service.jsonl", f'"route": "{step.get("killed_at")}"'
     with subprocess.Popen(argv, cwd=folder / "outputs", env=world, start_new_session=True, **streams) as process:
-        try:
-            process.wait(step.get("killed_after"))
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
+        while process.poll() is None:
+            if log.exists() and route in log.read_text(encoding="utf-8"):
+                os.killpg(process.pid, signal.SIGKILL)
+            time.sleep(0.02)
 
 
 def perform(task: JSON, folder: Path, command: Sequence[str], hurry: float = 1.0) -> int:
