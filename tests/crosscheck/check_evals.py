@@ -1,6 +1,6 @@
 """The evaluations, run: each task is solvable and graded as passed, each bad transcript fails where it should.
 
-Not part of the plain test command, because it takes two minutes: `python3 -m unittest discover -s tests/crosscheck -p
+Not part of the plain test command, because it takes more than a minute: `python3 -m unittest discover -s tests/crosscheck -p
 "check_evals.py"`. It needs nothing but Python: `tests/evals/play.py` is the agent, called by the runner as a real one is.
 """
 
@@ -26,7 +26,7 @@ from qianwen.sandbox import placeholder  # noqa: E402
 from tests.evals import check, play, run  # noqa: E402
 
 JSON = dict[str, Any]
-HURRY = 20  # a task's time: a shell of 120 s is one of 6 s
+HURRY = 10  # a task's time: a shell of 120 s is one of 12 s
 AT_ONCE = 6
 AGENT = (sys.executable, str(run.HERE / "play.py"), "{prompt}", "--hurry", str(HURRY))
 TASKS = run.tasks()
