@@ -248,6 +248,10 @@ def main(argv: Sequence[str]) -> int:
     command = args.command or shlex.split(os.environ.get(AGENT, ""))
     if not any("{prompt}" in word for word in command):
         parser.error(f"name an agent after -- or in {AGENT}, such as: mycli -p {{prompt}}")
+    if not shutil.which(command[0]):
+        parser.error(f"there is no program {command[0]}")
+    if wrong := [name for name in args.share if Path(name).is_absolute() or ".." in Path(name).parts]:
+        parser.error(f"--share takes a path below your home, not {wrong[0]}")
     guide = (ROOT / "SKILL.md").read_text(encoding="utf-8")
     if args.without and (args.without_skill or args.without not in headings(guide)):
         parser.error(f"--without takes one heading of SKILL.md: {', '.join(headings(guide))}")
