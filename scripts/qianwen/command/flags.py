@@ -60,6 +60,12 @@ RUN = (
     Flag("--help-all", "", "print this"),
 )
 
+BATCH = (
+    Flag("--batch", "FILE", "many requests: an object a line (.jsonl), a field a column (.csv), else a prompt a line"),
+    Flag("--shard", "I/N", "of a batch only every N-th row, for several machines; numbered from 0 or from 1"),
+    Flag("--at-once", "N", "rows of a batch in work at once, in place of the documented limits", whole=True),
+)
+
 MODELS = (
     Flag("--list-models", "", "every model: what it does, sizes or seconds, how it answers, regions"),
     Flag("--describe", "MODEL", "one model in full: modes, fields and limits, sizes, what it bills, examples"),
@@ -81,7 +87,19 @@ EXIT_CODES = (
 
 def groups(catalog: Catalog) -> tuple[tuple[str, tuple[Flag, ...]], ...]:
     """All flags of a program, in the groups of its help."""
-    return ("the request", REQUEST + catalog.flags), ("the result", RESULT), ("the run", RUN), ("the models", MODELS)
+    return (
+        ("the request", REQUEST + catalog.flags),
+        ("the result", RESULT),
+        ("the run", RUN),
+        ("many at once", (*BATCH, cap(catalog))),
+        ("the models", MODELS),
+    )
+
+
+def cap(catalog: Catalog) -> Flag:
+    """The flag that bounds the bill: --max-images or --max-seconds."""
+    what = f"refuse what could bill more {catalog.unit}s; of a batch all that its folder ever bills"
+    return Flag(catalog.cap, "N", what, whole=True)
 
 
 ALSO = {"--json": "--print-response", "--ratio": "--size"}
