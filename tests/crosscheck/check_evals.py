@@ -30,7 +30,7 @@ HURRY = 10  # a task's time: a shell of 120 s is one of 12 s
 AT_ONCE = 6
 AGENT = (sys.executable, str(run.HERE / "play.py"), "{prompt}", "--hurry", str(HURRY))
 TASKS = run.tasks()
-SOLUTIONS, FAILURES = play.transcript("solutions.json"), play.transcript("failures.json")
+FAILURES = play.transcript("failures.json")
 
 
 class Played(unittest.TestCase):
