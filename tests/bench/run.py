@@ -259,20 +259,20 @@ class Bench:
                 ),
                 ("a video", bench.ours("video.py", "seconds=1", *more), ("video", base, "seconds=1", out)),
             ):
-                their_parts = bench._parts(bench.theirs("http_client", *theirs))
-                for part, cost in bench._parts(ours).items():
+                their_parts = bench._parts(bench.theirs("http_client", *theirs), "")
+                for part, cost in bench._parts(ours, "import os; os._exit(0)").items():
                     yield Row(f"{what} over TLS, CPU: {part}", cost, CLIENT, their_parts.get(part, 0.0), "ms")
 
-    def _parts(self, whole: Command) -> dict[str, float]:
-        """CPU seconds of each part of a run: what it takes more than all the parts before it."""
+    def _parts(self, whole: Command, ending: str) -> dict[str, float]:
+        """CPU seconds of each part of a run: what it takes more than all the parts before it. ending: as the run ends."""
         traced = [self.python, "-X", "importtime", *whole.argv[1:]]
         ran = subprocess.run(traced, capture_output=True, env=self.env, cwd=self.folder, text=True, check=True)
         names = [line.rpartition("|")[2].strip() for line in ran.stderr.splitlines() if line.startswith("import time:")]
         pythons = [name for name in names[1:] if not name.startswith("qianwen")]
         commands = {
-            "the interpreter": Command([self.python, "-c", "pass"]),
-            "modules of Python": self._importing(pythons),
-            "modules of ours": self._importing(names[1:]),
+            "the interpreter": Command([self.python, "-c", ending]),
+            "modules of Python": self._importing(pythons, ending),
+            "modules of ours": self._importing(names[1:], ending),
             "the work": whole,
         }
         if len(pythons) == len(names[1:]):
@@ -280,8 +280,8 @@ class Bench:
         costs = [cost.cpu for cost in self.measured(commands).values()]
         return {part: cost - before for part, cost, before in zip(commands, costs, [0.0, *costs])}
 
-    def _importing(self, names: Sequence[str]) -> Command:
-        return Command([self.python, "-c", IMPORTING, str(self.scripts), *names])
+    def _importing(self, names: Sequence[str], ending: str) -> Command:
+        return Command([self.python, "-c", IMPORTING + ending, str(self.scripts), *names])
 
     def waiting(self) -> Iterator[Row]:
         """Several tasks at once, each client in its own process: what is measured is mostly sleep."""
