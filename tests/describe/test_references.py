@@ -231,6 +231,19 @@ class Generated(unittest.TestCase):
             with self.subTest(path.name):
                 self.assertTrue(path.is_file() and text(path) == expected, f"run: {generate_references.COMMAND}")
 
+    def test_nothing_is_left_of_a_page_that_is_no_longer_written(self) -> None:
+        self.assertEqual(set(FOLDER.glob("fields-*.md")), {path for path in GENERATED if path.stem.startswith("fields-")})
+
+    def test_no_page_of_fields_is_longer_than_one_reading(self) -> None:
+        for path, content in GENERATED.items():
+            if "fields" in path.stem:
+                with self.subTest(path.name):
+                    self.assertLessEqual(len(content.encode()), generate_references.LARGEST_PAGE)
+
+    def test_every_page_of_fields_is_one_link_away(self) -> None:
+        linked = re.findall(r"\]\((fields-[\w-]+\.md)\)", text(FOLDER / "request-fields.md"))
+        self.assertEqual(set(linked), {path.name for path in FOLDER.glob("fields-*.md")})
+
     def test_every_name_in_them_exists(self) -> None:
         """A name in backticks without a dot or a dash is a field, a function, or a value of one."""
         known = {name for param in params() for name in (param.name, *param.also, *map(str, param.choices))}
