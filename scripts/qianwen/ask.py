@@ -23,7 +23,7 @@ class Ask:
     fields: the request by field name, without the model and without what steers the run.
     kind: --mode.
     wants_task: --async.
-    gallery: a folder, or True for that of the results.
+    gallery: a folder, or True for that of the results.  tasks: an id, or True for the last ones.
     via: a route to the service other than DashScope's own API.
     typed: field → the flag that set it.
     timeout, poll_interval, since: in seconds.
@@ -40,7 +40,7 @@ class Ask:
     task_id: str = ""
     poll_once: bool = False
     resume: bool = False
-    tasks: bool = False
+    tasks: str | bool = False
     since: float = 0.0
     cancel: str = ""
     again: bool = False

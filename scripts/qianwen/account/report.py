@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     JSON = dict[str, Any]
 
 MOST_ROWS = 20
+PROMPT_LETTERS = 80
 FREE = frozenset({FAILED, CANCELED, REFUSED})  # only success is billed
 
 
@@ -72,7 +73,13 @@ def row(account: Account, run: Purchase, now: float) -> JSON:
         "urls": list(run.urls),
         "local_paths": [run.files[index].path for index in sorted(run.files)],
         "told": run.told or None,
+        "prompt": " ".join(str(run.asked.get("prompt") or "").split())[:PROMPT_LETTERS] or None,
     }
+
+
+def whole(account: Account, run: Purchase, now: float) -> JSON:
+    """A run as `--tasks ID` reports it, with its request; None for one of which only the fingerprint is kept."""
+    return {**row(account, run, now), "request": dict(run.asked) or None}
 
 
 def _date(moment: float) -> str | None:

@@ -7,7 +7,7 @@ On success it holds the service's own `request_id`, `output` and `usage`, and ou
 from __future__ import annotations
 
 from ..ask import Ask
-from ..environment import Environment
+from ..environment import Environment, columns
 from ..errors import InvalidRequest, QianwenError
 from ..outcome import Outcome, Part, billed, goes_on, is_retryable
 from ..plain.record import fields_of
@@ -89,7 +89,7 @@ def _several(outcome: Outcome, ask: Ask, environment: Environment) -> JSON:
     return answer
 
 
-def lines(outcome: Outcome, ask: Ask) -> list[str]:
+def lines(outcome: Outcome, ask: Ask, environment: Environment) -> list[str]:
     """What stdout gets without --print-response: the saved paths, Markdown that shows them, or the task id alone."""
     if outcome.preview is not None:
         return _preview_lines(outcome.preview)
@@ -98,7 +98,7 @@ def lines(outcome: Outcome, ask: Ask) -> list[str]:
     if outcome.gallery is not None:
         return [outcome.gallery["gallery"]]
     if ask.tasks:
-        return [*map(_row, outcome.tasks or ()), *([_sum(outcome.bought)] if outcome.bought else [])]
+        return _task_lines(outcome, ask, environment)
     if ask.submit_only or outcome.canceled:
         return [safe(outcome.task_id)]
     return saved_lines(outcome)
@@ -112,12 +112,14 @@ def saved_lines(outcome: Outcome) -> list[str]:
     return shown + ([outcome.markdown_path] if outcome.markdown_path else [])
 
 
-def _row(task: JSON) -> str:
-    """A run for people: its age, state, program, model, task id, and files or error."""
-    age = next((f"{task['age'] // size}{unit}" for unit, size in _AGES if task["age"] >= size), f"{task['age']}s")
-    where = " ".join(task["local_paths"]) or task["told"] or ""
-    fields = (f"{age:>4}", f"{task['state']:<10}", task["program"], task["model"], task["task_id"] or "-", where)
-    return " ".join(safe("  ".join(fields)).splitlines()).rstrip()
+def _task_lines(outcome: Outcome, ask: Ask, environment: Environment) -> list[str]:
+    from . import task_list
+
+    tasks = outcome.tasks or []
+    if ask.tasks is not True:
+        return [line for task in tasks for line in task_list.whole(task, environment.cwd)]
+    table = task_list.table(tasks, environment.cwd, columns(environment))
+    return [*table, *([_sum(outcome.bought)] if outcome.bought else [])]
 
 
 def _sum(bought: JSON) -> str:
@@ -125,9 +127,6 @@ def _sum(bought: JSON) -> str:
     units = " and ".join(_counted(bought[f"{unit}s"], unit) for unit in ("image", "second") if bought[f"{unit}s"])
     rest = f"; {_counted(bought['uncounted'], 'run')} more may be billed" if bought["uncounted"] else ""
     return f"bought in {_counted(bought['runs'], 'run')}: {units or 'nothing yet'}{rest}; prices: {PRICES_PAGE}"
-
-
-_AGES = (("d", 86400), ("h", 3600), ("m", 60))
 
 
 def _obtained(outcome: Outcome) -> JSON:

@@ -45,7 +45,7 @@ RUN = (
     Flag("--task-id", "ID", "wait for a task that exists and save its result; ID may be its beginning, or last"),
     Flag("--poll-once", "", "with --task-id or --resume: look once (exit 2: still running)"),
     Flag("--resume", "", "finish everything that this machine paid for and has not saved yet"),
-    Flag("--tasks", "", "show the last runs of this machine: state, model, age, files; sends nothing"),
+    Flag("--tasks", "[ID]", "show the last runs of this machine, or one in full; sends nothing", optional=True),
     Flag("--since", "AGE", "with --tasks: all that is not older than 1d, 12h or 30m, and what it bought"),
     Flag("--cancel", "ID", "cancel a task that has not begun; ID may be its beginning, or last"),
     Flag("--again", "", "submit although an identical request is open or its outcome unknown"),
