@@ -379,7 +379,10 @@ def request_fields() -> str:
     lines = [MARKER, "", HEAD, "## Pages", ""]
     for program, pages in ((VIDEOS.program, video_pages()), (IMAGES.program, picture_pages())):
         lines += table(f"{program} | Models", ([f"[{page.title}]({page.name}.md)", ids_on(page)] for page in pages))
-    lines += ["Files that no model takes, such as HEIC or MKV, and how to convert them: [fields-files](fields-files.md).", ""]
+    lines += [
+        "Files that no model takes, such as HEIC or MKV, and how to convert them: [fields-files](fields-files.md).",
+        "",
+    ]
     lines += ["## How to read the tables", "", *READING, ""]
     lines += ["## Flags and their fields", "", f"- {flag_lines(VIDEOS)}", f"- {flag_lines(IMAGES)}", ""]
     lines += ["## The media array", "", *media_array_lines(), *video_size_lines()]
@@ -554,7 +557,12 @@ def documents() -> dict[Path, str]:
     """Every generated file and what belongs into it."""
     folder = ROOT / "references"
     pages = {folder / f"{page.name}.md": field_page(page) for page in (*video_pages(), *picture_pages())}
-    return {folder / "request-fields.md": request_fields(), folder / "models.md": models(), folder / "fields-files.md": files_page(), **pages}
+    return {
+        folder / "request-fields.md": request_fields(),
+        folder / "models.md": models(),
+        folder / "fields-files.md": files_page(),
+        **pages,
+    }
 
 
 # What is missing --------------------------------------------------------------------------------------------

@@ -232,7 +232,9 @@ class Generated(unittest.TestCase):
                 self.assertTrue(path.is_file() and text(path) == expected, f"run: {generate_references.COMMAND}")
 
     def test_nothing_is_left_of_a_page_that_is_no_longer_written(self) -> None:
-        self.assertEqual(set(FOLDER.glob("fields-*.md")), {path for path in GENERATED if path.stem.startswith("fields-")})
+        self.assertEqual(
+            set(FOLDER.glob("fields-*.md")), {path for path in GENERATED if path.stem.startswith("fields-")}
+        )
 
     def test_no_page_of_fields_is_longer_than_one_reading(self) -> None:
         for path, content in GENERATED.items():

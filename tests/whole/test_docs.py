@@ -374,7 +374,10 @@ class Names(unittest.TestCase):
                 for address in re.findall(r"https?://[\w./-]+", re.sub(r"(?s)```.*?```", "", text(path))):
                     with self.subTest(path=path.name, address=address):
                         is_listed = f"<{address}>" in sources
-                        self.assertTrue(is_listed or re.match(r"https?://(HOST|[\w.-]*(example\.com|dashscope|127\.0\.0\.1))", address))
+                        self.assertTrue(
+                            is_listed
+                            or re.match(r"https?://(HOST|[\w.-]*(example\.com|dashscope|127\.0\.0\.1))", address)
+                        )
 
     def test_the_pages_for_keys_and_prices_are_given_where_they_are_needed(self) -> None:
         self.assertIn(regions.KEYS_PAGE, text(README))
