@@ -30,6 +30,7 @@ from qianwen.describe.wording import (  # noqa: E402
     ending,
     has_functions,
     has_own_way,
+    in_short,
     must,
     regions_of,
     resolutions,
@@ -510,7 +511,7 @@ def video_row(model: Model) -> list[str]:
     return [
         code(model.id),
         ", ".join(model.kinds) or "any",
-        model.summary,
+        in_short(VIDEOS, model),
         resolution,
         seconds_of(mode),
         sound(model),
@@ -524,7 +525,7 @@ def image_row(model: Model) -> list[str]:
     counts = {mode.name: span(*count_of(mode)) for mode in model.modes}
     return [
         name,
-        "; ".join(filter(None, (model.summary, ending(model)))),
+        "; ".join(filter(None, (in_short(IMAGES, model), ending(model)))),
         by_mode(model, size_in_short),
         next(iter(counts.values()))
         if len(set(counts.values())) == 1

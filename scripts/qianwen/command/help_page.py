@@ -36,7 +36,7 @@ def help_text(catalog: Catalog, width: int = WIDTH) -> str:
     codes = "".join(entry(f"{code:>3}", meaning, width, 9) for code, meaning in EXIT_CODES)
     examples = "\n".join(f"  python3 {catalog.program} {example}" for example in catalog.examples)
     prose = (
-        f"{catalog.purpose} PROMPT says what to make; - reads it from stdin. The paths of the saved files go to stdout, "
+        f"{catalog.purpose} PROMPT says what to make; - reads it from stdin. The paths of saved files go to stdout, "
         f"one per line; everything else goes to stderr. Files go to output/{catalog.folder}/ unless you give --output."
     )
     return f"""\
