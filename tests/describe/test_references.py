@@ -476,7 +476,7 @@ class Settings(unittest.TestCase):
     """The table of variables against the settings."""
 
     def test_what_a_file_may_set_is_marked(self) -> None:
-        rows = table_rows(text(EXECUTION), "Settings")
+        rows = table_rows(text(FOLDER / "settings.md"), "Settings")
         marked = {name for cell, _ in rows if "†" in cell for name in re.findall(r"`(\w+)`", cell)}
         sisters = set(environment.BUCKET_NAMES[1:])
         self.assertEqual(marked, set(environment.names_in_files()) - sisters)
@@ -484,5 +484,5 @@ class Settings(unittest.TestCase):
     def test_the_order_of_the_keys_is_that_of_the_code(self) -> None:
         from qianwen.plain.redact import KEY_NAMES
 
-        first = table_rows(text(EXECUTION), "Settings")[0][0]
+        first = table_rows(text(FOLDER / "settings.md"), "Settings")[0][0]
         self.assertEqual(re.findall(r"`(\w+)`", first), list(KEY_NAMES))
