@@ -131,8 +131,9 @@ class _Process:
         import signal
 
         def interrupt(*_: object) -> None:
-            for number in self.signals:
-                signal.signal(number, _do_nothing)
+            if not self.run.ask.batch:  # which waits a while for what is in the air; a second signal ends that
+                for number in self.signals:
+                    signal.signal(number, _do_nothing)
             raise KeyboardInterrupt
 
         numbers = (signal.SIGINT, signal.SIGTERM, *filter(None, [getattr(signal, "SIGHUP", None)]))
@@ -240,9 +241,17 @@ def _act(run: Run) -> None:
         from .actions import collect
 
         (collect.collect if ask.task_id else collect.cancel)(run)
+    elif ask.batch:
+        from .batch.batch import batch
+
+        batch(run)
     elif ask.resume:
+        from .account import report
         from .actions.resume import resume
 
+        run.outcome.batches = report.batches(run.account)
+        for each in run.outcome.batches:
+            run.progress.say(f"A batch in {each['folder']} is not over. Go on with: {each['command']}")
         resume(run)
     else:
         from .actions.generate import generate
@@ -288,6 +297,7 @@ def _show_tasks(run: Run) -> None:
     if run.ask.tasks is not True:
         run.outcome.tasks = [_one_task(run, str(run.ask.tasks), now)]
         return
+    run.outcome.batches = report.batches(run.account)
     run.outcome.tasks = report.recent(run.account, now, now - since if since else None)
     if since:
         run.outcome.bought = report.bought(run.account, now - since)

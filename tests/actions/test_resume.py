@@ -880,6 +880,24 @@ class Delivered(ResumeCase):
             self.assertNotIn("reused", self.json("x", "--seed", "9", "--reuse"))
             self.assertEqual(self.image("x", "--reuse", "--again").code, 3)
 
+    def test_reuse_needs_no_key_and_copies_to_another_place(self) -> None:
+        with self.standin() as standin:
+            first = self.json("x", "--async", "-n", "2", "--seed", "7")
+            standin.sent.clear()
+            del self.env["DASHSCOPE_API_KEY"]
+            argv = ("x", "-n", "2", "--seed", "7", "--reuse")
+            shown = self.json(*argv, "--dry-run")
+            self.assertIn(first["local_path"], shown["warnings"][0])
+            for _ in range(2):
+                again = self.json(*argv, "--output", "new/b.png")
+                self.assertEqual(
+                    again["local_paths"], [str(self.cwd / "new" / name) for name in ("b_1.png", "b_2.png")]
+                )
+            self.assertEqual([file["sha256"] for file in again["files"]], [file["sha256"] for file in first["files"]])
+            self.assertEqual(self.json(*argv)["local_paths"], first["local_paths"])
+            self.assertEqual(standin.sent, [])
+            self.assertEqual(sorted(path.name for path in (self.cwd / "new").iterdir()), ["b_1.png", "b_2.png"])
+
 
 class Continued(ResumeCase):
     """Whatever was bought and can still be fetched is named in `next`."""

@@ -56,6 +56,21 @@ def _seconds(usage: object) -> float:
     return next((value for value in told if isinstance(value, (int, float)) and 0 < value < 1e6), 0)
 
 
+def batches(account: Account) -> list[JSON]:
+    """The batches that are not over, newest first, each with the command that goes on with it."""
+    import shlex
+
+    return [
+        {
+            "folder": batch.folder,
+            "program": batch.program,
+            "begun": _date(batch.at),
+            "command": " ".join(map(shlex.quote, batch.command)),
+        }
+        for batch in account.batches()
+    ]
+
+
 def row(account: Account, run: Purchase, now: float) -> JSON:
     """A run as `--tasks` and `--resume` report it. age: in seconds."""
     return {

@@ -9,7 +9,7 @@ continues. A request that may have been accepted is never sent again.
 from __future__ import annotations
 
 from ..checks.findings import Note
-from ..errors import QianwenError, UnknownOutcome
+from ..errors import Capped, QianwenError, UnknownOutcome
 from ..models import wire
 from ..plain.record import changed
 
@@ -33,10 +33,13 @@ def generate(run: Run, way: Way) -> Outcome:
     """Make what the user asked for. Raises a QianwenError if that fails; `run.outcome` holds what was reached."""
     checked = way.check()
     _announce(run, checked)
+    _check_cap(run, checked)
+    if run.ask.reuse and _reuse(run, way, checked):
+        return run.outcome
     if run.ask.dry_run:
         run.outcome.preview = way.preview(checked)
         return run.outcome
-    from .saving import Saver
+    from .saving import Saver, answer_again, made_before
 
     with way.connect(checked) as connection, run.entry() as entry:
         purchase, target = _plan(run, way, checked, connection.base)
@@ -45,7 +48,9 @@ def generate(run: Run, way: Way) -> Outcome:
             checked = _with_a_seed(run, checked)
             saver.record(purchase, run.ask, run.outcome.seed)
         if not run.ask.again:
-            if saver.answer_again(purchase, run.ask.reuse):
+            found = made_before(entry, purchase.request, with_read_answers=False)
+            if found:
+                answer_again(*found, entry, checked.mode.interleaved, None)
                 return run.outcome
             entry.refuse_twin(purchase, way.lost_words)  # before anything is uploaded
         call = connection.encode(checked)
@@ -79,6 +84,33 @@ def _announce(run: Run, checked: Checked) -> None:
         (run.note if isinstance(text, Note) else run.warn)(text)
 
 
+def _check_cap(run: Run, checked: Checked) -> None:
+    """Raises Capped for a request that could bill more than the user allows."""
+    most, unit = run.ask.most, run.catalog.unit
+    if most and (checked.units is None or checked.units > most):
+        could = f"may bill up to {checked.units} {unit}s" if checked.units else "has a bill that nobody can tell"
+        raise Capped(
+            f"this request {could}, and {run.catalog.cap} allows {most}; nothing was sent",
+            hint=f"ask for less, or give {run.catalog.cap} a higher number",
+        )
+
+
+def _reuse(run: Run, way: Way, checked: Checked) -> bool:
+    """`--reuse`: answer with the files of an identical request, without a key and a network. A dry run only says so."""
+    from .encoding import fingerprint
+    from .saving import answer_again, made_before
+
+    with run.entry() as entry:
+        found = made_before(entry, fingerprint(checked, way.base), with_read_answers=True)
+        if found and run.ask.dry_run:
+            paths = ", ".join(file.path for file in found[1])
+            run.note(f"the same request was made before: --reuse answers with {paths} and buys nothing")
+        elif found:
+            elsewhere = run.target(str(checked.values.get("prompt") or checked.mode.name)) if run.ask.output else None
+            answer_again(*found, entry, checked.mode.interleaved, elsewhere)
+        return found is not None and not run.ask.dry_run
+
+
 def _plan(run: Run, way: Way, checked: Checked, base: str) -> tuple[Purchase, Target]:
     """The request as the account records it, and where its results go.
 
@@ -92,7 +124,7 @@ def _plan(run: Run, way: Way, checked: Checked, base: str) -> tuple[Purchase, Ta
 
     ask = run.ask
     target = changed(run.target(str(checked.values.get("prompt") or checked.mode.name)), run=os.urandom(8).hex())
-    if ask.output or not ask.submit_only:
+    if not run.seat and (ask.output or not ask.submit_only):  # a batch has tried out its folder
         outputs.prepare(target)
     if ask.submit_only and ask.sandbox:
         run.warn(
@@ -105,7 +137,7 @@ def _plan(run: Run, way: Way, checked: Checked, base: str) -> tuple[Purchase, Ta
         mode=checked.mode.name,
         region=way.region,
         base=base,
-        request=fingerprint(checked, base),
+        request=run.seat.key if run.seat else fingerprint(checked, base),
         is_task=wire.SHAPES[checked.shape].is_task,
         folder=target.folder,
         stem=target.stem,

@@ -8,8 +8,10 @@ import os
 
 from ..errors import ContentRefused, LinkExpired, OutputError, QianwenError, Refused
 from ..files import outputs
+from ..files.safe_open import open_theirs
 from ..models import results, wire
 from ..outcome import File
+from ..plain.record import changed
 from ..plain.redact import shortened
 from ..service import answers
 
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
     from ..account.entry import Entry
     from ..account.purchase import Kept, Purchase
     from ..ask import Ask
-    from ..files.outputs import Target
+    from ..files.outputs import Saved, Target
     from ..models.catalog import Catalog
     from .way import Connection
 
@@ -28,6 +30,47 @@ if TYPE_CHECKING:
 
 
 GONE = "check the usage in the console before you pay for another"
+
+
+def made_before(entry: Entry, request: str, with_read_answers: bool) -> tuple[Purchase, list[Saved]] | None:
+    """What an identical request has made already, if all of it is still on the disk.
+
+    with_read_answers: for --reuse; otherwise only a run counts whose answer nobody can have read, because its
+    process was killed after saving.
+    """
+    made = entry.made(request, with_read_answers)
+    files = [outputs.saved_before(kept.path, kept.sha256) for _, kept in sorted(made.files.items())] if made else []
+    whole = [file for file in files if file]
+    return (made, whole) if made and len(whole) == len(files) else None
+
+
+def answer_again(made: Purchase, files: list[Saved], entry: Entry, interleaved: bool, elsewhere: Target | None) -> None:
+    """Answer with what an identical request has made. See `made_before`.
+
+    elsewhere: where copies go if --output names a place; None for none.
+    """
+    entry.take_up(made)
+    outcome = entry.outcome
+    outcome.task_id, outcome.reused = made.task_id, True
+    outcome.note(dict(made.body) or {"output": {"results": [{"url": url} for url in made.urls]}}, interleaved)
+    stem = os.path.splitext(files[0].path)[0]
+    outcome.reply_path = f"{stem}.json" if os.path.exists(f"{stem}.json") else ""
+    outcome.markdown_path = f"{stem}.md" if os.path.exists(f"{stem}.md") else ""
+    if elsewhere and (elsewhere.suffix or elsewhere.folder != os.path.dirname(files[0].path)):
+        place = outputs.prepare(changed(elsewhere, resumed=True))  # a copy of an earlier time is not made again
+        files = [_copied(file, place.numbered(index, len(files)), entry) for index, file in enumerate(files)]
+    outcome.saved = {index: File(file, made.urls[index]) for index, file in zip(sorted(made.files), files)}
+    entry.progress.say("The same request was made before and its files are there: nothing is bought")
+
+
+def _copied(file: Saved, target: Target, entry: Entry) -> Saved:
+    def fill(stream: BinaryIO) -> tuple[int, str, bool]:
+        with open_theirs(file.path) as source:
+            while block := source.read(outputs.READ_BYTES):
+                stream.write(block)
+        return file.bytes, file.sha256, True
+
+    return outputs.save_media(target, fill, entry.warn, file.facts.type.partition("/")[0])
 
 
 class Saver:
@@ -64,27 +107,6 @@ class Saver:
         request = record.asked(ask, purchase.model, seed)
         facts = {"program": purchase.program, "model": purchase.model, "mode": purchase.mode}
         self._record = {**facts, "request": request, "seed": seed}
-
-    def answer_again(self, purchase: Purchase, with_read_answers: bool) -> bool:
-        """Answer with what an identical request has made already, if all of it is still on the disk.
-
-        with_read_answers: for --reuse; otherwise only a run counts whose answer nobody can have read, because its
-        process was killed after saving.
-        """
-        made = self._entry.made(purchase.request, with_read_answers)
-        saved = [outputs.saved_before(kept.path, kept.sha256) for _, kept in sorted(made.files.items())] if made else []
-        if made is None or not all(saved):
-            return False
-        self._entry.take_up(made)
-        outcome = self._outcome
-        outcome.task_id, outcome.reused = made.task_id, True
-        outcome.note(dict(made.body) or {"output": {"results": [{"url": url} for url in made.urls]}}, self._interleaved)
-        outcome.saved = {index: File(file, made.urls[index]) for index, file in zip(sorted(made.files), saved) if file}
-        stem = os.path.splitext(outcome.files[0].saved.path)[0]
-        outcome.reply_path = f"{stem}.json" if os.path.exists(f"{stem}.json") else ""
-        outcome.markdown_path = f"{stem}.md" if os.path.exists(f"{stem}.md") else ""
-        self._progress.say("The same request was made before and its files are there: nothing is bought")
-        return True
 
     def save(self, body: JSON, promised: int = 0) -> None:
         """Save every result of a final answer.

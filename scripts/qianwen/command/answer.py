@@ -22,10 +22,16 @@ if TYPE_CHECKING:
     JSON = dict[str, Any]
 
 
+GOES_ON = ("running", "unavailable", "interrupted", "output")
+"""How a batch ends that the same command continues."""
+
+
 def success(outcome: Outcome, ask: Ask, environment: Environment) -> JSON:
     if outcome.preview is not None:
         preview = {**outcome.preview, "prices": PRICES_PAGE}
         return {"ok": True, "dry_run": True, "model": outcome.model, **preview, "warnings": outcome.warnings}
+    if outcome.batch is not None:
+        return {"ok": True, **outcome.batch, "warnings": list(map(safe, outcome.warnings))}
     if outcome.models is not None:
         return {"ok": True, "models": outcome.models, "warnings": list(map(safe, outcome.warnings))}
     if outcome.gallery is not None:
@@ -59,6 +65,10 @@ def failure(error: QianwenError, outcome: Outcome, ask: Ask, environment: Enviro
         answer["problems"] = [each_text(fields_of(problem), shortened) for problem in error.problems]
     if outcome.candidates:
         answer["candidates"] = outcome.candidates
+    if outcome.batch is not None:
+        is_over = error.kind not in GOES_ON
+        told = {**answer, **outcome.batch, "warnings": list(map(safe, outcome.warnings))}
+        return told if is_over else {**told, "next": next_command(outcome, ask, environment)}
     if _has_several(outcome):
         return {**answer, **_several(outcome, ask, environment)}
     command = next_command(outcome, ask, environment) if goes_on(error, outcome) else None
@@ -82,6 +92,8 @@ def _several(outcome: Outcome, ask: Ask, environment: Environment) -> JSON:
     """The answer about several runs, with the command that continues the open ones."""
     rows = list(map(_part, outcome.parts)) if outcome.parts is not None else outcome.tasks
     answer: JSON = {"tasks": rows, "warnings": list(map(safe, outcome.warnings))}
+    if outcome.batches:
+        answer["batches"] = outcome.batches
     if outcome.bought is not None:
         answer.update(bought=outcome.bought, prices=PRICES_PAGE)
     if outcome.next_flags:
@@ -106,10 +118,17 @@ def lines(outcome: Outcome, ask: Ask, environment: Environment) -> list[str]:
 
 def saved_lines(outcome: Outcome) -> list[str]:
     """What was saved, whatever became of the rest: DesireCore shows its Markdown, everything else a path."""
+    if outcome.batch is not None:
+        return [safe(outcome.batch["results"])]
     if outcome.parts is not None:
         return [line for part in outcome.parts for line in saved_lines(part.outcome)]
     shown = [file.markdown or file.saved.path for file in outcome.files]
     return shown + ([outcome.markdown_path] if outcome.markdown_path else [])
+
+
+def _batch(batch: JSON) -> str:
+    """A batch that is not over, for people."""
+    return safe(f"  batch in {batch['folder']} is not over: {batch['command']}")
 
 
 def _task_lines(outcome: Outcome, ask: Ask, environment: Environment) -> list[str]:
@@ -119,7 +138,7 @@ def _task_lines(outcome: Outcome, ask: Ask, environment: Environment) -> list[st
     if ask.tasks is not True:
         return [line for task in tasks for line in task_list.whole(task, environment.cwd)]
     table = task_list.table(tasks, environment.cwd, columns(environment))
-    return [*table, *([_sum(outcome.bought)] if outcome.bought else [])]
+    return [*map(_batch, outcome.batches), *table, *([_sum(outcome.bought)] if outcome.bought else [])]
 
 
 def _sum(bought: JSON) -> str:

@@ -72,6 +72,21 @@ RUN = (
     Flag("--help-all", "", "all flags, default models and exit codes"),
 )
 
+BATCH = (
+    Flag(
+        "--batch",
+        "FILE",
+        "many requests from a file: .jsonl (an object per line), .csv (a column per field), else a prompt per line",
+    ),
+    Flag("--shard", "I/N", "with --batch: only part I of N, for several machines; count the parts from 0 or from 1"),
+    Flag(
+        "--at-once",
+        "N",
+        "with --batch: work on N rows at once, instead of the documented limit of the model",
+        whole=True,
+    ),
+)
+
 MODELS = (
     Flag("--list-models", "", "every model: what it does, sizes or seconds, how it answers, regions"),
     Flag("--describe", "MODEL", "one model in full: modes, fields and limits, sizes, what it bills, examples"),
@@ -93,7 +108,19 @@ EXIT_CODES = (
 
 def groups(catalog: Catalog) -> tuple[tuple[str, tuple[Flag, ...]], ...]:
     """All flags of a program, in the groups of its help."""
-    return ("the request", REQUEST + catalog.flags), ("the result", RESULT), ("the run", RUN), ("the models", MODELS)
+    return (
+        ("the request", REQUEST + catalog.flags),
+        ("the result", RESULT),
+        ("the run", RUN),
+        ("many at once", (*BATCH, cap(catalog))),
+        ("the models", MODELS),
+    )
+
+
+def cap(catalog: Catalog) -> Flag:
+    """The flag that bounds the bill: --max-images or --max-seconds."""
+    what = f"refuse what could bill more than N {catalog.unit}s; with --batch, over all runs in its folder"
+    return Flag(catalog.cap, "N", what, whole=True)
 
 
 ALSO = {"--json": "--print-response", "--ratio": "--size"}
@@ -109,7 +136,7 @@ def spellings(catalog: Catalog) -> dict[str, Flag]:
 
 FIRST = (
     "--image", "--first-frame", "--last-frame", "--video", "--reference", "--model", "--size", "--duration", "-n",
-    "--output", "--print-response", "--dry-run", "--sandbox", "--submit-only", "--resume", "--set",
+    "--output", "--print-response", "--dry-run", "--sandbox", "--submit-only", "--resume", "--batch", "--set",
 )  # fmt: skip
 """The flags of the first screen, in its order; a program has not all of them."""
 

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 def next_command(outcome: Outcome, ask: Ask, environment: Environment) -> str | None:
     """The command that waits for the task and saves its result, or that searches for it. None when nothing can."""
+    if ask.batch:
+        return _quoted([sys.executable or "python3", environment.script, *ask.words])
     if not outcome.resumable:
         return None
     next_flags = outcome.next_flags or ("--task-id", outcome.task_id)
@@ -38,6 +40,10 @@ def next_command(outcome: Outcome, ask: Ask, environment: Environment) -> str | 
         ("--quiet", ask.quiet),
     ):
         words += [flag] if given else []
+    return _quoted(words)
+
+
+def _quoted(words: list[str]) -> str:
     import shlex
 
     return " ".join(map(shlex.quote, words))
