@@ -10,6 +10,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
+import time
 import unittest
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -378,6 +379,26 @@ class Interrupted(AccountCase):
         holder.kill()  # the lock dies with its holder
         holder.wait()
         self.assertIsNone(self.book.begin(RUN))
+
+    def test_a_step_waits_no_longer_than_the_run_lasts_and_once(self) -> None:
+        self.book.begin(RUN)
+        kept = self.book._file._kept
+        assert kept
+        kept.execute("BEGIN IMMEDIATE")  # as by a process that was stopped
+        mine = Account(self.book.folder, self.clock, left=lambda: -5.0)
+        with mock.patch.object(store, "SHORTEST_STEP_SECONDS", 0.4):
+            times = []
+            for _ in range(4):
+                before = time.monotonic()
+                self.assertRaises(TimeoutError, mine.add, RUN.id, "task", task_id="t-1")
+                times.append(time.monotonic() - before)
+        self.assertGreater(times[0], 0.4)
+        self.assertLess(sum(times), 5.0)
+        self.assertLess(min(times[1:]), 0.4)
+        kept.execute("ROLLBACK")
+        mine.add(RUN.id, "task", task_id="t-1")
+        self.assertFalse(mine._file._waited_in_vain)
+        mine.close()
 
     def test_a_process_that_is_killed_leaves_all_that_it_said(self) -> None:
         for moment in (0, 3, 7):

@@ -10,6 +10,7 @@ import errno
 import os
 import sqlite3
 import stat
+from contextlib import contextmanager
 from threading import RLock
 from urllib.parse import quote
 
@@ -19,7 +20,7 @@ from . import rows
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from sqlite3 import Connection
-    from typing import Callable, TypeVar
+    from typing import Callable, Iterator, TypeVar
 
     T = TypeVar("T")
 
@@ -38,6 +39,7 @@ _OF_OUR_PARENT: list[Connection] = []  # never closed: that would end the locks 
 class Database:
     """Use it from any thread. Every method raises OSError when the disk does, sqlite3.DatabaseError for damage.
 
+    After a wait that was in vain, nothing waits for other processes until one of them lets us in.
     shared: False for one process at a time, with a rollback journal instead of a WAL.
     """
 
@@ -48,6 +50,7 @@ class Database:
         self.shared = shared
         self.warn = warn
         self._mutex = RLock()
+        self._waited_in_vain = False
         self._hold: locks.Lock | None = None
         self._kept: Connection | None = None
         self._kept_for: tuple[int, ...] = ()
@@ -59,7 +62,7 @@ class Database:
         lasting: False for what a power cut may undo.
         Raises TimeoutError where another process may be writing.
         """
-        with self._mutex:
+        with self._mutex, self._waiting(seconds) as seconds:
             for _ in range(MOST_TRIES):
                 try:
                     database = self._ready(seconds)
@@ -72,20 +75,20 @@ class Database:
                 except sqlite3.Error as error:
                     self._drop()
                     if is_damage(error):
-                        self._put_right(error)
+                        self._put_right(error, seconds)
                     elif os.path.lexists(self.path):
                         raise _os_error(error) from error
                     # else another process repairs it, and the next try waits for that
                 except BaseException:
                     self._drop()
                     raise
-        raise TimeoutError(errno.ETIMEDOUT, "another process repairs it")
+            raise TimeoutError(errno.ETIMEDOUT, "another process repairs it")
 
     def read(self, ask: Callable[[Connection], T]) -> T:
         """What a question finds. In a folder that cannot be written, the file is read as it is."""
-        with self._mutex:
+        with self._mutex, self._waiting(READ_SECONDS) as seconds:
             try:
-                return ask(self._ready(READ_SECONDS))
+                return ask(self._ready(seconds))
             except (OSError, sqlite3.Error):
                 self._drop()
                 if os.access(self.folder, os.W_OK):
@@ -127,6 +130,16 @@ class Database:
 
     # The connection -----------------------------------------------------------------------------------------
 
+    @contextmanager
+    def _waiting(self, seconds: float) -> Iterator[float]:
+        """How long to wait for another process now."""
+        try:
+            yield 0.0 if self._waited_in_vain else seconds
+            self._waited_in_vain = False
+        except (OSError, sqlite3.Error) as error:
+            self._waited_in_vain = isinstance(error, TimeoutError) or _is_busy(error)
+            raise
+
     def _ready(self, seconds: float) -> Connection:
         """The kept connection if it is to the file that is in place now, else a new one."""
         mark = self._mark()
@@ -136,7 +149,7 @@ class Database:
             if not self.shared and not self.hold():
                 raise TimeoutError(errno.ETIMEDOUT, "another process works in this folder")
             if not mark or os.path.lexists(self.repairing):
-                self._put_right(None)
+                self._put_right(None, seconds)
             self._kept, self._kept_for = self._opened(seconds)
         self._kept.execute(f"PRAGMA busy_timeout = {int(seconds * 1000)}")
         return self._kept
@@ -184,12 +197,12 @@ class Database:
         elif kept:
             kept.close()
 
-    def _put_right(self, damage: Exception | None) -> None:
+    def _put_right(self, damage: Exception | None, seconds: float) -> None:
         from . import repair
 
         self.make_folder()
         try:
-            repair.put_right(self, damage)
+            repair.put_right(self, damage, seconds)
         except sqlite3.Error as error:
             raise _os_error(error) from error
 
@@ -235,9 +248,10 @@ def is_damage(error: Exception) -> bool:
     return any(words in str(error) for words in _DAMAGE)
 
 
+def _is_busy(error: Exception) -> bool:
+    """Whether another process may be writing, which nobody can know on a disk without working locks."""
+    return any(words in str(error) for words in _BUSY)
+
+
 def _os_error(error: Exception) -> OSError:
-    """TimeoutError where another process may be writing, which nobody can know on a disk without working locks."""
-    words = str(error)
-    if any(trouble in words for trouble in _BUSY):
-        return TimeoutError(errno.ETIMEDOUT, words)
-    return OSError(errno.EIO, words)
+    return TimeoutError(errno.ETIMEDOUT, str(error)) if _is_busy(error) else OSError(errno.EIO, str(error))

@@ -30,11 +30,14 @@ SMALLEST_ROW = 64  # bytes: a damaged file may claim any number of runs
 BESIDE = ("-wal", "-shm", "-journal")
 
 
-def put_right(file: Database, damage: Exception | None) -> None:
-    """Leave a whole file in place. Raises OSError; TimeoutError while another process is at it; sqlite3.Error."""
+def put_right(file: Database, damage: Exception | None, seconds: float) -> None:
+    """Leave a whole file in place. Raises OSError; TimeoutError while another process is at it; sqlite3.Error.
+
+    seconds: to wait for that process, at most.
+    """
     path = os.path.join(file.folder, LOCK_NAME)
     try:
-        lock = locks.take(path, lasting=True) or locks.wait_for(path, SECONDS)
+        lock = locks.take(path, lasting=True) or locks.wait_for(path, min(seconds, SECONDS))
     except OSError:
         if damage or os.path.lexists(file.repairing):
             raise

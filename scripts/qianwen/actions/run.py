@@ -90,7 +90,10 @@ class Run:
             folder = store.folder(self.environment.env, self.environment.home)
             if self.ask.replay:
                 folder = self._temporary_folder()
-            self._account = store.Account(folder, self.environment.now, self.warn, self.progress.clean)
+            environment = self.environment
+            self._account = store.Account(
+                folder, environment.now, self.warn, self.progress.clean, left=lambda: self.deadline - environment.clock()
+            )
         return self._account
 
     def _temporary_folder(self) -> str:
@@ -120,7 +123,7 @@ class Run:
             if outcome.run_id and self._account:
                 try:
                     self._account.add(outcome.run_id, "deliver")
-                except OSError:
+                except (OSError, MemoryError):
                     pass
 
     @property
