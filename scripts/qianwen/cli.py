@@ -17,9 +17,6 @@ from .errors import (
     InvalidRequest,
     OutputError,
     QianwenError,
-    StillRunning,
-    Unavailable,
-    UnknownOutcome,
 )
 from .models.catalog import Catalog
 from .plain.record import changed
@@ -28,7 +25,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .actions.run import Run
     from .actions.way import Way
-    from .outcome import Outcome
     from .update_signal import Check
 
 
@@ -105,7 +101,9 @@ class _Process:
                 self._open_result()
         except BaseException as error:
             self._ignore_signals()
-            return self.fail(_starved(error, self.run.outcome) or _expected(error))
+            from .outcome import starved
+
+            return self.fail(starved(error, self.run.outcome) or _expected(error))
         finally:
             self.run.close()
         return OK
@@ -315,25 +313,6 @@ def _way(run: Run) -> Way:
     from .actions.dashscope import DashScope
 
     return DashScope(run)
-
-
-def _starved(error: BaseException, outcome: Outcome) -> QianwenError | None:
-    """The error for a machine without memory or descriptors for what comes next; None for any other."""
-    import errno
-
-    is_short = isinstance(error, MemoryError) or getattr(error, "errno", 0) in (
-        errno.ENOMEM,
-        errno.EMFILE,
-        errno.ENFILE,
-    )
-    if not is_short and not (isinstance(error, ImportError) and "failed to map" in str(error)):
-        return None
-    words = f"this machine has too little memory, or too few descriptors, to go on ({type(error).__name__}: {error})"
-    if outcome.result and outcome.result.urls:
-        return OutputError(words)
-    if outcome.task_id:
-        return StillRunning(words)
-    return UnknownOutcome(words) if outcome.submitted else Unavailable(f"{words}; nothing was sent")
 
 
 def _expected(error: BaseException) -> QianwenError:

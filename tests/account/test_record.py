@@ -10,7 +10,7 @@ from qianwen.command import parse
 from qianwen.models.image_models import IMAGES
 from qianwen.models.video_models import VIDEOS
 
-from ..support import KEY, Case, cases
+from ..support import KEY, Case, cases, data_url
 
 
 class Golden(Case):
@@ -80,6 +80,61 @@ class Sidecar(Case):
             (sent,) = standin.of("sync", "submit")
             self.assertNotIn("seed", sent.json["parameters"])
         self.assertEqual(self.records(), [])
+
+    def test_what_was_made_before_gets_its_record(self) -> None:
+        with self.standin() as standin:
+            first = self.json("a cat", "--model", "wan2.6-t2i", "--output", "cat.png")
+            again = self.json("a cat", "--model", "wan2.6-t2i", "--reuse", "--sidecar")
+            (one,) = self.records()
+            self.assertEqual((again["files"], again["seed"], one["seed"]), (first["files"], None, None))
+            self.assertEqual(one["files"][0]["path"], "cat.png")
+            self.json("a cat", "--model", "wan2.6-t2i", "--reuse", "--sidecar")
+            self.assertEqual(len(self.records()), 1)
+            (self.cwd / "cat.json").unlink()
+            seeded = self.json("a dog", "--model", "wan2.6-t2i", "--sidecar", "--output", "dog.png")
+            (self.cwd / "dog.json").write_text('{"of": "somebody else"}')
+            again = self.json("a dog", "--model", "wan2.6-t2i", "--sidecar", "--reuse")
+            self.assertEqual(again["seed"], seeded["seed"])
+            theirs, ours = sorted(self.records(), key=len)
+            self.assertEqual((theirs, ours["request"]["seed"]), ({"of": "somebody else"}, seeded["seed"]))
+            self.assertEqual(len(standin.of("sync", "submit")), 2)
+
+    def test_a_run_of_an_earlier_process_has_the_record_that_its_account_knows(self) -> None:
+        commands = (("--task-id", "last", "--sidecar"), ("--resume", "--sidecar"))
+        with self.standin() as standin:
+            for number, words in enumerate(commands):
+                with self.subTest(words):
+                    argv = (f"cat {number}", "--model", "wan2.6-t2i", "--async", "--output", f"{number}.png")
+                    self.assertEqual(self.image(*argv, "--submit-only", "--seed", "5").code, 0)
+                    self.assertEqual(self.image(*words).code, 0)
+                    one = json.loads((self.cwd / f"{number}.json").read_text(encoding="utf-8"))
+                    self.assertEqual((one["seed"], one["request"]["prompt"]), (5, f"cat {number}"))
+                    self.assertEqual(self.json("--file", f"{number}.json", "--dry-run")["ok"], True)
+            self.env["QIANWEN_KEEP_REQUESTS"] = "0"
+            self.image("no", "--model", "wan2.6-t2i", "--async", "--submit-only")
+            self.assertIn("QIANWEN_KEEP_REQUESTS", self.image("--resume", "--sidecar").stderr)
+            self.env.pop("QIANWEN_KEEP_REQUESTS")
+            edit = ("edit", "--model", "wan2.6-image", "--image", data_url(512, 512), "--async", "--submit-only")
+            self.assertEqual(self.image(*edit).code, 0)
+            self.assertIn("no bytes of data: URLs", self.image("--resume", "--sidecar").stderr)
+            self.assertEqual((len(self.records()), len(standin.of("submit"))), (2, 4))
+
+    def test_a_run_that_is_interrupted_keeps_its_seed_and_continues_with_records(self) -> None:
+        with self.standin(faults=("result=500*6",)) as standin:
+            reply = self.json("a cat", "--model", "wan2.6-t2i", "--sidecar", "--output", "cat.png", code=7)
+            self.assertIn(" --sidecar", reply["next"])
+            self.assertEqual(self.image("--resume", "--sidecar").code, 0)
+            (sent,) = standin.of("sync")
+        self.assertEqual(self.records()[0]["request"]["seed"], sent.json["parameters"]["seed"])
+
+    def test_overwrite_replaces_the_picture_and_no_stranger_of_its_name(self) -> None:
+        stranger, argv = self.cwd / "package.json", ("--sidecar", "--overwrite", "--output", "package.png")
+        stranger.write_text('{"name": "theirs"}')
+        with self.standin():
+            for prompt in ("one", "two"):
+                self.assertEqual(self.image(prompt, *argv).code, 0)
+        self.assertEqual(stranger.read_text(), '{"name": "theirs"}')
+        self.assertEqual(len(self.records()), 3)
 
     def test_a_rewritten_prompt_is_kept(self) -> None:
         body = {

@@ -103,6 +103,15 @@ class OutOfMemory(Case):
                 if bought:
                     self.assertIn("cannot remember the run", reply["warnings"][0])
 
+    def test_a_task_that_is_resumed_stays_open(self) -> None:
+        def fails(_: object) -> Response:
+            raise MemoryError
+
+        with self.standin():
+            self.image("x", "--async", "--submit-only")
+            reply = self.json("--resume", send=fails, code=2)
+        self.assertEqual((reply["tasks"][0]["error"]["kind"], "--resume" in reply["next"]), ("running", True))
+
 
 class Answers(Case):
     def test_an_answer_that_names_no_task_is_shown(self) -> None:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     T = TypeVar("T")
 
 OVER = ("failed", "content")  # the service refused, or the task failed: there is nothing left to wait for
+TROUBLE = (OSError, MemoryError)  # in which a run goes on unrecorded
 CANCELED = ("CANCELED", "CANCELLED")
 
 
@@ -114,7 +115,7 @@ class Entry:
         again: do so even if one is.
         """
         self.claim(run.id)
-        twin = self._try(lambda account: account.begin(run, again))
+        twin = self._try(lambda account: account.begin(run, again), (OSError,))  # short of memory, nothing is bought
         if twin:
             self.run_id = ""
             raise self._already_open(twin, lost_words)
@@ -151,6 +152,7 @@ class Entry:
             self.run_id = ""
             raise StillRunning("another process on this machine is working on it", task_id=known.task_id)
         self.outcome.run_id = known.id
+        self.outcome.seed = known.asked.get("seed")
 
     def _is_forgotten(self) -> bool:
         """Whether a task that the service does not know is gone: it was asked at the right place, or long after."""
@@ -257,13 +259,14 @@ class Entry:
         if self.run_id:
             self._try(lambda account: account.add(self.run_id, event, **fields))
 
-    def _try(self, write: Callable[[Account], T]) -> T | None:
+    def _try(self, write: Callable[[Account], T], trouble: tuple[type[Exception], ...] = TROUBLE) -> T | None:
         account = self._account
         if account is not None:
             try:
                 return write(account)
-            except OSError as error:
+            except trouble as error:
                 self._account = None
                 where = f"{account.folder}: " if account.folder else ""
-                self.warn(f"this machine cannot remember the run: {where}{error.strerror or error}")
+                words = getattr(error, "strerror", "") or str(error) or "there is too little memory"
+                self.warn(f"this machine cannot remember the run: {where}{words}")
         return None

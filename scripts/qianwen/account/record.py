@@ -6,6 +6,8 @@ signed link and nothing of the environment.
 
 from __future__ import annotations
 
+import json
+import re
 import time
 
 from ..ask import VERSION
@@ -16,8 +18,11 @@ if TYPE_CHECKING:
 
     from ..ask import Ask
     from ..outcome import File
+    from .purchase import Purchase
 
     JSON = dict[str, Any]
+
+_EMPTY_DATA_URL = re.compile(r'"data:[^\s,"]*,"')  # in JSON
 
 
 def asked(ask: Ask, model: str, seed: object) -> JSON:
@@ -26,6 +31,15 @@ def asked(ask: Ask, model: str, seed: object) -> JSON:
     if ask.wants_task:
         request["async"] = True
     return request if seed is None else {**request, "seed": seed}
+
+
+def why_not(known: Purchase | None) -> str:
+    """Why there is no record of an earlier run; "" if the account has all of its request."""
+    if known is None:
+        return "this machine did not make the request"
+    if not known.asked:
+        return "the account keeps no requests (QIANWEN_KEEP_REQUESTS=0)"
+    return "the account keeps no bytes of data: URLs" if _EMPTY_DATA_URL.search(json.dumps(known.asked)) else ""
 
 
 def record(base: JSON, body: Mapping[str, Any], task_id: str, index: int, file: File, now: float) -> JSON:

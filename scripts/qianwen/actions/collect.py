@@ -83,7 +83,10 @@ def finish(
         body = tasks.finished(poll, task_id, is_young)
     # Only interleaved tasks answer with texts.
     files = known.files if known and target.resumed else {}
-    Saver(run.catalog, connection, entry, target, wire.has_texts(body), files).save(body)
+    saver = Saver(run.catalog, connection, entry, target, wire.has_texts(body), files)
+    if run.ask.sidecar:
+        saver.record_from_account(known)
+    saver.save(body)
 
 
 def place(run: Run, known: Purchase | None) -> Target:

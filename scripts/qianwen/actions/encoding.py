@@ -98,7 +98,7 @@ def kept(checked: Checked) -> JSON:
     """The request as the account keeps it and --file takes it: absolute paths, data: URLs without their bytes."""
     paths = {place: source.path for place, source in checked.sources.items() if source.scheme == "file"}
     whole = {"model": checked.id, **sources.replaced(checked.values, paths)}
-    without_bytes: Any = each_text(whole, lambda text: re.sub(r"(?is)\A(data:[^,]*,).*", r"\1", text))
+    without_bytes: Any = each_text(whole, lambda text: re.sub(r"(?is)\A(data:[^\s,]*,).*", r"\1", text))
     return dict(without_bytes)
 
 

@@ -36,18 +36,19 @@ def generate(run: Run, way: Way) -> Outcome:
     if run.ask.dry_run:
         run.outcome.preview = way.preview(checked)
         return run.outcome
+    from ..account import record
     from .saving import Saver
 
     with way.connect(checked) as connection, run.entry() as entry:
         purchase, target = _plan(run, way, checked, connection.base)
         saver = Saver(run.catalog, connection, entry, target, checked.mode.interleaved)
-        if run.ask.sidecar:
-            checked = _with_a_seed(run, checked)
-            saver.record(purchase, run.ask, run.outcome.seed)
         if not run.ask.again:
-            if saver.answer_again(purchase, run.ask.reuse):
+            if saver.answer_again(purchase, run.ask):
                 return run.outcome
             entry.refuse_twin(purchase, way.lost_words)  # before anything is uploaded
+        if run.ask.sidecar:
+            checked, purchase = _with_a_seed(run, checked, purchase)
+            saver.record(purchase, record.asked(run.ask, checked.id, run.outcome.seed))
         call = connection.encode(checked)
         connection.session.prepare(connection.base)
         entry.submit(changed(purchase, at=run.environment.now()), run.ask.again, way.lost_words)
@@ -118,7 +119,7 @@ def _plan(run: Run, way: Way, checked: Checked, base: str) -> tuple[Purchase, Ta
     return purchase, target
 
 
-def _with_a_seed(run: Run, checked: Checked) -> Checked:
+def _with_a_seed(run: Run, checked: Checked, purchase: Purchase) -> tuple[Checked, Purchase]:
     """With a seed of ours where the model takes one and the user gave none: a record without it records nothing.
 
     Chosen after the fingerprint is made, so that the same command again is still the same request.
@@ -127,9 +128,10 @@ def _with_a_seed(run: Run, checked: Checked) -> Checked:
 
     param = checked.mode.param("seed")
     if param is None or run.outcome.seed is not None:
-        return checked
+        return checked, purchase
     run.outcome.seed = int.from_bytes(os.urandom(4), "big") >> 1  # SEED in models.shared_rows
-    return changed(checked, values={**checked.values, "seed": run.outcome.seed})
+    asked = {**purchase.asked, "seed": run.outcome.seed} if purchase.asked else {}
+    return changed(checked, values={**checked.values, "seed": run.outcome.seed}), changed(purchase, asked=asked)
 
 
 # With the service -----------------------------------------------------------------------------------------

@@ -24,7 +24,7 @@ from ..errors import (
 from ..models import results, wire
 from ..models.image_models import IMAGES
 from ..models.video_models import VIDEOS
-from ..outcome import Part, billed, is_retryable
+from ..outcome import Part, billed, is_retryable, starved
 from ..plain import parallel
 from ..plain.record import changed
 from ..service import endpoint, tasks
@@ -210,7 +210,8 @@ class _Recovery:
             if isinstance(error, AuthError):
                 self.connection.client.explain(error)
         except Exception as error:  # this run must not stop the others
-            self.error = InternalError(f"a bug in this program: {type(error).__name__}: {error}")
+            bug = InternalError(f"a bug in this program: {type(error).__name__}: {error}")
+            self.error = starved(error, self.run.outcome) or bug
 
     def _take_up(self, entry: Entry) -> None:
         self._is_ours = False
@@ -227,8 +228,10 @@ class _Recovery:
             if any(map(results.is_inline, known.urls)):
                 self.is_promising = False  # a picture inside an answer is lost with the answer
             body = dict(known.body) or {"output": {"results": [{"url": url} for url in known.urls]}}
-            is_interleaved = wire.has_texts(body)
-            Saver(self.run.catalog, connection, entry, self._place(), is_interleaved, known.files).save(body)
+            saver = Saver(self.run.catalog, connection, entry, self._place(), wire.has_texts(body), known.files)
+            if self.run.ask.sidecar:
+                saver.record_from_account(known)
+            saver.save(body)
         else:
             self._search(connection, entry)
 

@@ -92,7 +92,11 @@ class Run:
                 folder = self._temporary_folder()
             environment = self.environment
             self._account = store.Account(
-                folder, environment.now, self.warn, self.progress.clean, left=lambda: self.deadline - environment.clock()
+                folder,
+                environment.now,
+                self.warn,
+                self.progress.clean,
+                left=lambda: self.deadline - environment.clock(),
             )
         return self._account
 

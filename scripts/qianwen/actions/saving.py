@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 
+from ..account import record
 from ..errors import ContentRefused, LinkExpired, OutputError, QianwenError, Refused
 from ..files import outputs
 from ..models import results, wire
@@ -57,21 +58,26 @@ class Saver:
         self._files = files
         self._record: JSON | None = None
 
-    def record(self, purchase: Purchase, ask: Ask, seed: object) -> None:
+    def record(self, purchase: Purchase, request: JSON) -> None:
         """Write a record next to each result; see `account.record`."""
-        from ..account import record
-
-        request = record.asked(ask, purchase.model, seed)
         facts = {"program": purchase.program, "model": purchase.model, "mode": purchase.mode}
-        self._record = {**facts, "request": request, "seed": seed}
+        self._record = {**facts, "request": request, "seed": request.get("seed")}
 
-    def answer_again(self, purchase: Purchase, with_read_answers: bool) -> bool:
+    def record_from_account(self, known: Purchase | None) -> None:
+        """Write a record next to each result of an earlier process, as far as the account has its request."""
+        why_not = record.why_not(known)
+        if why_not:
+            self._entry.warn(f"no record is written next to the {self._noun}: {why_not}")
+        elif known:
+            self.record(known, dict(known.asked))
+
+    def answer_again(self, purchase: Purchase, ask: Ask) -> bool:
         """Answer with what an identical request has made already, if all of it is still on the disk.
 
-        with_read_answers: for --reuse; otherwise only a run counts whose answer nobody can have read, because its
-        process was killed after saving.
+        Without --reuse, only a run counts whose answer nobody can have read, because its process was killed after
+        saving.
         """
-        made = self._entry.made(purchase.request, with_read_answers)
+        made = self._entry.made(purchase.request, ask.reuse)
         saved = [outputs.saved_before(kept.path, kept.sha256) for _, kept in sorted(made.files.items())] if made else []
         if made is None or not all(saved):
             return False
@@ -81,8 +87,12 @@ class Saver:
         outcome.note(dict(made.body) or {"output": {"results": [{"url": url} for url in made.urls]}}, self._interleaved)
         outcome.saved = {index: File(file, made.urls[index]) for index, file in zip(sorted(made.files), saved) if file}
         stem = os.path.splitext(outcome.files[0].saved.path)[0]
-        outcome.reply_path = f"{stem}.json" if os.path.exists(f"{stem}.json") else ""
+        outcome.reply_path = f"{stem}.json" if self._keeps_replies and os.path.exists(f"{stem}.json") else ""
         outcome.markdown_path = f"{stem}.md" if os.path.exists(f"{stem}.md") else ""
+        if ask.sidecar:
+            self.record(made, record.asked(ask, made.model, outcome.seed))
+            for index, file in outcome.saved.items():
+                self._complete(file, index)
         self._progress.say("The same request was made before and its files are there: nothing is bought")
         return True
 
@@ -138,8 +148,7 @@ class Saver:
         saved = outputs.saved_before(kept.path, kept.sha256) if kept else None
         if saved:
             self._outcome.saved[index] = File(saved, url)
-            if self._keeps_replies and not os.path.lexists(os.path.splitext(saved.path)[0] + ".json"):
-                self._accompany(File(saved, url), index)
+            self._complete(File(saved, url), index)
         return saved is not None
 
     def _save(self, index: int, urls: tuple[str, ...]) -> None:
@@ -192,10 +201,17 @@ class Saver:
 
     # What accompanies the results -----------------------------------------------------------------------------
 
+    def _complete(self, file: File, index: int) -> None:
+        """Save what should accompany a result of an earlier process and does not."""
+        there = os.path.splitext(file.saved.path)[0] + ".json"
+        is_wanted = (
+            not outputs.has_record(there) if self._record else self._keeps_replies and not os.path.lexists(there)
+        )
+        if is_wanted:
+            self._accompany(file, index)
+
     def _accompany(self, file: File, index: int) -> None:
         """Save the service's whole last answer, the record, or both in one, under the name of the result."""
-        from ..account import record
-
         own: JSON = {}
         if self._record:
             outcome, now = self._outcome, self._connection.session.now()

@@ -14,8 +14,9 @@ import unicodedata
 from ..errors import OutputError, UsageError
 from ..plain.paths import is_homeless
 from ..plain.record import changed, record
+from ..plain.strict_json import load_object
 from . import media, safe_open
-from .safe_open import make_ours, open_theirs, remove
+from .safe_open import make_ours, open_theirs, read_theirs, remove
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 SLUG_LENGTH = 40
 READ_BYTES = 256 * 1024
+LARGEST_TEXT = 2**24  # bytes of an earlier reply or record
 MOST_FILLS = 3
 OCTETS = media.Facts("application/octet-stream")  # of a format that we do not know
 PROBE_BYTES = 16384  # a full disk can still create empty files
@@ -274,10 +276,33 @@ def beside(saved: Saved, target: Target) -> Target:
 
 
 def save_text(target: Target, suffix: str, text: str, warn: Warn, private: bool = False) -> str:
-    """Write a text file in UTF-8 and return its path. private: mode 0600. Raises OutputError."""
+    """Write a text file in UTF-8 and return its path. private: mode 0600. Raises OutputError.
+
+    --overwrite names the result: under the name that a text gets from it, only such a text is replaced.
+    """
     with Draft(target, 0o600 if private else 0o666) as draft:
         draft.stream.write(text.encode("utf-8"))
-        return draft.publish(suffix, warn, target.overwrite)
+        may_replace = target.overwrite and _is_such_a_text(os.path.join(target.folder, target.stem + suffix))
+        return draft.publish(suffix, warn, may_replace)
+
+
+def _is_such_a_text(path: str) -> bool:
+    """Whether a file is a reply of the service, a record, or Markdown that shows results."""
+    text = _text_in(path)
+    return b"![Image 1](<" in text if path.endswith(".md") else has_record(path) or b'"output": {' in text
+
+
+def has_record(path: str) -> bool:
+    """Whether a file holds a record of a result."""
+    found = load_object(_text_in(path)) or {}
+    return isinstance(found.get("request"), dict) and isinstance(found.get("files"), list)
+
+
+def _text_in(path: str) -> bytes:
+    try:
+        return read_theirs(path, LARGEST_TEXT)
+    except (OSError, ValueError):
+        return b""
 
 
 def markdown(content: tuple[dict[str, str], ...], saved: dict[str, str], folder: str) -> str:
