@@ -136,6 +136,20 @@ class Sidecar(Case):
         self.assertEqual(stranger.read_text(), '{"name": "theirs"}')
         self.assertEqual(len(self.records()), 3)
 
+    def test_no_secret_of_the_user_is_in_a_record_or_a_name(self) -> None:
+        other, link = "sk-0f1e2d3c4b5a69788796a5b4c3d2e1f0", "https://b.oss-cn-beijing.aliyuncs.com/a.png"
+        argv = ("--model", "wan2.6-image", "--image", f"{link}?OSSAccessKeyId=LTAI5tA&Signature=abcdef")
+        with self.standin() as standin:
+            reply = self.json(f"{KEY} on a poster, {other}", *argv, "--sidecar")
+            (sent,) = standin.of("sync", "submit")
+        self.assertIn("Signature=abcdef", json.dumps(sent.json))
+        self.assertIn("put them back", str(reply["warnings"]))
+        (one,) = self.records()
+        self.assertEqual(one["request"]["reference_images"], [link])
+        kept = [json.dumps(one), *map(str, self.cwd.rglob("*")), json.dumps(dict(self.ledger.runs()[0].asked))]
+        for secret in (KEY[3:20], other[:20]):
+            self.assertNotIn(secret, "".join(kept))
+
     def test_a_rewritten_prompt_is_kept(self) -> None:
         body = {
             "output": {"actual_prompt": "whole", "results": [{"url": "u"}, {"url": "v", "actual_prompt": "second"}]}

@@ -11,6 +11,7 @@ import re
 import time
 
 from ..ask import VERSION
+from ..plain.redact import shareable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -71,4 +72,5 @@ def _rewritten(body: Mapping[str, Any], index: int) -> str | None:
     results = output.get("results") if isinstance(output, dict) else None
     if isinstance(results, list) and index < len(results) and isinstance(results[index], dict):
         places.insert(0, results[index])
-    return next((text for place in places if isinstance(text := place.get("actual_prompt"), str) and text), None)
+    found = (text for place in places if isinstance(text := place.get("actual_prompt"), str) and text)
+    return next(map(shareable, found), None)

@@ -11,7 +11,7 @@ from ..errors import ContentRefused, LinkExpired, OutputError, QianwenError, Ref
 from ..files import outputs
 from ..models import results, wire
 from ..outcome import File
-from ..plain.redact import shortened
+from ..plain.redact import each_text, shareable, shortened
 from ..service import answers
 
 TYPE_CHECKING = False
@@ -61,7 +61,10 @@ class Saver:
     def record(self, purchase: Purchase, request: JSON) -> None:
         """Write a record next to each result; see `account.record`."""
         facts = {"program": purchase.program, "model": purchase.model, "mode": purchase.mode}
-        self._record = {**facts, "request": request, "seed": request.get("seed")}
+        clean: Any = each_text(self._progress.clean(request), shareable)
+        if clean != request:
+            self._entry.warn("the record leaves out keys and signatures of links; put them back to make the same again")
+        self._record = {**facts, "request": clean, "seed": request.get("seed")}
 
     def record_from_account(self, known: Purchase | None) -> None:
         """Write a record next to each result of an earlier process, as far as the account has its request."""
