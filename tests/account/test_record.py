@@ -127,6 +127,16 @@ class Sidecar(Case):
             (sent,) = standin.of("sync")
         self.assertEqual(self.records()[0]["request"]["seed"], sent.json["parameters"]["seed"])
 
+    def test_beside_a_cassette_no_seed_is_made_up(self) -> None:
+        argv = ("a cat", "--model", "wan2.6-t2i", "--output", "cat.png", "--overwrite")
+        self.env = {}
+        for number, (recorded, replayed) in enumerate(((True, True), (True, False), (False, True))):
+            with self.subTest(recorded=recorded, replayed=replayed):
+                tape = f"c{number}.tape"
+                self.json(*argv, "--sandbox", "--record", tape, *(["--sidecar"] if recorded else []))
+                self.json(*argv, "--replay", tape, *(["--sidecar"] if replayed else []))
+        self.assertEqual([one["seed"] for one in self.records()], [None])
+
     def test_overwrite_replaces_the_picture_and_no_stranger_of_its_name(self) -> None:
         stranger, argv = self.cwd / "package.json", ("--sidecar", "--overwrite", "--output", "package.png")
         stranger.write_text('{"name": "theirs"}')

@@ -122,12 +122,13 @@ def _plan(run: Run, way: Way, checked: Checked, base: str) -> tuple[Purchase, Ta
 def _with_a_seed(run: Run, checked: Checked, purchase: Purchase) -> tuple[Checked, Purchase]:
     """With a seed of ours where the model takes one and the user gave none: a record without it records nothing.
 
-    Chosen after the fingerprint is made, so that the same command again is still the same request.
+    Chosen after the fingerprint is made, so that the same command again is still the same request; and not beside a
+    cassette, which is played by sending the same.
     """
     import os
 
-    param = checked.mode.param("seed")
-    if param is None or run.outcome.seed is not None:
+    is_taped = run.ask.record or run.ask.replay
+    if checked.mode.param("seed") is None or run.outcome.seed is not None or is_taped:
         return checked, purchase
     run.outcome.seed = int.from_bytes(os.urandom(4), "big") >> 1  # SEED in models.shared_rows
     asked = {**purchase.asked, "seed": run.outcome.seed} if purchase.asked else {}

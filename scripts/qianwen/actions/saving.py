@@ -97,6 +97,8 @@ class Saver:
             for index, file in outcome.saved.items():
                 self._complete(file, index)
         self._progress.say("The same request was made before and its files are there: nothing is bought")
+        if ask.record:
+            self._entry.warn("nothing was sent, so nothing is recorded; --again buys another one and records it")
         return True
 
     def save(self, body: JSON, promised: int = 0) -> None:

@@ -99,7 +99,7 @@ def lines(outcome: Outcome, ask: Ask) -> list[str]:
         return [outcome.gallery["gallery"]]
     if ask.tasks:
         return [*map(_row, outcome.tasks or ()), *([_sum(outcome.bought)] if outcome.bought else [])]
-    if ask.submit_only or outcome.canceled:
+    if (ask.submit_only and outcome.task_id) or outcome.canceled:
         return [safe(outcome.task_id)]
     return saved_lines(outcome)
 
