@@ -297,7 +297,9 @@ def _write_gallery(run: Run, folder: str) -> None:
     home = os.path.join(run.environment.home, "")
     if scripts.startswith(home) and len(home) > 1:  # the page may be shown to others
         scripts = os.path.join("~", scripts[len(home) :])
-    path, cards = page.write(folder, run.account.below(folder), scripts, lambda text: shareable(run.progress.clean(text)))
+    path, cards = page.write(
+        folder, run.account.below(folder), scripts, lambda text: shareable(run.progress.clean(text))
+    )
     run.outcome.gallery = {"gallery": path, "results": cards}
     if run.account.trouble:
         run.warn(f"part of the account could not be read: {run.account.trouble}")

@@ -143,6 +143,9 @@ def hint_of(error: QianwenError, outcome: Outcome) -> str:
     return error.hint
 
 
+_SHORT = ("failed to map", "cannot open shared object file")  # why a module of the interpreter cannot be loaded
+
+
 def starved(error: BaseException, outcome: Outcome) -> QianwenError | None:
     """The error for a machine without memory or descriptors for what comes next; None for any other."""
     import errno
@@ -152,7 +155,7 @@ def starved(error: BaseException, outcome: Outcome) -> QianwenError | None:
         errno.EMFILE,
         errno.ENFILE,
     )
-    if not is_short and not (isinstance(error, ImportError) and "failed to map" in str(error)):
+    if not is_short and not (isinstance(error, ImportError) and any(words in str(error) for words in _SHORT)):
         return None
     words = f"this machine has too little memory, or too few descriptors, to go on ({type(error).__name__}: {error})"
     if outcome.result and outcome.result.urls:

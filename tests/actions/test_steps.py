@@ -13,6 +13,7 @@ from unittest import mock
 import qianwen
 from qianwen.account import rows
 from qianwen.http.messages import Response
+from qianwen.plain import parallel
 
 from ..support import KEY, Case, Script, answer
 
@@ -111,6 +112,16 @@ class OutOfMemory(Case):
             self.image("x", "--async", "--submit-only")
             reply = self.json("--resume", send=fails, code=2)
         self.assertEqual((reply["tasks"][0]["error"]["kind"], "--resume" in reply["next"]), ("running", True))
+
+
+class OutOfDescriptors(Case):
+    def test_what_could_not_be_saved_is_not_bought(self) -> None:
+        with self.standin() as standin:
+            with mock.patch.object(parallel, "prove_descriptors", side_effect=OSError(24, "Too many open files")):
+                reply = self.json("x", code=5)
+            self.assertEqual((reply["error"]["billed"], len(standin.of("sync"))), ("no", 0))
+            self.assertEqual([run.state for run in self.ledger.runs()], ["refused"])
+            self.assertEqual(self.image("x").code, 0)
 
 
 class Answers(Case):

@@ -9,8 +9,9 @@ continues. A request that may have been accepted is never sent again.
 from __future__ import annotations
 
 from ..checks.findings import Note
-from ..errors import QianwenError, UnknownOutcome
+from ..errors import QianwenError, Unavailable, UnknownOutcome
 from ..models import wire
+from ..plain import parallel
 from ..plain.record import changed
 
 TYPE_CHECKING = False
@@ -52,6 +53,7 @@ def generate(run: Run, way: Way) -> Outcome:
         call = connection.encode(checked)
         connection.session.prepare(connection.base)
         entry.submit(changed(purchase, at=run.environment.now()), run.ask.again, way.lost_words)
+        _prove_descriptors()
         if call.is_stream:
             body, failure = _receive(connection, entry, call)
             saver.save(body)
@@ -133,6 +135,16 @@ def _with_a_seed(run: Run, checked: Checked, purchase: Purchase) -> tuple[Checke
     run.outcome.seed = int.from_bytes(os.urandom(4), "big") >> 1  # SEED in models.shared_rows
     asked = {**purchase.asked, "seed": run.outcome.seed} if purchase.asked else {}
     return changed(checked, values={**checked.values, "seed": run.outcome.seed}), changed(purchase, asked=asked)
+
+
+def _prove_descriptors() -> None:
+    try:
+        parallel.prove_descriptors()
+    except OSError as error:
+        raise Unavailable(
+            f"this machine has too few descriptors to save what it would pay for ({error.strerror}); nothing was sent",
+            hint="raise the limit: ulimit -n 64",
+        ) from error
 
 
 # With the service -----------------------------------------------------------------------------------------

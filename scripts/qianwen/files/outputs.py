@@ -10,6 +10,7 @@ import errno
 import os
 import re
 import unicodedata
+from contextlib import suppress
 
 from ..errors import OutputError, UsageError
 from ..plain.paths import is_homeless
@@ -116,14 +117,15 @@ def _try_out(folder: str) -> None:
 def _try_name(target: Target) -> None:
     """Raises OSError or ValueError if the disk does not take the name: it is too long, or has a character such as ':'.
 
-    The name that is tried is hidden and as long as the longest that the results may get.
+    The name that is tried is hidden and as long as the longest that the results may get. It is that of a folder, which
+    the next run may remove when this one is killed: a folder can only be removed while nothing is in it.
     """
     path = os.path.join(target.folder, f".{target.stem}_0{target.suffix or '.jpeg'}.try")
-    try:
-        os.close(make_ours(path))
-    except FileExistsError:
-        return
-    remove(path)
+    with suppress(FileExistsError):
+        os.mkdir(path, 0o700)
+    for _ in range(2):  # see `remove`
+        with suppress(OSError):
+            os.rmdir(path)
 
 
 def slug(prompt: str) -> str:
