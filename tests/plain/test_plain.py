@@ -170,6 +170,8 @@ class Redaction(unittest.TestCase):
             began = time.thread_time()
             redact.keys(text[: size // 2])
             redact.signed_links(text[: size // 2])
+            redact.shareable(text[: size // 2])
+            redact.without_keys(text[: size // 2])
             self.assertLess(time.thread_time() - began, seconds, part)
         for text in (
             "a://" + "b" * size,

@@ -92,13 +92,13 @@ class Saver:
         stem = os.path.splitext(outcome.files[0].saved.path)[0]
         outcome.reply_path = f"{stem}.json" if self._keeps_replies and os.path.exists(f"{stem}.json") else ""
         outcome.markdown_path = f"{stem}.md" if os.path.exists(f"{stem}.md") else ""
+        self._progress.say("The same request was made before and its files are there: nothing is bought")
+        if ask.record:
+            self._entry.warn("nothing was sent, so nothing is recorded; --again buys another one and records it")
         if ask.sidecar:
             self.record(made, record.asked(ask, made.model, outcome.seed))
             for index, file in outcome.saved.items():
                 self._complete(file, index)
-        self._progress.say("The same request was made before and its files are there: nothing is bought")
-        if ask.record:
-            self._entry.warn("nothing was sent, so nothing is recorded; --again buys another one and records it")
         return True
 
     def save(self, body: JSON, promised: int = 0) -> None:
