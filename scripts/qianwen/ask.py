@@ -13,6 +13,8 @@ VERSION = "1.0.0"  # of both programs
 
 TIMEOUT_SECONDS = 600.0
 
+NO_TIMEOUT_SECONDS = 1e8  # a batch runs until it is done
+
 POLL_SECONDS = 15.0
 
 
@@ -23,10 +25,14 @@ class Ask:
     fields: the request by field name, without the model and without what steers the run.
     kind: --mode.
     wants_task: --async.
-    gallery: a folder, or True for that of the results.
+    gallery: a folder, or True for that of the results.  tasks: an id, or True for the last ones.
     via: a route to the service other than DashScope's own API.
     typed: field → the flag that set it.
     timeout, poll_interval, since: in seconds.
+    batch: a file of requests, for which `fields`, `model` and `kind` are the defaults.
+    shard: (I, N), of the rows whose key is I modulo N only; (0, 1) for all.
+    most: units that may be billed; 0 without a cap.
+    words: the flags, as they would be given again from any folder; for a batch.
     """
 
     fields: dict[str, Any]
@@ -40,7 +46,7 @@ class Ask:
     task_id: str = ""
     poll_once: bool = False
     resume: bool = False
-    tasks: bool = False
+    tasks: str | bool = False
     since: float = 0.0
     cancel: str = ""
     again: bool = False
@@ -57,6 +63,11 @@ class Ask:
     gallery: str | bool = False
     list_models: bool = False
     describe: str = ""
+    batch: str = ""
+    shard: tuple[int, int] = (0, 1)
+    at_once: int = 0
+    most: int = 0
+    words: tuple[str, ...] = ()
     typed: Mapping[str, str] = {}
     timeout: float = TIMEOUT_SECONDS
     poll_interval: float = POLL_SECONDS

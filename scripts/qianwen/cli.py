@@ -17,12 +17,15 @@ from .errors import (
     InvalidRequest,
     OutputError,
     QianwenError,
+    UsageError,
 )
 from .models.catalog import Catalog
 from .plain.record import changed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from .actions.run import Run
     from .actions.way import Way
     from .update_signal import Check
@@ -126,8 +129,9 @@ class _Process:
         import signal
 
         def interrupt(*_: object) -> None:
-            for number in self.signals:
-                signal.signal(number, _do_nothing)
+            if not self.run.ask.batch:  # which waits a while for what is in the air; a second signal ends that
+                for number in self.signals:
+                    signal.signal(number, _do_nothing)
             raise KeyboardInterrupt
 
         numbers = (signal.SIGINT, signal.SIGTERM, *filter(None, [getattr(signal, "SIGHUP", None)]))
@@ -188,7 +192,7 @@ class _Process:
         run = self.run
         if run.ask.print_response:
             return self._print(self._json(answer.success(run.outcome, run.ask, run.environment)))
-        return self._print(self._lines(answer.lines(run.outcome, run.ask)))
+        return self._print(self._lines(answer.lines(run.outcome, run.ask, run.environment)))
 
     def _lines(self, lines: list[str]) -> str:
         return "".join(f"{line}\n" for line in self.progress.clean(lines))
@@ -235,9 +239,17 @@ def _act(run: Run) -> None:
         from .actions import collect
 
         (collect.collect if ask.task_id else collect.cancel)(run)
+    elif ask.batch:
+        from .batch.batch import batch
+
+        batch(run)
     elif ask.resume:
+        from .account import report
         from .actions.resume import resume
 
+        run.outcome.batches = report.batches(run.account)
+        for each in run.outcome.batches:
+            run.progress.say(f"A batch in {each['folder']} is not over. Go on with: {each['command']}")
         resume(run)
     else:
         from .actions.generate import generate
@@ -280,12 +292,33 @@ def _show_tasks(run: Run) -> None:
     from .account.purchase import OPEN
 
     now, since = run.environment.now(), run.ask.since
+    if run.ask.tasks is not True:
+        run.outcome.tasks = [_one_task(run, str(run.ask.tasks), now)]
+        return
+    run.outcome.batches = report.batches(run.account)
     run.outcome.tasks = report.recent(run.account, now, now - since if since else None)
     if since:
         run.outcome.bought = report.bought(run.account, now - since)
     if any(row["state"] in OPEN for row in run.outcome.tasks):
         run.outcome.next_flags = ("--resume",)
     run.account.complain()
+
+
+def _one_task(run: Run, text: str, now: float) -> dict[str, Any]:
+    """The run whose id, or whose task's, begins with `text`, with the command that makes it again."""
+    from .account import report
+    from .command.next_command import to_make
+
+    found = run.account.named(text)
+    run.account.complain()
+    if len(found) != 1:
+        ids = ", ".join(each.task_id or each.id for each in found[:5])
+        why = f"several runs have an id that begins with {text}" if found else f"no run here has the id {text}"
+        raise UsageError(why, hint=f"give more of one of these: {ids}" if found else "--tasks shows the last runs")
+    task = report.whole(run.account, found[0], now)
+    request = task["request"]
+    task["again"] = to_make(run.environment, task["program"], request) if request else None
+    return task
 
 
 def _write_gallery(run: Run, folder: str) -> None:

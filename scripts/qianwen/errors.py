@@ -5,7 +5,8 @@
     │   └── InvalidRequest   usage            the request breaks rules, all of them listed
     ├── AuthError         4  auth             key missing, refused or not allowed this
     ├── Refused           1  failed           the service said no, or the task failed
-    │   └── ContentRefused   content          a content filter said no
+    │   ├── ContentRefused   content          a content filter said no
+    │   └── Capped           capped           it could bill more than --max-images or --max-seconds allows
     ├── StillRunning      2  running          the task still runs
     ├── Unavailable       5  unavailable      network or service trouble; nothing was bought
     ├── UnknownOutcome    6  unknown_outcome  a paid request may have been accepted
@@ -157,6 +158,12 @@ class Refused(QianwenError):
 
 class ContentRefused(Refused):
     kind = "content"
+
+
+class Capped(Refused):
+    """More could be billed than the user allows. Nothing of it was sent."""
+
+    kind = "capped"
 
 
 class StillRunning(QianwenError):

@@ -63,6 +63,8 @@ class Outcome:
     tasks: rows of the account, for --tasks.  bought: their sum, for --since.
     parts: the runs that --resume worked on.
     canceled: --cancel succeeded.
+    batch: what became of the rows of a batch, as the answer tells it.
+    batches: those that are not over, for --tasks and --resume.
     gallery: the page that --gallery wrote, with the number of its cards.
     page, models: what --list-models or --describe shows, as lines for people or as a list for programs.
     """
@@ -90,6 +92,8 @@ class Outcome:
         self.bought: JSON | None = None
         self.parts: list[Part] | None = None
         self.canceled = False
+        self.batch: JSON | None = None
+        self.batches: list[JSON] = []
         self.page: list[str] | None = None
         self.models: list[JSON] | None = None
         self.gallery: JSON | None = None

@@ -91,13 +91,17 @@ class Sidecar(Case):
             self.json("a cat", "--model", "wan2.6-t2i", "--reuse", "--sidecar")
             self.assertEqual(len(self.records()), 1)
             (self.cwd / "cat.json").unlink()
+            self.env["QIANWEN_KEEP_REQUESTS"] = "0"
+            self.json("a bird", "--model", "wan2.6-t2i", "--seed", "3", "--output", "bird.png")
+            self.assertEqual(self.json("a bird", "--model", "wan2.6-t2i", "--seed", "3", "--reuse")["seed"], 3)
+            del self.env["QIANWEN_KEEP_REQUESTS"]
             seeded = self.json("a dog", "--model", "wan2.6-t2i", "--sidecar", "--output", "dog.png")
             (self.cwd / "dog.json").write_text('{"of": "somebody else"}')
             again = self.json("a dog", "--model", "wan2.6-t2i", "--sidecar", "--reuse")
             self.assertEqual(again["seed"], seeded["seed"])
             theirs, ours = sorted(self.records(), key=len)
             self.assertEqual((theirs, ours["request"]["seed"]), ({"of": "somebody else"}, seeded["seed"]))
-            self.assertEqual(len(standin.of("sync", "submit")), 2)
+            self.assertEqual(len(standin.of("sync", "submit")), 3)
 
     def test_a_run_of_an_earlier_process_has_the_record_that_its_account_knows(self) -> None:
         commands = (("--task-id", "last", "--sidecar"), ("--resume", "--sidecar"))

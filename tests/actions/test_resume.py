@@ -546,15 +546,15 @@ class Tasks(ResumeCase):
         self.assertEqual((newest["state"], newest["model"], newest["age"]), ("waiting", "wan2.6-t2v", 100))
         self.assertEqual((oldest["state"], oldest["local_paths"]), ("done", [str(self.cwd / "cat.png")]))
         self.assertIn("--resume", reply["next"])
-        first, second = ran.stdout.splitlines()
-        self.assertEqual(first.split()[:4], ["1m", "waiting", "video.py", "wan2.6-t2v"])
-        self.assertEqual(second.split()[:2], ["2h", "done"])
-        self.assertTrue(second.endswith("cat.png"))
+        head, first, second = ran.stdout.splitlines()
+        self.assertEqual(head.split(), ["AGE", "STATE", "ID", "MODEL", "RESULT", "OR", "PROMPT"])
+        self.assertRegex(first, rf"^1m +still running +{newest['task_id'][:8]} +wan2.6-t2v +a dog$")
+        self.assertRegex(second, r"^2h +saved +\w{8} +\S+ +cat\.png$")
 
     def test_it_needs_no_key_and_no_ledger(self) -> None:
         self.env = {}
         self.assertEqual(self.json("--tasks")["tasks"], [])
-        self.assertEqual(self.image("--tasks").stdout, "")
+        self.assertIn("nothing yet", self.image("--tasks").stdout)
 
     def test_twenty_rows_are_enough(self) -> None:
         for number in range(25):
@@ -568,8 +568,36 @@ class Tasks(ResumeCase):
         self.ledger.begin(RUN)
         self.ledger.add(RUN.id, "task", task_id="t\x1b[2J\nfake")
         ran = self.image("--tasks")
-        self.assertEqual(len(ran.stdout.splitlines()), 1)
+        self.assertEqual(len(ran.stdout.splitlines()), 2)
         self.assertNotIn("\x1b", ran.stdout)
+        self.assertNotIn("\x1b", self.image("--tasks", RUN.id).stdout)
+
+    def test_one_run_in_full_with_the_command_that_makes_it_again(self) -> None:
+        with self.standin():
+            made = self.json("it's a cat", "--async", "--seed", "7", "--output", "cat.png")
+            self.json("a dog", "--async")
+        ran = self.image("--tasks", made["task_id"][:6])
+        facts = dict(line.split(None, 1) for line in ran.stdout.splitlines() if line[0] != " ")
+        self.assertEqual((facts["state"], facts["files"], facts["task"]), ("saved", "cat.png", made["task_id"]))
+        self.assertIn("it's a cat", ran.stdout)
+        argv = shlex.split(facts["again"])
+        self.assertEqual(argv[1], "/skill/scripts/image.py")
+        again, first = self.json(*argv[2:], "--dry-run"), self.json("it's a cat", "--async", "--seed", "7", "--dry-run")
+        self.assertEqual(again["request"]["body"], first["request"]["body"])
+        (row,) = self.json("--tasks", made["task_id"])["tasks"]
+        self.assertEqual((row["request"]["seed"], row["again"]), (7, facts["again"]))
+
+    def test_an_id_that_is_not_one_run(self) -> None:
+        for number in range(2):
+            self.ledger.begin(changed(RUN, id=f"ab{number:014x}", request=str(number)))
+        for text in ("ab", "cd"):
+            self.assertEqual(self.image("--tasks", text).code, 3)
+
+    def test_the_table_fits_a_terminal(self) -> None:
+        self.ledger.begin(changed(RUN, asked={"prompt": "word " * 40}))
+        for columns in (80, 120):
+            self.env["COLUMNS"] = str(columns)
+            self.assertLess(max(map(len, self.image("--tasks").stdout.splitlines())), columns)
 
 
 class Cancel(ResumeCase):
@@ -857,6 +885,24 @@ class Delivered(ResumeCase):
             again = self.image("x", "--async", "--seed", "8", "--reuse", "--submit-only")
             newest = self.ledger.last("image.py")
             self.assertEqual(again.stdout.strip(), newest.task_id if newest else None)
+
+    def test_reuse_needs_no_key_and_copies_to_another_place(self) -> None:
+        with self.standin() as standin:
+            first = self.json("x", "--async", "-n", "2", "--seed", "7")
+            standin.sent.clear()
+            del self.env["DASHSCOPE_API_KEY"]
+            argv = ("x", "-n", "2", "--seed", "7", "--reuse")
+            shown = self.json(*argv, "--dry-run")
+            self.assertIn(first["local_path"], shown["warnings"][0])
+            for _ in range(2):
+                again = self.json(*argv, "--output", "new/b.png")
+                self.assertEqual(
+                    again["local_paths"], [str(self.cwd / "new" / name) for name in ("b_1.png", "b_2.png")]
+                )
+            self.assertEqual([file["sha256"] for file in again["files"]], [file["sha256"] for file in first["files"]])
+            self.assertEqual(self.json(*argv)["local_paths"], first["local_paths"])
+            self.assertEqual(standin.sent, [])
+            self.assertEqual(sorted(path.name for path in (self.cwd / "new").iterdir()), ["b_1.png", "b_2.png"])
 
 
 class Continued(ResumeCase):

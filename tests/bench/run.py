@@ -12,6 +12,7 @@ import compileall
 import copy
 import os
 import platform
+import shlex
 import shutil
 import statistics
 import subprocess
@@ -54,6 +55,8 @@ TARGET_START = 1.35
 TARGET_STREAM = 1.3
 TARGET_MIB = 40.0
 TARGET_TASKS_CPU = 0.3
+ROWS, ROW_SECONDS, AT_ONCE = 80, 2, 8
+ROW_CPU_SECONDS = 0.02
 TARGET_LAG = 2.0  # seconds between looks while tasks are this short
 
 
@@ -405,6 +408,44 @@ class Bench:
         yield Row("--tasks after 100,000 runs, CPU", cost.cpu, LIMIT, TARGET_TASKS_CPU, "ms", 1)
         yield Row("--tasks after 100,000 runs, peak memory", cost.resident, LIMIT, TARGET_MIB, "MiB", 1)
 
+    def batches(self) -> Iterator[Row]:
+        """Eighty rows of two seconds each, eight at once, against the sandbox; a shell loop does a tenth of them."""
+        serving = Command([self.python, str(self.scripts / "sandbox.py"), "--delay", f"{ROW_SECONDS}"])
+        sandbox = subprocess.Popen(
+            serving.argv, env=self.env, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        )
+        assert sandbox.stdout
+        with sandbox.stdout:
+            try:
+                base = sandbox.stdout.readline().strip().partition("=")[2]
+                bench = copy.copy(self)
+                bench.env = {**self.env, "DASHSCOPE_HTTP_BASE_URL": base}
+                yield from bench._batches(base)
+            finally:
+                sandbox.terminate()
+                sandbox.wait()
+
+    def _batches(self, base: str) -> Iterator[Row]:
+        rows, folder = self.folder / "rows.txt", str(self.folder)
+        rows.write_text("".join(f"picture {number}\n" for number in range(ROWS)))
+        best = ROWS * ROW_SECONDS / AT_ONCE
+        what = f"{ROWS} pictures of {ROW_SECONDS} s, {AT_ONCE} at once"
+        flags = ("--batch", str(rows), "--output", str(self.folder / "batch"), "--at-once", str(AT_ONCE))
+        ours = run(self.ours("image.py", *flags), self.env, folder)
+        yield Row(f"{what}, seconds", ours.seconds, f"{AT_ONCE / ROW_SECONDS:g} a second", best, "s", 1.05)
+        one = " ".join(
+            map(shlex.quote, self.ours("image.py", "x", "--again", "--output", str(self.folder / "loop/")).argv)
+        )
+        count = ROWS // 10
+        loop = run(Command(["/bin/sh", "-c", f"for n in $(seq {count}); do {one} || exit 1; done"]), self.env, folder)
+        yield Row(f"{what}, seconds", ours.seconds, "a shell loop", 10 * loop.seconds, "s", 1)
+        yield Row(f"{what}, CPU", ours.cpu, LIMIT, ROWS * ROW_CPU_SECONDS, "s", 1)
+        yield Row(f"{what}, CPU", ours.cpu, "a shell loop", 10 * loop.cpu, "s", 1)
+        if self.has_sdk:
+            pool = run(self.theirs("dashscope", "pool", base, str(rows), folder, str(AT_ONCE)), self.env, folder)
+            yield Row(f"{what}, seconds", ours.seconds, f"{SDK} in a pool of threads", pool.seconds, "s")
+            yield Row(f"{what}, CPU", ours.cpu, f"{SDK} in a pool of threads", pool.cpu, "s", 1)
+
 
 def _unnoticed(looks: list[float], low: float, high: float) -> float:
     """Mean seconds from a task's end to the next look, when every end between two moments is as likely."""
@@ -431,7 +472,18 @@ def _machine() -> str:
     return f"{time.strftime('%Y-%m-%d')}, {platform.system()} {platform.machine()}, {os.cpu_count()} × {cpu}, Python {platform.python_version()}"
 
 
-SECTIONS = ("start_up", "picture", "connections", "tls", "profile", "waiting", "streams", "side_by_side", "account")
+SECTIONS = (
+    "start_up",
+    "picture",
+    "connections",
+    "tls",
+    "profile",
+    "waiting",
+    "streams",
+    "side_by_side",
+    "account",
+    "batches",
+)
 
 
 def main() -> int:

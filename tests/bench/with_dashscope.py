@@ -1,6 +1,7 @@
 """The same jobs as a user of the official SDK writes them. Needs `dashscope`.
 
 with_dashscope.py picture|video BASE PROMPT FILE · download BASE TASK FILE · upload BASE FILE · polls SECONDS
+with_dashscope.py pool BASE FILE FOLDER THREADS
 """
 
 from __future__ import annotations
@@ -33,6 +34,16 @@ def picture(base: str, prompt: str, path: str) -> None:
     message = Message(role="user", content=[{"text": prompt}])
     response = ImageGeneration.call(model="wan2.6-t2i", messages=[message], n=1)
     save(response.output.choices[0].message.content[0]["image"], path)
+
+
+def pool(base: str, rows: str, folder: str, threads: str) -> None:
+    """A picture for each line of a file, so many at a time."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    with open(rows, encoding="utf-8") as stream, ThreadPoolExecutor(int(threads)) as pool:
+        jobs = [pool.submit(picture, base, line, f"{folder}/sdk-{n}.png") for n, line in enumerate(stream)]
+    for job in jobs:
+        job.result()
 
 
 def video(base: str, prompt: str, path: str) -> None:

@@ -72,6 +72,8 @@ class Words(unittest.TestCase):
             (("--timeout", "0"), "--timeout must be a positive number of seconds, not '0'"),
             (("--timeout", "nan"), "must be a positive number"),
             (("--poll-interval", "soon"), "must be a positive number"),
+            (("--max-images", "0"), "--max-images must be a whole number from 1"),
+            (("--at-once", "1.5"), "--at-once must be a whole number from 1"),
         ):
             with self.subTest(argv), self.assertRaises(UsageError) as caught:
                 given(*argv)
@@ -86,6 +88,12 @@ def positive(text: str) -> float:
     if seconds <= 0:
         raise ValueError
     return seconds
+
+
+def whole(text: str) -> int:
+    if not text.isdecimal() or not int(text):
+        raise ValueError
+    return int(text)
 
 
 class Twice(unittest.TestCase):
@@ -117,7 +125,7 @@ class SecondOpinion(unittest.TestCase):
                         *names,
                         dest=flag.key,
                         action="append" if flag.many else "store",
-                        type=positive if flag.seconds else str,
+                        type=positive if flag.seconds else whole if flag.whole else str,
                     )
                 else:
                     parser.add_argument(*names, dest=flag.key, action="store_true")

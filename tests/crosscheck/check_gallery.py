@@ -23,6 +23,7 @@ from typing import Any, Iterator
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "scripts")]
 
+from PIL import Image  # noqa: E402
 from qianwen.gallery import page  # noqa: E402
 
 from tests.gallery.test_page import HOSTILE, png  # noqa: E402
@@ -145,6 +146,23 @@ class MixedRuns(Browser):
             self.assertEqual(tab.locator(".broken").count(), 0)
             self.assertIn("what was refused", self.cards(tab))
             self.assertEqual(tab.locator(".card .words").inner_text().split("\n")[0].strip(), "refused")
+
+    def test_the_screenshots_of_the_readme(self) -> None:
+        """With QIANWEN_SCREENSHOTS=FOLDER they are made anew there; in any case they show the page as it is."""
+        with tempfile.TemporaryDirectory() as holder:
+            folder = Path(os.environ.get("QIANWEN_SCREENSHOTS") or holder)
+            for name, scheme in (("gallery.png", "light"), ("gallery-view.png", "dark")):
+                with self.opened(1120, 700, scheme=scheme) as tab:
+                    if name == "gallery-view.png":
+                        tab.get_by_role("button", name="a heron, wan2.6-t2i").click()
+                    self.until(tab, "document.querySelectorAll('canvas.drawn').length >= 8")
+                    tab.wait_for_timeout(300)
+                    tab.screenshot(path=folder / name)
+                with Image.open(folder / name) as whole:
+                    whole.convert("RGB").quantize(64, dither=Image.Dither.NONE).save(folder / name, optimize=True)
+            self.assertLess(
+                sum((folder / name).stat().st_size for name in ("gallery.png", "gallery-view.png")), 200_000
+            )
 
     def test_filters_and_search(self) -> None:
         with self.opened() as tab:
@@ -342,8 +360,6 @@ class Growth(Browser):
 
     @unittest.skipUnless(Path("/proc/self/smaps_rollup").exists(), "measured with Linux's /proc")
     def test_memory_is_at_most_half_of_lazy_pictures(self) -> None:
-        from PIL import Image
-
         stream = io.BytesIO()
         Image.effect_noise((2048, 2048), 60).convert("RGB").save(stream, "PNG", compress_level=1)
         self.lines(600, 2048, 2048, stream.getvalue())
@@ -363,11 +379,18 @@ class Growth(Browser):
         """The most memory in bytes that the browser's processes take together while the page is scrolled through."""
         most = 0
         with self.opened(1400, 1000) as tab:
-            for step in range(40):
-                tab.evaluate(f"scrollTo(0, {step * 700})")
-                tab.wait_for_timeout(250)
+            for step in range(24):
+                tab.evaluate(f"scrollTo(0, {step * 1000})")
+                self.until(tab, SHOWN)
                 most = max(most, memory_of("chromium"))
         return most
+
+
+SHOWN = """(() => {
+  const seen = e => { const box = e.getBoundingClientRect(); return box.bottom > 0 && box.top < innerHeight; };
+  return [...document.images].filter(seen).every(i => i.complete)
+    && [...document.querySelectorAll("canvas")].filter(seen).every(c => c.classList.contains("drawn"));
+})()"""
 
 
 def memory_of(name: str) -> int:

@@ -127,6 +127,7 @@ class Rehearsal(Case):
     def rehearse(self, line: Line) -> None:
         """The line's command ends well; one that would pay is only shown."""
         self.make_files(line.argv)
+        self.make_rows(line.argv)
         if any(flag in line.argv for flag in ON_A_TASK):
             self.on_a_task(line)
         elif "--gallery" in line.argv:
@@ -172,6 +173,16 @@ class Rehearsal(Case):
                 self.sound(name, 5)
             else:
                 path.write_text('{"prompt": "a boat"}', encoding="utf-8")
+
+    def make_rows(self, argv: list[str]) -> None:
+        """The file of a batch, as the examples show it, with the local files that it names."""
+        for name in (value for flag, value in zip(argv, argv[1:]) if flag == "--batch"):
+            shown = re.search(rf"(?s)`{name}`.*?```\w+\n(.*?)```", text(ROOT / "references" / "examples.md"))
+            rows = shown[1] if shown else '{"prompt": "a boat"}\n'
+            (self.cwd / name).write_text(rows, encoding="utf-8")
+            for media in re.findall(r"[\w/-]+\.png", rows):
+                (self.cwd / media).parent.mkdir(exist_ok=True)
+                self.picture(media, 1280, 720)
 
 
 class Commands(Rehearsal):

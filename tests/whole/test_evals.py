@@ -54,6 +54,8 @@ COVERED = {
     "video: vace",
     "video: videoedit",
     "chaining",
+    "many at once",
+    "many at once, some refused",
     "exit 1: content",
     "exit 2: the task still runs",
     "exit 4: no key",

@@ -152,7 +152,7 @@ class Entry:
             self.run_id = ""
             raise StillRunning("another process on this machine is working on it", task_id=known.task_id)
         self.outcome.run_id = known.id
-        self.outcome.seed = known.asked.get("seed")
+        self.outcome.seed = known.asked.get("seed", self.outcome.seed)
 
     def _is_forgotten(self) -> bool:
         """Whether a task that the service does not know is gone: it was asked at the right place, or long after."""

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     JSON = dict[str, Any]
 
 MOST_ROWS = 20
+PROMPT_LETTERS = 80
 FREE = frozenset({FAILED, CANCELED, REFUSED})  # only success is billed
 
 
@@ -55,6 +56,21 @@ def _seconds(usage: object) -> float:
     return next((value for value in told if isinstance(value, (int, float)) and 0 < value < 1e6), 0)
 
 
+def batches(account: Account) -> list[JSON]:
+    """The batches that are not over, newest first, each with the command that goes on with it."""
+    import shlex
+
+    return [
+        {
+            "folder": batch.folder,
+            "program": batch.program,
+            "begun": _date(batch.at),
+            "command": " ".join(map(shlex.quote, batch.command)),
+        }
+        for batch in account.batches()
+    ]
+
+
 def row(account: Account, run: Purchase, now: float) -> JSON:
     """A run as `--tasks` and `--resume` report it. age: in seconds."""
     return {
@@ -72,7 +88,13 @@ def row(account: Account, run: Purchase, now: float) -> JSON:
         "urls": list(run.urls),
         "local_paths": [run.files[index].path for index in sorted(run.files)],
         "told": run.told or None,
+        "prompt": " ".join(str(run.asked.get("prompt") or "").split())[:PROMPT_LETTERS] or None,
     }
+
+
+def whole(account: Account, run: Purchase, now: float) -> JSON:
+    """A run as `--tasks ID` reports it, with its request; None for one of which only the fingerprint is kept."""
+    return {**row(account, run, now), "request": dict(run.asked) or None}
 
 
 def _date(moment: float) -> str | None:

@@ -266,6 +266,10 @@ class Account:
         query = f"WHERE task_id >= ? AND task_id < ? ORDER BY task_id LIMIT {most:d}"
         return self._read(query, text, text + "\U0010ffff")
 
+    def named(self, text: str) -> list[Purchase]:
+        """The runs whose own id, or whose task's, begins so, oldest first."""
+        return self._read("WHERE id GLOB ? OR task_id GLOB ? ORDER BY number", *[f"{_glob(text)}*"] * 2)
+
     def twin(self, run: Purchase) -> Purchase | None:
         """The newest open run of an identical request."""
         found = self._ask(lambda database: list(filter(None, [rows.newest_open(database, run.request)])))

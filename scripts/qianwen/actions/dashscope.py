@@ -25,6 +25,7 @@ if TYPE_CHECKING:  # imported at run time only where needed: a refused request s
     from ..cassettes.recorder import Player, Recorder
     from ..checks.validate import Checked
     from ..http.messages import Body, Request, Response, Send, Stream
+    from ..http.retry import Judge
     from ..http.session import Session
     from ..models.wire import Call
     from ..outcome import File
@@ -37,6 +38,8 @@ if TYPE_CHECKING:  # imported at run time only where needed: a refused request s
     from .run import Run
 
     JSON = dict[str, Any]
+    Paced = Callable[[Send, Judge], Send]
+    Once = Callable[[Upload, str, Callable[[Upload], str]], str]
 
 MOST_RECENT = 500  # runs that are searched for the file of a link
 SANDBOX_KEY = "sandbox"
@@ -52,10 +55,17 @@ class DashScope:
 
     def __init__(self, run: Run) -> None:
         self._run = run
+        self._of_the_region: dict[str, tuple[str, ...]] = {}  # warnings by model id: a batch asks for every row
 
     @property
     def region(self) -> str:
         return self._run.region
+
+    @property
+    def base(self) -> str:
+        from ..service import endpoint
+
+        return endpoint.base_url(self._run.place, self._run.region)
 
     def check(self) -> Checked:
         ask, catalog = self._run.ask, self._run.catalog
@@ -63,18 +73,22 @@ class DashScope:
 
         def inspect(text: str) -> Source:
             now = 0.0 if ask.replay else self._run.environment.now()  # the links of a recording are old
-            source = sources.inspect(text, self._run.environment.cwd, now, self._is_near)
+            source = sources.inspect(text, self._run.files, now, self._is_near)
             is_over = source.fault.startswith(locations.EXPIRED)
             return changed(source, nearest=self._kept_from(text)) if is_over else source
 
         ways = (ask.wants_task, ask.submit_only, ask.kind)
         try:
-            checked = validate.check(catalog, found, ask.fields, inspect, *ways)
+            checked = validate.check(catalog, found, ask.fields, inspect, *ways, prefers_task=bool(self._run.seat))
         except InvalidRequest as error:
-            region = self._run.region
-            error.hint = defaults.way_out(catalog, found, ask.fields, inspect, ways, region, error)
+            if not self._run.seat:  # of the many rows of a batch only the problems are told
+                region = self._run.region
+                error.hint = defaults.way_out(catalog, found, ask.fields, inspect, ways, region, error)
             raise
-        return changed(checked, warnings=(*checked.warnings, *self._warnings_of_the_region(checked)))
+        if checked.id not in self._of_the_region:
+            self._of_the_region[checked.id] = self._warnings_of_the_region(checked)
+        warnings = self._of_the_region[checked.id]
+        return changed(checked, warnings=(*checked.warnings, *warnings)) if warnings else checked
 
     def _kept_from(self, link: str) -> str | None:
         """The file that this machine made of a result's link; None if it knows of none."""
@@ -117,18 +131,7 @@ class DashScope:
             raise
 
     def _own_bucket(self, checked: Checked) -> Bucket | None:
-        """The user's own bucket, if it is configured and there are files to upload; None for temporary storage."""
-        from ..environment import BUCKET_NAMES, lookup
-
-        run = self._run
-        if not checked.local_files or run.ask.sandbox or not lookup(run.place, BUCKET_NAMES[:1]):
-            return None
-        from ..storage import bucket_settings
-
-        own = bucket_settings.configured(run.place)
-        if own:
-            run.progress.say(f"Local files go to the bucket {own.name} ({own.source})")
-        return own
+        return own_bucket(self._run) if checked.local_files else None
 
     def _warnings_of_the_region(self, checked: Checked) -> tuple[str, ...]:
         """A warning when the model is not documented for the region: the service says so late and unclearly."""
@@ -152,17 +155,43 @@ class DashScope:
         return "; ".join(f"in {region} it is {spelled}" for region, spelled in here.items())
 
 
+def own_bucket(run: Run) -> Bucket | None:
+    """The user's own bucket for local files, if it is configured; None for temporary storage."""
+    from ..environment import BUCKET_NAMES, lookup
+
+    if run.ask.sandbox or not lookup(run.place, BUCKET_NAMES[:1]):
+        return None
+    from ..storage import bucket_settings
+
+    own = bucket_settings.configured(run.place)
+    if own:
+        run.progress.say(f"Local files go to the bucket {own.name} ({own.source})")
+    return own
+
+
 class Connection:
     """An open connection to DashScope.
 
     own: the user's bucket for local files; None for temporary storage.
+    beside: opens another one for a row of a batch, over the same sockets; see `Flight.connect`.
+    once: uploads a file, or answers the URL of an earlier upload.
     """
 
-    def __init__(self, run: Run, session: Session, client: Client, own: Bucket | None) -> None:
+    def __init__(
+        self,
+        run: Run,
+        session: Session,
+        client: Client,
+        own: Bucket | None,
+        beside: Callable[[Run, Paced, Callable[[float], None], Once], Connection],
+        once: Once | None = None,
+    ) -> None:
         self.session = session
         self.client = client
+        self.beside = beside
         self._run = run
         self._own = own
+        self._once = once
 
     @property
     def base(self) -> str:
@@ -178,12 +207,10 @@ class Connection:
             self._run.note(f"local files are uploaded with the key from {key_file}", when_quiet=True)
         if files and bucket_file:
             self._run.note(f"local files are uploaded to the bucket that {bucket_file} names", when_quiet=True)
-        for file in files:
-            self._run.progress.say(f"Uploading {file.path} ({file.bytes / 1e6:.1f} MB)")
-
         session, progress = self.session, self._run.progress
 
         def upload(file: Upload) -> str:
+            progress.say(f"Uploading {file.path} ({file.bytes / 1e6:.1f} MB)")
             name = f"Uploading {os.path.basename(file.path)}"
             file = changed(file, moved=lambda done: progress.moved(name, done, file.bytes))
             try:
@@ -200,7 +227,8 @@ class Connection:
 
             return temporary.upload(session.send, session.sleep, self.base, self.client.upload_policy, model, file)
 
-        return session.side_by_side(upload, files)
+        once = self._once
+        return session.side_by_side((lambda file: once(file, model, upload)) if once else upload, files)
 
     def fetch(self, url: str, stream: BinaryIO, warn: Callable[[str], None]) -> Fetched:
         from .. import regions
@@ -250,17 +278,23 @@ def connected(run: Run, known: Purchase | None = None, own: Bucket | None = None
             tape.connect(send, sleep, endpoint.base, progress.secrets)
             send, sleep, clock = tape.send, tape.sleep, tape.clock
         guarded = key_guard.guarding(send, endpoint.base, endpoint.key)
-        send = retry.retrying(guarded, sleep, clock, run.deadline, answers.judge, environment.now, progress.say)
         threads = 1 if tape else parallel.threads_to_spare()  # a recorded run keeps its order
-        opened = session.Session(send, sleep, clock, run.deadline, environment.now, transport.close, threads)
-        if not (tape or environment.send):
-            opened.prepare = transport.prepare
-        client = Client(opened, endpoint, key_source, wire.has_result, run.warn)
+
+        def opened(run: Run, paced: Paced, sleep: Callable[[float], None], once: Once | None = None) -> Connection:
+            send, say = paced(guarded, answers.judge), run.progress.say
+            send = retry.retrying(send, sleep, clock, run.deadline, answers.judge, environment.now, say)
+            opened_ = session.Session(send, sleep, clock, run.deadline, environment.now, transport.close, threads)
+            if not (tape or environment.send):
+                opened_.prepare = transport.prepare
+            client = Client(opened_, endpoint, key_source, wire.has_result, run.warn)
+            return Connection(run, opened_, client, own, opened, once)
+
+        connection = opened(run, lambda send, judge: send, sleep)
         environment.session_opened()
         try:
-            yield Connection(run, opened, client, own)
+            yield connection
         except AuthError as error:
-            client.explain(error)
+            connection.client.explain(error)
             raise
         finally:
             transport.close()

@@ -9,7 +9,7 @@ continues. A request that may have been accepted is never sent again.
 from __future__ import annotations
 
 from ..checks.findings import Note
-from ..errors import QianwenError, Unavailable, UnknownOutcome
+from ..errors import Capped, QianwenError, Unavailable, UnknownOutcome
 from ..models import wire
 from ..plain import parallel
 from ..plain.record import changed
@@ -21,7 +21,7 @@ if TYPE_CHECKING:  # imported at run time only where needed: a refused request s
     from ..account.entry import Entry
     from ..account.purchase import Purchase
     from ..checks.validate import Checked
-    from ..files.outputs import Target
+    from ..files.outputs import Saved, Target
     from ..outcome import Outcome
     from ..service.tasks import Poll
     from .run import Run
@@ -34,17 +34,22 @@ def generate(run: Run, way: Way) -> Outcome:
     """Make what the user asked for. Raises a QianwenError if that fails; `run.outcome` holds what was reached."""
     checked = way.check()
     _announce(run, checked)
+    _check_cap(run, checked)
+    if run.ask.reuse and _reuse(run, way, checked):
+        return run.outcome
     if run.ask.dry_run:
         run.outcome.preview = way.preview(checked)
         return run.outcome
     from ..account import record
-    from .saving import Saver
+    from .saving import Saver, made_before
 
     with way.connect(checked) as connection, run.entry() as entry:
         purchase, target = _plan(run, way, checked, connection.base)
         saver = Saver(run.catalog, connection, entry, target, checked.mode.interleaved)
         if not run.ask.again:
-            if saver.answer_again(purchase, run.ask):
+            found = made_before(entry, purchase.request, with_read_answers=False)
+            if found:
+                _answer_again(run, entry, checked, *found, None)
                 return run.outcome
             entry.refuse_twin(purchase, way.lost_words)  # before anything is uploaded
         if run.ask.sidecar:
@@ -82,6 +87,46 @@ def _announce(run: Run, checked: Checked) -> None:
         (run.note if isinstance(text, Note) else run.warn)(text)
 
 
+def _check_cap(run: Run, checked: Checked) -> None:
+    """Raises Capped for a request that could bill more than the user allows."""
+    most, unit = run.ask.most, run.catalog.unit
+    if most and (checked.units is None or checked.units > most):
+        could = f"may bill up to {checked.units} {unit}s" if checked.units else "has a bill that nobody can tell"
+        raise Capped(
+            f"this request {could}, and {run.catalog.cap} allows {most}; nothing was sent",
+            hint=f"ask for less, or give {run.catalog.cap} a higher number",
+        )
+
+
+def _reuse(run: Run, way: Way, checked: Checked) -> bool:
+    """`--reuse`: answer with the files of an identical request, without a key and a network. A dry run only says so."""
+    from .encoding import fingerprint
+    from .saving import made_before
+
+    with run.entry() as entry:
+        found = made_before(entry, fingerprint(checked, way.base), with_read_answers=True)
+        if found and run.ask.dry_run:
+            paths = ", ".join(file.path for file in found[1])
+            run.note(f"the same request was made before: --reuse answers with {paths} and buys nothing")
+        elif found:
+            elsewhere = run.target(str(checked.values.get("prompt") or checked.mode.name)) if run.ask.output else None
+            _answer_again(run, entry, checked, *found, elsewhere)
+        return found is not None and not run.ask.dry_run
+
+
+def _answer_again(
+    run: Run, entry: Entry, checked: Checked, made: Purchase, files: list[Saved], elsewhere: Target | None
+) -> None:
+    """See `saving.answer_again`."""
+    from .saving import answer_again, record_again
+
+    answer_again(made, files, entry, checked.mode.interleaved, elsewhere)
+    if run.ask.record:
+        run.warn("nothing was sent, so nothing is recorded; --again buys another one and records it")
+    if run.ask.sidecar:
+        record_again(made, run.ask, entry, run.environment.now())
+
+
 def _plan(run: Run, way: Way, checked: Checked, base: str) -> tuple[Purchase, Target]:
     """The request as the account records it, and where its results go.
 
@@ -95,7 +140,7 @@ def _plan(run: Run, way: Way, checked: Checked, base: str) -> tuple[Purchase, Ta
 
     ask = run.ask
     target = changed(run.target(str(checked.values.get("prompt") or checked.mode.name)), run=os.urandom(8).hex())
-    if ask.output or not ask.submit_only:
+    if not run.seat and (ask.output or not ask.submit_only):  # a batch has tried out its folder
         outputs.prepare(target)
     if ask.submit_only and ask.sandbox:
         run.warn(
@@ -108,7 +153,7 @@ def _plan(run: Run, way: Way, checked: Checked, base: str) -> tuple[Purchase, Ta
         mode=checked.mode.name,
         region=way.region,
         base=base,
-        request=fingerprint(checked, base),
+        request=run.seat.key if run.seat else fingerprint(checked, base),
         is_task=wire.SHAPES[checked.shape].is_task,
         folder=target.folder,
         stem=target.stem,

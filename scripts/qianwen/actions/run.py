@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..outcome import Outcome
+from ..plain.record import record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # imported at run time only where needed: a refused request should start fast
@@ -18,15 +19,36 @@ if TYPE_CHECKING:  # imported at run time only where needed: a refused request s
     from ..terminal.progress import Progress
 
 
+@record
+class Seat:
+    """What a batch decides for one of its rows.
+
+    key: what the row asks; the account knows its purchase by it.
+    files: the folder from which local paths start.
+    target: where its results go; its folder exists. None until the row is made.
+    """
+
+    key: str
+    files: str
+    target: Target | None = None
+
+
 class Run:
     """One run of a program.
 
     deadline: by the environment's clock, in seconds.
     account: opened when first needed, unless passed in.
+    seat: its place in a batch, None for a run of its own.
     """
 
     def __init__(
-        self, catalog: Catalog, ask: Ask, environment: Environment, progress: Progress, account: Account | None = None
+        self,
+        catalog: Catalog,
+        ask: Ask,
+        environment: Environment,
+        progress: Progress,
+        account: Account | None = None,
+        seat: Seat | None = None,
     ) -> None:
         self.catalog = catalog
         self.ask = ask
@@ -34,6 +56,7 @@ class Run:
         self.progress = progress
         self.deadline = environment.clock() + ask.timeout
         self.outcome = Outcome(catalog.noun, resumable=not ask.sandbox)
+        self.seat = seat
         self._account = account
         self._region = ""
         self._scratch: TemporaryDirectory[str] | None = None
@@ -58,6 +81,11 @@ class Run:
     @property
     def place(self) -> Place:
         return self.environment.place
+
+    @property
+    def files(self) -> str:
+        """The folder from which local paths in the request start."""
+        return self.seat.files if self.seat else self.environment.cwd
 
     @property
     def region(self) -> str:
@@ -142,6 +170,8 @@ class Run:
 
         prompt: what file names are made from.
         """
+        if self.seat and self.seat.target:
+            return self.seat.target
         import time
 
         from ..files import outputs

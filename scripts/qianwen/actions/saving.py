@@ -9,8 +9,10 @@ import os
 from ..account import record
 from ..errors import ContentRefused, LinkExpired, OutputError, QianwenError, Refused
 from ..files import outputs
+from ..files.safe_open import open_theirs
 from ..models import results, wire
 from ..outcome import File
+from ..plain.record import changed
 from ..plain.redact import each_text, shareable, shortened
 from ..service import answers
 
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
     from ..account.entry import Entry
     from ..account.purchase import Kept, Purchase
     from ..ask import Ask
-    from ..files.outputs import Target
+    from ..files.outputs import Saved, Target
     from ..models.catalog import Catalog
     from .way import Connection
 
@@ -29,6 +31,77 @@ if TYPE_CHECKING:
 
 
 GONE = "check the usage in the console before you pay for another"
+
+
+def made_before(entry: Entry, request: str, with_read_answers: bool) -> tuple[Purchase, list[Saved]] | None:
+    """What an identical request has made already, if all of it is still on the disk.
+
+    with_read_answers: for --reuse; otherwise only a run counts whose answer nobody can have read, because its
+    process was killed after saving.
+    """
+    made = entry.made(request, with_read_answers)
+    files = [outputs.saved_before(kept.path, kept.sha256) for _, kept in sorted(made.files.items())] if made else []
+    whole = [file for file in files if file]
+    return (made, whole) if made and len(whole) == len(files) else None
+
+
+def answer_again(made: Purchase, files: list[Saved], entry: Entry, interleaved: bool, elsewhere: Target | None) -> None:
+    """Answer with what an identical request has made. See `made_before`.
+
+    elsewhere: where copies go if --output names a place; None for none.
+    """
+    entry.take_up(made)
+    outcome = entry.outcome
+    outcome.task_id, outcome.reused = made.task_id, True
+    outcome.note(dict(made.body) or {"output": {"results": [{"url": url} for url in made.urls]}}, interleaved)
+    stem = os.path.splitext(files[0].path)[0]
+    keeps_replies = outcome.noun == "video"
+    outcome.reply_path = f"{stem}.json" if keeps_replies and os.path.exists(f"{stem}.json") else ""
+    outcome.markdown_path = f"{stem}.md" if os.path.exists(f"{stem}.md") else ""
+    if elsewhere and (elsewhere.suffix or elsewhere.folder != os.path.dirname(files[0].path)):
+        place = outputs.prepare(changed(elsewhere, resumed=True))  # a copy of an earlier time is not made again
+        files = [_copied(file, place.numbered(index, len(files)), entry) for index, file in enumerate(files)]
+    outcome.saved = {index: File(file, made.urls[index]) for index, file in zip(sorted(made.files), files)}
+    entry.progress.say("The same request was made before and its files are there: nothing is bought")
+
+
+def record_again(made: Purchase, ask: Ask, entry: Entry, now: float) -> None:
+    """Write a record next to each file of `answer_again` that has none."""
+    base = _recorded(made, record.asked(ask, made.model, entry.outcome.seed), entry)
+    for index, file in entry.outcome.saved.items():
+        stem = os.path.splitext(file.saved.path)[0]
+        if outputs.has_record(f"{stem}.json"):
+            continue
+        own = record.record(base, entry.outcome.body, made.task_id, index, file, now)
+        place = outputs.Target(*os.path.split(stem))
+        try:
+            entry.progress.say(f"Saved {outputs.save_text(place, '.json', _as_text(own, entry), entry.warn)}")
+        except OutputError as error:
+            entry.warn(f"the record could not be saved next to {file.saved.path}: {error.message}")
+
+
+def _recorded(purchase: Purchase, request: JSON, entry: Entry) -> JSON:
+    """What all records of a run have in common, fit to be shown to others."""
+    clean: Any = each_text(entry.progress.clean(request), shareable)
+    if clean != request:
+        entry.warn("the record leaves out keys and signatures of links; put them back to make the same again")
+    facts = {"program": purchase.program, "model": purchase.model, "mode": purchase.mode}
+    return {**facts, "request": clean, "seed": request.get("seed")}
+
+
+def _as_text(value: JSON, entry: Entry) -> str:
+    """JSON without the run's secrets."""
+    return json.dumps(entry.progress.clean(value), ensure_ascii=False, indent=2) + "\n"
+
+
+def _copied(file: Saved, target: Target, entry: Entry) -> Saved:
+    def fill(stream: BinaryIO) -> tuple[int, str, bool]:
+        with open_theirs(file.path) as source:
+            while block := source.read(outputs.READ_BYTES):
+                stream.write(block)
+        return file.bytes, file.sha256, True
+
+    return outputs.save_media(target, fill, entry.warn, file.facts.type.partition("/")[0])
 
 
 class Saver:
@@ -60,11 +133,7 @@ class Saver:
 
     def record(self, purchase: Purchase, request: JSON) -> None:
         """Write a record next to each result; see `account.record`."""
-        facts = {"program": purchase.program, "model": purchase.model, "mode": purchase.mode}
-        clean: Any = each_text(self._progress.clean(request), shareable)
-        if clean != request:
-            self._entry.warn("the record leaves out keys and signatures of links; put them back to make the same again")
-        self._record = {**facts, "request": clean, "seed": request.get("seed")}
+        self._record = _recorded(purchase, request, self._entry)
 
     def record_from_account(self, known: Purchase | None) -> None:
         """Write a record next to each result of an earlier process, as far as the account has its request."""
@@ -73,33 +142,6 @@ class Saver:
             self._entry.warn(f"no record is written next to the {self._noun}: {why_not}")
         elif known:
             self.record(known, dict(known.asked))
-
-    def answer_again(self, purchase: Purchase, ask: Ask) -> bool:
-        """Answer with what an identical request has made already, if all of it is still on the disk.
-
-        Without --reuse, only a run counts whose answer nobody can have read, because its process was killed after
-        saving.
-        """
-        made = self._entry.made(purchase.request, ask.reuse)
-        saved = [outputs.saved_before(kept.path, kept.sha256) for _, kept in sorted(made.files.items())] if made else []
-        if made is None or not all(saved):
-            return False
-        self._entry.take_up(made)
-        outcome = self._outcome
-        outcome.task_id, outcome.reused = made.task_id, True
-        outcome.note(dict(made.body) or {"output": {"results": [{"url": url} for url in made.urls]}}, self._interleaved)
-        outcome.saved = {index: File(file, made.urls[index]) for index, file in zip(sorted(made.files), saved) if file}
-        stem = os.path.splitext(outcome.files[0].saved.path)[0]
-        outcome.reply_path = f"{stem}.json" if self._keeps_replies and os.path.exists(f"{stem}.json") else ""
-        outcome.markdown_path = f"{stem}.md" if os.path.exists(f"{stem}.md") else ""
-        self._progress.say("The same request was made before and its files are there: nothing is bought")
-        if ask.record:
-            self._entry.warn("nothing was sent, so nothing is recorded; --again buys another one and records it")
-        if ask.sidecar:
-            self.record(made, record.asked(ask, made.model, outcome.seed))
-            for index, file in outcome.saved.items():
-                self._complete(file, index)
-        return True
 
     def save(self, body: JSON, promised: int = 0) -> None:
         """Save every result of a final answer.
@@ -226,7 +268,7 @@ class Saver:
             if self._keeps_replies:
                 path = self._save_reply(place, own)
             else:
-                path = outputs.save_text(place, ".json", self._as_text(own), self._entry.warn)
+                path = outputs.save_text(place, ".json", _as_text(own, self._entry), self._entry.warn)
         except OutputError as error:  # the result itself is saved
             what = "reply" if self._keeps_replies else "record"
             self._entry.warn(f"the {what} could not be saved next to the {self._noun}: {error.message}")
@@ -235,13 +277,9 @@ class Saver:
 
     def _save_reply(self, target: Target, own: Mapping[str, Any] = {}) -> str:
         """Save the service's whole last answer, with what is our own. Answers its path."""
-        text = self._as_text({**self._outcome.body, **own})
+        text = _as_text({**self._outcome.body, **own}, self._entry)
         self._outcome.reply_path = outputs.save_text(target, ".json", text, self._entry.warn, private=True)
         return self._outcome.reply_path
-
-    def _as_text(self, value: JSON) -> str:
-        """JSON without the run's secrets."""
-        return json.dumps(self._progress.clean(value), ensure_ascii=False, indent=2) + "\n"
 
     def _save_markdown(self, result: wire.Result) -> None:
         paths = {file.url: file.saved.path for file in self._outcome.files}

@@ -70,6 +70,10 @@ class Way(Protocol):
     def region(self) -> str:
         """The region that makes it; "" when that is not ours to know."""
 
+    @property
+    def base(self) -> str:
+        """The URL under which the account files a run; known without a key."""
+
     def check(self) -> Checked:
         """The checked request. Raises InvalidRequest with everything that is wrong with it."""
 

@@ -42,19 +42,23 @@ def check(
     wants_task: bool,
     needs_task: bool,
     kind: str,
+    prefers_task: bool = False,
 ) -> tuple[Mode, str, dict[str, Any]]:
     """(mode of the relative, wire shape, values to send). Raises InvalidRequest.
 
     findings: collects the warnings and the files.
     checks: kind of a field → the function that checks its value.
+    prefers_task: see `validate.check`; without a row nobody knows that the model has tasks, so it takes them only where
+        its relative does.
     """
     model, given = found.model, dict(fields)
     findings.warn(found.note)
     whole = {name: value for name in wire.WHOLE if isinstance(value := given.get(name), dict)}
     flat = {**whole.get("input", {}), **whole.get("parameters", {}), **given}
-    chosen = {**flat, "async": wants_task or needs_task}
+    chosen = {**flat, "async": wants_task or needs_task or prefers_task}
     mode = findings.mode = next((each for each in model.modes if each.is_for(chosen)), model.modes[0])
-    shape = _route(catalog, found, mode, wants_task, needs_task, findings)
+    has_task = prefers_task and mode.task
+    shape = mode.task if has_task else _route(catalog, found, mode, wants_task, needs_task, findings)
     refused = list(findings.problems)
     findings.problems.clear()
     items = whole.get("input", {}).get("media")

@@ -9,6 +9,7 @@ from __future__ import annotations
 from ..errors import InvalidRequest, Problem
 from ..models.catalog import Catalog, Found, Mode, Model, Param, Source, says_something
 from ..models.media_items import AUDIO, FLAT, IMAGE, KINDS, TYPES, VIDEO, is_picture, listed, type_of, unpack
+from ..models.wire import SHAPES
 from ..plain.record import changed, record
 from .fields import CHECKS, all_params, check_field, is_unicode, nearest_name, report_unicode
 from .findings import Findings
@@ -50,6 +51,11 @@ class Checked:
     def is_known(self) -> bool:
         """Whether the model has its own row; if not, the rules of a related model only warn."""
         return self.found.exact
+
+    @property
+    def is_task(self) -> bool:
+        """Whether it is answered as a task, which is polled."""
+        return SHAPES[self.shape].is_task
 
     @property
     def units(self) -> int | None:
@@ -156,6 +162,7 @@ def check(
     wants_task: bool = False,
     needs_task: bool = False,
     kind: str = "",
+    prefers_task: bool = False,
 ) -> Checked:
     """The request as it will be sent. Raises InvalidRequest with every problem.
 
@@ -164,13 +171,14 @@ def check(
     wants_task: the user prefers a task.
     needs_task: only a task will do.
     kind: the value of --mode, "" if not given.
+    prefers_task: a task is better where the model has one, but nobody asked for it.
     A model without a row is checked by `unknown`.
     """
     if not found.exact:
         from . import unknown
 
         findings = Findings(found.model, inspect)
-        sent = unknown.check(catalog, found, fields, findings, CHECKS, wants_task, needs_task, kind)
+        sent = unknown.check(catalog, found, fields, findings, CHECKS, wants_task, needs_task, kind, prefers_task)
         return Checked(found, *sent, findings.sources, tuple(findings.warnings))
     findings = Findings(found.model, inspect)
     for note in filter(None, (found.note, found.ending)):
@@ -180,7 +188,7 @@ def check(
         findings.problem("mode", kind, "choice", f"is not what {found.id} does", ", ".join(does), does[0])
     given = _unpacked(found.model, {name: value for name, value in fields.items() if value is not None}, findings)
     given = _renamed(found.model, given, findings)
-    mode = choose_mode(found.model, {**given, "async": wants_task or needs_task})
+    mode = choose_mode(found.model, {**given, "async": wants_task or needs_task or prefers_task})
     if mode is None:
         findings.problems.append(_undecided(found.model, given))
         mode = findings.mode  # check the given fields too, to report all problems at once
@@ -198,7 +206,7 @@ def check(
     _apply_rules(mode, values, facts, findings)
     _tell_of_shrinking(mode, values, facts, findings)
     _tell_of_missing_pictures(values, findings)
-    shape = _route(mode, found.id, wants_task, needs_task, findings)
+    shape = mode.task if prefers_task and mode.task else _route(mode, found.id, wants_task, needs_task, findings)
     if findings.problems:
         raise InvalidRequest(findings.problems, hint=_hint(catalog, found.model, mode, findings.problems))
     on_wire = {name: value for name, value in values.items() if _on_wire(mode.param(name))}

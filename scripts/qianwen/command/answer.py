@@ -7,7 +7,7 @@ On success it holds the service's own `request_id`, `output` and `usage`, and ou
 from __future__ import annotations
 
 from ..ask import Ask
-from ..environment import Environment
+from ..environment import Environment, columns
 from ..errors import InvalidRequest, QianwenError
 from ..outcome import Outcome, Part, billed, goes_on, is_retryable
 from ..plain.record import fields_of
@@ -22,10 +22,16 @@ if TYPE_CHECKING:
     JSON = dict[str, Any]
 
 
+GOES_ON = ("running", "unavailable", "interrupted", "output")
+"""How a batch ends that the same command continues."""
+
+
 def success(outcome: Outcome, ask: Ask, environment: Environment) -> JSON:
     if outcome.preview is not None:
         preview = {**outcome.preview, "prices": PRICES_PAGE}
         return {"ok": True, "dry_run": True, "model": outcome.model, **preview, "warnings": outcome.warnings}
+    if outcome.batch is not None:
+        return {"ok": True, **outcome.batch, "warnings": list(map(safe, outcome.warnings))}
     if outcome.models is not None:
         return {"ok": True, "models": outcome.models, "warnings": list(map(safe, outcome.warnings))}
     if outcome.gallery is not None:
@@ -59,6 +65,10 @@ def failure(error: QianwenError, outcome: Outcome, ask: Ask, environment: Enviro
         answer["problems"] = [each_text(fields_of(problem), shortened) for problem in error.problems]
     if outcome.candidates:
         answer["candidates"] = outcome.candidates
+    if outcome.batch is not None:
+        is_over = error.kind not in GOES_ON
+        told = {**answer, **outcome.batch, "warnings": list(map(safe, outcome.warnings))}
+        return told if is_over else {**told, "next": next_command(outcome, ask, environment)}
     if _has_several(outcome):
         return {**answer, **_several(outcome, ask, environment)}
     command = next_command(outcome, ask, environment) if goes_on(error, outcome) else None
@@ -82,6 +92,8 @@ def _several(outcome: Outcome, ask: Ask, environment: Environment) -> JSON:
     """The answer about several runs, with the command that continues the open ones."""
     rows = list(map(_part, outcome.parts)) if outcome.parts is not None else outcome.tasks
     answer: JSON = {"tasks": rows, "warnings": list(map(safe, outcome.warnings))}
+    if outcome.batches:
+        answer["batches"] = outcome.batches
     if outcome.bought is not None:
         answer.update(bought=outcome.bought, prices=PRICES_PAGE)
     if outcome.next_flags:
@@ -89,7 +101,7 @@ def _several(outcome: Outcome, ask: Ask, environment: Environment) -> JSON:
     return answer
 
 
-def lines(outcome: Outcome, ask: Ask) -> list[str]:
+def lines(outcome: Outcome, ask: Ask, environment: Environment) -> list[str]:
     """What stdout gets without --print-response: the saved paths, Markdown that shows them, or the task id alone."""
     if outcome.preview is not None:
         return _preview_lines(outcome.preview)
@@ -98,7 +110,7 @@ def lines(outcome: Outcome, ask: Ask) -> list[str]:
     if outcome.gallery is not None:
         return [outcome.gallery["gallery"]]
     if ask.tasks:
-        return [*map(_row, outcome.tasks or ()), *([_sum(outcome.bought)] if outcome.bought else [])]
+        return _task_lines(outcome, ask, environment)
     if (ask.submit_only and outcome.task_id) or outcome.canceled:
         return [safe(outcome.task_id)]
     return saved_lines(outcome)
@@ -106,18 +118,27 @@ def lines(outcome: Outcome, ask: Ask) -> list[str]:
 
 def saved_lines(outcome: Outcome) -> list[str]:
     """What was saved, whatever became of the rest: DesireCore shows its Markdown, everything else a path."""
+    if outcome.batch is not None:
+        return [safe(outcome.batch["results"])]
     if outcome.parts is not None:
         return [line for part in outcome.parts for line in saved_lines(part.outcome)]
     shown = [file.markdown or file.saved.path for file in outcome.files]
     return shown + ([outcome.markdown_path] if outcome.markdown_path else [])
 
 
-def _row(task: JSON) -> str:
-    """A run for people: its age, state, program, model, task id, and files or error."""
-    age = next((f"{task['age'] // size}{unit}" for unit, size in _AGES if task["age"] >= size), f"{task['age']}s")
-    where = " ".join(task["local_paths"]) or task["told"] or ""
-    fields = (f"{age:>4}", f"{task['state']:<10}", task["program"], task["model"], task["task_id"] or "-", where)
-    return " ".join(safe("  ".join(fields)).splitlines()).rstrip()
+def _batch(batch: JSON) -> str:
+    """A batch that is not over, for people."""
+    return safe(f"  batch in {batch['folder']} is not over: {batch['command']}")
+
+
+def _task_lines(outcome: Outcome, ask: Ask, environment: Environment) -> list[str]:
+    from . import task_list
+
+    tasks = outcome.tasks or []
+    if ask.tasks is not True:
+        return [line for task in tasks for line in task_list.whole(task, environment.cwd)]
+    table = task_list.table(tasks, environment.cwd, columns(environment))
+    return [*map(_batch, outcome.batches), *table, *([_sum(outcome.bought)] if outcome.bought else [])]
 
 
 def _sum(bought: JSON) -> str:
@@ -125,9 +146,6 @@ def _sum(bought: JSON) -> str:
     units = " and ".join(_counted(bought[f"{unit}s"], unit) for unit in ("image", "second") if bought[f"{unit}s"])
     rest = f"; {_counted(bought['uncounted'], 'run')} more may be billed" if bought["uncounted"] else ""
     return f"bought in {_counted(bought['runs'], 'run')}: {units or 'nothing yet'}{rest}; prices: {PRICES_PAGE}"
-
-
-_AGES = (("d", 86400), ("h", 3600), ("m", 60))
 
 
 def _obtained(outcome: Outcome) -> JSON:

@@ -15,6 +15,7 @@ ON_WHAT_EXISTS = ("--task-id", "--resume", "--tasks", "--cancel")
 ALONE = ("--list-models", "--describe")
 RECORD, REPLAY = ("--record", "QIANWEN_RECORD"), ("--replay", "QIANWEN_REPLAY")
 _VIA = ("--via",)
+_BATCH = ("--batch",)
 
 
 @record
@@ -84,6 +85,16 @@ ROWS = (
     ),
     Exclusion(_VIA, ("--region",), "DesireCore's provider has its own region"),
     Exclusion(RECORD, REPLAY, hint="record first, replay afterwards"),
+    Exclusion(_BATCH, ("--gallery",), "the page is made of what is there already", "run the batch first, or beside it"),
+    Exclusion(_BATCH, (PROMPT,), "each row has its own prompt", "put it into the file"),
+    Exclusion(_BATCH, ON_WHAT_EXISTS, hint="run the batch's own command again to go on with it"),
+    Exclusion(_BATCH, ("--submit-only", "--poll-once"), hint="use --timeout, and run it again to go on"),
+    Exclusion(_BATCH, ("--overwrite",), "a batch never replaces a file"),
+    Exclusion(_BATCH, ("--reuse",), "a batch never buys a finished row again", "leave out --reuse"),
+    Exclusion(_BATCH, ("--async",), "a batch has a task wherever a model has one", "leave out --async"),
+    Exclusion(_BATCH, _TAPED, "a cassette holds one run"),
+    Exclusion(_BATCH, _VIA, "DesireCore answers one request at a time"),
+    Exclusion(("--max-images", "--max-seconds"), ON_WHAT_EXISTS, "what exists is paid for"),
     Exclusion(_TAPED, ("--dry-run", "--tasks"), "{those} sends nothing"),
     Exclusion(
         _TAPED,
@@ -104,6 +115,9 @@ def check(given: Collection[str]) -> None:
             raise UsageError(f"{one} takes no {others[0]}; it can only be combined with --print-response")
     if "--poll-once" in given and not {"--task-id", "--resume"} & set(given):
         raise UsageError("--poll-once needs --task-id or --resume")
+    for name in ("--shard", "--at-once"):
+        if name in given and "--batch" not in given:
+            raise UsageError(f"{name} needs --batch")
     if "--since" in given and "--tasks" not in given:
         raise UsageError("--since needs --tasks")
     for row in ROWS:

@@ -45,7 +45,7 @@ RUN = (
     Flag("--task-id", "ID", "wait for a task that exists and save its result; ID may be its beginning, or last"),
     Flag("--poll-once", "", "with --task-id or --resume: look once (exit 2: still running)"),
     Flag("--resume", "", "finish everything that this machine paid for and has not saved yet"),
-    Flag("--tasks", "", "show the last runs of this machine: state, model, age, files; sends nothing"),
+    Flag("--tasks", "[ID]", "show the last runs of this machine, or one in full; sends nothing", optional=True),
     Flag("--since", "AGE", "with --tasks: all that is not older than 1d, 12h or 30m, and what it bought"),
     Flag("--cancel", "ID", "cancel a task that has not begun; ID may be its beginning, or last"),
     Flag("--again", "", "submit although an identical request is open or its outcome unknown"),
@@ -58,6 +58,12 @@ RUN = (
     Flag("--version", "", "print the version"),
     Flag("--help", "", "the flags that are used most", short="-h"),
     Flag("--help-all", "", "print this"),
+)
+
+BATCH = (
+    Flag("--batch", "FILE", "many requests: an object a line (.jsonl), a field a column (.csv), else a prompt a line"),
+    Flag("--shard", "I/N", "of a batch only every N-th row, for several machines; numbered from 0 or from 1"),
+    Flag("--at-once", "N", "rows of a batch in work at once, in place of the documented limits", whole=True),
 )
 
 MODELS = (
@@ -81,7 +87,19 @@ EXIT_CODES = (
 
 def groups(catalog: Catalog) -> tuple[tuple[str, tuple[Flag, ...]], ...]:
     """All flags of a program, in the groups of its help."""
-    return ("the request", REQUEST + catalog.flags), ("the result", RESULT), ("the run", RUN), ("the models", MODELS)
+    return (
+        ("the request", REQUEST + catalog.flags),
+        ("the result", RESULT),
+        ("the run", RUN),
+        ("many at once", (*BATCH, cap(catalog))),
+        ("the models", MODELS),
+    )
+
+
+def cap(catalog: Catalog) -> Flag:
+    """The flag that bounds the bill: --max-images or --max-seconds."""
+    what = f"refuse what could bill more {catalog.unit}s; of a batch all that its folder ever bills"
+    return Flag(catalog.cap, "N", what, whole=True)
 
 
 ALSO = {"--json": "--print-response", "--ratio": "--size"}

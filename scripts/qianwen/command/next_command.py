@@ -9,9 +9,15 @@ from ..ask import POLL_SECONDS, TIMEOUT_SECONDS, Ask
 from ..environment import Environment
 from ..outcome import Outcome
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Mapping
+
 
 def next_command(outcome: Outcome, ask: Ask, environment: Environment) -> str | None:
     """The command that waits for the task and saves its result, or that searches for it. None when nothing can."""
+    if ask.batch:
+        return _quoted([sys.executable or "python3", environment.script, *ask.words])
     if not outcome.resumable:
         return None
     next_flags = outcome.next_flags or ("--task-id", outcome.task_id)
@@ -35,6 +41,10 @@ def next_command(outcome: Outcome, ask: Ask, environment: Environment) -> str | 
         ("--quiet", ask.quiet),
     ):
         words += [flag] if given else []
+    return _quoted(words)
+
+
+def _quoted(words: list[str]) -> str:
     import shlex
 
     return " ".join(map(shlex.quote, words))
@@ -45,6 +55,16 @@ def again(environment: Environment, argv: list[str]) -> str:
     import shlex
 
     return " ".join(map(shlex.quote, (sys.executable or "python3", environment.script, *argv)))
+
+
+def to_make(environment: Environment, program: str, request: Mapping[str, object]) -> str:
+    """The command that makes a request of the account again."""
+    import json
+    import shlex
+
+    script = os.path.join(os.path.dirname(environment.script), program)
+    words = (sys.executable or "python3", script, "--request", json.dumps(request, ensure_ascii=False))
+    return " ".join(map(shlex.quote, words))
 
 
 def _from_anywhere(output: str, environment: Environment) -> str:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 
-from ..ask import POLL_SECONDS, TIMEOUT_SECONDS, Ask
+from ..ask import NO_TIMEOUT_SECONDS, POLL_SECONDS, TIMEOUT_SECONDS, Ask
 from ..errors import InvalidRequest, Problem, UsageError
-from ..models.catalog import Catalog
+from ..models.catalog import Catalog, names_a_field
 from ..plain.record import fields_of
 from ..plain.spelling import nearest
 from . import exclusions
 from .argv import are_positive_seconds, read
-from .flags import groups
+from .flags import cap, groups
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .argv import Given
 
 
+MOST_AT_ONCE = 256
 LONGEST = 100_000_000  # bytes or characters of a request that has pictures in it; a pipe may never end
 LONGEST_TEXT = 1_000_000  # of one without, and of a prompt; no model takes a tenth of it
 PICTURE = ";base64,"
@@ -46,15 +47,55 @@ def parse(catalog: Catalog, argv: list[str], stdin: TextIO, cwd: str, env: Mappi
         settings["since"] = _age(settings["since"])
     if "output" in settings:
         settings["output"] = local_output(settings["output"], catalog.program, cwd)
+    if flags.batch and "-" in (flags.batch, flags.request, flags.file):
+        raise UsageError(
+            "a batch is read twice and may be repeated, so it takes nothing from stdin", hint="give a file"
+        )
     fields = _request_fields(catalog, flags, stdin, cwd)
     typed = {flag.field: flag.name for flag in catalog.flags if getattr(flags, flag.key) not in (None, False)}
     settings = {"typed": typed, **_steering(catalog, fields, flags.model), **_cassette(given, env), **settings}
+    settings["most"] = getattr(flags, cap(catalog).key) or 0
+    if flags.batch:
+        settings.update(_batch(catalog, flags, settings, cwd))
     if fields or settings.get("model") or settings.get("kind"):
         given.append(exclusions.REQUEST)
     given += ["--via"] if settings.get("via") else []
     given += ["--async"] if settings.get("wants_task") else []
     exclusions.check(given)
     return Ask(fields, **settings)
+
+
+def _batch(catalog: Catalog, flags: Given, settings: dict[str, Any], cwd: str) -> dict[str, Any]:
+    """What only a batch has: its shard, no end unless one is given, and the words that repeat it."""
+    words: list[str] = []
+    for flag in (flag for _, group in groups(catalog) for flag in group):
+        value = getattr(flags, flag.key)
+        if value in (None, False) or flag.name == "--again":  # what is tried again is written down at once
+            continue
+        for each in value if flag.many else [value]:
+            text = f"{each:g}" if flag.seconds else str(each)
+            if flag.name in ("--batch", "--output", "--file"):
+                text = settings["output"] if flag.name == "--output" else text
+                text = os.path.join(cwd, os.path.expanduser(text))
+            words += (
+                [flag.name] if not flag.metavar else [f"{flag.name}={text}"] if text[:1] == "-" else [flag.name, text]
+            )
+    if (flags.at_once or 0) > MOST_AT_ONCE:
+        raise UsageError(f"--at-once is at most {MOST_AT_ONCE}: each row in work takes a thread and a connection")
+    timeout = {} if flags.timeout or settings["timeout"] != TIMEOUT_SECONDS else {"timeout": NO_TIMEOUT_SECONDS}
+    return {"words": tuple(words), "shard": _shard(flags.shard), **timeout}
+
+
+def _shard(text: str | None) -> tuple[int, int]:
+    """(I modulo N, N), so that engines that count from 0 and from 1 both work."""
+    index, slash, count = (text or "0/1").partition("/")
+    if not (
+        slash and index.isascii() and index.isdigit() and count.isascii() and count.isdigit() and len(text or "") < 14
+    ):
+        raise UsageError(f"--shard must be I/N, such as 2/8, not {text!r}")
+    if not int(count) or int(index) > int(count):
+        raise UsageError(f"--shard {text}: I is from 0 to N", hint="0/8 and 8/8 are the same of 8 shards")
+    return int(index) % int(count), int(count)
 
 
 def _given(catalog: Catalog, flags: Given) -> list[str]:
@@ -90,7 +131,7 @@ def _steering(catalog: Catalog, fields: dict[str, Any], named: str | None) -> di
     Raises InvalidRequest with everything that is wrong with these fields.
     """
     model = fields.pop("model", None) or ""
-    kinds = () if "mode" in fields and _is_a_field(catalog, fields["mode"], named or model) else catalog.kinds
+    kinds = () if "mode" in fields and names_a_field(catalog, fields["mode"], named or model) else catalog.kinds
     ways = tuple(flag.metavar for flag in catalog.flags if flag.field == "via")
     problems: list[Problem] = []
     steering = {
@@ -108,19 +149,6 @@ def _steering(catalog: Catalog, fields: dict[str, Any], named: str | None) -> di
     if problems:
         raise InvalidRequest(problems)
     return steering
-
-
-def _is_a_field(catalog: Catalog, kind: object, model: object) -> bool:
-    """Whether `mode` means a field of the model itself. Some rows have one, and a model without a row may.
-
-    Otherwise it means one of our modes (t2v, i2v, …).
-    """
-    from ..models.catalog import find
-
-    if not isinstance(model, str) or not model or ("/" not in model and kind in catalog.kinds):
-        return False
-    match = find(catalog, model)
-    return match is not None and (not match.exact or any(mode.param("mode") for mode in match.model.modes))
 
 
 def _choice(name: str, fields: dict[str, Any], choices: tuple[str, ...], problems: list[Problem]) -> str:

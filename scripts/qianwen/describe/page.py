@@ -102,6 +102,7 @@ def _head(catalog: Catalog, found: Found) -> Iterator[tuple[str, str]]:
     yield "regions", ", ".join(f"{short} ({region})" for short, region in shorts)
     if len(model.modes) == 1:
         yield from _of_mode(catalog, model.modes[0])
+    yield "pace", wording.pace(model)
     if found.ending:
         yield "ends", wording.ending(model)
     yield "source", f"Model Studio, page {model.source}; checked {model.checked}"

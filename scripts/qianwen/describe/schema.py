@@ -65,6 +65,7 @@ def of_model(catalog: Catalog, found: Found) -> JSON:
         "regions": list(model.regions),
         "source": model.source,
         "checked": model.checked,
+        "pace": fields_of(model.pace),
         **({"ends": model.ends, "replacement": model.replacement} if found.ending else {}),
         "modes": [of_mode(catalog, found, mode) for mode in model.modes],
     }

@@ -309,3 +309,18 @@ def size_notes(rule: Size) -> list[str]:
             f"without it the shape is that of the last picture given, about {math.isqrt(rule.follows)}² pixels"
         )
     return notes
+
+
+def pace(model: Model) -> str:
+    """How fast one account may use a model, for batches."""
+    limits = model.pace
+    counts = [f"{_rate(limits.rate)}" + (f" ({_rate(limits.elsewhere)} outside Beijing)" if limits.elsewhere else "")]
+    counts += [f"{limits.running} task{'s' * (limits.running != 1)} at once"] if limits.running else []
+    known = f"page {limits.source}, as of {limits.checked}" if limits.source else "a cautious guess: not documented"
+    return f"{', '.join(counts)} an account ({known})"
+
+
+def _rate(rate: float) -> str:
+    return (
+        f"{rate:g} requests a second" if rate > 1 else "1 request a second" if rate == 1 else f"{rate * 60:g} a minute"
+    )

@@ -61,6 +61,12 @@ class DesireCore:
         self._deadline = deadline
         self._warn = warn
 
+    @property
+    def base(self) -> str:
+        from ..account.purchase import DESIRECORE_BASE
+
+        return DESIRECORE_BASE
+
     def check(self) -> Checked:
         """Check the request by the usual rows, without the fields that cannot be sent this way."""
         fields, problems, warnings = compatible.split(self._catalog, self._ask.fields)

@@ -9,6 +9,7 @@ documents and the sandbox all read them.
 from __future__ import annotations
 
 from ..plain.record import record
+from ..regions import BEIJING
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -240,6 +241,25 @@ class Mode:
 
 
 @record
+class Pace:
+    """How fast one account may use a model: all its keys and machines share this.
+
+    rate: submissions a second in Beijing.  elsewhere: in the other regions, where that differs (0: it does not).
+    running: tasks that run at once, more of them wait; 0 without a bound.
+    source: the page that says so, "" for a cautious guess.  checked: the month (YYYY-MM) of the copy that was read.
+    """
+
+    rate: float = 1.0
+    running: int = 2
+    elsewhere: float = 0.0
+    source: str = ""
+    checked: str = ""
+
+    def rate_in(self, region: str) -> float:
+        return self.rate if region == BEIJING or not self.elsewhere else self.elsewhere
+
+
+@record
 class Model:
     """A row: what is documented about one model id. `checked` is the date (YYYY-MM-DD) of the last look at `source`.
 
@@ -249,6 +269,7 @@ class Model:
     instead: field that it lacks → how to get the same from this model.
     twins: region → the spelling of the same model there, for regions that do not know this one.
     ends: the model's announced last day (YYYY-MM-DD).  replacement: the model that the service names instead.
+    pace: for many requests.
     """
 
     id: str
@@ -266,6 +287,7 @@ class Model:
     twins: Mapping[str, str] = {}
     ends: str = ""
     replacement: str = ""
+    pace: Pace = Pace()
 
 
 @record
@@ -304,6 +326,7 @@ class Flag:
     """A flag of the command line. `metavar` names its value; a switch has none.
 
     field: the request field that it sets.  many: it may be repeated, for a list.  seconds: its value is a time.
+    whole: its value is a whole number from 1.
     short: a second, one-letter spelling.  one: what to do instead of giving it twice.
     """
 
@@ -315,6 +338,7 @@ class Flag:
     optional: bool = False
     seconds: bool = False
     short: str = ""
+    whole: bool = False
     one: str = ""
 
     @property
@@ -353,6 +377,11 @@ class Catalog:
     closed: tuple[tuple[str, str], ...] = ()
     makers: tuple[Model, tuple[str, ...]] | None = None
     beyond: Mapping[str, str] = {}
+
+    @property
+    def cap(self) -> str:
+        """The flag that bounds what is billed."""
+        return f"--max-{self.unit}s"
 
 
 def says_something(value: object) -> bool:
@@ -434,3 +463,14 @@ def _matches(model_id: str, patterns: Iterable[str]) -> bool:
 
 def _letters(pattern: str) -> int:
     return len(pattern.replace("*", ""))
+
+
+def names_a_field(catalog: Catalog, kind: object, model: object) -> bool:
+    """Whether `mode` means a field of the model itself. Some rows have one, and a model without a row may.
+
+    Otherwise it means one of our modes (t2v, i2v, …).
+    """
+    if not isinstance(model, str) or not model or ("/" not in model and kind in catalog.kinds):
+        return False
+    match = find(catalog, model)
+    return match is not None and (not match.exact or any(mode.param("mode") for mode in match.model.modes))

@@ -17,7 +17,24 @@ from .image_rules import (
     palette_adds_up,
     thinks_while_rewriting,
 )
-from .shared_rows import BOTH, CHECKED, CLOSED, PICTURES, SCALES, SEED, flags, grows, negative, of_a_maker
+from .shared_rows import (
+    BOTH,
+    CHECKED,
+    CLOSED,
+    FIVE_AT_ONCE,
+    ONE_AT_ONCE,
+    PICTURES,
+    SCALES,
+    SEED,
+    TWO_A_MINUTE,
+    TWO_A_SECOND,
+    TWO_AT_ONCE,
+    flags,
+    grows,
+    negative,
+    of_a_maker,
+    pace_of,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -275,6 +292,15 @@ _QWEN_PAGE = "qwen-image-api"
 _QWEN_EDIT_PAGE = "qwen-image-edit-api"
 _Z_PAGE = "z-image-api-reference"
 
+_PACES = {
+    changed(FIVE_AT_ONCE, rate=1, elsewhere=5): "wan2.6-t2i",
+    FIVE_AT_ONCE: "wan2.7-image-pro wan2.7-image wan2.6-image wan2.5-i2i-preview wan2.5-t2i-preview",
+    TWO_AT_ONCE: "wan2.2-t2i-* wanx2.1-t2i-* wanx2.0-t2i-turbo wanx2.1-imageedit qwen-image-plus qwen-image",
+    ONE_AT_ONCE: "wanx-v1",
+    TWO_A_MINUTE: "qwen-image-2.0-pro qwen-image-max qwen-image-edit-max",
+    TWO_A_SECOND: "qwen-image-2.0 qwen-image-edit qwen-image-edit-plus qwen-image-plus-2026-01-09 z-image-turbo",
+}
+
 
 def _row(
     id: str,
@@ -286,7 +312,7 @@ def _row(
     aliases: tuple[str, ...] = (),
     checked: str = CHECKED,
 ) -> Model:
-    return Model(id, family, summary, modes, regions, page, checked, aliases)
+    return Model(id, family, summary, modes, regions, page, checked, aliases, pace=pace_of(_PACES, id))
 
 
 def _ending(id: str, summary: str, modes: tuple[Mode, ...], page: str) -> Model:

@@ -6,8 +6,9 @@ The words of a field that differ between pictures and videos are given with `nou
 from __future__ import annotations
 
 from ..errors import Problem
+from ..plain.record import changed
 from ..regions import BEIJING, SINGAPORE
-from .catalog import Flag, Mode, Model, Param, says
+from .catalog import Flag, Mode, Model, Pace, Param, says
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,6 +28,23 @@ SCALES = tuple(
     Param(f"{side}_scale", "number", f"times the size toward the {side}", low=1.0, high=2.0, default=1.0)
     for side in ("top", "bottom", "left", "right")
 )
+
+FIVE_AT_ONCE = Pace(5, 5, source="rate-limit", checked="2026-05")
+TWO_AT_ONCE = changed(FIVE_AT_ONCE, rate=2, running=2)
+ONE_AT_ONCE = changed(FIVE_AT_ONCE, rate=2, running=1)
+TWO_A_SECOND = changed(FIVE_AT_ONCE, rate=2, running=0)
+TWO_A_MINUTE = changed(FIVE_AT_ONCE, rate=2 / 60, running=0)
+"""The documented limits of an account: submissions a second, and tasks that run at once. Source: the page "Rate limits"
+(get-started-with-models), whose newest copy that could be read is of May 2026; what it does not have keeps the cautious
+pace of `Pace`."""
+
+
+def pace_of(paces: Mapping[Pace, str], model_id: str) -> Pace:
+    """The pace of a model. paces: pace → ids, with spaces between; an id may end in an asterisk."""
+    for pace, names in paces.items():
+        if any(model_id == name or (name[-1] == "*" and model_id.startswith(name[:-1])) for name in names.split()):
+            return pace
+    return Pace()
 
 
 @says("Without a scale above 1.0 nothing is painted; a warning.")

@@ -10,7 +10,21 @@ from __future__ import annotations
 from ..plain.record import changed
 from ..regions import BEIJING, FRANKFURT, HONG_KONG, SINGAPORE, TOKYO, VIRGINIA
 from .catalog import GIVEN, Catalog, Default, Flag, MediaRule, Mode, Model, Param, Size
-from .shared_rows import BOTH, CHECKED, CLOSED, PICTURES, SCALES, SEED, flags, grows, negative, of_a_maker
+from .shared_rows import (
+    BOTH,
+    CHECKED,
+    CLOSED,
+    FIVE_AT_ONCE,
+    PICTURES,
+    SCALES,
+    SEED,
+    TWO_AT_ONCE,
+    flags,
+    grows,
+    negative,
+    of_a_maker,
+    pace_of,
+)
 from .video_rules import (
     at_most_of_each,
     counts_by_kind,
@@ -452,6 +466,11 @@ _S2V_PAGE = "wan-s2v-api"
 _VACE_PAGE = "wanx-vace-api-reference"
 _HORSE_PAGE = "happyhorse-api-reference"
 
+_PACES = {
+    TWO_AT_ONCE: "wan2.1-* wanx2.1-* wan2.2-t2v-plus wan2.2-i2v-* wan2.2-kf2v-flash",
+    FIVE_AT_ONCE: "wan2.5-* wan2.6-* wan2.7-* happyhorse-*",
+}
+
 
 def _row(
     id: str, kinds: str, summary: str, modes: tuple[Mode, ...], page: str,
@@ -465,6 +484,7 @@ def _row(
         tells_rewriting=family in (*_SILENT, "wan2.5"),
         instead=instead,
         twins=TWINS.get(id, {}),
+        pace=pace_of(_PACES, id),
     )
 
 

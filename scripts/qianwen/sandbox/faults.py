@@ -5,6 +5,9 @@ Actions on a route: an HTTP status with an optional code and message (`429:Throt
 without acting), `lose` (act, then hang up without an answer), `cut` (answer half and hang up), `stall:SECONDS` (act,
 wait, then hang up). Ends of a task: `fail[:CODE[:MESSAGE]]` (a stream fails halfway), `partial[:CODE[:MESSAGE]]`
 (a task lacks its last picture), `unknown`. Without TIMES a fault lasts until the stand-in stops.
+
+Limits: `MODEL=RATE/RUNNING`. More than RATE requests a second are answered with 429, and of the model's tasks RUNNING
+at once get on while the others wait as PENDING (0: all of them).
 """
 
 from __future__ import annotations
@@ -28,6 +31,22 @@ class Fault:
     code: str = ""
     message: str = ""
     seconds: float = 0.0
+
+
+@record
+class Limit:
+    """rate: requests a second.  running: tasks at once; 0 for no bound."""
+
+    rate: float
+    running: int = 0
+
+
+def limit(spec: str) -> tuple[str, Limit]:
+    """(model id, limit). Raises ValueError with a message for the user."""
+    match = re.fullmatch(r"([^=\s]+)=(\d+(?:\.\d+)?)/(\d+)", spec)
+    if not match or not float(match[2]):
+        raise ValueError(f"{spec!r} is not MODEL=RATE/RUNNING")
+    return match[1], Limit(float(match[2]), int(match[3]))
 
 
 class Faults:

@@ -291,10 +291,12 @@ def main(argv: list[str]) -> int:
         "--time-scale", type=_seconds, default=1.0, metavar="X", help="runs X times as fast; shortens --delay"
     )
     parser.add_argument("--fault", action="append", default=[], metavar="ROUTE=ACTION[*TIMES]", help="see below")
+    parser.add_argument("--limit", action="append", default=[], metavar="MODEL=RATE/RUNNING", help="see below")
     args = parser.parse_args(argv)
     try:
+        limits = dict(map(faults.limit, args.limit))
         clock, sleep = _scaled_time(args.time_scale)
-        server = Server(StandIn(args.delay, Faults(args.fault), args.seed, clock, sleep), args.port)
+        server = Server(StandIn(args.delay, Faults(args.fault), args.seed, clock, sleep, limits=limits), args.port)
     except (ValueError, OverflowError, OSError) as error:
         parser.error(str(error))
     try:

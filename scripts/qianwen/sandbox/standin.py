@@ -9,7 +9,9 @@ import re
 import threading
 import time
 import uuid
+from collections import Counter
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, BinaryIO, Callable, Iterator, Mapping, Union
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -20,7 +22,7 @@ from ..models.video_models import VIDEOS
 from ..models.wire import SHAPES
 from ..plain.record import record
 from . import answers, placeholder, rules
-from .faults import Fault, Faults
+from .faults import Fault, Faults, Limit
 from .measures import Clip
 from .rules import Order, Refusal
 from .storage import Storage, StorageError
@@ -62,8 +64,13 @@ class Task:
     fault: Fault | None
     request_id: str
     origin: str
+    held: float = 0.0  # seconds that a limit keeps it from its beginning
     canceled: bool = False
     answer: JSON | None = None
+
+    @property
+    def begins(self) -> float:
+        return self.created + self.held
 
 
 class StandIn:
@@ -73,6 +80,8 @@ class StandIn:
     seed: makes ids repeatable.
     clock, sleep: its time, in seconds.
     takes_new: accept models without a row too, as the service may do tomorrow.
+    limits: model id → how many requests it takes a second, and how many of its tasks run at once; for batches.
+    orders: how often a request with a prompt was accepted, by the prompt.
     origin: the URL of its socket, set by the server.
     """
 
@@ -84,8 +93,13 @@ class StandIn:
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], None] = time.sleep,
         takes_new: bool = False,
+        limits: Mapping[str, Limit] = MappingProxyType({}),
     ) -> None:
         self.origin = ""
+        self.limits = limits
+        self.orders: Counter[str] = Counter()
+        self._recent: dict[str, list[float]] = {}  # when a model's last requests were accepted
+        self._ends: dict[str, list[float]] = {}  # when those of its tasks end that end last
         self.takes_new = takes_new
         self.delay = delay
         self.faults = faults or Faults()
@@ -141,6 +155,7 @@ class StandIn:
         origin = self._origin_for(incoming)
         inspect = _Inspector(self.storage, self._origins(), incoming.headers, _model_of(body))
         order = rules.accept(CATALOGS, path, incoming.headers, body, inspect, self.takes_new)
+        self._admit(order)
         if order.is_task:
             return self._submit(order, inspect.inputs, origin)
         if SHAPES[order.mode.sync].is_stream:
@@ -148,6 +163,33 @@ class StandIn:
         self._sleep(self.delay)
         answer = answers.body(order, self._make(order, inspect.inputs, origin))
         return self._json({**answer, "request_id": self._uuid()})
+
+    def _admit(self, order: Order) -> None:
+        """Count a request, or refuse it when the model's limit for the last second (or minute) is reached."""
+        limit = self.limits.get(order.model_id)
+        with self._lock:
+            if limit:
+                seconds = max(1.0, 1 / limit.rate)
+                recent = [moment for moment in self._recent.get(order.model_id, ()) if self._clock() - moment < seconds]
+                if len(recent) >= limit.rate * seconds:
+                    raise Refusal(429, "Throttling.RateQuota", "Requests rate limit exceeded, please try again later.")
+                self._recent[order.model_id] = [*recent, self._clock()]
+            self.orders[str(order.fields.get("prompt", ""))] += 1
+
+    def _held(self, order: Order, now: float) -> float:
+        """Seconds until a new task begins: none, or until one of those ends that its model runs at once."""
+        limit = self.limits.get(order.model_id)
+        if not limit or not limit.running:
+            return 0.0
+        ends = self._ends.setdefault(order.model_id, [])
+        begins = max(now, ends[0]) if len(ends) >= limit.running else now
+        self._ends[order.model_id] = sorted([*ends, begins + self.delay])[-limit.running :]
+        return begins - now
+
+    def count(self, incoming: Incoming) -> Reply:
+        """What was accepted so far, for tests."""
+        with self._lock:
+            return self._json({"accepted": dict(self.orders)})
 
     def _origin_for(self, incoming: Incoming) -> str:
         """Its own URL as the client wrote it: a client of localhost may refuse to fetch from 127.0.0.1."""
@@ -160,6 +202,7 @@ class StandIn:
     def _submit(self, order: Order, inputs: Mapping[str, Facts], origin: str) -> Reply:
         task = Task(self._uuid(), order, self._clock(), inputs, self.faults.take("task"), self._uuid(), origin)
         with self._lock:
+            task.held = self._held(order, task.created)
             self.tasks[task.id] = task
         output = {"task_status": "PENDING", "task_id": task.id}
         return self._json({"output": output, "request_id": task.request_id})
@@ -236,7 +279,7 @@ class StandIn:
         )
 
     def _state(self, task: Task) -> str:
-        elapsed = self._clock() - task.created
+        elapsed = self._clock() - task.begins
         if task.canceled:
             return "CANCELED"
         if elapsed < self.delay:
@@ -250,10 +293,10 @@ class StandIn:
         if state == "PENDING":
             return {"output": output}
         output["submit_time"] = _china_time(task.created)
-        output["scheduled_time"] = _china_time(task.created + self.delay * PENDING_SHARE)
+        output["scheduled_time"] = _china_time(task.begins + self.delay * PENDING_SHARE)
         if state == "RUNNING":
             return {"output": {**output, **answers.metrics(task.order, "RUNNING")}}
-        output["end_time"] = _china_time(task.created + self.delay)
+        output["end_time"] = _china_time(task.begins + self.delay)
         if state != "SUCCEEDED":
             failure = None if task.canceled else task.order.late or task.fault
             if failure:
@@ -285,7 +328,7 @@ class StandIn:
             ),
         }
         if state not in ("PENDING", "RUNNING"):
-            entry["end_time"] = int((task.created + self.delay) * 1000)
+            entry["end_time"] = int((task.begins + self.delay) * 1000)
         return entry
 
     # Storage -----------------------------------------------------------------------------------------------
@@ -458,6 +501,7 @@ ROUTES = (
     ("GET", re.escape(PREFIX) + r"/uploads/?", "policy"),
     ("POST", r"/?", "upload"),
     ("GET|HEAD", r"/results/[^/]+", "result"),
+    ("GET", r"/sandbox/accepted", "accepted"),
 )
 HANDLERS: Mapping[str, Callable[[StandIn, Incoming], Reply]] = {
     "sync": StandIn.generate,
@@ -469,4 +513,5 @@ HANDLERS: Mapping[str, Callable[[StandIn, Incoming], Reply]] = {
     "policy": StandIn.policy,
     "upload": StandIn.upload,
     "result": StandIn.result,
+    "accepted": StandIn.count,
 }

@@ -115,6 +115,11 @@ class Progress:
         else:
             self.say(f"  [{seconds:.0f}s] task={task_id} status={word}" + (f" (usually {usual})" if usual else ""))
 
+    def standing(self, words: Callable[[], str] | None) -> bool:
+        """Tell on a terminal, once a second, how far something long is; None ends that. False elsewhere."""
+        self._put((lambda: safe(words(), self.secrets)) if words else None)
+        return self._live is not None
+
     def moved(self, name: str, done: int, total: int) -> None:
         """So many bytes of a file have been sent or received. total: 0 when that is not known."""
         if not self._live or not self._clock or max(done, total) < LARGE_BYTES:

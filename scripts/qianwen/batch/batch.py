@@ -1,0 +1,463 @@
+"""Many requests from a file. Read this page first: it lists the stages of a batch in order.
+
+    survey (every row checked) ─ cap ─ folder ─ connect ─ collect (what an earlier run bought) ─ make ─ copies ─ ending
+
+Going on is the same command again: a row that has a line in the results is never bought twice, and what was bought and
+has no line is in the folder's account. Each row is the same `generate` as a run of its own.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from functools import partial
+
+from .. import regions
+from ..account.purchase import DONE, Batch
+from ..actions.dashscope import connected, own_bucket
+from ..checks.findings import Note
+from ..errors import (
+    Capped,
+    Interrupted,
+    InvalidRequest,
+    OutputError,
+    Problem,
+    QianwenError,
+    Refused,
+    StillRunning,
+    Unavailable,
+    UsageError,
+)
+from . import folder as states
+from . import line, plan, rows
+from .flight import CUT_SECONDS, GOOD_SECONDS, Flight, Uploads, lost
+from .folder import Folder
+from .pace import MOST_AT_ONCE, Gate
+from .plan import Cap, Plan, share
+from .progress import Voice
+from .row import Checker, Trip
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Iterator
+
+    from ..account.purchase import Purchase
+    from ..account.store import Account
+    from ..actions.dashscope import Connection
+    from ..actions.run import Run
+    from ..checks.validate import Checked
+    from ..outcome import Outcome
+    from .rows import Row
+
+    JSON = dict[str, Any]
+
+AT_ONCE_HERE = 8  # against a stand-in on this machine, which has no limits
+LAST_START_SECONDS = 60.0  # a request that is answered at once is not begun later than so before the end
+LANDING_SECONDS = {True: 5.0, False: 60.0}  # after Ctrl-C: for submissions of tasks; for answers that come at once
+MOST_FAILURES = 20  # in the answer
+CHUNK = 5000  # copies whose originals are looked up in one pass over the results
+
+NOT_MADE = (states.REFUSED, states.FAILED, states.UNKNOWN, states.UNSAVED)
+
+
+def batch(run: Run) -> Outcome:
+    """`--batch`. Raises the most urgent error when a row was not made; `run.outcome.batch` tells about all of them."""
+    whole = _Batch(run)
+    survey = whole.survey()
+    if run.ask.dry_run:
+        run.outcome.page = survey.lines()
+        run.outcome.batch = {"dry_run": True, "folder": whole.folder.path, **survey.json()}
+        return run.outcome
+    whole.require_a_cap()
+    whole.folder.take()
+    try:
+        whole.work()
+    finally:
+        whole.report()
+        whole.folder.close()
+    error = whole.ending()
+    if error:
+        raise error
+    return run.outcome
+
+
+class _Batch:
+    """A batch: its file, its folder, and what the rows share."""
+
+    def __init__(self, run: Run) -> None:
+        environment, ask = run.environment, run.ask
+        self.run = run
+        self.path = os.path.abspath(os.path.join(environment.cwd, os.path.expanduser(ask.batch)))
+        self.files = os.path.dirname(self.path)
+        self.folder = Folder(self._place(), ask.shard, environment.now)
+        self.plan = Plan(run.catalog, run.region)
+        self.voice = Voice(run.progress, environment.clock, self.plan.counts, lambda: self.flight.running)
+        self.flight = Flight(environment.clock, run.deadline, environment.sleep, self.voice.tick)
+        self.cap = Cap(0, 0)
+        self.is_capped = False
+        self._surveyed: set[int] = set()
+        self._owed: set[str] = set()
+        self._gates: dict[str, Gate] = {}
+
+    def _place(self) -> str:
+        """The batch's folder: --output, else one of the file's name where results go."""
+        from ..environment import lookup
+
+        run = self.run
+        base = lookup(run.place, ("OUTPUT_DIR",))
+        name = os.path.splitext(os.path.basename(self.path))[0] + ("-rehearsal" if run.ask.sandbox else "")
+        default = os.path.join(base.value if base else "output", run.catalog.folder, name)
+        return os.path.abspath(os.path.join(run.environment.cwd, os.path.expanduser(run.ask.output or default)))
+
+    # Before anything is sent --------------------------------------------------------------------------------
+
+    def survey(self) -> Plan:
+        """Check every row that is left. Raises InvalidRequest with the first problems, UsageError without any row."""
+        run, found = self.run, self.plan
+        self.folder.read()
+        checker, total = Checker(run, self.files), 0
+        given: set[int] = set()  # ids and outputs of earlier rows
+        lines = self.folder.lines() if run.ask.dry_run else iter(())
+        known_ids = {told["id"]: told["key"] for told in lines if told.get("id")}
+        for row in self._rows():
+            total += 1
+            state = "" if row.problems else self.folder.state(row.name)
+            state = "" if run.ask.again and state in NOT_MADE else state
+            one, problems = self._checked(checker, row, state)
+            problems += _given_before(row, given)
+            if problems and not state:  # a finished row may have lost its files
+                found.refuse(row, tuple(problems))
+                continue
+            if state != states.MADE:
+                self._surveyed.add(states.number_of(row.name))
+            found.changed += known_ids.get(row.id, row.key) != row.key and not state
+            found.add(row, one, self._is_ours(row.key), state)
+            for text in one.warnings if one and not state else ():
+                if not isinstance(text, Note) and found.warn(row, text):
+                    run.warn(f"row {row.number}: {text}")
+        found.check()
+        if not total:
+            raise UsageError(
+                f"--batch {run.ask.batch} has no rows", hint="each line, or each row below a header, is one"
+            )
+        if found.warning_count > plan.MOST_PROBLEMS:
+            run.warn(f"{found.warning_count} warnings in all")
+        return found
+
+    def _checked(self, checker: Checker, row: Row, state: str) -> tuple[Checked | None, list[Problem]]:
+        """The checked row, None for one that need not or cannot be made; and what is wrong with it."""
+        run, problems = self.run, list(row.problems)
+        if problems or (state and run.ask.shard[1] == 1):  # shards share a cap by the units of all rows
+            return None, problems
+        try:
+            one = checker.check(row)
+        except InvalidRequest as error:
+            return None, list(error.problems)
+        except UsageError as error:
+            return None, [Problem("", None, error.message, error.hint)]
+        if run.ask.most and one.units is None:
+            why = f"nobody can tell its bill, so {run.catalog.cap} cannot hold"
+            problems.append(Problem("model", one.id, why, "a batch of its own, without a cap"))
+        return one, problems
+
+    def require_a_cap(self) -> None:
+        """Raises UsageError for a large batch without a cap, and when rehearsal and reality would mix in one folder."""
+        run, found = self.run, self.plan
+        unit = run.catalog.unit
+        if found.whole_units > plan.LARGE[unit] and not run.ask.most and not run.ask.sandbox:
+            raise UsageError(
+                f"this batch may bill up to {plan.counted(found.whole_units, unit)}, and has no cap; nothing was sent",
+                hint=f"say {run.catalog.cap} N, the most that its folder may ever bill; --dry-run shows the plan",
+            )
+        rehearses = run.ask.sandbox or regions.is_loopback_url(self._base())
+        if self.folder.is_rehearsal is not None and self.folder.is_rehearsal != rehearses:
+            has, wanted = (
+                ("a stand-in", "the real service") if self.folder.is_rehearsal else ("the service", "a stand-in")
+            )
+            raise UsageError(
+                f"{self.folder.path} has results of {has}, and this run would ask {wanted}",
+                hint="choose another folder with --output",
+            )
+        shards, limits = run.ask.shard[1], [group.model.pace for group in found.groups.values()]
+        slow = [pace.running for pace in limits if pace.running and pace.running < shards]
+        if slow and not run.ask.at_once and not rehearses:
+            run.warn(
+                f"an account runs {min(slow)} tasks of this model at once, on however many machines: {shards} shards "
+                "are no faster, unless their keys belong to several accounts (then say --at-once)"
+            )
+
+    def _base(self) -> str:
+        from ..service import endpoint
+
+        return "" if self.run.ask.sandbox else endpoint.base_url(self.run.place, self.run.region)
+
+    def _rows(self) -> Iterator[Row]:
+        return rows.read(self.path, self.run.catalog, self.run.ask)
+
+    def _is_ours(self, key: str) -> bool:
+        index, count = self.run.ask.shard
+        return int(key[:16], 16) % count == index
+
+    # With the service ---------------------------------------------------------------------------------------
+
+    def work(self) -> None:
+        """Collect what is owed, make what is left. Stops early at the end of the time, the cap, or an error."""
+        run, flight = self.run, self.flight
+        is_owed = self._look_at_the_accounts()
+        if not self.plan.left and not is_owed:
+            return
+        self._remember(is_over=False)
+        own = None
+        if self.plan.has_files:
+            from ..storage import bucket, temporary  # noqa: F401 - an update may replace the skill while rows are made
+
+            own = own_bucket(run)
+        good_seconds = min(GOOD_SECONDS, own.expires / 2 if own else GOOD_SECONDS)
+        with connected(run, own=own) as connection:
+            if regions.is_loopback_url(connection.base):
+                flight.look_freely()
+            uploads = Uploads(run.environment.clock, good_seconds)
+            trip = Trip(run, connection, self.folder, flight, uploads, self.files, self.voice)
+            self._greet(connection)
+            try:
+                self._try_again()
+                self._collect(trip)
+                self._make(trip, connection)
+                flight.land()
+                self._copy()
+            except KeyboardInterrupt:
+                is_task = all(group.is_task for group in self.plan.groups.values())
+                flight.stop(Interrupted("interrupted"))
+                flight.land(LANDING_SECONDS[is_task])
+            except QianwenError as error:
+                flight.stop(error)
+                flight.land()
+            if flight.error and flight.error.kind == "auth":
+                connection.client.explain(flight.error)  # type: ignore[arg-type]
+        flight.land(CUT_SECONDS)  # the connections are cut: what was in the air notes what it knows
+
+    def _greet(self, connection: Connection) -> None:
+        """Say what is about to happen."""
+        run, found = self.run, self.plan
+        key_file = connection.client.endpoint.key_file
+        if found.has_files and key_file:
+            run.note(f"local files are uploaded with the key from {key_file}", when_quiet=True)
+        most = plan.counted(found.units, run.catalog.unit)
+        run.progress.say(
+            f"{found.left} of {found.rows} rows are left, at most {most}; results in {self.folder.results}"
+        )
+        self.voice.begin()
+
+    def _remember(self, is_over: bool) -> None:
+        """Name the batch in the machine's account, for --tasks and --resume.
+
+        A shard names the run of the whole, which alone can tell that all is over.
+        """
+        run, is_shard = self.run, self.run.ask.shard[1] > 1
+        if run.ask.sandbox or (is_shard and is_over):
+            return
+        own = list(run.ask.words)
+        if is_shard:
+            del own[own.index("--shard") : own.index("--shard") + 2]
+        words = (sys.executable or "python3", run.environment.script, *own)
+        try:
+            run.account.note_batch(Batch(self.folder.path, run.catalog.program, words, run.environment.now(), is_over))
+        except OSError as error:
+            run.warn(f"this machine cannot remember the batch: {run.account.folder}: {error.strerror or error}")
+
+    def _try_again(self) -> None:
+        """`--again`: write down which rows are to be tried again, so that the same command without it goes on."""
+        if not self.run.ask.again:
+            return
+        owed = {known.request for account in self.folder.idle_accounts() for known in self._owed_by(account)}
+        for row in self._rows():
+            state = self.folder.state(row.name)
+            if state in NOT_MADE and self._is_ours(row.key) and row.name not in owed:
+                told = {"key": row.name, "row": row.number, "state": states.AGAIN}
+                self.folder.write({**told, "at": line.moment(self.run.environment.now())})
+
+    def _look_at_the_accounts(self) -> bool:
+        """Set the cap by what was billed so far. Answers whether something was bought that has no line yet."""
+        before = own = 0.0
+        is_owed = False
+        for account in self.folder.idle_accounts():
+            is_owed = is_owed or any(True for _ in self._owed_by(account))
+            if account is self.folder.account:
+                own = account.billed()
+            else:
+                before += account.billed()
+        most = share(self.run.ask.most, before, self.plan.own_units, self.plan.all_units, self.run.ask.shard)
+        self.cap = Cap(most, own, is_closed=bool(self.run.ask.most))
+        return is_owed
+
+    def _owed_by(self, account: Account) -> Iterator[Purchase]:
+        """What was bought and has no line in the results, even if they were lost."""
+        yield from (known for known in account.open_runs() if not known.delivered)
+        lost = [key for key, state in account.states() if state == DONE and self.folder.state(key) != states.MADE]
+        yield from filter(None, (account.made(key, delivered_too=True) for key in lost))
+
+    def _collect(self, trip: Trip) -> None:
+        """Finish what an earlier run bought, in this folder's account and in those that nobody works in."""
+        gate = Gate(0, MOST_AT_ONCE, self.flight.clock, self.flight.sleep, self.flight.why_over)
+        for account in self.folder.idle_accounts():
+            owed = {known.request: known for known in self._owed_by(account) if self._is_ours(known.request)}
+            self._owed |= set(owed)
+            if owed:
+                self.run.progress.say(f"{len(owed)} rows were bought by an earlier run; collecting them first")
+            for row in self._rows() if owed else ():
+                known = owed.pop(row.name, None)
+                if known and not self.flight.start(gate, partial(trip.collect, row, known, account)):
+                    break
+            for key, known in owed.items():  # the rows are not in the file any more
+                self.flight.start(gate, partial(trip.collect, rows.Row(0, key, {}, {}), known, account))
+            self.flight.land()
+
+    def _make(self, trip: Trip, connection: Connection) -> None:
+        """Start each row that is left when its model has a place for it, and its worst case fits below the cap."""
+        flight, cap, checker = self.flight, self.cap, Checker(self.run, self.files)
+        for row in self._rows():
+            name = row.name
+            if row.copy > 1 or self.folder.state(name) or not self._is_ours(row.key) or name in self._owed:
+                continue
+            if row.problems or states.number_of(name) not in self._surveyed:
+                raise UsageError(
+                    f"row {row.number} of {self.path} has changed since it was checked", hint="run it again"
+                )
+            try:
+                one = checker.check(row)
+            except UsageError as error:
+                trip.refuse(row, error)
+                continue
+            gate, units = self._gate(one, connection.base), float(one.units or 0)
+            if not one.is_task and flight.deadline - flight.clock() < min(LAST_START_SECONDS, self.run.ask.timeout / 2):
+                flight.time_is_up = True
+                break
+            if not flight.wait(partial(self._can_decide, units)):
+                break
+            if not cap.set_aside(units):
+                self.is_capped = True
+                break
+            if not flight.start(gate, partial(self._make_one, trip, row, one, gate, units)):
+                cap.settle(units, 0)
+                break
+
+    def _can_decide(self, units: float) -> bool:
+        return self.cap.fits(units) or not self.flight.running
+
+    def _make_one(self, trip: Trip, row: Row, one: Checked, gate: Gate, units: float) -> None:
+        self.cap.settle(units, trip.make(row, one, gate))
+
+    def _gate(self, one: Checked, base: str) -> Gate:
+        """Where the requests of a model wait for their turn. A stand-in on this machine has no limits of its own."""
+        if one.id not in self._gates:
+            ask, shards, flight = self.run.ask, self.run.ask.shard[1], self.flight
+            rate, places = plan.places(self.plan.groups[one.id], self.run.region, shards)
+            if ask.at_once or regions.is_loopback_url(base):
+                rate, places = 0.0, ask.at_once or AT_ONCE_HERE
+            self._gates[one.id] = Gate(rate, places, flight.clock, flight.sleep, flight.why_over, flight.hopeless)
+        return self._gates[one.id]
+
+    def _copy(self) -> None:
+        """Write the lines of the rows that repeat others, whose lines are in the results by now."""
+        waiting: list[Row] = []
+        for row in self._rows() if self.plan.repeated else ():
+            if (
+                row.copy > 1
+                and not self.folder.state(row.name)
+                and self._is_ours(row.key)
+                and self.folder.state(row.key)
+            ):
+                waiting.append(row)
+            if len(waiting) == CHUNK:
+                self._write_copies(waiting)
+                waiting = []
+        if waiting:
+            self._write_copies(waiting)
+
+    def _write_copies(self, copies: list[Row]) -> None:
+        wanted = {row.key for row in copies}
+        firsts = {told["key"]: told for told in self.folder.lines() if told["key"] in wanted}
+        at = line.moment(self.run.environment.now())
+        for row in copies:
+            if row.key in firsts:
+                state = firsts[row.key]["state"]
+                self.folder.write(line.of_copy(row, firsts[row.key], at))
+                self.plan.counts[""] -= 1
+                self.plan.counts[state] += 1
+
+    # The end ------------------------------------------------------------------------------------------------
+
+    def report(self) -> None:
+        """What the answer tells, whatever the end."""
+        run, found = self.run, self.plan
+        spent = self.cap.spent
+        if not run.ask.sandbox:  # what is set aside for a row that was never sent is not billed
+            spent = sum(account.billed() for account in self.folder.idle_accounts())
+        run.outcome.batch = {
+            "folder": self.folder.path,
+            "results": self.folder.results,
+            "rows": found.rows,
+            **plan.counts(found.counts),
+            "left": found.left,
+            "billed": round(spent, 3),
+            "unit": run.catalog.unit,
+            "failures": self._failures(),
+        }
+        self._remember(is_over=not found.left and not found.counts[states.UNSAVED])
+        self.voice.end()
+        made = [f"{count} {state}" for state, count in plan.counts(found.counts).items() if count]
+        rest = [f"{found.left} left"] if found.left else []
+        bill = f"at most {plan.counted(spent, run.catalog.unit)} billed so far; results in {self.folder.results}"
+        run.progress.say(f"{plan.counted(found.rows, 'row')}: {', '.join([*made, *rest])}; {bill}")
+
+    def _failures(self) -> list[JSON]:
+        """The first rows that were not made, and why."""
+        if not any(self.plan.counts[state] for state in NOT_MADE):
+            return []
+        told: dict[str, JSON] = {}
+        try:
+            for each in self.folder.lines():
+                name = each["key"]
+                is_last = each["state"] in NOT_MADE and each["state"] == self.folder.state(name)
+                if is_last and states.number_of(name) in self._surveyed and (name in told or len(told) < MOST_FAILURES):
+                    told[name] = {field: each[field] for field in ("row", "id", "state", "error") if field in each}
+        except QianwenError:
+            pass
+        return list(told.values())
+
+    def ending(self) -> QianwenError | None:
+        """The most urgent of what went wrong; None when every row is made."""
+        flight, counts, left = self.flight, self.plan.counts, self.plan.left
+        unit = f"{self.run.catalog.unit}s"
+        if flight.error:
+            return flight.error
+        if self.is_capped:
+            return Capped(
+                f"{self.cap.spent:g} of at most {self.cap.most:g} {unit} are used up, and {left} rows are left",
+                hint=f"give {self.run.catalog.cap} a higher number to go on",
+            )
+        if left and (flight.time_is_up or flight.why_over()):
+            return StillRunning(f"the time is up, and {left} rows are left", hint="run `next` to go on")
+        if left:
+            return Unavailable(f"{left} rows could not be made now: the service or the network had trouble")
+        if counts[states.UNSAVED]:
+            return OutputError(
+                f"{counts[states.UNSAVED]} rows were made, but not saved", hint="run it again to fetch them"
+            )
+        if counts[states.UNKNOWN]:
+            return lost(counts[states.UNKNOWN])
+        refused = counts[states.REFUSED] + counts[states.FAILED]
+        if refused:
+            hint = "`failures` and the results say why: change these rows, or try them again with --again"
+            return Refused(f"{refused} of {self.plan.rows} rows were refused or failed; all others are made", hint=hint)
+        return None
+
+
+def _given_before(row: Row, given: set[int]) -> list[Problem]:
+    """A problem for an id or an output that an earlier row has too."""
+    problems = []
+    for field, value in (("id", row.id), ("output", row.output)):
+        if value and hash((field, value)) in given:
+            problems.append(Problem(field, value, "is that of an earlier row too", "one row each"))
+        given.add(hash((field, value)))
+    return problems

@@ -1,0 +1,190 @@
+"""The folder of a batch: a line a finished row in `results*.jsonl`, and the accounts below `.batch/`.
+
+The last line of a key counts, and a line `made` in any results file. Each process writes a results file and an account
+of its own and keeps others out of them, because two writers of one file lose lines on a network share.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import re
+import threading
+
+from ..account.database import HOLD_NAME
+from ..account.store import Account
+from ..errors import OutputError, UsageError
+from ..files.safe_open import make_ours, open_theirs
+from ..plain.strict_json import load_object
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, BinaryIO, Callable, Iterator
+
+    JSON = dict[str, Any]
+
+ACCOUNTS = ".batch"
+MADE, REFUSED, FAILED, UNKNOWN, UNSAVED, AGAIN = "made", "refused", "failed", "unknown", "unsaved", "again"
+STATES = (MADE, REFUSED, FAILED, UNKNOWN, UNSAVED, AGAIN)
+FINAL = frozenset({MADE, REFUSED, FAILED, UNKNOWN, UNSAVED})
+LONGEST_LINE = 2**20
+_RESULTS = r"results(?:\.(\d+)-of-(\d+))?\.jsonl"
+
+
+def number_of(name: str) -> int:
+    """A name of a row as a number, which takes less memory than the text."""
+    key, _, copy = name.partition("-")
+    return int(key, 16) | (int(copy or 1) - 1) << 64
+
+
+class Folder:
+    """The results and accounts of a batch.
+
+    shard: (I, N), (0, 1) for the whole.
+    states: what has become of each row that has a line, by the number of its name: an index of STATES.
+    is_rehearsal: whether its lines come from a stand-in; None without lines.
+    """
+
+    def __init__(self, path: str, shard: tuple[int, int], now: Callable[[], float]) -> None:
+        self.path = path
+        self.shard = shard
+        self.states: dict[int, int] = {}
+        self.is_rehearsal: bool | None = None
+        self.name = f"{shard[0]}-of-{shard[1]}" if shard[1] > 1 else ""
+        self.results = os.path.join(path, f"results.{self.name}.jsonl" if self.name else "results.jsonl")
+        self.account = self._account_of(self.name, now)
+        self._now = now
+        self._stream: BinaryIO | None = None
+        self._lock = threading.Lock()
+
+    def _account_of(self, name: str, now: Callable[[], float]) -> Account:
+        return Account(os.path.join(self.path, ACCOUNTS, name) if name else self._accounts, now, shared=False)
+
+    @property
+    def _accounts(self) -> str:
+        return os.path.join(self.path, ACCOUNTS)
+
+    # Reading ------------------------------------------------------------------------------------------------
+
+    def read(self) -> None:
+        """Read every results file. A line that is not ours, or that a crash cut short, is passed over."""
+        for line in self.lines():
+            number, state = number_of(line["key"]), STATES.index(line["state"])
+            if self.states.get(number) != STATES.index(MADE):
+                self.states[number] = state
+            base = line.get("base")
+            if isinstance(base, str) and base:
+                self.is_rehearsal = base.startswith("http://")
+
+    def lines(self) -> Iterator[JSON]:
+        """The lines of all results files, the own file's last. Raises UsageError."""
+        names = [name for name in self._names() if os.path.join(self.path, name) != self.results]
+        for path in (*(os.path.join(self.path, name) for name in names), self.results):
+            try:
+                with open_theirs(path) as stream:
+                    while text := stream.readline(LONGEST_LINE):
+                        line = load_object(text) if text.startswith(b"{") else None
+                        if line and _is_ours(line):
+                            yield line
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                raise UsageError(
+                    f"{path} cannot be read: {error.strerror}", hint="choose another folder with --output"
+                ) from error
+
+    def _names(self) -> list[str]:
+        try:
+            return sorted(name for name in os.listdir(self.path) if re.fullmatch(_RESULTS, name))
+        except OSError:
+            return []
+
+    def state(self, name: str) -> str:
+        """What has become of a row; "" for one that is still to be made."""
+        found = self.states.get(number_of(name))
+        state = STATES[found] if found is not None else ""
+        return state if state in FINAL else ""
+
+    # Writing ------------------------------------------------------------------------------------------------
+
+    def take(self) -> None:
+        """Take the folder for this process. Raises UsageError when another one works on the same rows."""
+        try:
+            os.makedirs(self.path, exist_ok=True)
+            if not self.account.hold():
+                what = f"shard {self.name.replace('-of-', '/')}" if self.name else "this batch"
+                raise UsageError(f"another process works on {what}: {self.path}", hint="wait for it, or end it")
+            for other in self._cut_otherwise():
+                account = self._account_of(other, self._now)
+                if not account.hold():
+                    running = f"shard {other.replace('-of-', '/')}" if other else "the whole batch"
+                    raise UsageError(
+                        f"another process works on {running} in {self.path}",
+                        hint="all shards that run at once are cut alike (--shard I/N with one N)",
+                    )
+                account.close()
+            self._stream = open(
+                self.results, "a+b", buffering=0, opener=lambda path, _: make_ours(path, 0o666, may_exist=True)
+            )
+            if self._stream.tell():
+                self._stream.seek(-1, os.SEEK_END)
+                if self._stream.read(1) != b"\n":
+                    self._stream.write(b"\n")  # a crash cut the last line short
+        except OSError as error:
+            raise UsageError(
+                f"the batch's folder {self.path} cannot be used: {error.strerror or error}",
+                hint="choose another with --output",
+            ) from error
+
+    def _cut_otherwise(self) -> list[str]:
+        """The accounts below `.batch/` of another N; "" is that of the whole batch.
+
+        Those of the same N are none of our business: their rows are not ours, and their processes may be starting.
+        """
+        try:
+            names = [name for name in os.listdir(self._accounts) if re.fullmatch(r"\d+-of-\d+", name)]
+            whole = [""] if os.path.exists(os.path.join(self._accounts, HOLD_NAME)) else []
+        except OSError:
+            return []
+        cut = self.name.partition("-of-")[2]
+        return [name for name in (*whole, *sorted(names)) if name.partition("-of-")[2] != cut]
+
+    def idle_accounts(self) -> Iterator[Account]:
+        """The own account, then each of another N that no process holds; it is held while the caller looks at it."""
+        yield self.account
+        for name in self._cut_otherwise():
+            account = self._account_of(name, self._now)
+            try:
+                if account.hold():
+                    yield account
+            except OSError:
+                continue
+            finally:
+                account.close()
+
+    def write(self, line: JSON) -> None:
+        """Add a line, which is on the disk when this returns. Raises OutputError. Safe to use from several threads."""
+        try:
+            data = (json.dumps(line, ensure_ascii=False) + "\n").encode("utf-8")
+        except UnicodeEncodeError:  # half a character in a file name, which an escape can express
+            data = (json.dumps(line) + "\n").encode("ascii")
+        with self._lock:
+            assert self._stream
+            try:
+                if self._stream.write(data) != len(data):
+                    raise OSError(errno.ENOSPC, "no room is left")
+                os.fsync(self._stream.fileno())
+            except OSError as error:
+                raise OutputError(f"cannot write to {self.results}: {error.strerror or error}") from error
+            self.states[number_of(line["key"])] = STATES.index(line["state"])
+
+    def close(self) -> None:
+        self.account.close()
+        if self._stream:
+            self._stream.close()
+
+
+def _is_ours(line: JSON) -> bool:
+    key = line.get("key")
+    return isinstance(key, str) and bool(re.fullmatch(r"[0-9a-f]{16}(-\d{1,9})?", key)) and line.get("state") in STATES

@@ -1,0 +1,263 @@
+"""What the rows of a batch amount to: how many, what they may bill, how long they take, what is left; and the cap."""
+
+from __future__ import annotations
+
+import math
+import re
+import threading
+from collections import Counter
+
+from ..errors import InvalidRequest, Problem
+from ..plain.record import changed
+from . import pace
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ..checks.validate import Checked
+    from ..models.catalog import Catalog, Mode, Model
+    from .rows import Row
+
+    JSON = dict[str, Any]
+
+MOST_PROBLEMS = 20
+LARGE = {"image": 100, "second": 300}
+"""Units above which a batch is made only with a cap."""
+PICTURE_SECONDS = 15.0  # that a picture usually takes, where the row does not say
+
+
+class Group:
+    """The rows of one model that are left.
+
+    units: the most that they may bill.
+    unknown: rows whose bill nobody can tell.
+    """
+
+    def __init__(self, model: Model, mode: Mode, is_task: bool) -> None:
+        self.model = model
+        self.mode = mode
+        self.is_task = is_task
+        self.left = self.units = self.unknown = 0
+
+    def seconds(self, region: str) -> float:
+        """How long the rows that are left take at the documented pace."""
+        limits = self.model.pace
+        slowest = self.left / limits.rate_in(region)
+        if self.is_task and limits.running:
+            slowest = max(slowest, self.left * _usual_seconds(self.mode) / limits.running)
+        return slowest
+
+
+class Plan:
+    """What was found in one pass over the rows.
+
+    counts: rows by their state; "" for those that are left.
+    has_files: media belong to what is left.
+    repeated: rows that repeat others.  units: the most that what is left may bill.
+    unknown: rows left whose bill nobody can tell.
+    whole_units: the same as `units`, of all shards.
+    all_units, own_units: the most that all rows may bill, made or not, of all shards and of this one.
+    changed: rows whose id stands for another request in the results.
+    """
+
+    def __init__(self, catalog: Catalog, region: str) -> None:
+        self.catalog = catalog
+        self.region = region
+        self.problems: list[Problem] = []
+        self.problem_count = 0
+        self.problem_rows = 0
+        self.rows = self.repeated = self.whole_units = self.changed = 0
+        self.all_units = self.own_units = 0
+        self.counts: Counter[str] = Counter()
+        self.groups: dict[str, Group] = {}
+        self.has_files = False
+        self.warning_count = 0
+        self._told: set[str] = set()
+
+    def refuse(self, row: Row, problems: tuple[Problem, ...]) -> None:
+        self.problem_rows += 1
+        self.problem_count += len(problems)
+        for problem in problems[: MOST_PROBLEMS - len(self.problems)]:
+            self.problems.append(
+                changed(problem, path=f"row {row.number}" + (f": {problem.path}" * bool(problem.path)))
+            )
+
+    def check(self) -> None:
+        """Raises InvalidRequest with the first problems, and says how many there are."""
+        if not self.problems:
+            return
+        count, rows = counted(self.problem_count, "problem"), counted(self.problem_rows, "row")
+        hint = f"{count} in {rows}; nothing was sent: mend the file"
+        more = self.problem_count - len(self.problems)
+        raise InvalidRequest(self.problems, hint=hint + (f" (the other {more} are not shown)" if more else ""))
+
+    def add(self, row: Row, checked: Checked | None, is_ours: bool, state: str) -> None:
+        """Count a row.
+
+        checked: None for a finished row that need not be checked.
+        state: what has become of it, "" for one that is left.
+        """
+        units = checked.units if checked else 0
+        if row.copy == 1:
+            self.all_units += units or 0
+            self.own_units += is_ours * (units or 0)
+            self.whole_units += 0 if state else units or 0
+        if not is_ours:
+            return
+        self.rows += 1
+        self.repeated += row.copy > 1
+        self.counts[state] += 1
+        if state or row.copy > 1 or not checked:
+            return
+        self.has_files = self.has_files or bool(checked.sources)
+        group = self.groups.get(checked.id)
+        if group is None:
+            group = Group(checked.model, checked.mode, checked.is_task)
+            self.groups[checked.id] = group
+        group.left += 1
+        group.units += units or 0
+        group.unknown += units is None
+
+    def warn(self, row: Row, text: str) -> bool:
+        """Count a warning of a row; whether it is one of the first of its kind, which are told."""
+        self.warning_count += 1
+        if text in self._told or len(self._told) >= MOST_PROBLEMS:
+            return False
+        self._told.add(text)
+        return True
+
+    # What it comes to ---------------------------------------------------------------------------------------
+
+    @property
+    def left(self) -> int:
+        return self.counts[""]
+
+    @property
+    def units(self) -> int:
+        return sum(group.units for group in self.groups.values())
+
+    @property
+    def unknown(self) -> int:
+        return sum(group.unknown for group in self.groups.values())
+
+    @property
+    def seconds(self) -> float:
+        """How long what is left takes at the documented pace, one model after another."""
+        return sum(group.seconds(self.region) for group in self.groups.values())
+
+    def json(self) -> JSON:
+        return {
+            "rows": self.rows,
+            **counts(self.counts),
+            "left": self.left,
+            "repeated": self.repeated,
+            "changed_ids": self.changed,
+            "bills": {"unit": self.catalog.unit, "at_most": self.units, "rows_of_unknown_bill": self.unknown},
+            "seconds": round(self.seconds),
+            "models": {
+                name: {"left": group.left, "at_most": group.units, "seconds": round(self._of(group))}
+                for name, group in self.groups.items()
+            },
+        }
+
+    def lines(self) -> list[str]:
+        done = [f"{number} {state}" for state, number in counts(self.counts).items() if number]
+        lines = [f"{counted(self.rows, 'row')}: {', '.join([*done, f'{self.left} left'])}"]
+        for name, group in self.groups.items():
+            what = counted(group.units, self.catalog.unit)
+            lines.append(f"{name}: {counted(group.left, 'row')} left, at most {what}, about {span(self._of(group))}")
+            if group.unknown:
+                lines.append(f"  the bill of {group.unknown} of them is unknown")
+        if self.repeated:
+            lines.append(
+                f"made once, because they repeat others: {counted(self.repeated, 'row')}; a seed or n makes more"
+            )
+        if self.changed:
+            lines.append(f"made anew, because the request of their id has changed: {counted(self.changed, 'row')}")
+        return [*lines, f"what is left bills at most {counted(self.units, self.catalog.unit)}; nothing was sent"]
+
+    def _of(self, group: Group) -> float:
+        return group.seconds(self.region)
+
+
+def counts(states: Counter[str]) -> dict[str, int]:
+    from .folder import FINAL, STATES
+
+    return {state: states[state] for state in STATES if state in FINAL}
+
+
+def counted(number: float, noun: str) -> str:
+    return f"{number:g} {noun}" + "s" * (number != 1)
+
+
+def span(seconds: float) -> str:
+    """A length of time in words: 40 s, 12 min, 8 h 4 min."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def _usual_seconds(mode: Mode) -> float:
+    """The middle of how long a task usually takes."""
+    minutes = [int(number) for number in re.findall(r"\d+", mode.usual.partition(",")[0])]
+    return 60 * sum(minutes) / len(minutes) if minutes else PICTURE_SECONDS
+
+
+def places(group: Group, region: str, shards: int) -> tuple[float, int]:
+    """(submissions a second, rows at once) of one of so many shards."""
+    rate = group.model.pace.rate_in(region)
+    return rate / shards, pace.places(group.model.pace, rate, group.is_task, shards)
+
+
+# The cap ----------------------------------------------------------------------------------------------------
+
+
+class Cap:
+    """What may be billed: the worst case of a row is set aside before it starts, and what was less is given back.
+
+    Safe to use from several threads.
+
+    most: units that may be billed in all.
+    is_closed: False without a bound.
+    spent: units that were billed or may be, those set aside included.
+    """
+
+    def __init__(self, most: float, spent: float, is_closed: bool = False) -> None:
+        self.most = most
+        self.is_closed = is_closed
+        self.spent = spent
+        self._lock = threading.Lock()
+
+    def fits(self, units: float) -> bool:
+        return not self.is_closed or self.spent + units <= self.most
+
+    def set_aside(self, units: float) -> bool:
+        """Set the worst case of a row aside; False when it does not fit."""
+        with self._lock:
+            if not self.fits(units):
+                return False
+            self.spent += units
+            return True
+
+    def settle(self, set_aside: float, billed: float) -> None:
+        """A row has ended, and billed so much."""
+        with self._lock:
+            self.spent += billed - set_aside
+
+
+def share(most: int, spent_before: float, own: int, whole: int, shard: tuple[int, int]) -> float:
+    """The part of a cap that is a shard's; the parts of all shards together are no more than what is left of it.
+
+    spent_before: units that were billed while the batch was cut otherwise.
+    own, whole: units of the shard's rows and of all rows; chance makes shards uneven.
+    """
+    index, count = shard
+    left = max(0, most - math.ceil(spent_before))
+    if count == 1:
+        return left
+    if left < whole:
+        return left * own // whole
+    spare, rest = divmod(left - whole, count)
+    return own + spare + (index < rest)

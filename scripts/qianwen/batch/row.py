@@ -1,0 +1,358 @@
+"""One row of a batch: made by the same `generate` as a run of its own, or collected where an earlier run bought it."""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+from contextlib import contextmanager
+
+from .. import regions
+from ..account.purchase import DONE, EXPIRED, FAILED, Kept
+from ..actions.collect import finish
+from ..actions.dashscope import DashScope
+from ..actions.generate import generate
+from ..actions.run import Run, Seat
+from ..actions.saving import Saver
+from ..errors import (
+    AuthError,
+    InternalError,
+    LinkExpired,
+    OutputError,
+    QianwenError,
+    Unavailable,
+    UnknownOutcome,
+    UsageError,
+)
+from ..files import outputs
+from ..http.messages import Fault
+from ..models import wire
+from ..outcome import File, billed
+from ..plain.record import changed
+from ..service import codes
+from . import folder as states
+from . import line
+from .pace import Gate, Turn
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Iterator, Mapping
+
+    from ..account.purchase import Purchase
+    from ..account.store import Account
+    from ..actions.dashscope import Connection
+    from ..ask import Ask
+    from ..checks.validate import Checked
+    from ..files.outputs import Target
+    from .flight import Flight, Uploads
+    from .folder import Folder
+    from .progress import Voice
+    from .rows import Row
+
+    JSON = dict[str, Any]
+
+MOST_ATTEMPTS = 3  # of a row whose tasks fail by a fault of the service
+LONGEST_STEM = 80
+
+
+class Checker:
+    """Checks rows, one after another.
+
+    files: the folder from which local paths start.
+    """
+
+    def __init__(self, whole: Run, files: str) -> None:
+        self._run = Run(whole.catalog, whole.ask, whole.environment, whole.progress, seat=Seat("", files))
+        self._way = DashScope(self._run)
+
+    def check(self, row: Row) -> Checked:
+        """The row as it will be sent, with a seed. Raises UsageError, and InvalidRequest with its problems."""
+        self._run.ask = _ask_of(self._run, row)
+        found = self._way.check()
+        param = found.mode.param("seed")
+        if found.is_known and param is not None and param.on_wire and found.values.get("seed") is None:
+            low, high = int(param.low or 0), int(param.high or 0)
+            found.values["seed"] = low + int(row.key, 16) % (high - low + 1)  # the same row always asks the same
+        return found
+
+
+def _ask_of(whole: Run, row: Row) -> Ask:
+    """What one row asks."""
+    return changed(
+        whole.ask, fields=row.fields, model=row.model, kind=row.kind, again=True, output="", batch="", most=0
+    )
+
+
+class RowWay:
+    """The way of one row: it is checked already, and shares the sockets, the pace and the uploads of its batch."""
+
+    lost_words = ""
+
+    def __init__(self, run: Run, found: Checked, trip: Trip, gate: Gate) -> None:
+        self._run = run
+        self._found = found
+        self._trip = trip
+        self._gate = gate
+
+    @property
+    def region(self) -> str:
+        return self._run.region
+
+    @property
+    def base(self) -> str:
+        return self._trip.connection.base
+
+    def check(self) -> Checked:
+        return changed(self._found, warnings=())  # they were told before the first row was made
+
+    def preview(self, checked: Checked) -> JSON:
+        raise NotImplementedError("a batch shows its plan")
+
+    @contextmanager
+    def connect(self, checked: Checked) -> Iterator[Connection]:
+        with self._trip.connected(self._run, self._gate) as connection:
+            yield connection
+
+
+class Trip:
+    """What the rows of a batch share.
+
+    files: the folder from which local paths start.
+    """
+
+    def __init__(
+        self,
+        whole: Run,
+        connection: Connection,
+        folder: Folder,
+        flight: Flight,
+        uploads: Uploads,
+        files: str,
+        voice: Voice,
+    ) -> None:
+        self.whole = whole
+        self.connection = connection
+        self.folder = folder
+        self.flight = flight
+        self.uploads = uploads
+        self.files = files
+        self.voice = voice
+        self._tried_out: set[str] = set()
+
+    @contextmanager
+    def connected(self, run: Run, gate: Gate | None) -> Iterator[Connection]:
+        flight, turn = self.flight, Turn()
+        paced = flight.looking
+        if gate:
+            paced = lambda send, judge: gate.paced(flight.looking(send, judge), judge, turn)  # noqa: E731
+        connection = self.connection.beside(run, paced, flight.sleep, self.uploads.once)
+        prepare = connection.session.prepare
+
+        def wait_and_prepare(url: str) -> None:
+            """A kill while a row waits must not leave it as one that may have been sent."""
+            try:
+                if gate:
+                    gate.wait(turn)
+            except Fault as fault:
+                raise Unavailable(fault.reason) from fault
+            prepare(url)
+
+        connection.session.prepare = wait_and_prepare
+        flight.board(connection.session)
+        try:
+            yield connection
+        finally:
+            flight.leave(connection.session)
+
+    def _run_of(self, row: Row, account: Account) -> Run:
+        whole, seat = self.whole, Seat(row.name, self.files)
+        run = Run(whole.catalog, _ask_of(whole, row), whole.environment, self.voice.of(row), account, seat)
+        run.deadline = whole.deadline
+        return run
+
+    # A row that is made -------------------------------------------------------------------------------------
+
+    def make(self, row: Row, found: Checked, gate: Gate) -> float:
+        """Make a row and write its line. Answers the units that it billed, or may have."""
+        run = self._run_of(row, self.folder.account)
+        started = self.flight.clock()
+        error: QianwenError | None = None
+        try:
+            target = self._target(row, found)
+            if not os.path.isdir(self.folder.account.folder):
+                raise UsageError(f"the folder {self.folder.account.folder} is gone")
+        except QianwenError as caught:
+            self.flight.stop(OutputError(caught.message, hint=caught.hint, billed="no"))
+            return 0.0
+        try:
+            run.seat = Seat(row.name, self.files, target)
+            generate(run, RowWay(run, found, self, gate))
+        except QianwenError as caught:
+            error = caught
+        except Exception as caught:
+            error = InternalError(f"a bug in this program: {type(caught).__name__}: {caught}")
+        return self._note(row, run, self.folder.account, error, float(found.units or 0), started)
+
+    def _target(self, row: Row, found: Checked) -> Target:
+        """Where the row's files go. Raises UsageError."""
+        number, folder = f"{row.number:06d}", self.folder.path
+        prompt = str(found.values.get("prompt") or found.mode.name)
+        if row.output:
+            target = outputs.plan(os.path.join(folder, row.output), folder, folder, prompt, number)
+        else:
+            own = re.sub(r"[^\w.-]+", "-", row.id)[:LONGEST_STEM].strip("-.")
+            target = outputs.Target(folder, own or f"{number}-{outputs.slug(prompt)}")
+        if target.folder not in self._tried_out or not os.path.isdir(target.folder):
+            outputs.prepare(target)
+            self._tried_out.add(target.folder)
+        return target
+
+    def refuse(self, row: Row, error: QianwenError) -> None:
+        """Note a row that cannot be made any more: a file of it has changed or is gone."""
+        run = self._run_of(row, self.folder.account)
+        self._note(row, run, self.folder.account, error, 0.0, self.flight.clock())
+
+    # A row that an earlier run bought -----------------------------------------------------------------------
+
+    def collect(self, row: Row, known: Purchase, account: Account) -> float:
+        """Finish what an earlier run bought for a row. Answers the units that it billed, or may have."""
+        known = self._moved(row, known)
+        run = self._run_of(row, account)
+        run.outcome.model, run.outcome.task_id = known.model, known.task_id
+        run.outcome.run_id, run.outcome.submitted = known.id, True
+        started = self.flight.clock()
+        error: QianwenError | None = None
+        try:
+            if known.state == DONE:
+                run.outcome.note(dict(known.body), False)
+                saved = {index: outputs.saved_before(kept.path, kept.sha256) for index, kept in known.files.items()}
+                run.outcome.saved = {index: File(file, "") for index, file in saved.items() if file}
+            else:
+                self._finish(run, known)
+        except QianwenError as caught:
+            error = caught
+        except Exception as caught:
+            error = InternalError(f"a bug in this program: {type(caught).__name__}: {caught}")
+        return self._note(row, run, account, error, known.units, started, known.files)
+
+    def _moved(self, row: Row, known: Purchase) -> Purchase:
+        """A purchase with its paths in this folder: it may have been copied here from another machine."""
+        folder = self.folder.path
+        here = outputs.plan(os.path.join(folder, row.output), folder, folder, "", "").folder if row.output else folder
+        files = {
+            index: Kept(os.path.join(here, os.path.basename(kept.path)), kept.sha256)
+            for index, kept in known.files.items()
+        }
+        return changed(known, folder=here, files=files)
+
+    def _finish(self, run: Run, known: Purchase) -> None:
+        if known.base != self.connection.base:
+            if regions.is_loopback_url(known.base):
+                raise UnknownOutcome("the stand-in that had it is gone")
+            raise AuthError(
+                f"row {known.stem} was submitted to {known.base}, but the base URL is now {self.connection.base}",
+                hint="set DASHSCOPE_HTTP_BASE_URL or --region as they were, and run it again",
+                billed="unknown",
+            )
+        if not known.task_id and not known.urls:
+            raise UnknownOutcome("its submission was not answered, because the program was killed")
+        target = outputs.Target(known.folder, known.stem, known.suffix, run=known.id, resumed=True)
+        outputs.sweep(target)
+        with self.connected(run, None) as connection, run.entry() as entry:
+            entry.take_up(known)
+            if known.task_id:
+                finish(run, connection, entry, known, target, patient=True)
+            else:
+                body = dict(known.body) or {"output": {"results": [{"url": url} for url in known.urls]}}
+                Saver(run.catalog, connection, entry, target, wire.has_texts(body), known.files).save(body)
+
+    # What became of it --------------------------------------------------------------------------------------
+
+    def _note(
+        self,
+        row: Row,
+        run: Run,
+        account: Account,
+        error: QianwenError | None,
+        most: float,
+        started: float,
+        files: Mapping[int, Kept] = {},
+    ) -> float:
+        """Write the line of a row that has ended. Answers its units."""
+        outcome, flight = run.outcome, self.flight
+        state = self._state(row, account if outcome.resumable else None, error)
+        is_billed = "yes" if error is None else billed(error, outcome)
+        units = 0.0 if is_billed == "no" else _units(run, most) if error is None else most
+        flight.note(error)
+        if not state:
+            return units
+        told: JSON = line.line_of(
+            row,
+            state,
+            outcome,
+            self.folder.path,
+            units=round(units, 3),
+            billed=is_billed,
+            error=line.error_of(error) if error else None,
+            at=line.moment(run.environment.now()),
+            seconds=round(flight.clock() - started, 1),
+            base=self.connection.base,
+            program=run.catalog.program,
+        )
+        if files and "files" not in told:
+            told["files"] = line.kept_files(files, self.folder.path)
+        before = self.folder.state(row.name)
+        before = "" if self.whole.ask.again and before != states.MADE else before  # as the plan counts it
+        try:
+            self.folder.write(run.progress.clean(told))
+            self.voice.ended(row, before, state, error)
+            if outcome.run_id and outcome.resumable and state != states.UNSAVED:
+                if isinstance(error, LinkExpired):  # nobody can fetch it any more
+                    account.add(outcome.run_id, "end", state=EXPIRED, told=str(error), at=run.environment.now())
+                if units != most:
+                    account.add(outcome.run_id, "bill", units=units)
+                account.add(outcome.run_id, "deliver")
+        except QianwenError as failure:
+            flight.stop(failure)
+        except OSError:
+            pass  # the next run finds the purchase again, and its line
+        return units
+
+    def _state(self, row: Row, account: Account | None, error: QianwenError | None) -> str:
+        """The word for how a row ended; "" when the same command tries it again."""
+        if error is None:
+            return states.MADE
+        if error.kind == "output" and self.flight.why_over():
+            return ""  # there was no time to save it; the account has its links
+        if isinstance(error, LinkExpired):
+            return states.FAILED
+        if error.kind in _STATES:
+            return _STATES[error.kind]
+        if error.kind != "failed":
+            return ""
+        if error.code == "UNKNOWN":  # the service has forgotten the task
+            return states.UNKNOWN
+        if codes.meaning(
+            error.code, error.message, 200
+        ).passing:  # it failed by a fault of the service, which is not billed
+            failed = sum(run.state == FAILED for run in account.runs(row.name)) if account else MOST_ATTEMPTS
+            return states.FAILED if failed >= MOST_ATTEMPTS else ""
+        return states.FAILED
+
+
+_STATES = {
+    "content": states.REFUSED,
+    "unknown_outcome": states.UNKNOWN,
+    "output": states.UNSAVED,
+    "usage": states.FAILED,
+}
+
+
+def _units(run: Run, most: float) -> float:
+    """What a finished row billed: its pictures, or the seconds that the answer tells."""
+    result, usage = run.outcome.result, run.outcome.body.get("usage")
+    if run.catalog.unit == "image":
+        return float(len(result.urls)) if result and result.urls else most
+    told = [usage.get(name) for name in ("duration", "video_duration")] if isinstance(usage, dict) else []
+    seconds = [float(value) for value in told if isinstance(value, (int, float)) and not isinstance(value, bool)]
+    return float(math.ceil(seconds[0])) if seconds and math.isfinite(seconds[0]) and seconds[0] > 0 else most

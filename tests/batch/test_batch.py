@@ -1,0 +1,373 @@
+"""Batches against the stand-in: what is bought, what is noted, how a batch ends and goes on."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+from qianwen.account.store import Account
+from qianwen.sandbox.faults import Limit
+
+from .. import support
+
+PRO = "qwen-image-2.0-pro"
+
+
+class Case(support.Case):
+    def rows(self, *rows: dict[str, Any] | str, name: str = "rows.jsonl") -> Path:
+        path = self.cwd / name
+        path.write_text("".join(f"{row if isinstance(row, str) else json.dumps(row)}\n" for row in rows), "utf-8")
+        return path
+
+    def batch(self, *flags: str, code: int = 0, file: str = "rows.jsonl", output: str = "out") -> Any:
+        told = self.json("--batch", file, "--output", output, *flags, code=code)
+        if "rows" in told and "dry_run" not in told:
+            states = ("made", "refused", "failed", "unknown", "unsaved", "left")
+            self.assertEqual(sum(told[state] for state in states), told["rows"])
+        return told
+
+    def lines(self, output: str = "out") -> list[dict[str, Any]]:
+        found = sorted((self.cwd / output).glob("results*.jsonl"))
+        return [json.loads(line) for path in found for line in path.read_text("utf-8").splitlines()]
+
+    def last(self, output: str = "out") -> dict[str, dict[str, Any]]:
+        return {line["key"]: line for line in self.lines(output)}
+
+
+class Making(Case):
+    def test_a_row_becomes_a_line_and_a_file(self) -> None:
+        self.rows(
+            {"prompt": "a red cat", "id": "tom"},
+            {"prompt": "a dog", "output": "dogs/rex.png", "seed": 7},
+            '{"prompt": "一只鸟", "n": 2}',
+        )
+        with self.standin() as there:
+            told = self.batch("--size", "16:9")
+        self.assertEqual((told["made"], told["left"], told["billed"], told["unit"]), (3, 0, 4, "image"))
+        self.assertEqual(told["results"], str(self.cwd / "out" / "results.jsonl"))
+        lines = {line["row"]: line for line in self.lines()}
+        self.assertEqual(
+            [lines[row]["files"][0]["path"] for row in (1, 2, 3)], ["tom.png", "dogs/rex.png", "000003-一只鸟_1.png"]
+        )
+        for line in lines.values():
+            for file in line["files"]:
+                self.assertEqual((self.cwd / "out" / file["path"]).stat().st_size, file["bytes"])
+        self.assertEqual(
+            (lines[1]["id"], lines[1]["state"], lines[1]["units"], lines[1]["billed"]), ("tom", "made", 1, "yes")
+        )
+        self.assertEqual(lines[2]["seed"], 7)
+        self.assertEqual(
+            lines[1]["request"],
+            {"prompt": "a red cat", "size": "16:9", "model": "wan2.6-t2i", "seed": lines[1]["seed"]},
+        )
+        self.assertTrue(all(sent.headers["x-dashscope-async"] == "enable" for sent in there.of("sync", "submit")))
+        self.assertNotIn("http://127.0.0.1:1", json.dumps([line["files"] for line in lines.values()]))
+
+    def test_the_record_makes_the_same_request_again(self) -> None:
+        self.rows({"prompt": "a cat", "n": 1})
+        with self.standin() as there:
+            self.batch()
+            (self.cwd / "again.json").write_text(json.dumps(self.lines()[0]["request"]))
+            self.image("--file", "again.json", "--async", "--again")
+        first, second = (sent.json for sent in there.of("submit"))
+        self.assertEqual(first, second)
+
+    def test_all_is_checked_before_anything_leaves(self) -> None:
+        rows = [{"prompt": f"x{number}", "n": 9} for number in range(30)]
+        self.rows({"prompt": "fine"}, *rows, {"prompt": "y", "id": "a"}, {"prompt": "z", "id": "a"}, {"promt": "w"})
+        with self.standin() as there:
+            told = self.batch(code=3)
+        self.assertEqual(there.sent, [])
+        self.assertEqual(len(told["problems"]), 20)
+        self.assertEqual(told["problems"][0]["path"], "row 2: n")
+        self.assertIn("problems in 32 rows", told["error"]["hint"])
+        self.assertFalse((self.cwd / "out").exists())
+
+    def test_files_are_relative_to_the_batch_and_uploaded_once(self) -> None:
+        folder = self.cwd / "list"
+        folder.mkdir()
+        self.picture("hero.png").rename(folder / "hero.png")
+        with (folder / "scenes.csv").open("w", newline="") as stream:
+            csv.writer(stream).writerows(
+                [["prompt", "reference_images"], *([f"scene {n}", "hero.png"] for n in range(5))]
+            )
+        with self.standin() as there:
+            told = self.batch(file="list/scenes.csv")
+            self.assertEqual((told["made"], len(there.of("upload"))), (5, 1))
+        self.assertEqual(self.lines()[0]["request"]["reference_images"], "hero.png")
+
+    def test_clips(self) -> None:
+        self.rows({"prompt": "waves", "duration": 5}, {"prompt": "hills", "duration": 3})
+        with self.standin() as there:
+            told = self.video_json("--batch", "rows.jsonl", "--output", "out", "--max-seconds", "8")
+            self.assertEqual((told["made"], told["billed"], told["unit"], len(there.of("submit"))), (2, 8, "second", 2))
+        self.assertEqual({line["files"][0]["duration"] for line in self.lines()}, {5.0, 3.0})
+
+    def test_stdout_is_the_path_of_the_results(self) -> None:
+        self.rows({"prompt": "x"})
+        with self.standin():
+            ran = self.image("--batch", "rows.jsonl", "--output", "out")
+        self.assertEqual(ran.stdout, f"{self.cwd / 'out' / 'results.jsonl'}\n")
+
+    def test_the_sandbox_has_a_folder_of_its_own(self) -> None:
+        self.rows("a cat", name="cats.txt")
+        self.env = {}
+        told = self.json("--batch", "cats.txt", "--sandbox")
+        self.assertEqual(Path(told["folder"]).name, "cats-rehearsal")
+        self.env = {"DASHSCOPE_API_KEY": support.KEY}
+        told = self.json("--batch", "cats.txt", "--output", told["folder"], code=3)
+        self.assertIn("results of a stand-in", told["error"]["message"])
+
+
+class GoingOn(Case):
+    def test_what_is_made_is_never_bought_again(self) -> None:
+        self.rows({"prompt": "a", "id": 1}, {"prompt": "b"}, {"prompt": "c"})
+        with self.standin() as there:
+            self.batch()
+            (self.cwd / "out" / "000002-b.png").unlink()  # what a person deletes stays deleted
+            self.rows({"prompt": "new"}, {"prompt": "c"}, {"id": 5, "prompt": "a"}, {"prompt": "b"})
+            told = self.batch("--timeout", "50", "--region", "cn-beijing")
+            self.assertEqual((told["made"], len(there.of("submit"))), (4, 4))
+            there.sent.clear()
+            del self.env["DASHSCOPE_API_KEY"]
+            self.assertEqual(self.batch()["made"], 4)
+            self.assertEqual(there.sent, [])
+
+    def test_results_that_were_lost_are_written_again(self) -> None:
+        self.rows({"prompt": "a"}, {"prompt": "b", "output": "deep/b.png"})
+        with self.standin() as there:
+            self.batch()
+            before = self.last()
+            (self.cwd / "out" / "results.jsonl").unlink()
+            (self.cwd / "out").rename(self.cwd / "elsewhere")
+            self.batch(output="elsewhere")
+            self.assertEqual(len(there.of("submit")), 2)
+        after = self.last("elsewhere")
+        self.assertEqual(
+            {key: line["files"] for key, line in before.items()}, {key: line["files"] for key, line in after.items()}
+        )
+
+    def test_repeated_rows_are_made_once(self) -> None:
+        self.rows(*[{"prompt": "a"}] * 3, {"prompt": "b"})
+        with self.standin() as there:
+            told = self.batch()
+            self.assertEqual((told["made"], told["billed"], len(there.of("submit"))), (4, 2, 2))
+        copies = [line for line in self.lines() if "same_as" in line]
+        self.assertEqual([(line["row"], line["units"]) for line in copies], [(2, 0), (3, 0)])
+        self.assertEqual(copies[0]["files"], self.last()[copies[0]["same_as"]]["files"])
+
+    def test_refused_and_failed_rows_are_passed_over_until_again(self) -> None:
+        self.rows(*({"prompt": f"p{number}"} for number in range(4)))
+        faults = ["submit=400:DataInspectionFailed:no*1", "task=fail:InvalidParameter:bad*1"]
+        with self.standin(faults=faults) as there:
+            told = self.batch("--at-once", "1", code=1)
+            self.assertEqual((told["made"], told["refused"], told["failed"]), (2, 1, 1))
+            self.assertEqual([failure["state"] for failure in told["failures"]], ["refused", "failed"])
+            self.assertEqual(told["billed"], 2)
+            self.assertNotIn("next", told)
+            self.batch(code=1)
+            self.assertEqual(len(there.of("submit")), 3)  # and the refused one
+            self.assertEqual(self.batch("--again")["made"], 4)
+            self.assertEqual(len(there.of("submit")), 5)
+
+    def test_a_fault_of_the_service_is_tried_by_the_next_run(self) -> None:
+        self.rows({"prompt": "a"}, {"prompt": "b"})
+        with self.standin(faults=["task=fail*4"]) as there:
+            told = self.batch("--at-once", "1", code=5)
+            self.assertEqual((told["left"], told["billed"]), (2, 0))
+            self.assertIn("--batch", told["next"])
+            self.batch(code=5)
+            told = self.batch()
+            self.assertEqual((told["made"], len(there.of("submit"))), (2, 6))
+
+    def test_time_is_up_and_tasks_go_on(self) -> None:
+        self.rows(*({"prompt": f"p{number}"} for number in range(3)))
+        with self.standin(delay=1000) as there:
+            told = self.batch("--timeout", "20", code=2)
+            self.assertEqual((told["left"], told["error"]["kind"]), (3, "running"))
+            self.assertIn("--timeout 20", told["next"])
+            self.clock.sleep(1000)
+            told = self.batch("--timeout", "20")
+            self.assertEqual((told["made"], len(there.of("submit"))), (3, 3))
+
+    def test_a_lost_answer_counts_as_billed_and_is_not_sent_again(self) -> None:
+        self.rows({"prompt": "a"}, {"prompt": "b"})
+        with self.standin(faults=["submit=lose*1"]) as there:
+            told = self.batch("--at-once", "1", code=6)
+            self.assertEqual((told["made"], told["unknown"], told["billed"]), (1, 1, 2))
+            self.assertEqual(self.batch(code=6)["billed"], 2)
+            self.assertEqual(len(there.of("submit")), 2)
+
+    def test_three_lost_answers_in_a_row_stop(self) -> None:
+        self.rows(*({"prompt": f"p{number}"} for number in range(9)))
+        with self.standin(faults=["submit=lose"]) as there:
+            told = self.batch("--at-once", "1", code=6)
+            self.assertEqual((told["unknown"], told["left"], len(there.of("submit"))), (3, 6, 3))
+
+    def test_a_refused_key_stops_everything_and_fails_nothing(self) -> None:
+        self.rows(*({"prompt": f"p{number}"} for number in range(30)))
+        for fault in ("401:InvalidApiKey", "400:Arrearage", "403:AllocationQuota.FreeTierOnly"):
+            with self.subTest(fault), self.standin(faults=[f"submit={fault}"]) as there:
+                told = self.batch("--at-once", "2", code=4, output=fault.partition(":")[2])
+                self.assertEqual((told["left"], told["failures"]), (30, []))
+                self.assertLessEqual(len(there.of("submit")), 2)
+                self.assertNotIn("next", told)
+
+    def test_throttling_fails_no_row(self) -> None:
+        self.rows(*({"prompt": f"p{number}"} for number in range(12)))
+        with self.standin(delay=3, faults=["submit=429*7"]) as there:
+            there.limits = {"wan2.6-t2i": Limit(1, 2)}
+            told = self.batch()
+            self.assertEqual((told["made"], sum(there.orders.values())), (12, 12))
+
+    def test_a_pause_after_a_refusal_ends_with_the_time(self) -> None:
+        self.rows({"prompt": "a"}, {"prompt": "b"})
+        with self.standin(faults=["submit=429"]) as there:
+            before = self.clock()
+            told = self.batch("--timeout", "100", "--at-once", "1", code=2)  # a second row would move the clock too
+            self.assertEqual((told["left"], told["billed"], there.orders), (2, 0, {}))
+            self.assertLessEqual(self.clock() - before, 130)
+
+    def test_a_killed_run_leaves_what_the_next_one_notes(self) -> None:
+        """A purchase that is over but has no line; one that is open; and one whose submission was not answered."""
+        self.rows({"prompt": "a"}, {"prompt": "b"}, {"prompt": "c"}, {"prompt": "d"})
+        with self.standin(delay=5) as there:
+            self.batch("--at-once", "1")
+            made = self.lines()
+            results = self.cwd / "out" / "results.jsonl"
+            results.write_text(results.read_text().partition("\n")[0] + '\n{"key": "torn')
+            account = Account(str(self.cwd / "out" / ".batch"), self.clock, shared=False)
+            runs = {run.request: run for run in account.runs()}
+            for line, state in zip(made[1:], ("done", "waiting", "submitting")):
+                run = runs[line["key"]]
+                account._file.write(
+                    lambda database, run=run, state=state: database.execute(  # type: ignore[misc]
+                        "UPDATE runs SET delivered = 0, state = ?, task_id = ?, urls = '[]' WHERE id = ?",
+                        (state, "" if state == "submitting" else run.task_id, run.id),
+                    ),
+                    1,
+                )
+            account.close()
+            told = self.batch(code=6)
+            self.assertEqual((told["made"], told["unknown"], len(there.of("submit"))), (3, 1, 4))
+            self.assertEqual(len(list((self.cwd / "out").glob("*.png"))), 4)
+            self.assertEqual(self.batch(code=6)["made"], 3)
+
+    def test_one_process_at_a_time(self) -> None:
+        self.rows({"prompt": "a"})
+        account = Account(str(self.cwd / "out" / ".batch"), self.clock, shared=False)
+        account.hold()
+        self.addCleanup(account.close)
+        with self.standin() as there:
+            for shard in ((), ("--shard", "1/2")):
+                self.assertIn("another process", self.batch(*shard, code=3)["error"]["message"])
+            self.assertEqual(there.sent, [])
+
+    def test_tasks_and_resume_name_a_batch_that_is_not_over(self) -> None:
+        self.rows({"prompt": "a"})
+        with self.standin(delay=1000) as there:
+            told = self.batch("--timeout", "20", code=2)
+            for flag in ("--tasks", "--resume"):
+                (found,) = self.json(flag)["batches"]
+                self.assertEqual((found["command"], found["folder"]), (told["next"], told["folder"]))
+            self.assertIn(told["next"], self.image("--tasks").stdout)
+            self.assertEqual(len(there.of("poll", "list")), len(there.of("poll")))
+            self.clock.sleep(1000)
+            self.batch()
+            self.assertNotIn("batches", self.json("--tasks"))
+
+
+class Caps(Case):
+    def test_a_large_batch_needs_one(self) -> None:
+        self.rows(*({"prompt": f"p{number}"} for number in range(101)))
+        with self.standin() as there:
+            told = self.batch(code=3)
+            self.assertEqual(there.sent, [])
+        self.assertIn("up to 101 images", told["error"]["message"])
+        self.assertIn("--max-images", told["error"]["hint"])
+
+    def test_it_holds_over_all_runs(self) -> None:
+        self.rows(*({"prompt": f"p{number}", "n": 2} for number in range(6)))
+        with self.standin(delay=1) as there:
+            for most, made in (("5", 2), ("5", 2), ("9", 4), ("12", 6)):
+                told = self.batch("--max-images", most, code=0 if made == 6 else 1)
+                self.assertEqual((told["made"], told["billed"]), (made, 2 * made))
+                self.assertEqual(sum(there.orders.values()), made)
+                self.assertEqual(told.get("error", {}).get("kind"), None if made == 6 else "capped")
+
+    def test_a_single_request_has_one_too(self) -> None:
+        with self.standin() as there:
+            told = self.json("x", "-n", "3", "--max-images", "2", code=1)
+            self.assertEqual((told["error"]["kind"], there.sent), ("capped", []))
+            self.json("x", "-n", "2", "--max-images", "2")
+
+
+class Plans(Case):
+    def test_the_plan_and_later_the_progress(self) -> None:
+        self.rows(
+            *({"prompt": f"p{number}", "id": number} for number in range(4)),
+            {"prompt": "p0"},
+            {"prompt": "q", "model": PRO},
+        )
+        plan = self.batch("--dry-run")
+        self.assertEqual((plan["left"], plan["repeated"], plan["bills"]["at_most"]), (6, 1, 5))
+        self.assertEqual(plan["models"][PRO], {"left": 1, "at_most": 1, "seconds": 30})
+        self.assertFalse((self.cwd / "out").exists())
+        with self.standin():
+            self.batch()
+        self.rows({"prompt": "other", "id": 0}, {"prompt": "p1", "id": 1})
+        plan = self.batch("--dry-run")
+        self.assertEqual((plan["made"], plan["left"], plan["changed_ids"]), (1, 1, 1))
+        text = self.image("--batch", "rows.jsonl", "--output", "out", "--dry-run").stdout
+        self.assertIn("2 rows: 1 made, 1 left", text)
+        self.assertIn("nothing was sent", text)
+
+    def test_flags_that_do_not_go_together(self) -> None:
+        self.rows({"prompt": "x"})
+        for flags in (["a prompt"], ["--submit-only"], ["--task-id", "x"], ["--overwrite"], ["--record", "x"], ["--reuse"],
+                      ["--via", "desirecore"], ["--resume"], ["--async"], ["--shard", "3/2"], ["--shard", "x"], ["--at-once", "0"],
+                      ["--file", "-"], ["--at-once", "257"], ["--gallery", "out"]):  # fmt: skip
+            with self.subTest(flags):
+                self.batch(*flags, code=3)
+        for flags in (["--shard", "1/2"], ["--at-once", "2"]):
+            self.assertIn("needs --batch", self.json("x", *flags, code=3)["error"]["message"])
+
+
+class Shards(Case):
+    def test_every_row_is_in_one_shard_and_the_whole_tells_all(self) -> None:
+        self.rows(*({"prompt": f"p{number}"} for number in range(20)))
+        for count in range(1, 17):
+            parts = [self.batch("--dry-run", "--shard", f"{index}/{count}")["rows"] for index in range(count)]
+            self.assertEqual(sum(parts), 20)
+            self.assertEqual(self.batch("--dry-run", "--shard", f"{count}/{count}")["rows"], parts[0])
+        with self.standin() as there:
+            parts = [self.batch("--shard", shard, "--max-images", "20")["made"] for shard in ("1/3", "3/3")]
+            (batch,) = self.ledger.batches()
+            self.assertNotIn("--shard", batch.command)
+            names = sorted(path.name for path in (self.cwd / "out").glob("*.jsonl"))
+            self.assertEqual(names, ["results.0-of-3.jsonl", "results.1-of-3.jsonl"])
+            told = self.batch("--max-images", "20")
+            self.assertEqual((told["made"], told["billed"], len(there.of("submit"))), (20, 20, 20))
+            self.assertLess(sum(parts), 20)
+            self.assertEqual(self.ledger.batches(), [])
+
+
+class Rows(Case):
+    def test_a_row_is_redacted_and_small(self) -> None:
+        picture = support.data_url(300, 300)
+        self.rows({"prompt": f"the key {support.KEY}", "reference_images": [picture]})
+        with self.standin():
+            self.batch()
+        text = (self.cwd / "out" / "results.jsonl").read_text()
+        self.assertNotIn(support.KEY, text)
+        self.assertNotIn(picture, text)
+        self.assertIn("characters)", text)
+
+    def test_warnings_name_their_row(self) -> None:
+        self.rows(*({"prompt": f"p{number}", "model": "wan2.7-image-next"} for number in range(3)))
+        with self.standin() as there:
+            there.takes_new = True
+            told = self.batch()
+        self.assertTrue(all(warning.startswith("row 1: ") for warning in told["warnings"]), told["warnings"])
