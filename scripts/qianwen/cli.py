@@ -236,7 +236,7 @@ def _act(run: Run) -> None:
     if ask.list_models or ask.describe or ask.tasks or ask.gallery:
         _show(run)
     elif ask.task_id or ask.cancel:
-        from .actions import collect
+        from .recovery import collect
 
         (collect.collect if ask.task_id else collect.cancel)(run)
     elif ask.batch:
@@ -245,7 +245,7 @@ def _act(run: Run) -> None:
         batch(run)
     elif ask.resume:
         from .account import report
-        from .actions.resume import resume
+        from .recovery.resume import resume
 
         run.outcome.batches = report.batches(run.account)
         for each in run.outcome.batches:

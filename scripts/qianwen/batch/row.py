@@ -9,7 +9,6 @@ from contextlib import contextmanager
 
 from .. import regions
 from ..account.purchase import DONE, EXPIRED, FAILED, Kept
-from ..actions.collect import finish
 from ..actions.dashscope import DashScope
 from ..actions.generate import generate
 from ..actions.run import Run, Seat
@@ -29,6 +28,7 @@ from ..http.messages import Fault
 from ..models import wire
 from ..outcome import File, billed
 from ..plain.record import changed
+from ..recovery.collect import finish
 from ..service import codes
 from . import folder as states
 from . import line

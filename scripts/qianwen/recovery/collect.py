@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 from ..account import purchase
+from ..actions.dashscope import connected
+from ..actions.generate import wait
+from ..actions.saving import Saver
 from ..errors import Refused, UsageError
 from ..models import wire
 from ..models.catalog import find
 from ..plain.record import changed
 from ..service import tasks
-from .dashscope import connected
-from .generate import wait
-from .saving import Saver
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ..account.entry import Entry
     from ..account.purchase import Purchase
+    from ..actions.dashscope import Connection
+    from ..actions.run import Run
     from ..files.outputs import Target
     from ..outcome import Outcome
-    from .dashscope import Connection
-    from .run import Run
 
 VISIBLE_SECONDS = 60.0  # after its submission; until then a part of the service may not know the task
 

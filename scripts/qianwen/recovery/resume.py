@@ -11,6 +11,10 @@ from contextlib import ExitStack
 from .. import regions
 from ..account import report
 from ..account.purchase import DESIRECORE_BASE, OPEN
+from ..actions import unanswered
+from ..actions.dashscope import connected
+from ..actions.run import Run
+from ..actions.saving import Saver
 from ..errors import (
     AuthError,
     InternalError,
@@ -28,19 +32,15 @@ from ..outcome import Part, billed, is_retryable, starved
 from ..plain import parallel
 from ..plain.record import changed
 from ..service import endpoint, tasks
-from . import unanswered
 from .collect import finish, place
-from .dashscope import connected
-from .run import Run
-from .saving import Saver
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ..account.entry import Entry
     from ..account.purchase import Purchase
+    from ..actions.dashscope import Connection
     from ..files.outputs import Target
     from ..outcome import Outcome
-    from .dashscope import Connection
 
 CATALOGS = {catalog.program: catalog for catalog in (IMAGES, VIDEOS)}
 MOST_POLLS = 10  # a second, all runs together; the service allows an account 20
