@@ -252,9 +252,20 @@ def _act(run: Run) -> None:
             run.progress.say(f"A batch in {each['folder']} is not over. Go on with: {each['command']}")
         resume(run)
     else:
-        from .actions.generate import generate
+        from .actions import generate
 
-        generate(run, _way(run))
+        way = _way(run)
+        if not (ask.reuse and _reused(run, way)):
+            generate.generate(run, way)
+
+
+def _reused(run: Run, way: Way) -> bool:
+    from .actions.reuse import reuse
+
+    is_answered = reuse(run, way)
+    if is_answered and run.ask.record:
+        run.warn("nothing was sent, so nothing is recorded; --again buys another one and records it")
+    return is_answered
 
 
 def _show(run: Run) -> None:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import Any
 
+from qianwen import regions
 from qianwen.account import record
+from qianwen.checks import defaults, sources, validate
 from qianwen.command import parse
 from qianwen.models.image_models import IMAGES
 from qianwen.models.video_models import VIDEOS
@@ -21,11 +24,14 @@ class Golden(Case):
                     continue
                 with self.subTest(name):
                     ask = parse.parse(catalog, case["argv"], None, str(self.cwd))  # type: ignore[arg-type]
+                    region = getattr(regions.named(ask.region), "id", "cn-beijing")
+                    found = defaults.choose(catalog, ask.model, ask.fields, ask.kind, partial(str, region))
+                    inspect = partial(sources.inspect, cwd=str(self.cwd))
+                    checked = validate.check(catalog, found, ask.fields, inspect, ask.wants_task, kind=ask.kind)
                     first = run(*case["argv"], "--dry-run")["request"]
-                    path = self.cwd / "record.json"
-                    path.write_text(json.dumps({"request": record.asked(ask, first["body"]["model"], None), "seed": 1}))
-                    region = ["--region", ask.region] if ask.region else []  # a matter of the key, not of the request
-                    again = run("--file", "record.json", "--dry-run", *region)["request"]
+                    (self.cwd / "record.json").write_text(json.dumps({"request": checked.written, "seed": 1}))
+                    # The region is a matter of the key, not of the request.
+                    again = run("--file", "record.json", "--dry-run", "--region", region)["request"]
                     self.assertEqual((again["url"], again["body"]), (first["url"], first["body"]))
 
 

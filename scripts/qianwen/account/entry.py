@@ -71,6 +71,8 @@ class Entry:
         self._account = account
         self._lock: Lock | None = None
         self.run_id = ""
+        self.unread: Purchase | None = None  # an earlier run of the same that was made, and killed before it answered
+        self._twin: Purchase | None = None
         self.submission: Purchase | None = None  # what this run itself has sent
         self.is_accepted = False  # the service is known to have accepted the request
         self._stays_open = False
@@ -103,11 +105,15 @@ class Entry:
 
     # The beginning ------------------------------------------------------------------------------------------
 
-    def refuse_twin(self, run: Purchase, lost_words: str = "") -> None:
-        """Raise UsageError if an identical request is open. lost_words: see `_already_open`."""
-        twin = self._account.twin(run) if self._account else None
-        if twin:
-            raise self._already_open(twin, lost_words)
+    def look(self, run: Purchase) -> None:
+        """Look for runs of the same request: one whose answer nobody can have read (`unread`), and one that is open."""
+        self.unread = self.made(run.request, with_read_answers=False)
+        self._twin = self._account.twin(run) if self._account else None
+
+    def refuse_twin(self, lost_words: str = "") -> None:
+        """Raise UsageError if `look` found an identical request that is open. lost_words: see `_already_open`."""
+        if self._twin:
+            raise self._already_open(self._twin, lost_words)
 
     def submit(self, run: Purchase, again: bool, lost_words: str = "") -> None:
         """Record that a request is about to be paid for. Raises UsageError if an identical one is open.

@@ -8,7 +8,6 @@ continues. A request that may have been accepted is never sent again.
 
 from __future__ import annotations
 
-from ..checks.findings import Note
 from ..errors import Capped, QianwenError, Unavailable, UnknownOutcome
 from ..models import wire
 from ..plain import parallel
@@ -21,7 +20,7 @@ if TYPE_CHECKING:  # imported at run time only where needed: a refused request s
     from ..account.entry import Entry
     from ..account.purchase import Purchase
     from ..checks.validate import Checked
-    from ..files.outputs import Saved, Target
+    from ..files.outputs import Target
     from ..outcome import Outcome
     from ..service.tasks import Poll
     from .run import Run
@@ -33,28 +32,28 @@ if TYPE_CHECKING:  # imported at run time only where needed: a refused request s
 def generate(run: Run, way: Way) -> Outcome:
     """Make what the user asked for. Raises a QianwenError if that fails; `run.outcome` holds what was reached."""
     checked = way.check()
-    _announce(run, checked)
+    run.announce(checked)
     _check_cap(run, checked)
-    if run.ask.reuse and _reuse(run, way, checked):
-        return run.outcome
     if run.ask.dry_run:
         run.outcome.preview = way.preview(checked)
         return run.outcome
-    from ..account import record
-    from .saving import Saver, made_before
+    from . import reuse
+    from .encoding import fingerprint
+    from .saving import Saver
 
     with way.connect(checked) as connection, run.entry() as entry:
-        purchase, target = _plan(run, way, checked, connection.base)
+        wish = run.seat.key if run.seat else fingerprint(checked, connection.base)
+        checked = _with_a_seed(checked) if run.chooses_a_seed else checked
+        purchase, target = _plan(run, way, checked, connection.base, wish)
         saver = Saver(run.catalog, connection, entry, target, checked.mode.interleaved)
-        if not run.ask.again:
-            found = made_before(entry, purchase.request, with_read_answers=False)
-            if found:
-                _answer_again(run, entry, checked, *found, None)
-                return run.outcome
-            entry.refuse_twin(purchase, way.lost_words)  # before anything is uploaded
         if run.ask.sidecar:
-            checked, purchase = _with_a_seed(run, checked, purchase)
-            saver.record(purchase, record.asked(run.ask, checked.id, run.outcome.seed))
+            saver.record(checked.mode.name, checked.written)
+        if not run.ask.again:
+            entry.look(purchase)
+            if reuse.answered(entry, checked, saver.writes_records):
+                return run.outcome
+            entry.refuse_twin(way.lost_words)  # before anything is uploaded
+        run.outcome.seed = checked.values.get("seed")
         call = connection.encode(checked)
         connection.session.prepare(connection.base)
         entry.submit(changed(purchase, at=run.environment.now()), run.ask.again, way.lost_words)
@@ -70,21 +69,12 @@ def generate(run: Run, way: Way) -> Outcome:
             entry.leave_open()
             return run.outcome
         if call.is_task:
-            body = wait(connection, entry, run.ask.poll_interval, checked.mode.usual)
+            body = wait(connection, entry, checked.mode.usual)
         saver.save(body, checked.promised)
     return run.outcome
 
 
 # Before anything is sent ----------------------------------------------------------------------------------
-
-
-def _announce(run: Run, checked: Checked) -> None:
-    run.outcome.model = checked.id
-    run.outcome.seed = checked.values.get("seed")
-    why = f", {checked.found.why}" if checked.found.why else ""
-    run.progress.say(f"Model: {checked.id} ({checked.mode.name}{why})")
-    for text in checked.warnings:
-        (run.note if isinstance(text, Note) else run.warn)(text)
 
 
 def _check_cap(run: Run, checked: Checked) -> None:
@@ -98,37 +88,10 @@ def _check_cap(run: Run, checked: Checked) -> None:
         )
 
 
-def _reuse(run: Run, way: Way, checked: Checked) -> bool:
-    """`--reuse`: answer with the files of an identical request, without a key and a network. A dry run only says so."""
-    from .encoding import fingerprint
-    from .saving import made_before
-
-    with run.entry() as entry:
-        found = made_before(entry, fingerprint(checked, way.base), with_read_answers=True)
-        if found and run.ask.dry_run:
-            paths = ", ".join(file.path for file in found[1])
-            run.note(f"the same request was made before: --reuse answers with {paths} and buys nothing")
-        elif found:
-            elsewhere = run.target(str(checked.values.get("prompt") or checked.mode.name)) if run.ask.output else None
-            _answer_again(run, entry, checked, *found, elsewhere)
-        return found is not None and not run.ask.dry_run
-
-
-def _answer_again(
-    run: Run, entry: Entry, checked: Checked, made: Purchase, files: list[Saved], elsewhere: Target | None
-) -> None:
-    """See `saving.answer_again`."""
-    from .saving import answer_again, record_again
-
-    answer_again(made, files, entry, checked.mode.interleaved, elsewhere)
-    if run.ask.record:
-        run.warn("nothing was sent, so nothing is recorded; --again buys another one and records it")
-    if run.ask.sidecar:
-        record_again(made, run.ask, entry, run.environment.now())
-
-
-def _plan(run: Run, way: Way, checked: Checked, base: str) -> tuple[Purchase, Target]:
+def _plan(run: Run, way: Way, checked: Checked, base: str, wish: str) -> tuple[Purchase, Target]:
     """The request as the account records it, and where its results go.
+
+    wish: the fingerprint of the request.
 
     The place is proven writable before anything is paid for, even if a later run will save there.
     """
@@ -136,7 +99,7 @@ def _plan(run: Run, way: Way, checked: Checked, base: str) -> tuple[Purchase, Ta
 
     from ..account.purchase import Purchase
     from ..files import outputs
-    from .encoding import fingerprint, kept
+    from .encoding import kept
 
     ask = run.ask
     target = changed(run.target(str(checked.values.get("prompt") or checked.mode.name)), run=os.urandom(8).hex())
@@ -153,7 +116,7 @@ def _plan(run: Run, way: Way, checked: Checked, base: str) -> tuple[Purchase, Ta
         mode=checked.mode.name,
         region=way.region,
         base=base,
-        request=run.seat.key if run.seat else fingerprint(checked, base),
+        request=wish,
         is_task=wire.SHAPES[checked.shape].is_task,
         folder=target.folder,
         stem=target.stem,
@@ -166,20 +129,14 @@ def _plan(run: Run, way: Way, checked: Checked, base: str) -> tuple[Purchase, Ta
     return purchase, target
 
 
-def _with_a_seed(run: Run, checked: Checked, purchase: Purchase) -> tuple[Checked, Purchase]:
-    """With a seed of ours where the model takes one and the user gave none: a record without it records nothing.
-
-    Chosen after the fingerprint is made, so that the same command again is still the same request; and not beside a
-    cassette, which is played by sending the same.
-    """
+def _with_a_seed(checked: Checked) -> Checked:
+    """With a seed of ours where the model takes one and the user gave none: a record without it records nothing."""
     import os
 
-    is_taped = run.ask.record or run.ask.replay
-    if checked.mode.param("seed") is None or run.outcome.seed is not None or is_taped:
-        return checked, purchase
-    run.outcome.seed = int.from_bytes(os.urandom(4), "big") >> 1  # SEED in models.shared_rows
-    asked = {**purchase.asked, "seed": run.outcome.seed} if purchase.asked else {}
-    return changed(checked, values={**checked.values, "seed": run.outcome.seed}), changed(purchase, asked=asked)
+    if checked.mode.param("seed") is None or checked.values.get("seed") is not None:
+        return checked
+    seed = int.from_bytes(os.urandom(4), "big") >> 1  # SEED in models.shared_rows
+    return changed(checked, values={**checked.values, "seed": seed}, written={**checked.written, "seed": seed})
 
 
 def _prove_descriptors() -> None:
@@ -259,10 +216,9 @@ def _should_record(pictures: int) -> bool:
     return pictures <= 16 or pictures & (pictures - 1) == 0
 
 
-def wait(connection: Connection, entry: Entry, interval: float, usual: str = "", is_new: bool = True) -> JSON:
+def wait(connection: Connection, entry: Entry, usual: str = "", is_new: bool = True) -> JSON:
     """The final answer of the run's task. Keeps every answer on the way, so that a failure can show the last one.
 
-    interval: the longest gap between polls, in seconds.
     usual: how long such a task takes, in words.
     is_new: the task was submitted a moment ago.
     Raises what `service.tasks.wait` raises.
@@ -277,7 +233,7 @@ def wait(connection: Connection, entry: Entry, interval: float, usual: str = "",
             entry.warn(poll.odd)
         entry.progress.state(outcome.task_id, poll.status, seconds, usual)
 
-    return connection.client.wait(outcome.task_id, interval, report, is_new)
+    return connection.client.wait(outcome.task_id, report, is_new)
 
 
 def import_what_follows() -> None:

@@ -72,7 +72,7 @@ def finish(
     is_young = _is_young(run, known)
     entry.is_asked_at_home = known is not None and known.base == connection.base
     if patient:
-        body = wait(connection, entry, run.ask.poll_interval, _usual(run, known) if known else "", is_young)
+        body = wait(connection, entry, _usual(run, known) if known else "", is_young)
     else:
         poll = connection.client.poll(task_id)
         run.outcome.body = poll.body
