@@ -175,8 +175,9 @@ class Run:
         import time
 
         from ..files import outputs
-        from ..plain.redact import without_secrets
 
-        prompt = without_secrets(self.progress.clean(prompt))
-        stamp = time.strftime("%Y%m%d-%H%M%S", time.localtime(self.environment.now()))
+        stamp, prompt = (
+            time.strftime("%Y%m%d-%H%M%S", time.localtime(self.environment.now())),
+            self.progress.clean(prompt),
+        )
         return outputs.plan(self.ask.output, self.folder, self.environment.cwd, prompt, stamp, self.ask.overwrite)

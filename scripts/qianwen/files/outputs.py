@@ -15,6 +15,7 @@ from contextlib import suppress
 from ..errors import OutputError, UsageError
 from ..plain.paths import is_homeless
 from ..plain.record import changed, record
+from ..plain.redact import without_secrets
 from ..plain.strict_json import load_object
 from . import media, safe_open
 from .safe_open import make_ours, open_theirs, read_theirs, remove
@@ -129,8 +130,11 @@ def _try_name(target: Target) -> None:
 
 
 def slug(prompt: str) -> str:
-    """The beginning of the prompt for a file name: letters and digits of any script, words joined by hyphens."""
-    text = unicodedata.normalize("NFC", prompt).lower()
+    """The beginning of the prompt for a file name: letters and digits of any script, words joined by hyphens.
+
+    Without keys: the beginning of one is no text that anybody could find and hide later.
+    """
+    text = unicodedata.normalize("NFC", without_secrets(prompt)).lower()
     words = re.findall(r"[^\W_]+", text)
     short = "-".join(words)[:SLUG_LENGTH].strip("-")
     return short.encode("utf-8", "ignore").decode("utf-8") or "result"
