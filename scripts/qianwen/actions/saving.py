@@ -70,7 +70,7 @@ def record_again(made: Purchase, ask: Ask, entry: Entry, now: float) -> None:
     base = _recorded(made, record.asked(ask, made.model, entry.outcome.seed), entry)
     for index, file in entry.outcome.saved.items():
         stem = os.path.splitext(file.saved.path)[0]
-        if outputs.has_record(f"{stem}.json"):
+        if outputs.is_recorded(file.saved.path):
             continue
         own = record.record(base, entry.outcome.body, made.task_id, index, file, now)
         place = outputs.Target(*os.path.split(stem))
@@ -250,11 +250,9 @@ class Saver:
 
     def _complete(self, file: File, index: int) -> None:
         """Save what should accompany a result of an earlier process and does not."""
-        there = os.path.splitext(file.saved.path)[0] + ".json"
-        is_wanted = (
-            not outputs.has_record(there) if self._record else self._keeps_replies and not os.path.lexists(there)
-        )
-        if is_wanted:
+        path = file.saved.path
+        has_reply = not self._keeps_replies or os.path.lexists(os.path.splitext(path)[0] + ".json")
+        if not (outputs.is_recorded(path) if self._record else has_reply):
             self._accompany(file, index)
 
     def _accompany(self, file: File, index: int) -> None:

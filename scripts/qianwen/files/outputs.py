@@ -32,6 +32,7 @@ SLUG_LENGTH = 40
 READ_BYTES = 256 * 1024
 LARGEST_TEXT = 2**24  # bytes of an earlier reply or record
 MOST_FILLS = 3
+MOST_NAMES = 100  # that are looked through for a record
 OCTETS = media.Facts("application/octet-stream")  # of a format that we do not know
 PROBE_BYTES = 16384  # a full disk can still create empty files
 
@@ -300,8 +301,26 @@ def _is_such_a_text(path: str) -> bool:
 
 def has_record(path: str) -> bool:
     """Whether a file holds a record of a result."""
+    return bool(_recorded_in(path))
+
+
+def is_recorded(path: str) -> bool:
+    """Whether a record of a result stands next to it, under its own name or one that was free."""
+    stem, name = os.path.splitext(path)[0], os.path.basename(path)
+    for number in range(1, MOST_NAMES):
+        record = f"{stem}.json" if number == 1 else f"{stem}-{number}.json"
+        if not os.path.lexists(record):
+            return False
+        if any(isinstance(file, dict) and file.get("path") == name for file in _recorded_in(record)):
+            return True
+    return True
+
+
+def _recorded_in(path: str) -> list[object]:
+    """The files that a record is about; [] for what is no record."""
     found = load_object(_text_in(path)) or {}
-    return isinstance(found.get("request"), dict) and isinstance(found.get("files"), list)
+    files = found.get("files")
+    return files if isinstance(files, list) and isinstance(found.get("request"), dict) else []
 
 
 def _text_in(path: str) -> bytes:
