@@ -11,7 +11,6 @@ from __future__ import annotations
 from ..checks.findings import Note
 from ..errors import Capped, QianwenError, Unavailable, UnknownOutcome
 from ..models import wire
-from ..plain import parallel
 from ..plain.record import changed
 
 TYPE_CHECKING = False
@@ -183,6 +182,8 @@ def _with_a_seed(run: Run, checked: Checked, purchase: Purchase) -> tuple[Checke
 
 
 def _prove_descriptors() -> None:
+    from ..plain import parallel
+
     try:
         parallel.prove_descriptors()
     except OSError as error:
