@@ -107,6 +107,8 @@ class Sidecar(Case):
             self.assertEqual(again["seed"], seeded["seed"])
             theirs, ours = sorted(self.records(), key=len)
             self.assertEqual((theirs, ours["request"]["seed"]), ({"of": "somebody else"}, seeded["seed"]))
+            self.json("a dog", "--model", "wan2.6-t2i", "--sidecar", "--reuse")
+            self.assertEqual(len(self.records()), 2)
             self.assertEqual(len(standin.of("sync", "submit")), 3)
 
     def test_a_run_of_an_earlier_process_has_the_record_that_its_account_knows(self) -> None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from ..errors import Capped, QianwenError, Unavailable, UnknownOutcome
 from ..models import wire
-from ..plain import parallel
 from ..plain.record import changed
 
 TYPE_CHECKING = False
@@ -140,6 +139,8 @@ def _with_a_seed(checked: Checked) -> Checked:
 
 
 def _prove_descriptors() -> None:
+    from ..plain import parallel
+
     try:
         parallel.prove_descriptors()
     except OSError as error:

@@ -98,7 +98,7 @@ def _record(made: Purchase, checked: Checked, entry: Entry, warn: Callable[[str]
     base = record.common(made.program, made.mode, written, entry.progress.clean, warn)
     for index, file in entry.outcome.saved.items():
         stem = os.path.splitext(file.saved.path)[0]
-        if outputs.has_record(f"{stem}.json"):
+        if outputs.is_recorded(file.saved.path):
             continue
         own = record.record(base, entry.outcome.body, made.task_id, index, file, made.at)
         place = outputs.Target(*os.path.split(stem))

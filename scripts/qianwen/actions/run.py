@@ -191,8 +191,7 @@ class Run:
         import time
 
         from ..files import outputs
-        from ..plain.redact import without_secrets
 
-        prompt = self.progress.clean(without_secrets(prompt))
+        prompt = self.progress.clean(prompt)
         stamp = time.strftime("%Y%m%d-%H%M%S", time.localtime(self.environment.now()))
         return outputs.plan(self.ask.output, self.folder, self.environment.cwd, prompt, stamp, self.ask.overwrite)

@@ -180,11 +180,9 @@ class Saver:
 
     def _complete(self, file: File, index: int) -> None:
         """Save what should accompany a result of an earlier process and does not."""
-        there = os.path.splitext(file.saved.path)[0] + ".json"
-        is_wanted = (
-            not outputs.has_record(there) if self._record else self._keeps_replies and not os.path.lexists(there)
-        )
-        if is_wanted:
+        path = file.saved.path
+        has_reply = not self._keeps_replies or os.path.lexists(os.path.splitext(path)[0] + ".json")
+        if not (outputs.is_recorded(path) if self._record else has_reply):
             self._accompany(file, index)
 
     def _accompany(self, file: File, index: int) -> None:

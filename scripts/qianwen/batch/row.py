@@ -26,7 +26,7 @@ from ..errors import (
 from ..files import outputs
 from ..http.messages import Fault
 from ..models import wire
-from ..outcome import File, billed
+from ..outcome import File, billed, starved
 from ..plain.record import changed
 from ..recovery.collect import finish
 from ..service import codes
@@ -190,7 +190,8 @@ class Trip:
         except QianwenError as caught:
             error = caught
         except Exception as caught:
-            error = InternalError(f"a bug in this program: {type(caught).__name__}: {caught}")
+            bug = InternalError(f"a bug in this program: {type(caught).__name__}: {caught}")
+            error = starved(caught, run.outcome) or bug
         return self._note(row, run, self.folder.account, error, float(found.units or 0), started)
 
     def _target(self, row: Row, found: Checked) -> Target:

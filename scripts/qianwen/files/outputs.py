@@ -15,6 +15,7 @@ from contextlib import suppress
 from ..errors import OutputError, UsageError
 from ..plain.paths import is_homeless
 from ..plain.record import changed, record
+from ..plain.redact import without_secrets
 from ..plain.strict_json import load_object
 from . import media, safe_open
 from .safe_open import make_ours, open_theirs, read_theirs, remove
@@ -31,6 +32,7 @@ SLUG_LENGTH = 40
 READ_BYTES = 256 * 1024
 LARGEST_TEXT = 2**24  # bytes of an earlier reply or record
 MOST_FILLS = 3
+MOST_NAMES = 100  # that are looked through for a record
 OCTETS = media.Facts("application/octet-stream")  # of a format that we do not know
 PROBE_BYTES = 16384  # a full disk can still create empty files
 
@@ -129,8 +131,11 @@ def _try_name(target: Target) -> None:
 
 
 def slug(prompt: str) -> str:
-    """The beginning of the prompt for a file name: letters and digits of any script, words joined by hyphens."""
-    text = unicodedata.normalize("NFC", prompt).lower()
+    """The beginning of the prompt for a file name: letters and digits of any script, words joined by hyphens.
+
+    Without keys: the beginning of one is no text that anybody could find and hide later.
+    """
+    text = unicodedata.normalize("NFC", without_secrets(prompt)).lower()
     words = re.findall(r"[^\W_]+", text)
     short = "-".join(words)[:SLUG_LENGTH].strip("-")
     return short.encode("utf-8", "ignore").decode("utf-8") or "result"
@@ -296,8 +301,26 @@ def _is_such_a_text(path: str) -> bool:
 
 def has_record(path: str) -> bool:
     """Whether a file holds a record of a result."""
+    return bool(_recorded_in(path))
+
+
+def is_recorded(path: str) -> bool:
+    """Whether a record of a result stands next to it, under its own name or one that was free."""
+    stem, name = os.path.splitext(path)[0], os.path.basename(path)
+    for number in range(1, MOST_NAMES):
+        record = f"{stem}.json" if number == 1 else f"{stem}-{number}.json"
+        if not os.path.lexists(record):
+            return False
+        if any(isinstance(file, dict) and file.get("path") == name for file in _recorded_in(record)):
+            return True
+    return True
+
+
+def _recorded_in(path: str) -> list[object]:
+    """The files that a record is about; [] for what is no record."""
     found = load_object(_text_in(path)) or {}
-    return isinstance(found.get("request"), dict) and isinstance(found.get("files"), list)
+    files = found.get("files")
+    return files if isinstance(files, list) and isinstance(found.get("request"), dict) else []
 
 
 def _text_in(path: str) -> bytes:
