@@ -12,10 +12,10 @@ import sqlite3
 import stat
 from contextlib import contextmanager
 from threading import RLock
-from urllib.parse import quote
 
 from ..files import locks, safe_open
 from . import rows
+from .rows import Place, check, connect, is_damage
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,14 +24,11 @@ if TYPE_CHECKING:
 
     T = TypeVar("T")
 
-FILE_NAME = "account.db"
 HOLD_NAME = "account.lock"  # of an account that is not shared
-REPAIRING_NAME = "account.db.repairing"  # a damaged file whose runs are not taken over yet
 MOST_TRIES = 3
 NO_PLACE = "there is no home folder; name a folder in QIANWEN_STATE_DIR"
 READ_SECONDS = 5.0
 
-_DAMAGE = ("not a database", "malformed", "no such table", "no such column")
 _BUSY = ("locked", "busy", "locking protocol", "is full", "disk I/O")
 _OF_OUR_PARENT: list[Connection] = []  # never closed: that would end the locks of the process that we were forked from
 
@@ -44,10 +41,7 @@ class Database:
     """
 
     def __init__(self, folder: str, warn: Callable[[str], None], shared: bool) -> None:
-        self.folder = folder
-        self.path = os.path.join(folder, FILE_NAME)
-        self.repairing = os.path.join(folder, REPAIRING_NAME)
-        self.shared = shared
+        self.place = Place(folder, shared)
         self.warn = warn
         self._mutex = RLock()
         self._waited_in_vain = False
@@ -76,7 +70,7 @@ class Database:
                     self._drop()
                     if is_damage(error):
                         self._put_right(error, seconds)
-                    elif os.path.lexists(self.path):
+                    elif os.path.lexists(self.place.path):
                         raise _os_error(error) from error
                     # else another process repairs it, and the next try waits for that
                 except BaseException:
@@ -91,22 +85,24 @@ class Database:
                 return ask(self._ready(seconds))
             except (OSError, sqlite3.Error):
                 self._drop()
-                if os.access(self.folder, os.W_OK):
+                if os.access(self.place.folder, os.W_OK):
                     raise
                 return self._without_writing(ask)
 
     def exists(self) -> bool:
         from . import journal
 
-        if not self.folder:
+        if not self.place.folder:
             return False
-        return any(map(os.path.lexists, (self.path, self.repairing))) or bool(journal.paths(self.folder))
+        return any(map(os.path.lexists, (self.place.path, self.place.repairing))) or bool(
+            journal.paths(self.place.folder)
+        )
 
     def hold(self) -> bool:
         """Keep other processes out until `close`; False if one is inside."""
         if self._hold is None:
             self.make_folder()
-            self._hold = locks.take(os.path.join(self.folder, HOLD_NAME), lasting=True)
+            self._hold = locks.take(os.path.join(self.place.folder, HOLD_NAME), lasting=True)
         return self._hold is not None
 
     def close(self) -> None:
@@ -121,10 +117,10 @@ class Database:
         self.close()
 
     def make_folder(self) -> None:
-        if not self.folder:
+        if not self.place.folder:
             raise OSError(errno.ENOENT, NO_PLACE)
         try:
-            safe_open.make_folders(self.folder, 0o700)
+            safe_open.make_folders(self.place.folder, 0o700)
         except (ValueError, RecursionError) as error:  # a NUL in the path, or thousands of folders
             raise OSError(errno.EINVAL, f"the path cannot be used: {error}") from error
 
@@ -146,9 +142,9 @@ class Database:
         if self._kept and self._kept_for != mark:
             self._drop()
         if self._kept is None:
-            if not self.shared and not self.hold():
+            if not self.place.shared and not self.hold():
                 raise TimeoutError(errno.ETIMEDOUT, "another process works in this folder")
-            if not mark or os.path.lexists(self.repairing):
+            if not mark or os.path.lexists(self.place.repairing):
                 self._put_right(None, seconds)
             self._kept, self._kept_for = self._opened(seconds)
         self._kept.execute(f"PRAGMA busy_timeout = {int(seconds * 1000)}")
@@ -157,10 +153,10 @@ class Database:
     def _opened(self, seconds: float) -> tuple[Connection, tuple[int, ...]]:
         for _ in range(MOST_TRIES):
             mark = self._mark()
-            database = connect(self.path, "rw", seconds)
+            database = connect(self.place.path, "rw", seconds)
             try:
                 check(database)
-                if not self.shared:
+                if not self.place.shared:
                     database.execute("PRAGMA locking_mode = EXCLUSIVE")
                     database.execute("PRAGMA journal_mode = TRUNCATE")
             except BaseException:
@@ -175,10 +171,10 @@ class Database:
         """Which file is in place, for this process; () for none. It is never opened but by SQLite, because closing any
         descriptor of a file ends all of a process's POSIX locks on it.
         """
-        if not self.folder:
+        if not self.place.folder:
             raise OSError(errno.ENOENT, NO_PLACE)
         try:
-            found = os.lstat(self.path)
+            found = os.lstat(self.place.path)
         except FileNotFoundError:
             return ()
         except ValueError as error:
@@ -202,7 +198,7 @@ class Database:
 
         self.make_folder()
         try:
-            repair.put_right(self, damage, seconds)
+            repair.put_right(self.place, self.warn, damage, seconds)
         except sqlite3.Error as error:
             raise _os_error(error) from error
 
@@ -210,42 +206,20 @@ class Database:
         """What the file says, or else the ledgers of version 1.0, where neither a lock nor a WAL can be made."""
         from . import repair
 
-        if os.path.lexists(self.path):
-            has_wal = os.path.exists(f"{self.path}-wal") and os.path.getsize(f"{self.path}-wal") > 0
-            database = connect(self.path, "ro" if has_wal else "ro&immutable=1", READ_SECONDS)
-        elif os.path.lexists(self.repairing):
+        if os.path.lexists(self.place.path):
+            has_wal = os.path.exists(f"{self.place.path}-wal") and os.path.getsize(f"{self.place.path}-wal") > 0
+            database = connect(self.place.path, "ro" if has_wal else "ro&immutable=1", READ_SECONDS)
+        elif os.path.lexists(self.place.repairing):
             raise OSError(errno.EROFS, "its repair is not finished")
         else:
             database = sqlite3.connect(":memory:", isolation_level=None)
             database.text_factory = rows.text
-            repair.fill(database, self.folder)
+            repair.fill(database, self.place.folder)
         try:
             check(database)
             return ask(database)
         finally:
             database.close()
-
-
-def connect(path: str, mode: str, seconds: float) -> Connection:
-    """mode: ro, rw or rwc, with further parameters of SQLite's URI."""
-    plain = path.replace("\\", "/") if os.name == "nt" else path
-    address = f"file:{'/' if os.name == 'nt' else ''}{quote(os.fsencode(plain))}?mode={mode}"
-    database = sqlite3.connect(address, seconds, isolation_level=None, check_same_thread=False, uri=True)
-    database.text_factory = rows.text
-    return database
-
-
-def check(database: Connection) -> None:
-    """Raises sqlite3.DatabaseError for a file that is no account, OSError for one of a newer version."""
-    (version,) = database.execute("PRAGMA user_version").fetchone()
-    if version > rows.VERSION:
-        raise OSError(errno.EPROTO, f"it was written by a newer version of this program ({version})")
-    if version == 0:
-        raise sqlite3.DatabaseError("malformed: it has no version")
-
-
-def is_damage(error: Exception) -> bool:
-    return any(words in str(error) for words in _DAMAGE)
 
 
 def _is_busy(error: Exception) -> bool:

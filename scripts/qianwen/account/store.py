@@ -154,8 +154,8 @@ class Account:
                 if not self.trouble:
                     raise  # nobody can keep an account there, and none is there
             raise Unavailable(
-                f"the account {self._file.path} cannot be written ({error.strerror or error}), and another process may "
-                "be buying the same; nothing was sent",
+                f"the account {self._file.place.path} cannot be written ({error.strerror or error}), and another "
+                "process may be buying the same; nothing was sent",
                 hint="a process of this program may have been stopped (Ctrl-Z): continue it or end it; or make room on "
                 "the disk; or move what is in the account's place; or name another folder in QIANWEN_STATE_DIR",
             ) from error
@@ -333,5 +333,5 @@ class Account:
         try:
             return self._file.read(ask) if self._file.exists() else []
         except (OSError, sqlite3.Error, ValueError) as error:
-            self.trouble = f"{self._file.path}: {getattr(error, 'strerror', None) or error}"
+            self.trouble = f"{self._file.place.path}: {getattr(error, 'strerror', None) or error}"
             return []
