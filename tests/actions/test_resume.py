@@ -879,6 +879,12 @@ class Delivered(ResumeCase):
             self.assertEqual(self.bought(standin), 3)
             self.assertNotIn("reused", self.json("x", "--seed", "9", "--reuse"))
             self.assertEqual(self.image("x", "--reuse", "--again").code, 3)
+            again = self.image("x", "--seed", "7", "--reuse", "--submit-only", "--record", "tape.json")
+            self.assertIn(".png", again.stdout)  # there is no task to name
+            self.assertIn("nothing is recorded", again.stderr)
+            again = self.image("x", "--async", "--seed", "8", "--reuse", "--submit-only")
+            newest = self.ledger.last("image.py")
+            self.assertEqual(again.stdout.strip(), newest.task_id if newest else None)
 
     def test_reuse_needs_no_key_and_copies_to_another_place(self) -> None:
         with self.standin() as standin:
