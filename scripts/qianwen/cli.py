@@ -320,7 +320,7 @@ def _one_task(run: Run, text: str, now: float) -> dict[str, Any]:
     from .account import report
     from .command.next_command import to_make
 
-    found = run.account.named(text)
+    found = run.account.recent(1)[:1] if text == "last" else run.account.named(text)
     run.account.complain()
     if len(found) != 1:
         ids = ", ".join(each.task_id or each.id for each in found[:5])

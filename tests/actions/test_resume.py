@@ -584,6 +584,7 @@ class Tasks(ResumeCase):
         self.assertEqual(argv[1], "/skill/scripts/image.py")
         again, first = self.json(*argv[2:], "--dry-run"), self.json("it's a cat", "--async", "--seed", "7", "--dry-run")
         self.assertEqual(again["request"]["body"], first["request"]["body"])
+        self.assertIn("a dog", self.image("--tasks", "last").stdout)
         (row,) = self.json("--tasks", made["task_id"])["tasks"]
         self.assertEqual((row["request"]["seed"], row["again"]), (7, facts["again"]))
 
