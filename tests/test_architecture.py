@@ -43,9 +43,10 @@ MAY_IMPORT = {
     "describe": "checks command errors files models plain regions",
     "desirecore": "account ask checks environment errors files http models outcome plain service storage terminal",
     "actions": "account ask cassettes checks environment errors files http models outcome plain regions sandbox service storage terminal",
-    "batch": "account actions ask checks environment errors files http models outcome plain regions service storage terminal",
+    "recovery": "account actions errors files models outcome plain regions service",
+    "batch": "account actions ask checks environment errors files http models outcome plain recovery regions service storage terminal",
     "update_signal": "environment errors files plain",
-    "cli": "account actions ask batch command describe desirecore environment errors gallery models outcome plain terminal update_signal",
+    "cli": "account actions ask batch command describe desirecore environment errors gallery models outcome plain recovery terminal update_signal",
 }
 NEVER = (
     ("service", "storage"),

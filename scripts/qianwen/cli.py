@@ -17,9 +17,6 @@ from .errors import (
     InvalidRequest,
     OutputError,
     QianwenError,
-    StillRunning,
-    Unavailable,
-    UnknownOutcome,
     UsageError,
 )
 from .models.catalog import Catalog
@@ -31,7 +28,6 @@ if TYPE_CHECKING:
 
     from .actions.run import Run
     from .actions.way import Way
-    from .outcome import Outcome
     from .update_signal import Check
 
 
@@ -108,7 +104,9 @@ class _Process:
                 self._open_result()
         except BaseException as error:
             self._ignore_signals()
-            return self.fail(_starved(error, self.run.outcome) or _expected(error))
+            from .outcome import starved
+
+            return self.fail(starved(error, self.run.outcome) or _expected(error))
         finally:
             self.run.close()
         return OK
@@ -238,7 +236,7 @@ def _act(run: Run) -> None:
     if ask.list_models or ask.describe or ask.tasks or ask.gallery:
         _show(run)
     elif ask.task_id or ask.cancel:
-        from .actions import collect
+        from .recovery import collect
 
         (collect.collect if ask.task_id else collect.cancel)(run)
     elif ask.batch:
@@ -247,16 +245,27 @@ def _act(run: Run) -> None:
         batch(run)
     elif ask.resume:
         from .account import report
-        from .actions.resume import resume
+        from .recovery.resume import resume
 
         run.outcome.batches = report.batches(run.account)
         for each in run.outcome.batches:
             run.progress.say(f"A batch in {each['folder']} is not over. Go on with: {each['command']}")
         resume(run)
     else:
-        from .actions.generate import generate
+        from .actions import generate
 
-        generate(run, _way(run))
+        way = _way(run)
+        if not (ask.reuse and _reused(run, way)):
+            generate.generate(run, way)
+
+
+def _reused(run: Run, way: Way) -> bool:
+    from .actions.reuse import reuse
+
+    is_answered = reuse(run, way)
+    if is_answered and run.ask.record:
+        run.warn("nothing was sent, so nothing is recorded; --again buys another one and records it")
+    return is_answered
 
 
 def _show(run: Run) -> None:
@@ -311,7 +320,7 @@ def _one_task(run: Run, text: str, now: float) -> dict[str, Any]:
     from .account import report
     from .command.next_command import to_make
 
-    found = run.account.named(text)
+    found = run.account.recent(1)[:1] if text == "last" else run.account.named(text)
     run.account.complain()
     if len(found) != 1:
         ids = ", ".join(each.task_id or each.id for each in found[:5])
@@ -325,13 +334,16 @@ def _one_task(run: Run, text: str, now: float) -> dict[str, Any]:
 
 def _write_gallery(run: Run, folder: str) -> None:
     from .gallery import page
+    from .plain.redact import shareable
 
     folder = os.path.abspath(os.path.join(run.environment.cwd, folder))
     scripts = os.path.dirname(run.environment.script)
     home = os.path.join(run.environment.home, "")
     if scripts.startswith(home) and len(home) > 1:  # the page may be shown to others
         scripts = os.path.join("~", scripts[len(home) :])
-    path, cards = page.write(folder, run.account.below(folder), scripts)
+    path, cards = page.write(
+        folder, run.account.below(folder), scripts, lambda text: shareable(run.progress.clean(text))
+    )
     run.outcome.gallery = {"gallery": path, "results": cards}
     if run.account.trouble:
         run.warn(f"part of the account could not be read: {run.account.trouble}")
@@ -348,25 +360,6 @@ def _way(run: Run) -> Way:
     from .actions.dashscope import DashScope
 
     return DashScope(run)
-
-
-def _starved(error: BaseException, outcome: Outcome) -> QianwenError | None:
-    """The error for a machine without memory or descriptors for what comes next; None for any other."""
-    import errno
-
-    is_short = isinstance(error, MemoryError) or getattr(error, "errno", 0) in (
-        errno.ENOMEM,
-        errno.EMFILE,
-        errno.ENFILE,
-    )
-    if not is_short and not (isinstance(error, ImportError) and "failed to map" in str(error)):
-        return None
-    words = f"this machine has too little memory, or too few descriptors, to go on ({type(error).__name__}: {error})"
-    if outcome.result and outcome.result.urls:
-        return OutputError(words)
-    if outcome.task_id:
-        return StillRunning(words)
-    return UnknownOutcome(words) if outcome.submitted else Unavailable(f"{words}; nothing was sent")
 
 
 def _expected(error: BaseException) -> QianwenError:

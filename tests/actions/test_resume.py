@@ -584,6 +584,7 @@ class Tasks(ResumeCase):
         self.assertEqual(argv[1], "/skill/scripts/image.py")
         again, first = self.json(*argv[2:], "--dry-run"), self.json("it's a cat", "--async", "--seed", "7", "--dry-run")
         self.assertEqual(again["request"]["body"], first["request"]["body"])
+        self.assertIn("a dog", self.image("--tasks", "last").stdout)
         (row,) = self.json("--tasks", made["task_id"])["tasks"]
         self.assertEqual((row["request"]["seed"], row["again"]), (7, facts["again"]))
 
@@ -879,6 +880,12 @@ class Delivered(ResumeCase):
             self.assertEqual(self.bought(standin), 3)
             self.assertNotIn("reused", self.json("x", "--seed", "9", "--reuse"))
             self.assertEqual(self.image("x", "--reuse", "--again").code, 3)
+            again = self.image("x", "--seed", "7", "--reuse", "--submit-only", "--record", "tape.json")
+            self.assertIn(".png", again.stdout)  # there is no task to name
+            self.assertIn("nothing is recorded", again.stderr)
+            again = self.image("x", "--async", "--seed", "8", "--reuse", "--submit-only")
+            newest = self.ledger.last("image.py")
+            self.assertEqual(again.stdout.strip(), newest.task_id if newest else None)
 
     def test_reuse_needs_no_key_and_copies_to_another_place(self) -> None:
         with self.standin() as standin:

@@ -288,7 +288,7 @@ def connected(run: Run, known: Purchase | None = None, own: Bucket | None = None
             opened_ = session.Session(send, sleep, clock, run.deadline, environment.now, transport.close, threads)
             if not (tape or environment.send):
                 opened_.prepare = transport.prepare
-            client = Client(opened_, endpoint, key_source, wire.has_result, run.warn)
+            client = Client(opened_, endpoint, key_source, wire.has_result, run.warn, run.ask.poll_interval)
             return Connection(run, opened_, client, own, opened, once)
 
         connection = opened(run, lambda send, judge: send, sleep)

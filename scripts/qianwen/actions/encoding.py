@@ -9,7 +9,7 @@ from ..checks.validate import bill
 from ..errors import UsageError
 from ..models import wire
 from ..models.catalog import Catalog
-from ..plain.redact import HIDDEN, each_text
+from ..plain.redact import HIDDEN, each_text, without_keys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -100,11 +100,11 @@ def fingerprint(checked: Checked, base: str) -> str:
 
 
 def kept(checked: Checked) -> JSON:
-    """The request as the account keeps it and --file takes it: absolute paths, data: URLs without their bytes."""
+    """The request as the account keeps it and --file takes it: absolute paths, no keys, no bytes of data: URLs."""
     paths = {place: source.path for place, source in checked.sources.items() if source.scheme == "file"}
     whole = {"model": checked.id, **sources.replaced(checked.values, paths)}
-    without_bytes: Any = each_text(whole, lambda text: re.sub(r"(?is)\A(data:[^,]*,).*", r"\1", text))
-    return dict(without_bytes)
+    cut: Any = each_text(whole, lambda text: without_keys(re.sub(r"(?is)\A(data:[^\s,]*,).*", r"\1", text)))
+    return dict(cut)
 
 
 def with_words_for_files(

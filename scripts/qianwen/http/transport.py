@@ -16,6 +16,7 @@ import time
 from types import MappingProxyType
 from urllib.parse import quote, urlsplit
 
+from ..plain.parallel import threads_to_spare
 from .connections import Opener
 from .messages import Fault, Request, Response, Stream
 from .os_errors import DeadlinePassed, fault_of
@@ -84,11 +85,20 @@ class Transport:
             raise
 
     def prepare(self, url: str) -> None:
-        """Open the connection for the next request to this host that costs money. That request meets a failure."""
+        """Open the connection for the next request to this host that costs money. That request meets a failure.
+
+        Where descriptors are scarce, those that earlier exchanges left are closed: what was paid for needs them.
+        """
         try:
             origin = _origin(url)
         except ValueError:
             return
+        if threads_to_spare() == 1:
+            with self._lock:
+                idle = [connection for left in self._idle.values() for connection in left]
+                self._idle.clear()
+            for connection in idle:
+                connection.close()
         try:
             opened: _Connection | Fault = self._open(origin)
         except Fault as fault:

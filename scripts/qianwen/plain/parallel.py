@@ -5,6 +5,7 @@ Where the machine has no thread to spare, fewer threads work, in the end this on
 
 from __future__ import annotations
 
+import os
 import threading
 
 TYPE_CHECKING = False
@@ -19,6 +20,7 @@ MOST_THREADS = 12  # as many as a request has pictures: with six they took twice
 MOST_TURNS = 6  # each of which may have threads of its own
 CLEANUP_SECONDS = 1.0  # for each interrupted thread
 FEW_DESCRIPTORS = 64  # a download holds a connection, a file and the account's three
+LAST_DESCRIPTORS = 2  # besides the connection that is open already: a download's file, and its folder or a look-up
 SMALL_SPACE = 3 * 2**29  # bytes: each thread reserves some 70 MB of addresses
 
 
@@ -31,6 +33,17 @@ def threads_to_spare() -> int:
     limits = ((resource.RLIMIT_NOFILE, FEW_DESCRIPTORS), (resource.RLIMIT_AS, SMALL_SPACE))
     is_scarce = any(0 <= resource.getrlimit(kind)[0] < least for kind, least in limits)
     return 1 if is_scarce else MOST_THREADS
+
+
+def prove_descriptors() -> None:
+    """Raises OSError if this process may not open what a run opens after it paid: it must find that out before."""
+    held: list[int] = []
+    try:
+        for _ in range(LAST_DESCRIPTORS):
+            held.append(os.open(os.devnull, os.O_RDONLY))
+    finally:
+        for descriptor in held:
+            os.close(descriptor)
 
 
 def side_by_side(
