@@ -19,7 +19,7 @@ from unittest import mock
 
 from qianwen.sandbox import placeholder
 
-from .. import ROOT
+from .. import IS_SAMPLE, ROOT, lend_bytecode
 from ..evals import check, run
 
 JSON = dict[str, Any]
@@ -68,6 +68,7 @@ COVERED = {
 def solve(task: JSON, folder: Path) -> None:
     """Do a task as its reference solution does."""
     run.prepare(task, folder)
+    lend_bytecode(folder / "outputs" / run.PLACES[0] / run.NAME / "scripts")
     solution = SOLUTIONS[str(task["id"])]
     replies: list[JSON] = []
     with run.service(task, folder) as world:
@@ -102,7 +103,7 @@ def filled(text: str, replies: list[JSON]) -> str:
 
 
 class Solved(unittest.TestCase):
-    """All tasks, done once for every test below."""
+    """All tasks, or a sample of them, done once for every test below."""
 
     holder: tempfile.TemporaryDirectory[str]
     runs: dict[str, Path]
@@ -111,9 +112,10 @@ class Solved(unittest.TestCase):
     def setUpClass(cls) -> None:
         cls.holder = tempfile.TemporaryDirectory()
         cls.addClassCleanup(cls.holder.cleanup)
-        cls.runs = {task["name"]: Path(cls.holder.name).resolve() / task["name"] for task in TASKS.values()}
+        tasks = [task for number, task in TASKS.items() if not IS_SAMPLE or number % 4 == 1]
+        cls.runs = {task["name"]: Path(cls.holder.name).resolve() / task["name"] for task in tasks}
         with ThreadPoolExecutor(10) as pool:
-            list(pool.map(lambda task: solve(task, cls.runs[task["name"]]), TASKS.values()))
+            list(pool.map(lambda task: solve(task, cls.runs[task["name"]]), tasks))
 
     def test_every_reference_solution_gets_full_marks(self) -> None:
         for name, folder in self.runs.items():
@@ -138,6 +140,8 @@ class Solved(unittest.TestCase):
 
     def test_every_kind_of_check_fails_on_a_run_that_was_spoiled(self) -> None:
         for kind, task, spoil in SPOILED:
+            if task not in self.runs:
+                continue
             with self.subTest(kind=kind, task=task, spoil=spoil.__name__), tempfile.TemporaryDirectory() as name:
                 folder = Path(name).resolve() / "run"
                 skill = () if kind == "skill_unchanged" else (".agents", ".claude")
