@@ -110,8 +110,13 @@ def _write(rows: Sequence[bytearray], line: str, top: int) -> None:
 
 def png(width: int, height: int, title: str, lines: Sequence[str], palette: int = 0) -> bytes:
     """A PNG of exactly `width` × `height` with a large title and smaller lines (ASCII, shown in capitals)."""
+    return _png(width, height, title, tuple(lines), palette % len(_PALETTES))
+
+
+@functools.lru_cache(maxsize=8)
+def _png(width: int, height: int, title: str, lines: tuple[str, ...], palette: int) -> bytes:
     packed = zlib.compress(b"\x00" + b"\x00".join(_rows(width, height, title, lines)), 6)
-    colors = b"".join(bytes(color) for color in _PALETTES[palette % len(_PALETTES)])
+    colors = b"".join(bytes(color) for color in _PALETTES[palette])
     header = struct.pack(">IIBBBBB", width, height, 2, 3, 0, 0, 0)
     chunks = ((b"IHDR", header), (b"PLTE", colors), (b"IDAT", packed), (b"IEND", b""))
     return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(name, data) for name, data in chunks)
