@@ -17,7 +17,6 @@ MODULES = (
     "tests.whole.test_faults",
     "tests.whole.test_attacks",
     "tests.whole.test_sweeps",
-    "tests.whole.test_evals",
     "tests.plain.test_plain",
     "tests.actions.test_resume.Killed",
     "tests.actions.test_steps.Interrupted",
