@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from .actions.run import Run
     from .actions.way import Way
+    from .terminal.signals import Signals
     from .update_signal import Check
 
 
@@ -67,7 +68,7 @@ class _Process:
 
         self.argv = argv
         self.is_unheard = False  # stdout took no answer
-        self.signals: tuple[int, ...] = ()  # that end the run with an answer
+        self.signals: Signals | None = None  # from when something can be bought
         self.update_check: Check | None = None
         environment = changed(environment, before_sending=self._before_sending) if is_real else environment
         self.environment = environment = (
@@ -95,7 +96,7 @@ class _Process:
                 _act(self.run)
             finally:
                 self.progress.close()
-            self._ignore_signals()
+            self._hold_signals()
             if self._print_result():
                 self.run.deliver()
             elif self.run.outcome.is_about_a_purchase:
@@ -103,7 +104,7 @@ class _Process:
             if self.run.ask.open:
                 self._open_result()
         except BaseException as error:
-            self._ignore_signals()
+            self._hold_signals()
             from .outcome import starved
 
             return self.fail(starved(error, self.run.outcome) or _expected(error))
@@ -118,29 +119,13 @@ class _Process:
         import_what_follows()
         if self.run.ask.open:
             from .gallery import viewer  # noqa: F401
-        self._handle_signals()
+        from .terminal.signals import Signals
 
-    def _handle_signals(self) -> None:
-        """From here on treat SIGTERM and SIGHUP like Ctrl-C: answer with JSON and `next`. Agents' shells send them.
+        self.signals = Signals()  # not earlier: a refused request has nothing to continue and should not wait for this
 
-        Not earlier, because a refused request has nothing to continue and should not wait for the import. A signal that
-        was ignored when the program started (nohup, a background job) stays ignored.
-        """
-        import _signal as signal  # type: ignore[import-not-found]  # its wrapper makes enumerations: 0.4 ms
-
-        def interrupt(*_: object) -> None:
-            if not self.run.ask.batch:  # which waits a while for what is in the air; a second signal ends that
-                for number in self.signals:
-                    signal.signal(number, _do_nothing)
-            raise KeyboardInterrupt
-
-        numbers = (signal.SIGINT, signal.SIGTERM, *filter(None, [getattr(signal, "SIGHUP", None)]))
-        self.signals = tuple(number for number in numbers if signal.getsignal(number) != signal.SIG_IGN)
-        try:
-            for number in self.signals:
-                signal.signal(number, interrupt)
-        except ValueError:
-            self.signals = ()  # not the main thread: another program runs us
+    def _hold_signals(self) -> None:
+        if self.signals:
+            self.signals.ignore()
 
     def _check_for_updates(self) -> None:
         """Called when a session opens, so that a refused request does not even import the check."""
@@ -148,15 +133,6 @@ class _Process:
 
         self.update_check = self.update_check or update_signal.Check(self.environment)
         self.update_check.begin()
-
-    def _ignore_signals(self) -> None:
-        """Ignore further signals, so that a second Ctrl-C does not lose the JSON."""
-        if self.signals:
-            import _signal as signal
-
-            for number in self.signals:
-                signal.signal(number, _do_nothing)  # takes a pending signal, about which Python complains under SIG_IGN
-                signal.signal(number, signal.SIG_IGN)  # stays in force until the process ends
 
     def fail(self, error: QianwenError) -> int:
         from .command import answer
@@ -224,10 +200,6 @@ class _Process:
             text = json.dumps(reply, indent=indent)
         # control characters, which a terminal may obey
         return re.sub("[\x7f-\x9f]", lambda match: f"\\u{ord(match[0]):04x}", text) + "\n"
-
-
-def _do_nothing(*_: object) -> None:
-    pass
 
 
 def _act(run: Run) -> None:

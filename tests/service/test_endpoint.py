@@ -406,7 +406,7 @@ class ReadOnce(Case):
 
     def opened(self, script: str, *argv: str) -> list[str]:
         """The paths of the `.env` files that a run opened, in order."""
-        names = ("PATH", "SYSTEMROOT", "QIANWEN_NO_UPDATE_CHECK")
+        names = ("PATH", "SYSTEMROOT", "QIANWEN_NO_UPDATE_CHECK", "PYTHONPYCACHEPREFIX")
         base = {"DASHSCOPE_HTTP_BASE_URL": self.env["DASHSCOPE_HTTP_BASE_URL"], "HOME": str(self.home)}
         ran = subprocess.run(
             [sys.executable, "-c", self.COUNTS, str(SCRIPTS / script), *argv],

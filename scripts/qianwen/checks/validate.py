@@ -366,7 +366,7 @@ def _is_of(model: Model, name: str) -> bool:
 
 def _takes(model: Model, name: str) -> bool:
     """Whether a model has a field of this name or synonym."""
-    return any(name in (param.name, *param.also) for mode in model.modes for param in mode.params)
+    return any(name == param.name or name in param.also for mode in model.modes for param in mode.params)
 
 
 def _takers(catalog: Catalog, name: str) -> str:

@@ -8,6 +8,7 @@ This module imports nothing of ours.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -131,6 +132,7 @@ def literal(text: str, secrets: tuple[str, ...]) -> str:
     return text
 
 
+@lru_cache(maxsize=8)  # every text of an answer is asked for the same few
 def _forms(secret: str) -> tuple[str, ...]:
     """A secret in plain text, JSON and a URL. Real keys look the same in all three."""
     if re.fullmatch(r"[\w.-]+", secret, re.ASCII):
