@@ -194,6 +194,12 @@ class Repeats(unittest.TestCase):
 
 
 class Time(unittest.TestCase):
+    def test_the_scale_alone_makes_a_task_take_a_minute_of_it(self) -> None:
+        with program("--time-scale", "200") as base:
+            started = time.monotonic()
+            Client(base).finish(SYNTHESIS, {"model": "wan2.6-t2v", "input": {"prompt": "x"}})
+        self.assertGreater(time.monotonic() - started, 0.25)
+
     def test_ten_minutes_in_a_second(self) -> None:
         with program("--delay", "600", "--time-scale", "600") as base:
             started = time.monotonic()

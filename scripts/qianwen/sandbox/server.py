@@ -21,6 +21,7 @@ from .faults import Fault, Faults
 from .standin import PREFIX, Incoming, Reply, StandIn
 
 HOST = "127.0.0.1"
+SCALED_SECONDS = 60.0  # of each picture or task with --time-scale alone, which would have nothing to shorten
 SILENCE_SECONDS = 300.0
 LINGER_SECONDS = 1.0
 
@@ -284,11 +285,15 @@ def main(argv: list[str]) -> int:
     )
     parser.add_argument("--port", type=int, default=0, metavar="N", help="0 takes a free one (default)")
     parser.add_argument(
-        "--delay", type=_seconds, default=0.0, metavar="S", help="seconds that each picture or task takes (default 0)"
+        "--delay", type=_seconds, metavar="S", help="seconds that each picture or task takes (0; 60 with --time-scale)"
     )
     parser.add_argument("--seed", type=int, metavar="N", help="makes ids and links repeatable")
     parser.add_argument(
-        "--time-scale", type=_seconds, default=1.0, metavar="X", help="runs X times as fast; shortens --delay"
+        "--time-scale",
+        type=_seconds,
+        default=1.0,
+        metavar="X",
+        help="runs X times as fast: a minute takes 60/X seconds",
     )
     parser.add_argument("--fault", action="append", default=[], metavar="ROUTE=ACTION[*TIMES]", help="see below")
     parser.add_argument("--limit", action="append", default=[], metavar="MODEL=RATE/RUNNING", help="see below")
@@ -296,7 +301,8 @@ def main(argv: list[str]) -> int:
     try:
         limits = dict(map(faults.limit, args.limit))
         clock, sleep = _scaled_time(args.time_scale)
-        server = Server(StandIn(args.delay, Faults(args.fault), args.seed, clock, sleep, limits=limits), args.port)
+        delay = args.delay if args.delay is not None else 0.0 if args.time_scale == 1.0 else SCALED_SECONDS
+        server = Server(StandIn(delay, Faults(args.fault), args.seed, clock, sleep, limits=limits), args.port)
     except (ValueError, OverflowError, OSError) as error:
         parser.error(str(error))
     try:
