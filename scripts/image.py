@@ -35,7 +35,6 @@ try:
 
     if __name__ == "__main__":
         code = main(IMAGES, sys.argv[1:])
-        gc.freeze()  # nor is it worth looking through when the process ends
-        raise SystemExit(code)
+        os._exit(code)  # all is written and closed: a twentieth of a picture's CPU would go into taking modules apart
 except KeyboardInterrupt:  # before there was a run that could tell its end
     sys.exit(130)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
 import sys
 import tempfile
 import unittest
@@ -32,6 +34,38 @@ def has_room(folder: str, size: int) -> bool:
 
 if "TMPDIR" not in os.environ and has_room(MEMORY, 2**31):
     tempfile.tempdir = MEMORY  # some disks take a while for each of many thousand folders that live for a moment
+
+
+def keep_bytecode() -> str:
+    """Where Python writes no bytecode beside the modules, each of the many programs would compile them anew.
+
+    For the length of the tests it has a folder elsewhere; "" where none is needed.
+    """
+    if not sys.dont_write_bytecode or sys.pycache_prefix or os.name != "posix":
+        return ""
+    folder, ours = tempfile.mkdtemp(prefix="bytecode-"), os.getpid()
+
+    def remove() -> None:
+        if os.getpid() == ours:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    atexit.register(remove)
+    sys.pycache_prefix, sys.dont_write_bytecode = folder, False
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    return folder
+
+
+PREFIX = keep_bytecode()
+BYTECODE = {"PYTHONPYCACHEPREFIX": PREFIX} if PREFIX else {}  # for a program that does not inherit our environment
+os.environ.update(BYTECODE)
+
+
+def lend_bytecode(copy: Path) -> None:
+    """A copy of `scripts` has the same bytecode; __pycache__ was copied with the rest."""
+    if PREFIX:
+        place = Path(f"{PREFIX}{copy}")
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.symlink_to(f"{PREFIX}{SCRIPTS}")
 
 
 def load_tests(loader: unittest.TestLoader, standard: unittest.TestSuite, pattern: str | None) -> unittest.TestSuite:

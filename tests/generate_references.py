@@ -1,4 +1,4 @@
-"""Writes references/request-fields.md and references/models.md from the rows of the catalogue.
+"""Writes references/request-fields.md, references/fields-*.md and references/models.md from the rows of the catalogue.
 
 Run it by hand after a row has changed: `python3 tests/generate_references.py`. It says what a new row still needs.
 `test_references` fails while the files differ from what it would write. Limits, modes and rules are worded as in --describe.
@@ -30,6 +30,7 @@ from qianwen.describe.wording import (  # noqa: E402
     ending,
     has_functions,
     has_own_way,
+    in_short,
     must,
     regions_of,
     resolutions,
@@ -68,10 +69,18 @@ FAMILY_TITLES = {
     "qwen-image": "Qwen-Image 2.0 and older",
 }
 """Families that share a section, or whose name alone would say too little. Every other family is titled by its name."""
-VIDEO_SECTIONS = (
-    ("Wan 3.0: several ways, by what is given", ()),
-    *((f"{kind}: {words}", (kind,)) for kind, words in KINDS.items()),
+VIDEO_PAGES = (
+    ("fields-wan3-video", "Wan 3.0: several ways, by what is given", ()),
+    *((f"fields-{kind}", f"{kind}: {words}", (kind,)) for kind, words in KINDS.items()),
 )
+PICTURE_PAGES = (
+    ("fields-older-wan-pictures", "Pictures of Wan 2.2 and older", r"wanx|wan2\.[0-2]-"),
+    ("fields-wan-pictures", "Pictures of Wan 2.5 and newer", "wan"),
+    ("fields-qwen-pictures", "Pictures of Qwen-Image and Z-Image", ""),
+)
+"""The first pattern that fits the first id of a section says on which page the section stands."""
+LARGEST_PAGE = 8 * 1024
+"""Bytes. An agent reads a whole file, so a page with more is divided."""
 
 
 class Unit(NamedTuple):
@@ -79,6 +88,14 @@ class Unit(NamedTuple):
 
     model: str
     mode: str
+
+
+class Page(NamedTuple):
+    """A file of field tables: its name without .md, its title, and the models of its sections."""
+
+    name: str
+    title: str
+    sections: dict[str, list[Model]]
 
 
 class Group(NamedTuple):
@@ -236,7 +253,7 @@ def function_lines(group: Group) -> list[str]:
 
 def section(title: str, models: list[Model]) -> list[str]:
     groups = grouped(models)
-    lines = [f"### {title}", "", *group_lines(groups), *mode_lines(groups)]
+    lines = [f"## {title}", "", *group_lines(groups), *mode_lines(groups)]
     for group in groups:
         if has_functions(group.modes):
             lines += function_lines(group)
@@ -259,10 +276,21 @@ def title_of(model: Model) -> str:
     return FAMILY_TITLES.get(model.family) or re.sub(r"-?(?=\d)", " ", model.family, count=1).title() + " pictures"
 
 
-def sections_of_videos() -> dict[str, list[Model]]:
-    """A section for each way of working."""
+def picture_pages() -> list[Page]:
+    found = {name: Page(name, title, {}) for name, title, _ in PICTURE_PAGES}
+    for section_title, models in sections_of_images().items():
+        name = next(name for name, _, pattern in PICTURE_PAGES if re.match(pattern, models[0].id))
+        found[name].sections[section_title] = models
+    return [page for _, page in sorted(found.items(), key=lambda item: item[0] == PICTURE_PAGES[0][0])]
+
+
+def video_pages() -> list[Page]:
+    """A page for each way of working."""
     own = {model.id: model.kinds[:1] if has_own_way(model) else () for model in VIDEOS.models}
-    return {title: [model for model in VIDEOS.models if own[model.id] == kinds] for title, kinds in VIDEO_SECTIONS}
+    return [
+        Page(name, title, {title: [model for model in VIDEOS.models if own[model.id] == kinds]})
+        for name, title, kinds in VIDEO_PAGES
+    ]
 
 
 def anchor(title: str) -> str:
@@ -277,10 +305,10 @@ def flag_lines(catalog: Catalog) -> str:
     return f"Flags of {catalog.program} and their fields: {'; '.join(said)}."
 
 
-def preset_rows() -> list[list[str]]:
+def preset_rows(models: Iterable[Model]) -> list[list[str]]:
     """The sizes that a ratio takes, and the models and modes that share them."""
     found: dict[str, list[str]] = {}
-    for model in IMAGES.models:
+    for model in models:
         own: dict[str, list[str]] = {}
         for mode in model.modes:
             param = mode.param("size")
@@ -298,18 +326,46 @@ def preset_rows() -> list[list[str]]:
 HEAD = """\
 # Request fields
 
-Read this when you write a request with fields beyond the common flags, or when a field was refused or left out.
-[examples](examples.md) has whole requests; [models](models.md) says what each model is for.
+Read this to find the page with the fields of a model, or when a field or a file was refused or left out. For one model `--describe MODEL` is
+shorter. [examples](examples.md) has whole requests; [models](models.md) says what each model is for.
 
-## How to read the tables
+[Pages](#pages) · [How to read the tables](#how-to-read-the-tables) · [Flags and their fields](#flags-and-their-fields) ·
+[The media array](#the-media-array) · [Sizes of videos](#sizes-of-videos)
+"""
 
+READING = """\
 - A field is set by a flag, by `--set FIELD=VALUE`, or in the object of `--request` and `--file`. Names in parentheses after a field mean the same.
 - *Taken by* names models, or modes and functions of a model; within *Values*, "all" are all that take the field. What a model does not take is left out with a warning; files that it does not take are refused.
 - *Default* is what the service does without the field. "sent" and "we send" say what the program then puts into the request; otherwise nothing is sent.
-- A file may be a local path, an http(s) or oss:// URL, or a data: URL unless the table says otherwise. MB are at most, sides in pixels. [Other formats](#files-that-no-model-takes) are refused by name.
+- A file may be a local path, an http(s) or oss:// URL, or a data: URL unless the table says otherwise. MB are at most, sides in pixels. [Other formats](fields-files.md) are refused by name.
 - Over-long texts are cut by the service without a word; the program warns. A wrong value ends with exit 3 before anything is sent.
-- `prompt` may stand as the positional argument. *W\\*H of 720P* means the pixels in [sizes of videos](#sizes-of-videos)."""
+- `prompt` may stand as the positional argument. *W\\*H of 720P* means the pixels in [sizes of videos](#sizes-of-videos).
+""".splitlines()
 
+PAGE_HEAD = """\
+# Fields. $TITLE
+
+Read this to compare the models of this page. For one model `--describe MODEL` is shorter. [request-fields](request-fields.md) says how to read
+the tables, and which sizes and files they mean.
+"""
+
+PICTURE_COUNT = "Without `n` one picture is made; a set without `n` has up to 12, an interleaved answer up to 5."
+
+PRESETS = """\
+## Sizes that a ratio takes
+
+The first size of a ratio is the one that the ratio alone means. Qwen-Image 3.0 and 2.1 list no sizes: there a ratio takes its
+largest size up to 2,250,000 pixels, the cheaper price tier, with sides that are multiples of 8.
+"""
+
+FILES_HEAD = """\
+# Files that no model takes
+
+Read this when a local file was refused, or before you send HEIC, AVIF, WebM, MKV, FLAC or another unusual format.
+
+The first bytes of a file say what it is; its name is not believed. A file that a field does not take is refused, and the message names the
+command that converts it:
+"""
 
 FILES = """\
 - A clip without an index (moov), without pictures where they are needed, or whose boxes go on behind its end is refused: it is half of a download, or was not finished. Bytes behind the last box do not matter.
@@ -320,48 +376,39 @@ FILES = """\
 
 
 def request_fields() -> str:
-    images, videos = sections_of_images(), sections_of_videos()
-    lines = [MARKER, "", HEAD, f"- {flag_lines(VIDEOS)}", f"- {flag_lines(IMAGES)}", "", "## Contents", ""]
-    for program, found, last in (
-        (VIDEOS.program, videos, "Sizes of videos"),
-        (IMAGES.program, images, "Sizes that a ratio takes"),
-    ):
-        titles = [*found, last]
-        lines.append(f"- [{program}](#{anchor(program)}): " + " · ".join(f"[{it}](#{anchor(it)})" for it in titles))
-    lines += ["- [Files that no model takes](#files-that-no-model-takes)"]
-    lines += ["", "## video.py", "", *media_array_lines()]
-    for title, models in videos.items():
-        lines += section(title, models)
-    lines += video_size_lines()
+    """The page that leads to the others, with what they have in common."""
+    lines = [MARKER, "", HEAD, "## Pages", ""]
+    for program, pages in ((VIDEOS.program, video_pages()), (IMAGES.program, picture_pages())):
+        lines += table(f"{program} | Models", ([f"[{page.title}]({page.name}.md)", ids_on(page)] for page in pages))
     lines += [
-        "## image.py",
-        "",
-        "Without `n` one picture is made; a set without `n` has up to 12, an interleaved answer up to 5.",
+        "Files that no model takes, such as HEIC or MKV, and how to convert them: [fields-files](fields-files.md).",
         "",
     ]
-    for title, models in images.items():
-        lines += section(title, models)
-    lines += [
-        "### Sizes that a ratio takes",
-        "",
-        "The first size of a ratio is the one that the ratio alone means. Qwen-Image 3.0 and 2.1 list no sizes: there a ratio takes its",
-        "largest size up to 2,250,000 pixels, the cheaper price tier, with sides that are multiples of 8.",
-        "",
-    ]
-    lines += table("Models and modes | Ratio and its sizes", preset_rows())
-    return "\n".join([*lines, *conversion_lines()]).rstrip() + "\n"
+    lines += ["## How to read the tables", "", *READING, ""]
+    lines += ["## Flags and their fields", "", f"- {flag_lines(VIDEOS)}", f"- {flag_lines(IMAGES)}", ""]
+    lines += ["## The media array", "", *media_array_lines(), *video_size_lines()]
+    return "\n".join(lines).rstrip() + "\n"
 
 
-def conversion_lines() -> list[str]:
+def ids_on(page: Page) -> str:
+    return code(*(model.id for models in page.sections.values() for model in models))
+
+
+def field_page(page: Page) -> str:
+    """The tables of some models."""
+    lines = [MARKER, "", PAGE_HEAD.replace("$TITLE", page.title)]
+    for title, models in page.sections.items():
+        lines += section(title, models)[2 if title == page.title else 0 :]
+    presets = preset_rows(model for models in page.sections.values() for model in models if model in IMAGES.models)
+    if presets:
+        lines += [PICTURE_COUNT, "", PRESETS, *table("Models and modes | Ratio and its sizes", presets)]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def files_page() -> str:
     """The formats that are known by name, and the command of each."""
-    return [
-        "## Files that no model takes",
-        "",
-        "What a file is, its first bytes say; its name is not believed. A file that a field does not take is refused with the command that makes another one of it:",
-        "",
-        *table("From | A | Linux and others | macOS | Windows", map(conversion_row, CONVERSIONS)),
-        *FILES,
-    ]
+    rows = table("From | A | Linux and others | macOS | Windows", map(conversion_row, CONVERSIONS))
+    return "\n".join([MARKER, "", FILES_HEAD, *rows, *FILES]).rstrip() + "\n"
 
 
 def conversion_row(row: Conversion) -> list[str]:
@@ -389,7 +436,7 @@ def video_size_lines() -> list[str]:
     ratios = list(dict.fromkeys(ratio for pixels in TIERS.values() for ratio in pixels))
     rows = [[tier, *(pixels.get(ratio, "") for ratio in ratios)] for tier, pixels in TIERS.items()]
     return [
-        "### Sizes of videos",
+        "## Sizes of videos",
         "",
         "Models with `size` take these pixels; for models with `resolution` and `ratio` they are what comes out. Either way of saying",
         "it is translated where it has an exact equivalent. Without `size` and `ratio` among its fields the shape follows the input. HappyHorse publishes no pixels.",
@@ -464,7 +511,7 @@ def video_row(model: Model) -> list[str]:
     return [
         code(model.id),
         ", ".join(model.kinds) or "any",
-        model.summary,
+        in_short(VIDEOS, model),
         resolution,
         seconds_of(mode),
         sound(model),
@@ -478,7 +525,7 @@ def image_row(model: Model) -> list[str]:
     counts = {mode.name: span(*count_of(mode)) for mode in model.modes}
     return [
         name,
-        "; ".join(filter(None, (model.summary, ending(model)))),
+        "; ".join(filter(None, (in_short(IMAGES, model), ending(model)))),
         by_mode(model, size_in_short),
         next(iter(counts.values()))
         if len(set(counts.values())) == 1
@@ -510,7 +557,13 @@ def inputs(mode: Mode) -> str:
 def documents() -> dict[Path, str]:
     """Every generated file and what belongs into it."""
     folder = ROOT / "references"
-    return {folder / "request-fields.md": request_fields(), folder / "models.md": models()}
+    pages = {folder / f"{page.name}.md": field_page(page) for page in (*video_pages(), *picture_pages())}
+    return {
+        folder / "request-fields.md": request_fields(),
+        folder / "models.md": models(),
+        folder / "fields-files.md": files_page(),
+        **pages,
+    }
 
 
 # What is missing --------------------------------------------------------------------------------------------

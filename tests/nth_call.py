@@ -48,7 +48,6 @@ SCENARIOS: dict[str, tuple[str, ...]] = {
     "clip": ("video.py", "a cat", "--model", "wan2.2-t2v-plus", "--output", "out/cat.mp4"),
 }
 PROMISED = {"pictures": 2}
-PIECES = (".part", ".probe")
 FOREIGN = {
     "out/cat.png": b"somebody's",
     "out/cat_2.png": b"else's",
@@ -269,7 +268,8 @@ def _main(argv: Sequence[str], fault: Experiment | None, log: int) -> int:
     if fault:
         ctypes.CDLL(None).nth_call_arm(int(fault.paid), fault.at, fault.error, log)
     try:
-        code = cli.main(catalog, [*argv[1:], "--print-response", "--timeout", "20"], environment)
+        timeout = [] if "--timeout" in argv else ["--timeout", "20"]
+        code = cli.main(catalog, [*argv[1:], "--print-response", *timeout], environment)
     except BaseException:
         import traceback
 
@@ -341,6 +341,7 @@ def judge(experiment: Experiment, world: World, runs: Sequence[Ran], first_heard
             faults.append(f"{name}, which is not ours, was touched")
     results = [path for path in files if path.suffix in (".png", ".mp4")]
     faults += [f"left behind: {path.name}" for path in files if path.suffix not in (".png", ".mp4", ".json")]
+    faults += [f"left behind: {path.name}" for path in cwd.rglob("*") if path.is_dir() and path.name != "out"]
     faults += [f"left behind: tmp/{path.name}" for path in (world.folder / "tmp").rglob("*")]
     faults += [f"damaged: {path.name}" for path in results if hashlib.sha256(path.read_bytes()).hexdigest() not in made]
     is_lost = _is_lost(world, runs)

@@ -43,9 +43,10 @@ MAY_IMPORT = {
     "describe": "checks command errors files models plain regions",
     "desirecore": "account ask checks environment errors files http models outcome plain service storage terminal",
     "actions": "account ask cassettes checks environment errors files http models outcome plain regions sandbox service storage terminal",
-    "batch": "account actions ask checks environment errors files http models outcome plain regions service storage terminal",
+    "recovery": "account actions errors files models outcome plain regions service",
+    "batch": "account actions ask checks environment errors files http models outcome plain recovery regions service storage terminal",
     "update_signal": "environment errors files plain",
-    "cli": "account actions ask batch command describe desirecore environment errors gallery models outcome plain terminal update_signal",
+    "cli": "account actions ask batch command describe desirecore environment errors gallery models outcome plain recovery terminal update_signal",
 }
 NEVER = (
     ("service", "storage"),
@@ -68,37 +69,39 @@ def modules() -> dict[str, Path]:
     }
 
 
-class _AtRunTime(ast.NodeTransformer):
-    """Leaves out what only the type checker sees."""
-
-    def visit_If(self, node: ast.If) -> ast.AST | list[ast.stmt]:
-        if isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
-            return node.orelse
-        return self.generic_visit(node)
+@cache
+def tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
 
 
 @cache
-def nodes(path: Path) -> tuple[ast.AST, ...]:
-    return tuple(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
-
-
-@cache
-def nodes_at_run_time(path: Path) -> tuple[ast.AST, ...]:
-    return tuple(ast.walk(_AtRunTime().visit(ast.parse(path.read_text(encoding="utf-8")))))
+def imported(path: Path) -> tuple[tuple[ast.stmt, bool], ...]:
+    """Every import statement of a module, wherever it stands, and whether it is for the type checker alone."""
+    found = []
+    waiting: list[tuple[ast.AST, bool]] = [(tree(path), False)]
+    while waiting:
+        node, is_for_checker = waiting.pop()
+        if isinstance(node, (ast.Import, ast.ImportFrom)):
+            found.append((node, is_for_checker))
+        for field in ("body", "orelse", "handlers", "finalbody", "cases"):
+            hidden = field == "body" and isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+            statements = getattr(node, field, ())
+            waiting += [(each, is_for_checker or hidden) for each in statements if isinstance(statements, list)]
+    return tuple(found)
 
 
 def absolute_imports(path: Path) -> Iterator[str]:
-    for node in nodes_at_run_time(path):
-        if isinstance(node, ast.Import):
+    for node, is_for_checker in imported(path):
+        if isinstance(node, ast.Import) and not is_for_checker:
             yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and not node.level:
+        elif isinstance(node, ast.ImportFrom) and not node.level and not is_for_checker:
             yield node.module or ""
 
 
 def imports(path: Path, name: str) -> Iterator[str]:
     """Absolute names of everything that a module imports, wherever in it the import stands."""
     yield from absolute_imports(path)
-    for node in nodes(path):
+    for node, _ in imported(path):
         if isinstance(node, ast.ImportFrom) and node.level:
             package = ["qianwen", *name.split(".")][: -node.level]
             base = ".".join([*package, *([node.module] if node.module else [])])
@@ -145,9 +148,7 @@ class Imports(unittest.TestCase):
     def test_a_wing_says_what_it_is_for(self) -> None:
         for path in PACKAGE.glob("*/__init__.py"):
             with self.subTest(path.parent.name):
-                self.assertRegex(
-                    ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or "", r"\. .*imported by"
-                )
+                self.assertRegex(ast.get_docstring(tree(path)) or "", r"\. .*imported by")
 
     def test_one_door_to_the_network(self) -> None:
         for name, path in modules().items():
@@ -197,7 +198,7 @@ def opened_in(path: Path) -> Iterator[tuple[str, str]]:
                     yield function, ast.unparse(child)
             yield from calls(child, inner)
 
-    yield from calls(ast.parse(path.read_text(encoding="utf-8")), "")
+    yield from calls(tree(path), "")
 
 
 class Files(unittest.TestCase):
@@ -248,7 +249,7 @@ class Layout(unittest.TestCase):
     def test_modules_begin_with_what_they_are_for(self) -> None:
         for name, path in modules().items():
             with self.subTest(name):
-                self.assertTrue(ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))))
+                self.assertTrue(ast.get_docstring(tree(path)))
 
 
 if __name__ == "__main__":

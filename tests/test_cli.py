@@ -216,7 +216,7 @@ class Bounds(Case):
         self.assertIn("stdin is longer", self.refused("-", stdin=prompt))
 
     def test_words_that_are_too_long(self) -> None:
-        long = "x" * 200_000_000
+        long = "x" * (parse.LONGEST + 1)
         for argv in (
             [long],
             ["--set", f"seed={long}"],

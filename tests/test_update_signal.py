@@ -22,7 +22,7 @@ from qianwen.errors import Interrupted
 from qianwen.models.image_models import IMAGES
 from qianwen.plain.record import changed
 
-from . import SCRIPTS
+from . import SCRIPTS, lend_bytecode
 from .support import KEY, Case
 
 NOT_INSTALLED = (
@@ -534,6 +534,7 @@ class Copied(Installed):
         super().setUp()
         shutil.rmtree(self.scripts)
         shutil.copytree(SCRIPTS, self.scripts, ignore=shutil.ignore_patterns("*.pyc.*"))  # with whatever is compiled
+        lend_bytecode(self.scripts)
 
     def command(self, *argv: str, script: str = "image.py", flags: tuple[str, ...] = ()) -> list[str]:
         return [sys.executable, *flags, str(self.scripts / script), *argv]

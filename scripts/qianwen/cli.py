@@ -17,9 +17,6 @@ from .errors import (
     InvalidRequest,
     OutputError,
     QianwenError,
-    StillRunning,
-    Unavailable,
-    UnknownOutcome,
     UsageError,
 )
 from .models.catalog import Catalog
@@ -31,7 +28,7 @@ if TYPE_CHECKING:
 
     from .actions.run import Run
     from .actions.way import Way
-    from .outcome import Outcome
+    from .terminal.signals import Signals
     from .update_signal import Check
 
 
@@ -71,7 +68,7 @@ class _Process:
 
         self.argv = argv
         self.is_unheard = False  # stdout took no answer
-        self.signals: tuple[int, ...] = ()  # that end the run with an answer
+        self.signals: Signals | None = None  # from when something can be bought
         self.update_check: Check | None = None
         environment = changed(environment, before_sending=self._before_sending) if is_real else environment
         self.environment = environment = (
@@ -99,7 +96,7 @@ class _Process:
                 _act(self.run)
             finally:
                 self.progress.close()
-            self._ignore_signals()
+            self._hold_signals()
             if self._print_result():
                 self.run.deliver()
             elif self.run.outcome.is_about_a_purchase:
@@ -107,8 +104,10 @@ class _Process:
             if self.run.ask.open:
                 self._open_result()
         except BaseException as error:
-            self._ignore_signals()
-            return self.fail(_starved(error, self.run.outcome) or _expected(error))
+            self._hold_signals()
+            from .outcome import starved
+
+            return self.fail(starved(error, self.run.outcome) or _expected(error))
         finally:
             self.run.close()
         return OK
@@ -120,29 +119,13 @@ class _Process:
         import_what_follows()
         if self.run.ask.open:
             from .gallery import viewer  # noqa: F401
-        self._handle_signals()
+        from .terminal.signals import Signals
 
-    def _handle_signals(self) -> None:
-        """From here on treat SIGTERM and SIGHUP like Ctrl-C: answer with JSON and `next`. Agents' shells send them.
+        self.signals = Signals()  # not earlier: a refused request has nothing to continue and should not wait for this
 
-        Not earlier, because a refused request has nothing to continue and should not wait for the import. A signal that
-        was ignored when the program started (nohup, a background job) stays ignored.
-        """
-        import signal
-
-        def interrupt(*_: object) -> None:
-            if not self.run.ask.batch:  # which waits a while for what is in the air; a second signal ends that
-                for number in self.signals:
-                    signal.signal(number, _do_nothing)
-            raise KeyboardInterrupt
-
-        numbers = (signal.SIGINT, signal.SIGTERM, *filter(None, [getattr(signal, "SIGHUP", None)]))
-        self.signals = tuple(number for number in numbers if signal.getsignal(number) != signal.SIG_IGN)
-        try:
-            for number in self.signals:
-                signal.signal(number, interrupt)
-        except ValueError:
-            self.signals = ()  # not the main thread: another program runs us
+    def _hold_signals(self) -> None:
+        if self.signals:
+            self.signals.ignore()
 
     def _check_for_updates(self) -> None:
         """Called when a session opens, so that a refused request does not even import the check."""
@@ -150,15 +133,6 @@ class _Process:
 
         self.update_check = self.update_check or update_signal.Check(self.environment)
         self.update_check.begin()
-
-    def _ignore_signals(self) -> None:
-        """Ignore further signals, so that a second Ctrl-C does not lose the JSON."""
-        if self.signals:
-            import signal
-
-            for number in self.signals:
-                signal.signal(number, _do_nothing)  # takes a pending signal, about which Python complains under SIG_IGN
-                signal.signal(number, signal.SIG_IGN)  # stays in force until the process ends
 
     def fail(self, error: QianwenError) -> int:
         from .command import answer
@@ -228,17 +202,13 @@ class _Process:
         return re.sub("[\x7f-\x9f]", lambda match: f"\\u{ord(match[0]):04x}", text) + "\n"
 
 
-def _do_nothing(*_: object) -> None:
-    pass
-
-
 def _act(run: Run) -> None:
     """Do what the user asked for. Raises a QianwenError if that fails; `run.outcome` holds what was reached."""
     ask = run.ask
     if ask.list_models or ask.describe or ask.tasks or ask.gallery:
         _show(run)
     elif ask.task_id or ask.cancel:
-        from .actions import collect
+        from .recovery import collect
 
         (collect.collect if ask.task_id else collect.cancel)(run)
     elif ask.batch:
@@ -247,16 +217,27 @@ def _act(run: Run) -> None:
         batch(run)
     elif ask.resume:
         from .account import report
-        from .actions.resume import resume
+        from .recovery.resume import resume
 
         run.outcome.batches = report.batches(run.account)
         for each in run.outcome.batches:
             run.progress.say(f"A batch in {each['folder']} is not over. Go on with: {each['command']}")
         resume(run)
     else:
-        from .actions.generate import generate
+        from .actions import generate
 
-        generate(run, _way(run))
+        way = _way(run)
+        if not (ask.reuse and _reused(run, way)):
+            generate.generate(run, way)
+
+
+def _reused(run: Run, way: Way) -> bool:
+    from .actions.reuse import reuse
+
+    is_answered = reuse(run, way)
+    if is_answered and run.ask.record:
+        run.warn("nothing was sent, so nothing is recorded; --again buys another one and records it")
+    return is_answered
 
 
 def _show(run: Run) -> None:
@@ -311,7 +292,7 @@ def _one_task(run: Run, text: str, now: float) -> dict[str, Any]:
     from .account import report
     from .command.next_command import to_make
 
-    found = run.account.named(text)
+    found = run.account.recent(1)[:1] if text == "last" else run.account.named(text)
     run.account.complain()
     if len(found) != 1:
         ids = ", ".join(each.task_id or each.id for each in found[:5])
@@ -325,13 +306,16 @@ def _one_task(run: Run, text: str, now: float) -> dict[str, Any]:
 
 def _write_gallery(run: Run, folder: str) -> None:
     from .gallery import page
+    from .plain.redact import shareable
 
     folder = os.path.abspath(os.path.join(run.environment.cwd, folder))
     scripts = os.path.dirname(run.environment.script)
     home = os.path.join(run.environment.home, "")
     if scripts.startswith(home) and len(home) > 1:  # the page may be shown to others
         scripts = os.path.join("~", scripts[len(home) :])
-    path, cards = page.write(folder, run.account.below(folder), scripts)
+    path, cards = page.write(
+        folder, run.account.below(folder), scripts, lambda text: shareable(run.progress.clean(text))
+    )
     run.outcome.gallery = {"gallery": path, "results": cards}
     if run.account.trouble:
         run.warn(f"part of the account could not be read: {run.account.trouble}")
@@ -348,25 +332,6 @@ def _way(run: Run) -> Way:
     from .actions.dashscope import DashScope
 
     return DashScope(run)
-
-
-def _starved(error: BaseException, outcome: Outcome) -> QianwenError | None:
-    """The error for a machine without memory or descriptors for what comes next; None for any other."""
-    import errno
-
-    is_short = isinstance(error, MemoryError) or getattr(error, "errno", 0) in (
-        errno.ENOMEM,
-        errno.EMFILE,
-        errno.ENFILE,
-    )
-    if not is_short and not (isinstance(error, ImportError) and "failed to map" in str(error)):
-        return None
-    words = f"this machine has too little memory, or too few descriptors, to go on ({type(error).__name__}: {error})"
-    if outcome.result and outcome.result.urls:
-        return OutputError(words)
-    if outcome.task_id:
-        return StillRunning(words)
-    return UnknownOutcome(words) if outcome.submitted else Unavailable(f"{words}; nothing was sent")
 
 
 def _expected(error: BaseException) -> QianwenError:

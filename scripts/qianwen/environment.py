@@ -72,6 +72,8 @@ class Place:
         return self._files
 
     def _believed(self, path: str) -> dict[str, str]:
+        if not os.path.lexists(path):
+            return {}  # as in most folders: what a file needs is not even imported
         from .settings import env_file
 
         settings, doubt = env_file.read(path, names_in_files, self.env)

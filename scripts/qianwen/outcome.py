@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .errors import QianwenError, UnknownOutcome
+from .errors import OutputError, QianwenError, StillRunning, Unavailable, UnknownOutcome
 from .models import wire
 from .plain.record import record
 
@@ -145,3 +145,25 @@ def hint_of(error: QianwenError, outcome: Outcome) -> str:
     if error.kind == "interrupted" and outcome.submitted and not outcome.task_id and not has_links:
         return UnknownOutcome.usual_hint
     return error.hint
+
+
+_SHORT = ("failed to map", "cannot open shared object file")  # why a module of the interpreter cannot be loaded
+
+
+def starved(error: BaseException, outcome: Outcome) -> QianwenError | None:
+    """The error for a machine without memory or descriptors for what comes next; None for any other."""
+    import errno
+
+    is_short = isinstance(error, MemoryError) or getattr(error, "errno", 0) in (
+        errno.ENOMEM,
+        errno.EMFILE,
+        errno.ENFILE,
+    )
+    if not is_short and not (isinstance(error, ImportError) and any(words in str(error) for words in _SHORT)):
+        return None
+    words = f"this machine has too little memory, or too few descriptors, to go on ({type(error).__name__}: {error})"
+    if outcome.result and outcome.result.urls:
+        return OutputError(words)
+    if outcome.task_id:
+        return StillRunning(words)
+    return UnknownOutcome(words) if outcome.submitted else Unavailable(f"{words}; nothing was sent")

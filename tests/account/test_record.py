@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import Any
 
+from qianwen import regions
 from qianwen.account import record
+from qianwen.checks import defaults, sources, validate
 from qianwen.command import parse
 from qianwen.models.image_models import IMAGES
 from qianwen.models.video_models import VIDEOS
 
-from ..support import KEY, Case, cases
+from ..support import KEY, Case, cases, data_url
 
 
 class Golden(Case):
@@ -21,11 +24,14 @@ class Golden(Case):
                     continue
                 with self.subTest(name):
                     ask = parse.parse(catalog, case["argv"], None, str(self.cwd))  # type: ignore[arg-type]
+                    region = getattr(regions.named(ask.region), "id", "cn-beijing")
+                    found = defaults.choose(catalog, ask.model, ask.fields, ask.kind, partial(str, region))
+                    inspect = partial(sources.inspect, cwd=str(self.cwd))
+                    checked = validate.check(catalog, found, ask.fields, inspect, ask.wants_task, kind=ask.kind)
                     first = run(*case["argv"], "--dry-run")["request"]
-                    path = self.cwd / "record.json"
-                    path.write_text(json.dumps({"request": record.asked(ask, first["body"]["model"], None), "seed": 1}))
-                    region = ["--region", ask.region] if ask.region else []  # a matter of the key, not of the request
-                    again = run("--file", "record.json", "--dry-run", *region)["request"]
+                    (self.cwd / "record.json").write_text(json.dumps({"request": checked.written, "seed": 1}))
+                    # The region is a matter of the key, not of the request.
+                    again = run("--file", "record.json", "--dry-run", "--region", region)["request"]
                     self.assertEqual((again["url"], again["body"]), (first["url"], first["body"]))
 
 
@@ -80,6 +86,91 @@ class Sidecar(Case):
             (sent,) = standin.of("sync", "submit")
             self.assertNotIn("seed", sent.json["parameters"])
         self.assertEqual(self.records(), [])
+
+    def test_what_was_made_before_gets_its_record(self) -> None:
+        with self.standin() as standin:
+            first = self.json("a cat", "--model", "wan2.6-t2i", "--output", "cat.png")
+            again = self.json("a cat", "--model", "wan2.6-t2i", "--reuse", "--sidecar")
+            (one,) = self.records()
+            self.assertEqual((again["files"], again["seed"], one["seed"]), (first["files"], None, None))
+            self.assertEqual(one["files"][0]["path"], "cat.png")
+            self.json("a cat", "--model", "wan2.6-t2i", "--reuse", "--sidecar")
+            self.assertEqual(len(self.records()), 1)
+            (self.cwd / "cat.json").unlink()
+            self.env["QIANWEN_KEEP_REQUESTS"] = "0"
+            self.json("a bird", "--model", "wan2.6-t2i", "--seed", "3", "--output", "bird.png")
+            self.assertEqual(self.json("a bird", "--model", "wan2.6-t2i", "--seed", "3", "--reuse")["seed"], 3)
+            del self.env["QIANWEN_KEEP_REQUESTS"]
+            seeded = self.json("a dog", "--model", "wan2.6-t2i", "--sidecar", "--output", "dog.png")
+            (self.cwd / "dog.json").write_text('{"of": "somebody else"}')
+            again = self.json("a dog", "--model", "wan2.6-t2i", "--sidecar", "--reuse")
+            self.assertEqual(again["seed"], seeded["seed"])
+            theirs, ours = sorted(self.records(), key=len)
+            self.assertEqual((theirs, ours["request"]["seed"]), ({"of": "somebody else"}, seeded["seed"]))
+            self.json("a dog", "--model", "wan2.6-t2i", "--sidecar", "--reuse")
+            self.assertEqual(len(self.records()), 2)
+            self.assertEqual(len(standin.of("sync", "submit")), 3)
+
+    def test_a_run_of_an_earlier_process_has_the_record_that_its_account_knows(self) -> None:
+        commands = (("--task-id", "last", "--sidecar"), ("--resume", "--sidecar"))
+        with self.standin() as standin:
+            for number, words in enumerate(commands):
+                with self.subTest(words):
+                    argv = (f"cat {number}", "--model", "wan2.6-t2i", "--async", "--output", f"{number}.png")
+                    self.assertEqual(self.image(*argv, "--submit-only", "--seed", "5").code, 0)
+                    self.assertEqual(self.image(*words).code, 0)
+                    one = json.loads((self.cwd / f"{number}.json").read_text(encoding="utf-8"))
+                    self.assertEqual((one["seed"], one["request"]["prompt"]), (5, f"cat {number}"))
+                    self.assertEqual(self.json("--file", f"{number}.json", "--dry-run")["ok"], True)
+            self.env["QIANWEN_KEEP_REQUESTS"] = "0"
+            self.image("no", "--model", "wan2.6-t2i", "--async", "--submit-only")
+            self.assertIn("QIANWEN_KEEP_REQUESTS", self.image("--resume", "--sidecar").stderr)
+            self.env.pop("QIANWEN_KEEP_REQUESTS")
+            edit = ("edit", "--model", "wan2.6-image", "--image", data_url(512, 512), "--async", "--submit-only")
+            self.assertEqual(self.image(*edit).code, 0)
+            self.assertIn("no bytes of data: URLs", self.image("--resume", "--sidecar").stderr)
+            self.assertEqual((len(self.records()), len(standin.of("submit"))), (2, 4))
+
+    def test_a_run_that_is_interrupted_keeps_its_seed_and_continues_with_records(self) -> None:
+        with self.standin(faults=("result=500*6",)) as standin:
+            reply = self.json("a cat", "--model", "wan2.6-t2i", "--sidecar", "--output", "cat.png", code=7)
+            self.assertIn(" --sidecar", reply["next"])
+            self.assertEqual(self.image("--resume", "--sidecar").code, 0)
+            (sent,) = standin.of("sync")
+        self.assertEqual(self.records()[0]["request"]["seed"], sent.json["parameters"]["seed"])
+
+    def test_beside_a_cassette_no_seed_is_made_up(self) -> None:
+        argv = ("a cat", "--model", "wan2.6-t2i", "--output", "cat.png", "--overwrite")
+        self.env = {}
+        for number, (recorded, replayed) in enumerate(((True, True), (True, False), (False, True))):
+            with self.subTest(recorded=recorded, replayed=replayed):
+                tape = f"c{number}.tape"
+                self.json(*argv, "--sandbox", "--record", tape, *(["--sidecar"] if recorded else []))
+                self.json(*argv, "--replay", tape, *(["--sidecar"] if replayed else []))
+        self.assertEqual([one["seed"] for one in self.records()], [None])
+
+    def test_overwrite_replaces_the_picture_and_no_stranger_of_its_name(self) -> None:
+        stranger, argv = self.cwd / "package.json", ("--sidecar", "--overwrite", "--output", "package.png")
+        stranger.write_text('{"name": "theirs"}')
+        with self.standin():
+            for prompt in ("one", "two"):
+                self.assertEqual(self.image(prompt, *argv).code, 0)
+        self.assertEqual(stranger.read_text(), '{"name": "theirs"}')
+        self.assertEqual(len(self.records()), 3)
+
+    def test_no_secret_of_the_user_is_in_a_record_or_a_name(self) -> None:
+        other, link = "sk-0f1e2d3c4b5a69788796a5b4c3d2e1f0", "https://b.oss-cn-beijing.aliyuncs.com/a.png"
+        argv = ("--model", "wan2.6-image", "--image", f"{link}?OSSAccessKeyId=LTAI5tA&Signature=abcdef")
+        with self.standin() as standin:
+            reply = self.json(f"{KEY} on a poster, {other}", *argv, "--sidecar")
+            (sent,) = standin.of("sync", "submit")
+        self.assertIn("Signature=abcdef", json.dumps(sent.json))
+        self.assertIn("put them back", str(reply["warnings"]))
+        (one,) = self.records()
+        self.assertEqual(one["request"]["reference_images"], [link])
+        kept = [json.dumps(one), *map(str, self.cwd.rglob("*")), json.dumps(dict(self.ledger.runs()[0].asked))]
+        for secret in (KEY[3:20], other[:20]):
+            self.assertNotIn(secret, "".join(kept))
 
     def test_a_rewritten_prompt_is_kept(self) -> None:
         body = {

@@ -10,6 +10,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
+import time
 import unittest
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -279,7 +280,7 @@ class Costs(AccountCase):
     def test_a_run_opens_the_file_once(self) -> None:
         past.fill(str(self.state), 0)
         opened: list[str] = []
-        connect = database.connect
+        connect = rows.connect
 
         def counting(path: str, mode: str, seconds: float) -> sqlite3.Connection:
             opened.append(mode)
@@ -379,6 +380,26 @@ class Interrupted(AccountCase):
         holder.wait()
         self.assertIsNone(self.book.begin(RUN))
 
+    def test_a_step_waits_no_longer_than_the_run_lasts_and_once(self) -> None:
+        self.book.begin(RUN)
+        kept = self.book._file._kept
+        assert kept
+        kept.execute("BEGIN IMMEDIATE")  # as by a process that was stopped
+        mine = Account(self.book.folder, self.clock, left=lambda: -5.0)
+        with mock.patch.object(store, "SHORTEST_STEP_SECONDS", 0.4):
+            times = []
+            for _ in range(4):
+                before = time.monotonic()
+                self.assertRaises(TimeoutError, mine.add, RUN.id, "task", task_id="t-1")
+                times.append(time.monotonic() - before)
+        self.assertGreater(times[0], 0.4)
+        self.assertLess(sum(times), 5.0)
+        self.assertLess(min(times[1:]), 0.4)
+        kept.execute("ROLLBACK")
+        mine.add(RUN.id, "task", task_id="t-1")
+        self.assertFalse(mine._file._waited_in_vain)
+        mine.close()
+
     def test_a_process_that_is_killed_leaves_all_that_it_said(self) -> None:
         for moment in (0, 3, 7):
             writer = self.started(STEPPER, f"r{moment}")
@@ -450,17 +471,17 @@ class Damage(AccountCase):
                 with self.subTest((ending, is_recreated)):
                     book = Account(str(self.state / f"{ending}{is_recreated}"), self.clock, self.said.append)
                     book.begin(RUN)
-                    path = Path(book.folder) / database.FILE_NAME
-                    path.rename(Path(book.folder) / database.REPAIRING_NAME)
+                    path = Path(book.folder) / rows.FILE_NAME
+                    path.rename(Path(book.folder) / rows.REPAIRING_NAME)
                     for moved in ("-wal", "-shm")[: ("", "-wal", "-shm").index(ending)]:
                         if Path(f"{path}{moved}").exists():
-                            Path(f"{path}{moved}").rename(f"{Path(book.folder) / database.REPAIRING_NAME}{moved}")
+                            Path(f"{path}{moved}").rename(f"{Path(book.folder) / rows.REPAIRING_NAME}{moved}")
                     if is_recreated:
                         path.touch()
                     twin = book.begin(changed(RUN, id="f" * 16))
                     self.assertEqual(twin and twin.id, RUN.id)
                     self.assertIn("1 runs were taken over", self.said[-1])
-                    self.assertFalse((Path(book.folder) / database.REPAIRING_NAME).exists())
+                    self.assertFalse((Path(book.folder) / rows.REPAIRING_NAME).exists())
 
     @unittest.skipUnless(hasattr(os, "fork"), "POSIX only")
     def test_a_repair_that_is_killed_at_any_call_is_finished_by_the_next_process(self) -> None:
@@ -469,7 +490,7 @@ class Damage(AccountCase):
             book = Account(str(self.state / str(number)), self.clock, self.said.append)
             book.begin(RUN)
             book.close()
-            connection = sqlite3.connect(os.path.join(book.folder, database.FILE_NAME))
+            connection = sqlite3.connect(os.path.join(book.folder, rows.FILE_NAME))
             connection.execute("DROP TABLE files")
             connection.close()
             child = os.fork()
@@ -478,7 +499,7 @@ class Damage(AccountCase):
             _, status = os.waitpid(child, 0)
             with self.subTest(number):
                 twin = Account(book.folder, self.clock, self.said.append).begin(changed(RUN, id="f" * 16))
-                self.assertEqual((twin and twin.id, os.path.lexists(book._file.repairing)), (RUN.id, False))
+                self.assertEqual((twin and twin.id, os.path.lexists(book._file.place.repairing)), (RUN.id, False))
             if not status:
                 break
             killed += 1
@@ -505,7 +526,7 @@ class Damage(AccountCase):
 
     def test_nothing_is_bought_while_another_process_repairs(self) -> None:
         self.fill(1)
-        self.file.rename(self.state / database.REPAIRING_NAME)
+        self.file.rename(self.state / rows.REPAIRING_NAME)
         lock = locks.take(str(self.state / repair.LOCK_NAME))
         assert lock
         self.addCleanup(lock.release)
@@ -524,7 +545,7 @@ class Damage(AccountCase):
                 book = Account(str(self.state / str(place)), self.clock, self.said.append)
                 for run in range(3):
                     book.begin(changed(RUN, id=f"{run:016x}", request=str(run)))
-                connection = sqlite3.connect(os.path.join(book.folder, database.FILE_NAME))
+                connection = sqlite3.connect(os.path.join(book.folder, rows.FILE_NAME))
                 connection.execute(damage)
                 connection.commit()
                 connection.close()
@@ -537,7 +558,7 @@ class Damage(AccountCase):
         self.book.begin(RUN)
         begin = {"run": RUN.id, "event": "begin", "is_task": True, "at": 1, **dict.fromkeys(journal._TEXTS, "x")}
         (self.state / "ledger-2026-01.jsonl").write_text(json.dumps(begin) + "\n")
-        self.file.rename(self.state / database.REPAIRING_NAME)
+        self.file.rename(self.state / rows.REPAIRING_NAME)
         twin = self.book.begin(changed(RUN, id="f" * 16))
         self.assertEqual(twin and (twin.id, twin.model), (RUN.id, RUN.model))
 
@@ -553,7 +574,7 @@ class Damage(AccountCase):
             with self.subTest(has_wal=has_wal):
                 book = Account(str(self.state / str(has_wal)), self.clock, self.said.append)
                 book.begin(RUN)
-                path = Path(book.folder) / database.FILE_NAME
+                path = Path(book.folder) / rows.FILE_NAME
                 wal = Path(f"{path}-wal").read_bytes()
                 if not has_wal:
                     book.close()

@@ -8,10 +8,14 @@ import sys
 from pathlib import Path
 from types import FrameType
 from typing import Any
+from unittest import mock
 
 import qianwen
+from qianwen.account import rows
 from qianwen.http.messages import Response
+from qianwen.plain import parallel
 
+from .. import IS_SAMPLE
 from ..support import KEY, Case, Script, answer
 
 PACKAGE = Path(qianwen.__file__).parent
@@ -77,11 +81,49 @@ class Interrupted(Case):
         return interruption.place
 
     def test_a_picture_is_bought_once_and_saved_wherever_its_run_is_interrupted(self) -> None:
-        for argv in (("x", "--output", "x.png"), ("x", "--async", "--output", "y.png")):
-            at = 1
+        step = 4 if IS_SAMPLE else 1
+        for start, argv in enumerate((("x", "--output", "x.png"), ("x", "--async", "--output", "y.png")), 1):
+            at = start
             while self.interrupted(at, argv):
-                at += 1
+                at += step
             self.assertGreater(at, 50)
+
+
+class OutOfMemory(Case):
+    """As SQLite tells it; each row: in which statement, how the run ends, and how often is bought."""
+
+    def test_nothing_is_bought_unrecorded_and_what_was_bought_is_saved(self) -> None:
+        def fails(*_: object, **__: object) -> None:
+            raise MemoryError
+
+        for step, code, bought in (("result", 0, 1), ("file", 0, 1), ("end", 0, 1), ("insert", 5, 0)):
+            with self.subTest(step), self.standin() as standin:
+                is_first = step == "insert"
+                with mock.patch.object(rows, step, fails) if is_first else mock.patch.dict(rows.STEPS, {step: fails}):
+                    reply = self.json(step, "--output", f"{step}.png", code=code)
+                self.assertEqual(len(standin.of("sync")), bought)
+                self.assertEqual((self.cwd / f"{step}.png").is_file(), bool(bought))
+                if bought:
+                    self.assertIn("cannot remember the run", reply["warnings"][0])
+
+    def test_a_task_that_is_resumed_stays_open(self) -> None:
+        def fails(_: object) -> Response:
+            raise MemoryError
+
+        with self.standin():
+            self.image("x", "--async", "--submit-only")
+            reply = self.json("--resume", send=fails, code=2)
+        self.assertEqual((reply["tasks"][0]["error"]["kind"], "--resume" in reply["next"]), ("running", True))
+
+
+class OutOfDescriptors(Case):
+    def test_what_could_not_be_saved_is_not_bought(self) -> None:
+        with self.standin() as standin:
+            with mock.patch.object(parallel, "prove_descriptors", side_effect=OSError(24, "Too many open files")):
+                reply = self.json("x", code=5)
+            self.assertEqual((reply["error"]["billed"], len(standin.of("sync"))), ("no", 0))
+            self.assertEqual([run.state for run in self.ledger.runs()], ["refused"])
+            self.assertEqual(self.image("x").code, 0)
 
 
 class Answers(Case):

@@ -7,13 +7,16 @@ import contextlib
 import io
 import random
 import unittest
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from qianwen.command.argv import read
 from qianwen.command.flags import groups
 from qianwen.errors import UsageError
 from qianwen.models.image_models import IMAGES
 from qianwen.models.video_models import VIDEOS
+
+if TYPE_CHECKING:
+    from qianwen.models.catalog import Catalog, Flag
 
 
 def given(*argv: str) -> dict[str, Any]:
@@ -110,25 +113,29 @@ class Twice(unittest.TestCase):
 
 
 class SecondOpinion(unittest.TestCase):
+    def parser_of(self, catalog: Catalog) -> tuple[Catalog, list[Flag], argparse.ArgumentParser]:
+        rows = [flag for _, flags in groups(catalog) for flag in flags if flag.name not in ("--help", "--version")]
+        parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+        parser.add_argument("prompt", nargs="?")
+        for flag in rows:
+            names = [name for name in (flag.short, flag.name) if name]
+            if flag.metavar:
+                parser.add_argument(
+                    *names,
+                    dest=flag.key,
+                    action="append" if flag.many else "store",
+                    type=positive if flag.seconds else whole if flag.whole else str,
+                )
+            else:
+                parser.add_argument(*names, dest=flag.key, action="store_true")
+        return catalog, rows, parser
+
     def test_whatever_argparse_accepts_is_read_alike(self) -> None:
         generator = random.Random(20261121)
         agreed = 0
+        parsers = [self.parser_of(catalog) for catalog in (IMAGES, VIDEOS)]
         for _ in range(1000):
-            catalog = generator.choice((IMAGES, VIDEOS))
-            rows = [flag for _, flags in groups(catalog) for flag in flags if flag.name not in ("--help", "--version")]
-            parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-            parser.add_argument("prompt", nargs="?")
-            for flag in rows:
-                names = [name for name in (flag.short, flag.name) if name]
-                if flag.metavar:
-                    parser.add_argument(
-                        *names,
-                        dest=flag.key,
-                        action="append" if flag.many else "store",
-                        type=positive if flag.seconds else whole if flag.whole else str,
-                    )
-                else:
-                    parser.add_argument(*names, dest=flag.key, action="store_true")
+            catalog, rows, parser = generator.choice(parsers)
             words = ["x", "a b", "", "7", "-1", "a=b", "7.5", "猫", *(flag.name for flag in generator.sample(rows, 6))]
             words += [f"{flag.name}={value}" for flag in generator.sample(rows, 3) for value in ("v", "3", "")]
             argv = [generator.choice(words) for _ in range(generator.randrange(6))]

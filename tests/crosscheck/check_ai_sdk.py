@@ -250,7 +250,7 @@ class Videos(Sdk):
             self.assertEqual((facts.type, facts.width, facts.height), ("video/mp4", 720, 1280))
             self.assertEqual(made["metadata"]["videoUrl"].partition("/results/")[0], base.partition("/api/v1")[0])
             self.assertIn(
-                "not allowed", alone["error"], "the README says that the SDK fetches nothing from this machine"
+                "not allowed", alone["error"], "execution-guide.md says that the SDK fetches nothing from here"
             )
 
     def test_what_is_refused(self) -> None:

@@ -35,11 +35,11 @@ class Sweep(NamedTuple):
 
 
 SWEEPS = (
-    Sweep("killed", ("picture", "task"), KILL, most=3, paid=False),
-    Sweep("killed", ("pictures", "edit", "clip"), KILL, paid=False),
-    Sweep("failing before it pays", ("picture",), ERRORS, paid=False, at_each=2),
-    Sweep("failing after it paid", ("picture",), ERRORS, at_each=len(ERRORS)),
-    Sweep("failing after it paid", ("pictures", "edit", "task", "clip"), ERRORS, at_each=2),
+    Sweep("killed", ("picture", "task"), KILL, paid=False),
+    Sweep("killed", ("pictures", "edit", "clip"), KILL),
+    Sweep("failing before it pays", ("picture",), ERRORS, paid=False),
+    Sweep("failing after it paid", ("picture",), ERRORS, at_each=3),
+    Sweep("failing after it paid", ("pictures", "edit", "task", "clip"), ERRORS),
 )
 
 

@@ -236,6 +236,21 @@ class Generated(unittest.TestCase):
             with self.subTest(path.name):
                 self.assertTrue(path.is_file() and text(path) == expected, f"run: {generate_references.COMMAND}")
 
+    def test_nothing_is_left_of_a_page_that_is_no_longer_written(self) -> None:
+        self.assertEqual(
+            set(FOLDER.glob("fields-*.md")), {path for path in GENERATED if path.stem.startswith("fields-")}
+        )
+
+    def test_no_page_of_fields_is_longer_than_one_reading(self) -> None:
+        for path, content in GENERATED.items():
+            if "fields" in path.stem:
+                with self.subTest(path.name):
+                    self.assertLessEqual(len(content.encode()), generate_references.LARGEST_PAGE)
+
+    def test_every_page_of_fields_is_one_link_away(self) -> None:
+        linked = re.findall(r"\]\((fields-[\w-]+\.md)\)", text(FOLDER / "request-fields.md"))
+        self.assertEqual(set(linked), {path.name for path in FOLDER.glob("fields-*.md")})
+
     def test_every_name_in_them_exists(self) -> None:
         """A name in backticks without a dot or a dash is a field, a function, or a value of one."""
         known = {name for param in params() for name in (param.name, *param.also, *map(str, param.choices))}
@@ -466,7 +481,7 @@ class Settings(unittest.TestCase):
     """The table of variables against the settings."""
 
     def test_what_a_file_may_set_is_marked(self) -> None:
-        rows = table_rows(text(EXECUTION), "Settings")
+        rows = table_rows(text(FOLDER / "settings.md"), "Settings")
         marked = {name for cell, _ in rows if "†" in cell for name in re.findall(r"`(\w+)`", cell)}
         sisters = set(environment.BUCKET_NAMES[1:])
         self.assertEqual(marked, set(environment.names_in_files()) - sisters)
@@ -474,5 +489,5 @@ class Settings(unittest.TestCase):
     def test_the_order_of_the_keys_is_that_of_the_code(self) -> None:
         from qianwen.plain.redact import KEY_NAMES
 
-        first = table_rows(text(EXECUTION), "Settings")[0][0]
+        first = table_rows(text(FOLDER / "settings.md"), "Settings")[0][0]
         self.assertEqual(re.findall(r"`(\w+)`", first), list(KEY_NAMES))

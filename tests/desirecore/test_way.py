@@ -16,7 +16,7 @@ from qianwen.desirecore.way import description
 from qianwen.http.messages import Fault, Request
 from qianwen.http.transport import Transport
 
-from .. import SCRIPTS
+from .. import BYTECODE, SCRIPTS
 from ..support import KEY, PHOTO, Case, Ran
 from .server import AgentService
 
@@ -147,7 +147,7 @@ class Pictures(Through):
     def test_a_real_process_finds_the_service_below_home(self) -> None:
         self.root = self.home / ".desirecore"
         dead = "http://127.0.0.1:9"  # a proxy that nobody must be led to
-        env = {"HOME": str(self.home), "PATH": os.environ["PATH"], "HTTPS_PROXY": dead, "ALL_PROXY": dead}
+        env = {"HOME": str(self.home), "PATH": os.environ["PATH"], "HTTPS_PROXY": dead, "ALL_PROXY": dead, **BYTECODE}
         with self.service() as service:
             command = [sys.executable, str(SCRIPTS / "image.py"), "x", *VIA, "--output", "x.png"]
             ran = subprocess.run(command, cwd=self.cwd, env=env, capture_output=True, text=True)

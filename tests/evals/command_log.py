@@ -11,6 +11,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 import uuid
 from pathlib import Path
@@ -20,25 +21,29 @@ INNER = "QIANWEN_EVALS_INNER"
 LONGEST_STDOUT = 200_000
 
 
-def begin(script: str, log: str, home: str) -> None:
+def begin(script: str, log: str, home: str, seconds: float = 0.0) -> None:
     """Returns in the child; in the first process it ends with the child's exit code.
 
     log: file of JSON lines.  home: the program's home folder, so that no key file of this machine is found.
+    seconds: when the child is killed, as a shell with a limit does (exit code 137); 0 for never.
     """
     if os.environ.pop(INNER, None):
         return
     call = {"call": uuid.uuid4().hex, "at": time.time()}
     _write(log, {**call, "program": os.path.basename(script), "argv": sys.argv[1:], "cwd": os.getcwd()})
-    code, stdout = _run(script, home)
+    code, stdout = _run(script, home, seconds)
     _write(log, {**call, "code": code, "stdout": stdout[:LONGEST_STDOUT].decode("utf-8", "replace")})
     os._exit(code)
 
 
-def _run(script: str, home: str) -> tuple[int, bytes]:
+def _run(script: str, home: str, seconds: float) -> tuple[int, bytes]:
     surroundings = {**os.environ, INNER: "1", "HOME": home, "USERPROFILE": home}
     child = subprocess.Popen([sys.executable, script, *sys.argv[1:]], env=surroundings, stdout=subprocess.PIPE)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal tells the child too, and the child decides
     signal.signal(signal.SIGTERM, lambda *_: child.terminate())
+    limit = threading.Timer(seconds, child.kill)
+    if seconds:
+        limit.start()
     assert child.stdout
     seen = b""
     while block := child.stdout.read1(65536):  # type: ignore[attr-defined]
@@ -49,6 +54,7 @@ def _run(script: str, home: str) -> tuple[int, bytes]:
         except OSError:
             pass  # nobody reads; the log still wants the rest
     code = child.wait()
+    limit.cancel()
     return (code if code >= 0 else 128 - code), seen
 
 

@@ -15,7 +15,7 @@ from qianwen.files import movies, sounds
 from qianwen.files.media import FORMATS, Facts, probe, probe_bytes
 from qianwen.plain.record import changed
 
-from .. import SCRIPTS
+from .. import IS_SAMPLE, SCRIPTS
 from ..support import DATA, PHOTO
 
 SOON = 20 if sys.gettrace() else 1  # seconds of CPU; under a tracer every line costs as much as ten
@@ -246,7 +246,7 @@ class Movies(unittest.TestCase):
 
     def test_any_byte_may_be_wrong(self) -> None:
         for at in range(len(SMALL)):
-            for value in (0, 1, 0x7F, 0xFF):
+            for value in (0, 1, 0x7F, 0xFF)[at % 4 :: 4] if IS_SAMPLE else (0, 1, 0x7F, 0xFF):
                 probe_bytes(SMALL[:at] + bytes([value]) + SMALL[at + 1 :])
 
     def test_boxes_in_boxes_end_soon(self) -> None:
@@ -512,7 +512,7 @@ class Noise(unittest.TestCase):
 
     def test_scrambled_movies_never_raise(self) -> None:
         generator = random.Random(20261121)
-        for _ in range(3000):
+        for _ in range(1000 if IS_SAMPLE else 3000):
             data = bytearray(SMALL)
             for _ in range(generator.randrange(1, 30)):
                 data[generator.randrange(16, len(data))] = generator.choice(

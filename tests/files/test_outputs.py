@@ -69,14 +69,16 @@ class Plan(Case):
 
     def test_the_very_name_is_tried(self) -> None:
         """A disk that takes no colon is found before anything is paid for, and the trial leaves nothing."""
-        make = os.open
 
-        def without_colons(path: str, *more: Any, **kept: Any) -> int:
-            if ":" in os.path.basename(path):
-                raise OSError(22, "Invalid argument", path)
-            return make(path, *more, **kept)
+        def on_a_disk(make: Any) -> Any:
+            def without_colons(path: str, *more: Any, **kept: Any) -> Any:
+                if ":" in os.path.basename(path):
+                    raise OSError(22, "Invalid argument", path)
+                return make(path, *more, **kept)
 
-        with mock.patch("os.open", without_colons):
+            return without_colons
+
+        with mock.patch("os.open", on_a_disk(os.open)), mock.patch("os.mkdir", on_a_disk(os.mkdir)):
             self.plan("fine.png")
             with self.assertRaisesRegex(UsageError, "Invalid argument"):
                 self.plan("12:30.png")
@@ -86,7 +88,12 @@ class Plan(Case):
             except UsageError:
                 continue
             (self.cwd / f"{target.stem}_12-345{target.suffix}").touch()
+        (self.cwd / ".killed_0.png.try").mkdir()
+        self.plan("killed.png")
         self.assertEqual(list(self.cwd.glob(".*")), [])
+        (self.cwd / ".theirs_0.png.try").touch()
+        self.plan("theirs.png")
+        self.assertEqual(len(list(self.cwd.glob(".*"))), 1)
 
     def test_a_current_folder_that_is_gone(self) -> None:
         self.cwd.rmdir()

@@ -207,6 +207,31 @@ class Page(Case):
             with self.assertRaisesRegex(UsageError, "cannot be shown"):
                 page.write(str(self.results / name), (), SCRIPTS)
 
+    def test_numbers_that_measure_nothing(self) -> None:
+        odd = [[], {}, "9", True, -1, 10**400, 1e400, float("nan"), None]
+        for number, value in enumerate(odd):
+            (self.results / f"{number}.png").write_bytes(png(64, 32))
+            facts = {"path": f"{number}.png", "width": value, "height": value, "bytes": value, "duration": value}
+            fields = {"request": {"prompt": "x", "seed": value}, "files": [facts], "at": value, "seed": value}
+            (self.results / f"{number}.json").write_text(json.dumps(fields))
+        with (self.results / "results.jsonl").open("w") as stream:
+            stream.writelines(self.line(number, at=value, seed=value) for number, value in enumerate(odd))
+        data = self.write()
+        self.assertEqual({tuple(card[2:4]) for card in data["cards"]}, {(64, 32)})
+        self.assertNotIn("NaN", json.dumps(data))
+
+    def test_the_page_may_be_shown_to_others(self) -> None:
+        key, link = "sk-0f1e2d3c4b5a69788796a5b4c3d2e1f0", "https://b.oss-cn-beijing.aliyuncs.com/a.png"
+        text = f"{key} {link}?Expires=1&Signature=abcdef"
+        fields = {"error": {"message": text}, "actual_prompt": text, "model": key}
+        request = {"prompt": text, "reference_images": [f"{link}?Signature=abcdef"]}
+        (self.results / "results.jsonl").write_text(self.line(1, state="failed", **{**fields, "request": request}))
+        page.write(str(self.results), (), SCRIPTS)
+        shown = (self.results / "index.html").read_text(encoding="utf-8")
+        self.assertIn(link, shown)
+        for secret in (key, "abcdef", "Signature"):
+            self.assertNotIn(secret, self.data_of(shown))
+
     # What the page is -------------------------------------------------------------------------------------------
 
     def test_hostile_texts_are_text(self) -> None:

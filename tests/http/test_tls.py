@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import socket
 import ssl
 import struct
@@ -145,6 +146,22 @@ class Tls(Case):
             door = Transport(env={"SSL_CERT_FILE": str(CERT), "SSL_CERT_DIR": str(self.cwd / "missing")})
             door.send(Request("GET", standin.origin + "/api/v1/tasks/x")).close()
             door.close()
+
+    def test_certificates_are_looked_up_by_name_and_read_all_together_where_that_finds_none(self) -> None:
+        env = {"SSL_CERT_FILE": str(CERT)}
+        for name, is_found in (("ce275665.0", True), ("00000000.0", False)):  # the hash of the name in CERT; of no name
+            folder = self.cwd / name.partition(".")[0]
+            folder.mkdir()
+            shutil.copy(CERT, folder / name)
+            with self.subTest(name), secure(self.clock) as standin:
+                door = Transport(env=env)
+                door._opener._tls = connections.trust_by_name({}, str(folder))
+                door.send(Request("GET", standin.origin + "/api/v1/tasks/x")).close()
+                self.assertEqual(door._opener._trusts_all, not is_found)
+                door.close()
+        self.assertIsNone(connections.trust_by_name(env, str(folder)))  # what is named counts
+        self.assertIsNone(connections.trust_by_name({}, str(self.cwd)))  # not indexed
+        self.assertIsNone(connections.trust_by_name({}, str(self.cwd / "missing")))
 
     def test_a_handshake_that_drips_ends_as_a_whole(self) -> None:
         with peer(dripping_handshake).listening() as url:

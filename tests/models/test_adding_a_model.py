@@ -72,9 +72,9 @@ class Copy(unittest.TestCase):
         return self.run_python(*COMMAND.split()[1:])
 
     def generated(self) -> str:
-        return "".join(
-            (self.root / "references" / f"{name}.md").read_text("utf-8") for name in ("models", "request-fields")
-        )
+        folder = self.root / "references"
+        paths = (folder / "models.md", folder / "request-fields.md", *sorted(folder.glob("fields-*.md")))
+        return "".join(path.read_text("utf-8") for path in paths)
 
     def assert_green(self, *tests: str) -> None:
         ran = self.run_python("-m", "unittest", *tests)
@@ -92,7 +92,7 @@ class AsContributingSays(Copy):
         ran = self.generate()
         self.assertEqual((ran.returncode, ran.stderr), (0, ""))
         self.assertRegex(self.generated(), r"\| `wan99\.9-t2i` \| text to picture \| .* \| 2026-12-24 \|\n")
-        self.assertIn("### Wan 99.9 pictures\n\nModels: `wan99.9-t2i`.", self.generated())
+        self.assertIn("## Wan 99.9 pictures\n\nModels: `wan99.9-t2i`.", self.generated())
         self.assertIn("text, 3000 characters", self.generated())
         self.assertIn("| `wan99.9-t2v` | t2v |", self.generated())
         pictures, videos = "tests.actions.test_golden_pictures", "tests.actions.test_golden_videos"

@@ -22,12 +22,12 @@ from qianwen.sandbox.faults import ROUTES, Faults
 from qianwen.sandbox.server import Server, running
 from qianwen.sandbox.standin import StandIn
 
-from .. import SCRIPTS
+from .. import IS_SAMPLE, SCRIPTS
 from ..support import Case, Clock
 from .test_standin import SYNC, T2I, TASK, TEXT, message
 
 KEY = {"Authorization": "Bearer any", "Content-Type": "application/json"}
-CLIENTS = 200
+CLIENTS = 80 if IS_SAMPLE else 200
 STREAM = "/services/aigc/multimodal-generation/generation"
 SYNTHESIS = "/services/aigc/video-generation/video-synthesis"
 PICTURE = {"model": "wan2.2-t2i-flash", "input": {"prompt": "x"}, "parameters": {"n": 1, "size": "512*512"}}
@@ -90,7 +90,7 @@ def program(*argv: str) -> Iterator[str]:
 
 
 class Crowd(unittest.TestCase):
-    def test_200_clients_at_once(self) -> None:
+    def test_many_clients_at_once(self) -> None:
         """Every one submits, polls, lists, makes a picture in one exchange, reads a stream, uploads and downloads."""
         errors: list[str] = []
         ids: list[str] = []

@@ -16,6 +16,7 @@ import sys
 import threading
 import unittest
 import zlib
+from contextlib import redirect_stderr, redirect_stdout
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -25,7 +26,7 @@ from qianwen.models.image_models import IMAGES
 from qianwen.models.video_models import VIDEOS
 from qianwen.models.wire import decode
 from qianwen.plain.record import changed
-from qianwen.sandbox import answers, faults, placeholder
+from qianwen.sandbox import answers, faults, placeholder, server
 from qianwen.sandbox.rules import Order
 from qianwen.sandbox.server import running
 from qianwen.sandbox.storage import LINK_SECONDS, POLICY_SECONDS
@@ -630,12 +631,18 @@ class Program(Case):
             ["--delay", "soon"],
             ["--delay", "-1"],
         ):
-            process = self.start(*argv)
-            stdout, stderr = process.communicate(timeout=10)
-            with self.subTest(argv):
-                self.assertEqual((process.returncode, stdout), (3, ""))
-                self.assertTrue(stderr.startswith("Error: "))
-                self.assertNotIn("Traceback", stderr)
+            with (
+                self.subTest(argv),
+                redirect_stdout(io.StringIO()) as out,
+                redirect_stderr(io.StringIO()) as told,
+                self.assertRaises(SystemExit) as ended,
+            ):
+                server.main(argv)
+            self.assertEqual((ended.exception.code, out.getvalue()), (3, ""))
+            self.assertTrue(told.getvalue().startswith("Error: "))
+        process = self.start("--port", "no")
+        stdout, stderr = process.communicate(timeout=10)
+        self.assertEqual((process.returncode, stdout, "Traceback" in stderr), (3, "", False), stderr)
 
     def test_a_stdout_that_takes_nothing(self) -> None:
         if not os.path.exists("/dev/full"):

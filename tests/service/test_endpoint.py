@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -396,22 +395,18 @@ class ReadOnce(Case):
     """An audit hook in a process of its own sees every file that Python opens."""
 
     COUNTS = (
-        "import json, runpy, sys\n"
-        "opened = []\n"
+        "import runpy, sys\n"
         "def hook(event, args):\n"
         "    if event == 'open' and args[1] and str(args[0]).endswith('.env'):\n"  # without a mode it is by an opener
-        "        opened.append(args[0])\n"
+        "        print('opened', args[0], file=sys.stderr, flush=True)\n"
         "sys.addaudithook(hook)\n"
         "sys.argv = sys.argv[1:]\n"
-        "try:\n"
-        "    runpy.run_path(sys.argv[0], run_name='__main__')\n"
-        "finally:\n"
-        "    print(json.dumps(opened), file=sys.stderr)\n"
+        "runpy.run_path(sys.argv[0], run_name='__main__')\n"
     )
 
     def opened(self, script: str, *argv: str) -> list[str]:
         """The paths of the `.env` files that a run opened, in order."""
-        names = ("PATH", "SYSTEMROOT", "QIANWEN_NO_UPDATE_CHECK")
+        names = ("PATH", "SYSTEMROOT", "QIANWEN_NO_UPDATE_CHECK", "PYTHONPYCACHEPREFIX")
         base = {"DASHSCOPE_HTTP_BASE_URL": self.env["DASHSCOPE_HTTP_BASE_URL"], "HOME": str(self.home)}
         ran = subprocess.run(
             [sys.executable, "-c", self.COUNTS, str(SCRIPTS / script), *argv],
@@ -421,8 +416,7 @@ class ReadOnce(Case):
             text=True,
         )
         self.assertEqual(ran.returncode, 0, ran.stderr)
-        found: list[str] = json.loads(ran.stderr.splitlines()[-1])
-        return found
+        return [line[len("opened ") :] for line in ran.stderr.splitlines() if line.startswith("opened ")]
 
     def test_each_file_is_opened_once_in_a_run(self) -> None:
         (self.folder / ".git").mkdir()

@@ -30,7 +30,7 @@ from qianwen.sandbox import placeholder
 from qianwen.sandbox.server import Server, running
 from qianwen.sandbox.standin import Incoming, Reply
 
-from .. import IS_SAMPLE, SCRIPTS
+from .. import BYTECODE, IS_SAMPLE, SCRIPTS
 from ..support import DATA, PHOTO, Case, Ran, Recording, Script, answer
 
 CANARY = "sk-ws-H.CANARY7.x9Qp-Zt_4kLm2VbN8wRs6Yd.0f3a"
@@ -267,7 +267,8 @@ class Attacked(Case):
         """Make the names of the outside lead here, and certificates be believed."""
         look_up = socket.getaddrinfo
 
-        def led_astray(host: str, port: Any, *args: Any, **more: Any) -> Any:
+        def led_astray(spelled: str | bytes, port: Any, *args: Any, **more: Any) -> Any:
+            host = spelled.decode() if isinstance(spelled, bytes) else spelled
             self.attacker.heard.append(host.encode())  # whoever asks for a name tells it to strangers
             if host in ("127.0.0.1", "localhost", "::1"):
                 return look_up(host, port, *args, **more)
@@ -807,8 +808,7 @@ class Attacks(Attacked):
         self.run_all(INPUTS)
 
     def test_the_service_repeats_the_key(self) -> None:
-        self.run_all(ECHOES, CANARY)
-        for start, key in enumerate((LEGACY, ODD)):
+        for start, key in enumerate((CANARY, LEGACY, ODD)):
             self.run_all(ECHOES[start::3] if IS_SAMPLE else ECHOES, key)
 
     def test_answers_that_are_no_json(self) -> None:
@@ -966,7 +966,13 @@ class Processes(Attacked):
         return self.python(str(SCRIPTS / "image.py"), *argv, "--timeout", "2")
 
     def python(self, *argv: str) -> Ran:
-        surroundings = {"PATH": os.environ["PATH"], "HOME": str(self.home), "PYTHONDONTWRITEBYTECODE": "1", **self.env}
+        surroundings = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(self.home),
+            "PYTHONDONTWRITEBYTECODE": "1",
+            **BYTECODE,
+            **self.env,
+        }
         ran = subprocess.run(
             [sys.executable, *argv], cwd=self.cwd, env=surroundings, stdin=subprocess.DEVNULL, capture_output=True
         )

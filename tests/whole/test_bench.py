@@ -16,8 +16,10 @@ from bisect import bisect_left
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import mean
+from tempfile import TemporaryDirectory
 from threading import Barrier
-from typing import Iterator
+from types import MappingProxyType
+from typing import Iterator, Mapping
 
 from qianwen.http.connections import Opener
 from qianwen.sandbox import placeholder
@@ -44,10 +46,17 @@ OURS_ON_THE_WIRE = {
 }
 
 
-def imported(*argv: str, code: int = 0) -> set[str]:
+FOR_RARE_RUNS = {
+    *("encodings.idna", "stringprep", "weakref", "signal", "difflib", "queue", "lzma", "tempfile", "subprocess"),
+    *("qianwen.storage.forms", "qianwen.storage.temporary", "qianwen.storage.bucket", "qianwen.settings.env_file"),
+    *("qianwen.cassettes", "qianwen.sandbox", "qianwen.desirecore", "qianwen.gallery", "qianwen.describe"),
+}
+
+
+def imported(*argv: str, code: int = 0, variables: Mapping[str, str] = MappingProxyType({})) -> set[str]:
     """The modules that an interpreter imports for a command line; -S because site-packages may bring some along."""
     command = [sys.executable, "-S", "-X", "importtime", *argv]
-    env = {"HOME": "/", **os.environ}  # where there is none, `expanduser` imports more
+    env = {"HOME": "/", **os.environ, **variables}  # where there is none, `expanduser` imports more
     ran = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", env=env)
     if ran.returncode != code:
         raise AssertionError(ran.stdout + ran.stderr)
@@ -75,6 +84,16 @@ class Imports(unittest.TestCase):
                 loaded = imported(str(SCRIPTS / program), "--help") - bare
                 self.assertEqual({name for name in loaded if name.startswith("qianwen")}, ours | tables)
                 self.assertLessEqual(loaded - ours - tables, {"__future__", "gc"})
+
+    def test_what_a_picture_does_not_import(self) -> None:
+        bare = imported("-c", "import http.client, json, ssl")
+        with TemporaryDirectory() as folder, Loopback().running() as server:
+            argv = (str(SCRIPTS / "image.py"), "x", "--output", os.path.join(folder, "x.png"))
+            variables = {"DASHSCOPE_HTTP_BASE_URL": server.base, "DASHSCOPE_API_KEY": KEY, "QIANWEN_STATE_DIR": folder}
+            variables["QIANWEN_NO_UPDATE_CHECK"] = "1"
+            loaded = imported(*argv, variables=variables) - bare
+        self.assertIn("qianwen.storage.results", loaded)
+        self.assertEqual(loaded & FOR_RARE_RUNS, set())
 
     def test_what_a_refused_request_and_a_dry_run_import(self) -> None:
         bare = imported("-c", "import os, sys")
@@ -165,9 +184,9 @@ class Runs(Case):
 
     def test_downloads_overlap(self) -> None:
         with self.loopback() as server:
-            server.together = {"result": Barrier(4, timeout=20)}
-            self.json("x", "--model", "wan2.6-t2i", "-n", "4")
-        self.assertEqual((len(server.of("result")), server.busiest), (4, 4))
+            server.together = {"result": Barrier(12, timeout=20)}
+            self.json("x", "--model", "wan2.7-image", "--set", "enable_sequential=true", "-n", "12")
+        self.assertEqual((len(server.of("result")), server.busiest), (12, 12))
 
     def test_uploads_overlap(self) -> None:
         photos = [word for name in "abcd" for word in ("--image", str(self.picture(f"{name}.png")))]
@@ -221,12 +240,12 @@ class Sockets(unittest.TestCase):
 
 
 class Table(unittest.TestCase):
-    """What the README shows was printed by the benchmark, and says of itself what holds."""
+    """What RESULTS.md shows was printed by the benchmark, and says of itself what holds."""
 
     HEADER = "| Measured | ours | compared with | held |"
 
-    def test_the_readme_has_the_table(self) -> None:
-        text = (ROOT / "README.md").read_text(encoding="utf-8")
+    def test_the_results_have_the_table(self) -> None:
+        text = (ROOT / "tests" / "bench" / "RESULTS.md").read_text(encoding="utf-8")
         self.assertIn(self.HEADER, (ROOT / "tests" / "bench" / "run.py").read_text(encoding="utf-8"))
         before, _, after = text.partition(self.HEADER)
         self.assertRegex(before.rstrip().rpartition("\n")[2], r"^Measured 20\d\d-\d\d-\d\d, .+, Python 3\.\d+\.\d+\.$")
@@ -236,12 +255,13 @@ class Table(unittest.TestCase):
         for what, ours, compared, held in (map(str.strip, row) for row in rows):
             with self.subTest(what):
                 bounds = re.findall(r"\((\d+\.\d+), at most (\d+(?:\.\d+)?)\)", compared)
-                limit = re.fullmatch(r"at most (\d+) MiB.*", compared)
+                limit = re.match(r"at most (\d+(?:\.\d+)?) (?:MiB|ms|s)\b", compared)
                 shares = [float(share) <= float(bound) for share, bound in bounds]
                 shares += [float(ours.split()[0]) <= float(limit[1])] if limit else []
                 self.assertEqual(held, "" if not shares else "yes" if all(shares) else "NO")
                 failed += [what] if held == "NO" else []
-        self.assertEqual(failed, ["1 GiB down to memory over TLS, seconds"])  # as the text above the table says
+        for what in failed:  # and the text above the table says so
+            self.assertIn(f"- {what}", before)
 
 
 class Script(unittest.TestCase):

@@ -14,7 +14,7 @@ from pathlib import Path
 from qianwen.files import media
 from qianwen.sandbox.server import running
 
-from .. import ROOT
+from .. import BYTECODE, ROOT
 from ..support import KEY, Case
 
 RECIPE = (ROOT / "references" / "ci.md").read_text(encoding="utf-8")
@@ -49,7 +49,7 @@ class Recipe(Case):
         bare = {
             name: value for name, value in os.environ.items() if name in ("PATH", "PYENV_VERSION", "TMPDIR", "LANG")
         }
-        surroundings = {**bare, "HOME": str(self.home), "CI": "true", **env}
+        surroundings = {**bare, **BYTECODE, "HOME": str(self.home), "CI": "true", **env}
         command = ["bash", "-e", "-o", "pipefail", "-c", script]
         return subprocess.run(command, cwd=self.cwd, env=surroundings, capture_output=True, text=True)
 

@@ -318,13 +318,16 @@ def _test_of(row: Row) -> Any:
 
 
 def played(rows: list[Row]) -> list[Row]:
-    """All rows; or all but those that break one exchange off in one more way or at one more point, to the same end."""
-    alike: dict[object, list[Row]] = {}
+    """All rows; or those that show something new: an ending of a scenario, how a route breaks, a manner of breaking."""
+    shown: set[object] = set()
+    chosen = []
     for row in rows:
-        is_break = row.manner in ("fin", "rst")
-        alike.setdefault((row.scenario, row.exchange, row.direction, row[5:]) if is_break else row, []).append(row)
-    left_out = {row for group in alike.values() for row in group[1:-1]} if IS_SAMPLE else set()
-    return [row for row in rows if row not in left_out]
+        route, how = row.exchange.partition("#")[0], row.manner.partition(",")[0].partition(" ")[0]
+        shows = {row.manner, (route, row.direction, how), (row.scenario, row.exit, row.accepted, row.ledger)}
+        if not IS_SAMPLE or shows - shown:
+            chosen.append(row)
+            shown |= shows
+    return chosen
 
 
 for _number, _row in enumerate(played(table()), 1):

@@ -27,6 +27,8 @@ class Surroundings(Case):
         image = f"'{sys.executable}' '{IMAGE}'"
         surroundings = {**os.environ, "HOME": str(self.home), **self.env, **env}
         surroundings.pop("PYTHONUNBUFFERED", None)  # it hides what the last flush of a stream does
+        if "ulimit -f" in command:
+            surroundings["PYTHONDONTWRITEBYTECODE"] = "1"  # Python before 3.12 keeps a module that was cut short
         line = command.replace("$image", image)
         return subprocess.run(["/bin/sh", "-c", line], cwd=self.cwd, env=surroundings, input=stdin, capture_output=True)
 

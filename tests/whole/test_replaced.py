@@ -14,7 +14,7 @@ from qianwen.sandbox.faults import Fault, Faults
 from qianwen.sandbox.server import running
 from qianwen.sandbox.standin import StandIn
 
-from .. import SCRIPTS
+from .. import SCRIPTS, lend_bytecode
 from ..support import KEY, Case
 
 STORY = ("--set", "enable_interleave=true", "--set", "stream=true", "--set", "max_images=2", "--model", "wan2.6-image")
@@ -64,6 +64,7 @@ class Replaced(Case):
             with self.subTest(run.what):
                 copy = self.folder / f"installed-{number}"
                 shutil.copytree(SCRIPTS, copy, ignore=shutil.ignore_patterns("*.pyc.*"))
+                lend_bytecode(copy)
                 standin = StandIn(faults=Vanishing(copy, run.faults))
                 suffix = "mp4" if run.program == "video.py" else "png"
                 target = () if run.argv == STORY else ("--output", f"{number}.{suffix}")

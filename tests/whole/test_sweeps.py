@@ -125,7 +125,7 @@ class Sweeps(Case):
         models = [model.id for model in rows] + ["unknown", "wan9", "", "qwen-image-2.0-2026-03-03"]
         fields = fields_of(rows)
         seen = set()
-        for number in range(200 if IS_SAMPLE else 600):
+        for number in range(100 if IS_SAMPLE else 600):
             request = {
                 generator.choice(fields): noise(generator, ("hex", "ratio", "type", "url", "reference_voice"), TEXTS)
                 for _ in range(generator.randint(0, 5))
@@ -156,7 +156,7 @@ class Sweeps(Case):
             ["--tasks"],
         )
         seen = set()
-        for number in range(300 if IS_SAMPLE else 900):
+        for number in range(150 if IS_SAMPLE else 900):
             self.env["QIANWEN_STATE_DIR"] = str(self.folder / f"state-{number // 10}")
             outcomes = [self.outcome(generator) for _ in range(12)]
 
@@ -213,7 +213,7 @@ class Bytes(Case):
     def test_mutated_answers(self) -> None:
         generator = random.Random(SEED)
         seen = set()
-        for number in range(80 if IS_SAMPLE else 250):
+        for number in range(40 if IS_SAMPLE else 250):
             speaker = peer(*[self.speaking(generator) for _ in range(80)])
             self.env["QIANWEN_STATE_DIR"] = str(self.folder / f"bytes-{number}")
             with speaker.listening() as url:

@@ -19,7 +19,8 @@ class SystemCalls(unittest.TestCase):
             for most, paid, error in ((TO_KILL, False, 0), (TO_FAIL, True, EIO)):
                 calm = laboratory.find(Experiment("picture", 0, paid=paid))
                 self.assertEqual(calm.faults, [], calm.seen)
-                chosen = sites(calm.calls, 1)
+                # Runs differ by a few calls, so the last ones of this run may not be there in another.
+                chosen = [number for number in sites(calm.calls, 1) if number < len(calm.calls) * 0.8]
                 for number in chosen[:: len(chosen) // most]:
                     finding = laboratory.find(Experiment("picture", number, error, paid))
                     with self.subTest(error=error, call=calm.calls[number - 1]):

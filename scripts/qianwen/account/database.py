@@ -10,27 +10,25 @@ import errno
 import os
 import sqlite3
 import stat
+from contextlib import contextmanager
 from threading import RLock
-from urllib.parse import quote
 
 from ..files import locks, safe_open
 from . import rows
+from .rows import Place, check, connect, is_damage
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from sqlite3 import Connection
-    from typing import Callable, TypeVar
+    from typing import Callable, Iterator, TypeVar
 
     T = TypeVar("T")
 
-FILE_NAME = "account.db"
 HOLD_NAME = "account.lock"  # of an account that is not shared
-REPAIRING_NAME = "account.db.repairing"  # a damaged file whose runs are not taken over yet
 MOST_TRIES = 3
 NO_PLACE = "there is no home folder; name a folder in QIANWEN_STATE_DIR"
 READ_SECONDS = 5.0
 
-_DAMAGE = ("not a database", "malformed", "no such table", "no such column")
 _BUSY = ("locked", "busy", "locking protocol", "is full", "disk I/O")
 _OF_OUR_PARENT: list[Connection] = []  # never closed: that would end the locks of the process that we were forked from
 
@@ -38,16 +36,15 @@ _OF_OUR_PARENT: list[Connection] = []  # never closed: that would end the locks 
 class Database:
     """Use it from any thread. Every method raises OSError when the disk does, sqlite3.DatabaseError for damage.
 
+    After a wait that was in vain, nothing waits for other processes until one of them lets us in.
     shared: False for one process at a time, with a rollback journal instead of a WAL.
     """
 
     def __init__(self, folder: str, warn: Callable[[str], None], shared: bool) -> None:
-        self.folder = folder
-        self.path = os.path.join(folder, FILE_NAME)
-        self.repairing = os.path.join(folder, REPAIRING_NAME)
-        self.shared = shared
+        self.place = Place(folder, shared)
         self.warn = warn
         self._mutex = RLock()
+        self._waited_in_vain = False
         self._hold: locks.Lock | None = None
         self._kept: Connection | None = None
         self._kept_for: tuple[int, ...] = ()
@@ -59,7 +56,7 @@ class Database:
         lasting: False for what a power cut may undo.
         Raises TimeoutError where another process may be writing.
         """
-        with self._mutex:
+        with self._mutex, self._waiting(seconds) as seconds:
             for _ in range(MOST_TRIES):
                 try:
                     database = self._ready(seconds)
@@ -72,38 +69,40 @@ class Database:
                 except sqlite3.Error as error:
                     self._drop()
                     if is_damage(error):
-                        self._put_right(error)
-                    elif os.path.lexists(self.path):
+                        self._put_right(error, seconds)
+                    elif os.path.lexists(self.place.path):
                         raise _os_error(error) from error
                     # else another process repairs it, and the next try waits for that
                 except BaseException:
                     self._drop()
                     raise
-        raise TimeoutError(errno.ETIMEDOUT, "another process repairs it")
+            raise TimeoutError(errno.ETIMEDOUT, "another process repairs it")
 
     def read(self, ask: Callable[[Connection], T]) -> T:
         """What a question finds. In a folder that cannot be written, the file is read as it is."""
-        with self._mutex:
+        with self._mutex, self._waiting(READ_SECONDS) as seconds:
             try:
-                return ask(self._ready(READ_SECONDS))
+                return ask(self._ready(seconds))
             except (OSError, sqlite3.Error):
                 self._drop()
-                if os.access(self.folder, os.W_OK):
+                if os.access(self.place.folder, os.W_OK):
                     raise
                 return self._without_writing(ask)
 
     def exists(self) -> bool:
         from . import journal
 
-        if not self.folder:
+        if not self.place.folder:
             return False
-        return any(map(os.path.lexists, (self.path, self.repairing))) or bool(journal.paths(self.folder))
+        return any(map(os.path.lexists, (self.place.path, self.place.repairing))) or bool(
+            journal.paths(self.place.folder)
+        )
 
     def hold(self) -> bool:
         """Keep other processes out until `close`; False if one is inside."""
         if self._hold is None:
             self.make_folder()
-            self._hold = locks.take(os.path.join(self.folder, HOLD_NAME), lasting=True)
+            self._hold = locks.take(os.path.join(self.place.folder, HOLD_NAME), lasting=True)
         return self._hold is not None
 
     def close(self) -> None:
@@ -118,14 +117,24 @@ class Database:
         self.close()
 
     def make_folder(self) -> None:
-        if not self.folder:
+        if not self.place.folder:
             raise OSError(errno.ENOENT, NO_PLACE)
         try:
-            safe_open.make_folders(self.folder, 0o700)
+            safe_open.make_folders(self.place.folder, 0o700)
         except (ValueError, RecursionError) as error:  # a NUL in the path, or thousands of folders
             raise OSError(errno.EINVAL, f"the path cannot be used: {error}") from error
 
     # The connection -----------------------------------------------------------------------------------------
+
+    @contextmanager
+    def _waiting(self, seconds: float) -> Iterator[float]:
+        """How long to wait for another process now."""
+        try:
+            yield 0.0 if self._waited_in_vain else seconds
+            self._waited_in_vain = False
+        except (OSError, sqlite3.Error) as error:
+            self._waited_in_vain = isinstance(error, TimeoutError) or _is_busy(error)
+            raise
 
     def _ready(self, seconds: float) -> Connection:
         """The kept connection if it is to the file that is in place now, else a new one."""
@@ -133,10 +142,10 @@ class Database:
         if self._kept and self._kept_for != mark:
             self._drop()
         if self._kept is None:
-            if not self.shared and not self.hold():
+            if not self.place.shared and not self.hold():
                 raise TimeoutError(errno.ETIMEDOUT, "another process works in this folder")
-            if not mark or os.path.lexists(self.repairing):
-                self._put_right(None)
+            if not mark or os.path.lexists(self.place.repairing):
+                self._put_right(None, seconds)
             self._kept, self._kept_for = self._opened(seconds)
         self._kept.execute(f"PRAGMA busy_timeout = {int(seconds * 1000)}")
         return self._kept
@@ -144,10 +153,10 @@ class Database:
     def _opened(self, seconds: float) -> tuple[Connection, tuple[int, ...]]:
         for _ in range(MOST_TRIES):
             mark = self._mark()
-            database = connect(self.path, "rw", seconds)
+            database = connect(self.place.path, "rw", seconds)
             try:
                 check(database)
-                if not self.shared:
+                if not self.place.shared:
                     database.execute("PRAGMA locking_mode = EXCLUSIVE")
                     database.execute("PRAGMA journal_mode = TRUNCATE")
             except BaseException:
@@ -162,10 +171,10 @@ class Database:
         """Which file is in place, for this process; () for none. It is never opened but by SQLite, because closing any
         descriptor of a file ends all of a process's POSIX locks on it.
         """
-        if not self.folder:
+        if not self.place.folder:
             raise OSError(errno.ENOENT, NO_PLACE)
         try:
-            found = os.lstat(self.path)
+            found = os.lstat(self.place.path)
         except FileNotFoundError:
             return ()
         except ValueError as error:
@@ -184,12 +193,12 @@ class Database:
         elif kept:
             kept.close()
 
-    def _put_right(self, damage: Exception | None) -> None:
+    def _put_right(self, damage: Exception | None, seconds: float) -> None:
         from . import repair
 
         self.make_folder()
         try:
-            repair.put_right(self, damage)
+            repair.put_right(self.place, self.warn, damage, seconds)
         except sqlite3.Error as error:
             raise _os_error(error) from error
 
@@ -197,15 +206,15 @@ class Database:
         """What the file says, or else the ledgers of version 1.0, where neither a lock nor a WAL can be made."""
         from . import repair
 
-        if os.path.lexists(self.path):
-            has_wal = os.path.exists(f"{self.path}-wal") and os.path.getsize(f"{self.path}-wal") > 0
-            database = connect(self.path, "ro" if has_wal else "ro&immutable=1", READ_SECONDS)
-        elif os.path.lexists(self.repairing):
+        if os.path.lexists(self.place.path):
+            has_wal = os.path.exists(f"{self.place.path}-wal") and os.path.getsize(f"{self.place.path}-wal") > 0
+            database = connect(self.place.path, "ro" if has_wal else "ro&immutable=1", READ_SECONDS)
+        elif os.path.lexists(self.place.repairing):
             raise OSError(errno.EROFS, "its repair is not finished")
         else:
             database = sqlite3.connect(":memory:", isolation_level=None)
             database.text_factory = rows.text
-            repair.fill(database, self.folder)
+            repair.fill(database, self.place.folder)
         try:
             check(database)
             return ask(database)
@@ -213,31 +222,10 @@ class Database:
             database.close()
 
 
-def connect(path: str, mode: str, seconds: float) -> Connection:
-    """mode: ro, rw or rwc, with further parameters of SQLite's URI."""
-    plain = path.replace("\\", "/") if os.name == "nt" else path
-    address = f"file:{'/' if os.name == 'nt' else ''}{quote(os.fsencode(plain))}?mode={mode}"
-    database = sqlite3.connect(address, seconds, isolation_level=None, check_same_thread=False, uri=True)
-    database.text_factory = rows.text
-    return database
-
-
-def check(database: Connection) -> None:
-    """Raises sqlite3.DatabaseError for a file that is no account, OSError for one of a newer version."""
-    (version,) = database.execute("PRAGMA user_version").fetchone()
-    if version > rows.VERSION:
-        raise OSError(errno.EPROTO, f"it was written by a newer version of this program ({version})")
-    if version == 0:
-        raise sqlite3.DatabaseError("malformed: it has no version")
-
-
-def is_damage(error: Exception) -> bool:
-    return any(words in str(error) for words in _DAMAGE)
+def _is_busy(error: Exception) -> bool:
+    """Whether another process may be writing, which nobody can know on a disk without working locks."""
+    return any(words in str(error) for words in _BUSY)
 
 
 def _os_error(error: Exception) -> OSError:
-    """TimeoutError where another process may be writing, which nobody can know on a disk without working locks."""
-    words = str(error)
-    if any(trouble in words for trouble in _BUSY):
-        return TimeoutError(errno.ETIMEDOUT, words)
-    return OSError(errno.EIO, words)
+    return TimeoutError(errno.ETIMEDOUT, str(error)) if _is_busy(error) else OSError(errno.EIO, str(error))

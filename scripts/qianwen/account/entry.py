@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     T = TypeVar("T")
 
 OVER = ("failed", "content")  # the service refused, or the task failed: there is nothing left to wait for
+TROUBLE = (OSError, MemoryError)  # in which a run goes on unrecorded
 CANCELED = ("CANCELED", "CANCELLED")
 
 
@@ -70,6 +71,8 @@ class Entry:
         self._account = account
         self._lock: Lock | None = None
         self.run_id = ""
+        self.unread: Purchase | None = None  # an earlier run of the same that was made, and killed before it answered
+        self._twin: Purchase | None = None
         self.submission: Purchase | None = None  # what this run itself has sent
         self.is_accepted = False  # the service is known to have accepted the request
         self._stays_open = False
@@ -102,11 +105,15 @@ class Entry:
 
     # The beginning ------------------------------------------------------------------------------------------
 
-    def refuse_twin(self, run: Purchase, lost_words: str = "") -> None:
-        """Raise UsageError if an identical request is open. lost_words: see `_already_open`."""
-        twin = self._account.twin(run) if self._account else None
-        if twin:
-            raise self._already_open(twin, lost_words)
+    def look(self, run: Purchase) -> None:
+        """Look for runs of the same request: one whose answer nobody can have read (`unread`), and one that is open."""
+        self.unread = self.made(run.request, with_read_answers=False)
+        self._twin = self._account.twin(run) if self._account else None
+
+    def refuse_twin(self, lost_words: str = "") -> None:
+        """Raise UsageError if `look` found an identical request that is open. lost_words: see `_already_open`."""
+        if self._twin:
+            raise self._already_open(self._twin, lost_words)
 
     def submit(self, run: Purchase, again: bool, lost_words: str = "") -> None:
         """Record that a request is about to be paid for. Raises UsageError if an identical one is open.
@@ -114,7 +121,7 @@ class Entry:
         again: do so even if one is.
         """
         self.claim(run.id)
-        twin = self._try(lambda account: account.begin(run, again))
+        twin = self._try(lambda account: account.begin(run, again), (OSError,))  # short of memory, nothing is bought
         if twin:
             self.run_id = ""
             raise self._already_open(twin, lost_words)
@@ -151,6 +158,7 @@ class Entry:
             self.run_id = ""
             raise StillRunning("another process on this machine is working on it", task_id=known.task_id)
         self.outcome.run_id = known.id
+        self.outcome.seed = known.asked.get("seed", self.outcome.seed)
 
     def _is_forgotten(self) -> bool:
         """Whether a task that the service does not know is gone: it was asked at the right place, or long after."""
@@ -257,13 +265,14 @@ class Entry:
         if self.run_id:
             self._try(lambda account: account.add(self.run_id, event, **fields))
 
-    def _try(self, write: Callable[[Account], T]) -> T | None:
+    def _try(self, write: Callable[[Account], T], trouble: tuple[type[Exception], ...] = TROUBLE) -> T | None:
         account = self._account
         if account is not None:
             try:
                 return write(account)
-            except OSError as error:
+            except trouble as error:
                 self._account = None
                 where = f"{account.folder}: " if account.folder else ""
-                self.warn(f"this machine cannot remember the run: {where}{error.strerror or error}")
+                words = getattr(error, "strerror", "") or str(error) or "there is too little memory"
+                self.warn(f"this machine cannot remember the run: {where}{words}")
         return None

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 LONGEST_LINE = 256 * 1024
 LARGEST = 10**6  # no run has as many files, or waits as many minutes
 _NAME = r"ledger-[0-9]{4}-[0-9]{2}\.jsonl"
-_HEAD = re.compile(rb'\{"v": 1, "run": "([0-9a-f]{16})", ')
+_HEAD = rb'\{"v": 1, "run": "([0-9a-f]{16})", '
 _STATES = OPEN | {DONE, FAILED, CANCELED, REFUSED}
 _TEXTS = ("program", "model", "mode", "region", "base", "request", "folder", "stem", "suffix")
 
@@ -43,7 +43,7 @@ def runs(folder: str) -> list[Purchase]:
         try:
             with open_theirs(path) as stream:
                 for line in _pieces(stream):
-                    head = _HEAD.match(line)
+                    head = re.match(_HEAD, line)
                     run = _after(found.get(head[1].decode("ascii")), head[1].decode("ascii"), line) if head else None
                     if run:
                         found[run.id] = run

@@ -6,26 +6,50 @@ signed link and nothing of the environment.
 
 from __future__ import annotations
 
+import json
+import re
 import time
 
 from ..ask import VERSION
+from ..plain.redact import each_text, shareable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Mapping
+    from typing import Any, Callable, Mapping
 
-    from ..ask import Ask
     from ..outcome import File
+    from .purchase import Purchase
 
     JSON = dict[str, Any]
+    Clean = Callable[[Any], Any]
+
+_EMPTY_DATA_URL = re.compile(r'"data:[^\s,"]*,"')  # in JSON
 
 
-def asked(ask: Ask, model: str, seed: object) -> JSON:
-    """The request as the user wrote it, with the model and the seed that were chosen. `--file` takes it as it is."""
-    request = {"model": model, **({"mode": ask.kind} if ask.kind else {}), **ask.fields}
-    if ask.wants_task:
-        request["async"] = True
-    return request if seed is None else {**request, "seed": seed}
+def common(program: str, mode: str, request: JSON, clean: Clean, warn: Callable[[str], None]) -> JSON:
+    """What all records of a run have in common, fit to be shown to others.
+
+    clean: answers a JSON value without the run's secrets.
+    """
+    shown: Any = each_text(clean(request), shareable)
+    if shown != request:
+        warn("the record leaves out keys and signatures of links; put them back to make the same again")
+    facts = {"program": program, "model": request.get("model"), "mode": mode}
+    return {**facts, "request": shown, "seed": request.get("seed")}
+
+
+def text(value: JSON, clean: Clean) -> str:
+    """JSON for people, without the run's secrets."""
+    return json.dumps(clean(value), ensure_ascii=False, indent=2) + "\n"
+
+
+def why_not(known: Purchase | None) -> str:
+    """Why there is no record of an earlier run; "" if the account has all of its request."""
+    if known is None:
+        return "this machine did not make the request"
+    if not known.asked:
+        return "the account keeps no requests (QIANWEN_KEEP_REQUESTS=0)"
+    return "the account keeps no bytes of data: URLs" if _EMPTY_DATA_URL.search(json.dumps(known.asked)) else ""
 
 
 def record(base: JSON, body: Mapping[str, Any], task_id: str, index: int, file: File, now: float) -> JSON:
@@ -57,4 +81,5 @@ def _rewritten(body: Mapping[str, Any], index: int) -> str | None:
     results = output.get("results") if isinstance(output, dict) else None
     if isinstance(results, list) and index < len(results) and isinstance(results[index], dict):
         places.insert(0, results[index])
-    return next((text for place in places if isinstance(text := place.get("actual_prompt"), str) and text), None)
+    found = (text for place in places if isinstance(text := place.get("actual_prompt"), str) and text)
+    return next(map(shareable, found), None)

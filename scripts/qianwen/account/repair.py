@@ -13,15 +13,15 @@ from contextlib import suppress
 
 from ..files import locks, safe_open
 from . import journal, rows
-from .database import REPAIRING_NAME, check, connect, is_damage
+from .rows import REPAIRING_NAME, check, connect, is_damage
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from sqlite3 import Connection
-    from typing import Iterable
+    from typing import Callable, Iterable
 
-    from .database import Database
     from .purchase import Purchase
+    from .rows import Place
 
 LOCK_NAME = "repair.lock"
 NEW_NAME = "account.db.new"
@@ -30,35 +30,38 @@ SMALLEST_ROW = 64  # bytes: a damaged file may claim any number of runs
 BESIDE = ("-wal", "-shm", "-journal")
 
 
-def put_right(file: Database, damage: Exception | None) -> None:
-    """Leave a whole file in place. Raises OSError; TimeoutError while another process is at it; sqlite3.Error."""
-    path = os.path.join(file.folder, LOCK_NAME)
+def put_right(place: Place, warn: Callable[[str], None], damage: Exception | None, seconds: float) -> None:
+    """Leave a whole file in place. Raises OSError; TimeoutError while another process is at it; sqlite3.Error.
+
+    seconds: to wait for that process, at most.
+    """
+    path = os.path.join(place.folder, LOCK_NAME)
     try:
-        lock = locks.take(path, lasting=True) or locks.wait_for(path, SECONDS)
+        lock = locks.take(path, lasting=True) or locks.wait_for(path, min(seconds, SECONDS))
     except OSError:
-        if damage or os.path.lexists(file.repairing):
+        if damage or os.path.lexists(place.repairing):
             raise
-        _make(file, f"-{os.urandom(4).hex()}")  # a disk without such locks: of many new files, one gets the name
+        _make(place, f"-{os.urandom(4).hex()}")  # a disk without such locks: of many new files, one gets the name
         return
     if lock is None:
         raise TimeoutError(errno.ETIMEDOUT, "another process repairs it")
     try:
-        if os.path.lexists(file.path) and _is_damaged(file.path):
-            if os.path.getsize(file.path):  # it was whole once, so it has what an earlier damaged file had
-                _move(file.repairing, _aside(file.path), (*BESIDE, ""))
-            _move(file.path, file.repairing, [""])
-        if not os.path.lexists(file.path):
-            _move(file.path, file.repairing, BESIDE)
-            taken = _make(file)
-        elif not os.path.lexists(file.repairing):
+        if os.path.lexists(place.path) and _is_damaged(place.path):
+            if os.path.getsize(place.path):  # it was whole once, so it has what an earlier damaged file had
+                _move(place.repairing, _aside(place.path), (*BESIDE, ""))
+            _move(place.path, place.repairing, [""])
+        if not os.path.lexists(place.path):
+            _move(place.path, place.repairing, BESIDE)
+            taken = _make(place)
+        elif not os.path.lexists(place.repairing):
             return  # another process has done it meanwhile
         else:
             taken = 0
-        if os.path.lexists(file.repairing):
-            aside = _aside(file.path)
-            _move(file.repairing, aside, (*BESIDE, ""))  # the file itself last: until then the repair is not over
+        if os.path.lexists(place.repairing):
+            aside = _aside(place.path)
+            _move(place.repairing, aside, (*BESIDE, ""))  # the file itself last: until then the repair is not over
             words = f" ({damage})" if damage else ""
-            file.warn(f"the account was damaged{words} and is set aside as {aside}; {taken} runs were taken over")
+            warn(f"the account was damaged{words} and is set aside as {aside}; {taken} runs were taken over")
     finally:
         lock.release()
 
@@ -74,12 +77,12 @@ def _aside(path: str) -> str:
     return f"{path}.damaged-{os.urandom(4).hex()}"
 
 
-def _make(file: Database, mark: str = "") -> int:
+def _make(place: Place, mark: str = "") -> int:
     """Put a new file in place, with every run that can still be read; answers how many were rescued.
 
     mark: tells the new files of processes apart that work without a lock.
     """
-    new = os.path.join(file.folder, NEW_NAME + mark)
+    new = os.path.join(place.folder, NEW_NAME + mark)
     for ending in ("", *BESIDE):
         if os.path.lexists(new + ending):
             os.unlink(new + ending)
@@ -88,22 +91,22 @@ def _make(file: Database, mark: str = "") -> int:
     try:
         database.execute("PRAGMA journal_mode = MEMORY")
         database.execute("PRAGMA synchronous = OFF")  # the whole file goes to the disk at once, before it gets its name
-        rescued = fill(database, file.folder)
-        if file.shared:
+        rescued = fill(database, place.folder)
+        if place.shared:
             database.execute("PRAGMA journal_mode = WAL")
     finally:
         database.close()
     safe_open.sync(new)
     if mark:
         try:
-            os.link(new, file.path)
+            os.link(new, place.path)
         except FileExistsError:
             pass
         finally:
             os.unlink(new)
     else:
-        os.rename(new, file.path)
-    safe_open.sync(file.folder)
+        os.rename(new, place.path)
+    safe_open.sync(place.folder)
     return rescued
 
 

@@ -1,10 +1,12 @@
-"""A purchase as rows of SQLite: the schema, and each step as a change of them. The functions commit nothing."""
+"""A purchase as rows of SQLite: the schema, each step as a change of them, and the file. Commits nothing."""
 
 from __future__ import annotations
 
 import errno
 import json
+import os
 import sqlite3
+from urllib.parse import quote
 
 from ..plain.record import fields_of
 from .purchase import MADE, OPEN, SUBMITTING, WAITING, Kept, Purchase, moment_of
@@ -14,7 +16,10 @@ if TYPE_CHECKING:
     from sqlite3 import Connection
     from typing import Any, Callable, Iterable, Mapping, Sequence
 
+FILE_NAME = "account.db"
+REPAIRING_NAME = "account.db.repairing"  # a damaged file whose runs are not taken over yet
 VERSION = 1
+_DAMAGE = ("not a database", "malformed", "no such table", "no such column")
 OPEN_IN_SQL = ", ".join(f"'{state}'" for state in sorted(OPEN))
 SCHEMA = f"""
 CREATE TABLE runs (
@@ -153,3 +158,38 @@ STEPS: Mapping[str, Callable[..., None]] = {
     "deliver": lambda database, run_id: _set(database, run_id, delivered=1),
     "end": lambda database, run_id, state, told="", at=0.0: _set(database, run_id, state=state, told=told, ended=at),
 }
+
+
+# The file ------------------------------------------------------------------------------------------------------
+
+
+class Place:
+    """Where an account is. shared: several processes at a time may use it."""
+
+    def __init__(self, folder: str, shared: bool) -> None:
+        self.folder = folder
+        self.shared = shared
+        self.path = os.path.join(folder, FILE_NAME)
+        self.repairing = os.path.join(folder, REPAIRING_NAME)
+
+
+def connect(path: str, mode: str, seconds: float) -> Connection:
+    """mode: ro, rw or rwc, with further parameters of SQLite's URI."""
+    plain = path.replace("\\", "/") if os.name == "nt" else path
+    address = f"file:{'/' if os.name == 'nt' else ''}{quote(os.fsencode(plain))}?mode={mode}"
+    database = sqlite3.connect(address, seconds, isolation_level=None, check_same_thread=False, uri=True)
+    database.text_factory = text
+    return database
+
+
+def check(database: Connection) -> None:
+    """Raises sqlite3.DatabaseError for a file that is no account, OSError for one of a newer version."""
+    (version,) = database.execute("PRAGMA user_version").fetchone()
+    if version > VERSION:
+        raise OSError(errno.EPROTO, f"it was written by a newer version of this program ({version})")
+    if version == 0:
+        raise sqlite3.DatabaseError("malformed: it has no version")
+
+
+def is_damage(error: Exception) -> bool:
+    return any(words in str(error) for words in _DAMAGE)

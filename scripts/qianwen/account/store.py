@@ -42,7 +42,8 @@ if TYPE_CHECKING:
 APPLICATION = "qianwen-media-generation"
 RUNNING_NAME = "running"
 BEGIN_SECONDS = 5.0  # that a purchase waits for another process to finish writing
-STEP_SECONDS = 30.0  # that a step waits whose request is paid for already
+STEP_SECONDS = 30.0  # that a step waits whose request is paid for already, while the run's time allows
+SHORTEST_STEP_SECONDS = 2.0
 LARGEST_BODY = 128 * 1024  # characters of an answer that is kept whole
 PAGE = 1000  # rows that are read at a time
 
@@ -86,6 +87,7 @@ class Account:
     trouble: why a part of it could not be read.
     warn: hears where a damaged file was set aside.
     clean: answers a JSON value without what must not be stored.
+    left: seconds that the run still has.
     shared: False for the account of a batch's folder: one process at a time works there, and the folder may lie on a
         network share, where WAL does not work.
     """
@@ -97,11 +99,13 @@ class Account:
         warn: Callable[[str], None] = lambda _: None,
         clean: Callable[[Any], Any] = lambda value: value,
         shared: bool = True,
+        left: Callable[[], float] = lambda: STEP_SECONDS,
     ) -> None:
         self.folder = folder
         self.trouble = ""
         self.now = now
         self._clean = clean
+        self._left = left
         self._shared = shared
         self._file = Database(folder, warn, shared)
 
@@ -151,8 +155,8 @@ class Account:
                 if not self.trouble:
                     raise  # nobody can keep an account there, and none is there
             raise Unavailable(
-                f"the account {self._file.path} cannot be written ({error.strerror or error}), and another process may "
-                "be buying the same; nothing was sent",
+                f"the account {self._file.place.path} cannot be written ({error.strerror or error}), and another "
+                "process may be buying the same; nothing was sent",
                 hint="a process of this program may have been stopped (Ctrl-Z): continue it or end it; or make room on "
                 "the disk; or move what is in the account's place; or name another folder in QIANWEN_STATE_DIR",
             ) from error
@@ -164,13 +168,16 @@ class Account:
         body), file (index, path, sha256), bill (units), end (state, told, at), or deliver, which a power cut may undo.
         """
         step, cleaned = rows.STEPS[event], self._clean(fields)
-        self._file.write(lambda database: step(database, run_id, **cleaned), STEP_SECONDS, lasting=event != "deliver")
+        self._step(lambda database: step(database, run_id, **cleaned), lasting=event != "deliver")
 
     def note_batch(self, batch: Batch) -> None:
         """Remember a batch by its folder, so that `--tasks` and `--resume` can name its command. Raises OSError."""
         values = (batch.folder, batch.program, json.dumps(batch.command), batch.at, batch.is_over)
         query = "INSERT OR REPLACE INTO batches VALUES (?, ?, ?, ?, ?)"
-        self._file.write(lambda database: rows.execute(database, query, values), STEP_SECONDS)
+        self._step(lambda database: rows.execute(database, query, values))
+
+    def _step(self, work: Callable[[Connection], object], lasting: bool = True) -> None:
+        self._file.write(work, min(STEP_SECONDS, max(SHORTEST_STEP_SECONDS, self._left())), lasting)
 
     # Reading ------------------------------------------------------------------------------------------------
 
@@ -327,5 +334,5 @@ class Account:
         try:
             return self._file.read(ask) if self._file.exists() else []
         except (OSError, sqlite3.Error, ValueError) as error:
-            self.trouble = f"{self._file.path}: {getattr(error, 'strerror', None) or error}"
+            self.trouble = f"{self._file.place.path}: {getattr(error, 'strerror', None) or error}"
             return []

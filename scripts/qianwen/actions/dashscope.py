@@ -13,7 +13,6 @@ from ..checks import defaults, sources, validate
 from ..errors import AuthError, InvalidRequest, QianwenError
 from ..models import wire
 from ..models.catalog import Source
-from ..plain import locations
 from ..plain.record import changed
 from . import encoding
 
@@ -72,6 +71,8 @@ class DashScope:
         found = defaults.choose(catalog, ask.model, ask.fields, ask.kind, lambda: self._run.region)
 
         def inspect(text: str) -> Source:
+            from ..plain import locations
+
             now = 0.0 if ask.replay else self._run.environment.now()  # the links of a recording are old
             source = sources.inspect(text, self._run.files, now, self._is_near)
             is_over = source.fault.startswith(locations.EXPIRED)
@@ -102,6 +103,7 @@ class DashScope:
 
     def _is_near(self) -> bool:
         """Whether the service is a stand-in or a proxy of this machine or network, which can reach hosts there."""
+        from ..plain import locations
         from ..service import endpoint
 
         if self._run.ask.sandbox or self._run.ask.replay:
@@ -286,7 +288,7 @@ def connected(run: Run, known: Purchase | None = None, own: Bucket | None = None
             opened_ = session.Session(send, sleep, clock, run.deadline, environment.now, transport.close, threads)
             if not (tape or environment.send):
                 opened_.prepare = transport.prepare
-            client = Client(opened_, endpoint, key_source, wire.has_result, run.warn)
+            client = Client(opened_, endpoint, key_source, wire.has_result, run.warn, run.ask.poll_interval)
             return Connection(run, opened_, client, own, opened, once)
 
         connection = opened(run, lambda send, judge: send, sleep)

@@ -9,7 +9,7 @@ from ..checks.validate import bill
 from ..errors import UsageError
 from ..models import wire
 from ..models.catalog import Catalog
-from ..plain.redact import HIDDEN, each_text
+from ..plain.redact import HIDDEN, each_text, without_keys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,6 +29,16 @@ def encode(checked: Checked, upload: Callable[[list[Upload]], list[str]]) -> wir
     upload: uploads files and answers their URLs in the same order.
     Raises UsageError for a file that can no longer be read.
     """
+    urls = _uploaded_files(checked, upload) if checked.local_files else {}
+    try:
+        texts = {path: sources.inline(source) for path, source in checked.inline_files.items()}
+    except OSError as error:
+        raise UsageError(f"a local file could not be read: {error.strerror}") from error
+    return _encode(checked, {**texts, **urls})
+
+
+def _uploaded_files(checked: Checked, upload: Callable[[list[Upload]], list[str]]) -> dict[str, str]:
+    """The URL of each local file, by its place in the request."""
     from ..storage.forms import Upload
 
     files = {
@@ -37,12 +47,7 @@ def encode(checked: Checked, upload: Callable[[list[Upload]], list[str]]) -> wir
     }
     once = list(dict.fromkeys(files.values()))
     urls = dict(zip(once, upload(once)))
-    try:
-        texts = {path: sources.inline(source) for path, source in checked.inline_files.items()}
-    except OSError as error:
-        raise UsageError(f"a local file could not be read: {error.strerror}") from error
-    texts.update((path, urls[file]) for path, file in files.items())
-    return _encode(checked, texts)
+    return {path: urls[file] for path, file in files.items()}
 
 
 def preview(catalog: Catalog, checked: Checked, base: str, own: Bucket | None) -> JSON:
@@ -95,11 +100,11 @@ def fingerprint(checked: Checked, base: str) -> str:
 
 
 def kept(checked: Checked) -> JSON:
-    """The request as the account keeps it and --file takes it: absolute paths, data: URLs without their bytes."""
+    """The request as the account keeps it and --file takes it: absolute paths, no keys, no bytes of data: URLs."""
     paths = {place: source.path for place, source in checked.sources.items() if source.scheme == "file"}
     whole = {"model": checked.id, **sources.replaced(checked.values, paths)}
-    without_bytes: Any = each_text(whole, lambda text: re.sub(r"(?is)\A(data:[^,]*,).*", r"\1", text))
-    return dict(without_bytes)
+    cut: Any = each_text(whole, lambda text: without_keys(re.sub(r"(?is)\A(data:[^\s,]*,).*", r"\1", text)))
+    return dict(cut)
 
 
 def with_words_for_files(

@@ -8,8 +8,7 @@ continues. A request that may have been accepted is never sent again.
 
 from __future__ import annotations
 
-from ..checks.findings import Note
-from ..errors import Capped, QianwenError, UnknownOutcome
+from ..errors import Capped, QianwenError, Unavailable, UnknownOutcome
 from ..models import wire
 from ..plain.record import changed
 
@@ -32,30 +31,32 @@ if TYPE_CHECKING:  # imported at run time only where needed: a refused request s
 def generate(run: Run, way: Way) -> Outcome:
     """Make what the user asked for. Raises a QianwenError if that fails; `run.outcome` holds what was reached."""
     checked = way.check()
-    _announce(run, checked)
+    run.announce(checked)
     _check_cap(run, checked)
-    if run.ask.reuse and _reuse(run, way, checked):
-        return run.outcome
     if run.ask.dry_run:
         run.outcome.preview = way.preview(checked)
         return run.outcome
-    from .saving import Saver, answer_again, made_before
+    from . import reuse
+    from .encoding import fingerprint
+    from .saving import Saver
 
     with way.connect(checked) as connection, run.entry() as entry:
-        purchase, target = _plan(run, way, checked, connection.base)
+        wish = run.seat.key if run.seat else fingerprint(checked, connection.base)
+        checked = _with_a_seed(checked) if run.chooses_a_seed else checked
+        purchase, target = _plan(run, way, checked, connection.base, wish)
         saver = Saver(run.catalog, connection, entry, target, checked.mode.interleaved)
         if run.ask.sidecar:
-            checked = _with_a_seed(run, checked)
-            saver.record(purchase, run.ask, run.outcome.seed)
+            saver.record(checked.mode.name, checked.written)
         if not run.ask.again:
-            found = made_before(entry, purchase.request, with_read_answers=False)
-            if found:
-                answer_again(*found, entry, checked.mode.interleaved, None)
+            entry.look(purchase)
+            if reuse.answered(entry, checked, saver.writes_records):
                 return run.outcome
-            entry.refuse_twin(purchase, way.lost_words)  # before anything is uploaded
+            entry.refuse_twin(way.lost_words)  # before anything is uploaded
+        run.outcome.seed = checked.values.get("seed")
         call = connection.encode(checked)
         connection.session.prepare(connection.base)
         entry.submit(changed(purchase, at=run.environment.now()), run.ask.again, way.lost_words)
+        _prove_descriptors()
         if call.is_stream:
             body, failure = _receive(connection, entry, call)
             saver.save(body)
@@ -67,21 +68,12 @@ def generate(run: Run, way: Way) -> Outcome:
             entry.leave_open()
             return run.outcome
         if call.is_task:
-            body = wait(connection, entry, run.ask.poll_interval, checked.mode.usual)
+            body = wait(connection, entry, checked.mode.usual)
         saver.save(body, checked.promised)
     return run.outcome
 
 
 # Before anything is sent ----------------------------------------------------------------------------------
-
-
-def _announce(run: Run, checked: Checked) -> None:
-    run.outcome.model = checked.id
-    run.outcome.seed = checked.values.get("seed")
-    why = f", {checked.found.why}" if checked.found.why else ""
-    run.progress.say(f"Model: {checked.id} ({checked.mode.name}{why})")
-    for text in checked.warnings:
-        (run.note if isinstance(text, Note) else run.warn)(text)
 
 
 def _check_cap(run: Run, checked: Checked) -> None:
@@ -95,24 +87,10 @@ def _check_cap(run: Run, checked: Checked) -> None:
         )
 
 
-def _reuse(run: Run, way: Way, checked: Checked) -> bool:
-    """`--reuse`: answer with the files of an identical request, without a key and a network. A dry run only says so."""
-    from .encoding import fingerprint
-    from .saving import answer_again, made_before
-
-    with run.entry() as entry:
-        found = made_before(entry, fingerprint(checked, way.base), with_read_answers=True)
-        if found and run.ask.dry_run:
-            paths = ", ".join(file.path for file in found[1])
-            run.note(f"the same request was made before: --reuse answers with {paths} and buys nothing")
-        elif found:
-            elsewhere = run.target(str(checked.values.get("prompt") or checked.mode.name)) if run.ask.output else None
-            answer_again(*found, entry, checked.mode.interleaved, elsewhere)
-        return found is not None and not run.ask.dry_run
-
-
-def _plan(run: Run, way: Way, checked: Checked, base: str) -> tuple[Purchase, Target]:
+def _plan(run: Run, way: Way, checked: Checked, base: str, wish: str) -> tuple[Purchase, Target]:
     """The request as the account records it, and where its results go.
+
+    wish: the fingerprint of the request.
 
     The place is proven writable before anything is paid for, even if a later run will save there.
     """
@@ -120,7 +98,7 @@ def _plan(run: Run, way: Way, checked: Checked, base: str) -> tuple[Purchase, Ta
 
     from ..account.purchase import Purchase
     from ..files import outputs
-    from .encoding import fingerprint, kept
+    from .encoding import kept
 
     ask = run.ask
     target = changed(run.target(str(checked.values.get("prompt") or checked.mode.name)), run=os.urandom(8).hex())
@@ -137,7 +115,7 @@ def _plan(run: Run, way: Way, checked: Checked, base: str) -> tuple[Purchase, Ta
         mode=checked.mode.name,
         region=way.region,
         base=base,
-        request=run.seat.key if run.seat else fingerprint(checked, base),
+        request=wish,
         is_task=wire.SHAPES[checked.shape].is_task,
         folder=target.folder,
         stem=target.stem,
@@ -150,18 +128,26 @@ def _plan(run: Run, way: Way, checked: Checked, base: str) -> tuple[Purchase, Ta
     return purchase, target
 
 
-def _with_a_seed(run: Run, checked: Checked) -> Checked:
-    """With a seed of ours where the model takes one and the user gave none: a record without it records nothing.
-
-    Chosen after the fingerprint is made, so that the same command again is still the same request.
-    """
+def _with_a_seed(checked: Checked) -> Checked:
+    """With a seed of ours where the model takes one and the user gave none: a record without it records nothing."""
     import os
 
-    param = checked.mode.param("seed")
-    if param is None or run.outcome.seed is not None:
+    if checked.mode.param("seed") is None or checked.values.get("seed") is not None:
         return checked
-    run.outcome.seed = int.from_bytes(os.urandom(4), "big") >> 1  # SEED in models.shared_rows
-    return changed(checked, values={**checked.values, "seed": run.outcome.seed})
+    seed = int.from_bytes(os.urandom(4), "big") >> 1  # SEED in models.shared_rows
+    return changed(checked, values={**checked.values, "seed": seed}, written={**checked.written, "seed": seed})
+
+
+def _prove_descriptors() -> None:
+    from ..plain import parallel
+
+    try:
+        parallel.prove_descriptors()
+    except OSError as error:
+        raise Unavailable(
+            f"this machine has too few descriptors to save what it would pay for ({error.strerror}); nothing was sent",
+            hint="raise the limit: ulimit -n 64",
+        ) from error
 
 
 # With the service -----------------------------------------------------------------------------------------
@@ -231,10 +217,9 @@ def _should_record(pictures: int) -> bool:
     return pictures <= 16 or pictures & (pictures - 1) == 0
 
 
-def wait(connection: Connection, entry: Entry, interval: float, usual: str = "", is_new: bool = True) -> JSON:
+def wait(connection: Connection, entry: Entry, usual: str = "", is_new: bool = True) -> JSON:
     """The final answer of the run's task. Keeps every answer on the way, so that a failure can show the last one.
 
-    interval: the longest gap between polls, in seconds.
     usual: how long such a task takes, in words.
     is_new: the task was submitted a moment ago.
     Raises what `service.tasks.wait` raises.
@@ -249,7 +234,7 @@ def wait(connection: Connection, entry: Entry, interval: float, usual: str = "",
             entry.warn(poll.odd)
         entry.progress.state(outcome.task_id, poll.status, seconds, usual)
 
-    return connection.client.wait(outcome.task_id, interval, report, is_new)
+    return connection.client.wait(outcome.task_id, report, is_new)
 
 
 def import_what_follows() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..checks.findings import Note
 from ..outcome import Outcome
 from ..plain.record import record
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:  # imported at run time only where needed: a refused request s
     from ..account.purchase import Purchase
     from ..account.store import Account
     from ..ask import Ask
+    from ..checks.validate import Checked
     from ..environment import Environment, Place
     from ..files.outputs import Target
     from ..models.catalog import Catalog
@@ -78,9 +80,23 @@ class Run:
         self.outcome.warnings.append(text)
         self.progress.note(text, when_quiet)
 
+    def announce(self, checked: Checked) -> None:
+        """Say what will be made, and what is odd about it."""
+        self.outcome.model = checked.id
+        self.outcome.seed = checked.values.get("seed")
+        why = f", {checked.found.why}" if checked.found.why else ""
+        self.progress.say(f"Model: {checked.id} ({checked.mode.name}{why})")
+        for text in checked.warnings:
+            (self.note if isinstance(text, Note) else self.warn)(text)
+
     @property
     def place(self) -> Place:
         return self.environment.place
+
+    @property
+    def chooses_a_seed(self) -> bool:
+        """For a record, but not beside a cassette, which is played by sending the same."""
+        return self.ask.sidecar and not (self.ask.record or self.ask.replay)
 
     @property
     def files(self) -> str:
@@ -118,7 +134,14 @@ class Run:
             folder = store.folder(self.environment.env, self.environment.home)
             if self.ask.replay:
                 folder = self._temporary_folder()
-            self._account = store.Account(folder, self.environment.now, self.warn, self.progress.clean)
+            environment = self.environment
+            self._account = store.Account(
+                folder,
+                environment.now,
+                self.warn,
+                self.progress.clean,
+                left=lambda: self.deadline - environment.clock(),
+            )
         return self._account
 
     def _temporary_folder(self) -> str:
@@ -148,7 +171,7 @@ class Run:
             if outcome.run_id and self._account:
                 try:
                     self._account.add(outcome.run_id, "deliver")
-                except OSError:
+                except (OSError, MemoryError):
                     pass
 
     @property
@@ -169,5 +192,6 @@ class Run:
 
         from ..files import outputs
 
+        prompt = self.progress.clean(prompt)
         stamp = time.strftime("%Y%m%d-%H%M%S", time.localtime(self.environment.now()))
         return outputs.plan(self.ask.output, self.folder, self.environment.cwd, prompt, stamp, self.ask.overwrite)

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 
+from ..account import record
 from ..errors import ContentRefused, LinkExpired, OutputError, QianwenError, Refused
 from ..files import outputs
-from ..files.safe_open import open_theirs
 from ..models import results, wire
 from ..outcome import File
-from ..plain.record import changed
 from ..plain.redact import shortened
 from ..service import answers
 
@@ -21,8 +19,7 @@ if TYPE_CHECKING:
 
     from ..account.entry import Entry
     from ..account.purchase import Kept, Purchase
-    from ..ask import Ask
-    from ..files.outputs import Saved, Target
+    from ..files.outputs import Target
     from ..models.catalog import Catalog
     from .way import Connection
 
@@ -30,47 +27,6 @@ if TYPE_CHECKING:
 
 
 GONE = "check the usage in the console before you pay for another"
-
-
-def made_before(entry: Entry, request: str, with_read_answers: bool) -> tuple[Purchase, list[Saved]] | None:
-    """What an identical request has made already, if all of it is still on the disk.
-
-    with_read_answers: for --reuse; otherwise only a run counts whose answer nobody can have read, because its
-    process was killed after saving.
-    """
-    made = entry.made(request, with_read_answers)
-    files = [outputs.saved_before(kept.path, kept.sha256) for _, kept in sorted(made.files.items())] if made else []
-    whole = [file for file in files if file]
-    return (made, whole) if made and len(whole) == len(files) else None
-
-
-def answer_again(made: Purchase, files: list[Saved], entry: Entry, interleaved: bool, elsewhere: Target | None) -> None:
-    """Answer with what an identical request has made. See `made_before`.
-
-    elsewhere: where copies go if --output names a place; None for none.
-    """
-    entry.take_up(made)
-    outcome = entry.outcome
-    outcome.task_id, outcome.reused = made.task_id, True
-    outcome.note(dict(made.body) or {"output": {"results": [{"url": url} for url in made.urls]}}, interleaved)
-    stem = os.path.splitext(files[0].path)[0]
-    outcome.reply_path = f"{stem}.json" if os.path.exists(f"{stem}.json") else ""
-    outcome.markdown_path = f"{stem}.md" if os.path.exists(f"{stem}.md") else ""
-    if elsewhere and (elsewhere.suffix or elsewhere.folder != os.path.dirname(files[0].path)):
-        place = outputs.prepare(changed(elsewhere, resumed=True))  # a copy of an earlier time is not made again
-        files = [_copied(file, place.numbered(index, len(files)), entry) for index, file in enumerate(files)]
-    outcome.saved = {index: File(file, made.urls[index]) for index, file in zip(sorted(made.files), files)}
-    entry.progress.say("The same request was made before and its files are there: nothing is bought")
-
-
-def _copied(file: Saved, target: Target, entry: Entry) -> Saved:
-    def fill(stream: BinaryIO) -> tuple[int, str, bool]:
-        with open_theirs(file.path) as source:
-            while block := source.read(outputs.READ_BYTES):
-                stream.write(block)
-        return file.bytes, file.sha256, True
-
-    return outputs.save_media(target, fill, entry.warn, file.facts.type.partition("/")[0])
 
 
 class Saver:
@@ -89,6 +45,7 @@ class Saver:
         interleaved: bool,
         files: Mapping[int, Kept] = {},
     ) -> None:
+        self._program = catalog.program
         self._noun = catalog.noun
         self._keeps_replies = catalog.keeps_replies
         self._connection = connection
@@ -100,13 +57,21 @@ class Saver:
         self._files = files
         self._record: JSON | None = None
 
-    def record(self, purchase: Purchase, ask: Ask, seed: object) -> None:
-        """Write a record next to each result; see `account.record`."""
-        from ..account import record
+    @property
+    def writes_records(self) -> bool:
+        return self._record is not None
 
-        request = record.asked(ask, purchase.model, seed)
-        facts = {"program": purchase.program, "model": purchase.model, "mode": purchase.mode}
-        self._record = {**facts, "request": request, "seed": seed}
+    def record(self, mode: str, request: JSON) -> None:
+        """Write a record next to each result; see `account.record`."""
+        self._record = record.common(self._program, mode, request, self._progress.clean, self._entry.warn)
+
+    def record_from_account(self, known: Purchase | None) -> None:
+        """Write a record next to each result of an earlier process, as far as the account has its request."""
+        why_not = record.why_not(known)
+        if why_not:
+            self._entry.warn(f"no record is written next to the {self._noun}: {why_not}")
+        elif known:
+            self.record(known.mode, dict(known.asked))
 
     def save(self, body: JSON, promised: int = 0) -> None:
         """Save every result of a final answer.
@@ -160,8 +125,7 @@ class Saver:
         saved = outputs.saved_before(kept.path, kept.sha256) if kept else None
         if saved:
             self._outcome.saved[index] = File(saved, url)
-            if self._keeps_replies and not os.path.lexists(os.path.splitext(saved.path)[0] + ".json"):
-                self._accompany(File(saved, url), index)
+            self._complete(File(saved, url), index)
         return saved is not None
 
     def _save(self, index: int, urls: tuple[str, ...]) -> None:
@@ -214,10 +178,15 @@ class Saver:
 
     # What accompanies the results -----------------------------------------------------------------------------
 
+    def _complete(self, file: File, index: int) -> None:
+        """Save what should accompany a result of an earlier process and does not."""
+        path = file.saved.path
+        has_reply = not self._keeps_replies or os.path.lexists(os.path.splitext(path)[0] + ".json")
+        if not (outputs.is_recorded(path) if self._record else has_reply):
+            self._accompany(file, index)
+
     def _accompany(self, file: File, index: int) -> None:
         """Save the service's whole last answer, the record, or both in one, under the name of the result."""
-        from ..account import record
-
         own: JSON = {}
         if self._record:
             outcome, now = self._outcome, self._connection.session.now()
@@ -227,7 +196,7 @@ class Saver:
             if self._keeps_replies:
                 path = self._save_reply(place, own)
             else:
-                path = outputs.save_text(place, ".json", self._as_text(own), self._entry.warn)
+                path = outputs.save_text(place, ".json", record.text(own, self._progress.clean), self._entry.warn)
         except OutputError as error:  # the result itself is saved
             what = "reply" if self._keeps_replies else "record"
             self._entry.warn(f"the {what} could not be saved next to the {self._noun}: {error.message}")
@@ -236,13 +205,9 @@ class Saver:
 
     def _save_reply(self, target: Target, own: Mapping[str, Any] = {}) -> str:
         """Save the service's whole last answer, with what is our own. Answers its path."""
-        text = self._as_text({**self._outcome.body, **own})
+        text = record.text({**self._outcome.body, **own}, self._progress.clean)
         self._outcome.reply_path = outputs.save_text(target, ".json", text, self._entry.warn, private=True)
         return self._outcome.reply_path
-
-    def _as_text(self, value: JSON) -> str:
-        """JSON without the run's secrets."""
-        return json.dumps(self._progress.clean(value), ensure_ascii=False, indent=2) + "\n"
 
     def _save_markdown(self, result: wire.Result) -> None:
         paths = {file.url: file.saved.path for file in self._outcome.files}

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import time
 
-from ..plain.redact import each_text, safe
+from ..plain.redact import each_text, safe, shareable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -53,16 +53,16 @@ def line_of(row: Row, state: str, outcome: Outcome, folder: str, **more: Any) ->
             ],
             "task_id": outcome.task_id,
             "request_id": outcome.body.get("request_id"),
-            "actual_prompt": prompt,
+            "actual_prompt": shareable(prompt) if prompt else None,
             **more,
         }
     )
 
 
 def request_of(row: Row, model: str, seed: object) -> JSON:
-    """The request, as --file takes it; the bytes of data: URLs are left out."""
+    """The request, as --file takes it; the bytes of data: URLs, keys and signatures of links are left out."""
     asked = {**row.asked, **({"model": model} if model else {}), **({"seed": seed} if seed is not None else {})}
-    shortened: Any = each_text(asked, _without_bytes)
+    shortened: Any = each_text(asked, lambda text: shareable(_without_bytes(text)))
     told: JSON = shortened
     return told
 

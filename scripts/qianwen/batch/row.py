@@ -9,7 +9,6 @@ from contextlib import contextmanager
 
 from .. import regions
 from ..account.purchase import DONE, EXPIRED, FAILED, REFUSED, Kept
-from ..actions.collect import finish
 from ..actions.dashscope import DashScope
 from ..actions.generate import generate
 from ..actions.run import Run, Seat
@@ -27,8 +26,9 @@ from ..errors import (
 from ..files import outputs
 from ..http.messages import Fault
 from ..models import wire
-from ..outcome import File, billed
+from ..outcome import File, billed, starved
 from ..plain.record import changed
+from ..recovery.collect import finish
 from ..service import codes
 from . import folder as states
 from . import line
@@ -215,7 +215,8 @@ class Trip:
         except QianwenError as caught:
             error = caught
         except Exception as caught:
-            error = InternalError(f"a bug in this program: {type(caught).__name__}: {caught}")
+            bug = InternalError(f"a bug in this program: {type(caught).__name__}: {caught}")
+            error = starved(caught, run.outcome) or bug
         return self._note(row, run, self.folder.account, error, float(found.units or 0), started)
 
     def _target(self, row: Row, found: Checked) -> Target:

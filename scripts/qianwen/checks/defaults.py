@@ -14,7 +14,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Callable
 
-    from ..models.catalog import Model, Source, Values
+    from ..models.catalog import Model, Param, Source, Values
     from .findings import Inspect
     from .validate import Checked
 
@@ -129,13 +129,33 @@ def way_out(
 
     rows = {model.id: model for model in catalog.models}
     usual = [rows[default.model] for default in catalog.defaults]
-    others = [model for model in (*usual, *catalog.models) if model is not found.model and not model.ends]
+    others = [
+        model
+        for model in (*usual, *catalog.models)
+        if model is not found.model and not model.ends and not any(_must_refuse(model, problem) for problem in problems)
+    ]
     takers = [taken for model in others if region in model.regions for taken in (trial(model),) if taken]
     if takers:
         best = min(takers, key=lambda checked: (len(checked.warnings), bool(DEARER & set(checked.id.split("-"))))).id
         return f"this is a limit of {found.id}; {best} takes it, at its own price: use --model {best}"
     instead = [catalog.beyond[problem.path] for problem in problems if problem.path in catalog.beyond]
     return f"this is a limit of {found.id}" + "".join(f"; {text}" for text in instead)
+
+
+def _must_refuse(model: Model, problem: Problem) -> bool:
+    """Whether no mode of a model takes a number or a size. Trying every model out would take longer than the rest."""
+    return not any(_may_take(mode, mode.param(problem.path), problem.value) for mode in model.modes)
+
+
+def _may_take(mode: Mode, param: Param | None, value: object) -> bool:
+    if param and param.size and isinstance(value, str):
+        return bool(mode.pixels) or not sizes.judge(value, param.size).fault  # modes with tiers translate sizes
+    if param and type(value) is int and param.kind == "choice":
+        return value in param.choices
+    if param and type(value) is int and param.kind in ("integer", "number"):
+        is_between = (param.low is None or param.low <= value) and (param.high is None or value <= param.high)
+        return is_between or value in param.beside
+    return True
 
 
 def default_for(catalog: Catalog, fields: Values) -> Default:
@@ -158,7 +178,7 @@ def _makes(catalog: Catalog, default: Default, size: str, fields: Values) -> boo
     param = mode.param("size") if mode else None
     if mode is None or param is None or param.size is None or _needs_media(mode):
         return False
-    return bool(mode.pixels) or not sizes.judge(size, param.size).fault  # modes with tiers translate sizes
+    return _may_take(mode, param, size)
 
 
 def _needs_media(mode: Mode) -> bool:

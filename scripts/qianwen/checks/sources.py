@@ -11,7 +11,6 @@ import re
 import stat
 import time
 
-from ..files.safe_open import open_theirs
 from ..models.catalog import Source
 
 TYPE_CHECKING = False
@@ -59,6 +58,7 @@ def local_path(text: str) -> str:
 
 def _inspect_file(text: str, path: str, cwd: str) -> Source:
     from ..files import documents, media
+    from ..files.safe_open import open_theirs
 
     path = os.path.abspath(path)
     try:
@@ -149,6 +149,8 @@ def identity(source: Source) -> str:
     """A key for a local file when requests are compared: its size and its digest, whatever it is called."""
     import hashlib
 
+    from ..files.safe_open import open_theirs
+
     digest = hashlib.sha256()
     try:
         with open_theirs(source.path) as stream:
@@ -162,6 +164,7 @@ def identity(source: Source) -> str:
 def inline(source: Source) -> str:
     """A small local file as a data: URL (RFC 2397). Raises OSError."""
     from ..files import media
+    from ..files.safe_open import open_theirs
 
     with open_theirs(source.path) as stream:
         return media.data_url(

@@ -29,7 +29,10 @@ MOST_NAMED = 6
 
 @record
 class Checked:
-    """A request that passed every check. `values` go on the wire; `sources` are its media by path of the field."""
+    """A request that passed every check. `values` go on the wire; `sources` are its media by path of the field.
+
+    written: the request as the user wrote it, with the model that was chosen; --file takes it as it is.
+    """
 
     found: Found
     mode: Mode
@@ -37,6 +40,7 @@ class Checked:
     values: dict[str, Any]
     sources: dict[str, Source]
     warnings: tuple[str, ...]
+    written: dict[str, Any]
 
     @property
     def model(self) -> Model:
@@ -174,12 +178,18 @@ def check(
     prefers_task: a task is better where the model has one, but nobody asked for it.
     A model without a row is checked by `unknown`.
     """
+    written = {
+        "model": found.id,
+        **({"mode": kind} if kind else {}),
+        **fields,
+        **({"async": True} if wants_task else {}),
+    }
     if not found.exact:
         from . import unknown
 
         findings = Findings(found.model, inspect)
         sent = unknown.check(catalog, found, fields, findings, CHECKS, wants_task, needs_task, kind, prefers_task)
-        return Checked(found, *sent, findings.sources, tuple(findings.warnings))
+        return Checked(found, *sent, findings.sources, tuple(findings.warnings), written)
     findings = Findings(found.model, inspect)
     for note in filter(None, (found.note, found.ending)):
         findings.warn(note)
@@ -210,7 +220,7 @@ def check(
     if findings.problems:
         raise InvalidRequest(findings.problems, hint=_hint(catalog, found.model, mode, findings.problems))
     on_wire = {name: value for name, value in values.items() if _on_wire(mode.param(name))}
-    return Checked(found, mode, shape, on_wire, findings.sources, tuple(findings.warnings))
+    return Checked(found, mode, shape, on_wire, findings.sources, tuple(findings.warnings), written)
 
 
 def _check_mode(found: Found, mode: Mode, kind: str, findings: Findings) -> None:
@@ -302,7 +312,8 @@ def _undecided(model: Model, values: Values) -> Problem:
     value = values.get(field)
     message = "is needed to choose what to do" if value is None else "is not one of the choices"
     reason = "missing" if value is None else "choice"
-    return Problem(field, value, message, ", ".join(choices), nearest_name(str(value), choices), reason)
+    near = None if value is None else nearest_name(str(value), choices)
+    return Problem(field, value, message, ", ".join(choices), near, reason)
 
 
 def _known_fields(
@@ -355,7 +366,7 @@ def _is_of(model: Model, name: str) -> bool:
 
 def _takes(model: Model, name: str) -> bool:
     """Whether a model has a field of this name or synonym."""
-    return any(name in (param.name, *param.also) for mode in model.modes for param in mode.params)
+    return any(name == param.name or name in param.also for mode in model.modes for param in mode.params)
 
 
 def _takers(catalog: Catalog, name: str) -> str:

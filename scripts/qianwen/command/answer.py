@@ -111,7 +111,7 @@ def lines(outcome: Outcome, ask: Ask, environment: Environment) -> list[str]:
         return [outcome.gallery["gallery"]]
     if ask.tasks:
         return _task_lines(outcome, ask, environment)
-    if ask.submit_only or outcome.canceled:
+    if (ask.submit_only and outcome.task_id) or outcome.canceled:
         return [safe(outcome.task_id)]
     return saved_lines(outcome)
 

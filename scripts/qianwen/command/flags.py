@@ -27,43 +27,64 @@ RESULT = (
     Flag("--overwrite", "", "replace existing files instead of taking a free name"),
     Flag("--print-response", "", "one JSON object on stdout, success or failure"),
     Flag("--quiet", "", "no progress on stderr", short="-q"),
-    Flag("--sidecar", "", "write NAME.json beside each result: what --file makes again"),
+    Flag("--sidecar", "", "write the request to NAME.json beside each result; --file NAME.json makes it again"),
     Flag("--open", "", "show the result, or the gallery, in the system's viewer"),
     Flag(
         "--gallery",
         "[FOLDER]",
-        "make a page of all results in a folder and print its path; sends nothing",
+        "write a web page of all results in a folder and print its path; sends nothing",
         optional=True,
     ),
 )
 RUN = (
-    Flag("--dry-run", "", "print the exact request and what it bills; send nothing"),
+    Flag("--dry-run", "", "print the exact request and the most that it bills; send nothing"),
     Flag("--sandbox", "", "rehearse against a local stand-in: no key, no cost"),
     Flag("--record", "FILE", "write the whole conversation into a cassette that --replay plays (or QIANWEN_RECORD)"),
     Flag("--replay", "FILE", "play a cassette: no key, no network, no waiting, no cost (or QIANWEN_REPLAY)"),
     Flag("--submit-only", "", "submit a task, print its id, do not wait"),
-    Flag("--task-id", "ID", "wait for a task that exists and save its result; ID may be its beginning, or last"),
-    Flag("--poll-once", "", "with --task-id or --resume: look once (exit 2: still running)"),
+    Flag("--task-id", "ID", "wait for a submitted task and save its result; ID may be its first characters, or last"),
+    Flag("--poll-once", "", "with --task-id or --resume: check once and do not wait (exit 2: still running)"),
     Flag("--resume", "", "finish everything that this machine paid for and has not saved yet"),
     Flag("--tasks", "[ID]", "show the last runs of this machine, or one in full; sends nothing", optional=True),
-    Flag("--since", "AGE", "with --tasks: all that is not older than 1d, 12h or 30m, and what it bought"),
-    Flag("--cancel", "ID", "cancel a task that has not begun; ID may be its beginning, or last"),
-    Flag("--again", "", "submit although an identical request is open or its outcome unknown"),
-    Flag("--reuse", "", "when an identical request was made before and its files are there, answer with them"),
-    Flag("--timeout", "S", f"longest run in seconds (default {TIMEOUT_SECONDS:g})", seconds=True),
+    Flag("--since", "AGE", "with --tasks: all runs of the last 1d, 12h or 30m, and the sum of what they bought"),
+    Flag("--cancel", "ID", "cancel a task that has not started; ID may be its first characters, or last"),
+    Flag("--again", "", "submit even if an identical request is open or its outcome is unknown: you may pay twice"),
     Flag(
-        "--poll-interval", "S", f"seconds between two looks at a task, at most (default {POLL_SECONDS:g})", seconds=True
+        "--reuse",
+        "",
+        "if an identical request was made before and its files are still there, return them and buy nothing",
+    ),
+    Flag(
+        "--timeout",
+        "S",
+        f"stop waiting after S seconds (default {TIMEOUT_SECONDS:g}); a submitted task goes on",
+        seconds=True,
+    ),
+    Flag(
+        "--poll-interval",
+        "S",
+        f"longest pause between two checks of a task, in seconds (default {POLL_SECONDS:g})",
+        seconds=True,
     ),
     Flag("--region", "NAME", regions.in_words()),
     Flag("--version", "", "print the version"),
-    Flag("--help", "", "the flags that are used most", short="-h"),
-    Flag("--help-all", "", "print this"),
+    Flag("--help", "", "the most common flags", short="-h"),
+    Flag("--help-all", "", "all flags, default models and exit codes"),
 )
 
 BATCH = (
-    Flag("--batch", "FILE", "many requests: an object a line (.jsonl), a field a column (.csv), else a prompt a line"),
-    Flag("--shard", "I/N", "of a batch only every N-th row, for several machines; numbered from 0 or from 1"),
-    Flag("--at-once", "N", "rows of a batch in work at once, in place of the documented limits", whole=True),
+    Flag(
+        "--batch",
+        "FILE",
+        "many requests from a file: .jsonl (an object per line), .csv (a column per field), else a prompt per line",
+    ),
+    Flag("--shard", "I/N", "with --batch: only part I of N, for several machines; count the parts from 0 or from 1"),
+    Flag(
+        "--at-once",
+        "N",
+        "with --batch: work on N rows at once, instead of the documented limit of the model",
+        whole=True,
+    ),
 )
 
 MODELS = (
@@ -74,14 +95,14 @@ MODELS = (
 EXIT_CODES = (
     (0, "done; every reported file exists"),
     (1, "refused or failed; nothing to wait for"),
-    (2, "the task still runs; `next` continues"),
+    (2, "the task is still running; `next` continues"),
     (3, "bad flags or request; nothing was sent"),
     (4, "key, region, permission or account"),
     (5, "network or service trouble; nothing was bought, unless `next` names a task"),
-    (6, "a paid request may have been accepted; do not resend blindly"),
+    (6, "a paid request may have been accepted; do not repeat it, `next` says how to look"),
     (7, "made, but a file could not be saved; the URLs are in the JSON"),
     (70, "a bug here"),
-    (130, "interrupted; the task goes on"),
+    (130, "interrupted; a submitted task goes on, and --resume collects it"),
 )
 
 
@@ -98,7 +119,7 @@ def groups(catalog: Catalog) -> tuple[tuple[str, tuple[Flag, ...]], ...]:
 
 def cap(catalog: Catalog) -> Flag:
     """The flag that bounds the bill: --max-images or --max-seconds."""
-    what = f"refuse what could bill more {catalog.unit}s; of a batch all that its folder ever bills"
+    what = f"refuse what could bill more than N {catalog.unit}s; with --batch, over all runs in its folder"
     return Flag(catalog.cap, "N", what, whole=True)
 
 
@@ -115,7 +136,7 @@ def spellings(catalog: Catalog) -> dict[str, Flag]:
 
 FIRST = (
     "--image", "--first-frame", "--last-frame", "--video", "--reference", "--model", "--size", "--duration", "-n",
-    "--output", "--print-response", "--dry-run", "--sandbox", "--submit-only", "--resume", "--set",
+    "--output", "--print-response", "--dry-run", "--sandbox", "--submit-only", "--resume", "--batch", "--set",
 )  # fmt: skip
 """The flags of the first screen, in its order; a program has not all of them."""
 

@@ -36,8 +36,8 @@ def help_text(catalog: Catalog, width: int = WIDTH) -> str:
     codes = "".join(entry(f"{code:>3}", meaning, width, 9) for code, meaning in EXIT_CODES)
     examples = "\n".join(f"  python3 {catalog.program} {example}" for example in catalog.examples)
     prose = (
-        f"{catalog.purpose} PROMPT is what to make; - reads it from stdin. The saved paths go to stdout, one a line; "
-        f"everything for people goes to stderr. Files go to output/{catalog.folder}/ unless --output says otherwise."
+        f"{catalog.purpose} PROMPT says what to make; - reads it from stdin. The paths of saved files go to stdout, "
+        f"one per line; everything else goes to stderr. Files go to output/{catalog.folder}/ unless you give --output."
     )
     return f"""\
 usage: {catalog.program} [PROMPT] [--model ID] [--output PATH] [more flags]
@@ -49,7 +49,7 @@ usage: {catalog.program} [PROMPT] [--model ID] [--output PATH] [more flags]
 examples:
 {examples}
 
-without --model:
+without --model{" and --mode" * bool(catalog.kinds)}, the first that applies:
 {_defaults(catalog, width)}
 
 exit codes:
@@ -57,10 +57,10 @@ exit codes:
 
 
 def _defaults(catalog: Catalog, width: int) -> str:
-    """One line per default model: what chooses it, in the words of the command line."""
+    """One entry per default model: what chooses it, in flags. The modes are in references/models.md."""
     flags = {flag.field: flag.name for flag in reversed(catalog.flags)}
     conditions: dict[str, list[str]] = {}
-    for default in catalog.defaults:
+    for default in (default for default in catalog.defaults if "mode" not in default.when):
         terms = (
             flags.get(name, f"--set {name}=…") if value == GIVEN else f"{flags.get(name, name)} {value}"
             for name, value in default.when.items()

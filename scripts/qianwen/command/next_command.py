@@ -36,6 +36,7 @@ def next_command(outcome: Outcome, ask: Ask, environment: Environment) -> str | 
         words += _flag(flag, value) if value != usual else []
     for flag, given in (
         ("--overwrite", ask.overwrite),
+        ("--sidecar", ask.sidecar),
         ("--print-response", ask.print_response),
         ("--quiet", ask.quiet),
     ):

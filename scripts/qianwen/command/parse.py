@@ -40,7 +40,8 @@ def parse(catalog: Catalog, argv: list[str], stdin: TextIO, cwd: str, env: Mappi
     given = _given(catalog, flags)
     exclusions.check(given)
     own = {flag.key: getattr(flags, flag.key) for _, group in groups(catalog) for flag in group if not flag.field}
-    settings = {name: value for name, value in own.items() if name in fields_of(Ask({})) and value not in (None, False)}
+    known = fields_of(Ask({}))
+    settings = {name: value for name, value in own.items() if name in known and value not in (None, False)}
     if flags.list_models or flags.describe:
         return Ask({}, **settings)
     if "since" in settings:

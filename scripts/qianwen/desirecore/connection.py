@@ -49,7 +49,7 @@ class AgentService:
     def stream(self, path: str, body: JSON) -> Iterator[JSON]:
         self._no_tasks()
 
-    def wait(self, task_id: str, interval: float, report: object, is_new: bool) -> JSON:
+    def wait(self, task_id: str, report: object, is_new: bool) -> JSON:
         self._no_tasks()
 
     def poll(self, task_id: str) -> NoReturn:

@@ -100,7 +100,7 @@ def wait_for(
 def _try_to_lock(descriptor: int) -> bool:
     try:
         import fcntl
-    except ImportError:
+    except ModuleNotFoundError:  # any other ImportError is a machine that cannot load it now
         return _try_to_lock_on_windows(descriptor)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

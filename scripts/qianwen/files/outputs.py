@@ -10,12 +10,15 @@ import errno
 import os
 import re
 import unicodedata
+from contextlib import suppress
 
 from ..errors import OutputError, UsageError
 from ..plain.paths import is_homeless
 from ..plain.record import changed, record
+from ..plain.redact import without_secrets
+from ..plain.strict_json import load_object
 from . import media, safe_open
-from .safe_open import make_ours, open_theirs, remove
+from .safe_open import make_ours, open_theirs, read_theirs, remove
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,7 +30,9 @@ if TYPE_CHECKING:
 
 SLUG_LENGTH = 40
 READ_BYTES = 256 * 1024
+LARGEST_TEXT = 2**24  # bytes of an earlier reply or record
 MOST_FILLS = 3
+MOST_NAMES = 100  # that are looked through for a record
 OCTETS = media.Facts("application/octet-stream")  # of a format that we do not know
 PROBE_BYTES = 16384  # a full disk can still create empty files
 
@@ -114,19 +119,23 @@ def _try_out(folder: str) -> None:
 def _try_name(target: Target) -> None:
     """Raises OSError or ValueError if the disk does not take the name: it is too long, or has a character such as ':'.
 
-    The name that is tried is hidden and as long as the longest that the results may get.
+    The name that is tried is hidden and as long as the longest that the results may get. It is that of a folder, which
+    the next run may remove when this one is killed: a folder can only be removed while nothing is in it.
     """
     path = os.path.join(target.folder, f".{target.stem}_0{target.suffix or '.jpeg'}.try")
-    try:
-        os.close(make_ours(path))
-    except FileExistsError:
-        return
-    remove(path)
+    with suppress(FileExistsError):
+        os.mkdir(path, 0o700)
+    for _ in range(2):  # see `remove`
+        with suppress(OSError):
+            os.rmdir(path)
 
 
 def slug(prompt: str) -> str:
-    """The beginning of the prompt for a file name: letters and digits of any script, words joined by hyphens."""
-    text = unicodedata.normalize("NFC", prompt).lower()
+    """The beginning of the prompt for a file name: letters and digits of any script, words joined by hyphens.
+
+    Without keys: the beginning of one is no text that anybody could find and hide later.
+    """
+    text = unicodedata.normalize("NFC", without_secrets(prompt)).lower()
     words = re.findall(r"[^\W_]+", text)
     short = "-".join(words)[:SLUG_LENGTH].strip("-")
     return short.encode("utf-8", "ignore").decode("utf-8") or "result"
@@ -274,10 +283,51 @@ def beside(saved: Saved, target: Target) -> Target:
 
 
 def save_text(target: Target, suffix: str, text: str, warn: Warn, private: bool = False) -> str:
-    """Write a text file in UTF-8 and return its path. private: mode 0600. Raises OutputError."""
+    """Write a text file in UTF-8 and return its path. private: mode 0600. Raises OutputError.
+
+    --overwrite names the result: under the name that a text gets from it, only such a text is replaced.
+    """
     with Draft(target, 0o600 if private else 0o666) as draft:
         draft.stream.write(text.encode("utf-8"))
-        return draft.publish(suffix, warn, target.overwrite)
+        may_replace = target.overwrite and _is_such_a_text(os.path.join(target.folder, target.stem + suffix))
+        return draft.publish(suffix, warn, may_replace)
+
+
+def _is_such_a_text(path: str) -> bool:
+    """Whether a file is a reply of the service, a record, or Markdown that shows results."""
+    text = _text_in(path)
+    return b"![Image 1](<" in text if path.endswith(".md") else has_record(path) or b'"output": {' in text
+
+
+def has_record(path: str) -> bool:
+    """Whether a file holds a record of a result."""
+    return bool(_recorded_in(path))
+
+
+def is_recorded(path: str) -> bool:
+    """Whether a record of a result stands next to it, under its own name or one that was free."""
+    stem, name = os.path.splitext(path)[0], os.path.basename(path)
+    for number in range(1, MOST_NAMES):
+        record = f"{stem}.json" if number == 1 else f"{stem}-{number}.json"
+        if not os.path.lexists(record):
+            return False
+        if any(isinstance(file, dict) and file.get("path") == name for file in _recorded_in(record)):
+            return True
+    return True
+
+
+def _recorded_in(path: str) -> list[object]:
+    """The files that a record is about; [] for what is no record."""
+    found = load_object(_text_in(path)) or {}
+    files = found.get("files")
+    return files if isinstance(files, list) and isinstance(found.get("request"), dict) else []
+
+
+def _text_in(path: str) -> bytes:
+    try:
+        return read_theirs(path, LARGEST_TEXT)
+    except (OSError, ValueError):
+        return b""
 
 
 def markdown(content: tuple[dict[str, str], ...], saved: dict[str, str], folder: str) -> str:

@@ -13,11 +13,12 @@ import os
 from ..errors import OutputError, UsageError
 from ..files.outputs import Draft, Target
 from ..files.safe_open import open_theirs
+from ..plain.redact import each_text, shareable
 from . import cards
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Iterable
+    from typing import Any, Callable, Iterable
 
     from ..account.purchase import Purchase
 
@@ -28,12 +29,15 @@ HEAD_BYTES = 1024
 SHOWN_AT_ONCE = 10_000  # opens in under a second; more opens slowly
 
 
-def write(folder: str, bought: Iterable[Purchase], scripts: str) -> tuple[str, int]:
+def write(
+    folder: str, bought: Iterable[Purchase], scripts: str, clean: Callable[[str], str] = shareable
+) -> tuple[str, int]:
     """The path of the page, and the number of its cards.
 
     folder: absolute.
     bought: runs of the account; see `cards.runs`.
     scripts: the folder of the programs, for the commands that make something again.
+    clean: a text without what the page must not show; the names of files stay as they are.
     Raises UsageError for a folder that cannot be read, and OutputError.
     """
     try:
@@ -41,11 +45,11 @@ def write(folder: str, bought: Iterable[Purchase], scripts: str) -> tuple[str, i
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise UsageError(f"the folder {folder} cannot be shown: {reason}", hint="name one with results") from error
-    data = _data(folder, runs, os.path.join(scripts, ""))
+    data = _data(folder, runs, os.path.join(scripts, ""), clean)
     return _publish(folder, html(data).encode("utf-8")), len(data["cards"])
 
 
-def _data(folder: str, runs: list[cards.Run], scripts: str) -> JSON:
+def _data(folder: str, runs: list[cards.Run], scripts: str, clean: Callable[[str], str]) -> JSON:
     """What the page shows, with what repeats only once: cards point to runs, and runs to models, requests and so on."""
     tables: dict[str, dict[str, int]] = {"models": {}, "requests": {}, "states": {}, "programs": {}}
 
@@ -54,11 +58,12 @@ def _data(folder: str, runs: list[cards.Run], scripts: str) -> JSON:
 
     rows, shown = [], []
     for number, run in enumerate(runs):
-        request = "" if run.request is None else json.dumps(run.request, ensure_ascii=False, separators=(",", ":"))
+        shown_request = None if run.request is None else each_text(run.request, clean)
+        request = "" if run.request is None else json.dumps(shown_request, ensure_ascii=False, separators=(",", ":"))
         rows.append(
             _trimmed(
-                place("models", run.model),
-                run.prompt,
+                place("models", clean(run.model)),
+                clean(run.prompt),
                 place("requests", request),
                 place("states", run.state),
                 run.seed,
@@ -66,9 +71,9 @@ def _data(folder: str, runs: list[cards.Run], scripts: str) -> JSON:
                 place("programs", run.program),
                 run.id,
                 "" if run.id else run.task,
-                run.error,
+                clean(run.error),
                 run.mode,
-                run.rewritten,
+                clean(run.rewritten),
             )
         )
         for path, known in run.files.items():

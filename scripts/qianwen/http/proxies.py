@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     Network = Union[IPv4Network, IPv6Network]
 
 USUAL_PORT = 80
-_HOST = re.compile(r"[A-Za-z0-9_.:%-]+")
-_EXEMPT = re.compile(r"(?:\[([^\]]+)\]|([^:\[\]]+))(?::([0-9]{1,5}))?")  # [IPv6]:port or name:port
+# Patterns are compiled at their first use: most runs have no proxy.
+_HOST = r"[A-Za-z0-9_.:%-]+"
+_EXEMPT = r"(?:\[([^\]]+)\]|([^:\[\]]+))(?::([0-9]{1,5}))?"  # [IPv6]:port or name:port
 
 
 @record
@@ -94,7 +95,7 @@ def is_exempt(host: str, port: int, no_proxy: str) -> bool:
 def _covers(entry: str, name: str, port: int) -> bool:
     if entry == "*":
         return True
-    parts = _EXEMPT.fullmatch(entry)
+    parts = re.fullmatch(_EXEMPT, entry)
     wanted, its_port = (parts[1] or parts[2], parts[3]) if parts else (entry, None)
     if its_port and int(its_port) != port:
         return False
@@ -142,7 +143,7 @@ def _read(variable: str, value: str) -> Proxy:
         raise _unreadable(variable) from None
     # An @ after the host means that a password has a bare / ? or #, and that the host is really a part of it.
     torn = "@" in parts.path + parts.query + parts.fragment
-    if scheme != "http" or torn or not port or not _HOST.fullmatch(host):
+    if scheme != "http" or torn or not port or not re.fullmatch(_HOST, host):
         raise _unreadable(variable)
     return Proxy(host, port, variable, authorization)
 

@@ -13,10 +13,10 @@ import select
 import socket
 import threading
 import time
-import weakref
 from types import MappingProxyType
 from urllib.parse import quote, urlsplit
 
+from ..plain.parallel import threads_to_spare
 from .connections import Opener
 from .messages import Fault, Request, Response, Stream
 from .os_errors import DeadlinePassed, fault_of
@@ -37,7 +37,7 @@ READY_SECONDS = 5.0  # a server may give up a connection on which nothing was se
 TLS_SEND_BYTES = 64 * 1024
 TLS_RECORD_BYTES = 16 * 1024
 _HEADER_LINE = re.compile(r"[\x20-\x7e]+")
-_CHUNK = re.compile(rb"[ \t]*[0-9A-Fa-f]+[ \t]*(?:[;\r\n]|\Z)|\Z")  # the size that a chunk begins with
+_CHUNK = rb"[ \t]*[0-9A-Fa-f]+[ \t]*(?:[;\r\n]|\Z)|\Z"  # the size that a chunk begins with
 
 
 class Transport:
@@ -64,7 +64,7 @@ class Transport:
         self._ready: dict[Origin, list[tuple[float, _Connection | Fault]]] = {}  # see `prepare`, and when it was
         self._idle: dict[tuple[str, str, int], list[_Connection]] = {}
         self._lock = threading.Lock()
-        self._sockets: weakref.WeakSet[_BoundedSocket] = weakref.WeakSet()
+        self._sockets: set[_BoundedSocket] = set()  # that are open
         self._over = threading.Event()
 
     def send(self, request: Request) -> Response:
@@ -85,11 +85,20 @@ class Transport:
             raise
 
     def prepare(self, url: str) -> None:
-        """Open the connection for the next request to this host that costs money. That request meets a failure."""
+        """Open the connection for the next request to this host that costs money. That request meets a failure.
+
+        Where descriptors are scarce, those that earlier exchanges left are closed: what was paid for needs them.
+        """
         try:
             origin = _origin(url)
         except ValueError:
             return
+        if threads_to_spare() == 1:
+            with self._lock:
+                idle = [connection for left in self._idle.values() for connection in left]
+                self._idle.clear()
+            for connection in idle:
+                connection.close()
         try:
             opened: _Connection | Fault = self._open(origin)
         except Fault as fault:
@@ -184,7 +193,7 @@ class Transport:
             sock, proxy = self._opener.open(origin, may_reach)
         except Fault as fault:
             raise self._over_or(fault) from fault.__cause__
-        bounded = _BoundedSocket(sock, self._patience)
+        bounded = _BoundedSocket(sock, self._patience, self._sockets.discard)
         with self._lock:
             if self._over.is_set():
                 bounded.close()
@@ -285,7 +294,7 @@ class _Answer(http.client.HTTPResponse):
             self.headers = self.msg = None  # type: ignore[assignment]  # lets `begin` read another head
             super().begin()
         length = self.headers.get("Content-Length", "")
-        if self.chunked and length.isascii() and length.isdigit() and not _CHUNK.match(self.fp.peek(1)):
+        if self.chunked and length.isascii() and length.isdigit() and not re.match(_CHUNK, self.fp.peek(1)):
             self.chunked, self.length = False, int(length)
 
 
@@ -316,11 +325,16 @@ class _BoundedSocket:
     """A socket with a bound on every wait, so that a server that drips bytes cannot outlast the deadline.
 
     It has the methods that http.client uses. Like a real socket, it closes once its last reader has closed.
+
+    closed: called with this when that happens.
     """
 
-    def __init__(self, sock: socket.socket, bound: Callable[[float], float]) -> None:
+    def __init__(
+        self, sock: socket.socket, bound: Callable[[float], float], closed: Callable[[_BoundedSocket], None]
+    ) -> None:
         self._sock = sock
         self._bound = bound
+        self._tell_closed = closed
         self._readers = 0
         self._closed = False
         self._is_tls = hasattr(sock, "pending")
@@ -417,6 +431,7 @@ class _BoundedSocket:
             self._close()
 
     def _close(self) -> None:
+        self._tell_closed(self)
         try:
             self._sock.close()
         except OSError:

@@ -19,7 +19,7 @@ REFUSAL_BYTES = 65536
 EITHER = 32 + zlib.MAX_WBITS  # gzip, or deflate in its zlib wrapper
 BARE = -zlib.MAX_WBITS  # deflate as some servers send it, without the wrapper
 GZIP = b"\x1f\x8b"
-_TEXT = re.compile(rb"\s*(?:[{\[<]|(?:data|event|id)?:)")  # JSON, a page or events, which begin so and are not packed
+_TEXT = rb"\s*(?:[{\[<]|(?:data|event|id)?:)"  # JSON, a page or events, which begin so and are not packed
 
 
 def unpacking(send: Send, base: str) -> Send:
@@ -44,7 +44,7 @@ def _wrappers(block: bytes, says_so: bool) -> tuple[int, ...]:
     """How an answer may be packed that begins with this block; () for not at all, whatever its header says."""
     if block.startswith(GZIP):
         return (EITHER,)
-    return (EITHER, BARE) if says_so and not _TEXT.match(block) else ()
+    return (EITHER, BARE) if says_so and not re.match(_TEXT, block) else ()
 
 
 class _Reader:

@@ -394,7 +394,7 @@ FLAGS = (
     Flag(
         "--image",
         "PATH|URL",
-        "a picture to edit or to follow; repeat for several",
+        "a picture to edit or to use as a reference; repeat for several",
         "reference_images",
         many=True,
         short="-i",
@@ -405,10 +405,10 @@ FLAGS = (
     Flag(
         "--async",
         "",
-        "as a task, where the model offers both ways: what a killed run leaves is collected by --resume",
+        "run as a task, if the model can: --resume collects it even after the run was killed",
         "async",
     ),
-    Flag("--via", "desirecore", "through DesireCore's local media proxy; answers media ids and Markdown", "via"),
+    Flag("--via", "desirecore", "through DesireCore's local media proxy; prints media ids and Markdown", "via"),
 )
 
 DEFAULTS = (

@@ -73,6 +73,8 @@ def _is_picture(text: str, key: str) -> bool:
         return False  # it was replaced before
     if key == "b64_json":
         return bool(text)
+    if text.startswith("http"):
+        return False  # as most texts of an answer: no pattern is compiled for a link
     return re.match(_DATA_URL, text) is not None or (len(text) >= SHORTEST_BARE and re.match(_BARE, text) is not None)
 
 

@@ -8,6 +8,7 @@ This module imports nothing of ours.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ _PATTERNS = (
     (("<",), _ELEMENT),
     (("@",), _USER_INFO),
 )
+_SIGNED_QUERY = rf"(?i)(?:{_SIGNING}|x-amz-date)="
 _URL = r"(?i)(https?://[^\s\"'<>#\\]+)"
 # Terminal control, characters that reverse or hide text, and line separators of other programs.
 _CONTROLS = "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\U000e0000-\U000e007f]"
@@ -97,10 +99,27 @@ def keys(text: str) -> list[str]:
     return [match[0] for match in sorted(matches, key=lambda match: match.start()) if _is_key(match[0])]
 
 
+def without_keys(text: str) -> str:
+    """A text of any length without what looks like an API key or AccessKey id; signed links stay whole."""
+    for pattern in (_API_KEY, _CLOUD_KEY):
+        text = re.sub(pattern, lambda match: HIDDEN if _is_key(match[0]) else match[0], text)
+    return text
+
+
+def shareable(text: str) -> str:
+    """A text that others may read: without secrets, and a signed link without its query."""
+
+    def cut(match: re.Match[str]) -> str:
+        url, _, query = match[1].partition("?")
+        return url if re.search(_SIGNED_QUERY, query) else match[1]
+
+    return without_secrets(re.sub(_URL, cut, text) if "://" in text else text)
+
+
 def signed_links(text: str) -> list[tuple[str, str]]:
     """(URL without query, query) of every signed URL in a text, whose query alone grants access."""
     links = (match[1].partition("?") for match in re.finditer(_URL, text))
-    return [(url, query) for url, _, query in links if re.search(rf"(?i)(?:{_SIGNING}|x-amz-date)=", query)]
+    return [(url, query) for url, _, query in links if re.search(_SIGNED_QUERY, query)]
 
 
 def literal(text: str, secrets: tuple[str, ...]) -> str:
@@ -113,6 +132,7 @@ def literal(text: str, secrets: tuple[str, ...]) -> str:
     return text
 
 
+@lru_cache(maxsize=8)  # every text of an answer is asked for the same few
 def _forms(secret: str) -> tuple[str, ...]:
     """A secret in plain text, JSON and a URL. Real keys look the same in all three."""
     if re.fullmatch(r"[\w.-]+", secret, re.ASCII):

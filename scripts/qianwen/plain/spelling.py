@@ -7,11 +7,14 @@ if TYPE_CHECKING:
     from typing import Iterable
 
 
+LONGEST = 200  # letters of a name that anything known may be like
+
+
 def nearest(name: str, known: Iterable[str], most: int = 1, likeness: float = 0.6) -> list[str]:
     """At most `most` known names that are similar to a name, the most similar first. likeness: at least, 0 to 1."""
     import difflib
 
-    return difflib.get_close_matches(name, sorted(set(known)), most, likeness)
+    return difflib.get_close_matches(name, sorted(set(known)), most, likeness) if len(name) <= LONGEST else []
 
 
 def typo_of(name: str, known: Iterable[str]) -> str | None:

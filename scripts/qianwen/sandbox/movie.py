@@ -7,10 +7,12 @@ those of ITU-T H.264; the boxes are those of ISO/IEC 14496-12 and -14.
 
 from __future__ import annotations
 
+import functools
 import math
 import re
 import struct
-from typing import Callable, Iterator, Sequence
+from operator import sub
+from typing import Callable, Sequence
 
 FPS = 24
 BLOCK = 16  # pixels on each side of a macroblock
@@ -103,19 +105,20 @@ def _key_picture(rows: Rows, known: dict[tuple[bytes, bytes], str]) -> bytes:
     above = b""
     for wanted in rows:
         if (above, wanted) not in known:
-            known[above, wanted] = "".join(_row(above, wanted))
+            known[above, wanted] = "".join(map(_corrected, map(sub, wanted, _predicted(above, wanted))))
         parts.append(known[above, wanted])
         above = wanted
     return _payload("".join(parts))
 
 
-def _row(above: bytes, wanted: bytes) -> Iterator[str]:
-    """A row of macroblocks below another; b"" when it is the first."""
-    for column, brightness in enumerate(wanted):
-        near = [*wanted[max(column - 1, 0) : column], *above[column : column + 1]] or [128]
-        yield _corrected(brightness - (sum(near) + len(near) // 2) // len(near))
+def _predicted(above: bytes, wanted: bytes) -> list[int]:
+    """The mean of the neighbors of each macroblock of a row, to its left and above it; b"" stands above the first."""
+    if not above:
+        return [128, *wanted[:-1]]
+    return [above[0], *((left + over + 1) // 2 for left, over in zip(wanted, above[1:]))]
 
 
+@functools.cache  # 511 steps at most
 def _corrected(step: int) -> str:
     """A macroblock with one coefficient in the DC block (9.2): its value, its place, nothing after it."""
     if not step:

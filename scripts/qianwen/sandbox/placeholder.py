@@ -110,9 +110,13 @@ def _write(rows: Sequence[bytearray], line: str, top: int) -> None:
 
 def png(width: int, height: int, title: str, lines: Sequence[str], palette: int = 0) -> bytes:
     """A PNG of exactly `width` × `height` with a large title and smaller lines (ASCII, shown in capitals)."""
-    packer = zlib.compressobj(6)
-    packed = b"".join(packer.compress(b"\x00" + row) for row in _rows(width, height, title, lines)) + packer.flush()
-    colors = b"".join(bytes(color) for color in _PALETTES[palette % len(_PALETTES)])
+    return _png(width, height, title, tuple(lines), palette % len(_PALETTES))
+
+
+@functools.lru_cache(maxsize=8)
+def _png(width: int, height: int, title: str, lines: tuple[str, ...], palette: int) -> bytes:
+    packed = zlib.compress(b"\x00" + b"\x00".join(_rows(width, height, title, lines)), 6)
+    colors = b"".join(bytes(color) for color in _PALETTES[palette])
     header = struct.pack(">IIBBBBB", width, height, 2, 3, 0, 0, 0)
     chunks = ((b"IHDR", header), (b"PLTE", colors), (b"IDAT", packed), (b"IEND", b""))
     return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(name, data) for name, data in chunks)
@@ -122,21 +126,17 @@ def _chunk(name: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
 
 
-def _rows(width: int, height: int, title: str, lines: Sequence[str]) -> Iterator[bytes]:
+def _rows(width: int, height: int, title: str, lines: Sequence[str]) -> list[bytes]:
     """The packed rows from top to bottom: a frame, a hatched background, and a plain band with the text."""
     border = max(1, min(width, height) // 100)
     band = list(_band(width, height, border, title, lines))
     top = (height - len(band)) // 2
-    edge = _pack(bytearray([_FRAME]) * width)
+    edges = [_pack(bytearray([_FRAME]) * width)] * border
     hatch = bytes([_HATCH] * 2 + [_PAPER] * 14) * (width // 16 + 2)
     grounds = [_framed(bytearray(hatch[y : y + width]), border) for y in range(16)]
-    for y in range(height):
-        if y < border or y >= height - border:
-            yield edge
-        elif top <= y < top + len(band):
-            yield band[y - top]
-        else:
-            yield grounds[y % 16]
+    rows = (grounds * (height // 16 + 1))[:height]
+    rows[max(top, 0) : top + len(band)] = band[max(-top, 0) :]
+    return [*edges, *rows[border : height - border], *edges][:height]
 
 
 def _band(width: int, height: int, border: int, title: str, lines: Sequence[str]) -> Iterator[bytes]:
@@ -154,11 +154,8 @@ def _band(width: int, height: int, border: int, title: str, lines: Sequence[str]
 
 def _text(line: str, bits: int, scale: int, width: int) -> bytearray:
     """One row of pixels of a line of text, centered."""
-    pixels = bytearray()
-    for character in line:
-        row = _GLYPHS.get(character, _GLYPHS["*"])[bits]
-        for place in (16, 8, 4, 2, 1, 0):
-            pixels += bytes([_INK if row & place else _PAPER]) * scale
+    dots = "".join(f"{_GLYPHS.get(character, _GLYPHS['*'])[bits]:05b}0" for character in line).encode()
+    pixels = dots.replace(b"0", bytes([_PAPER]) * scale).replace(b"1", bytes([_INK]) * scale)
     paper = bytearray([_PAPER])
     left = max((width - len(pixels)) // 2, 0)
     return (paper * left + pixels + paper * width)[:width]

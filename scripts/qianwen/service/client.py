@@ -29,6 +29,7 @@ class Client:
     key_source: where the key was found, in words.
     has_result: see `tasks.read`.
     warn: called once about each thing that is odd about an answer.
+    interval: the longest gap between two polls, in seconds.
     """
 
     def __init__(
@@ -38,12 +39,14 @@ class Client:
         key_source: str = "",
         has_result: Callable[[JSON], bool] = bool,
         warn: Callable[[str], None] = lambda _: None,
+        interval: float = 15.0,
     ) -> None:
         self.endpoint = endpoint
         self._session = session
         self._key_source = key_source
         self._has_result = has_result
         self._warn = warn
+        self._interval = interval
         self._warned: set[str] = set()
 
     # What costs money ---------------------------------------------------------------------------------------
@@ -69,9 +72,9 @@ class Client:
         except QianwenError as error:
             raise tasks.refused_poll(error, task_id) from error
 
-    def wait(self, task_id: str, interval: float, report: Callable[[tasks.Poll, float], None], is_new: bool) -> JSON:
+    def wait(self, task_id: str, report: Callable[[tasks.Poll, float], None], is_new: bool) -> JSON:
         """The final answer of a task; see `tasks.wait`."""
-        return tasks.wait(self._session, lambda: self._poll(task_id), task_id, interval, report, is_new)
+        return tasks.wait(self._session, lambda: self._poll(task_id), task_id, self._interval, report, is_new)
 
     def cancel(self, task_id: str) -> None:
         """Cancel a pending task. Raises Refused for any other; the hint says what became of the task."""

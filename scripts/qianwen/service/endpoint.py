@@ -47,6 +47,8 @@ NO_KEY_HINT = (
 
 def is_placeholder(value: str) -> bool:
     """Whether a key is only a placeholder, such as sk-your-key-here, <your key> or ${DASHSCOPE_API_KEY}."""
+    if not value.startswith(tuple("<[{$%")) and any(map(str.isdecimal, value)):
+        return False  # what a key looks like: compiling the pattern takes a millisecond
     return len(value) <= LONGEST_PLACEHOLDER and re.fullmatch(_PLACEHOLDER, value) is not None
 
 

@@ -19,8 +19,8 @@ MOST_LINKS = 100
 LINKS = ("url", "video_url", "image_url", "output_video_url", "output_image_url", "image", "b64_json")
 WORDS = ("task_id", "task_status", "request_id", "finish_reason")
 LONGEST_WORD = 200
-_NAMED = re.compile(rf'"({"|".join((*LINKS, *WORDS))})"[ \t\r\n]{{0,100}}:[ \t\r\n]{{0,100}}(?=")')
-_LINK = re.compile(r"(?:https?://|data:)[^\s\"]+", re.IGNORECASE)
+_NAMED = rf'"({"|".join((*LINKS, *WORDS))})"[ \t\r\n]{{0,100}}:[ \t\r\n]{{0,100}}(?=")'
+_LINK = r"(?i)(?:https?://|data:)[^\s\"]+"
 _string = json.JSONDecoder(strict=False).raw_decode
 
 
@@ -34,7 +34,7 @@ def salvage(body: bytes, sent: bytes) -> JSON:
     for name, value in _strings(body.decode("utf-8", "replace")):
         if name in WORDS and len(value) <= LONGEST_WORD:
             words.setdefault(name, value)
-        elif (name == "b64_json" or _LINK.fullmatch(value)) and value.encode("utf-8", "replace") not in sent:
+        elif (name == "b64_json" or re.fullmatch(_LINK, value)) and value.encode("utf-8", "replace") not in sent:
             links[value] = None
         if len(links) == MOST_LINKS:
             break
@@ -46,7 +46,7 @@ def salvage(body: bytes, sent: bytes) -> JSON:
 
 def _strings(text: str) -> Iterator[tuple[str, str]]:
     """(name, value) of the strings with one of the names that we look for."""
-    for named in _NAMED.finditer(text):
+    for named in re.finditer(_NAMED, text):
         end = _end_of(text, named.end())
         try:
             value, _ = _string(text[named.end() : end])

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 from ..account import purchase
+from ..actions.dashscope import connected
+from ..actions.generate import wait
+from ..actions.saving import Saver
 from ..errors import Refused, UsageError
 from ..models import wire
 from ..models.catalog import find
 from ..plain.record import changed
 from ..service import tasks
-from .dashscope import connected
-from .generate import wait
-from .saving import Saver
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ..account.entry import Entry
     from ..account.purchase import Purchase
+    from ..actions.dashscope import Connection
+    from ..actions.run import Run
     from ..files.outputs import Target
     from ..outcome import Outcome
-    from .dashscope import Connection
-    from .run import Run
 
 VISIBLE_SECONDS = 60.0  # after its submission; until then a part of the service may not know the task
 
@@ -72,7 +72,7 @@ def finish(
     is_young = _is_young(run, known)
     entry.is_asked_at_home = known is not None and known.base == connection.base
     if patient:
-        body = wait(connection, entry, run.ask.poll_interval, _usual(run, known) if known else "", is_young)
+        body = wait(connection, entry, _usual(run, known) if known else "", is_young)
     else:
         poll = connection.client.poll(task_id)
         run.outcome.body = poll.body
@@ -83,7 +83,10 @@ def finish(
         body = tasks.finished(poll, task_id, is_young)
     # Only interleaved tasks answer with texts.
     files = known.files if known and target.resumed else {}
-    Saver(run.catalog, connection, entry, target, wire.has_texts(body), files).save(body)
+    saver = Saver(run.catalog, connection, entry, target, wire.has_texts(body), files)
+    if run.ask.sidecar:
+        saver.record_from_account(known)
+    saver.save(body)
 
 
 def place(run: Run, known: Purchase | None) -> Target:

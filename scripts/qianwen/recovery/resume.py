@@ -11,6 +11,10 @@ from contextlib import ExitStack
 from .. import regions
 from ..account import report
 from ..account.purchase import DESIRECORE_BASE, OPEN
+from ..actions import unanswered
+from ..actions.dashscope import connected
+from ..actions.run import Run
+from ..actions.saving import Saver
 from ..errors import (
     AuthError,
     InternalError,
@@ -24,23 +28,19 @@ from ..errors import (
 from ..models import results, wire
 from ..models.image_models import IMAGES
 from ..models.video_models import VIDEOS
-from ..outcome import Part, billed, is_retryable
+from ..outcome import Part, billed, is_retryable, starved
 from ..plain import parallel
 from ..plain.record import changed
 from ..service import endpoint, tasks
-from . import unanswered
 from .collect import finish, place
-from .dashscope import connected
-from .run import Run
-from .saving import Saver
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ..account.entry import Entry
     from ..account.purchase import Purchase
+    from ..actions.dashscope import Connection
     from ..files.outputs import Target
     from ..outcome import Outcome
-    from .dashscope import Connection
 
 CATALOGS = {catalog.program: catalog for catalog in (IMAGES, VIDEOS)}
 MOST_POLLS = 10  # a second, all runs together; the service allows an account 20
@@ -210,7 +210,8 @@ class _Recovery:
             if isinstance(error, AuthError):
                 self.connection.client.explain(error)
         except Exception as error:  # this run must not stop the others
-            self.error = InternalError(f"a bug in this program: {type(error).__name__}: {error}")
+            bug = InternalError(f"a bug in this program: {type(error).__name__}: {error}")
+            self.error = starved(error, self.run.outcome) or bug
 
     def _take_up(self, entry: Entry) -> None:
         self._is_ours = False
@@ -227,8 +228,10 @@ class _Recovery:
             if any(map(results.is_inline, known.urls)):
                 self.is_promising = False  # a picture inside an answer is lost with the answer
             body = dict(known.body) or {"output": {"results": [{"url": url} for url in known.urls]}}
-            is_interleaved = wire.has_texts(body)
-            Saver(self.run.catalog, connection, entry, self._place(), is_interleaved, known.files).save(body)
+            saver = Saver(self.run.catalog, connection, entry, self._place(), wire.has_texts(body), known.files)
+            if self.run.ask.sidecar:
+                saver.record_from_account(known)
+            saver.save(body)
         else:
             self._search(connection, entry)
 

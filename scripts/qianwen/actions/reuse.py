@@ -1,0 +1,110 @@
+"""Answer with what an identical request has made already, and buy nothing: after a kill, or with --reuse."""
+
+from __future__ import annotations
+
+import os
+
+from ..account import record
+from ..errors import OutputError
+from ..files import outputs
+from ..files.safe_open import open_theirs
+from ..outcome import File
+from ..plain.record import changed
+from .encoding import fingerprint
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import BinaryIO, Callable
+
+    from ..account.entry import Entry
+    from ..account.purchase import Purchase
+    from ..checks.validate import Checked
+    from ..files.outputs import Saved, Target
+    from .run import Run
+    from .way import Way
+
+
+def reuse(run: Run, way: Way) -> bool:
+    """`--reuse`: whether an earlier run's files are the answer, without a key and a network. A dry run only says so."""
+    checked = way.check()
+    with run.entry() as entry:
+        made = entry.made(fingerprint(checked, way.base), with_read_answers=True)
+        files = _still_there(made)
+        if not made or not files:
+            return False
+        if run.ask.dry_run:
+            paths = ", ".join(file.path for file in files)
+            run.note(f"the same request was made before: --reuse answers with {paths} and buys nothing")
+            return False
+        run.announce(checked)
+        elsewhere = run.target(str(checked.values.get("prompt") or checked.mode.name)) if run.ask.output else None
+        _answer(entry, made, files, checked, elsewhere)
+        if run.ask.sidecar:
+            _record(made, checked, entry, entry.warn)
+    return True
+
+
+def answered(entry: Entry, checked: Checked, with_records: bool) -> bool:
+    """Whether the answer is what `entry.unread` made: its process was killed after saving."""
+    made = entry.unread
+    files = _still_there(made)
+    if not made or not files:
+        return False
+    _answer(entry, made, files, checked, None)
+    if with_records:
+        _record(made, checked, entry, lambda _: None)  # the saver has warned
+    return True
+
+
+def _still_there(made: Purchase | None) -> list[Saved]:
+    """The files of a run if all of them are still on the disk, unchanged."""
+    files = [outputs.saved_before(kept.path, kept.sha256) for _, kept in sorted(made.files.items())] if made else []
+    whole = [file for file in files if file]
+    return whole if len(whole) == len(files) else []
+
+
+def _answer(entry: Entry, made: Purchase, files: list[Saved], checked: Checked, elsewhere: Target | None) -> None:
+    """elsewhere: where copies go if --output names a place; None for none."""
+    entry.take_up(made)
+    outcome = entry.outcome
+    outcome.task_id, outcome.reused = made.task_id, True
+    body = dict(made.body) or {"output": {"results": [{"url": url} for url in made.urls]}}
+    outcome.note(body, checked.mode.interleaved)
+    stem = os.path.splitext(files[0].path)[0]
+    keeps_replies = outcome.noun == "video"
+    outcome.reply_path = f"{stem}.json" if keeps_replies and os.path.exists(f"{stem}.json") else ""
+    outcome.markdown_path = f"{stem}.md" if os.path.exists(f"{stem}.md") else ""
+    if elsewhere and (elsewhere.suffix or elsewhere.folder != os.path.dirname(files[0].path)):
+        place = outputs.prepare(changed(elsewhere, resumed=True))  # a copy of an earlier time is not made again
+        files = [_copied(file, place.numbered(index, len(files)), entry) for index, file in enumerate(files)]
+    outcome.saved = {index: File(file, made.urls[index]) for index, file in zip(sorted(made.files), files)}
+    entry.progress.say("The same request was made before and its files are there: nothing is bought")
+
+
+def _copied(file: Saved, target: Target, entry: Entry) -> Saved:
+    def fill(stream: BinaryIO) -> tuple[int, str, bool]:
+        with open_theirs(file.path) as source:
+            while block := source.read(outputs.READ_BYTES):
+                stream.write(block)
+        return file.bytes, file.sha256, True
+
+    return outputs.save_media(target, fill, entry.warn, file.facts.type.partition("/")[0])
+
+
+def _record(made: Purchase, checked: Checked, entry: Entry, warn: Callable[[str], None]) -> None:
+    """Write a record next to each file that has none."""
+    seed = entry.outcome.seed
+    written = {**checked.written, **({} if seed is None else {"seed": seed})}
+    base = record.common(made.program, made.mode, written, entry.progress.clean, warn)
+    for index, file in entry.outcome.saved.items():
+        stem = os.path.splitext(file.saved.path)[0]
+        if outputs.is_recorded(file.saved.path):
+            continue
+        own = record.record(base, entry.outcome.body, made.task_id, index, file, made.at)
+        place = outputs.Target(*os.path.split(stem))
+        try:
+            path = outputs.save_text(place, ".json", record.text(own, entry.progress.clean), entry.warn)
+        except OutputError as error:
+            entry.warn(f"the record could not be saved next to {file.saved.path}: {error.message}")
+        else:
+            entry.progress.say(f"Saved {path}")
