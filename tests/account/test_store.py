@@ -670,6 +670,14 @@ class Batches(AccountCase):
         self.assertEqual([run.request for run in other.runs()], ["key 1"])
         other.close()
 
+    def test_without_it_nothing_is_bought(self) -> None:
+        """A purchase that only memory knows would be bought again by the next run."""
+        self.state.rmdir() if self.state.exists() else None
+        self.state.parent.mkdir(parents=True)
+        self.state.write_text("a file")
+        with self.assertRaises(Unavailable):
+            self.book.begin(RUN, again=True)
+
     def test_it_writes_no_wal_because_the_folder_may_lie_on_a_share(self) -> None:
         self.row(1)
         self.assertEqual([path.name for path in self.state.glob("account.db-[ws]*")], [])

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
+import sys
+import unittest
 from pathlib import Path
 from typing import Any
 
 from qianwen.account.store import Account
+from qianwen.batch.folder import Folder
+from qianwen.errors import OutputError
 from qianwen.sandbox.faults import Limit
 
 from .. import support
@@ -255,6 +260,75 @@ class GoingOn(Case):
             self.assertEqual(len(list((self.cwd / "out").glob("*.png"))), 4)
             self.assertEqual(self.batch(code=6)["made"], 3)
 
+    def test_a_kill_while_a_throttled_row_waits_leaves_no_doubt(self) -> None:
+        """The service refused it, so the next run makes it: nothing is unknown, and nothing is set aside for it."""
+        self.rows({"prompt": "a"})
+        kept = self.cwd / "killed.db"
+        account = self.cwd / "out" / ".batch" / "account.db"
+
+        def copied(seconds: float) -> None:  # what a kill in the pause leaves
+            if account.exists() and not kept.exists():
+                kept.write_bytes(account.read_bytes())
+            sleep(seconds)
+
+        sleep, self.clock.sleep = self.clock.sleep, copied  # type: ignore[method-assign]
+        with self.standin(faults=["submit=429*2"]):
+            told = self.batch()
+            self.assertEqual((told["made"], told["billed"], kept.exists()), (1, 1, True))
+            (self.cwd / "out" / "results.jsonl").unlink()
+            kept.replace(account)
+            told = self.batch()
+            self.assertEqual((told["made"], told["unknown"], told["billed"]), (1, 0, 1))
+
+    def test_an_unknown_row_whose_line_was_lost_is_not_bought_again(self) -> None:
+        self.rows({"prompt": "a"}, {"prompt": "b"})
+        with self.standin(faults=["submit=lose*1"]) as there:
+            self.batch("--at-once", "1", code=6)
+            (self.cwd / "out" / "results.jsonl").unlink()
+            told = self.batch("--at-once", "1", code=6)
+            self.assertEqual((told["made"], told["unknown"], there.orders), (1, 1, {"a": 1, "b": 1}))
+
+    def test_lines_that_somebody_else_wrote(self) -> None:
+        """Odd values in lines of the right form cost nothing but themselves, in the plan, the run and the page."""
+        self.rows({"prompt": "a", "id": "tom"}, {"prompt": "b"})
+        with self.standin() as there:
+            self.batch("--max-images", "1", code=1)
+            key = self.lines()[0]["key"]
+            with (self.cwd / "out" / "results.jsonl").open("ab") as results:
+                for odd in ([1], {"a": 1}, -5, True, 10**30, "\x00"):
+                    fields = dict.fromkeys(("id", "row", "error", "files", "units", "base", "model", "request"), odd)
+                    file = dict.fromkeys(("width", "height", "bytes", "duration"), odd)
+                    for each in ("0" * 16, key):
+                        line = {"key": each, "state": "refused", **fields, "files": [odd, {"path": "tom.png", **file}]}
+                        results.write(
+                            json.dumps({**line, "units": 0, "base": self.env["DASHSCOPE_HTTP_BASE_URL"]}).encode()
+                            + b"\n"
+                        )
+                    results.write(json.dumps({"key": odd, "state": odd}).encode() + b"\n")
+                results.write(b"[" * 10_000 + b"\n{\xff\n" + b'{"key": "torn')
+            for flags, code in ((("--dry-run",), 0), ((), 0), (("--again",), 0)):
+                self.assertEqual(self.batch(*flags, code=code)["made"], 1 if flags == ("--dry-run",) else 2)
+            self.assertEqual(there.orders, {"a": 1, "b": 1})
+            self.assertEqual(self.image("--gallery", "out").code, 0)
+
+    @unittest.skipIf(sys.platform == "win32", "no limit of a file's size")
+    def test_a_line_that_did_not_fit_spoils_no_other(self) -> None:
+        import resource
+
+        folder = Folder(str(self.cwd), (0, 1), self.clock)
+        folder.take()
+        self.addCleanup(folder.close)
+        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        line = {"key": "1" * 16, "state": "made"}
+        resource.setrlimit(resource.RLIMIT_FSIZE, (10, hard))
+        try:
+            with self.assertRaises(OutputError):
+                folder.write(line)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        folder.write({**line, "key": "2" * 16})
+        self.assertEqual([told["key"] for told in folder.lines()], ["2" * 16])
+
     def test_one_process_at_a_time(self) -> None:
         self.rows({"prompt": "a"})
         account = Account(str(self.cwd / "out" / ".batch"), self.clock, shared=False)
@@ -296,6 +370,24 @@ class Caps(Case):
                 self.assertEqual((told["made"], told["billed"]), (made, 2 * made))
                 self.assertEqual(sum(there.orders.values()), made)
                 self.assertEqual(told.get("error", {}).get("kind"), None if made == 6 else "capped")
+
+    def test_it_holds_when_the_account_is_lost(self) -> None:
+        """A copy of a folder easily leaves `.batch` behind; the lines tell what was billed."""
+        self.rows(*({"prompt": f"p{number}", "n": 2} for number in range(6)))
+        with self.standin() as there:
+            self.batch("--max-images", "6", code=1)
+            for most, made in (("6", 3), ("9", 4), ("10", 5)):
+                shutil.rmtree(self.cwd / "out" / ".batch")
+                told = self.batch("--max-images", most, code=1)
+                self.assertEqual((told["billed"], sum(there.orders.values())), (2 * made, made))
+
+    def test_it_holds_when_shards_and_the_whole_take_turns(self) -> None:
+        self.rows(*({"prompt": f"p{number}"} for number in range(40)))
+        with self.standin() as there:
+            for cut in ("1/2", "", "2/2", "1/2", "2/3", "3/3", "1/3"):
+                self.batch("--max-images", "10", *(("--shard", cut) if cut else ()), code=1)
+                self.assertLessEqual(sum(there.orders.values()), 10, cut)
+            self.assertEqual(sum(there.orders.values()), 10)
 
     def test_a_single_request_has_one_too(self) -> None:
         with self.standin() as there:

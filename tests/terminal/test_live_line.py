@@ -27,6 +27,8 @@ class Text(unittest.TestCase):
             ("雨夜的江南水乡", 14, "雨夜的江南水乡"),
             ("雨夜的江南水乡", 8, "雨夜的…"),
             ("e\u0301" * 8, 8, "e\u0301" * 8),
+            ("RUNNING", 1, "…"),
+            ("雨夜", -3, "…"),
         ]
         for text, columns, wanted in rows:
             with self.subTest(text, columns=columns):

@@ -149,6 +149,7 @@ def _keep(database: Connection, run_id: str, index: int, path: str, sha256: str)
 
 
 STEPS: Mapping[str, Callable[..., None]] = {
+    "resend": lambda database, run_id: _set(database, run_id, state=SUBMITTING, told="", ended=0.0),
     "task": lambda database, run_id, task_id: _set(database, run_id, task_id=task_id, state=WAITING),
     "offer": _offer,
     "result": _made,

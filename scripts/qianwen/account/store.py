@@ -106,6 +106,7 @@ class Account:
         self.now = now
         self._clean = clean
         self._left = left
+        self._shared = shared
         self._file = Database(folder, warn, shared)
 
     def hold(self) -> bool:
@@ -146,7 +147,7 @@ class Account:
         try:
             return self._file.write(look_and_write, BEGIN_SECONDS)
         except OSError as error:
-            if not isinstance(error, TimeoutError) and not self._is_usable_folder():
+            if self._shared and not isinstance(error, TimeoutError) and not self._is_usable_folder():
                 self.trouble = ""
                 twin = None if again else self.twin(run)
                 if twin:
@@ -163,8 +164,8 @@ class Account:
     def add(self, run_id: str, event: str, **fields: Any) -> None:
         """One step of a run. Raises OSError when the disk does not take it.
 
-        event: task (task_id), offer (task_ids), result (urls, body), file (index, path, sha256), bill (units),
-        end (state, told, at), or deliver, which a power cut may undo.
+        event: resend (a request that was refused leaves once more), task (task_id), offer (task_ids), result (urls,
+        body), file (index, path, sha256), bill (units), end (state, told, at), or deliver, which a power cut may undo.
         """
         step, cleaned = rows.STEPS[event], self._clean(fields)
         self._step(lambda database: step(database, run_id, **cleaned), lasting=event != "deliver")

@@ -13,7 +13,7 @@ import sys
 from functools import partial
 
 from .. import regions
-from ..account.purchase import DONE, Batch
+from ..account.purchase import DONE, EXPIRED, Batch
 from ..actions.dashscope import connected, own_bucket
 from ..checks.findings import Note
 from ..errors import (
@@ -33,7 +33,7 @@ from . import line, plan, rows
 from .flight import CUT_SECONDS, GOOD_SECONDS, Flight, Uploads, lost
 from .folder import Folder
 from .pace import MOST_AT_ONCE, Gate
-from .plan import Cap, Plan, share
+from .plan import Cap, Plan
 from .progress import Voice
 from .row import Checker, Trip
 
@@ -90,7 +90,7 @@ class _Batch:
         self.path = os.path.abspath(os.path.join(environment.cwd, os.path.expanduser(ask.batch)))
         self.files = os.path.dirname(self.path)
         self.folder = Folder(self._place(), ask.shard, environment.now)
-        self.plan = Plan(run.catalog, run.region)
+        self.plan = Plan(run.catalog, run.region, run.ask.shard)
         self.voice = Voice(run.progress, environment.clock, self.plan.counts, lambda: self.flight.running)
         self.flight = Flight(environment.clock, run.deadline, environment.sleep, self.voice.tick)
         self.cap = Cap(0, 0)
@@ -118,7 +118,7 @@ class _Batch:
         checker, total = Checker(run, self.files), 0
         given: set[int] = set()  # ids and outputs of earlier rows
         lines = self.folder.lines() if run.ask.dry_run else iter(())
-        known_ids = {told["id"]: told["key"] for told in lines if told.get("id")}
+        known_ids = {told["id"]: told["key"] for told in lines if isinstance(told.get("id"), str)}
         for row in self._rows():
             total += 1
             state = "" if row.problems else self.folder.state(row.name)
@@ -131,7 +131,7 @@ class _Batch:
             if state != states.MADE:
                 self._surveyed.add(states.number_of(row.name))
             found.changed += known_ids.get(row.id, row.key) != row.key and not state
-            found.add(row, one, self._is_ours(row.key), state)
+            found.add(row, one, state)
             for text in one.warnings if one and not state else ():
                 if not isinstance(text, Note) and found.warn(row, text):
                     run.warn(f"row {row.number}: {text}")
@@ -195,8 +195,7 @@ class _Batch:
         return rows.read(self.path, self.run.catalog, self.run.ask)
 
     def _is_ours(self, key: str) -> bool:
-        index, count = self.run.ask.shard
-        return int(key[:16], 16) % count == index
+        return self.plan.is_ours(key)
 
     # With the service ---------------------------------------------------------------------------------------
 
@@ -278,23 +277,24 @@ class _Batch:
 
     def _look_at_the_accounts(self) -> bool:
         """Set the cap by what was billed so far. Answers whether something was bought that has no line yet."""
-        before = own = 0.0
-        is_owed = False
-        for account in self.folder.idle_accounts():
-            is_owed = is_owed or any(True for _ in self._owed_by(account))
-            if account is self.folder.account:
-                own = account.billed()
-            else:
-                before += account.billed()
-        most = share(self.run.ask.most, before, self.plan.own_units, self.plan.all_units, self.run.ask.shard)
-        self.cap = Cap(most, own, is_closed=bool(self.run.ask.most))
-        return is_owed
+        folder, most = self.folder, self.run.ask.most
+        spent = folder.spent()
+        own = spent.get(folder.name, 0.0)
+        self.cap = Cap(self.plan.part_of(most, spent), own, is_closed=bool(most))
+        return any(True for account in folder.idle_accounts() for _ in self._owed_by(account))
 
     def _owed_by(self, account: Account) -> Iterator[Purchase]:
         """What was bought and has no line in the results, even if they were lost."""
-        yield from (known for known in account.open_runs() if not known.delivered)
-        lost = [key for key, state in account.states() if state == DONE and self.folder.state(key) != states.MADE]
+        has_line = self.folder.has_line
+        yield from (known for known in account.open_runs() if not (known.delivered and has_line(known.request)))
+        lost, gone = [], []
+        for key, state in account.states():
+            if state == DONE and self.folder.state(key) != states.MADE:
+                lost.append(key)
+            elif state == EXPIRED and not has_line(key):
+                gone.append(key)
         yield from filter(None, (account.made(key, delivered_too=True) for key in lost))
+        yield from (account.runs(key)[-1] for key in gone)
 
     def _collect(self, trip: Trip) -> None:
         """Finish what an earlier run bought, in this folder's account and in those that nobody works in."""
@@ -392,7 +392,7 @@ class _Batch:
         run, found = self.run, self.plan
         spent = self.cap.spent
         if not run.ask.sandbox:  # what is set aside for a row that was never sent is not billed
-            spent = sum(account.billed() for account in self.folder.idle_accounts())
+            spent = sum(units for name, units in self.folder.spent().items() if not found.is_fellow(name))
         run.outcome.batch = {
             "folder": self.folder.path,
             "results": self.folder.results,

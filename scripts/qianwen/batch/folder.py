@@ -29,6 +29,7 @@ MADE, REFUSED, FAILED, UNKNOWN, UNSAVED, AGAIN = "made", "refused", "failed", "u
 STATES = (MADE, REFUSED, FAILED, UNKNOWN, UNSAVED, AGAIN)
 FINAL = frozenset({MADE, REFUSED, FAILED, UNKNOWN, UNSAVED})
 LONGEST_LINE = 2**20
+_PAID = (STATES.index(MADE), STATES.index(UNSAVED))
 _RESULTS = r"results(?:\.(\d+)-of-(\d+))?\.jsonl"
 
 
@@ -44,6 +45,7 @@ class Folder:
     shard: (I, N), (0, 1) for the whole.
     states: what has become of each row that has a line, by the number of its name: an index of STATES.
     is_rehearsal: whether its lines come from a stand-in; None without lines.
+    told_units: what the lines of each results file say was billed, by the name of its shard, "" for the whole.
     """
 
     def __init__(self, path: str, shard: tuple[int, int], now: Callable[[], float]) -> None:
@@ -51,11 +53,14 @@ class Folder:
         self.shard = shard
         self.states: dict[int, int] = {}
         self.is_rehearsal: bool | None = None
+        self.told_units: dict[str, float] = {}
         self.name = f"{shard[0]}-of-{shard[1]}" if shard[1] > 1 else ""
         self.results = os.path.join(path, f"results.{self.name}.jsonl" if self.name else "results.jsonl")
         self.account = self._account_of(self.name, now)
         self._now = now
         self._stream: BinaryIO | None = None
+        self._is_torn = False  # the last line was not written whole
+        self._forgotten: dict[str, float] = {}
         self._lock = threading.Lock()
 
     def _account_of(self, name: str, now: Callable[[], float]) -> Account:
@@ -69,9 +74,13 @@ class Folder:
 
     def read(self) -> None:
         """Read every results file. A line that is not ours, or that a crash cut short, is passed over."""
-        for line in self.lines():
+        for path, line in self._lines():
             number, state = number_of(line["key"]), STATES.index(line["state"])
-            if self.states.get(number) != STATES.index(MADE):
+            before = self.states.get(number)
+            if before not in _PAID:  # else this line tells of the same purchase
+                name = os.path.basename(path)[len("results.") : -len(".jsonl")]
+                self.told_units[name] = self.told_units.get(name, 0.0) + _units(line)
+            if before != STATES.index(MADE):
                 self.states[number] = state
             base = line.get("base")
             if isinstance(base, str) and base:
@@ -79,6 +88,9 @@ class Folder:
 
     def lines(self) -> Iterator[JSON]:
         """The lines of all results files, the own file's last. Raises UsageError."""
+        return (line for _, line in self._lines())
+
+    def _lines(self) -> Iterator[tuple[str, JSON]]:
         names = [name for name in self._names() if os.path.join(self.path, name) != self.results]
         for path in (*(os.path.join(self.path, name) for name in names), self.results):
             try:
@@ -86,7 +98,7 @@ class Folder:
                     while text := stream.readline(LONGEST_LINE):
                         line = load_object(text) if text.startswith(b"{") else None
                         if line and _is_ours(line):
-                            yield line
+                            yield path, line
             except FileNotFoundError:
                 continue
             except OSError as error:
@@ -105,6 +117,21 @@ class Folder:
         found = self.states.get(number_of(name))
         state = STATES[found] if found is not None else ""
         return state if state in FINAL else ""
+
+    def has_line(self, name: str) -> bool:
+        return number_of(name) in self.states
+
+    def spent(self) -> dict[str, float]:
+        """The units that were billed or may be, by the name of the shard whose results or account tell so.
+
+        What only the lines of an earlier run tell is billed too: an account may be lost or left behind by a copy.
+        """
+        spent = {}
+        for account in self.idle_accounts():
+            name, billed = os.path.relpath(account.folder, self._accounts).strip("."), account.billed()
+            self._forgotten.setdefault(name, max(0.0, self.told_units.get(name, 0.0) - billed))
+            spent[name] = billed + self._forgotten[name]
+        return {**self.told_units, **spent}
 
     # Writing ------------------------------------------------------------------------------------------------
 
@@ -172,7 +199,10 @@ class Folder:
         with self._lock:
             assert self._stream
             try:
-                if self._stream.write(data) != len(data):
+                data = b"\n" * self._is_torn + data
+                written = self._stream.write(data)
+                self._is_torn = written != len(data)
+                if self._is_torn:
                     raise OSError(errno.ENOSPC, "no room is left")
                 os.fsync(self._stream.fileno())
             except OSError as error:
@@ -183,6 +213,11 @@ class Folder:
         self.account.close()
         if self._stream:
             self._stream.close()
+
+
+def _units(line: JSON) -> float:
+    units = line.get("units")
+    return max(0.0, units) if isinstance(units, (int, float)) else 0.0
 
 
 def _is_ours(line: JSON) -> bool:

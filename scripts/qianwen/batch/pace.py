@@ -58,6 +58,12 @@ class Turn:
 
     is_taken = False
 
+    def turned_away(self) -> None:
+        """The service refused the request, and it waits again: nothing was bought."""
+
+    def goes_again(self) -> None:
+        """It is about to be sent again. Raises Fault when it must not be."""
+
 
 class Gate(Even):
     """Where the paid requests of one model wait for their turn. Safe to use from several threads.
@@ -97,9 +103,12 @@ class Gate(Even):
         def wait_and_send(request: Request) -> Response:
             if not request.billable:
                 return send(request)
+            was_refused = False
             while True:
                 if not turn.is_taken:
                     self.wait(turn)
+                if was_refused:
+                    turn.goes_again()
                 turn.is_taken = False
                 sent_at = self.clock()
                 response = send(request)
@@ -107,6 +116,8 @@ class Gate(Even):
                     self._taken()
                     return response
                 response.close()
+                turn.turned_away()
+                was_refused = True
                 self._refused(sent_at)
 
         return wait_and_send

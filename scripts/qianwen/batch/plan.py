@@ -13,7 +13,7 @@ from . import pace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, Mapping
 
     from ..checks.validate import Checked
     from ..models.catalog import Catalog, Mode, Model
@@ -57,18 +57,19 @@ class Plan:
     repeated: rows that repeat others.  units: the most that what is left may bill.
     unknown: rows left whose bill nobody can tell.
     whole_units: the same as `units`, of all shards.
-    all_units, own_units: the most that all rows may bill, made or not, of all shards and of this one.
+    units_of: the most that all rows of each shard may bill, made or not.
     changed: rows whose id stands for another request in the results.
     """
 
-    def __init__(self, catalog: Catalog, region: str) -> None:
+    def __init__(self, catalog: Catalog, region: str, shard: tuple[int, int]) -> None:
         self.catalog = catalog
         self.region = region
+        self.shard = shard
         self.problems: list[Problem] = []
         self.problem_count = 0
         self.problem_rows = 0
         self.rows = self.repeated = self.whole_units = self.changed = 0
-        self.all_units = self.own_units = 0
+        self.units_of: Counter[int] = Counter()
         self.counts: Counter[str] = Counter()
         self.groups: dict[str, Group] = {}
         self.has_files = False
@@ -92,7 +93,13 @@ class Plan:
         more = self.problem_count - len(self.problems)
         raise InvalidRequest(self.problems, hint=hint + (f" (the other {more} are not shown)" if more else ""))
 
-    def add(self, row: Row, checked: Checked | None, is_ours: bool, state: str) -> None:
+    def is_ours(self, key: str) -> bool:
+        return self._shard_of(key) == self.shard[0]
+
+    def _shard_of(self, key: str) -> int:
+        return int(key[:16], 16) % self.shard[1]
+
+    def add(self, row: Row, checked: Checked | None, state: str) -> None:
         """Count a row.
 
         checked: None for a finished row that need not be checked.
@@ -100,10 +107,9 @@ class Plan:
         """
         units = checked.units if checked else 0
         if row.copy == 1:
-            self.all_units += units or 0
-            self.own_units += is_ours * (units or 0)
+            self.units_of[self._shard_of(row.key)] += units or 0
             self.whole_units += 0 if state else units or 0
-        if not is_ours:
+        if not self.is_ours(row.key):
             return
         self.rows += 1
         self.repeated += row.copy > 1
@@ -118,6 +124,30 @@ class Plan:
         group.left += 1
         group.units += units or 0
         group.unknown += units is None
+
+    # The cap of a shard -------------------------------------------------------------------------------------
+
+    def is_fellow(self, name: str) -> bool:
+        """Whether this is the name of another shard of the same cut, such as 1-of-3."""
+        index, _, count = name.partition("-of-")
+        return self.shard[1] > 1 and count == str(self.shard[1]) and index != str(self.shard[0])
+
+    def part_of(self, most: int, spent: Mapping[str, float]) -> float:
+        """What this shard may bill of a cap.
+
+        spent: units by the name of the shard, "" for the whole.
+        A fellow spent more than its part when the batch was cut otherwise in between: that is taken from the others.
+        """
+        index, count = self.shard
+        own = f"{index}-of-{count}" if count > 1 else ""
+        whole, fellows = sum(self.units_of.values()), [name for name in spent if self.is_fellow(name)]
+        before = sum(units for name, units in spent.items() if name != own and name not in fellows)
+
+        def part(index: int) -> float:
+            return share(most, before, self.units_of[index], whole, (index, count))
+
+        over = sum(max(0.0, spent[name] - part(int(name.partition("-")[0]))) for name in fellows)
+        return max(0.0, part(index) - over)
 
     def warn(self, row: Row, text: str) -> bool:
         """Count a warning of a row; whether it is one of the first of its kind, which are told."""

@@ -8,7 +8,7 @@ import re
 from contextlib import contextmanager
 
 from .. import regions
-from ..account.purchase import DONE, EXPIRED, FAILED, Kept
+from ..account.purchase import DONE, EXPIRED, FAILED, REFUSED, Kept
 from ..actions.dashscope import DashScope
 from ..actions.generate import generate
 from ..actions.run import Run, Seat
@@ -83,6 +83,31 @@ def _ask_of(whole: Run, row: Row) -> Ask:
     )
 
 
+class RowTurn(Turn):
+    """Notes that a throttled request waits, so that a kill in the meantime leaves no doubt: nothing was bought."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+
+    def turned_away(self) -> None:
+        try:
+            self._add("end", state=REFUSED, told="throttled", at=self._run.environment.now())
+        except OSError:
+            pass  # it stays in doubt
+
+    def goes_again(self) -> None:
+        try:
+            self._add("resend")
+        except OSError as error:
+            raise Fault(
+                f"the account cannot be written: {error.strerror or error}", sent=False, permanent=True
+            ) from error
+
+    def _add(self, event: str, **fields: Any) -> None:
+        if self._run.outcome.resumable:
+            self._run.account.add(self._run.outcome.run_id, event, **fields)
+
+
 class RowWay:
     """The way of one row: it is checked already, and shares the sockets, the pace and the uploads of its batch."""
 
@@ -141,7 +166,7 @@ class Trip:
 
     @contextmanager
     def connected(self, run: Run, gate: Gate | None) -> Iterator[Connection]:
-        flight, turn = self.flight, Turn()
+        flight, turn = self.flight, RowTurn(run)
         paced = flight.looking
         if gate:
             paced = lambda send, judge: gate.paced(flight.looking(send, judge), judge, turn)  # noqa: E731

@@ -112,13 +112,13 @@ def _list(folder: str, listed: _Listed, place: str = "", depth: int = 0) -> None
         path = f"{place}/{entry.name}" if place else entry.name
         if entry.name.startswith(".") or len(listed.media) >= MOST_FILES:
             continue
-        if entry.is_file(follow_symlinks=False):
-            listed.take(path, entry)
-        elif entry.is_dir(follow_symlinks=False) and depth < DEEPEST:
-            try:
+        try:
+            if entry.is_file(follow_symlinks=False):
+                listed.take(path, entry)
+            elif entry.is_dir(follow_symlinks=False) and depth < DEEPEST:
                 _list(folder, listed, path, depth + 1)
-            except OSError:
-                continue  # nobody may look into it
+        except OSError:
+            continue  # nobody may look into it, or it has gone in the meantime
 
 
 def _last_lines(path: str) -> Iterator[JSON]:
@@ -165,8 +165,8 @@ def _from_record(record: JSON, place: str) -> Run:
     for file in files if isinstance(files, list) else ():
         if isinstance(file, dict) and isinstance(file.get("path"), str):
             path = os.path.normpath(os.path.join(place, file["path"])).replace(os.sep, "/")
-            facts = {name: file.get(name) for name in ("width", "height", "bytes")}
-            run.files[path] = {**facts, "seconds": file.get("duration")}
+            names = (("width", "width"), ("height", "height"), ("bytes", "bytes"), ("seconds", "duration"))
+            run.files[path] = {name: file[told] for name, told in names if _is_measure(file.get(told))}
     return run
 
 
@@ -208,6 +208,11 @@ def _ask(run: Run, request: JSON | None, model: object, seed: object) -> None:
 def _text(fields: JSON, name: str) -> str:
     value = fields.get(name)
     return str(value) if isinstance(value, (str, int)) and not isinstance(value, bool) else ""
+
+
+def _is_measure(value: object) -> bool:
+    """Whether a page can count with it: a number that is not negative, below 2**53."""
+    return type(value) in (int, float) and 0 <= value < 2**53  # type: ignore[operator]
 
 
 def _moment(value: object) -> float:

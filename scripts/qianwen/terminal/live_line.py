@@ -13,7 +13,7 @@ REFRESH_SECONDS = 1.0
 LONGEST_WAIT = 2.0  # for a terminal that takes nothing more
 ROOM = 4  # columns at the end, for the ^C that a terminal writes there
 ERASE = "\r\x1b[K"
-NARROWEST, USUAL_COLUMNS = 20, 80
+USUAL_COLUMNS = 80
 
 
 class LiveLine:
@@ -86,7 +86,7 @@ class LiveLine:
 
 def _columns(stream: TextIO) -> int:
     try:
-        return max(NARROWEST, os.get_terminal_size(stream.fileno()).columns or USUAL_COLUMNS)
+        return os.get_terminal_size(stream.fileno()).columns or USUAL_COLUMNS
     except (OSError, ValueError, AttributeError):
         return USUAL_COLUMNS
 
