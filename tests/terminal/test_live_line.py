@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import unittest
+from unittest import mock
 
 from qianwen.terminal import live_line, progress
 
@@ -101,6 +102,19 @@ class Progress(unittest.TestCase):
                 quiet_one.moved("a", 10**6, 10**7)
                 quiet_one.close()
                 self.assertNotIn("\r", stream.getvalue())
+
+    def test_without_a_thread_to_spare_it_is_written_at_each_change(self) -> None:
+        with mock.patch("_thread.start_new_thread", side_effect=RuntimeError):
+            self.progress.working("sending")
+        self.assertEqual(self.stream.shown, "sending 0:00")
+        self.progress.close()
+        self.assertEqual(self.stream.shown, "")
+
+    def test_a_terminal_that_has_gone_changes_nothing(self) -> None:
+        self.progress.working("sending")
+        self.stream.close()
+        self.progress.say("x")
+        self.progress.working("waiting")
 
     def test_secrets_are_hidden_there_too(self) -> None:
         self.progress.secrets = ("a secret of 18 chr",)
