@@ -107,7 +107,12 @@ class _Process:
             self._hold_signals()
             from .outcome import starved
 
-            return self.fail(starved(error, self.run.outcome) or _expected(error))
+            told = starved(error, self.run.outcome) or _expected(error)
+            try:
+                return self.fail(told)
+            except MemoryError:  # not even the words of an answer can be had
+                os.write(2, f"Error: {told.message}\n".encode("utf-8", "replace"))
+                return told.exit_code
         finally:
             self.run.close()
         return OK
