@@ -196,6 +196,9 @@ class Starved(unittest.TestCase):
     def test_as_an_ordinary_user(self) -> None:
         if not _python_of_all():
             self.skipTest("no interpreter that everybody can run")
+        program = self.folder / "scripts" / "image.py"
+        reads = subprocess.run(["test", "-r", program], **_as_user(NOBODY)).returncode == 0
+        self.assertTrue(reads, f"nobody can read {program}: TMPDIR must be a folder that others may enter")
         self.check(NOBODY)
 
     def test_without_a_network_it_takes_two_seconds_at_most(self) -> None:
