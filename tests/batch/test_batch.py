@@ -125,6 +125,13 @@ class Making(Case):
         told = self.json("--batch", "cats.txt", "--output", told["folder"], code=3)
         self.assertIn("results of a stand-in", told["error"]["message"])
 
+    def test_a_folder_that_a_file_names_is_below_the_project(self) -> None:
+        self.rows("a cat", name="cats.txt")
+        usual = Path("qianwen-image-generation", "images", "cats")
+        for named, wanted in ((self.cwd / "made", self.cwd / "made"), (self.folder, self.cwd / "output")):
+            (self.cwd / ".env").write_text(f"OUTPUT_DIR={named}\n")
+            self.assertEqual(self.json("--batch", "cats.txt", "--dry-run")["folder"], str(wanted / usual))
+
 
 class GoingOn(Case):
     def test_what_is_made_is_never_bought_again(self) -> None:
