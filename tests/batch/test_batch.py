@@ -318,6 +318,36 @@ class GoingOn(Case):
             self.assertEqual(there.orders, {"a": 1, "b": 1})
             self.assertEqual(self.image("--gallery", "out").code, 0)
 
+    def test_an_again_in_one_file_does_not_outdo_what_followed_in_another(self) -> None:
+        """A shard or the whole tries a row `--again` and is killed, and another cut goes on with it."""
+        key = "0" * 15 + "2"
+        for first, second in (((0, 2), (0, 1)), ((0, 1), (0, 2))):
+            with self.subTest(first=first):
+                at = str(self.cwd / f"of-{first[1]}")
+
+                def opened(shard: tuple[int, int], *then: str, at: str = at) -> str:
+                    """What a run finds of the row before it writes so many lines of it."""
+                    folder = Folder(at, shard, self.clock)
+                    folder.read()
+                    folder.take()
+                    for state in then:
+                        folder.write({"key": key, "state": state, "units": int(state != "again")})
+                    folder.close()
+                    return folder.state(key) if not then else ""
+
+                opened(first, "refused", "again")
+                self.assertEqual((opened(first), opened(second)), ("", ""))
+                opened(second, "unknown")
+                self.assertEqual((opened(first), opened(second)), ("unknown", "unknown"))
+                opened(second, "again")
+                self.assertEqual((opened(first), opened(second)), ("", ""))
+                opened(first, "made")
+                self.assertEqual((opened(first), opened(second)), ("made", "made"))
+                folder = Folder(at, second, self.clock)
+                folder.read()
+                self.assertEqual(sum(folder.told_units.values()), 3)
+                self.assertEqual([line["state"] for line in folder.endings()], ["made"])
+
     @unittest.skipIf(sys.platform == "win32", "no limit of a file's size")
     def test_a_line_that_did_not_fit_spoils_no_other(self) -> None:
         import resource

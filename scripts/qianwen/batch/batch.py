@@ -373,7 +373,7 @@ class _Batch:
 
     def _write_copies(self, copies: list[Row]) -> None:
         wanted = {row.key for row in copies}
-        firsts = {told["key"]: told for told in self.folder.lines() if told["key"] in wanted}
+        firsts = {told["key"]: told for told in self.folder.endings() if told["key"] in wanted}
         at = line.moment(self.run.environment.now())
         for row in copies:
             if row.key in firsts:
@@ -413,10 +413,10 @@ class _Batch:
             return []
         told: dict[str, JSON] = {}
         try:
-            for each in self.folder.lines():
+            for each in self.folder.endings():
                 name = each["key"]
-                is_last = each["state"] in NOT_MADE and each["state"] == self.folder.state(name)
-                if is_last and states.number_of(name) in self._surveyed and (name in told or len(told) < MOST_FAILURES):
+                is_asked = each["state"] in NOT_MADE and states.number_of(name) in self._surveyed
+                if is_asked and (name in told or len(told) < MOST_FAILURES):
                     told[name] = {field: each[field] for field in ("row", "id", "state", "error") if field in each}
         except QianwenError:
             pass

@@ -69,7 +69,7 @@ def request_of(row: Row, model: str, seed: object) -> JSON:
 
 def of_copy(row: Row, first: Mapping[str, Any], at: str) -> JSON:
     """The line of a row that repeats another one, which was worked on."""
-    told = {name: first[name] for name in first if name not in ("key", "id", "row", "task_id", "seconds", "offset")}
+    told = {name: first[name] for name in first if name not in ("key", "id", "row", "task_id", "seconds", "turn")}
     changes = {"units": 0, "billed": "no", "same_as": first["key"], "at": at}
     return _without_nothing({"key": row.name, "id": row.id, "row": row.number, **told, **changes})
 
