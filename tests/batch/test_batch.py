@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import shutil
 import sys
@@ -10,9 +11,12 @@ import unittest
 from pathlib import Path
 from typing import Any
 
+from qianwen import cli
 from qianwen.account.store import Account
 from qianwen.batch.folder import Folder
+from qianwen.environment import Environment, Place
 from qianwen.errors import OutputError
+from qianwen.models.image_models import IMAGES
 from qianwen.sandbox.faults import Limit
 
 from .. import support
@@ -115,6 +119,22 @@ class Making(Case):
         with self.standin():
             ran = self.image("--batch", "rows.jsonl", "--output", "out")
         self.assertEqual(ran.stdout, f"{self.cwd / 'out' / 'results.jsonl'}\n")
+
+    def test_an_answer_that_stdout_does_not_take_is_told_on_stderr(self) -> None:
+        """As of a single run; a plan can be looked up again."""
+        self.rows({"prompt": "x"})
+        shut, stderr = io.StringIO(), io.StringIO()
+        shut.close()
+        with self.standin() as there:
+            for flags, code in ((("--dry-run",), 0), ((), 7), ((), 7)):
+                place = Place(self.env, str(self.cwd), str(self.home))
+                world = Environment(
+                    place, "image.py", io.StringIO(), shut, stderr, self.clock, self.clock, None, self.clock.sleep
+                )
+                self.assertEqual(cli.main(IMAGES, ["--batch", "rows.jsonl", "--output", "out", *flags], world), code)
+            self.assertEqual(there.orders, {"x": 1})
+        told = json.loads(stderr.getvalue().rpartition("Answer: ")[2])
+        self.assertEqual((told["error"]["kind"], told["made"], "--batch" in told["next"]), ("output", 1, True))
 
     def test_the_sandbox_has_a_folder_of_its_own(self) -> None:
         self.rows("a cat", name="cats.txt")
