@@ -284,13 +284,13 @@ class _Batch:
         """What was bought and has no line in the results, even if they were lost."""
         has_line = self.folder.has_line
         yield from (known for known in account.open_runs() if not (known.delivered and has_line(known.request)))
-        lost, gone = [], []
+        unread, gone = [], []
         for key, state in account.states():
             if state == DONE and self.folder.state(key) != states.MADE:
-                lost.append(key)
+                unread.append(key)
             elif state == EXPIRED and not has_line(key):
                 gone.append(key)
-        yield from filter(None, (account.made(key, delivered_too=True) for key in lost))
+        yield from filter(None, (account.made(key, delivered_too=True) for key in unread))
         yield from (account.runs(key)[-1] for key in gone)
 
     def _collect(self, trip: Trip) -> None:

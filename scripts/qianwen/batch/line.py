@@ -25,7 +25,7 @@ LONGEST_INLINE = 200  # characters of a data: URL that are kept
 
 
 def line_of(row: Row, state: str, outcome: Outcome, folder: str, **more: Any) -> JSON:
-    """The line of a row that was worked on. more: units, billed, error, seconds, at, base, program, version."""
+    """The line of a row that was worked on. more: units, billed, error, seconds, at, base, program."""
     body = outcome.body.get("output")
     prompt = _first(body, "actual_prompt") if isinstance(body, dict) else None
     return _without_nothing(
