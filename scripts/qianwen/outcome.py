@@ -108,7 +108,8 @@ class Outcome:
     @property
     def is_about_a_purchase(self) -> bool:
         """Whether it tells of something that is or was bought, and not of what anybody can look up."""
-        return bool(self.submitted or self.task_id or self.saved or self.parts)
+        is_made_batch = self.batch is not None and self.page is None  # else it is a plan
+        return bool(self.submitted or self.task_id or self.saved or self.parts or is_made_batch)
 
     @property
     def files(self) -> list[File]:

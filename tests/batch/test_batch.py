@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import shutil
 import sys
@@ -10,9 +11,12 @@ import unittest
 from pathlib import Path
 from typing import Any
 
+from qianwen import cli
 from qianwen.account.store import Account
 from qianwen.batch.folder import Folder
+from qianwen.environment import Environment, Place
 from qianwen.errors import OutputError
+from qianwen.models.image_models import IMAGES
 from qianwen.sandbox.faults import Limit
 
 from .. import support
@@ -116,6 +120,22 @@ class Making(Case):
             ran = self.image("--batch", "rows.jsonl", "--output", "out")
         self.assertEqual(ran.stdout, f"{self.cwd / 'out' / 'results.jsonl'}\n")
 
+    def test_an_answer_that_stdout_does_not_take_is_told_on_stderr(self) -> None:
+        """As of a single run; a plan can be looked up again."""
+        self.rows({"prompt": "x"})
+        shut, stderr = io.StringIO(), io.StringIO()
+        shut.close()
+        with self.standin() as there:
+            for flags, code in ((("--dry-run",), 0), ((), 7), ((), 7)):
+                place = Place(self.env, str(self.cwd), str(self.home))
+                world = Environment(
+                    place, "image.py", io.StringIO(), shut, stderr, self.clock, self.clock, None, self.clock.sleep
+                )
+                self.assertEqual(cli.main(IMAGES, ["--batch", "rows.jsonl", "--output", "out", *flags], world), code)
+            self.assertEqual(there.orders, {"x": 1})
+        told = json.loads(stderr.getvalue().rpartition("Answer: ")[2])
+        self.assertEqual((told["error"]["kind"], told["made"], "--batch" in told["next"]), ("output", 1, True))
+
     def test_the_sandbox_has_a_folder_of_its_own(self) -> None:
         self.rows("a cat", name="cats.txt")
         self.env = {}
@@ -124,6 +144,13 @@ class Making(Case):
         self.env = {"DASHSCOPE_API_KEY": support.KEY}
         told = self.json("--batch", "cats.txt", "--output", told["folder"], code=3)
         self.assertIn("results of a stand-in", told["error"]["message"])
+
+    def test_a_folder_that_a_file_names_is_below_the_project(self) -> None:
+        self.rows("a cat", name="cats.txt")
+        usual = Path("qianwen-image-generation", "images", "cats")
+        for named, wanted in ((self.cwd / "made", self.cwd / "made"), (self.folder, self.cwd / "output")):
+            (self.cwd / ".env").write_text(f"OUTPUT_DIR={named}\n")
+            self.assertEqual(self.json("--batch", "cats.txt", "--dry-run")["folder"], str(wanted / usual))
 
 
 class GoingOn(Case):
@@ -310,6 +337,36 @@ class GoingOn(Case):
                 self.assertEqual(self.batch(*flags, code=code)["made"], 1 if flags == ("--dry-run",) else 2)
             self.assertEqual(there.orders, {"a": 1, "b": 1})
             self.assertEqual(self.image("--gallery", "out").code, 0)
+
+    def test_an_again_in_one_file_does_not_outdo_what_followed_in_another(self) -> None:
+        """A shard or the whole tries a row `--again` and is killed, and another cut goes on with it."""
+        key = "0" * 15 + "2"
+        for first, second in (((0, 2), (0, 1)), ((0, 1), (0, 2))):
+            with self.subTest(first=first):
+                at = str(self.cwd / f"of-{first[1]}")
+
+                def opened(shard: tuple[int, int], *then: str, at: str = at) -> str:
+                    """What a run finds of the row before it writes so many lines of it."""
+                    folder = Folder(at, shard, self.clock)
+                    folder.read()
+                    folder.take()
+                    for state in then:
+                        folder.write({"key": key, "state": state, "units": int(state != "again")})
+                    folder.close()
+                    return folder.state(key) if not then else ""
+
+                opened(first, "refused", "again")
+                self.assertEqual((opened(first), opened(second)), ("", ""))
+                opened(second, "unknown")
+                self.assertEqual((opened(first), opened(second)), ("unknown", "unknown"))
+                opened(second, "again")
+                self.assertEqual((opened(first), opened(second)), ("", ""))
+                opened(first, "made")
+                self.assertEqual((opened(first), opened(second)), ("made", "made"))
+                folder = Folder(at, second, self.clock)
+                folder.read()
+                self.assertEqual(sum(folder.told_units.values()), 3)
+                self.assertEqual([line["state"] for line in folder.endings()], ["made"])
 
     @unittest.skipIf(sys.platform == "win32", "no limit of a file's size")
     def test_a_line_that_did_not_fit_spoils_no_other(self) -> None:

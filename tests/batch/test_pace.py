@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import heapq
+import sys
+import threading
 import unittest
+from functools import partial
 from typing import Callable
 
 from qianwen.batch import pace
+from qianwen.batch.flight import Flight
 from qianwen.batch.pace import Gate, Turn
 from qianwen.batch.plan import Cap, share
 from qianwen.http.messages import Fault, Request, Response
@@ -149,6 +153,20 @@ class Gates(unittest.TestCase):
             self.assertTrue(model.pace == Pace() or (model.pace.source and model.pace.checked), model.id)
         documented = sum(model.pace != Pace() for model in (*IMAGES.models, *VIDEOS.models))
         self.assertGreater(documented, 50)
+
+
+@unittest.skipIf(sys.platform == "win32", "a thread's stack has a bound there")
+class Threads(unittest.TestCase):
+    def test_without_a_thread_to_spare_the_rows_follow_one_another(self) -> None:
+        clock = Clock()
+        made: list[int] = []
+        flight = Flight(clock, clock() + 100)
+        before = threading.stack_size(2**62)  # which no machine has
+        try:
+            begun = [flight.start(gate(1.0, clock), partial(made.append, number)) for number in range(3)]
+        finally:
+            threading.stack_size(before)
+        self.assertEqual((begun, made, flight.running, flight.error), ([True] * 3, [0, 1, 2], 0, None))
 
 
 class Caps(unittest.TestCase):

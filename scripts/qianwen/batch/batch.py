@@ -101,13 +101,10 @@ class _Batch:
 
     def _place(self) -> str:
         """The batch's folder: --output, else one of the file's name where results go."""
-        from ..environment import lookup
-
         run = self.run
-        base = lookup(run.place, ("OUTPUT_DIR",))
         name = os.path.splitext(os.path.basename(self.path))[0] + ("-rehearsal" if run.ask.sandbox else "")
-        default = os.path.join(base.value if base else "output", run.catalog.folder, name)
-        return os.path.abspath(os.path.join(run.environment.cwd, os.path.expanduser(run.ask.output or default)))
+        place = run.ask.output or os.path.join(run.folder, name)
+        return os.path.abspath(os.path.join(run.environment.cwd, os.path.expanduser(place)))
 
     # Before anything is sent --------------------------------------------------------------------------------
 
@@ -287,13 +284,13 @@ class _Batch:
         """What was bought and has no line in the results, even if they were lost."""
         has_line = self.folder.has_line
         yield from (known for known in account.open_runs() if not (known.delivered and has_line(known.request)))
-        lost, gone = [], []
+        unread, gone = [], []
         for key, state in account.states():
             if state == DONE and self.folder.state(key) != states.MADE:
-                lost.append(key)
+                unread.append(key)
             elif state == EXPIRED and not has_line(key):
                 gone.append(key)
-        yield from filter(None, (account.made(key, delivered_too=True) for key in lost))
+        yield from filter(None, (account.made(key, delivered_too=True) for key in unread))
         yield from (account.runs(key)[-1] for key in gone)
 
     def _collect(self, trip: Trip) -> None:
@@ -376,7 +373,7 @@ class _Batch:
 
     def _write_copies(self, copies: list[Row]) -> None:
         wanted = {row.key for row in copies}
-        firsts = {told["key"]: told for told in self.folder.lines() if told["key"] in wanted}
+        firsts = {told["key"]: told for told in self.folder.endings() if told["key"] in wanted}
         at = line.moment(self.run.environment.now())
         for row in copies:
             if row.key in firsts:
@@ -416,10 +413,10 @@ class _Batch:
             return []
         told: dict[str, JSON] = {}
         try:
-            for each in self.folder.lines():
+            for each in self.folder.endings():
                 name = each["key"]
-                is_last = each["state"] in NOT_MADE and each["state"] == self.folder.state(name)
-                if is_last and states.number_of(name) in self._surveyed and (name in told or len(told) < MOST_FAILURES):
+                is_asked = each["state"] in NOT_MADE and states.number_of(name) in self._surveyed
+                if is_asked and (name in told or len(told) < MOST_FAILURES):
                     told[name] = {field: each[field] for field in ("row", "id", "state", "error") if field in each}
         except QianwenError:
             pass

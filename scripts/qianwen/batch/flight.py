@@ -30,7 +30,7 @@ GOOD_SECONDS = (
 
 
 class Flight:
-    """Use as a context manager: leaving it waits for the rows that are in the air.
+    """The rows in the air, and why no more of them may start.
 
     clock, deadline: monotonic seconds.
     nap: replaces waiting, in tests.
@@ -159,7 +159,10 @@ class Flight:
         with self._changed:
             self.running += 1
             self._by_gate[gate] = self._by_gate.get(gate, 0) + 1
-        threading.Thread(target=self._fly, args=(gate, work), daemon=True).start()
+        try:
+            threading.Thread(target=self._fly, args=(gate, work), daemon=True).start()
+        except RuntimeError:  # this machine has no thread to spare: this one makes the row
+            self._fly(gate, work)
         return True
 
     def _fly(self, gate: Gate | None, work: Callable[[], object]) -> None:
@@ -184,8 +187,8 @@ class Flight:
         with self._changed:
             self._sessions.discard(session)
 
-    def land(self, seconds: float | None = None) -> bool:
-        """Wait until no row is in the air, or for so long; answers whether none is."""
+    def land(self, seconds: float | None = None) -> None:
+        """Wait until no row is in the air, or for so long."""
         import time
 
         end = None if seconds is None else time.monotonic() + seconds
@@ -193,7 +196,6 @@ class Flight:
             while self.running and (end is None or time.monotonic() < end):
                 self._changed.wait(TICK_SECONDS)
                 self._tick()
-            return not self.running
 
 
 def lost(count: int) -> UnknownOutcome:

@@ -1,7 +1,9 @@
 """The folder of a batch: a line a finished row in `results*.jsonl`, and the accounts below `.batch/`.
 
-The last line of a key counts, and a line `made` in any results file. Each process writes a results file and an account
-of its own and keeps others out of them, because two writers of one file lose lines on a network share.
+The last line of a key counts, and a line `made` in any results file. Files are not read in order of time, so `--again`
+begins a new `turn` of its row: lines of a later turn outdo those of an earlier one, whichever file has them. Each
+process writes a results file and an account of its own and keeps others out of them, because two writers of one file
+lose lines on a network share.
 """
 
 from __future__ import annotations
@@ -46,6 +48,7 @@ class Folder:
     states: what has become of each row that has a line, by the number of its name: an index of STATES.
     is_rehearsal: whether its lines come from a stand-in; None without lines.
     told_units: what the lines of each results file say was billed, by the name of its shard, "" for the whole.
+    turns: how often each row that was tried `--again` was, by the number of its name.
     """
 
     def __init__(self, path: str, shard: tuple[int, int], now: Callable[[], float]) -> None:
@@ -54,6 +57,7 @@ class Folder:
         self.states: dict[int, int] = {}
         self.is_rehearsal: bool | None = None
         self.told_units: dict[str, float] = {}
+        self.turns: dict[int, int] = {}
         self.name = f"{shard[0]}-of-{shard[1]}" if shard[1] > 1 else ""
         self.results = os.path.join(path, f"results.{self.name}.jsonl" if self.name else "results.jsonl")
         self.account = self._account_of(self.name, now)
@@ -75,13 +79,16 @@ class Folder:
     def read(self) -> None:
         """Read every results file. A line that is not ours, or that a crash cut short, is passed over."""
         for path, line in self._lines():
-            number, state = number_of(line["key"]), STATES.index(line["state"])
-            before = self.states.get(number)
-            if before not in _PAID:  # else this line tells of the same purchase
+            number, turn, state = number_of(line["key"]), _turn(line), STATES.index(line["state"])
+            before, known = self.states.get(number), self.turns.get(number, 0)
+            if before not in _PAID or turn != known:  # else this line tells of the same purchase
                 name = os.path.basename(path)[len("results.") : -len(".jsonl")]
                 self.told_units[name] = self.told_units.get(name, 0.0) + _units(line)
-            if before != STATES.index(MADE):
+            is_later = before is None or (turn, line["state"] in FINAL) >= (known, STATES[before] in FINAL)
+            if before != STATES.index(MADE) and (is_later or line["state"] == MADE):
                 self.states[number] = state
+                if turn > known:
+                    self.turns[number] = turn
             base = line.get("base")
             if isinstance(base, str) and base:
                 self.is_rehearsal = base.startswith("http://")
@@ -89,6 +96,10 @@ class Folder:
     def lines(self) -> Iterator[JSON]:
         """The lines of all results files, the own file's last. Raises UsageError."""
         return (line for _, line in self._lines())
+
+    def endings(self) -> Iterator[JSON]:
+        """Those that tell what has become of their row; the last of a key counts. Raises UsageError."""
+        return (line for line in self.lines() if line["state"] == self.state(line["key"]))
 
     def _lines(self) -> Iterator[tuple[str, JSON]]:
         names = [name for name in self._names() if os.path.join(self.path, name) != self.results]
@@ -192,6 +203,9 @@ class Folder:
 
     def write(self, line: JSON) -> None:
         """Add a line, which is on the disk when this returns. Raises OutputError. Safe to use from several threads."""
+        number = number_of(line["key"])
+        turn = self.turns.get(number, 0) + (line["state"] == AGAIN)
+        line = {**line, "turn": turn} if turn else line
         try:
             data = (json.dumps(line, ensure_ascii=False) + "\n").encode("utf-8")
         except UnicodeEncodeError:  # half a character in a file name, which an escape can express
@@ -207,7 +221,9 @@ class Folder:
                 os.fsync(self._stream.fileno())
             except OSError as error:
                 raise OutputError(f"cannot write to {self.results}: {error.strerror or error}") from error
-            self.states[number_of(line["key"])] = STATES.index(line["state"])
+            self.states[number] = STATES.index(line["state"])
+            if turn:
+                self.turns[number] = turn
 
     def close(self) -> None:
         self.account.close()
@@ -218,6 +234,11 @@ class Folder:
 def _units(line: JSON) -> float:
     units = line.get("units")
     return max(0.0, units) if isinstance(units, (int, float)) else 0.0
+
+
+def _turn(line: JSON) -> int:
+    turn = line.get("turn")
+    return turn if type(turn) is int and turn > 0 else 0
 
 
 def _is_ours(line: JSON) -> bool:

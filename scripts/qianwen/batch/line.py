@@ -25,7 +25,7 @@ LONGEST_INLINE = 200  # characters of a data: URL that are kept
 
 
 def line_of(row: Row, state: str, outcome: Outcome, folder: str, **more: Any) -> JSON:
-    """The line of a row that was worked on. more: units, billed, error, seconds, at, base, program, version."""
+    """The line of a row that was worked on. more: units, billed, error, seconds, at, base, program."""
     body = outcome.body.get("output")
     prompt = _first(body, "actual_prompt") if isinstance(body, dict) else None
     return _without_nothing(
@@ -69,7 +69,7 @@ def request_of(row: Row, model: str, seed: object) -> JSON:
 
 def of_copy(row: Row, first: Mapping[str, Any], at: str) -> JSON:
     """The line of a row that repeats another one, which was worked on."""
-    told = {name: first[name] for name in first if name not in ("key", "id", "row", "task_id", "seconds", "offset")}
+    told = {name: first[name] for name in first if name not in ("key", "id", "row", "task_id", "seconds", "turn")}
     changes = {"units": 0, "billed": "no", "same_as": first["key"], "at": at}
     return _without_nothing({"key": row.name, "id": row.id, "row": row.number, **told, **changes})
 

@@ -215,8 +215,7 @@ class Trip:
         except QianwenError as caught:
             error = caught
         except Exception as caught:
-            bug = InternalError(f"a bug in this program: {type(caught).__name__}: {caught}")
-            error = starved(caught, run.outcome) or bug
+            error = _expected(caught, run)
         return self._note(row, run, self.folder.account, error, float(found.units or 0), started)
 
     def _target(self, row: Row, found: Checked) -> Target:
@@ -258,7 +257,7 @@ class Trip:
         except QianwenError as caught:
             error = caught
         except Exception as caught:
-            error = InternalError(f"a bug in this program: {type(caught).__name__}: {caught}")
+            error = _expected(caught, run)
         return self._note(row, run, account, error, known.units, started, known.files)
 
     def _moved(self, row: Row, known: Purchase) -> Purchase:
@@ -364,6 +363,12 @@ class Trip:
             failed = sum(run.state == FAILED for run in account.runs(row.name)) if account else MOST_ATTEMPTS
             return states.FAILED if failed >= MOST_ATTEMPTS else ""
         return states.FAILED
+
+
+def _expected(caught: Exception, run: Run) -> QianwenError:
+    """Any exception of a row as an error: want of memory, or a bug."""
+    bug = InternalError(f"a bug in this program: {type(caught).__name__}: {caught}")
+    return starved(caught, run.outcome) or bug
 
 
 _STATES = {
