@@ -116,6 +116,13 @@ class Making(Case):
             ran = self.image("--batch", "rows.jsonl", "--output", "out")
         self.assertEqual(ran.stdout, f"{self.cwd / 'out' / 'results.jsonl'}\n")
 
+    def test_a_dotenv_file_leads_no_batch_out_of_the_project(self) -> None:
+        self.rows({"prompt": "a cat"})
+        (self.cwd / ".env").write_text("OUTPUT_DIR=../elsewhere\n", "utf-8")
+        told = self.json("--batch", "rows.jsonl", "--dry-run")
+        self.assertEqual(told["folder"], str(self.cwd / "output" / "qianwen-image-generation" / "images" / "rows"))
+        self.assertIn("it leads out of the project", " ".join(told["warnings"]))
+
     def test_the_sandbox_has_a_folder_of_its_own(self) -> None:
         self.rows("a cat", name="cats.txt")
         self.env = {}

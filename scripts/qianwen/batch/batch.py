@@ -101,12 +101,9 @@ class _Batch:
 
     def _place(self) -> str:
         """The batch's folder: --output, else one of the file's name where results go."""
-        from ..environment import lookup
-
         run = self.run
-        base = lookup(run.place, ("OUTPUT_DIR",))
         name = os.path.splitext(os.path.basename(self.path))[0] + ("-rehearsal" if run.ask.sandbox else "")
-        default = os.path.join(base.value if base else "output", run.catalog.folder, name)
+        default = os.path.join(run.folder, name)
         return os.path.abspath(os.path.join(run.environment.cwd, os.path.expanduser(run.ask.output or default)))
 
     # Before anything is sent --------------------------------------------------------------------------------
