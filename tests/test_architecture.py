@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import re
 import shutil
 import subprocess
 import sys
@@ -145,10 +146,21 @@ class Imports(unittest.TestCase):
                 self.assertLessEqual(sum(wing(module) == name for module in modules()), MOST_MODULES)
         self.assertLessEqual(sum("." not in name for name in modules()), MOST_ON_TOP)
 
-    def test_a_wing_says_what_it_is_for(self) -> None:
-        for path in PACKAGE.glob("*/__init__.py"):
-            with self.subTest(path.parent.name):
-                self.assertRegex(ast.get_docstring(tree(path)) or "", r"\. .*imported by")
+    def test_a_wing_says_what_it_is_for_and_who_may_import_it(self) -> None:
+        wings = {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
+        for name in wings:
+            with self.subTest(name):
+                said = ast.get_docstring(tree(PACKAGE / name / "__init__.py")) or ""
+                self.assertRegex(said, r"\. .*imported by")
+                named = (
+                    set(re.findall(r"(?<!/)\b\w+", re.split("imported by |every wing but ", said)[-1]))
+                    & MAY_IMPORT.keys()
+                )
+                allowed = {other for other, may in MAY_IMPORT.items() if name in may.split()}
+                if "every wing but" in said:
+                    self.assertEqual(named | {name}, wings - allowed)
+                elif name not in ("plain", "models"):  # nearly all may
+                    self.assertEqual(named, allowed)
 
     def test_one_door_to_the_network(self) -> None:
         for name, path in modules().items():

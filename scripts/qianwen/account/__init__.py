@@ -1,1 +1,1 @@
-"""What this machine bought and what became of it. May be imported by actions, desirecore and cli."""
+"""What was bought and what became of it. May be imported by gallery, desirecore, actions, recovery, batch, cli."""

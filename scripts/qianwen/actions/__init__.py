@@ -1,1 +1,1 @@
-"""What a run does. Read `generate` first. May be imported by cli."""
+"""What a run does. Read `generate` first. May be imported by recovery, batch, cli."""

@@ -1,1 +1,1 @@
-"""Many requests from a file: `batch` is the page to read first. Its wing may be imported by cli."""
+"""Many requests from a file: `batch` is the page to read first. May be imported by cli."""

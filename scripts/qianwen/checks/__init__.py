@@ -1,1 +1,1 @@
-"""Checks a request against its row, all problems at once. May be imported by actions, desirecore, describe, sandbox."""
+"""Checks a request against its row. May be imported by sandbox, command, describe, desirecore, actions, batch."""

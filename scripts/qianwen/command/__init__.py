@@ -1,1 +1,1 @@
-"""Parsing the command line and wording the answer. May be imported by cli; describe uses its widths."""
+"""Parses the command line and words the answer. May be imported by cli, and by describe, which uses its widths."""

@@ -23,7 +23,7 @@ REQUEST = (
     Flag("--model", "ID", "the model; without it the default for what is given", short="-m"),
 )
 RESULT = (
-    Flag("--output", "PATH", "file or folder; OUTPUT_DIR replaces the output of the default folder", short="-o"),
+    Flag("--output", "PATH", "a file or a folder; else a folder below output/ (or below OUTPUT_DIR)", short="-o"),
     Flag("--overwrite", "", "replace existing files instead of taking a free name"),
     Flag("--print-response", "", "one JSON object on stdout, success or failure"),
     Flag("--quiet", "", "no progress on stderr", short="-q"),
@@ -32,7 +32,7 @@ RESULT = (
     Flag(
         "--gallery",
         "[FOLDER]",
-        "write a web page of all results in a folder and print its path; sends nothing",
+        "write a web page of all results in a folder (default: where results go) and print its path; sends nothing",
         optional=True,
     ),
 )
@@ -45,7 +45,7 @@ RUN = (
     Flag("--task-id", "ID", "wait for a submitted task and save its result; ID may be its first characters, or last"),
     Flag("--poll-once", "", "with --task-id or --resume: check once and do not wait (exit 2: still running)"),
     Flag("--resume", "", "finish everything that this machine paid for and has not saved yet"),
-    Flag("--tasks", "[ID]", "show the last runs of this machine, or one in full; sends nothing", optional=True),
+    Flag("--tasks", "[ID]", "show the last runs of this machine, or one in full (ID as above); sends nothing", optional=True),
     Flag("--since", "AGE", "with --tasks: all runs of the last 1d, 12h or 30m, and the sum of what they bought"),
     Flag("--cancel", "ID", "cancel a task that has not started; ID may be its first characters, or last"),
     Flag("--again", "", "submit even if an identical request is open or its outcome is unknown: you may pay twice"),
@@ -57,7 +57,7 @@ RUN = (
     Flag(
         "--timeout",
         "S",
-        f"stop waiting after S seconds (default {TIMEOUT_SECONDS:g}); a submitted task goes on",
+        f"stop waiting after S seconds (default {TIMEOUT_SECONDS:g}; none for a batch); a submitted task goes on",
         seconds=True,
     ),
     Flag(
@@ -94,13 +94,13 @@ MODELS = (
 
 EXIT_CODES = (
     (0, "done; every reported file exists"),
-    (1, "refused or failed; nothing to wait for"),
+    (1, "refused or failed, or it could bill more than the cap; nothing to wait for"),
     (2, "the task is still running; `next` continues"),
-    (3, "bad flags or request; nothing was sent"),
+    (3, "bad flags or request, or an identical one is open; nothing was sent"),
     (4, "key, region, permission or account"),
     (5, "network or service trouble; nothing was bought, unless `next` names a task"),
     (6, "a paid request may have been accepted; do not repeat it, `next` says how to look"),
-    (7, "made, but a file could not be saved; the URLs are in the JSON"),
+    (7, "made, but a file or the answer could not be written; the URLs are in the JSON"),
     (70, "a bug here"),
     (130, "interrupted; a submitted task goes on, and --resume collects it"),
 )

@@ -1,1 +1,1 @@
-"""A row of the catalogue in words and as JSON. May be imported by cli and by the generator of the references."""
+"""A row of the catalog in words and as JSON. May be imported by cli, and by the generator of the references."""

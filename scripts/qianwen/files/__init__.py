@@ -1,1 +1,1 @@
-"""What a local file is, where results go, and locks. May be imported by every wing but plain, http and service."""
+"""Local files, places of results, and locks. May be imported by every wing but plain, terminal, http, service."""

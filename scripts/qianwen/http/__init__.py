@@ -1,1 +1,1 @@
-"""A small HTTP client without DashScope. May be imported by service, storage, desirecore, cassettes, actions."""
+"""HTTP without DashScope. May be imported by environment, service, storage, cassettes, desirecore, actions, batch."""

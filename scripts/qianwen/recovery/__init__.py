@@ -1,1 +1,1 @@
-"""Continues what an earlier run began: one task, or all that is open. May be imported by cli and batch."""
+"""Continues what an earlier run began: one task, or all that is open. May be imported by batch, cli."""

@@ -1,1 +1,1 @@
-"""The stand-in for DashScope. May be imported by actions and scripts/sandbox.py."""
+"""The stand-in for DashScope. May be imported by actions, and by scripts/sandbox.py."""

@@ -1,1 +1,1 @@
-"""The calls to DashScope; only this wing holds the key. May be imported by actions and desirecore."""
+"""Calls DashScope; only this wing holds the key. May be imported by desirecore, actions, recovery, batch."""

@@ -1,1 +1,1 @@
-"""What a person sees on stderr while a run works. May be imported by cli, actions, account and desirecore."""
+"""What a person sees on stderr, and Ctrl-C. May be imported by account, desirecore, actions, batch, cli."""
