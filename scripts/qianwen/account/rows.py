@@ -177,7 +177,7 @@ def connect(path: str, mode: str, seconds: float) -> Connection:
     """mode: ro, rw or rwc, with further parameters of SQLite's URI."""
     plain = path.replace("\\", "/") if os.name == "nt" else path
     address = f"file:{'/' if os.name == 'nt' else ''}{quote(os.fsencode(plain))}?mode={mode}"
-    database = sqlite3.connect(address, seconds, isolation_level=None, check_same_thread=False, uri=True)
+    database = sqlite3.connect(address, timeout=seconds, isolation_level=None, check_same_thread=False, uri=True)
     database.text_factory = text
     return database
 

@@ -45,7 +45,12 @@ RUN = (
     Flag("--task-id", "ID", "wait for a submitted task and save its result; ID may be its first characters, or last"),
     Flag("--poll-once", "", "with --task-id or --resume: check once and do not wait (exit 2: still running)"),
     Flag("--resume", "", "finish everything that this machine paid for and has not saved yet"),
-    Flag("--tasks", "[ID]", "show the last runs of this machine, or one in full (ID as above); sends nothing", optional=True),
+    Flag(
+        "--tasks",
+        "[ID]",
+        "show the last runs of this machine, or one in full (ID as above); sends nothing",
+        optional=True,
+    ),
     Flag("--since", "AGE", "with --tasks: all runs of the last 1d, 12h or 30m, and the sum of what they bought"),
     Flag("--cancel", "ID", "cancel a task that has not started; ID may be its first characters, or last"),
     Flag("--again", "", "submit even if an identical request is open or its outcome is unknown: you may pay twice"),
