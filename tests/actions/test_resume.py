@@ -600,6 +600,12 @@ class Tasks(ResumeCase):
             self.env["COLUMNS"] = str(columns)
             self.assertLess(max(map(len, self.image("--tasks").stdout.splitlines())), columns)
 
+    def test_chinese_prompts_take_two_columns_a_character(self) -> None:
+        self.ledger.begin(changed(RUN, asked={"prompt": "雨夜的江南水乡" * 20}))
+        self.env["COLUMNS"] = "80"
+        row = self.image("--tasks").stdout.splitlines()[1]
+        self.assertIn(sum(2 if "一" <= letter <= "龥" else 1 for letter in row), (77, 78, 79))
+
 
 class Cancel(ResumeCase):
     def test_a_task_that_has_not_begun(self) -> None:
