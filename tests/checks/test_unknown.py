@@ -14,7 +14,7 @@ from qianwen.models.shared_rows import CLOSED
 from qianwen.models.video_models import VIDEOS
 from qianwen.plain.record import changed
 
-from ..support import KEY, Case, Script, answer
+from ..support import KEY, PHOTO, Case, Script, answer
 
 A, B = "https://example.com/a.png", "https://example.com/b.mp4"
 MANY = [f"https://example.com/{number}.png" for number in range(25)]
@@ -269,6 +269,10 @@ class Arrives(Case):
             with self.subTest(model=model, fields=fields):
                 reply = self.ask(program, model, dict(fields), code=3)
                 self.assertEqual([problem["path"] for problem in reply["problems"]], [path])
+        for kind in ("new_kind", "reference_video"):
+            given = {"reference_urls": [str(PHOTO)], "reference_types": [kind]}
+            reply = self.ask("video", "wan9.8-r2v", given)
+            self.assertIn(f"is not a {kind}", " ".join(reply["warnings"]))
         reply = self.ask("image", "qwen-image-4.0", {"reference_images": ["ftp://a/b.png", "asset://7"]})
         self.assertIn("asset://7", json.dumps(reply["request"]["body"]))
 

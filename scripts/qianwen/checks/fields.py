@@ -33,7 +33,7 @@ def check_field(param: Param, values: dict[str, Any], findings: Findings) -> Non
     value = values.get(param.name)
     if value is None or value == [] or (param.empty is not None and value == param.empty):
         values.pop(param.name, None)
-        if param.required or (param.media and param.low):
+        if param.is_needed:
             count = f"{param.low:g} to {param.high:g}" if param.low and param.high else ""
             allowed = count or ", ".join(filter(None, map(str, param.choices)))
             findings.problem(param.name, value, "missing", f"is missing: {param.meaning}", allowed)

@@ -15,18 +15,16 @@ from ..models import wire
 from ..models.catalog import Catalog, Found, Mode, Model
 from ..models.media_items import FLAT, REFERENCES, TYPES, VOICES, listed
 from ..plain.record import changed
-from .fields import NOT_UNICODE, all_params, is_unicode
+from .fields import CHECKS, NOT_UNICODE, all_params, is_unicode
 from .findings import Findings
 from .meanings import meant
 from .sizes import in_words
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable, Iterable, Iterator, Mapping
+    from typing import Any, Iterable, Iterator, Mapping
 
     from ..models.catalog import Param, Values
-
-    Check = Callable[[Param, object, Findings], object]
 
 MOST_NAMED = 8
 SHAPE = frozenset({"size", "resolution", "ratio"})
@@ -38,7 +36,6 @@ def check(
     found: Found,
     fields: Values,
     findings: Findings,
-    checks: Mapping[str, Check],
     wants_task: bool,
     needs_task: bool,
     kind: str,
@@ -47,7 +44,6 @@ def check(
     """(mode of the relative, wire shape, values to send). Raises InvalidRequest.
 
     findings: collects the warnings and the files.
-    checks: kind of a field → the function that checks its value.
     prefers_task: see `validate.check`; without a row nobody knows that the model has tasks, so it takes them only where
         its relative does.
     """
@@ -57,8 +53,8 @@ def check(
     flat = {**whole.get("input", {}), **whole.get("parameters", {}), **given}
     chosen = {**flat, "async": wants_task or needs_task or prefers_task}
     mode = findings.mode = next((each for each in model.modes if each.is_for(chosen)), model.modes[0])
-    has_task = prefers_task and mode.task
-    shape = mode.task if has_task else _route(catalog, found, mode, wants_task, needs_task, findings)
+    prefers_task = prefers_task and bool(mode.task)
+    shape = _route(catalog, found, mode, wants_task, needs_task or prefers_task, findings)
     refused = list(findings.problems)
     findings.problems.clear()
     items = whole.get("input", {}).get("media")
@@ -67,7 +63,7 @@ def check(
     values = _renamed(catalog, model, given, wire.SHAPES[shape])
     refused += _unsendable(values, wire.SHAPES[shape], mode)
     if not mode.as_given:
-        _judge(mode, values, flat, kind, checks, findings)
+        _judge(mode, values, flat, kind, findings)
     _inspect_files(catalog, values, findings)
     for problem in findings.problems:
         source = findings.sources.get(problem.path)
@@ -143,9 +139,7 @@ def _formed(param: Param, value: object) -> object:
 # The relative's rules ---------------------------------------------------------------------------------------
 
 
-def _judge(
-    mode: Mode, values: Values, flat: Values, kind: str, checks: Mapping[str, Check], findings: Findings
-) -> None:
+def _judge(mode: Mode, values: Values, flat: Values, kind: str, findings: Findings) -> None:
     """Apply every rule of the relative. The caller turns the problems into warnings.
 
     flat: every given field, those inside `input` and `parameters` too.
@@ -156,7 +150,7 @@ def _judge(
         findings.problem("mode", kind, "choice", f"is not what {findings.model.id} does", ", ".join(does))
     for param in mode.params:
         if param.name in values and values[param.name] is not None:
-            _judge_field(param, values[param.name], checks[param.kind], findings)
+            _judge_field(param, values[param.name], findings)
         elif _is_missing(param, flat):
             findings.problem(param.name, None, "missing", f"is missing: {param.meaning}")
     facts = {path: source.facts for path, source in findings.sources.items() if source.facts}
@@ -173,13 +167,13 @@ def _judge(
 def _is_missing(param: Param, flat: Values) -> bool:
     """Whether the relative needs a field that is neither given nor part of one of the API's own arrays."""
     in_an_array = "messages" in flat or ("media" in flat and param.name in FLAT)
-    return not in_an_array and param.name not in flat and (param.required or bool(param.media and param.low))
+    return not in_an_array and param.name not in flat and param.is_needed
 
 
-def _judge_field(param: Param, value: object, check_it: Check, findings: Findings) -> None:
+def _judge_field(param: Param, value: object, findings: Findings) -> None:
     """Check one field. A size is sent as given, so replace the warnings on its normalized form by one that names it."""
     earlier = len(findings.warnings)
-    checked = check_it(param, value, findings)
+    checked = CHECKS[param.kind](param, value, findings)
     if param.size:
         del findings.warnings[earlier:]
         if (

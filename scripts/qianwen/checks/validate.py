@@ -8,10 +8,22 @@ from __future__ import annotations
 
 from ..errors import InvalidRequest, Problem
 from ..models.catalog import Catalog, Found, Mode, Model, Param, Source, says_something
-from ..models.media_items import AUDIO, FLAT, IMAGE, KINDS, TYPES, VIDEO, is_picture, listed, type_of, unpack
+from ..models.media_items import (
+    AUDIO,
+    FLAT,
+    IMAGE,
+    KINDS,
+    ROUNDING_SECONDS,
+    TYPES,
+    VIDEO,
+    is_picture,
+    listed,
+    type_of,
+    unpack,
+)
 from ..models.wire import SHAPES
 from ..plain.record import changed, record
-from .fields import CHECKS, all_params, check_field, is_unicode, nearest_name, report_unicode
+from .fields import all_params, check_field, is_unicode, nearest_name, report_unicode
 from .findings import Findings
 from .sizes import translate
 
@@ -153,8 +165,6 @@ def _whole_seconds(known: float) -> int:
     """The billed seconds of a clip or sound, whose header is often a few frames above the round number."""
     import math
 
-    from .media_files import ROUNDING_SECONDS
-
     return max(math.ceil(known - ROUNDING_SECONDS / 2), 1)
 
 
@@ -184,13 +194,12 @@ def check(
         **fields,
         **({"async": True} if wants_task else {}),
     }
+    findings = Findings(found.model, inspect)
     if not found.exact:
         from . import unknown
 
-        findings = Findings(found.model, inspect)
-        sent = unknown.check(catalog, found, fields, findings, CHECKS, wants_task, needs_task, kind, prefers_task)
+        sent = unknown.check(catalog, found, fields, findings, wants_task, needs_task, kind, prefers_task)
         return Checked(found, *sent, findings.sources, tuple(findings.warnings), written)
-    findings = Findings(found.model, inspect)
     for note in filter(None, (found.note, found.ending)):
         findings.warn(note)
     does = found.model.kinds
@@ -216,10 +225,11 @@ def check(
     _apply_rules(mode, values, facts, findings)
     _tell_of_shrinking(mode, values, facts, findings)
     _tell_of_missing_pictures(values, findings)
-    shape = mode.task if prefers_task and mode.task else _route(mode, found.id, wants_task, needs_task, findings)
+    shape = _route(mode, found.id, wants_task, needs_task, prefers_task, findings)
     if findings.problems:
         raise InvalidRequest(findings.problems, hint=_hint(catalog, found.model, mode, findings.problems))
-    on_wire = {name: value for name, value in values.items() if _on_wire(mode.param(name))}
+    unsent = {param.name for param in mode.params if not param.on_wire}
+    on_wire = {name: value for name, value in values.items() if name not in unsent}
     return Checked(found, mode, shape, on_wire, findings.sources, tuple(findings.warnings), written)
 
 
@@ -285,8 +295,9 @@ def _renamed(model: Model, given: dict[str, Any], findings: Findings) -> dict[st
         for synonym in param.also:
             if synonym not in values:
                 continue
+            is_the_same = listed(values, synonym) == listed(values, param.name)
             value = values.pop(synonym)
-            if param.name in values and param.media and _as_list(values[param.name]) != _as_list(value):
+            if param.name in values and param.media and not is_the_same:
                 findings.problem(synonym, value, "count", f"means the same as {param.name}", "one of them")
             elif param.name in values:
                 findings.warn(f"{synonym} is ignored because {param.name} is given")
@@ -299,10 +310,6 @@ def _renamed(model: Model, given: dict[str, Any], findings: Findings) -> dict[st
         elif param.kind == "media" and isinstance(values.get(param.name), list) and len(values[param.name]) == 1:
             values[param.name] = values[param.name][0]
     return values
-
-
-def _as_list(value: object) -> list[object]:
-    return value if isinstance(value, list) else [value]
 
 
 def _undecided(model: Model, values: Values) -> Problem:
@@ -350,18 +357,14 @@ def _ignore(
         why = "" if near else NOT_HERE.get(plainly(name), "")
         message = "was given, but there is no such field" + (f": {why}" if why else "")
         findings.problem(name, value, "unknown", message, nearest=near)
-    elif wanted and not _is_of(found.model, name) and (known is None or known.media or known.essential):
+    elif wanted and not _takes(found.model, name) and (known is None or known.media or known.essential):
         message = f"was given, but {found.id} has no such field; models that have it: {_takers(catalog, name)}"
         findings.problem(name, value, "not taken", message, found.model.instead.get(name, ""))
-    elif not _is_of(found.model, name):
+    elif not _takes(found.model, name):
         findings.warn(f"{found.id} has no field {name}; it is ignored")
     elif wanted or not any(name in each.when for each in found.model.modes):  # else it has chosen the mode
         chosen = f", which {' and '.join(mode.when)} chooses" if mode.when else ""
         findings.warn(f"{name} has no effect in the {mode.name} mode of {found.id}{chosen}; it is ignored")
-
-
-def _is_of(model: Model, name: str) -> bool:
-    return any(mode.param(name) for mode in model.modes)
 
 
 def _takes(model: Model, name: str) -> bool:
@@ -374,10 +377,6 @@ def _takers(catalog: Catalog, name: str) -> str:
     wanted = FLAT if name == "media" else {name}
     takers = [model.id for model in catalog.models if any(_takes(model, field) for field in wanted)]
     return ", ".join(takers[:MOST_NAMED]) + (f" and {len(takers) - MOST_NAMED} more" if takers[MOST_NAMED:] else "")
-
-
-def _on_wire(param: Param | None) -> bool:
-    return param is None or param.on_wire
 
 
 def _apply_rules(mode: Mode, values: dict[str, Any], facts: Mapping[str, Facts], findings: Findings) -> None:
@@ -422,14 +421,17 @@ def _square(area: int) -> str:
     return f"{side}*{side}"
 
 
-def _route(mode: Mode, model_id: str, wants_task: bool, needs_task: bool, findings: Findings) -> str:
+def _route(
+    mode: Mode, model_id: str, wants_task: bool, needs_task: bool, prefers_task: bool, findings: Findings
+) -> str:
     """The wire shape: a task if one is asked for or the mode has nothing else, otherwise a synchronous call."""
     if needs_task and not mode.task:
         message = f"answers synchronously in its {mode.name} mode; there is no task to submit"
         findings.problem("model", model_id, "not taken", message)
     elif wants_task and not mode.task:
         findings.warn(f"{model_id} answers synchronously in its {mode.name} mode; --async is ignored")
-    return mode.task if mode.task and (wants_task or needs_task or not mode.sync) else mode.sync
+    is_task = wants_task or needs_task or prefers_task or not mode.sync
+    return mode.task if mode.task and is_task else mode.sync
 
 
 def _hint(catalog: Catalog, model: Model, mode: Mode, problems: Iterable[Problem]) -> str:

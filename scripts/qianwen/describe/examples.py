@@ -11,7 +11,6 @@ from ..checks.validate import check
 from ..errors import InvalidRequest
 from ..models.catalog import GIVEN, Found, Source
 from ..plain.record import record
-from . import wording
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -86,7 +85,7 @@ def _least(catalog: Catalog, found: Found, mode: Mode) -> dict[str, Any]:
 
 def _attempts(mode: Mode) -> Iterator[dict[str, Any]]:
     """The required fields; then the same with one more file, for rules that want one of several."""
-    needed = {param.name for param in mode.params if wording.must(param)} | set(mode.when) | set(mode.when_any[:1])
+    needed = {param.name for param in mode.params if param.is_needed} | set(mode.when) | set(mode.when_any[:1])
     others = [{param.name} for param in mode.params if param.media and param.name not in needed]
     for more in (set[str](), *others):
         chosen = [param for param in mode.params if param.name in needed | more]

@@ -16,7 +16,7 @@ from ..models.catalog import GIVEN, Found, find, why_not
 from ..plain.spelling import nearest
 from . import examples, wording
 from .examples import flags_of
-from .listing import _short_regions
+from .listing import short_regions
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def _head(catalog: Catalog, found: Found) -> Iterator[tuple[str, str]]:
     if catalog.kinds:
         yield "--mode", ", ".join(model.kinds) or "any"
         yield "sound", wording.sound(model)
-    shorts = zip(_short_regions(model.regions), model.regions)
+    shorts = zip(short_regions(model.regions), model.regions)
     yield "regions", ", ".join(f"{short} ({region})" for short, region in shorts)
     if len(model.modes) == 1:
         yield from _of_mode(catalog, model.modes[0])

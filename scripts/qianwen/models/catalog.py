@@ -138,8 +138,8 @@ class Param:
     kind: "text", "integer", "number", "switch", "choice", "size", "media", "media list", "document" (one file
     that is no media), "link" (a web page, never touched by us) or "structure".
     low, high: inclusive bounds of a number, or of the count of a list.  beside: numbers outside of them that are legal
-    too.  longest: of a text, in `unit`s; a longer one is
-    cut by the service, or is only advised against (`longest_is_advice`).
+    too.  longest: of a text, in `unit`s; the service cuts a longer one, or only advises against it
+    (`longest_is_advice`).
     media: one rule for each sort of file that the field takes.  gaps: entries of the list may be empty.
     default: what the service takes when the field is left out.  send: what we send then (None: nothing), and
     `remark` is the warning given then.  on_wire: False for a field that is checked but never sent.
@@ -169,6 +169,11 @@ class Param:
     empty: object = None
     also: tuple[str, ...] = ()
     essential: bool = False
+
+    @property
+    def is_needed(self) -> bool:
+        """Whether no request of the mode can do without it."""
+        return self.required or bool(self.media and self.low)
 
     @property
     def takes_files(self) -> bool:
