@@ -12,6 +12,15 @@ if TYPE_CHECKING:
     Inspect = Callable[[str], Source]
 
 
+MOST_NAMED = 6
+
+
+def named(names: list[str]) -> str:
+    """The names for a message; of many the first."""
+    more = f" and {len(names) - MOST_NAMED} more" if names[MOST_NAMED:] else ""
+    return ", ".join(names[:MOST_NAMED]) + more
+
+
 class Note(str):
     """One of the warnings that only informs: people read it as a note."""
 

@@ -16,7 +16,7 @@ from ..models.catalog import Catalog, Found, Mode, Model
 from ..models.media_items import FLAT, REFERENCES, TYPES, VOICES, listed
 from ..plain.record import changed
 from .fields import CHECKS, NOT_UNICODE, all_params, is_unicode
-from .findings import Findings
+from .findings import MOST_NAMED, Findings, named
 from .meanings import meant
 from .sizes import in_words
 
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
     from ..models.catalog import Param, Values
 
-MOST_NAMED = 8
 SHAPE = frozenset({"size", "resolution", "ratio"})
 """Fields that express the same thing; our default for one may contradict another that was given."""
 
@@ -194,7 +193,7 @@ def _warn_of_foreign_fields(catalog: Catalog, found: Found, mode: Mode, values: 
     known = {param.name for each in found.model.modes for param in each.params}
     rest = [name for name in values if not mode.param(name) and name not in wire.WHOLE]
     if rest:
-        findings.warn(f"{found.model.id} has no field {_listed(rest)}; sent to {found.id} anyway")
+        findings.warn(f"{found.model.id} has no field {named(rest)}; sent to {found.id} anyway")
     for name in rest[:MOST_NAMED]:
         near = meant(name, known)
         if near and near != name:
@@ -211,12 +210,7 @@ def _warn_of_what_is_not_sent(values: Values, shape: wire.Shape, findings: Findi
         entries = inside.items() if isinstance(inside, dict) else ()
         twice = [name for name, entry in entries if values.get(name, entry) != entry]
         if twice:
-            findings.warn(f"{_listed(twice)}: given twice, in {whole} and as a field; the field is sent")
-
-
-def _listed(names: list[str]) -> str:
-    more = f" and {len(names) - MOST_NAMED} more" if names[MOST_NAMED:] else ""
-    return ", ".join(names[:MOST_NAMED]) + more
+            findings.warn(f"{named(twice)}: given twice, in {whole} and as a field; the field is sent")
 
 
 # Files ------------------------------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 """Checks a request against its model's row and finds every problem before anything is sent.
 
 Nothing is changed silently: a field that the model lacks is ignored with a warning, a broken hard limit is a problem,
-and all problems are raised together. `CHECKS` has the function for each kind of field.
+and all problems are raised together. `fields.CHECKS` has the function for each kind of field.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from ..models.media_items import (
 from ..models.wire import SHAPES
 from ..plain.record import changed, record
 from .fields import all_params, check_field, is_unicode, nearest_name, report_unicode
-from .findings import Findings
+from .findings import Findings, named
 from .sizes import translate
 
 TYPE_CHECKING = False
@@ -34,9 +34,6 @@ if TYPE_CHECKING:
     from ..files.media import Facts
     from ..models.catalog import Values
     from .findings import Inspect
-
-
-MOST_NAMED = 6
 
 
 @record
@@ -126,8 +123,8 @@ class Checked:
         if rule is None or rule.seconds is None or (source.facts and not source.facts.type.startswith("video/")):
             return 0
         types = dict(enumerate(listed(self.values, TYPES)))
-        named = types.get(int(path.partition("[")[2].partition("]")[0] or 0))
-        is_other = named in (IMAGE, AUDIO) or is_picture(source.text) or type_of(source.text) == AUDIO
+        told = types.get(int(path.partition("[")[2].partition("]")[0] or 0))
+        is_other = told in (IMAGE, AUDIO) or is_picture(source.text) or type_of(source.text) == AUDIO
         if not source.facts and param and len(param.media) > 1 and is_other:
             return 0
         most = rule.used_seconds or rule.seconds[1]
@@ -280,12 +277,12 @@ def _unpacked(model: Model, given: dict[str, Any], findings: Findings) -> dict[s
         return {name: value for name, value in given.items() if name != "media"}
     if not described:
         return given
-    named = [param for mode in model.modes for param in mode.params if param.name == TYPES]
-    kinds = tuple(kind for kind in KINDS if any(kind in param.choices for param in named)) or (IMAGE, VIDEO)
+    types = [param for mode in model.modes for param in mode.params if param.name == TYPES]
+    kinds = tuple(kind for kind in KINDS if any(kind in param.choices for param in types)) or (IMAGE, VIDEO)
     unpacked = unpack(given, kinds)
     findings.names.update(unpacked.names)
     findings.problems.extend(unpacked.problems)
-    return {name: value for name, value in unpacked.fields.items() if named or name != TYPES}
+    return {name: value for name, value in unpacked.fields.items() if types or name != TYPES}
 
 
 def _renamed(model: Model, given: dict[str, Any], findings: Findings) -> dict[str, Any]:
@@ -375,8 +372,7 @@ def _takes(model: Model, name: str) -> bool:
 def _takers(catalog: Catalog, name: str) -> str:
     """Some models that have a field of this name or synonym, for a message."""
     wanted = FLAT if name == "media" else {name}
-    takers = [model.id for model in catalog.models if any(_takes(model, field) for field in wanted)]
-    return ", ".join(takers[:MOST_NAMED]) + (f" and {len(takers) - MOST_NAMED} more" if takers[MOST_NAMED:] else "")
+    return named([model.id for model in catalog.models if any(_takes(model, field) for field in wanted)])
 
 
 def _apply_rules(mode: Mode, values: dict[str, Any], facts: Mapping[str, Facts], findings: Findings) -> None:

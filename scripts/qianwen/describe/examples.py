@@ -51,11 +51,9 @@ def _chosen_by(catalog: Catalog, found: Found, mode: Mode, least: dict[str, Any]
     """The least request with another of the fields that choose the mode; nothing when that is no request."""
     param = mode.param(name)
     fields = {field: value for field, value in least.items() if field not in mode.when_any}
-    return _legal(catalog, found, mode, {**fields, name: _sample(param, GIVEN)}) if param else {}
-
-
-def _legal(catalog: Catalog, found: Found, mode: Mode, fields: dict[str, Any]) -> dict[str, Any]:
-    return fields if _checked(catalog, found, mode, fields) else {}
+    if param:
+        fields[name] = _sample(param, GIVEN)
+    return fields if param and _checked(catalog, found, mode, fields) else {}
 
 
 def flags_of(catalog: Catalog, param: Param) -> list[Flag]:

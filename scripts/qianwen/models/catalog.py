@@ -444,12 +444,12 @@ def why_not(catalog: Catalog, model_id: str) -> tuple[str, str]:
     program, foreign = catalog.elsewhere
     another = (f"the model {model_id} makes another kind of media", f"use {program} for it")
     if "/" in model_id and catalog.makers:
-        return another if _matches(model_id, catalog.makers[1]) else NOTHING
+        return another if matches(model_id, catalog.makers[1]) else NOTHING
     family = _letters(_family(catalog, model_id)[0])
     for pattern, sentence in catalog.closed:
-        if _letters(pattern) > family and _matches(model_id, (pattern,)):
+        if _letters(pattern) > family and matches(model_id, (pattern,)):
             return f"{model_id} cannot be asked for here: {sentence}", f"{catalog.program} --list-models shows what can"
-    return another if _matches(model_id, foreign) else NOTHING
+    return another if matches(model_id, foreign) else NOTHING
 
 
 NOTHING = ("", "")
@@ -457,10 +457,11 @@ NOTHING = ("", "")
 
 def _family(catalog: Catalog, model_id: str) -> tuple[str, str]:
     """The glob and the row of the family of an id; the last family takes every id."""
-    return next(family for family in catalog.families if _matches(model_id, family[:1]))
+    return next(family for family in catalog.families if matches(model_id, family[:1]))
 
 
-def _matches(model_id: str, patterns: Iterable[str]) -> bool:
+def matches(model_id: str, patterns: Iterable[str]) -> bool:
+    """Whether an id fits one of the globs, which are in lower case."""
     from fnmatch import fnmatchcase
 
     return any(fnmatchcase(model_id.lower(), pattern) for pattern in patterns)

@@ -86,14 +86,10 @@ class Progress:
 
     # The state of the work ----------------------------------------------------------------------------------
 
-    def working(self, words: str, usual: str = "", advice: str = "") -> None:
-        """Something takes its time from now on.
-
-        usual: how long that usually is, in words.
-        advice: what an impatient person should know.
-        """
+    def working(self, words: str, usual: str = "") -> None:
+        """Something takes its time from now on. usual: how long that usually is, in words."""
         if self._live:
-            self._show(words, self._clock(), usual, advice)
+            self._show(words, self._clock(), usual)
         else:
             self.say(words)
 
@@ -150,7 +146,7 @@ class Progress:
         facts = (f"{width}×{height}" if width and height else "", size(count), f"{self._clock() - self._began:.0f} s")
         self.say("  ".join(filter(None, (name, *facts))))
 
-    def _show(self, word: str, began: float, usual: str, advice: str) -> None:
+    def _show(self, word: str, began: float, usual: str, advice: str = "") -> None:
         from .live_line import clock
 
         now = self._clock
