@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from ..errors import Problem
 from ..models.catalog import Param
 from ..plain.spelling import nearest
 from ..plain.texts import lost_letters
@@ -11,7 +12,7 @@ from .findings import Findings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable, Iterable, Mapping
+    from typing import Any, Callable, Iterable, Iterator, Mapping
 
     from ..models.catalog import Catalog
 
@@ -58,7 +59,7 @@ def _text(param: Param, value: object, findings: Findings) -> object:
     if not value.strip() and param.required:
         findings.problem(param.name, value, "missing", f"is empty: {param.meaning}")
     if not is_unicode(value):
-        report_unicode(param.name, value, findings)
+        findings.problem(param.name, ascii(value), "type", NOT_UNICODE, "valid Unicode")
     if lost := lost_letters(value):
         told = "has question marks in place of letters, which were lost on the way"
         if lost == "certain":
@@ -244,8 +245,27 @@ def is_unicode(text: str) -> bool:
     return True
 
 
-def report_unicode(path: str, text: str, findings: Findings) -> None:
-    findings.problem(path, ascii(text), "type", NOT_UNICODE, "valid Unicode")
+def not_json(path: str, value: object, local: set[str]) -> Iterator[Problem]:
+    """What JSON cannot express in a value.
+
+    local: paths of local files, which may have surrogates: Python decodes odd bytes of a name so.
+    """
+    if isinstance(value, str):
+        if value not in local and not is_unicode(value):
+            yield Problem(path, ascii(value), NOT_UNICODE, "valid Unicode", reason="type")
+    elif isinstance(value, (list, tuple)):
+        for index, entry in enumerate(value):
+            yield from not_json(f"{path}[{index}]", entry, local)
+    elif isinstance(value, dict):
+        for name, entry in value.items():
+            if not isinstance(name, str) or not is_unicode(name):
+                yield Problem(path, ascii(name), "is not a valid name in JSON", "valid Unicode", reason="type")
+            else:
+                yield from not_json(f"{path}.{name}" if path else name, entry, local)
+    elif isinstance(value, float) and value - value != 0:  # infinite, or not a number
+        yield Problem(path, str(value), "is not a number in JSON", "a finite number", reason="type")
+    elif not (value is None or isinstance(value, (bool, int, float))):
+        yield Problem(path, ascii(value), "is not a value in JSON", "JSON", reason="type")
 
 
 CHECKS: Mapping[str, Callable[[Param, object, Findings], object]] = {

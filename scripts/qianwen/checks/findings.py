@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..errors import Problem
 from ..models.catalog import Model, Source
+from ..plain.record import changed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,7 +45,11 @@ class Findings:
     def problem(
         self, path: str, value: object, reason: str, message: str, allowed: str = "", nearest: object = None
     ) -> None:
-        self.problems.append(Problem(self.names.get(path, path), value, message, allowed, nearest, reason))
+        self.add(Problem(path, value, message, allowed, nearest, reason))
+
+    def add(self, problem: Problem) -> None:
+        """Add a problem, under the path that the user wrote."""
+        self.problems.append(changed(problem, path=self.names.get(problem.path, problem.path)))
 
     def warn(self, message: str) -> None:
         self.warnings.append(message)

@@ -6,8 +6,6 @@ the price if the user does not. Only what cannot go on the wire is refused.
 
 from __future__ import annotations
 
-import math
-
 from ..errors import InvalidRequest, Problem
 from ..files.documents import DOCUMENTS, suffix_of
 from ..files.media import Facts
@@ -15,7 +13,7 @@ from ..models import wire
 from ..models.catalog import Catalog, Found, Mode, Model
 from ..models.media_items import FLAT, REFERENCES, TYPES, VOICES, listed
 from ..plain.record import changed
-from .fields import CHECKS, NOT_UNICODE, all_params, is_unicode
+from .fields import CHECKS, all_params, not_json
 from .findings import MOST_NAMED, Findings, named
 from .meanings import meant
 from .sizes import in_words
@@ -71,7 +69,7 @@ def check(
         else:
             findings.warn(f"{problem} (a rule of {model.id}; sent anyway)")
     local = {source.text for source in findings.sources.values() if source.scheme == "file"}
-    refused += _not_json("", values, local)
+    refused += not_json("", values, local)
     if refused:
         raise InvalidRequest(refused)
     _warn_of_foreign_fields(catalog, found, mode, values, findings)
@@ -305,23 +303,3 @@ def _unsendable(values: Values, shape: wire.Shape, mode: Mode) -> Iterator[Probl
         if len(listed(values, name)) > references:
             allowed = f"at most {references}, one for each reference"
             yield Problem(name, values[name], "has an entry without a reference", allowed, reason="count")
-
-
-def _not_json(path: str, value: object, local: set[str]) -> Iterator[Problem]:
-    """What JSON cannot express. Local paths may have surrogates: Python decodes odd bytes of a name so."""
-    if isinstance(value, str):
-        if value not in local and not is_unicode(value):
-            yield Problem(path, ascii(value), NOT_UNICODE, "valid Unicode", reason="type")
-    elif isinstance(value, (list, tuple)):
-        for index, entry in enumerate(value):
-            yield from _not_json(f"{path}[{index}]", entry, local)
-    elif isinstance(value, dict):
-        for name, entry in value.items():
-            if not isinstance(name, str) or not is_unicode(name):
-                yield Problem(path, ascii(name), "is not a valid name in JSON", "valid Unicode", reason="type")
-            else:
-                yield from _not_json(f"{path}.{name}" if path else name, entry, local)
-    elif isinstance(value, float) and not math.isfinite(value):
-        yield Problem(path, str(value), "is not a number in JSON", "a finite number", reason="type")
-    elif not (value is None or isinstance(value, (bool, int, float))):
-        yield Problem(path, ascii(value), "is not a value in JSON", "JSON", reason="type")

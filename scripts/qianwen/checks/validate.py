@@ -23,7 +23,7 @@ from ..models.media_items import (
 )
 from ..models.wire import SHAPES
 from ..plain.record import changed, record
-from .fields import all_params, check_field, is_unicode, nearest_name, report_unicode
+from .fields import all_params, check_field, nearest_name, not_json
 from .findings import Findings, named
 from .sizes import translate
 
@@ -104,7 +104,7 @@ class Checked:
     @property
     def tier(self) -> str:
         """The price tier of the pictures ("1K", or "up to 2K" if the model chooses the size); "" without tiers."""
-        param = self.mode.param("size") if self.mode.bills_by_area else None
+        param = self.mode.param("size") if self.mode.bills_by_area and self.is_known else None
         if param is None or param.size is None:
             return ""
         from . import sizes
@@ -217,7 +217,11 @@ def check(
     values = _known_fields(catalog, found, mode, {**given, **nulls}, findings)
     for param in mode.params:
         check_field(param, values, findings)
-    _check_characters(values, findings)
+    local = {source.text for source in findings.sources.values() if source.scheme == "file"}
+    faulty = {problem.path for problem in findings.problems}
+    for problem in not_json("", values, local):
+        if findings.names.get(problem.path, problem.path) not in faulty:
+            findings.add(problem)
     facts = {path: source.facts for path, source in findings.sources.items() if source.facts}
     _apply_rules(mode, values, facts, findings)
     _tell_of_shrinking(mode, values, facts, findings)
@@ -379,7 +383,7 @@ def _apply_rules(mode: Mode, values: dict[str, Any], facts: Mapping[str, Facts],
     for rule in mode.rules:
         for finding in rule(values, facts):
             if isinstance(finding, Problem):
-                findings.problems.append(changed(finding, path=findings.names.get(finding.path, finding.path)))
+                findings.add(finding)
             else:
                 findings.warn(finding)
 
@@ -443,29 +447,3 @@ def _hint(catalog: Catalog, model: Model, mode: Mode, problems: Iterable[Problem
     prompt = by_path.get("prompt")
     is_missing = prompt is not None and prompt.reason == "missing"
     return f'write it after the name of the program: {catalog.program} "A cat on a windowsill"' if is_missing else ""
-
-
-# Fields ---------------------------------------------------------------------------------------------------
-
-
-def _check_characters(values: Values, findings: Findings) -> None:
-    """Report surrogates, which cannot be sent. Local paths may have them: Python decodes odd bytes of a name so."""
-    local = {source.text for source in findings.sources.values() if source.scheme == "file"}
-    for name, value in values.items():
-        param = findings.mode.param(name)
-        if param is None or param.kind != "text":
-            for text in _texts(value):
-                if text not in local and not is_unicode(text):
-                    report_unicode(name, text, findings)
-
-
-def _texts(value: object) -> Iterable[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, (list, tuple)):
-        for entry in value:
-            yield from _texts(entry)
-    elif isinstance(value, dict):
-        for name, entry in value.items():
-            yield name
-            yield from _texts(entry)
