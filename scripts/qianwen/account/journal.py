@@ -46,9 +46,10 @@ def runs(folder: str) -> list[Purchase]:
             with open_theirs(path) as stream:
                 for line in _pieces(stream):
                     head = re.match(_HEAD, line)
-                    run = _after(found.get(head[1].decode("ascii")), head[1].decode("ascii"), line) if head else None
+                    run_id = head[1].decode("ascii") if head else ""
+                    run = _after(found.get(run_id), run_id, line) if head else None
                     if run:
-                        found[run.id] = run
+                        found[run_id] = run
         except OSError:
             continue
     return list(found.values())
@@ -57,10 +58,7 @@ def runs(folder: str) -> list[Purchase]:
 def _pieces(stream: BinaryIO) -> Iterator[bytes]:
     """Line by line; of one that is too long only the beginning, which is not JSON."""
     begins = True
-    while True:
-        piece = stream.readline(LONGEST_LINE)
-        if not piece:
-            return
+    while piece := stream.readline(LONGEST_LINE):
         if begins:
             yield piece
         begins = piece.endswith(b"\n")

@@ -96,7 +96,6 @@ class Account:
         self.now = now
         self._clean = clean
         self._left = left
-        self._shared = shared
         self._file = Database(folder, warn, shared)
 
     def hold(self) -> bool:
@@ -136,7 +135,7 @@ class Account:
         try:
             return self._file.write(look_and_write, BEGIN_SECONDS)
         except OSError as error:
-            if self._shared and not isinstance(error, TimeoutError) and not self._is_usable_folder():
+            if self._file.place.shared and not isinstance(error, TimeoutError) and not self._is_usable_folder():
                 self.trouble = ""
                 twin = None if again else self.twin(run)
                 if twin:
