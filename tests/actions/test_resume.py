@@ -37,7 +37,7 @@ ASYNC = ("x", "--async", "--output", "x.png")
 class ResumeCase(Case):
     def state(self, task_id: str = "") -> str:
         """The state of the only run, or of a task's."""
-        runs = self.ledger.runs(having=task_id) if task_id else self.ledger.runs()
+        runs = [run for run in self.ledger.runs() if task_id in ("", run.task_id)]
         self.assertEqual(len(runs), 1)
         return self.ledger.state(runs[0])
 

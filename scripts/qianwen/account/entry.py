@@ -11,7 +11,7 @@ import time
 from ..errors import LinkExpired, QianwenError, StillRunning, UsageError
 from ..models import wire
 from ..plain.redact import safe
-from . import purchase, store
+from . import purchase
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -138,7 +138,8 @@ class Entry:
 
     def knows(self, task_id: str) -> bool:
         """Whether a run on this machine accounts for a task."""
-        return self._account is not None and self._account.knows(task_id)
+        found = self._account.find(task_id) if self._account else None
+        return bool(found and found.task_id)  # the others were only offered it
 
     def claim(self, run_id: str) -> bool:
         """Lock a run; False if another process holds it. Without file locks this is always True."""
@@ -217,8 +218,7 @@ class Entry:
         self.accept()
         result = self.outcome.note(body, interleaved)
         if result.urls:
-            whole = self.outcome.body
-            self._add("result", urls=list(result.urls), **({"body": whole} if store.fits(whole) else {}))
+            self._add("result", urls=list(result.urls), body=self.outcome.body)
             self._is_noted = True
         return result
 
@@ -234,7 +234,7 @@ class Entry:
         self._stays_open = True
 
     def end(self, state: str, error: BaseException | None = None) -> None:
-        """Close the run with a state of `store`; "" leaves it open."""
+        """Close the run with a state of `purchase`; "" leaves it open."""
         if state == purchase.REFUSED:
             self.outcome.next_flags = ()
         if not state and not isinstance(error, LinkExpired):
