@@ -9,12 +9,13 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import unittest
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Iterator, NamedTuple
 from unittest import mock
 from urllib.parse import urlsplit
 
@@ -29,7 +30,7 @@ from qianwen.sandbox.standin import Incoming, Reply, StandIn
 
 from .. import IS_SAMPLE, SCRIPTS
 from ..account import RUN
-from ..support import KEY, Case, Ran, Recording, Script, answer
+from ..support import DATA, KEY, Case, Ran, Recording, Script, answer
 
 ASYNC = ("x", "--async", "--output", "x.png")
 
@@ -416,6 +417,67 @@ class Identical(ResumeCase):
                 thread.join()
             self.assertEqual(self.bought(standin), 1)
         self.assertEqual(sorted(codes), [0] + [3] * 19)
+
+
+class AfterAnUpdate(ResumeCase):
+    """Version 1.0 left open runs. It made its fingerprints in another way, so any of them may be the same request."""
+
+    NOT_THE_SAME = (
+        ("x", "--async", "--model", "wan2.7-image"),
+        ("x", "--async", "--model", "wan2.6-image", "--image", "https://example.com/a.png"),
+        ("a cat", "--async", "--again"),
+    )
+
+    @contextmanager
+    def left_by_1_0(self, *ended: str) -> Iterator[Recording]:
+        """A stand-in, and the ledger that version 1.0 wrote when it used that. ended: runs that are over."""
+        with self.standin() as standin:
+            self.env["QIANWEN_STATE_DIR"] = str(Path(tempfile.mkdtemp(dir=self.folder)))
+            text = (DATA / "ledger-1.0.jsonl").read_text(encoding="utf-8")
+            text = text.replace("{base}", self.env["DASHSCOPE_HTTP_BASE_URL"]).replace("{cwd}", str(self.cwd))
+            text += "".join(f'{{"v": 1, "run": "{run}", "event": "end", "state": "done"}}\n' for run in ended)
+            Path(self.ledger.folder, "ledger-2026-11.jsonl").write_text(text, encoding="utf-8")
+            self.clock.moment = 1_795_725_700.0  # a minute later
+            yield standin
+
+    def test_the_same_command_buys_nothing(self) -> None:
+        dog = "59c477e449fb7a33"
+        for argv in (("a cat", "--async"), ("a cat",), ("A cat ", "--seed", "1")):
+            with self.subTest(argv), self.left_by_1_0(dog) as standin:
+                reply = self.json(*argv, code=3)
+                self.assertIn("of version 1.0 to wan2.6-t2i, perhaps the same,", reply["error"]["message"])
+                self.assertIn("--task-id 12f728fa-80f1-4638-b33b-2fc372105105", reply["next"])
+                self.assertEqual((self.video("a cat").code, standin.of("sync", "submit")), (3, []))
+
+    def test_a_lost_answer_holds_up_its_like_for_a_day(self) -> None:
+        cat = "3abecc75f4685309"
+        with self.left_by_1_0(cat) as standin:
+            reply = self.json("a dog", code=3)
+            self.assertNotIn("next", reply)
+            self.assertIn("--again", reply["error"]["hint"])
+            self.clock.sleep(86_300)
+            self.assertEqual((self.image("a dog").code, self.bought(standin)), (3, 0))
+            self.clock.sleep(100)
+            self.assertEqual((self.image("a dog").code, self.bought(standin)), (0, 1))
+
+    def test_what_cannot_be_the_same_is_bought(self) -> None:
+        with self.left_by_1_0() as standin:
+            for argv in self.NOT_THE_SAME:
+                with self.subTest(argv):
+                    self.assertEqual(self.image(*argv).code, 0)
+            self.assertEqual(self.bought(standin), len(self.NOT_THE_SAME))
+        with self.left_by_1_0(), self.standin():  # another service
+            self.assertEqual(self.image("a cat").code, 0)
+
+    def test_once_it_is_finished_the_next_one_is_bought(self) -> None:
+        with self.left_by_1_0("59c477e449fb7a33") as standin:
+            self.json("y", "--async", "--submit-only", "--again")  # a task of the stand-in's own
+            ((_, task),) = standin.tasks.items()
+            standin.tasks["12f728fa-80f1-4638-b33b-2fc372105105"] = task
+            reply = self.json("a cat", code=3)
+            self.assertEqual(self.image(*shlex.split(reply["next"])[2:]).code, 0)
+            self.assertEqual(self.image("another").code, 0)
+            self.assertEqual(len(standin.of("sync", "submit")), 2)
 
 
 class Lost(ResumeCase):

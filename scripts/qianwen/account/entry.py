@@ -178,12 +178,14 @@ class Entry:
         state = {"made": "finished but was not fully saved", "waiting": "is still open"}.get(
             self._account.state(twin), "may have been accepted, or is being sent"
         )
+        is_old = twin.request == purchase.of_1_0(twin)
+        which = f"a request of version 1.0 to {twin.model}, perhaps the same," if is_old else "an identical request"
         named = f" (task {twin.task_id})" if twin.task_id else ""
         advice = "run `next` to finish it"
         if is_lost:
             advice = f"{lost_words or 'its answer cannot be fetched again'}; --tasks shows what is known of it"
         return UsageError(
-            f"an identical request from {when}{named} {state}; nothing was sent",
+            f"{which} from {when}{named} {state}; nothing was sent",
             hint=f"{advice}, or add --again to buy a second one",
         )
 
