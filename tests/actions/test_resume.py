@@ -140,21 +140,38 @@ class Resume(ResumeCase):
         self.assertEqual(reply["tasks"][0]["state"], "waiting")
         self.assertEqual(self.state(), "waiting")
 
-    def test_a_task_that_the_service_does_not_know_is_told_once_and_leaves(self) -> None:
+    def test_a_task_that_another_key_does_not_know_stays_open_for_its_day(self) -> None:
         with self.standin() as standin:
-            task_id = self.json(*ASYNC, "--submit-only")["task_id"]
-            tasks, standin.tasks = standin.tasks, {}
+            self.image(*ASYNC, "--submit-only")
+            self.image("y", "--async", "--submit-only", "--output", "y.png")
+            of_the_first_key, standin.tasks = standin.tasks, {}
             self.clock.sleep(30)
             self.assertEqual(self.json("--resume", "--poll-once", code=2)["error"]["kind"], "running")  # too young
-            self.clock.sleep(70)
-            reply = self.json("--resume", code=1)
-            self.assertEqual((reply["error"]["code"], self.state()), ("UNKNOWN", "expired"))
-            self.assertIn("--task-id asks again", reply["error"]["hint"])
-            self.assertNotIn("next", reply)
-            self.assertEqual(self.json("--resume")["tasks"], [])
-            standin.tasks = tasks  # it was another account's key
-            self.assertEqual(self.image("--task-id", task_id).code, 0)
-            self.assertEqual((self.state(), self.bought(standin)), ("done", 1))
+            for seconds in (70, 86_000):
+                self.clock.sleep(seconds)
+                reply = self.json("--resume", code=1)
+                self.assertEqual([task["state"] for task in reply["tasks"]], ["waiting"] * 2)
+                self.assertEqual(reply["error"]["code"], "UNKNOWN")
+                self.assertIn("with a key of its account", reply["error"]["hint"])
+                self.assertIn("--resume", reply["next"])
+                self.assertEqual((self.image(*ASYNC).code, len(standin.of("submit"))), (3, 2))
+            standin.tasks = of_the_first_key
+            self.assertEqual([task["state"] for task in self.json("--resume")["tasks"]], ["done"] * 2)
+            self.assertEqual((self.names(), self.bought(standin)), (["x.png", "y.png"], 2))
+
+    def test_a_task_that_the_service_does_not_know_after_its_day_is_told_once_and_leaves(self) -> None:
+        self.image(*ASYNC, "--submit-only", send=Script({"output": {"task_id": "t-1", "task_status": "PENDING"}}))
+        self.clock.sleep(86_500)
+        reply = self.json("--resume", code=1, send=Script({"output": {"task_id": "t-1", "task_status": "UNKNOWN"}}))
+        self.assertEqual((reply["error"]["code"], self.state()), ("UNKNOWN", "expired"))
+        self.assertIn("--task-id asks again", reply["error"]["hint"])
+        self.assertNotIn("next", reply)
+        self.assertEqual(self.json("--resume", send=Script())["tasks"], [])
+        link = "https://dashscope-result-bj.oss-cn-beijing.aliyuncs.com/x.png"
+        done = {"output": {"task_id": "t-1", "task_status": "SUCCEEDED", "results": [{"url": link}]}}
+        picture = self.picture("a.png").read_bytes()  # the clock was wrong, and the key was another account's
+        self.assertEqual(self.image("--task-id", "t-1", send=Script(done, answer(picture))).code, 0)
+        self.assertEqual(self.state(), "done")
 
     def test_a_task_that_is_unknown_elsewhere_stays_open(self) -> None:
         with self.standin():

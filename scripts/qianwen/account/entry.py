@@ -39,7 +39,7 @@ def ending(
 
     is_first: this run made the submission itself.
     is_accepted: the service is known to have accepted the request.
-    is_forgotten: a task that the service does not know is no task any more; see `Entry.is_asked_at_home`.
+    is_forgotten: a task that the service does not know is no task any more; see `Entry._is_forgotten`.
     """
     if error is None:
         return purchase.DONE
@@ -77,7 +77,6 @@ class Entry:
         self.is_accepted = False  # the service is known to have accepted the request
         self._stays_open = False
         self._known: Purchase | None = None  # the run of an earlier process that this one continues
-        self.is_asked_at_home = False  # where the task was submitted; another region may not know it
         self._is_noted = False  # the task, or the links of the last answer, are on the disk
 
     def __enter__(self) -> Entry:
@@ -162,9 +161,11 @@ class Entry:
         self.outcome.seed = known.asked.get("seed", self.outcome.seed)
 
     def _is_forgotten(self) -> bool:
-        """Whether a task that the service does not know is gone: it was asked at the right place, or long after."""
-        is_old = self._account and self._known and self._account.is_forgotten(self._known)
-        return self.is_asked_at_home or bool(is_old)
+        """Whether a task that the service does not know is gone: its day is over.
+
+        Until then another region, workspace or key may know it, and nothing here tells whether this is the same key.
+        """
+        return bool(self._account and self._known and self._account.is_forgotten(self._known))
 
     def _already_open(self, twin: Purchase, lost_words: str) -> UsageError:
         """The error for a request whose earlier attempt is open; `next` continues that one, where possible.

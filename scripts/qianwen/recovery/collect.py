@@ -70,7 +70,6 @@ def finish(
     """
     task_id = run.outcome.task_id
     is_young = _is_young(run, known)
-    entry.is_asked_at_home = known is not None and known.base == connection.base
     if patient:
         body = wait(connection, entry, _usual(run, known) if known else "", is_young)
     else:
