@@ -180,7 +180,8 @@ class Resume(ResumeCase):
         with self.standin():
             self.env["QIANWEN_STATE_DIR"] = self.ledger.folder
             self.clock.sleep(100)
-            self.assertEqual(self.json("--task-id", task_id, "--region", "intl", code=1)["error"]["code"], "UNKNOWN")
+            reply = self.json("--task-id", task_id, "--region", "intl", code=1)
+            self.assertEqual((reply["error"]["code"], shlex.split(reply["next"])[2]), ("UNKNOWN", "--resume"))
         self.env = home
         self.assertEqual(self.state(), "waiting")
 
