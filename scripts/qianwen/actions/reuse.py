@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 
 from ..account import record
-from ..errors import OutputError
 from ..files import outputs
 from ..files.safe_open import open_theirs
 from ..outcome import File
@@ -93,18 +92,11 @@ def _copied(file: Saved, target: Target, entry: Entry) -> Saved:
 
 def _record(made: Purchase, checked: Checked, entry: Entry, warn: Callable[[str], None]) -> None:
     """Write a record next to each file that has none."""
-    seed = entry.outcome.seed
-    written = {**checked.written, **({} if seed is None else {"seed": seed})}
+    written = {name: value for name, value in checked.written.items() if name != "seed"}  # it may be one of this run
+    if entry.outcome.seed is not None:
+        written["seed"] = entry.outcome.seed
     base = record.common(made.program, made.mode, written, entry.progress.clean, warn)
     for index, file in entry.outcome.saved.items():
-        stem = os.path.splitext(file.saved.path)[0]
-        if outputs.is_recorded(file.saved.path):
-            continue
-        own = record.record(base, entry.outcome.body, made.task_id, index, file, made.at)
-        place = outputs.Target(*os.path.split(stem))
-        try:
-            path = outputs.save_text(place, ".json", record.text(own, entry.progress.clean), entry.warn)
-        except OutputError as error:
-            entry.warn(f"the record could not be saved next to {file.saved.path}: {error.message}")
-        else:
-            entry.progress.say(f"Saved {path}")
+        if not outputs.is_recorded(file.saved.path):
+            own = record.record(base, entry.outcome.body, made.task_id, index, file, made.at)
+            record.save(own, outputs.Target(*os.path.split(os.path.splitext(file.saved.path)[0])), entry)

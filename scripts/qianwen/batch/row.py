@@ -381,9 +381,7 @@ _STATES = {
 
 def _units(run: Run, most: float) -> float:
     """What a finished row billed: its pictures, or the seconds that the answer tells."""
-    result, usage = run.outcome.result, run.outcome.body.get("usage")
+    result = run.outcome.result
     if run.catalog.unit == "image":
         return float(len(result.urls)) if result and result.urls else most
-    told = [usage.get(name) for name in ("duration", "video_duration")] if isinstance(usage, dict) else []
-    seconds = [float(value) for value in told if isinstance(value, (int, float)) and not isinstance(value, bool)]
-    return float(math.ceil(seconds[0])) if seconds and math.isfinite(seconds[0]) and seconds[0] > 0 else most
+    return float(math.ceil(wire.billed_seconds(run.outcome.body))) or most

@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import re
+import sys
 import unicodedata
 from contextlib import suppress
 
@@ -283,12 +284,14 @@ def beside(saved: Saved, target: Target) -> Target:
 
 
 def save_text(target: Target, suffix: str, text: str, warn: Warn, private: bool = False) -> str:
-    """Write a text file in UTF-8 and return its path. private: mode 0600. Raises OutputError.
+    """Write a text file in UTF-8, with the names of files as they are, and return its path. Raises OutputError.
+
+    private: mode 0600.
 
     --overwrite names the result: under the name that a text gets from it, only such a text is replaced.
     """
     with Draft(target, 0o600 if private else 0o666) as draft:
-        draft.stream.write(text.encode("utf-8"))
+        draft.stream.write(text.encode("utf-8", sys.getfilesystemencodeerrors()))
         may_replace = target.overwrite and _is_such_a_text(os.path.join(target.folder, target.stem + suffix))
         return draft.publish(suffix, warn, may_replace)
 

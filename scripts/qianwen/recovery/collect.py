@@ -70,7 +70,6 @@ def finish(
     """
     task_id = run.outcome.task_id
     is_young = _is_young(run, known)
-    entry.is_asked_at_home = known is not None and known.base == connection.base
     if patient:
         body = wait(connection, entry, _usual(run, known) if known else "", is_young)
     else:
@@ -109,7 +108,7 @@ def _is_the_place_of(known: Purchase, named: Target) -> bool:
 
 
 SHORTEST_ID = 4  # characters that may stand for a whole id
-MOST_ALIKE = 5
+MOST_SHOWN = 5  # ids that begin alike
 
 
 def _whole_id(run: Run, text: str) -> str:
@@ -125,9 +124,11 @@ def _whole_id(run: Run, text: str) -> str:
         return newest.task_id
     if len(text) < SHORTEST_ID or account.find(text):
         return text
-    alike = list(dict.fromkeys(found.task_id for found in account.beginning(text, MOST_ALIKE)))
+    named = (found.task_id for found in account.named(text))
+    alike = list(dict.fromkeys(task_id for task_id in named if task_id.startswith(text)))
     if len(alike) > 1:
-        raise UsageError(f"several tasks begin with {text}", hint=f"give more of the id: {', '.join(alike)}")
+        shown = ", ".join(alike[:MOST_SHOWN])
+        raise UsageError(f"several tasks begin with {text}", hint=f"give more of the id: {shown}")
     return alike[0] if alike else text
 
 
