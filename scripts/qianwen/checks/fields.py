@@ -8,13 +8,12 @@ from ..errors import Problem
 from ..models.catalog import Param
 from ..plain.spelling import nearest
 from ..plain.texts import lost_letters
+from . import sizes
 from .findings import Findings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Callable, Iterable, Iterator, Mapping
-
-    from ..models.catalog import Catalog
 
 
 LARGEST = 1e300  # no field means a larger number
@@ -22,11 +21,6 @@ LARGEST = 1e300  # no field means a larger number
 
 def nearest_name(name: str, known: Iterable[str]) -> str | None:
     return next(iter(nearest(name, known)), None)
-
-
-def all_params(catalog: Catalog) -> Iterable[Param]:
-    """The fields of every model; a name occurs once for each mode that has it."""
-    return (param for model in catalog.models for mode in model.modes for param in mode.params)
 
 
 def check_field(param: Param, values: dict[str, Any], findings: Findings) -> None:
@@ -200,8 +194,6 @@ def _size(param: Param, value: object, findings: Findings) -> object:
     if rule is None or not isinstance(value, str):
         findings.problem(param.name, value, "type", "is not text", "text such as 1024*1024 or 16:9")
         return value
-    from . import sizes
-
     verdict = sizes.judge(value, rule)
     if verdict.fault:
         others = _other_modes(

@@ -13,7 +13,7 @@ from ..models import wire
 from ..models.catalog import Catalog, Found, Mode, Model
 from ..models.media_items import FLAT, REFERENCES, TYPES, VOICES, listed
 from ..plain.record import changed
-from .fields import CHECKS, all_params, not_json
+from .fields import CHECKS, not_json
 from .findings import MOST_NAMED, Findings, named
 from .meanings import meant
 from .sizes import in_words
@@ -106,7 +106,7 @@ def _renamed(catalog: Catalog, model: Model, given: dict[str, Any], shape: wire.
     """The fields under the names that the shape looks for. A synonym stays as it is if its field is given too."""
     own = [param for mode in model.modes for param in mode.params]
     places = {param.name for param in own} | shape.in_input
-    params = [*own, *(param for param in all_params(catalog) if param.name in shape.in_input)]
+    params = [*own, *(param for param in catalog.params if param.name in shape.in_input)]
     values: dict[str, Any] = {}
     for name, value in given.items():
         place = None if name in places else _place(name, value, params)
@@ -248,7 +248,7 @@ ITEM = ("url", "reference_voice")
 
 
 def _media_names(catalog: Catalog) -> set[str]:
-    params = (param for param in all_params(catalog) if param.takes_files)
+    params = (param for param in catalog.params if param.takes_files)
     return {name for param in params for name in (param.name, *param.also)} | ({"media"} if catalog.kinds else set())
 
 

@@ -23,9 +23,9 @@ from ..models.media_items import (
 )
 from ..models.wire import SHAPES
 from ..plain.record import changed, record
-from .fields import all_params, check_field, nearest_name, not_json
+from . import sizes
+from .fields import check_field, nearest_name, not_json
 from .findings import Findings, named
-from .sizes import translate
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -107,8 +107,6 @@ class Checked:
         param = self.mode.param("size") if self.mode.bills_by_area and self.is_known else None
         if param is None or param.size is None:
             return ""
-        from . import sizes
-
         return sizes.area_tier(self.values.get("size"), param.size)
 
     @property
@@ -212,7 +210,7 @@ def check(
     findings.mode = mode
     _check_mode(found, mode, kind, findings)
     given = _without_excluded(mode, given, findings)
-    translate(mode, given, findings)
+    sizes.translate(mode, given, findings)
     nulls = {name: None for name, value in fields.items() if value is None and not _takes(found.model, name)}
     values = _known_fields(catalog, found, mode, {**given, **nulls}, findings)
     for param in mode.params:
@@ -330,7 +328,7 @@ def _known_fields(
     """The fields that this mode takes; the others are ignored with a warning, or refused."""
     others = [name for name in given if not mode.param(name)]
     if others:  # collecting the fields of all models takes time, and most requests have no other fields
-        vocabulary = {name: param for param in all_params(catalog) for name in (param.name, *param.also)}
+        vocabulary = {name: param for param in catalog.params for name in (param.name, *param.also)}
         for name in others:
             _ignore(catalog, found, mode, name, given[name], vocabulary, findings)
     return {name: value for name, value in given.items() if name not in others}

@@ -6,7 +6,6 @@ pen; never by likeness alone, and a slip never becomes a flag that pays or ends 
 
 from __future__ import annotations
 
-from ..checks.fields import all_params
 from ..checks.meanings import NOT_HERE, meant, plainly, same_as
 from ..models.catalog import Catalog
 from ..plain.spelling import typo_of
@@ -80,7 +79,7 @@ def _answer(catalog: Catalog, name: str) -> str:
     ours = known.get(FLAGS.get(word, ""))
     if ours:
         return f"did you mean {ours.name}?"
-    fields = {param.name for param in all_params(catalog)}
+    fields = {param.name for param in catalog.params}
     field = None if word in NOT_HERE else same_as(word, fields)
     if field:
         return _of_field(catalog, field)

@@ -384,6 +384,11 @@ class Catalog:
     beyond: Mapping[str, str] = {}
 
     @property
+    def params(self) -> Iterable[Param]:
+        """The fields of every model; a name occurs once for each mode that has it."""
+        return (param for model in self.models for mode in model.modes for param in mode.params)
+
+    @property
     def cap(self) -> str:
         """The flag that bounds what is billed."""
         return f"--max-{self.unit}s"

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
 
 def names_its_references(pattern: str, example: str) -> Rule:
-    """Warns when the prompt names none of its references."""
-
     @says(f"The prompt calls the references {example}; else a warning.", example)
     def rule(values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:
         import re
@@ -45,7 +43,6 @@ _IN_BACKTICKS = "; ".join(" + ".join(f"`{field}`" for field in fields) for field
 
 @says(f"Media, one of: {_IN_BACKTICKS}.")
 def legal_combination(values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:
-    """Only six sets of media are legal for wan2.7-i2v."""
     fields = ("driving_audio_url", "first_clip_url", "first_frame_url", "last_frame_url")
     given = tuple(name for name in fields if values.get(name))
     if given not in LEGAL_MEDIA:
@@ -231,8 +228,6 @@ def short_together(together: int) -> Rule:
 
 
 def room_for_the_clips(together: int) -> Rule:
-    """Clips and result together last no longer than this."""
-
     @says(f"Clips and result last {together} s together at most; with -1 the model keeps to that.")
     def rule(values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:
         paths = [path for path, kind in _kinds(values, facts) if kind == VIDEO]
@@ -249,7 +244,6 @@ def room_for_the_clips(together: int) -> Rule:
 
 @says("`file` and `link` exclude each other, and with either `prompt_extend` must be true.")
 def document_or_page(values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:
-    """A document and a web page exclude each other, and either needs its prompt rewritten."""
     given = [name for name in ("file", "link") if values.get(name)]
     if len(given) > 1:
         yield Problem("link", values["link"], "cannot be given together with file", "file or link", reason="excluded")
@@ -285,7 +279,6 @@ def ratio_of_the_first_frame(values: Values, facts: Mapping[str, Facts]) -> Iter
 
 @says("`obj_or_bg` has an entry for each of `ref_images_url`, at most one bg; one picture needs none.")
 def one_kind_for_each_picture(values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:
-    """`obj_or_bg` says for each reference whether it is a subject or the background."""
     kinds, pictures = values.get("obj_or_bg"), as_list(values.get("ref_images_url"))
     if kinds is None:
         if len(pictures) > 1:
