@@ -162,7 +162,12 @@ class Entry:
         self.outcome.seed = known.asked.get("seed", self.outcome.seed)
 
     def _is_forgotten(self) -> bool:
-        """Whether a task that the service does not know is gone: it was asked at the right place, or long after."""
+        """Whether a task that the service does not know is gone: it was asked at the right place, or long after.
+
+        Of one that is over, the account knows more than that.
+        """
+        if self._known and self._known.state not in purchase.OPEN:
+            return False
         is_old = self._account and self._known and self._account.is_forgotten(self._known)
         return self.is_asked_at_home or bool(is_old)
 
