@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from .. import regions
-from .purchase import CANCELED, EXPIRED, FAILED, OPEN, REFUSED
+from .purchase import CANCELED, EXPIRED, FAILED, OPEN, REFUSED, billed_seconds
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -42,18 +42,12 @@ def bought(account: Account, since: float) -> JSON:
         if run.state in FREE or regions.is_loopback_url(run.base):  # a stand-in bills nothing
             continue
         sums["runs"] += 1
-        units = len(run.urls) if run.program == "image.py" else _seconds(run.body.get("usage"))
+        units = len(run.urls) if run.program == "image.py" else billed_seconds(run.body.get("usage"))
         if units:
             sums["images" if run.program == "image.py" else "seconds"] += units
         else:
             sums["uncounted"] += 1
     return sums
-
-
-def _seconds(usage: object) -> float:
-    """The billed seconds of a video; newer models count them in `duration`, older ones in `video_duration`."""
-    told = [usage.get(name) for name in ("duration", "video_duration")] if isinstance(usage, dict) else []
-    return next((value for value in told if isinstance(value, (int, float)) and 0 < value < 1e6), 0)
 
 
 def batches(account: Account) -> list[JSON]:

@@ -8,7 +8,7 @@ import re
 from contextlib import contextmanager
 
 from .. import regions
-from ..account.purchase import DONE, EXPIRED, FAILED, REFUSED, Kept
+from ..account.purchase import DONE, EXPIRED, FAILED, REFUSED, Kept, billed_seconds
 from ..actions.dashscope import DashScope
 from ..actions.generate import generate
 from ..actions.run import Run, Seat
@@ -381,9 +381,7 @@ _STATES = {
 
 def _units(run: Run, most: float) -> float:
     """What a finished row billed: its pictures, or the seconds that the answer tells."""
-    result, usage = run.outcome.result, run.outcome.body.get("usage")
+    result = run.outcome.result
     if run.catalog.unit == "image":
         return float(len(result.urls)) if result and result.urls else most
-    told = [usage.get(name) for name in ("duration", "video_duration")] if isinstance(usage, dict) else []
-    seconds = [float(value) for value in told if isinstance(value, (int, float)) and not isinstance(value, bool)]
-    return float(math.ceil(seconds[0])) if seconds and math.isfinite(seconds[0]) and seconds[0] > 0 else most
+    return float(math.ceil(billed_seconds(run.outcome.body.get("usage")))) or most
