@@ -91,6 +91,11 @@ class Batch:
     is_over: bool = False
 
 
+def answer_of(run: Purchase) -> dict[str, Any]:
+    """The service's answer; one with its links alone where that was too long to keep."""
+    return dict(run.body) or {"output": {"results": [{"url": url} for url in run.urls]}}
+
+
 def billed_seconds(usage: object) -> float:
     """The seconds of a video that the `usage` of an answer tells, 0 for none.
 

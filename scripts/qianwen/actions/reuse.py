@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from ..account import record
+from ..account.purchase import answer_of
 from ..files import outputs
 from ..files.safe_open import open_theirs
 from ..outcome import File
@@ -67,8 +68,7 @@ def _answer(entry: Entry, made: Purchase, files: list[Saved], checked: Checked, 
     entry.take_up(made)
     outcome = entry.outcome
     outcome.task_id, outcome.reused = made.task_id, True
-    body = dict(made.body) or {"output": {"results": [{"url": url} for url in made.urls]}}
-    outcome.note(body, checked.mode.interleaved)
+    outcome.note(answer_of(made), checked.mode.interleaved)
     stem = os.path.splitext(files[0].path)[0]
     keeps_replies = outcome.noun == "video"
     outcome.reply_path = f"{stem}.json" if keeps_replies and os.path.exists(f"{stem}.json") else ""

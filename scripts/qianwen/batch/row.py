@@ -12,7 +12,6 @@ from ..account.purchase import DONE, EXPIRED, FAILED, REFUSED, Kept, billed_seco
 from ..actions.dashscope import DashScope
 from ..actions.generate import generate
 from ..actions.run import Run, Seat
-from ..actions.saving import Saver
 from ..errors import (
     AuthError,
     InternalError,
@@ -25,7 +24,6 @@ from ..errors import (
 )
 from ..files import outputs
 from ..http.messages import Fault
-from ..models import wire
 from ..outcome import File, billed, starved
 from ..plain.record import changed
 from ..recovery.collect import finish
@@ -285,11 +283,7 @@ class Trip:
         outputs.sweep(target)
         with self.connected(run, None) as connection, run.entry() as entry:
             entry.take_up(known)
-            if known.task_id:
-                finish(run, connection, entry, known, target, patient=True)
-            else:
-                body = dict(known.body) or {"output": {"results": [{"url": url} for url in known.urls]}}
-                Saver(run.catalog, connection, entry, target, wire.has_texts(body), known.files).save(body)
+            finish(run, connection, entry, known, target, patient=True)
 
     # What became of it --------------------------------------------------------------------------------------
 
