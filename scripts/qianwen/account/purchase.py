@@ -12,7 +12,6 @@ LATEST = 1e12  # epoch seconds beyond this are no moment of a clock
 DESIRECORE_BASE = "https://127.0.0.1/api/media-proxy"  # without the port, which changes at each start
 OPEN_SECONDS = 86400.0  # the service deletes a task and its results after a day ("Asynchronous task management API")
 MOST_PATIENCE = 10**6  # minutes
-MOST_SECONDS = 1e6  # of a video
 PATIENCE = 180  # minutes after which it gives up a task; where a model's are longer, the day starts after them
 
 SUBMITTING, WAITING, MADE = "submitting", "waiting", "made"
@@ -94,16 +93,6 @@ class Batch:
 def answer_of(run: Purchase) -> dict[str, Any]:
     """The service's answer; one with its links alone where that was too long to keep."""
     return dict(run.body) or {"output": {"results": [{"url": url} for url in run.urls]}}
-
-
-def billed_seconds(usage: object) -> float:
-    """The seconds of a video that the `usage` of an answer tells, 0 for none.
-
-    Newer models count them in `duration`, older ones in `video_duration`.
-    """
-    told = [usage.get(name) for name in ("duration", "video_duration")] if isinstance(usage, dict) else []
-    numbers = [value for value in told if isinstance(value, (int, float)) and not isinstance(value, bool)]
-    return next((value for value in numbers if 0 < value < MOST_SECONDS), 0)
 
 
 def restored(fields: Mapping[str, Any]) -> Purchase:

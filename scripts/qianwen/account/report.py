@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 
 from .. import regions
-from .purchase import CANCELED, EXPIRED, FAILED, OPEN, REFUSED, billed_seconds
+from ..models import wire
+from .purchase import CANCELED, EXPIRED, FAILED, OPEN, REFUSED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def bought(account: Account, since: float) -> JSON:
         if run.state in FREE or regions.is_loopback_url(run.base):  # a stand-in bills nothing
             continue
         sums["runs"] += 1
-        units = len(run.urls) if run.program == "image.py" else billed_seconds(run.body.get("usage"))
+        units = len(run.urls) if run.program == "image.py" else wire.billed_seconds(run.body)
         if units:
             sums["images" if run.program == "image.py" else "seconds"] += units
         else:

@@ -8,7 +8,7 @@ import re
 from contextlib import contextmanager
 
 from .. import regions
-from ..account.purchase import DONE, EXPIRED, FAILED, REFUSED, Kept, billed_seconds
+from ..account.purchase import DONE, EXPIRED, FAILED, REFUSED, Kept
 from ..actions.dashscope import DashScope
 from ..actions.generate import generate
 from ..actions.run import Run, Seat
@@ -24,6 +24,7 @@ from ..errors import (
 )
 from ..files import outputs
 from ..http.messages import Fault
+from ..models import wire
 from ..outcome import File, billed, starved
 from ..plain.record import changed
 from ..recovery.collect import finish
@@ -378,4 +379,4 @@ def _units(run: Run, most: float) -> float:
     result = run.outcome.result
     if run.catalog.unit == "image":
         return float(len(result.urls)) if result and result.urls else most
-    return float(math.ceil(billed_seconds(run.outcome.body.get("usage")))) or most
+    return float(math.ceil(wire.billed_seconds(run.outcome.body))) or most
