@@ -44,9 +44,12 @@ def reuse(run: Run, way: Way) -> bool:
     return True
 
 
-def answered(entry: Entry, checked: Checked, with_records: bool) -> bool:
-    """Whether the answer is what `entry.unread` made: its process was killed after saving."""
-    made = entry.unread
+def answered(entry: Entry, wish: str, checked: Checked, with_records: bool) -> bool:
+    """Whether the answer is what an earlier run of the same made, and was killed before it answered.
+
+    wish: the fingerprint of the request.
+    """
+    made = entry.made(wish, with_read_answers=False)
     files = _still_there(made)
     if not made or not files:
         return False

@@ -110,8 +110,6 @@ class RowTurn(Turn):
 class RowWay:
     """The way of one row: it is checked already, and shares the sockets, the pace and the uploads of its batch."""
 
-    lost_words = ""
-
     def __init__(self, run: Run, found: Checked, trip: Trip, gate: Gate) -> None:
         self._run = run
         self._found = found
