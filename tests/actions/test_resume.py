@@ -197,6 +197,15 @@ class Resume(ResumeCase):
             self.assertEqual(self.json("--resume")["tasks"], [])
             self.assertEqual((self.image(*ASYNC).code, len(standin.of("submit"))), (0, 2))
 
+    def test_what_is_over_stays_as_it_ended_when_the_service_has_forgotten_it(self) -> None:
+        with self.standin(faults=["task=fail*1"]) as standin:
+            self.assertEqual([self.image(text, *ASYNC[1:]).code for text in ("fails", "x")], [1, 0])
+            standin.tasks.clear()
+            for run in self.ledger.runs():
+                self.assertEqual(self.json("--task-id", run.task_id, code=1)["error"]["code"], "UNKNOWN")
+            self.assertEqual([run.state for run in self.ledger.runs()], ["failed", "done"])
+            self.assertTrue(self.json(*ASYNC, "--reuse")["reused"])
+
     def test_pictures_that_could_not_be_fetched_are_fetched_later(self) -> None:
         for argv in (("x", "-n", "3", "--output", "a/"), ("y", "-n", "3", "--async", "--output", "b/")):
             with self.subTest(argv), self.standin(faults=["result=500*24"]) as standin:
