@@ -238,7 +238,8 @@ class Entry:
             self.outcome.next_flags = ()
         if not state and not isinstance(error, LinkExpired):
             self._point_to_the_links()
-        if self._known and not state and isinstance(error, QianwenError) and error.code == "UNKNOWN":
+        is_known_as_open = self._known is not None and self._known.state in purchase.OPEN
+        if is_known_as_open and not state and isinstance(error, QianwenError) and error.code == "UNKNOWN":
             self.outcome.next_flags = ("--resume",)  # where the task was submitted, or with the key that knows it
         if state:
             self._add("end", state=state, told=safe(str(error or "")), at=self._account.now() if self._account else 0)
