@@ -13,12 +13,13 @@ import sys
 import time
 import unittest
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Callable, NoReturn
 from unittest import mock
 
 from qianwen.account import database, journal, repair, report, rows, store
-from qianwen.account.purchase import Batch, Kept, Purchase
+from qianwen.account.purchase import PATIENCE, Batch, Kept, Purchase
 from qianwen.account.store import Account
 from qianwen.errors import Unavailable
 from qianwen.files import locks
@@ -553,6 +554,16 @@ class Damage(AccountCase):
                 book.begin(changed(RUN, id="e" * 16, request="1"))
                 twin = book.begin(changed(RUN, id="f" * 16, request="2"))
                 self.assertEqual(twin and twin.id, f"{2:016x}", book.trouble)
+
+    def test_a_patience_that_cannot_be_is_not_believed_and_what_is_no_run_is_damage(self) -> None:
+        self.book.begin(RUN)
+        for damage, is_run in (("patience = 'x', at = 1e300", True), ("folder = x'00'", False)):
+            with closing(sqlite3.connect(self.file)) as connection, connection:
+                connection.execute(f"UPDATE runs SET {damage}")
+            found = self.book.runs()
+            with self.subTest(damage):
+                self.assertEqual([(run.patience, run.at) for run in found], [(PATIENCE, 0.0)] if is_run else [])
+                self.assertEqual("malformed row" in self.book.trouble, not is_run)
 
     def test_a_ledger_of_version_1_beside_a_damaged_account(self) -> None:
         self.book.begin(RUN)

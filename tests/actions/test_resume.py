@@ -158,6 +158,9 @@ class Resume(ResumeCase):
             standin.tasks = of_the_first_key
             self.assertEqual([task["state"] for task in self.json("--resume")["tasks"]], ["done"] * 2)
             self.assertEqual((self.names(), self.bought(standin)), (["x.png", "y.png"], 2))
+            standin.tasks = {}
+            reply = self.json("--task-id", self.ledger.runs()[0].task_id, code=1)
+            self.assertEqual((reply["error"]["code"], "next" in reply), ("UNKNOWN", False))  # there is nothing to fetch
 
     def test_a_task_that_the_service_does_not_know_after_its_day_is_told_once_and_leaves(self) -> None:
         self.image(*ASYNC, "--submit-only", send=Script({"output": {"task_id": "t-1", "task_status": "PENDING"}}))
@@ -196,6 +199,15 @@ class Resume(ResumeCase):
             self.assertEqual(self.state(), "expired")
             self.assertEqual(self.json("--resume")["tasks"], [])
             self.assertEqual((self.image(*ASYNC).code, len(standin.of("submit"))), (0, 2))
+
+    def test_what_is_over_stays_as_it_ended_when_the_service_has_forgotten_it(self) -> None:
+        with self.standin(faults=["task=fail*1"]) as standin:
+            self.assertEqual([self.image(text, *ASYNC[1:]).code for text in ("fails", "x")], [1, 0])
+            standin.tasks.clear()
+            for run in self.ledger.runs():
+                self.assertEqual(self.json("--task-id", run.task_id, code=1)["error"]["code"], "UNKNOWN")
+            self.assertEqual([run.state for run in self.ledger.runs()], ["failed", "done"])
+            self.assertTrue(self.json(*ASYNC, "--reuse")["reused"])
 
     def test_pictures_that_could_not_be_fetched_are_fetched_later(self) -> None:
         for argv in (("x", "-n", "3", "--output", "a/"), ("y", "-n", "3", "--async", "--output", "b/")):

@@ -71,8 +71,6 @@ class Entry:
         self._account = account
         self._lock: Lock | None = None
         self.run_id = ""
-        self.unread: Purchase | None = None  # an earlier run of the same that was made, and killed before it answered
-        self._twin: Purchase | None = None
         self.submission: Purchase | None = None  # what this run itself has sent
         self.is_accepted = False  # the service is known to have accepted the request
         self._stays_open = False
@@ -104,17 +102,13 @@ class Entry:
 
     # The beginning ------------------------------------------------------------------------------------------
 
-    def look(self, run: Purchase) -> None:
-        """Look for runs of the same request: one whose answer nobody can have read (`unread`), and one that is open."""
-        self.unread = self.made(run.request, with_read_answers=False)
-        self._twin = self._account.twin(run) if self._account else None
+    def refuse_twin(self, run: Purchase) -> None:
+        """Raise UsageError if an identical request is open."""
+        twin = self._account.twin(run) if self._account else None
+        if twin:
+            raise self._already_open(twin)
 
-    def refuse_twin(self, lost_words: str = "") -> None:
-        """Raise UsageError if `look` found an identical request that is open. lost_words: see `_already_open`."""
-        if self._twin:
-            raise self._already_open(self._twin, lost_words)
-
-    def submit(self, run: Purchase, again: bool, lost_words: str = "") -> None:
+    def submit(self, run: Purchase, again: bool) -> None:
         """Record that a request is about to be paid for. Raises UsageError if an identical one is open.
 
         again: do so even if one is.
@@ -123,7 +117,7 @@ class Entry:
         twin = self._try(lambda account: account.begin(run, again), (OSError,))  # short of memory, nothing is bought
         if twin:
             self.run_id = ""
-            raise self._already_open(twin, lost_words)
+            raise self._already_open(twin)
         self.submission = run
         self.outcome.submitted = True
         self.outcome.run_id = run.id
@@ -163,17 +157,18 @@ class Entry:
     def _is_forgotten(self) -> bool:
         """Whether a task that the service does not know is gone: its day is over.
 
-        Until then another region, workspace or key may know it, and nothing here tells whether this is the same key.
+        Until then another region, workspace or key may know it, and nothing here tells whether this is the same key. Of
+        a run that is over, the account knows more than that.
         """
-        return bool(self._account and self._known and self._account.is_forgotten(self._known))
+        if self._account is None or self._known is None or self._known.state not in purchase.OPEN:
+            return False
+        return self._account.is_forgotten(self._known)
 
-    def _already_open(self, twin: Purchase, lost_words: str) -> UsageError:
-        """The error for a request whose earlier attempt is open; `next` continues that one, where possible.
-
-        lost_words: why a lost answer cannot be fetched again on this route, "" where that depends on the twin.
-        """
+    def _already_open(self, twin: Purchase) -> UsageError:
+        """The error for a request whose earlier attempt is open; `next` continues that one, where possible."""
         assert self._account
-        is_lost = bool(lost_words) or not (twin.is_task or twin.urls)
+        is_of_desirecore = twin.base == purchase.DESIRECORE_BASE
+        is_lost = is_of_desirecore or not (twin.is_task or twin.urls)
         self.outcome.next_flags = () if is_lost else ("--task-id", twin.task_id) if twin.task_id else ("--resume",)
         when = time.strftime("%H:%M:%S", time.localtime(twin.at))
         state = {"made": "finished but was not fully saved", "waiting": "is still open"}.get(
@@ -184,7 +179,8 @@ class Entry:
         named = f" (task {twin.task_id})" if twin.task_id else ""
         advice = "run `next` to finish it"
         if is_lost:
-            advice = f"{lost_words or 'its answer cannot be fetched again'}; --tasks shows what is known of it"
+            whose = "DesireCore's" if is_of_desirecore else "its"
+            advice = f"{whose} answer cannot be fetched again; --tasks shows what is known of it"
         return UsageError(
             f"{which} from {when}{named} {state}; nothing was sent",
             hint=f"{advice}, or add --again to buy a second one",
@@ -242,7 +238,8 @@ class Entry:
             self.outcome.next_flags = ()
         if not state and not isinstance(error, LinkExpired):
             self._point_to_the_links()
-        if self._known and not state and isinstance(error, QianwenError) and error.code == "UNKNOWN":
+        is_known_as_open = self._known is not None and self._known.state in purchase.OPEN
+        if is_known_as_open and not state and isinstance(error, QianwenError) and error.code == "UNKNOWN":
             self.outcome.next_flags = ("--resume",)  # where the task was submitted, or with the key that knows it
         if state:
             self._add("end", state=state, told=safe(str(error or "")), at=self._account.now() if self._account else 0)

@@ -103,6 +103,11 @@ def of_1_0(run: Purchase) -> str:
     return f"version 1.0: {run.program} {run.model} {run.mode} {run.base}"
 
 
+def answer_of(run: Purchase) -> dict[str, Any]:
+    """The service's answer; one with its links alone where that was too long to keep."""
+    return dict(run.body) or {"output": {"results": [{"url": url} for url in run.urls]}}
+
+
 def restored(fields: Mapping[str, Any]) -> Purchase:
     """A run from values that stood on a disk. Raises ValueError, TypeError or OverflowError for what cannot be one.
 
