@@ -749,15 +749,9 @@ class Places(AccountCase):
     @unittest.skipUnless(hasattr(os, "fork"), "POSIX only")
     def test_a_folder_that_can_only_be_read_still_says_what_is_open(self) -> None:
         """In a child without the rights of root, which no mode binds."""
-        begin = {
-            "v": 1,
-            "run": RUN.id,
-            "event": "begin",
-            "is_task": True,
-            "at": 1,
-            **dict.fromkeys(journal._TEXTS, "x"),
-        }
         run = changed(RUN, request="x")
+        texts = {name: getattr(run, name) for name in journal._TEXTS}
+        begin = {"v": 1, "run": RUN.id, "event": "begin", "is_task": True, "at": run.at, **texts}
         for kept, expected in (
             ("account", "twin"),
             ("wal", "twin"),

@@ -39,7 +39,7 @@ def ending(
 
     is_first: this run made the submission itself.
     is_accepted: the service is known to have accepted the request.
-    is_forgotten: a task that the service does not know is no task any more; see `Entry.is_asked_at_home`.
+    is_forgotten: a task that the service does not know is no task any more; see `Entry._is_forgotten`.
     """
     if error is None:
         return purchase.DONE
@@ -74,8 +74,7 @@ class Entry:
         self.submission: Purchase | None = None  # what this run itself has sent
         self.is_accepted = False  # the service is known to have accepted the request
         self._stays_open = False
-        self._known: Purchase | None = None  # the run of an earlier process that this one continues
-        self.is_asked_at_home = False  # where the task was submitted; another region may not know it
+        self._continued: Purchase | None = None  # the open run of an earlier process that this one continues
         self._is_noted = False  # the task, or the links of the last answer, are on the disk
 
     def __enter__(self) -> Entry:
@@ -148,7 +147,7 @@ class Entry:
 
     def take_up(self, known: Purchase) -> None:
         """Continue the run of an earlier process. Raises StillRunning if another process is working on it."""
-        self._known = known
+        self._continued = known if known.state in purchase.OPEN else None  # what is over stays as it ended
         if not self.claim(known.id):
             self.run_id = ""
             raise StillRunning("another process on this machine is working on it", task_id=known.task_id)
@@ -156,14 +155,11 @@ class Entry:
         self.outcome.seed = known.asked.get("seed", self.outcome.seed)
 
     def _is_forgotten(self) -> bool:
-        """Whether a task that the service does not know is gone: it was asked at the right place, or long after.
+        """Whether a task that the service does not know is gone: its day is over.
 
-        Of one that is over, the account knows more than that.
+        Until then another region, workspace or key may know it, and nothing here tells whether this is the same key.
         """
-        if self._known and self._known.state not in purchase.OPEN:
-            return False
-        is_old = self._account and self._known and self._account.is_forgotten(self._known)
-        return self.is_asked_at_home or bool(is_old)
+        return bool(self._account and self._continued and self._account.is_forgotten(self._continued))
 
     def _already_open(self, twin: Purchase) -> UsageError:
         """The error for a request whose earlier attempt is open; `next` continues that one, where possible."""
@@ -175,13 +171,15 @@ class Entry:
         state = {"made": "finished but was not fully saved", "waiting": "is still open"}.get(
             self._account.state(twin), "may have been accepted, or is being sent"
         )
+        is_old = twin.request == purchase.of_1_0(twin)
+        which = f"a request of version 1.0 to {twin.model}, perhaps the same," if is_old else "an identical request"
         named = f" (task {twin.task_id})" if twin.task_id else ""
         advice = "run `next` to finish it"
         if is_lost:
             whose = "DesireCore's" if is_of_desirecore else "its"
             advice = f"{whose} answer cannot be fetched again; --tasks shows what is known of it"
         return UsageError(
-            f"an identical request from {when}{named} {state}; nothing was sent",
+            f"{which} from {when}{named} {state}; nothing was sent",
             hint=f"{advice}, or add --again to buy a second one",
         )
 
@@ -237,6 +235,8 @@ class Entry:
             self.outcome.next_flags = ()
         if not state and not isinstance(error, LinkExpired):
             self._point_to_the_links()
+        if self._continued and not state and isinstance(error, QianwenError) and error.code == "UNKNOWN":
+            self.outcome.next_flags = ("--resume",)  # where the task was submitted, or with the key that knows it
         if state:
             self._add("end", state=state, told=safe(str(error or "")), at=self._account.now() if self._account else 0)
 

@@ -88,7 +88,6 @@ def _final(run: Run, connection: Connection, entry: Entry, known: Purchase | Non
     """The last answer of the run's task."""
     task_id = run.outcome.task_id
     is_young = _is_young(run, known)
-    entry.is_asked_at_home = known is not None and known.base == connection.base
     if patient:
         return wait(connection, entry, _usual(run, known) if known else "", is_young)
     poll = connection.client.poll(task_id)
