@@ -158,6 +158,9 @@ class Resume(ResumeCase):
             standin.tasks = of_the_first_key
             self.assertEqual([task["state"] for task in self.json("--resume")["tasks"]], ["done"] * 2)
             self.assertEqual((self.names(), self.bought(standin)), (["x.png", "y.png"], 2))
+            standin.tasks = {}
+            reply = self.json("--task-id", self.ledger.runs()[0].task_id, code=1)
+            self.assertEqual((reply["error"]["code"], "next" in reply), ("UNKNOWN", False))  # there is nothing to fetch
 
     def test_a_task_that_the_service_does_not_know_after_its_day_is_told_once_and_leaves(self) -> None:
         self.image(*ASYNC, "--submit-only", send=Script({"output": {"task_id": "t-1", "task_status": "PENDING"}}))

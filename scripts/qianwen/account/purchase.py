@@ -90,11 +90,6 @@ class Batch:
     is_over: bool = False
 
 
-def answer_of(run: Purchase) -> dict[str, Any]:
-    """The service's answer; one with its links alone where that was too long to keep."""
-    return dict(run.body) or {"output": {"results": [{"url": url} for url in run.urls]}}
-
-
 def lifetime(run: Purchase) -> float:
     """Seconds after its submission for which the service keeps a run's task and results."""
     return OPEN_SECONDS + (60 * run.patience if run.patience > PATIENCE else 0)
@@ -106,6 +101,11 @@ def of_1_0(run: Purchase) -> str:
     Version 1.0 made its own from the encoded call, so today's cannot be compared with it.
     """
     return f"version 1.0: {run.program} {run.model} {run.mode} {run.base}"
+
+
+def answer_of(run: Purchase) -> dict[str, Any]:
+    """The service's answer; one with its links alone where that was too long to keep."""
+    return dict(run.body) or {"output": {"results": [{"url": url} for url in run.urls]}}
 
 
 def restored(fields: Mapping[str, Any]) -> Purchase:
