@@ -74,7 +74,7 @@ class Entry:
         self.submission: Purchase | None = None  # what this run itself has sent
         self.is_accepted = False  # the service is known to have accepted the request
         self._stays_open = False
-        self._known: Purchase | None = None  # the run of an earlier process that this one continues
+        self._continued: Purchase | None = None  # the open run of an earlier process that this one continues
         self._is_noted = False  # the task, or the links of the last answer, are on the disk
 
     def __enter__(self) -> Entry:
@@ -147,7 +147,7 @@ class Entry:
 
     def take_up(self, known: Purchase) -> None:
         """Continue the run of an earlier process. Raises StillRunning if another process is working on it."""
-        self._known = known
+        self._continued = known if known.state in purchase.OPEN else None  # what is over stays as it ended
         if not self.claim(known.id):
             self.run_id = ""
             raise StillRunning("another process on this machine is working on it", task_id=known.task_id)
@@ -157,12 +157,9 @@ class Entry:
     def _is_forgotten(self) -> bool:
         """Whether a task that the service does not know is gone: its day is over.
 
-        Until then another region, workspace or key may know it, and nothing here tells whether this is the same key. Of
-        a run that is over, the account knows more than that.
+        Until then another region, workspace or key may know it, and nothing here tells whether this is the same key.
         """
-        if self._account is None or self._known is None or self._known.state not in purchase.OPEN:
-            return False
-        return self._account.is_forgotten(self._known)
+        return bool(self._account and self._continued and self._account.is_forgotten(self._continued))
 
     def _already_open(self, twin: Purchase) -> UsageError:
         """The error for a request whose earlier attempt is open; `next` continues that one, where possible."""
@@ -238,8 +235,7 @@ class Entry:
             self.outcome.next_flags = ()
         if not state and not isinstance(error, LinkExpired):
             self._point_to_the_links()
-        is_known_as_open = self._known is not None and self._known.state in purchase.OPEN
-        if is_known_as_open and not state and isinstance(error, QianwenError) and error.code == "UNKNOWN":
+        if self._continued and not state and isinstance(error, QianwenError) and error.code == "UNKNOWN":
             self.outcome.next_flags = ("--resume",)  # where the task was submitted, or with the key that knows it
         if state:
             self._add("end", state=state, told=safe(str(error or "")), at=self._account.now() if self._account else 0)
