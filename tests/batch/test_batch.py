@@ -15,7 +15,7 @@ from qianwen import cli
 from qianwen.account.store import Account
 from qianwen.batch.folder import Folder
 from qianwen.environment import Environment, Place
-from qianwen.errors import OutputError
+from qianwen.errors import OutputError, StillRunning
 from qianwen.models.image_models import IMAGES
 from qianwen.sandbox.faults import Limit
 
@@ -347,7 +347,7 @@ class GoingOn(Case):
 
                 def opened(shard: tuple[int, int], *then: str, at: str = at) -> str:
                     """What a run finds of the row before it writes so many lines of it."""
-                    folder = Folder(at, shard, self.clock)
+                    folder = Folder(at, shard, self.clock, lambda: 0)
                     folder.read()
                     folder.take()
                     for state in then:
@@ -363,7 +363,7 @@ class GoingOn(Case):
                 self.assertEqual((opened(first), opened(second)), ("", ""))
                 opened(first, "made")
                 self.assertEqual((opened(first), opened(second)), ("made", "made"))
-                folder = Folder(at, second, self.clock)
+                folder = Folder(at, second, self.clock, lambda: 0)
                 folder.read()
                 self.assertEqual(sum(folder.told_units.values()), 3)
                 self.assertEqual([line["state"] for line in folder.endings()], ["made"])
@@ -372,7 +372,7 @@ class GoingOn(Case):
     def test_a_line_that_did_not_fit_spoils_no_other(self) -> None:
         import resource
 
-        folder = Folder(str(self.cwd), (0, 1), self.clock)
+        folder = Folder(str(self.cwd), (0, 1), self.clock, lambda: 0)
         folder.take()
         self.addCleanup(folder.close)
         soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -395,6 +395,34 @@ class GoingOn(Case):
             for shard in ((), ("--shard", "1/2")):
                 self.assertIn("another process", self.batch(*shard, code=3)["error"]["message"])
             self.assertEqual(there.sent, [])
+
+    def test_a_shard_waits_while_its_fellow_collects_what_both_have_to(self) -> None:
+        """Else it would take the fellow for a run of the whole, or pass over the account and buy its rows again."""
+        left = [1.0, 0.0, 0.0]
+        at = str(self.cwd / "out")
+        whole, first, second = (
+            Folder(at, shard, self.clock, lambda: left.pop(0)) for shard in ((0, 1), (0, 2), (1, 2))
+        )
+        for folder in (whole, first):
+            folder.take()
+            folder.close()
+        first.take()
+        self.addCleanup(first.close)
+        self.addCleanup(second.close)
+        accounts = first.idle_accounts()
+        self.assertEqual([next(accounts), next(accounts).folder], [first.account, whole.account.folder])
+        with self.assertRaises(StillRunning):
+            second.take()
+        accounts.close()  # type: ignore[attr-defined]
+        second.close()
+        second.take()
+        accounts = first.idle_accounts()
+        self.assertEqual([next(accounts), next(accounts).folder], [first.account, whole.account.folder])
+        with self.assertRaises(StillRunning):
+            list(second.idle_accounts())
+        accounts.close()  # type: ignore[attr-defined]
+        self.assertEqual([account.folder for account in second.idle_accounts()][1:], [whole.account.folder])
+        self.assertEqual(left, [])
 
     def test_tasks_and_resume_name_a_batch_that_is_not_over(self) -> None:
         self.rows({"prompt": "a"})
