@@ -91,7 +91,7 @@ class _Batch:
         self.path = os.path.abspath(os.path.join(environment.cwd, os.path.expanduser(ask.batch)))
         self.files = os.path.dirname(self.path)
         left = lambda: run.deadline - environment.clock()  # noqa: E731
-        self.folder = Folder(self._place(), ask.shard, environment.now, left)
+        self.folder = Folder(self._place(), ask.shard, environment.now, left, run.warn)
         self.plan = Plan(run.catalog, run.region, run.ask.shard)
         self.voice = Voice(run.progress, environment.clock, self.plan.counts, lambda: self.flight.running)
         self.flight = Flight(environment.clock, run.deadline, environment.sleep, self.voice.tick)
@@ -277,6 +277,8 @@ class _Batch:
     def _look_at_the_accounts(self) -> bool:
         """Set the cap by what was billed so far. Answers whether something was bought that has no line yet."""
         folder, most = self.folder, self.run.ask.most
+        for account in folder.idle_accounts():
+            account.put_right()
         spent = folder.spent()
         own = spent.get(folder.name, 0.0)
         self.cap = Cap(self.plan.part_of(most, spent), own, is_closed=bool(most))

@@ -57,25 +57,35 @@ class Folder:
     turns: how often each row that was tried `--again` was, by the number of its name.
     """
 
-    def __init__(self, path: str, shard: tuple[int, int], now: Callable[[], float], left: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        path: str,
+        shard: tuple[int, int],
+        now: Callable[[], float],
+        left: Callable[[], float],
+        warn: Callable[[str], None],
+    ) -> None:
         self.path = path
         self.shard = shard
+        self._now = now
+        self._left = left
+        self._warn = warn
         self.states: dict[int, int] = {}
         self.is_rehearsal: bool | None = None
         self.told_units: dict[str, float] = {}
         self.turns: dict[int, int] = {}
         self.name = f"{shard[0]}-of-{shard[1]}" if shard[1] > 1 else ""
         self.results = os.path.join(path, f"results.{self.name}.jsonl" if self.name else "results.jsonl")
-        self.account = self._account_of(self.name, now)
-        self._now = now
-        self._left = left
+        self.account = self._account_of(self.name)
         self._stream: BinaryIO | None = None
         self._is_torn = False  # the last line was not written whole
         self._forgotten: dict[str, float] = {}
         self._lock = threading.Lock()
 
-    def _account_of(self, name: str, now: Callable[[], float]) -> Account:
-        return Account(os.path.join(self.path, ACCOUNTS, name) if name else self._accounts, now, shared=False)
+    def _account_of(self, name: str) -> Account:
+        return Account(
+            os.path.join(self._accounts, name) if name else self._accounts, self._now, self._warn, shared=False
+        )
 
     @property
     def _accounts(self) -> str:
@@ -162,7 +172,7 @@ class Folder:
                 raise UsageError(f"another process works on {what}: {self.path}", hint="wait for it, or end it")
             with self._looking() as others:
                 for other in others:
-                    account = self._account_of(other, self._now)
+                    account = self._account_of(other)
                     if not account.hold():
                         running = f"shard {other.replace('-of-', '/')}" if other else "the whole batch"
                         raise UsageError(
@@ -201,7 +211,7 @@ class Folder:
         yield self.account
         with self._looking() as others:
             for name in others:
-                account = self._account_of(name, self._now)
+                account = self._account_of(name)
                 try:
                     if account.hold():
                         yield account
