@@ -93,7 +93,7 @@ class Ended(NamedTuple):
 @unittest.skipIf(os.name == "nt", "POSIX only")
 class Starved(unittest.TestCase):
     folder: Path
-    instrument: str
+    instrument: Mapping[str, str]
 
     @classmethod
     def setUpClass(cls) -> None:
@@ -102,7 +102,7 @@ class Starved(unittest.TestCase):
         cls.folder = Path(holder.name)
         if not compiler() and os.environ.get("CI"):
             raise AssertionError("there is no C compiler, so the instrument cannot be built")
-        cls.instrument = build(holder.name) if compiler() else ""
+        cls.instrument = build(holder.name) if compiler() else {}
         shutil.copytree(SCRIPTS, cls.folder / "scripts")  # which nobody may read, wherever ours are
         argv = (*RUNS["replay"][1:-2], "--sandbox", "--record", "tape.json", "--output", "recorded.png")
         subprocess.run(
@@ -129,7 +129,7 @@ class Starved(unittest.TestCase):
                 "DASHSCOPE_API_KEY": KEY,
                 "PYTHONDONTWRITEBYTECODE": "1",
                 **place.env,
-                **({"LD_PRELOAD": self.instrument} if "NTH_CALL_ALWAYS" in place.env else {}),
+                **(self.instrument if "NTH_CALL_ALWAYS" in place.env else {}),
             }
             program, *argv = RUNS[run]
             command = [*place.before, python, str(self.folder / "scripts" / program), *argv]
