@@ -306,6 +306,7 @@ class WhatItSays(Installed):
         self.assertEqual(self.said()[2], f"  Run: npx skills add {FAMILY} --skill {beside} -y")
 
     def test_unknown_keys_and_the_mode_are_kept(self) -> None:
+        self.addCleanup(os.umask, os.umask(0o022))
         for source in (None, YES):
             if source:
                 self.companion(source)

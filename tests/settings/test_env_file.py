@@ -154,7 +154,9 @@ class Tracked(Case):
             "-c",
             "init.defaultBranch=m",
         )
-        subprocess.run(["git", *settings, *argv], cwd=cwd or self.cwd, check=True, capture_output=True)  # fmt: skip
+        env = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}  # as a hook sets
+        command = ["git", *settings, *argv]
+        subprocess.run(command, cwd=cwd or self.cwd, env=env, check=True, capture_output=True)
 
     def repository(self, *argv: str) -> None:
         shutil.rmtree(self.cwd)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -182,7 +183,8 @@ class Interrupted(Case):
             reply = self.interrupt(self.start("x", "--async", "--output", "o/"), "Task submitted")
         (task_id,) = standin.tasks
         self.assertEqual((reply["task_id"], reply["error"]["billed"]), (task_id, "unknown"))
-        self.assertIn(f"--task-id {task_id} --output {self.cwd / 'o'}/", reply["next"])
+        argv = shlex.split(reply["next"])
+        self.assertEqual(argv[2:6], ["--task-id", task_id, "--output", f"{self.cwd / 'o'}/"])
 
     def test_the_signal_by_which_shells_end_a_command_is_told_alike(self) -> None:
         standin = Recording(self.clock, delay=3600)
