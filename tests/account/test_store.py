@@ -10,6 +10,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
+import tempfile
 import time
 import unittest
 from concurrent.futures import ThreadPoolExecutor
@@ -26,7 +27,7 @@ from qianwen.plain.record import changed
 
 from .. import SCRIPTS
 from ..bench import past
-from ..support import Case
+from ..support import Case, place_for_all
 from . import RUN
 
 NAME = "qianwen-media-generation"
@@ -747,6 +748,9 @@ class Places(AccountCase):
             **dict.fromkeys(journal._TEXTS, "x"),
         }
         run = changed(RUN, request="x")
+        holder = tempfile.TemporaryDirectory(dir=place_for_all())
+        self.addCleanup(holder.cleanup)
+        self.folder = Path(holder.name).resolve()
         for kept, expected in (
             ("account", "twin"),
             ("wal", "twin"),
