@@ -6,7 +6,7 @@ only if nothing of it was sent, or if the service throttled it (HTTP 429), which
 
 from __future__ import annotations
 
-import random
+import os
 import re
 import time
 
@@ -80,7 +80,7 @@ def retrying(
     judge: Judge,
     now: Callable[[], float] = time.time,
     tell: Callable[[str], None] = lambda _: None,
-    jitter: Callable[[], float] = random.random,
+    jitter: Callable[[], float] = lambda: int.from_bytes(os.urandom(4), "big") / 2**32,  # without `random`, 0.5 ms
 ) -> Send:
     """`send`, but it sends again as `delay` allows, if the pause ends before the deadline.
 
