@@ -9,7 +9,6 @@ from __future__ import annotations
 import errno
 import os
 import sqlite3
-from contextlib import suppress
 
 from ..files import locks, safe_open
 from . import journal, rows
@@ -69,8 +68,10 @@ def put_right(place: Place, warn: Callable[[str], None], damage: Exception | Non
 def _move(old: str, new: str, endings: Iterable[str]) -> None:
     for ending in endings:
         is_free = not os.path.lexists(new + ending)
-        with suppress(FileNotFoundError):  # also when the last process that had it open takes its WAL away
+        try:
             os.rename(old + ending, new + ending if is_free else f"{_aside(old)}{ending}")
+        except FileNotFoundError:
+            pass  # also when the last process that had it open takes its WAL away
 
 
 def _aside(path: str) -> str:

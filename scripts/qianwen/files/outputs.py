@@ -9,8 +9,6 @@ from __future__ import annotations
 import errno
 import os
 import re
-import unicodedata
-from contextlib import suppress
 
 from ..errors import OutputError, UsageError
 from ..plain.paths import is_homeless
@@ -123,11 +121,15 @@ def _try_name(target: Target) -> None:
     the next run may remove when this one is killed: a folder can only be removed while nothing is in it.
     """
     path = os.path.join(target.folder, f".{target.stem}_0{target.suffix or '.jpeg'}.try")
-    with suppress(FileExistsError):
+    try:
         os.mkdir(path, 0o700)
+    except FileExistsError:
+        pass  # it is removed now
     for _ in range(2):  # see `remove`
-        with suppress(OSError):
+        try:
             os.rmdir(path)
+        except OSError:
+            pass
 
 
 def slug(prompt: str) -> str:
@@ -135,8 +137,12 @@ def slug(prompt: str) -> str:
 
     Without keys: the beginning of one is no text that anybody could find and hide later.
     """
-    text = unicodedata.normalize("NFC", without_secrets(prompt)).lower()
-    words = re.findall(r"[^\W_]+", text)
+    text = without_secrets(prompt)
+    if not text.isascii():
+        from unicodedata import normalize
+
+        text = normalize("NFC", text)
+    words = re.findall(r"[^\W_]+", text.lower())
     short = "-".join(words)[:SLUG_LENGTH].strip("-")
     return short.encode("utf-8", "ignore").decode("utf-8") or "result"
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from contextlib import contextmanager
+
+from ..plain.within import contextmanager
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
