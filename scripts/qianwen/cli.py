@@ -194,15 +194,11 @@ class _Process:
         return not self.is_unheard
 
     def _json(self, reply: object, indent: int | None = 2) -> str:
-        import json
         import re
 
-        reply = self.progress.clean(reply)
-        text = json.dumps(reply, ensure_ascii=False, indent=indent)
-        try:
-            text.encode("utf-8")
-        except UnicodeEncodeError:  # half a character in a file name, which an escape can express
-            text = json.dumps(reply, indent=indent)
+        from .plain import strict_json
+
+        text = strict_json.written(self.progress.clean(reply), indent)
         # control characters, which a terminal may obey
         return re.sub("[\x7f-\x9f]", lambda match: f"\\u{ord(match[0]):04x}", text) + "\n"
 

@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import sqlite3
+import sys
+import unittest
+from contextlib import closing
 from functools import partial
 from typing import Any
 
@@ -13,7 +19,7 @@ from qianwen.command import parse
 from qianwen.models.image_models import IMAGES
 from qianwen.models.video_models import VIDEOS
 
-from ..support import KEY, Case, cases, data_url
+from ..support import KEY, PHOTO, Case, cases, data_url
 
 
 class Golden(Case):
@@ -66,6 +72,16 @@ class Sidecar(Case):
             self.assertEqual(sent.json["parameters"]["seed"], answer["seed"])
             self.assertEqual(self.records()[0]["seed"], answer["seed"])
             self.assertEqual(self.json("a cat", "--model", "wan2.6-t2i", "--reuse")["reused"], True)
+
+    def test_a_picture_whose_answer_nobody_read_was_made_without_the_seed_of_the_next_run(self) -> None:
+        with self.standin() as standin:
+            self.json("a cat", "--model", "wan2.6-t2i")
+            with closing(sqlite3.connect(os.path.join(self.ledger.folder, "account.db"))) as database, database:
+                database.execute("UPDATE runs SET delivered = 0")
+            again = self.json("a cat", "--model", "wan2.6-t2i", "--sidecar")
+            self.assertEqual((again["reused"], again["seed"], len(standin.of("sync", "submit"))), (True, None, 1))
+        (one,) = self.records()
+        self.assertEqual((one["seed"], "seed" in one["request"]), (None, False))
 
     def test_a_seed_that_was_given_and_a_model_without_one(self) -> None:
         with self.standin():
@@ -171,6 +187,20 @@ class Sidecar(Case):
         kept = [json.dumps(one), *map(str, self.cwd.rglob("*")), json.dumps(dict(self.ledger.runs()[0].asked))]
         for secret in (KEY[3:20], other[:20]):
             self.assertNotIn(secret, "".join(kept))
+
+    @unittest.skipUnless(sys.platform == "linux", "other systems refuse such names")
+    def test_half_a_character_in_a_name_loses_neither_the_record_nor_the_text(self) -> None:
+        odd = os.fsdecode(b"odd \xff.jpg")
+        shutil.copy(PHOTO, self.cwd / odd)
+        with self.standin() as standin:
+            edit = ("a cat", "--model", "qwen-image-2.0", "--image", odd, "--sidecar", "--output", "cat.png")
+            self.assertEqual([self.image(*edit, *more).code for more in ((), ("--reuse",))], [0, 0])
+            self.assertEqual(self.records()[0]["request"]["reference_images"], [odd])
+            self.assertEqual(self.image("--file", "cat.json", "--output", "again.png").code, 0)
+            self.assertEqual(len(standin.of("sync")), 2)
+            texts = ("two cats", "--model", "wan2.6-image", "--set", "enable_interleave=true", "--output")
+            self.assertEqual(self.image(*texts, os.fsdecode(b"\xff.png")).code, 0)
+        self.assertIn(b"](<\xff_1.png>)", (self.cwd / os.fsdecode(b"\xff.md")).read_bytes())
 
     def test_a_rewritten_prompt_is_kept(self) -> None:
         body = {

@@ -13,12 +13,13 @@ import sys
 import time
 import unittest
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Callable, NoReturn
 from unittest import mock
 
 from qianwen.account import database, journal, repair, report, rows, store
-from qianwen.account.purchase import Batch, Kept, Purchase
+from qianwen.account.purchase import PATIENCE, Batch, Kept, Purchase
 from qianwen.account.store import Account
 from qianwen.errors import Unavailable
 from qianwen.files import locks
@@ -136,8 +137,7 @@ class Steps(AccountCase):
             with self.subTest(event):
                 self.assertEqual(self.only(), whole)
         self.assertEqual(self.book.find("t-1"), whole)
-        self.assertEqual((self.book.knows("t-1"), self.book.knows("t-2")), (True, False))
-        for absent in ("t", "t-12", "video.py", "", "%", "t-_"):
+        for absent in ("t-2", "t", "t-12", "video.py", "", "%", "t-_"):
             self.assertIsNone(self.book.find(absent))
 
     def test_looking_makes_nothing(self) -> None:
@@ -241,7 +241,8 @@ class Steps(AccountCase):
         self.book.begin(changed(RUN, id="e" * 16))
         self.book.add(RUN.id, "task", task_id="t")
         self.book.find("t"), self.book.find("other"), self.book.get("x"), self.book.twin(RUN), self.book.open_runs()
-        self.book.made(RUN.request, True), list(self.book.undelivered()), list(self.book.states())
+        self.book.made(RUN.request, True), list(self.book.states()), self.book.named("t")
+        self.book.runs(RUN.request)
         connection = sqlite3.connect(self.file)
         queries = [query for query in asked if query.startswith(("SELECT", "UPDATE"))]
         self.assertGreater(len(queries), 6)
@@ -410,7 +411,7 @@ class Interrupted(AccountCase):
                 last = writer.stdout.readline().strip()
             writer.kill()
             writer.wait()
-            (found,) = self.book.runs(having=f"r{moment}")
+            (found,) = self.book.runs(f"r{moment}")
             with self.subTest(moment):
                 self.assertGreaterEqual(int(found.task_id.partition("/")[2]), int(last))
 
@@ -554,6 +555,16 @@ class Damage(AccountCase):
                 twin = book.begin(changed(RUN, id="f" * 16, request="2"))
                 self.assertEqual(twin and twin.id, f"{2:016x}", book.trouble)
 
+    def test_a_patience_that_cannot_be_is_not_believed_and_what_is_no_run_is_damage(self) -> None:
+        self.book.begin(RUN)
+        for damage, is_run in (("patience = 'x', at = 1e300", True), ("folder = x'00'", False)):
+            with closing(sqlite3.connect(self.file)) as connection, connection:
+                connection.execute(f"UPDATE runs SET {damage}")
+            found = self.book.runs()
+            with self.subTest(damage):
+                self.assertEqual([(run.patience, run.at) for run in found], [(PATIENCE, 0.0)] if is_run else [])
+                self.assertEqual("malformed row" in self.book.trouble, not is_run)
+
     def test_a_ledger_of_version_1_beside_a_damaged_account(self) -> None:
         self.book.begin(RUN)
         begin = {"run": RUN.id, "event": "begin", "is_task": True, "at": 1, **dict.fromkeys(journal._TEXTS, "x")}
@@ -688,7 +699,7 @@ class Batches(AccountCase):
 
     def test_what_a_batch_asks(self) -> None:
         with mock.patch.object(store, "PAGE", 2):
-            self.assertEqual((list(self.book.states()), list(self.book.undelivered()), self.book.billed()), ([], [], 0))
+            self.assertEqual((list(self.book.states()), self.book.billed()), ([], 0))
             ends = ("", "done", "failed", "refused", "unknown", "done", "canceled", "expired", "done")
             rows = [self.row(number, end, units=2**number) for number, end in enumerate(ends)]
             self.book.add(rows[5].id, "deliver")
@@ -696,7 +707,7 @@ class Batches(AccountCase):
                 list(self.book.states()),
                 [(f"key {number}", end or "submitting") for number, end in enumerate(ends)],
             )
-            self.assertEqual([int(run.id, 16) for run in self.book.undelivered()], [1, 2, 3, 6, 7, 8])
+            self.assertEqual([run.delivered for run in self.book.runs()], [number == 5 for number in range(9)])
             self.assertEqual(self.book.billed(), 1 + 2 + 16 + 32 + 128 + 256)
             self.book.add(rows[0].id, "bill", units=0.5)
             self.assertEqual(self.book.billed(), 0.5 + 2 + 16 + 32 + 128 + 256)
@@ -738,15 +749,9 @@ class Places(AccountCase):
     @unittest.skipUnless(hasattr(os, "fork"), "POSIX only")
     def test_a_folder_that_can_only_be_read_still_says_what_is_open(self) -> None:
         """In a child without the rights of root, which no mode binds."""
-        begin = {
-            "v": 1,
-            "run": RUN.id,
-            "event": "begin",
-            "is_task": True,
-            "at": 1,
-            **dict.fromkeys(journal._TEXTS, "x"),
-        }
         run = changed(RUN, request="x")
+        texts = {name: getattr(run, name) for name in journal._TEXTS}
+        begin = {"v": 1, "run": RUN.id, "event": "begin", "is_task": True, "at": run.at, **texts}
         for kept, expected in (
             ("account", "twin"),
             ("wal", "twin"),

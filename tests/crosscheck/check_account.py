@@ -39,7 +39,7 @@ class AtOnce(Case):
                 with self.subTest(what, number=number):
                     self.assertEqual(self.buy(folder), 1)
                     book = Account(str(folder))
-                    (bought,) = book.runs(having="same")
+                    (bought,) = book.runs("same")
                     self.assertEqual(bought.task_id, "task-4")
                     if what in ("whole", "a table is missing"):
                         self.assertEqual(len(book.runs()), 2)

@@ -373,14 +373,6 @@ class ErrorsGuide(unittest.TestCase):
         told = {(int(code), kind.strip("`")) for code, kind, *_ in rows if kind}
         self.assertEqual(told, {(kind.exit_code, kind.kind) for kind in all_errors()})
 
-    def test_the_readme_has_the_same_kinds(self) -> None:
-        told = {
-            (int(code), kind)
-            for code, kinds, _ in table_rows(text(ROOT / "README.md"), "Exit codes")
-            for kind in re.findall(r"`(\w+)`", kinds)
-        }
-        self.assertEqual(told, {(kind.exit_code, kind.kind) for kind in all_errors()})
-
     def test_what_is_quoted_is_what_the_programs_say(self) -> None:
         said = re.sub(r'"\s*f?"', "", " ".join(" ".join(SOURCES.values()).split()))
         for told, _, _ in table_rows(self.GUIDE, "Trouble before the service"):

@@ -92,6 +92,23 @@ def joined(frames: Sequence[dict[str, Any]]) -> dict[str, Any]:
     return answer.body()
 
 
+class BilledSeconds(unittest.TestCase):
+    def test_newer_and_older_fields_and_what_is_no_length(self) -> None:
+        rows: tuple[tuple[Any, float], ...] = (
+            ({"duration": 5, "output_video_duration": 3}, 5),
+            ({"video_duration": 4.5}, 4.5),
+            ({"duration": 0, "video_duration": 5}, 5),
+            *(({"duration": value}, 0) for value in (True, "5", None, -5, float("nan"), float("inf"), 10**400, [5])),
+            (None, 0),
+            ([], 0),
+            ("5", 0),
+            ({}, 0),
+        )
+        for usage, seconds in rows:
+            with self.subTest(usage=usage):
+                self.assertEqual(wire.billed_seconds({"usage": usage}), seconds)
+
+
 class Streamed(unittest.TestCase):
     FRAMES = (
         frame({"type": "text", "text": "Fold"}, image_count=0, size="0*0"),

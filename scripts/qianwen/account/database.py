@@ -13,8 +13,7 @@ import stat
 from threading import RLock
 
 from ..files import locks, safe_open
-from ..plain.within import contextmanager
-from . import rows
+from ..plain.within import closing, contextmanager
 from .rows import Place, check, connect, is_damage
 
 TYPE_CHECKING = False
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
     T = TypeVar("T")
 
 HOLD_NAME = "account.lock"  # of an account that is not shared
-MOST_TRIES = 3
+MOST_TRIES = 4
 NO_PLACE = "there is no home folder; name a folder in QIANWEN_STATE_DIR"
 READ_SECONDS = 5.0
 
@@ -138,34 +137,31 @@ class Database:
 
     def _ready(self, seconds: float) -> Connection:
         """The kept connection if it is to the file that is in place now, else a new one."""
-        mark = self._mark()
-        if self._kept and self._kept_for != mark:
-            self._drop()
-        if self._kept is None:
+        for _ in range(MOST_TRIES):
+            mark = self._mark()
+            if self._kept and self._kept_for == mark:
+                self._kept.execute(f"PRAGMA busy_timeout = {int(seconds * 1000)}")
+                return self._kept
+            self._drop()  # which removes no WAL of another file: SQLite looks whether its own was moved
             if not self.place.shared and not self.hold():
                 raise TimeoutError(errno.ETIMEDOUT, "another process works in this folder")
             if not mark or os.path.lexists(self.place.repairing):
                 self._put_right(None, seconds)
-            self._kept, self._kept_for = self._opened(seconds)
-        self._kept.execute(f"PRAGMA busy_timeout = {int(seconds * 1000)}")
-        return self._kept
-
-    def _opened(self, seconds: float) -> tuple[Connection, tuple[int, ...]]:
-        for _ in range(MOST_TRIES):
-            mark = self._mark()
-            database = connect(self.place.path, "rw", seconds)
-            try:
-                check(database)
-                if not self.place.shared:
-                    database.execute("PRAGMA locking_mode = EXCLUSIVE")
-                    database.execute("PRAGMA journal_mode = TRUNCATE")
-            except BaseException:
-                database.close()
-                raise
-            if mark == self._mark():
-                return database, mark
-            database.close()  # which removes no WAL of another file: SQLite looks whether its own was moved
+            self._kept_for = self._mark()
+            self._kept = self._opened(seconds)
         raise TimeoutError(errno.ETIMEDOUT, "another process repairs it")
+
+    def _opened(self, seconds: float) -> Connection:
+        database = connect(self.place.path, "rw", seconds)
+        try:
+            check(database)
+            if not self.place.shared:
+                database.execute("PRAGMA locking_mode = EXCLUSIVE")
+                database.execute("PRAGMA journal_mode = TRUNCATE")
+        except BaseException:
+            database.close()
+            raise
+        return database
 
     def _mark(self) -> tuple[int, ...]:
         """Which file is in place, for this process; () for none. It is never opened but by SQLite, because closing any
@@ -212,14 +208,11 @@ class Database:
         elif os.path.lexists(self.place.repairing):
             raise OSError(errno.EROFS, "its repair is not finished")
         else:
-            database = sqlite3.connect(":memory:", isolation_level=None)
-            database.text_factory = rows.text
+            database = connect(":memory:", "memory", READ_SECONDS)
             repair.fill(database, self.place.folder)
-        try:
+        with closing(database):
             check(database)
             return ask(database)
-        finally:
-            database.close()
 
 
 def _is_busy(error: Exception) -> bool:

@@ -10,17 +10,19 @@ import re
 
 from ..files.safe_open import open_theirs
 from ..plain import strict_json
-from ..plain.record import changed
-from .purchase import CANCELED, DONE, FAILED, MADE, OPEN, PATIENCE, REFUSED, WAITING, Kept, Purchase, moment_of
+from ..plain.record import fields_of
+from .purchase import CANCELED, DONE, FAILED, MADE, OPEN, PATIENCE, REFUSED, WAITING, Kept, restored, word
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, BinaryIO, Callable, Iterator, Mapping
 
+    from .purchase import Purchase
+
     Fields = Mapping[str, Any]
 
 LONGEST_LINE = 256 * 1024
-LARGEST = 10**6  # no run has as many files, or waits as many minutes
+MOST_FILES = 10**6  # no run has as many
 _NAME = r"ledger-[0-9]{4}-[0-9]{2}\.jsonl"
 _HEAD = rb'\{"v": 1, "run": "([0-9a-f]{16})", '
 _STATES = OPEN | {DONE, FAILED, CANCELED, REFUSED}
@@ -44,9 +46,10 @@ def runs(folder: str) -> list[Purchase]:
             with open_theirs(path) as stream:
                 for line in _pieces(stream):
                     head = re.match(_HEAD, line)
-                    run = _after(found.get(head[1].decode("ascii")), head[1].decode("ascii"), line) if head else None
+                    run_id = head[1].decode("ascii") if head else ""
+                    run = _after(found.get(run_id), run_id, line) if head else None
                     if run:
-                        found[run.id] = run
+                        found[run_id] = run
         except OSError:
             continue
     return list(found.values())
@@ -55,10 +58,7 @@ def runs(folder: str) -> list[Purchase]:
 def _pieces(stream: BinaryIO) -> Iterator[bytes]:
     """Line by line; of one that is too long only the beginning, which is not JSON."""
     begins = True
-    while True:
-        piece = stream.readline(LONGEST_LINE)
-        if not piece:
-            return
+    while piece := stream.readline(LONGEST_LINE):
         if begins:
             yield piece
         begins = piece.endswith(b"\n")
@@ -69,50 +69,31 @@ def _after(run: Purchase | None, run_id: str, line: bytes) -> Purchase | None:
     try:
         fields = strict_json.load(line)
         if fields["event"] == "begin":
-            texts: dict[str, Any] = {name: _text(fields[name]) for name in _TEXTS}
+            given = {name: fields[name] for name in ("at", *_TEXTS)}
             patience = fields.get("patience", PATIENCE)
-            whole = patience if type(patience) is int and 0 <= patience < LARGEST else PATIENCE
-            return Purchase(
-                id=run_id, is_task=fields["is_task"] is True, at=moment_of(float(fields["at"])), patience=whole, **texts
-            )
-        return _STEPS[fields["event"]](run, fields) if run else None
+            return restored({"id": run_id, "is_task": fields["is_task"] is True, "patience": patience, **given})
+        return restored({**fields_of(run), **_STEPS[fields["event"]](run, fields)}) if run else None
     except (KeyError, TypeError, ValueError, OverflowError):
         return run
 
 
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise ValueError
-    return value
-
-
-def _made(run: Purchase, fields: Fields) -> Purchase:
-    body = fields.get("body", {})
-    if not isinstance(body, dict):
-        raise ValueError
-    return changed(run, urls=tuple(map(_text, fields["urls"])), body=body, state=MADE)
-
-
-def _kept(run: Purchase, fields: Fields) -> Purchase:
-    kept = Kept(_text(fields["path"]), _text(fields["sha256"]))
+def _kept(run: Purchase, fields: Fields) -> Fields:
     index = int(fields["index"])
-    if not 0 <= index < LARGEST:
+    if not 0 <= index < MOST_FILES:
         raise ValueError
-    return changed(run, files={**run.files, index: kept})
+    return {"files": {**run.files, index: Kept(word(fields["path"]), word(fields["sha256"]))}}
 
 
-def _ended(run: Purchase, fields: Fields) -> Purchase:
+def _ended(run: Purchase, fields: Fields) -> Fields:
     if fields["state"] not in _STATES:
         raise ValueError
-    return changed(
-        run, state=fields["state"], told=_text(fields.get("told", "")), ended=moment_of(float(fields.get("at", 0)))
-    )
+    return {"state": fields["state"], "told": fields.get("told", ""), "ended": fields.get("at", 0)}
 
 
-_STEPS: Mapping[str, Callable[[Purchase, Fields], Purchase]] = {
-    "task": lambda run, fields: changed(run, task_id=_text(fields["task_id"]), state=WAITING),
-    "offer": lambda run, fields: changed(run, offered=tuple(map(_text, fields["task_ids"]))),
-    "result": _made,
+_STEPS: Mapping[str, Callable[[Purchase, Fields], Fields]] = {
+    "task": lambda run, fields: {"task_id": fields["task_id"], "state": WAITING},
+    "offer": lambda run, fields: {"offered": fields["task_ids"]},
+    "result": lambda run, fields: {"urls": fields["urls"], "body": fields.get("body", {}), "state": MADE},
     "file": _kept,
     "end": _ended,
 }

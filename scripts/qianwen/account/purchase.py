@@ -6,11 +6,12 @@ from ..plain.record import record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Mapping
+    from typing import Any, Callable, Iterable, Mapping
 
 LATEST = 1e12  # epoch seconds beyond this are no moment of a clock
 DESIRECORE_BASE = "https://127.0.0.1/api/media-proxy"  # without the port, which changes at each start
 OPEN_SECONDS = 86400.0  # the service deletes a task and its results after a day ("Asynchronous task management API")
+MOST_PATIENCE = 10**6  # minutes
 PATIENCE = 180  # minutes after which it gives up a task; where a model's are longer, the day starts after them
 
 SUBMITTING, WAITING, MADE = "submitting", "waiting", "made"
@@ -89,6 +90,68 @@ class Batch:
     is_over: bool = False
 
 
-def moment_of(value: float) -> float:
-    """Epoch seconds; 0 for what no clock shows, because a run must be found whatever its clock said."""
-    return float(value) if abs(value) < LATEST else 0.0
+def lifetime(run: Purchase) -> float:
+    """Seconds after its submission for which the service keeps a run's task and results."""
+    return OPEN_SECONDS + (60 * run.patience if run.patience > PATIENCE else 0)
+
+
+def of_1_0(run: Purchase) -> str:
+    """What a run from a ledger of version 1.0 has for a fingerprint: equal for all that may ask for the same.
+
+    Version 1.0 made its own from the encoded call, so today's cannot be compared with it.
+    """
+    return f"version 1.0: {run.program} {run.model} {run.mode} {run.base}"
+
+
+def answer_of(run: Purchase) -> dict[str, Any]:
+    """The service's answer; one with its links alone where that was too long to keep."""
+    return dict(run.body) or {"output": {"results": [{"url": url} for url in run.urls]}}
+
+
+def restored(fields: Mapping[str, Any]) -> Purchase:
+    """A run from values that stood on a disk. Raises ValueError, TypeError or OverflowError for what cannot be one.
+
+    A moment or a patience that cannot be is replaced, because a run must be found whatever its clock said.
+    """
+    return Purchase(**{name: _READERS.get(name, word)(value) for name, value in fields.items()})
+
+
+def word(value: object) -> str:
+    """A text. Raises TypeError for anything else."""
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} is not text")
+    return value
+
+
+def _words(value: Iterable[object]) -> tuple[str, ...]:
+    return tuple(map(word, value))
+
+
+def _object(value: object) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise TypeError(f"{value!r} is not an object")
+    return value
+
+
+def _moment(value: float | str) -> float:
+    seconds = float(value)
+    return seconds if abs(seconds) < LATEST else 0.0
+
+
+def _patience(value: object) -> int:
+    return value if type(value) is int and 0 <= value < MOST_PATIENCE else PATIENCE
+
+
+_READERS: Mapping[str, Callable[[Any], Any]] = {
+    "is_task": bool,
+    "at": _moment,
+    "patience": _patience,
+    "offered": _words,
+    "urls": _words,
+    "body": _object,
+    "ended": _moment,
+    "delivered": bool,
+    "asked": _object,
+    "units": float,
+    "files": _object,
+}

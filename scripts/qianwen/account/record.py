@@ -8,16 +8,21 @@ from __future__ import annotations
 
 import json
 import re
-import time
 
 from ..ask import VERSION
+from ..errors import OutputError
+from ..files import outputs
+from ..plain import strict_json
 from ..plain.redact import each_text, shareable
+from ..plain.texts import moment
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Callable, Mapping
 
+    from ..files.outputs import Target
     from ..outcome import File
+    from .entry import Entry
     from .purchase import Purchase
 
     JSON = dict[str, Any]
@@ -40,7 +45,22 @@ def common(program: str, mode: str, request: JSON, clean: Clean, warn: Callable[
 
 def text(value: JSON, clean: Clean) -> str:
     """JSON for people, without the run's secrets."""
-    return json.dumps(clean(value), ensure_ascii=False, indent=2) + "\n"
+    return strict_json.written(clean(value), indent=2) + "\n"
+
+
+def save(value: JSON, place: Target, entry: Entry, is_reply: bool = False) -> str:
+    """Save a record, or the service's whole answer, next to a saved result. Answers its path; "" after a warning.
+
+    place: that of the result.
+    """
+    try:
+        path = outputs.save_text(place, ".json", text(value, entry.progress.clean), entry.warn, private=is_reply)
+    except OutputError as error:
+        what = "reply" if is_reply else "record"
+        entry.warn(f"the {what} could not be saved next to the {entry.outcome.noun}: {error.message}")
+        return ""
+    entry.progress.say(f"Saved {path}")
+    return path
 
 
 def why_not(known: Purchase | None) -> str:
@@ -69,8 +89,7 @@ def record(base: JSON, body: Mapping[str, Any], task_id: str, index: int, file: 
     facts.update(media_type=saved.facts.type, width=saved.facts.width, height=saved.facts.height)
     if saved.facts.seconds:
         facts["duration"] = saved.facts.seconds
-    at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now))
-    whole = {**base, "version": VERSION, "state": "made", "at": at, "task_id": task_id or None}
+    whole = {**base, "version": VERSION, "state": "made", "at": moment(now), "task_id": task_id or None}
     return {**whole, "request_id": body.get("request_id"), "actual_prompt": _rewritten(body, index), "files": [facts]}
 
 

@@ -11,7 +11,10 @@ import os
 import sqlite3
 
 from ..files import locks, safe_open
+from ..plain.record import changed
+from ..plain.within import closing, suppress
 from . import journal, rows
+from .purchase import of_1_0
 from .rows import REPAIRING_NAME, check, connect, is_damage
 
 TYPE_CHECKING = False
@@ -49,13 +52,10 @@ def put_right(place: Place, warn: Callable[[str], None], damage: Exception | Non
             if os.path.getsize(place.path):  # it was whole once, so it has what an earlier damaged file had
                 _move(place.repairing, _aside(place.path), (*BESIDE, ""))
             _move(place.path, place.repairing, [""])
-        if not os.path.lexists(place.path):
+        taken = 0
+        if not os.path.lexists(place.path):  # else another process has made it meanwhile
             _move(place.path, place.repairing, BESIDE)
             taken = _make(place)
-        elif not os.path.lexists(place.repairing):
-            return  # another process has done it meanwhile
-        else:
-            taken = 0
         if os.path.lexists(place.repairing):
             aside = _aside(place.path)
             _move(place.repairing, aside, (*BESIDE, ""))  # the file itself last: until then the repair is not over
@@ -68,10 +68,8 @@ def put_right(place: Place, warn: Callable[[str], None], damage: Exception | Non
 def _move(old: str, new: str, endings: Iterable[str]) -> None:
     for ending in endings:
         is_free = not os.path.lexists(new + ending)
-        try:
+        with suppress(FileNotFoundError):  # also when the last process that had it open takes its WAL away
             os.rename(old + ending, new + ending if is_free else f"{_aside(old)}{ending}")
-        except FileNotFoundError:
-            pass  # also when the last process that had it open takes its WAL away
 
 
 def _aside(path: str) -> str:
@@ -88,21 +86,17 @@ def _make(place: Place, mark: str = "") -> int:
         if os.path.lexists(new + ending):
             os.unlink(new + ending)
     os.close(safe_open.make_ours(new))
-    database = connect(new, "rw", SECONDS)
-    try:
+    with closing(connect(new, "rw", SECONDS)) as database:
         database.execute("PRAGMA journal_mode = MEMORY")
         database.execute("PRAGMA synchronous = OFF")  # the whole file goes to the disk at once, before it gets its name
         rescued = fill(database, place.folder)
         if place.shared:
             database.execute("PRAGMA journal_mode = WAL")
-    finally:
-        database.close()
     safe_open.sync(new)
     if mark:
         try:
-            os.link(new, place.path)
-        except FileExistsError:
-            pass
+            with suppress(FileExistsError):
+                os.link(new, place.path)
         finally:
             os.unlink(new)
     else:
@@ -117,7 +111,8 @@ def fill(database: Connection, folder: str) -> int:
     for statement in rows.SCHEMA.split(";\n"):
         database.execute(statement)
     rescued, batches = _rescued(os.path.join(folder, REPAIRING_NAME))
-    for run in [*{run.id: run for run in [*journal.runs(folder), *rescued]}.values()]:
+    first = [changed(run, request=of_1_0(run)) for run in journal.runs(folder)]
+    for run in {run.id: run for run in [*first, *rescued]}.values():
         rows.insert(database, run)
     for batch in batches:
         rows.execute(database, "INSERT OR REPLACE INTO batches VALUES (?, ?, ?, ?, ?)", batch)
@@ -128,20 +123,16 @@ def fill(database: Connection, folder: str) -> int:
 def _is_damaged(path: str) -> bool:
     if not os.path.getsize(path):
         return True  # see Database
-    database = connect(path, "rw", SECONDS)
-    try:
-        check(database)
-        if database.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
+    with closing(connect(path, "rw", SECONDS)) as database:
+        try:
+            check(database)
+            database.execute("SELECT count(*) FROM offers, batches").fetchone()
+            rows.select(database, "")
+            return bool(database.execute("PRAGMA quick_check(1)").fetchone() != ("ok",))
+        except sqlite3.DatabaseError as error:
+            if not is_damage(error):
+                raise
             return True
-        database.execute("SELECT count(*) FROM offers, batches").fetchone()
-        rows.select(database, "")
-        return False
-    except sqlite3.DatabaseError as error:
-        if not is_damage(error):
-            raise
-        return True
-    finally:
-        database.close()
 
 
 def _rescued(path: str) -> tuple[list[Purchase], list[tuple[object, ...]]]:
@@ -150,19 +141,12 @@ def _rescued(path: str) -> tuple[list[Purchase], list[tuple[object, ...]]]:
     batches: list[tuple[object, ...]] = []
     if not os.path.exists(path) or not os.path.getsize(path):
         return runs, batches
-    database = connect(path, "ro", SECONDS)
-    try:
+    with closing(connect(path, "ro", SECONDS)) as database, suppress(sqlite3.Error, TypeError, OSError):
         (last,) = database.execute("SELECT seq FROM sqlite_sequence WHERE name = 'runs'").fetchone()
         for number in range(1, min(last, _size(path) // SMALLEST_ROW) + 1):
-            try:
+            with suppress(sqlite3.Error):
                 runs += rows.select(database, f"WHERE number = {number}", lenient=True)
-            except sqlite3.Error:
-                continue
         batches = database.execute("SELECT folder, program, command, at, is_over FROM batches").fetchall()
-    except (sqlite3.Error, TypeError, OSError):
-        pass
-    finally:
-        database.close()
     return runs, batches
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import time
-
 from .. import regions
+from ..models import wire
+from ..plain.texts import moment
 from .purchase import CANCELED, EXPIRED, FAILED, OPEN, REFUSED
 
 TYPE_CHECKING = False
@@ -42,18 +42,12 @@ def bought(account: Account, since: float) -> JSON:
         if run.state in FREE or regions.is_loopback_url(run.base):  # a stand-in bills nothing
             continue
         sums["runs"] += 1
-        units = len(run.urls) if run.program == "image.py" else _seconds(run.body.get("usage"))
+        units = len(run.urls) if run.program == "image.py" else wire.billed_seconds(run.body)
         if units:
             sums["images" if run.program == "image.py" else "seconds"] += units
         else:
             sums["uncounted"] += 1
     return sums
-
-
-def _seconds(usage: object) -> float:
-    """The billed seconds of a video; newer models count them in `duration`, older ones in `video_duration`."""
-    told = [usage.get(name) for name in ("duration", "video_duration")] if isinstance(usage, dict) else []
-    return next((value for value in told if isinstance(value, (int, float)) and 0 < value < 1e6), 0)
 
 
 def batches(account: Account) -> list[JSON]:
@@ -64,7 +58,7 @@ def batches(account: Account) -> list[JSON]:
         {
             "folder": batch.folder,
             "program": batch.program,
-            "begun": _date(batch.at),
+            "begun": moment(batch.at),
             "command": " ".join(map(shlex.quote, batch.command)),
         }
         for batch in account.batches()
@@ -76,7 +70,7 @@ def row(account: Account, run: Purchase, now: float) -> JSON:
     return {
         "run": run.id,
         "state": EXPIRED if run.state in OPEN and account.is_forgotten(run) else account.state(run),
-        "submitted": _date(run.at),
+        "submitted": moment(run.at),
         "age": max(0, int(now - run.at)),
         "program": run.program,
         "model": run.model,
@@ -95,11 +89,3 @@ def row(account: Account, run: Purchase, now: float) -> JSON:
 def whole(account: Account, run: Purchase, now: float) -> JSON:
     """A run as `--tasks ID` reports it, with its request; None for one of which only the fingerprint is kept."""
     return {**row(account, run, now), "request": dict(run.asked) or None}
-
-
-def _date(moment: float) -> str | None:
-    """A moment for people; None for one that no calendar has."""
-    try:
-        return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(moment))
-    except (OverflowError, ValueError, OSError):
-        return None

@@ -9,7 +9,7 @@ import sqlite3
 from urllib.parse import quote
 
 from ..plain.record import fields_of
-from .purchase import MADE, OPEN, SUBMITTING, WAITING, Kept, Purchase, moment_of
+from .purchase import MADE, OPEN, SUBMITTING, WAITING, Kept, Purchase, restored
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 FILE_NAME = "account.db"
 REPAIRING_NAME = "account.db.repairing"  # a damaged file whose runs are not taken over yet
+LARGEST_BODY = 128 * 1024  # characters of an answer that is kept whole
 VERSION = 1
 _DAMAGE = ("not a database", "malformed", "no such table", "no such column")
 OPEN_IN_SQL = ", ".join(f"'{state}'" for state in sorted(OPEN))
@@ -100,9 +101,8 @@ def select(database: Connection, rest: str, values: Sequence[object] = (), lenie
     return runs
 
 
-def newest_open(database: Connection, request: str) -> Purchase | None:
-    where = f"WHERE request = ? AND state IN ({OPEN_IN_SQL}) ORDER BY number DESC LIMIT 1"
-    found = select(database, where, [request])
+def newest(database: Connection, condition: str, *values: str | float) -> Purchase | None:
+    found = select(database, f"WHERE {condition} ORDER BY number DESC LIMIT 1", values)
     return found[0] if found else None
 
 
@@ -110,19 +110,9 @@ def _purchase(row: Iterable[Any], kept: Iterable[tuple[int, str, str]]) -> Purch
     fields = dict(zip(_COLUMNS, row))
     try:
         fields.update({name: json.loads(fields[name]) for name in _JSON})
-        fields.update({name: tuple(map(_word, fields[name])) for name in ("offered", "urls")})
-        fields.update({name: dict(fields[name]) for name in ("body", "asked")})
-        fields.update({name: bool(fields[name]) for name in ("is_task", "delivered")})
-        fields.update({name: moment_of(fields[name]) for name in ("at", "ended")}, units=float(fields["units"]))
-        return Purchase(**fields, files={place: Kept(path, sha256) for place, path, sha256 in kept})
+        return restored({**fields, "files": {place: Kept(path, sha256) for place, path, sha256 in kept}})
     except (ValueError, TypeError, OverflowError, RecursionError) as error:
         raise sqlite3.DatabaseError(f"a malformed row: {error}") from error
-
-
-def _word(value: object) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"{value!r} is not text")
-    return value
 
 
 # Steps ----------------------------------------------------------------------------------------------------
@@ -140,8 +130,9 @@ def _offer(database: Connection, run_id: str, task_ids: list[str]) -> None:
         execute(database, "INSERT OR IGNORE INTO offers VALUES (?, ?)", [task_id, run_id])
 
 
-def _made(database: Connection, run_id: str, urls: list[str], body: Mapping[str, Any] | None = None) -> None:
-    _set(database, run_id, urls=json.dumps(urls), body=json.dumps(body or {}), state=MADE)
+def _made(database: Connection, run_id: str, urls: list[str], body: Mapping[str, Any] = {}) -> None:
+    whole = json.dumps(body)
+    _set(database, run_id, urls=json.dumps(urls), body=whole if len(whole) < LARGEST_BODY else "{}", state=MADE)
 
 
 def _keep(database: Connection, run_id: str, index: int, path: str, sha256: str) -> None:
@@ -174,7 +165,7 @@ class Place:
 
 
 def connect(path: str, mode: str, seconds: float) -> Connection:
-    """mode: ro, rw or rwc, with further parameters of SQLite's URI."""
+    """mode: ro, rw or memory, with further parameters of SQLite's URI."""
     plain = path.replace("\\", "/") if os.name == "nt" else path
     address = f"file:{'/' if os.name == 'nt' else ''}{quote(os.fsencode(plain))}?mode={mode}"
     database = sqlite3.connect(address, timeout=seconds, isolation_level=None, check_same_thread=False, uri=True)

@@ -22,13 +22,13 @@ from .purchase import (
     DONE,
     FAILED,
     MADE,
-    OPEN_SECONDS,
-    PATIENCE,
     REFUSED,
     SUBMITTING,
     UNKNOWN,
     Batch,
     Purchase,
+    lifetime,
+    of_1_0,
 )
 from .rows import OPEN_IN_SQL
 
@@ -44,9 +44,9 @@ RUNNING_NAME = "running"
 BEGIN_SECONDS = 5.0  # that a purchase waits for another process to finish writing
 STEP_SECONDS = 30.0  # that a step waits whose request is paid for already, while the run's time allows
 SHORTEST_STEP_SECONDS = 2.0
-LARGEST_BODY = 128 * 1024  # characters of an answer that is kept whole
 PAGE = 1000  # rows that are read at a time
 
+_IS_A_TWIN = f"(request = ? OR request = ? AND (at > ? OR at = 0)) AND state IN ({OPEN_IN_SQL})"
 _FREE_IN_SQL = ", ".join(f"'{state}'" for state in (REFUSED, FAILED, CANCELED))
 
 
@@ -63,14 +63,9 @@ def folder(env: Mapping[str, str], home: str) -> str:
     return os.path.join(base, APPLICATION) if base else ""
 
 
-def fits(body: Mapping[str, Any]) -> bool:
-    """Whether a whole answer is kept beside its links."""
-    return len(json.dumps(body)) < LARGEST_BODY
-
-
-def _glob(text: str) -> str:
-    """A pattern of SQLite that matches this text alone."""
-    return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in text)
+def _like(run: Purchase) -> tuple[str, str, float]:
+    """The values of _IS_A_TWIN."""
+    return run.request, of_1_0(run), run.at - lifetime(run)
 
 
 def _absolute(path: str) -> str:
@@ -106,7 +101,6 @@ class Account:
         self.now = now
         self._clean = clean
         self._left = left
-        self._shared = shared
         self._file = Database(folder, warn, shared)
 
     def hold(self) -> bool:
@@ -133,13 +127,12 @@ class Account:
         Raises Unavailable when nobody can say whether another process is buying the same, OSError when the folder
         cannot be written, by any process.
         """
-
         run = Purchase(**self._clean(fields_of(run)))
 
         def look_and_write(database: Connection) -> Purchase | None:
             if rows.select(database, "WHERE id = ?", [run.id]):
                 return None  # a repair has taken it over between our first commit and this try
-            twin = None if again else rows.newest_open(database, run.request)
+            twin = None if again else rows.newest(database, _IS_A_TWIN, *_like(run))
             if twin is None:
                 rows.insert(database, run)
             return twin
@@ -147,7 +140,7 @@ class Account:
         try:
             return self._file.write(look_and_write, BEGIN_SECONDS)
         except OSError as error:
-            if self._shared and not isinstance(error, TimeoutError) and not self._is_usable_folder():
+            if self._file.place.shared and not isinstance(error, TimeoutError) and not self._is_usable_folder():
                 self.trouble = ""
                 twin = None if again else self.twin(run)
                 if twin:
@@ -202,35 +195,14 @@ class Account:
             yield from (row[1:] for row in page)
             last = page[-1][0]
 
-    def undelivered(self) -> Iterator[Purchase]:
-        """Every run that is over and whose answer was not written, oldest first, in little memory."""
-        last = "0"
-        query = (
-            f"WHERE delivered = 0 AND state NOT IN ({OPEN_IN_SQL}) AND number > "
-            f"coalesce((SELECT number FROM runs WHERE id = ?), 0) ORDER BY number LIMIT {PAGE}"
-        )
-        while runs := self._read(query, last):
-            yield from runs
-            last = runs[-1].id
-
-    def runs(self, having: str = "") -> list[Purchase]:
-        """Every run, oldest first; having: only those with this id, task, offer or fingerprint."""
-        if not having:
-            return self._read("ORDER BY number")
-        return self._read(
-            "WHERE id = ? OR task_id = ? OR request = ? OR id IN (SELECT run FROM offers WHERE task_id = ?) "
-            "ORDER BY number",
-            *[having] * 4,
-        )
+    def runs(self, request: str = "") -> list[Purchase]:
+        """The runs of a request, or every run, oldest first."""
+        return self._read("WHERE request = ? ORDER BY number", request) if request else self._read("ORDER BY number")
 
     def below(self, folder: str) -> list[Purchase]:
         """Every run that saves in a folder or below it, oldest first. folder: absolute."""
         start = os.path.join(folder, "")
-        return self._read("WHERE folder || ? GLOB ? ORDER BY number", os.sep, f"{_glob(start)}*")
-
-    def get(self, run_id: str) -> Purchase | None:
-        found = self._read("WHERE id = ?", run_id)
-        return found[0] if found else None
+        return self._read("WHERE substr(folder || ?, 1, length(?)) = ? ORDER BY number", os.sep, start, start)
 
     def open_runs(self) -> list[Purchase]:
         """Every run that is not over, oldest first."""
@@ -238,56 +210,40 @@ class Account:
 
     def recent(self, most: int) -> list[Purchase]:
         """The last runs, newest first, and every one that is open."""
-        newest = self._read("ORDER BY number DESC LIMIT ?", most)
-        shown = {run.id for run in newest}
-        return newest + [run for run in reversed(self.open_runs()) if run.id not in shown]
-
-    def find(self, task_id: str) -> Purchase | None:
-        """The newest run of a task, else the one to which it was offered; None when there is none."""
-        if not task_id:
-            return None
-        found = self._read("WHERE task_id = ? ORDER BY number DESC LIMIT 1", task_id)
-        found = found or self._read(
-            "WHERE task_id = '' AND id IN (SELECT run FROM offers WHERE task_id = ?) ORDER BY number DESC LIMIT 1",
-            task_id,
-        )
-        return found[0] if found else None
+        last = "SELECT number FROM runs ORDER BY number DESC LIMIT ?"
+        return self._read(f"WHERE number IN ({last}) OR state IN ({OPEN_IN_SQL}) ORDER BY number DESC", most)
 
     def since(self, moment: float) -> list[Purchase]:
         """The runs that were submitted at this moment or later, oldest first. moment: epoch seconds."""
         return self._read("WHERE at >= ? ORDER BY number", int(moment))
 
-    def last(self, program: str) -> Purchase | None:
-        """The newest run of a program that has a task."""
-        query = "WHERE program = ? AND task_id <> '' ORDER BY number DESC LIMIT 1"
-        return next(iter(self._read(query, program)), None)
-
-    def beginning(self, text: str, most: int) -> list[Purchase]:
-        """The runs whose task ids begin so."""
-        query = f"WHERE task_id >= ? AND task_id < ? ORDER BY task_id LIMIT {most:d}"
-        return self._read(query, text, text + "\U0010ffff")
-
     def named(self, text: str) -> list[Purchase]:
         """The runs whose own id, or whose task's, begins so, oldest first."""
-        return self._read("WHERE id GLOB ? OR task_id GLOB ? ORDER BY number", *[f"{_glob(text)}*"] * 2)
+        end = text + "\U0010ffff"
+        return self._read("WHERE id >= ? AND id < ? OR task_id >= ? AND task_id < ? ORDER BY number", *[text, end] * 2)
+
+    def get(self, run_id: str) -> Purchase | None:
+        return self._newest("id = ?", run_id)
+
+    def find(self, task_id: str) -> Purchase | None:
+        """The newest run of a task, else the one to which it was offered; None when there is none."""
+        if not task_id:
+            return None
+        offered = "task_id = '' AND id IN (SELECT run FROM offers WHERE task_id = ?)"
+        return self._newest("task_id = ?", task_id) or self._newest(offered, task_id)
+
+    def last(self, program: str) -> Purchase | None:
+        """The newest run of a program that has a task."""
+        return self._newest("program = ? AND task_id <> ''", program)
 
     def twin(self, run: Purchase) -> Purchase | None:
-        """The newest open run of an identical request."""
-        found = self._ask(lambda database: list(filter(None, [rows.newest_open(database, run.request)])))
-        return found[0] if found else None
+        """The newest open run of an identical request, or one of version 1.0 that may be, while the service has it."""
+        return self._newest(_IS_A_TWIN, *_like(run))
 
     def made(self, request: str, delivered_too: bool) -> Purchase | None:
         """The newest run of an identical request that has results; delivered_too: even if somebody was told of them."""
-        found = self._read(
-            f"WHERE request = ? AND state IN ('{DONE}', '{MADE}')"
-            f"{'' if delivered_too else ' AND delivered = 0'} ORDER BY number DESC LIMIT 1",
-            request,
-        )
-        return found[0] if found else None
-
-    def knows(self, task_id: str) -> bool:
-        """Whether a run of this machine explains a task."""
-        return bool(self._read("WHERE task_id = ? LIMIT 1", task_id))
+        unread = "" if delivered_too else " AND delivered = 0"
+        return self._newest(f"request = ? AND state IN ('{DONE}', '{MADE}'){unread}", request)
 
     def complain(self) -> None:
         """Raise Unavailable if something could not be read: there may be more than was found."""
@@ -307,7 +263,7 @@ class Account:
 
     def is_forgotten(self, run: Purchase) -> bool:
         """Whether the service has forgotten a run by this machine's clock, which may be wrong: evidence, not proof."""
-        return self.now() - run.at > OPEN_SECONDS + (60 * run.patience if run.patience > PATIENCE else 0)
+        return self.now() - run.at > lifetime(run)
 
     def claim(self, run_id: str) -> locks.Lock | None:
         """The sign that a living process works on a run; None when another one does. Raises OSError."""
@@ -324,15 +280,18 @@ class Account:
 
     def _read(self, rest: str, *values: str | int) -> list[Purchase]:
         """The runs that the rest of a query names."""
-        return self._ask(lambda database: rows.select(database, rest, values))
+        return self._ask(lambda database: rows.select(database, rest, values)) or []
+
+    def _newest(self, condition: str, *values: str | float) -> Purchase | None:
+        return self._ask(lambda database: rows.newest(database, condition, *values))
 
     def _rows(self, query: str) -> list[tuple[Any, ...]]:
-        return self._ask(lambda database: database.execute(query).fetchall())
+        return self._ask(lambda database: database.execute(query).fetchall()) or []
 
-    def _ask(self, ask: Callable[[Connection], list[T]]) -> list[T]:
+    def _ask(self, ask: Callable[[Connection], T]) -> T | None:
         """Never raises: what cannot be read is not there, and `trouble` says why."""
         try:
-            return self._file.read(ask) if self._file.exists() else []
+            return self._file.read(ask) if self._file.exists() else None
         except (OSError, sqlite3.Error, ValueError) as error:
             self.trouble = f"{self._file.place.path}: {getattr(error, 'strerror', None) or error}"
-            return []
+            return None

@@ -5,7 +5,6 @@ This is the only module that uses both `service`, which holds the key, and `stor
 
 from __future__ import annotations
 
-import io
 import os
 
 from ..checks import defaults, sources, validate
@@ -23,12 +22,11 @@ if TYPE_CHECKING:  # imported at run time only where needed: a refused request s
     from ..account.purchase import Purchase
     from ..cassettes.recorder import Player, Recorder
     from ..checks.validate import Checked
-    from ..http.messages import Body, Request, Response, Send, Stream
+    from ..http.messages import Send
     from ..http.retry import Judge
     from ..http.session import Session
     from ..models.wire import Call
     from ..outcome import File
-    from ..sandbox.standin import StandIn
     from ..service.client import Client
     from ..service.endpoint import Endpoint
     from ..storage.bucket_settings import Bucket
@@ -42,15 +40,12 @@ if TYPE_CHECKING:  # imported at run time only where needed: a refused request s
 
 MOST_RECENT = 500  # runs that are searched for the file of a link
 SANDBOX_KEY = "sandbox"
-SANDBOX_ORIGIN = "http://127.0.0.1:1"  # where nobody listens
 SANDBOX_HASTE = 100  # a stand-in's task is done at once
 REPLAY_KEY = "replayed-without-a-key"
 
 
 class DashScope:
     """The default route: the user's own key, at the endpoint that the environment names."""
-
-    lost_words = ""
 
     def __init__(self, run: Run) -> None:
         self._run = run
@@ -104,21 +99,16 @@ class DashScope:
     def _is_near(self) -> bool:
         """Whether the service is a stand-in or a proxy of this machine or network, which can reach hosts there."""
         from ..plain import locations
-        from ..service import endpoint
 
         if self._run.ask.sandbox or self._run.ask.replay:
             return True
         try:
-            base = endpoint.base_url(self._run.place, self._run.region)
+            return locations.is_near_host(locations.host_of(self.base))
         except AuthError:
             return False  # told before anything is sent
-        return locations.is_near_host(locations.host_of(base))
 
     def preview(self, checked: Checked) -> JSON:
-        from ..service import endpoint
-
-        base = endpoint.base_url(self._run.place, self._run.region)
-        return encoding.preview(self._run.catalog, checked, base, self._own_bucket(checked))
+        return encoding.preview(self._run.catalog, checked, self.base, self._own_bucket(checked))
 
     @contextmanager
     def connect(self, checked: Checked) -> Iterator[Connection]:
@@ -321,64 +311,19 @@ def _tape(run: Run) -> Recorder | Player | None:
 
 
 def _service(run: Run, known: Purchase | None, tape: Recorder | Player | None) -> tuple[Endpoint, str, Send | None]:
-    """Who answers, the source of the key, and what takes the place of the network, if something does.
-
-    The real service, a recording, or a stand-in that is called: --sandbox must work where sockets are forbidden.
-    """
+    """Who answers (the service, a recording, a stand-in), the source of the key, and what takes the network's place."""
     from ..service import endpoint
 
     if run.ask.sandbox:
-        from ..sandbox.standin import PREFIX, StandIn
+        from . import in_process
 
         run.progress.say(
             "Sandbox: a local stand-in answers with placeholders; nothing leaves this machine or is billed"
         )
-        standin = StandIn(takes_new=True)
-        standin.origin = SANDBOX_ORIGIN
-        return endpoint.Endpoint(SANDBOX_ORIGIN + PREFIX, SANDBOX_KEY), "the sandbox's own", _calling(standin)
+        return endpoint.Endpoint(in_process.BASE, SANDBOX_KEY), "the sandbox's own", in_process.standin()
     region, remembered = run.home(known)
     region = endpoint.region(run.place, region)
     if tape and tape.base:
         run.progress.say(f"Replay: {tape.path} answers; nothing leaves this machine or is billed")
         return endpoint.Endpoint(tape.base, REPLAY_KEY), "made up for the replay", None
     return (*endpoint.endpoint(run.place, region, remembered), None)
-
-
-def _calling(standin: StandIn) -> Send:
-    """A `send` that calls the stand-in."""
-    from urllib.parse import urlsplit
-
-    from ..http.messages import Response
-    from ..sandbox.standin import Incoming
-
-    def send(request: Request) -> Response:
-        parts = urlsplit(request.url)
-        headers = {"host": parts.netloc, **{name.lower(): value for name, value in request.headers.items()}}
-        incoming = Incoming(request.method, f"{parts.path or '/'}?{parts.query}", headers, _stream(request.body))
-        reply = standin.handle(standin.route(incoming), incoming)
-        data = reply.body if isinstance(reply.body, bytes) else b"".join(reply.body)
-        told = {"content-length": str(len(data)), **{name.lower(): value for name, value in reply.headers.items()}}
-        is_refusal = reply.status >= 300
-        return Response(reply.status, told, io.BytesIO(data).read, refusal=data if is_refusal else b"")
-
-    return send
-
-
-def _stream(body: Body) -> BinaryIO:
-    """The body of a request as a server reads it: a large one piece by piece."""
-    return io.BytesIO(body or b"") if body is None or isinstance(body, bytes) else io.BufferedReader(_Blocks(body))
-
-
-class _Blocks(io.RawIOBase):
-    def __init__(self, body: Stream) -> None:
-        self._blocks = body.blocks()
-        self._left = b""
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
-        self._left = self._left or next(self._blocks, b"")
-        count = min(len(buffer), len(self._left))
-        buffer[:count], self._left = self._left[:count], self._left[count:]
-        return count

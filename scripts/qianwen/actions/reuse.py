@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from ..account import record
-from ..errors import OutputError
+from ..account.purchase import answer_of
 from ..files import outputs
 from ..files.safe_open import open_theirs
 from ..outcome import File
@@ -44,9 +44,12 @@ def reuse(run: Run, way: Way) -> bool:
     return True
 
 
-def answered(entry: Entry, checked: Checked, with_records: bool) -> bool:
-    """Whether the answer is what `entry.unread` made: its process was killed after saving."""
-    made = entry.unread
+def answered(entry: Entry, wish: str, checked: Checked, with_records: bool) -> bool:
+    """Whether the answer is what an earlier run of the same made, and was killed before it answered.
+
+    wish: the fingerprint of the request.
+    """
+    made = entry.made(wish, with_read_answers=False)
     files = _still_there(made)
     if not made or not files:
         return False
@@ -68,8 +71,7 @@ def _answer(entry: Entry, made: Purchase, files: list[Saved], checked: Checked, 
     entry.take_up(made)
     outcome = entry.outcome
     outcome.task_id, outcome.reused = made.task_id, True
-    body = dict(made.body) or {"output": {"results": [{"url": url} for url in made.urls]}}
-    outcome.note(body, checked.mode.interleaved)
+    outcome.note(answer_of(made), checked.mode.interleaved)
     stem = os.path.splitext(files[0].path)[0]
     keeps_replies = outcome.noun == "video"
     outcome.reply_path = f"{stem}.json" if keeps_replies and os.path.exists(f"{stem}.json") else ""
@@ -93,18 +95,11 @@ def _copied(file: Saved, target: Target, entry: Entry) -> Saved:
 
 def _record(made: Purchase, checked: Checked, entry: Entry, warn: Callable[[str], None]) -> None:
     """Write a record next to each file that has none."""
-    seed = entry.outcome.seed
-    written = {**checked.written, **({} if seed is None else {"seed": seed})}
+    written = {name: value for name, value in checked.written.items() if name != "seed"}  # it may be one of this run
+    if entry.outcome.seed is not None:
+        written["seed"] = entry.outcome.seed
     base = record.common(made.program, made.mode, written, entry.progress.clean, warn)
     for index, file in entry.outcome.saved.items():
-        stem = os.path.splitext(file.saved.path)[0]
-        if outputs.is_recorded(file.saved.path):
-            continue
-        own = record.record(base, entry.outcome.body, made.task_id, index, file, made.at)
-        place = outputs.Target(*os.path.split(stem))
-        try:
-            path = outputs.save_text(place, ".json", record.text(own, entry.progress.clean), entry.warn)
-        except OutputError as error:
-            entry.warn(f"the record could not be saved next to {file.saved.path}: {error.message}")
-        else:
-            entry.progress.say(f"Saved {path}")
+        if not outputs.is_recorded(file.saved.path):
+            own = record.record(base, entry.outcome.body, made.task_id, index, file, made.at)
+            record.save(own, outputs.Target(*os.path.split(os.path.splitext(file.saved.path)[0])), entry)

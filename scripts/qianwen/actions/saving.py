@@ -191,23 +191,10 @@ class Saver:
         if self._record:
             outcome, now = self._outcome, self._connection.session.now()
             own = record.record(self._record, outcome.body, outcome.task_id, index, file, now)
-        place = outputs.beside(file.saved, self._target)
-        try:
-            if self._keeps_replies:
-                path = self._save_reply(place, own)
-            else:
-                path = outputs.save_text(place, ".json", record.text(own, self._progress.clean), self._entry.warn)
-        except OutputError as error:  # the result itself is saved
-            what = "reply" if self._keeps_replies else "record"
-            self._entry.warn(f"the {what} could not be saved next to the {self._noun}: {error.message}")
-        else:
-            self._progress.say(f"Saved {path}")
-
-    def _save_reply(self, target: Target, own: Mapping[str, Any] = {}) -> str:
-        """Save the service's whole last answer, with what is our own. Answers its path."""
-        text = record.text({**self._outcome.body, **own}, self._progress.clean)
-        self._outcome.reply_path = outputs.save_text(target, ".json", text, self._entry.warn, private=True)
-        return self._outcome.reply_path
+        whole = {**self._outcome.body, **own} if self._keeps_replies else own
+        path = record.save(whole, outputs.beside(file.saved, self._target), self._entry, self._keeps_replies)
+        if self._keeps_replies and path:
+            self._outcome.reply_path = path
 
     def _save_markdown(self, result: wire.Result) -> None:
         paths = {file.url: file.saved.path for file in self._outcome.files}
@@ -227,8 +214,11 @@ class Saver:
         words += f" ({shortened(reason, 60)})" if reason else ""
         words += f": {shortened(said)}" if said else ""
         hint = "it answered in words: change the prompt instead of sending it again; " if said or reason else ""
+        text = record.text(self._outcome.body, self._progress.clean)
         try:
-            hint += f"the whole answer is in {self._save_reply(self._target)}: check it for a result"
+            path = outputs.save_text(self._target, ".json", text, self._entry.warn, private=True)
+            self._outcome.reply_path = path
+            hint += f"the whole answer is in {path}: check it for a result"
         except OutputError as error:
             hint += f"the answer could not be saved ({error.message}); --print-response shows it"
         kind = ContentRefused if "filter" in reason else Refused

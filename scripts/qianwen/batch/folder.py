@@ -9,7 +9,6 @@ lose lines on a network share.
 from __future__ import annotations
 
 import errno
-import json
 import os
 import re
 import threading
@@ -18,6 +17,7 @@ from ..account.database import HOLD_NAME
 from ..account.store import Account
 from ..errors import OutputError, UsageError
 from ..files.safe_open import make_ours, open_theirs
+from ..plain import strict_json
 from ..plain.strict_json import load_object
 
 TYPE_CHECKING = False
@@ -206,10 +206,7 @@ class Folder:
         number = number_of(line["key"])
         turn = self.turns.get(number, 0) + (line["state"] == AGAIN)
         line = {**line, "turn": turn} if turn else line
-        try:
-            data = (json.dumps(line, ensure_ascii=False) + "\n").encode("utf-8")
-        except UnicodeEncodeError:  # half a character in a file name, which an escape can express
-            data = (json.dumps(line) + "\n").encode("ascii")
+        data = (strict_json.written(line) + "\n").encode("utf-8")
         with self._lock:
             assert self._stream
             try:

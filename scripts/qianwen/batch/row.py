@@ -12,7 +12,6 @@ from ..account.purchase import DONE, EXPIRED, FAILED, REFUSED, Kept
 from ..actions.dashscope import DashScope
 from ..actions.generate import generate
 from ..actions.run import Run, Seat
-from ..actions.saving import Saver
 from ..errors import (
     AuthError,
     InternalError,
@@ -110,8 +109,6 @@ class RowTurn(Turn):
 
 class RowWay:
     """The way of one row: it is checked already, and shares the sockets, the pace and the uploads of its batch."""
-
-    lost_words = ""
 
     def __init__(self, run: Run, found: Checked, trip: Trip, gate: Gate) -> None:
         self._run = run
@@ -285,11 +282,7 @@ class Trip:
         outputs.sweep(target)
         with self.connected(run, None) as connection, run.entry() as entry:
             entry.take_up(known)
-            if known.task_id:
-                finish(run, connection, entry, known, target, patient=True)
-            else:
-                body = dict(known.body) or {"output": {"results": [{"url": url} for url in known.urls]}}
-                Saver(run.catalog, connection, entry, target, wire.has_texts(body), known.files).save(body)
+            finish(run, connection, entry, known, target, patient=True)
 
     # What became of it --------------------------------------------------------------------------------------
 
@@ -381,9 +374,7 @@ _STATES = {
 
 def _units(run: Run, most: float) -> float:
     """What a finished row billed: its pictures, or the seconds that the answer tells."""
-    result, usage = run.outcome.result, run.outcome.body.get("usage")
+    result = run.outcome.result
     if run.catalog.unit == "image":
         return float(len(result.urls)) if result and result.urls else most
-    told = [usage.get(name) for name in ("duration", "video_duration")] if isinstance(usage, dict) else []
-    seconds = [float(value) for value in told if isinstance(value, (int, float)) and not isinstance(value, bool)]
-    return float(math.ceil(seconds[0])) if seconds and math.isfinite(seconds[0]) and seconds[0] > 0 else most
+    return float(math.ceil(wire.billed_seconds(run.outcome.body))) or most

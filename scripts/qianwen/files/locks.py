@@ -11,10 +11,6 @@ import time
 
 from .safe_open import make_ours, remove
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Callable
-
 PAUSE_SECONDS = 0.01
 MOST_TRIES = 100
 
@@ -82,17 +78,15 @@ def is_held(path: str) -> bool:
     return False
 
 
-def wait_for(
-    path: str, seconds: float, clock: Callable[[], float] = time.monotonic, lasting: bool = True
-) -> Lock | None:
+def wait_for(path: str, seconds: float, lasting: bool = True) -> Lock | None:
     """The lock, after waiting up to `seconds`; None if it stays held or cannot be taken. lasting: see `take`."""
-    end = clock() + seconds
+    end = time.monotonic() + seconds
     while True:
         try:
             lock = take(path, lasting)
         except OSError:
             return None
-        if lock or clock() >= end:
+        if lock or time.monotonic() >= end:
             return lock
         time.sleep(PAUSE_SECONDS)
 

@@ -9,12 +9,14 @@ from __future__ import annotations
 import errno
 import os
 import re
+import sys
 
 from ..errors import OutputError, UsageError
 from ..plain.paths import is_homeless
 from ..plain.record import changed, record
 from ..plain.redact import without_secrets
 from ..plain.strict_json import load_object
+from ..plain.within import suppress
 from . import media, safe_open
 from .safe_open import make_ours, open_theirs, read_theirs, remove
 
@@ -121,15 +123,11 @@ def _try_name(target: Target) -> None:
     the next run may remove when this one is killed: a folder can only be removed while nothing is in it.
     """
     path = os.path.join(target.folder, f".{target.stem}_0{target.suffix or '.jpeg'}.try")
-    try:
+    with suppress(FileExistsError):
         os.mkdir(path, 0o700)
-    except FileExistsError:
-        pass  # it is removed now
     for _ in range(2):  # see `remove`
-        try:
+        with suppress(OSError):
             os.rmdir(path)
-        except OSError:
-            pass
 
 
 def slug(prompt: str) -> str:
@@ -289,12 +287,14 @@ def beside(saved: Saved, target: Target) -> Target:
 
 
 def save_text(target: Target, suffix: str, text: str, warn: Warn, private: bool = False) -> str:
-    """Write a text file in UTF-8 and return its path. private: mode 0600. Raises OutputError.
+    """Write a text file in UTF-8, with the names of files as they are, and return its path. Raises OutputError.
+
+    private: mode 0600.
 
     --overwrite names the result: under the name that a text gets from it, only such a text is replaced.
     """
     with Draft(target, 0o600 if private else 0o666) as draft:
-        draft.stream.write(text.encode("utf-8"))
+        draft.stream.write(text.encode("utf-8", sys.getfilesystemencodeerrors()))
         may_replace = target.overwrite and _is_such_a_text(os.path.join(target.folder, target.stem + suffix))
         return draft.publish(suffix, warn, may_replace)
 

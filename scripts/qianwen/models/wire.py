@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     JSON = dict[str, Any]
 
 MOST_RESULTS = 100  # of one answer; no model makes more than 12
+MOST_SECONDS = 1e6  # of video in one answer
 
 
 @record
@@ -230,6 +231,17 @@ def task_id(body: JSON) -> str:
     """The id of a task that was accepted, "" when the answer names none."""
     found = _dict(body.get("output")).get("task_id")
     return found if isinstance(found, str) else ""
+
+
+def billed_seconds(body: Mapping[str, Any]) -> float:
+    """The seconds of video that an answer says were billed, 0 where it says nothing.
+
+    Newer models count them in `duration`, input clips included, and older ones in `video_duration`.
+    """
+    usage = _dict(body.get("usage"))
+    told = [usage.get("duration"), usage.get("video_duration")]
+    numbers = [value for value in told if isinstance(value, (int, float)) and not isinstance(value, bool)]
+    return next((value for value in numbers if 0 < value < MOST_SECONDS), 0)
 
 
 # Decoders -------------------------------------------------------------------------------------------------

@@ -47,6 +47,16 @@ def load(text: str | bytes, tolerant: bool = False, deepest: int = DEEPEST) -> A
     return value
 
 
+def written(value: object, indent: int | None = None) -> str:
+    """JSON with the letters of every script as they are; all in escapes if half a character of a file name is in it."""
+    text = json.dumps(value, ensure_ascii=False, indent=indent)
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return json.dumps(value, indent=indent)
+    return text
+
+
 def _without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """The object, whose names must differ: the last of two values would win without a word."""
     value: dict[str, Any] = {}
