@@ -9,7 +9,8 @@ import errno
 import io
 import os
 import stat
-from contextlib import contextmanager
+
+from ..plain.within import contextmanager
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
