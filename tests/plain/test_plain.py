@@ -9,14 +9,13 @@ import signal
 import threading
 import time
 import unittest
-from typing import Any, Callable, Iterator, cast
+from typing import Any, Callable, cast
 from urllib.parse import quote
 
 from qianwen.checks import sources
 from qianwen.models.catalog import Source
 from qianwen.plain import parallel, redact, strict_json
 from qianwen.plain.record import changed, fields_of, record
-from qianwen.plain.within import closing, contextmanager, suppress
 from qianwen.terminal.progress import SPARSE_SECONDS, Progress
 
 from .. import IS_SAMPLE
@@ -75,51 +74,6 @@ class Records(unittest.TestCase):
 
 # Parts of texts that a pattern could read again from each of their beginnings.
 REPEATED = ("A", "sk-", "sk-.", "st-.", "_sk-a", "LTAI", "STS.", "%41LTAI", "a://", "http://", "http://a?", "http://a?token", "Bearer ", "Bearer%20", "Authorization:OSS", "Signature=", "Signature%25", "x-oss-signature ", "Expires", "<Signature", "\n", "data:\n", "{{a-")  # fmt: skip
-
-
-class Within(unittest.TestCase):
-    def test_what_follows_the_yield_runs_however_the_block_ends(self) -> None:
-        steps: list[str] = []
-
-        @contextmanager
-        def entered(name: str, kind: type[Exception]) -> Iterator[str]:
-            try:
-                yield name
-            except kind:
-                steps.append("caught")
-            finally:
-                steps.append("left")
-
-        with entered("a", KeyError) as name:
-            steps.append(name)
-        with entered("b", KeyError):
-            raise KeyError
-        error = ValueError("of the block")
-        with self.assertRaises(ValueError) as raised, entered("c", KeyError):
-            raise error
-        self.assertIs(raised.exception, error)
-        self.assertEqual(steps, ["a", "left", "caught", "left", "left"])
-
-    def test_an_error_of_the_manager_itself_takes_the_place_of_that_of_the_block(self) -> None:
-        @contextmanager
-        def renaming() -> Iterator[None]:
-            try:
-                yield
-            except KeyError as error:
-                raise OSError from error
-
-        with self.assertRaises(OSError) as raised, renaming():
-            raise KeyError
-        self.assertIsInstance(raised.exception.__cause__, KeyError)
-
-    def test_what_is_closed_and_what_is_suppressed(self) -> None:
-        stream = io.BytesIO()
-        with suppress(KeyError, OSError), closing(stream) as same:
-            self.assertIs(same, stream)
-            raise OSError
-        self.assertTrue(stream.closed)
-        with self.assertRaises(ValueError), suppress(OSError):
-            raise ValueError
 
 
 class Redaction(unittest.TestCase):

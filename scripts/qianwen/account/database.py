@@ -10,10 +10,10 @@ import errno
 import os
 import sqlite3
 import stat
+from contextlib import closing, contextmanager
 from threading import RLock
 
 from ..files import locks, safe_open
-from ..plain.within import closing, contextmanager
 from .rows import Place, check, connect, is_damage
 
 TYPE_CHECKING = False

@@ -9,10 +9,10 @@ from __future__ import annotations
 import errno
 import os
 import sqlite3
+from contextlib import closing, suppress
 
 from ..files import locks, safe_open
 from ..plain.record import changed
-from ..plain.within import closing, suppress
 from . import journal, rows
 from .purchase import of_1_0
 from .rows import REPAIRING_NAME, check, connect, is_damage

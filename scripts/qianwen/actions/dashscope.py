@@ -6,13 +6,13 @@ This is the only module that uses both `service`, which holds the key, and `stor
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager, nullcontext
 
 from ..checks import defaults, sources, validate
 from ..errors import AuthError, InvalidRequest, QianwenError
 from ..models import wire
 from ..models.catalog import Source
 from ..plain.record import changed
-from ..plain.within import contextmanager
 from . import encoding
 
 TYPE_CHECKING = False
@@ -259,7 +259,7 @@ def connected(run: Run, known: Purchase | None = None, own: Bucket | None = None
     environment, progress = run.environment, run.progress
     tape = _tape(run)
     environment.before_sending()
-    with tape or _untaped():
+    with tape or nullcontext():
         endpoint, key_source, answering = _service(run, known, tape)
         progress.secrets += (endpoint.key, *(own.secrets if own else ()))
         transport = Transport(run.deadline, environment.clock, environment.env)
@@ -290,11 +290,6 @@ def connected(run: Run, known: Purchase | None = None, own: Bucket | None = None
             raise
         finally:
             transport.close()
-
-
-@contextmanager
-def _untaped() -> Iterator[None]:
-    yield
 
 
 def _tape(run: Run) -> Recorder | Player | None:

@@ -10,13 +10,13 @@ import errno
 import os
 import re
 import sys
+from contextlib import suppress
 
 from ..errors import OutputError, UsageError
 from ..plain.paths import is_homeless
 from ..plain.record import changed, record
 from ..plain.redact import without_secrets
 from ..plain.strict_json import load_object
-from ..plain.within import suppress
 from . import media, safe_open
 from .safe_open import make_ours, open_theirs, read_theirs, remove
 

@@ -9,8 +9,7 @@ import errno
 import io
 import os
 import stat
-
-from ..plain.within import contextmanager
+from contextlib import contextmanager
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
