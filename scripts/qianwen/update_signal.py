@@ -12,6 +12,7 @@ import sys
 
 from .environment import Environment, real, write
 from .errors import OK, AuthError, Interrupted, OutputError, UsageError
+from .plain.paths import folders_above
 from .plain.record import record
 
 TYPE_CHECKING = False
@@ -256,12 +257,10 @@ def find(script: str) -> Project | None:
     None if there is none, or if it belongs to another user, because we would run what is in it.
     """
     for path in dict.fromkeys((os.path.realpath(script), script)):
-        folder, below = os.path.dirname(path), path
-        while folder != below:
+        for folder in folders_above(path):
             agents = os.path.join(folder, ".agents")
             if os.path.basename(folder) != ".agents" and os.path.isdir(agents):
                 return Project(folder, path) if _is_trusted(agents, path) else None
-            folder, below = os.path.dirname(folder), folder
     return None
 
 
@@ -293,13 +292,12 @@ def _may_be_strangers(companion: str, script: str, environment: Environment) -> 
     if os.path.dirname(companion) not in (skills, os.path.join(skills, "ops")):
         return True
     home = os.path.join(os.path.realpath(environment.home), "")
-    folder, below = os.path.realpath(environment.cwd), ""
-    while folder != below:
-        is_project = not below or os.path.exists(os.path.join(folder, ".git"))
+    here = os.path.realpath(environment.cwd)
+    for folder in (here, *folders_above(here)):
+        is_project = folder == here or os.path.exists(os.path.join(folder, ".git"))
         inside = os.path.join(folder, "")
         if is_project and not home.startswith(inside) and companion.startswith(inside):
             return True
-        folder, below = os.path.dirname(folder), folder
     return False
 
 

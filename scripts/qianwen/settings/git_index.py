@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 
 from ..files.safe_open import read_theirs
+from ..plain.paths import folders_above
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ def doubt(path: str) -> str:
     """Why a file may have come with a repository; "" if no repository around it, or around where it leads, has it."""
     itself = os.path.join(os.path.realpath(os.path.dirname(path)), os.path.basename(path))
     for spelled in dict.fromkeys((itself, os.path.realpath(path))):
-        for folder in _folders_above(spelled):
+        for folder in folders_above(spelled):
             name = os.fsencode(os.path.relpath(spelled, folder).replace(os.sep, "/"))
             try:
                 if any(_has(index, name) for index in _indexes(folder)):
@@ -33,13 +34,6 @@ def doubt(path: str) -> str:
                 why = getattr(error, "strerror", None) or error
                 return f"it may have come with the repository in {folder}, whose index cannot be read ({why})"
     return ""
-
-
-def _folders_above(path: str) -> Iterator[str]:
-    folder, below = os.path.dirname(path), path
-    while folder != below:
-        yield folder
-        folder, below = os.path.dirname(folder), folder
 
 
 def _indexes(folder: str) -> Iterator[str]:
