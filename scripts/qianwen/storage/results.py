@@ -16,7 +16,7 @@ from ..http.messages import AGENT, Fault, Request, Response
 from ..http.proxies import stays_here
 from ..plain.record import record
 from ..regions import STORAGE_SUFFIX, is_loopback, is_loopback_url
-from . import addresses
+from ..plain import addresses
 from .checksums import Crc64, Hasher
 
 TYPE_CHECKING = False
