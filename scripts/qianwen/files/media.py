@@ -385,7 +385,7 @@ def _bmp(head: bytes, stream: BinaryIO) -> _Fields | None:
         width, height = struct.unpack("<HH", head[18:22])
     else:
         width, height = struct.unpack("<ii", head[18:26])
-    return _size(width, abs(height))  # a negative height means rows from top to bottom
+    return _size(max(width, 0), abs(height))  # a negative height means rows from top to bottom
 
 
 def _webp(head: bytes, stream: BinaryIO) -> _Fields | None:

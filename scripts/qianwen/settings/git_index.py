@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from typing import Iterator
 
 LARGEST = 64 * 2**20  # bytes of an index: about 600,000 files
-LARGEST_LINK = 4096
+LARGEST_LINK = LONGEST_NAME = 4096
 HASH_BYTES = (20, 32)
 _BEFORE_HASH = 40  # an entry's times, device, inode, mode, owner, group and size
 _EXTENDED, _LENGTH = 0x4000, 0x0FFF
@@ -82,6 +82,8 @@ def _names(data: bytes, hash_bytes: int) -> Iterator[bytes]:
             shared = max(len(name) - dropped, 0)
         end = data.index(b"\0", at)
         name = name[:shared] + data[at:end]
+        if len(name) > LONGEST_NAME:  # each entry of version 4 copies the one before
+            raise ValueError("a name is too long")
         if min(len(name), _LENGTH) != flags & _LENGTH:
             raise ValueError("a name has another length than its entry says")
         yield name
@@ -93,5 +95,5 @@ def _number(data: bytes, at: int) -> tuple[int, int]:
     value = data[at] & 127
     while data[at] & 128:
         at += 1
-        value = (value + 1) << 7 | data[at] & 127
+        value = min(value + 1, LARGEST) << 7 | data[at] & 127  # larger ones are damaged, and cost their length
     return value, at + 1
