@@ -131,7 +131,11 @@ class Faults(unittest.TestCase):
             ("half a body", b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n12345", "broke off"),
             ("half a chunk", CHUNKED + b"\r\na\r\n12345", "broke off"),
             ("a chunk of nonsense", CHUNKED + b"\r\nzz\r\n12345", ""),
-            ("the same with a huge length", CHUNKED + b"Content-Length: " + b"9" * 5000 + b"\r\n\r\nzz\r\n12345", "broke off"),
+            (
+                "the same with a huge length",
+                CHUNKED + b"Content-Length: " + b"9" * 5000 + b"\r\n\r\nzz\r\n12345",
+                "broke off",
+            ),
         ):
             with self.subTest(name):
                 fault = self.fault(peer(answering(data)))

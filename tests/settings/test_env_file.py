@@ -215,7 +215,13 @@ class Tracked(Case):
             b"DIRC" + bytes([0, 0, 0, 9]) + data[8:],
             data[:8] + b"\xff" * 4 + data[12:],
             version_4 + bytes([0, 0, 0, 1]) + entry + b"\x80" * 2**20,  # a number that does not end
-            version_4 + b"\0\0\x60\0" + entry + b"\0" + b"a" * 2**20 + b"\0" + (entry + b"\0\0") * 0x6000,  # a long name in each
+            version_4
+            + b"\0\0\x60\0"
+            + entry
+            + b"\0"
+            + b"a" * 2**20
+            + b"\0"
+            + (entry + b"\0\0") * 0x6000,  # a long name in each
         )
         started = time.process_time()
         for spoiled in wrong:

@@ -119,9 +119,8 @@ def _listed(entry: object) -> Listed | None:
     task_id = entry.get("task_id") if isinstance(entry, dict) else None
     if not (isinstance(entry, dict) and isinstance(task_id, str) and task_id):
         return None
-    created = entry.get("gmt_create")
-    is_date = isinstance(created, (int, float)) and not isinstance(created, bool) and 0 < created < LATEST
-    seconds = created / 1000 if is_date else 0.0
+    created: Any = entry.get("gmt_create")
+    seconds = created / 1000 if type(created) in (int, float) and 0 < created < LATEST else 0.0
     return Listed(task_id, str(entry.get("status") or ""), seconds, str(entry.get("model_name") or ""))
 
 
