@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import json
 import re
-import time
 
 from ..ask import VERSION
 from ..errors import OutputError
 from ..files import outputs
 from ..plain import strict_json
 from ..plain.redact import each_text, shareable
+from ..plain.texts import moment
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -89,8 +89,7 @@ def record(base: JSON, body: Mapping[str, Any], task_id: str, index: int, file: 
     facts.update(media_type=saved.facts.type, width=saved.facts.width, height=saved.facts.height)
     if saved.facts.seconds:
         facts["duration"] = saved.facts.seconds
-    at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now))
-    whole = {**base, "version": VERSION, "state": "made", "at": at, "task_id": task_id or None}
+    whole = {**base, "version": VERSION, "state": "made", "at": moment(now), "task_id": task_id or None}
     return {**whole, "request_id": body.get("request_id"), "actual_prompt": _rewritten(body, index), "files": [facts]}
 
 

@@ -176,10 +176,11 @@ def _makes(catalog: Catalog, default: Default, size: str, fields: Values) -> boo
     found = find(catalog, default.model)
     mode = choose_mode(found.model, fields) if found else None
     param = mode.param("size") if mode else None
-    if mode is None or param is None or param.size is None or _needs_media(mode):
+    if (
+        mode is None
+        or param is None
+        or param.size is None
+        or any(each.media and each.is_needed for each in mode.params)
+    ):
         return False
     return _may_take(mode, param, size)
-
-
-def _needs_media(mode: Mode) -> bool:
-    return any(param.media and (param.required or param.low) for param in mode.params)
