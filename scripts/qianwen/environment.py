@@ -9,7 +9,6 @@ import os
 import sys
 import time
 
-from .plain.paths import folders_above
 from .plain.record import record
 
 TYPE_CHECKING = False
@@ -217,6 +216,8 @@ def _project(place: Place) -> str:
 
 def _repository(cwd: str) -> str:
     """The root of the git repository around a folder, which may be that folder; "" without one."""
+    from .plain.paths import folders_above
+
     folders = (cwd, *folders_above(cwd))
     return next((folder for folder in folders if os.path.exists(os.path.join(folder, ".git"))), "")
 

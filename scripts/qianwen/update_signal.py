@@ -12,7 +12,6 @@ import sys
 
 from .environment import Environment, real, write
 from .errors import OK, AuthError, Interrupted, OutputError, UsageError
-from .plain.paths import folders_above
 from .plain.record import record
 
 TYPE_CHECKING = False
@@ -256,6 +255,8 @@ def find(script: str) -> Project | None:
 
     None if there is none, or if it belongs to another user, because we would run what is in it.
     """
+    from .plain.paths import folders_above
+
     for path in dict.fromkeys((os.path.realpath(script), script)):
         for folder in folders_above(path):
             agents = os.path.join(folder, ".agents")
@@ -288,6 +289,8 @@ def _may_be_strangers(companion: str, script: str, environment: Environment) -> 
     A repository around that folder counts as this folder. The home, and what is above it, is the user's own, even if it
     is a repository.
     """
+    from .plain.paths import folders_above
+
     skills = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(script))))
     if os.path.dirname(companion) not in (skills, os.path.join(skills, "ops")):
         return True
