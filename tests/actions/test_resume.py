@@ -1042,6 +1042,12 @@ class Lists(ResumeCase):
                 "has no date",
             ),
             (
+                "a date and a page beyond all numbers",
+                [{"data": [self.entry("t", gmt_create=10**399)], "total_page": "²"}, empty],
+                ["t"],
+                "has no date",
+            ),
+            (
                 "another model",
                 [{"data": [self.entry("t", model_name="qwen-plus")], "total_page": 1}] * 3,
                 [],

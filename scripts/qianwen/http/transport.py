@@ -293,7 +293,7 @@ class _Answer(http.client.HTTPResponse):
             self.headers = self.msg = None  # type: ignore[assignment]  # lets `begin` read another head
             super().begin()
         length = self.headers.get("Content-Length", "")
-        if self.chunked and length.isascii() and length.isdigit() and not re.match(_CHUNK, self.fp.peek(1)):
+        if self.chunked and re.fullmatch("[0-9]{1,20}", length) and not re.match(_CHUNK, self.fp.peek(1)):
             self.chunked, self.length = False, int(length)
 
 

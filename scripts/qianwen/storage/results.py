@@ -14,9 +14,9 @@ from urllib.parse import urljoin, urlsplit
 from ..errors import LinkExpired, OutputError
 from ..http.messages import AGENT, Fault, Request, Response
 from ..http.proxies import stays_here
+from ..plain import addresses
 from ..plain.record import record
 from ..regions import STORAGE_SUFFIX, is_loopback, is_loopback_url
-from . import addresses
 from .checksums import Crc64, Hasher
 
 TYPE_CHECKING = False
