@@ -31,8 +31,6 @@ from qianwen.describe.wording import (  # noqa: E402
     has_functions,
     has_own_way,
     in_short,
-    must,
-    regions_of,
     resolutions,
     seconds_of,
     size_in_short,
@@ -244,8 +242,8 @@ def function_lines(group: Group) -> list[str]:
             [
                 code(mode.name),
                 function.meaning if function else "",
-                code(*(param.name for param in own if must(param))),
-                code(*(param.name for param in own if not must(param))),
+                code(*(param.name for param in own if param.is_needed)),
+                code(*(param.name for param in own if not param.is_needed)),
             ]
         )
     return table("Function | What it does | Required by it | Optional, its own", rows)
@@ -515,7 +513,7 @@ def video_row(model: Model) -> list[str]:
         resolution,
         seconds_of(mode),
         sound(model),
-        regions_of(model),
+        ", ".join(PLACES[region] for region in model.regions),
         model.checked,
     ]
 
@@ -532,7 +530,7 @@ def image_row(model: Model) -> list[str]:
         else by_mode(model, lambda mode: counts[mode.name]),
         by_mode(model, inputs),
         answers(*model.modes),
-        regions_of(model),
+        ", ".join(PLACES[region] for region in model.regions),
         model.checked,
     ]
 

@@ -40,7 +40,7 @@ MAY_IMPORT = {
     "storage": "environment errors files http plain regions",
     "cassettes": "errors files http plain regions",
     "sandbox": "checks errors files models plain",
-    "command": "ask checks environment errors files models outcome plain regions",
+    "command": "ask checks environment errors files models outcome plain regions terminal",
     "describe": "checks command errors files models plain regions",
     "desirecore": "account ask checks environment errors files http models outcome plain service storage terminal",
     "actions": "account ask cassettes checks environment errors files http models outcome plain regions sandbox service storage terminal",

@@ -14,12 +14,13 @@ import tempfile
 import time
 import unittest
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Callable, NoReturn
 from unittest import mock
 
 from qianwen.account import database, journal, repair, report, rows, store
-from qianwen.account.purchase import Batch, Kept, Purchase
+from qianwen.account.purchase import PATIENCE, Batch, Kept, Purchase
 from qianwen.account.store import Account
 from qianwen.errors import Unavailable
 from qianwen.files import locks
@@ -555,6 +556,16 @@ class Damage(AccountCase):
                 twin = book.begin(changed(RUN, id="f" * 16, request="2"))
                 self.assertEqual(twin and twin.id, f"{2:016x}", book.trouble)
 
+    def test_a_patience_that_cannot_be_is_not_believed_and_what_is_no_run_is_damage(self) -> None:
+        self.book.begin(RUN)
+        for damage, is_run in (("patience = 'x', at = 1e300", True), ("folder = x'00'", False)):
+            with closing(sqlite3.connect(self.file)) as connection, connection:
+                connection.execute(f"UPDATE runs SET {damage}")
+            found = self.book.runs()
+            with self.subTest(damage):
+                self.assertEqual([(run.patience, run.at) for run in found], [(PATIENCE, 0.0)] if is_run else [])
+                self.assertEqual("malformed row" in self.book.trouble, not is_run)
+
     def test_a_ledger_of_version_1_beside_a_damaged_account(self) -> None:
         self.book.begin(RUN)
         begin = {"run": RUN.id, "event": "begin", "is_task": True, "at": 1, **dict.fromkeys(journal._TEXTS, "x")}
@@ -739,18 +750,12 @@ class Places(AccountCase):
     @unittest.skipUnless(hasattr(os, "fork"), "POSIX only")
     def test_a_folder_that_can_only_be_read_still_says_what_is_open(self) -> None:
         """In a child without the rights of root, which no mode binds."""
-        begin = {
-            "v": 1,
-            "run": RUN.id,
-            "event": "begin",
-            "is_task": True,
-            "at": 1,
-            **dict.fromkeys(journal._TEXTS, "x"),
-        }
         run = changed(RUN, request="x")
         holder = tempfile.TemporaryDirectory(dir=place_for_all())
         self.addCleanup(holder.cleanup)
         self.folder = Path(holder.name).resolve()
+        texts = {name: getattr(run, name) for name in journal._TEXTS}
+        begin = {"v": 1, "run": RUN.id, "event": "begin", "is_task": True, "at": run.at, **texts}
         for kept, expected in (
             ("account", "twin"),
             ("wal", "twin"),

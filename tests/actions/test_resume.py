@@ -9,12 +9,13 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import unittest
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Iterator, NamedTuple
 from unittest import mock
 from urllib.parse import urlsplit
 
@@ -29,7 +30,7 @@ from qianwen.sandbox.standin import Incoming, Reply, StandIn
 
 from .. import IS_SAMPLE, SCRIPTS
 from ..account import RUN
-from ..support import KEY, Case, Ran, Recording, Script, answer
+from ..support import DATA, KEY, Case, Ran, Recording, Script, answer
 
 ASYNC = ("x", "--async", "--output", "x.png")
 
@@ -139,21 +140,41 @@ class Resume(ResumeCase):
         self.assertEqual(reply["tasks"][0]["state"], "waiting")
         self.assertEqual(self.state(), "waiting")
 
-    def test_a_task_that_the_service_does_not_know_is_told_once_and_leaves(self) -> None:
+    def test_a_task_that_another_key_does_not_know_stays_open_for_its_day(self) -> None:
         with self.standin() as standin:
-            task_id = self.json(*ASYNC, "--submit-only")["task_id"]
-            tasks, standin.tasks = standin.tasks, {}
+            self.image(*ASYNC, "--submit-only")
+            self.image("y", "--async", "--submit-only", "--output", "y.png")
+            of_the_first_key, standin.tasks = standin.tasks, {}
             self.clock.sleep(30)
             self.assertEqual(self.json("--resume", "--poll-once", code=2)["error"]["kind"], "running")  # too young
-            self.clock.sleep(70)
-            reply = self.json("--resume", code=1)
-            self.assertEqual((reply["error"]["code"], self.state()), ("UNKNOWN", "expired"))
-            self.assertIn("--task-id asks again", reply["error"]["hint"])
-            self.assertNotIn("next", reply)
-            self.assertEqual(self.json("--resume")["tasks"], [])
-            standin.tasks = tasks  # it was another account's key
-            self.assertEqual(self.image("--task-id", task_id).code, 0)
-            self.assertEqual((self.state(), self.bought(standin)), ("done", 1))
+            for seconds in (70, 86_000):
+                self.clock.sleep(seconds)
+                reply = self.json("--resume", code=1)
+                self.assertEqual([task["state"] for task in reply["tasks"]], ["waiting"] * 2)
+                self.assertEqual(reply["error"]["code"], "UNKNOWN")
+                self.assertIn("with a key of its account", reply["error"]["hint"])
+                self.assertIn("--resume", reply["next"])
+                self.assertEqual((self.image(*ASYNC).code, len(standin.of("submit"))), (3, 2))
+            standin.tasks = of_the_first_key
+            self.assertEqual([task["state"] for task in self.json("--resume")["tasks"]], ["done"] * 2)
+            self.assertEqual((self.names(), self.bought(standin)), (["x.png", "y.png"], 2))
+            standin.tasks = {}
+            reply = self.json("--task-id", self.ledger.runs()[0].task_id, code=1)
+            self.assertEqual((reply["error"]["code"], "next" in reply), ("UNKNOWN", False))  # there is nothing to fetch
+
+    def test_a_task_that_the_service_does_not_know_after_its_day_is_told_once_and_leaves(self) -> None:
+        self.image(*ASYNC, "--submit-only", send=Script({"output": {"task_id": "t-1", "task_status": "PENDING"}}))
+        self.clock.sleep(86_500)
+        reply = self.json("--resume", code=1, send=Script({"output": {"task_id": "t-1", "task_status": "UNKNOWN"}}))
+        self.assertEqual((reply["error"]["code"], self.state()), ("UNKNOWN", "expired"))
+        self.assertIn("--task-id asks again", reply["error"]["hint"])
+        self.assertNotIn("next", reply)
+        self.assertEqual(self.json("--resume", send=Script())["tasks"], [])
+        link = "https://dashscope-result-bj.oss-cn-beijing.aliyuncs.com/x.png"
+        done = {"output": {"task_id": "t-1", "task_status": "SUCCEEDED", "results": [{"url": link}]}}
+        picture = self.picture("a.png").read_bytes()  # the clock was wrong, and the key was another account's
+        self.assertEqual(self.image("--task-id", "t-1", send=Script(done, answer(picture))).code, 0)
+        self.assertEqual(self.state(), "done")
 
     def test_a_task_that_is_unknown_elsewhere_stays_open(self) -> None:
         with self.standin():
@@ -162,7 +183,8 @@ class Resume(ResumeCase):
         with self.standin():
             self.env["QIANWEN_STATE_DIR"] = self.ledger.folder
             self.clock.sleep(100)
-            self.assertEqual(self.json("--task-id", task_id, "--region", "intl", code=1)["error"]["code"], "UNKNOWN")
+            reply = self.json("--task-id", task_id, "--region", "intl", code=1)
+            self.assertEqual((reply["error"]["code"], shlex.split(reply["next"])[2]), ("UNKNOWN", "--resume"))
         self.env = home
         self.assertEqual(self.state(), "waiting")
 
@@ -177,6 +199,17 @@ class Resume(ResumeCase):
             self.assertEqual(self.state(), "expired")
             self.assertEqual(self.json("--resume")["tasks"], [])
             self.assertEqual((self.image(*ASYNC).code, len(standin.of("submit"))), (0, 2))
+
+    def test_what_is_over_stays_as_it_ended_when_the_service_has_forgotten_it(self) -> None:
+        with self.standin(faults=["task=fail*1"]) as standin:
+            self.assertEqual([self.image(text, *ASYNC[1:]).code for text in ("fails", "x")], [1, 0])
+            standin.tasks.clear()
+            self.clock.sleep(8 * 86_400)
+            for run in self.ledger.runs():
+                reply = self.json("--task-id", run.task_id, code=1)
+                self.assertEqual((reply["error"]["code"], "next" in reply), ("UNKNOWN", False))
+            self.assertEqual([run.state for run in self.ledger.runs()], ["failed", "done"])
+            self.assertTrue(self.json(*ASYNC, "--reuse")["reused"])
 
     def test_pictures_that_could_not_be_fetched_are_fetched_later(self) -> None:
         for argv in (("x", "-n", "3", "--output", "a/"), ("y", "-n", "3", "--async", "--output", "b/")):
@@ -419,6 +452,67 @@ class Identical(ResumeCase):
         self.assertEqual(sorted(codes), [0] + [3] * 19)
 
 
+class AfterAnUpdate(ResumeCase):
+    """Version 1.0 left open runs. It made its fingerprints in another way, so any of them may be the same request."""
+
+    NOT_THE_SAME = (
+        ("x", "--async", "--model", "wan2.7-image"),
+        ("x", "--async", "--model", "wan2.6-image", "--image", "https://example.com/a.png"),
+        ("a cat", "--async", "--again"),
+    )
+
+    @contextmanager
+    def left_by_1_0(self, *ended: str) -> Iterator[Recording]:
+        """A stand-in, and the ledger that version 1.0 wrote when it used that. ended: runs that are over."""
+        with self.standin() as standin:
+            self.env["QIANWEN_STATE_DIR"] = str(Path(tempfile.mkdtemp(dir=self.folder)))
+            text = (DATA / "ledger-1.0.jsonl").read_text(encoding="utf-8")
+            text = text.replace("{base}", self.env["DASHSCOPE_HTTP_BASE_URL"]).replace("{cwd}", str(self.cwd))
+            text += "".join(f'{{"v": 1, "run": "{run}", "event": "end", "state": "done"}}\n' for run in ended)
+            Path(self.ledger.folder, "ledger-2026-11.jsonl").write_text(text, encoding="utf-8")
+            self.clock.moment = 1_795_725_700.0  # a minute later
+            yield standin
+
+    def test_the_same_command_buys_nothing(self) -> None:
+        dog = "59c477e449fb7a33"
+        for argv in (("a cat", "--async"), ("a cat",), ("A cat ", "--seed", "1")):
+            with self.subTest(argv), self.left_by_1_0(dog) as standin:
+                reply = self.json(*argv, code=3)
+                self.assertIn("of version 1.0 to wan2.6-t2i, perhaps the same,", reply["error"]["message"])
+                self.assertIn("--task-id 12f728fa-80f1-4638-b33b-2fc372105105", reply["next"])
+                self.assertEqual((self.video("a cat").code, standin.of("sync", "submit")), (3, []))
+
+    def test_a_lost_answer_holds_up_its_like_for_a_day(self) -> None:
+        cat = "3abecc75f4685309"
+        with self.left_by_1_0(cat) as standin:
+            reply = self.json("a dog", code=3)
+            self.assertNotIn("next", reply)
+            self.assertIn("--again", reply["error"]["hint"])
+            self.clock.sleep(86_300)
+            self.assertEqual((self.image("a dog").code, self.bought(standin)), (3, 0))
+            self.clock.sleep(100)
+            self.assertEqual((self.image("a dog").code, self.bought(standin)), (0, 1))
+
+    def test_what_cannot_be_the_same_is_bought(self) -> None:
+        with self.left_by_1_0() as standin:
+            for argv in self.NOT_THE_SAME:
+                with self.subTest(argv):
+                    self.assertEqual(self.image(*argv).code, 0)
+            self.assertEqual(self.bought(standin), len(self.NOT_THE_SAME))
+        with self.left_by_1_0(), self.standin():  # another service
+            self.assertEqual(self.image("a cat").code, 0)
+
+    def test_once_it_is_finished_the_next_one_is_bought(self) -> None:
+        with self.left_by_1_0("59c477e449fb7a33") as standin:
+            self.json("y", "--async", "--submit-only", "--again")  # a task of the stand-in's own
+            ((_, task),) = standin.tasks.items()
+            standin.tasks["12f728fa-80f1-4638-b33b-2fc372105105"] = task
+            reply = self.json("a cat", code=3)
+            self.assertEqual(self.image(*shlex.split(reply["next"])[2:]).code, 0)
+            self.assertEqual(self.image("another").code, 0)
+            self.assertEqual(len(standin.of("sync", "submit")), 2)
+
+
 class Lost(ResumeCase):
     """A submission whose answer never came."""
 
@@ -600,6 +694,12 @@ class Tasks(ResumeCase):
         for columns in (80, 120):
             self.env["COLUMNS"] = str(columns)
             self.assertLess(max(map(len, self.image("--tasks").stdout.splitlines())), columns)
+
+    def test_chinese_prompts_take_two_columns_a_character(self) -> None:
+        self.ledger.begin(changed(RUN, asked={"prompt": "雨夜的江南水乡" * 20}))
+        self.env["COLUMNS"] = "80"
+        row = self.image("--tasks").stdout.splitlines()[1]
+        self.assertIn(sum(2 if "一" <= letter <= "龥" else 1 for letter in row), (77, 78, 79))
 
 
 class Cancel(ResumeCase):
@@ -939,6 +1039,12 @@ class Lists(ResumeCase):
             (
                 "a date in words",
                 [{"data": [self.entry("t", gmt_create="2023")], "total_page": 1}],
+                ["t"],
+                "has no date",
+            ),
+            (
+                "a date and a page beyond all numbers",
+                [{"data": [self.entry("t", gmt_create=10**399)], "total_page": "²"}, empty],
                 ["t"],
                 "has no date",
             ),

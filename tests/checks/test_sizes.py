@@ -82,6 +82,7 @@ class Forms(unittest.TestCase):
             ("16:9", WAN26_T2I_SIZE, "1696*960"),
             ("32:18", WAN26_T2I_SIZE, "1696*960"),
             ("16:9", WAN27_4K_SIZE, "2688*1536"),
+            ("16：9", WAN27_4K_SIZE, "2688*1536"),
             ("1:1", Z_IMAGE_SIZE, "1280*1280"),
             ("3:2", WAN26_T2I_SIZE, "1761*1174"),
             ("16:9", FREE_SIDES, "1440*810"),

@@ -5,16 +5,22 @@ from __future__ import annotations
 import json
 import re
 import unittest
+from random import Random
 from typing import Any, Iterator
 
 from qianwen.checks.meanings import MEANINGS, meant
-from qianwen.models.catalog import find, why_not
+from qianwen.checks.sources import inspect
+from qianwen.checks.validate import bill, check
+from qianwen.errors import InvalidRequest
+from qianwen.models.catalog import Found, find, why_not
 from qianwen.models.image_models import IMAGES
 from qianwen.models.shared_rows import CLOSED
 from qianwen.models.video_models import VIDEOS
+from qianwen.models.wire import WHOLE, encode
 from qianwen.plain.record import changed
 
-from ..support import KEY, Case, Script, answer
+from .. import IS_SAMPLE
+from ..support import KEY, PHOTO, Case, Script, answer
 
 A, B = "https://example.com/a.png", "https://example.com/b.mp4"
 MANY = [f"https://example.com/{number}.png" for number in range(25)]
@@ -269,6 +275,10 @@ class Arrives(Case):
             with self.subTest(model=model, fields=fields):
                 reply = self.ask(program, model, dict(fields), code=3)
                 self.assertEqual([problem["path"] for problem in reply["problems"]], [path])
+        for kind in ("new_kind", "reference_video"):
+            given = {"reference_urls": [str(PHOTO)], "reference_types": [kind]}
+            reply = self.ask("video", "wan9.8-r2v", given)
+            self.assertIn(f"is not a {kind}", " ".join(reply["warnings"]))
         reply = self.ask("image", "qwen-image-4.0", {"reference_images": ["ftp://a/b.png", "asset://7"]})
         self.assertIn("asset://7", json.dumps(reply["request"]["body"]))
 
@@ -309,6 +319,29 @@ class Arrives(Case):
                     self.assertIn(ran.code, (0, 3), ran.stderr)
                     for problem in ran.json.get("problems", ()):
                         self.assertRegex(problem["path"], "media|reference_(voices|types)")
+
+    def test_any_mixture_of_odd_values_is_sent_or_refused(self) -> None:
+        chance = Random(26)
+        odd: tuple[Any, ...] = (
+            None, "", 0, -1, 1.5, 10**30, True, [], {}, ["foo"], [None], [[1]], [{}], [[[1, 2, 3, 4]]], {"a": 1}, "16:9",
+            "21:9", "1280*720", "multi", "agent", str(PHOTO), [str(PHOTO)], [str(PHOTO), None], "reference_image",
+            ["reference_audio"], "oss://a/b.mp4", ["https://e.com/a.mp3"],
+        )  # fmt: skip
+        for catalog, model in ((program, model) for program in (IMAGES, VIDEOS) for model in program.models):
+            params = [param for mode in model.modes for param in mode.params]
+            names = sorted({name for param in params for name in (param.name, *param.also)} | {"media", *WHOLE})
+            for found in (Found(model, model.id), Found(model, f"{model.id}-x", exact=False)) * (
+                4 if IS_SAMPLE else 400
+            ):
+                fields = {name: chance.choice(odd) for name in chance.sample(names, min(len(names), 7))}
+                fields.update(prompt="x", **{name: "x" for name in chance.choice(model.modes).when if name != "async"})
+                with self.subTest(model=found.id, fields=fields):
+                    try:
+                        checked = check(catalog, found, fields, lambda text: inspect(text, "/"))
+                    except InvalidRequest:
+                        continue
+                    self.assertIn("at_most", bill(catalog, checked))
+                    encode(checked.shape, checked.id, checked.values)
 
     def test_no_model_at_all_is_still_refused(self) -> None:
         for model in ("a b", "模型"):

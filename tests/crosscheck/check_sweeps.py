@@ -21,6 +21,7 @@ MODULES = (
     "tests.actions.test_resume.Killed",
     "tests.actions.test_steps.Interrupted",
     "tests.checks.test_refused_videos.Refused",
+    "tests.checks.test_unknown.Arrives",
     "tests.files.test_movies_and_sounds",
     "tests.sandbox.test_promises.Crowd",
 )

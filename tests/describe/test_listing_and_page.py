@@ -252,7 +252,7 @@ class Json(CatalogCase):
 
     def check_field(self, field: Any, param: Param) -> None:
         self.assertIn(field["type"], TYPES)
-        self.assertEqual(field.get("required", False), wording.must(param))
+        self.assertEqual(field.get("required", False), param.is_needed)
         self.assertEqual(field.get("choices", []), list(param.choices))
         self.assertEqual(field.get("also", []), list(param.also))
         self.assertEqual(len(field.get("files", [])), len(param.media))

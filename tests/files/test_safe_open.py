@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import unittest
 from unittest import mock
@@ -28,6 +29,16 @@ class Theirs(Case):
             with self.subTest(path), self.assertRaises(OSError):
                 safe_open.open_theirs(str(self.cwd / path), follow)
 
+    def test_a_disk_that_has_nothing_to_give_now_is_an_error_and_no_end(self) -> None:
+        reader, writer = os.pipe()
+        self.addCleanup(os.close, writer)
+        os.set_blocking(reader, False)
+        with io.BufferedReader(safe_open.File(reader, "rb")) as stream, self.assertRaises(BlockingIOError):
+            stream.read(8)
+        for opened in (safe_open.open_theirs(__file__), safe_open.Draft(str(self.cwd)).stream):
+            with opened:
+                self.assertIsInstance(opened.raw, safe_open.File)  # type: ignore[attr-defined]
+
 
 @unittest.skipIf(os.name == "nt", "POSIX only")
 class Ours(Case):
@@ -44,7 +55,7 @@ class Ours(Case):
                 safe_open.make_ours(str(self.cwd / name), may_exist=True)
 
     def test_a_stream_that_cannot_be_had_leaves_no_file(self) -> None:
-        with mock.patch("builtins.open", side_effect=MemoryError), self.assertRaises(MemoryError):
+        with mock.patch("io.BufferedRandom", side_effect=MemoryError), self.assertRaises(MemoryError):
             safe_open.Draft(str(self.cwd), "draft")
         self.assertEqual(list(self.cwd.iterdir()), [])
 

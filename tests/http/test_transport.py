@@ -20,6 +20,7 @@ from qianwen.plain.record import changed
 from ..peer import OK, Peer, answering, peer
 
 RESET = struct.pack("ii", 1, 0)
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n"
 
 
 def get(url: str, patience: float = 5.0) -> Request:
@@ -128,8 +129,13 @@ class Faults(unittest.TestCase):
             ("half a status line", b"HTTP/1.1 20", "not HTTP"),
             ("no HTTP", b"SSH-2.0-OpenSSH\r\n", "not HTTP"),
             ("half a body", b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n12345", "broke off"),
-            ("half a chunk", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\na\r\n12345", "broke off"),
-            ("a chunk of nonsense", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n12345", ""),
+            ("half a chunk", CHUNKED + b"\r\na\r\n12345", "broke off"),
+            ("a chunk of nonsense", CHUNKED + b"\r\nzz\r\n12345", ""),
+            (
+                "the same with a huge length",
+                CHUNKED + b"Content-Length: " + b"9" * 5000 + b"\r\n\r\nzz\r\n12345",
+                "broke off",
+            ),
         ):
             with self.subTest(name):
                 fault = self.fault(peer(answering(data)))

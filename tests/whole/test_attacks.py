@@ -41,6 +41,7 @@ STORAGE = "storage.oss-cn-beijing.aliyuncs.com"
 EVIL = "https://evil.example"
 OUTSIDE = "93.184.216.34"  # a public address, which is this machine for the tests
 PNG = placeholder.png(64, 64, "evil", [])
+PAID = ("sync", "stream", "submit")
 
 
 def spellings(key: str) -> list[bytes]:
@@ -135,32 +136,39 @@ class Attacker:
 
 
 class Hostile(Recording):
-    """A stand-in whose replies can be spoiled. tricks: route → what becomes of its reply."""
+    """A stand-in whose replies can be spoiled. tricks: route → what becomes of its reply.
+
+    bought: the purchases that it accepted, and did not answer with a 429, which proves that there is none.
+    """
 
     def __init__(self, clock: Any) -> None:
         super().__init__(clock)
         self.tricks: dict[str, Callable[[Reply], Reply]] = {}
+        self.bought = 0
 
     def handle(self, route: str, incoming: Incoming) -> Reply:
         reply = super().handle(route, incoming)
         trick = self.tricks.get(route)
-        return trick(reply) if trick else reply
+        told = trick(reply) if trick else reply
+        self.bought += route in PAID and reply.status == 200 and told.status != 429
+        return told
 
 
 class Attack(NamedTuple):
-    """arms: what makes the world hostile, in order.  codes: exit codes that are right.
+    """arms: what makes the world hostile, in order.  codes: exit codes that are right.  bought: purchases, as the service
+    counts them.
 
     In texts and words {evil} stands for the attacker's host and port, {key} for the key, {home} for the home folder.
-    meets: the attacker may be spoken to, without a key.  bought: how many purchases the service counts, -1 for any.
+    meets: the attacker may be spoken to, without a key.
     """
 
     name: str
     arms: Sequence[Callable[[Attacked], None]]
     argv: Sequence[str]
     codes: Sequence[int]
+    bought: int
     meets: bool = False
     program: str = "image"
-    bought: int = -1
 
 
 class Attacked(Case):
@@ -219,8 +227,7 @@ class Attacked(Case):
         told = f"{ran.code}\n{ran.stdout}\n{ran.stderr}"
         self.assertIn(ran.code, row.codes, told)
         self.assertNotIn("Traceback", told)
-        if row.bought >= 0:
-            self.assertEqual(len(self.api.of("sync", "stream", "submit")), row.bought)
+        self.assertEqual(self.api.bought, row.bought, told)
         self.judge(ran, before, row.meets)
         used = [sent.headers.get("authorization", "") for sent in self.api.sent]
         self.assertNotIn(THEIR_KEY, " ".join(used), "the attacker's key was used")
@@ -486,12 +493,12 @@ LEDGER = "".join(
 
 FILES = (
     *(
-        Attack(f"{text[:70]!r} in .env of the {'root' if root else 'folder'}", [dotenv(text, root)], NOW, [4])
+        Attack(f"{text[:70]!r} in .env of the {'root' if root else 'folder'}", [dotenv(text, root)], NOW, [4], 0)
         for text in BASES_OF_A_FILE
         for root in (False, True)
     ),
     *(
-        Attack(f"{text[:70]!r} in .env of the {'root' if root else 'folder'}", [dotenv(text, root)], TASK, [0])
+        Attack(f"{text[:70]!r} in .env of the {'root' if root else 'folder'}", [dotenv(text, root)], TASK, [0], 1)
         for text in IGNORED_IN_A_FILE
         for root in (False, True)
     ),
@@ -499,38 +506,38 @@ FILES = (
         "a known host with a file's base, and a key of the SDK",
         [no_key, file(".dashscope/api_key", "{key}"), dotenv(f"QWEN_BASE_URL={EVIL}")],
         NOW,
-        [4],
+        [4], 0,
     ),
     Attack(
         "a known host with a file's base, and a key of the cloud tools",
         [no_key, file(".alibabacloud/credentials", "[default]\ndashscope_api_key = {key}\n"), dotenv(f"QWEN_BASE_URL={EVIL}")],
         NOW,
-        [4],
+        [4], 0,
     ),
     Attack(
         "the key in .env of the folder, the base in .env of the root",
         [no_key, dotenv("DASHSCOPE_API_KEY={key}"), dotenv(f"QWEN_BASE_URL={EVIL}", root=True)],
         NOW,
-        [4],
+        [4], 0,
     ),
     *(
-        Attack(f"a workspace that is none: {text!r}", [dotenv(f"DASHSCOPE_WORKSPACE={text}")], NOW, [4])
+        Attack(f"a workspace that is none: {text!r}", [dotenv(f"DASHSCOPE_WORKSPACE={text}")], NOW, [4], 0)
         for text in ("evil.example/", "x@evil.example", "x.evil.example#", "http://{evil}", "{evil}", "x\\@evil.example", "{key}")
     ),
-    Attack("a region that is none", [dotenv("QWEN_REGION=evil.example")], NOW, [3]),
-    Attack("an output folder that is none", [dotenv("OUTPUT_DIR=\0")], NOW, [3]),
+    Attack("a region that is none", [dotenv("QWEN_REGION=evil.example")], NOW, [3], 0),
+    Attack("an output folder that is none", [dotenv("OUTPUT_DIR=\0")], NOW, [3], 0),
     *(
-        Attack(f"a bucket's {text!r} in .env", [variables(OSS_ACCESS_KEY_ID="LTAI0123456789", OSS_ACCESS_KEY_SECRET="{secret}"), dotenv(f"{BUCKET}\n{text}")], UPLOAD, [0, 3, 4])
+        Attack(f"a bucket's {text!r} in .env", [variables(OSS_ACCESS_KEY_ID="LTAI0123456789", OSS_ACCESS_KEY_SECRET="{secret}"), dotenv(f"{BUCKET}\n{text}")], UPLOAD, [0, 3, 4], 0)
         for text in ("QWEN_TMP_OSS_ENDPOINT=https://evil.example", "QWEN_TMP_OSS_ENDPOINT=http://{evil}", "QWEN_TMP_OSS_ENDPOINT=dashscope.aliyuncs.com", "QWEN_TMP_OSS_REGION=evil.example/", "QWEN_TMP_OSS_BUCKET=x.evil.example/", "QWEN_TMP_OSS_AK_ID=x")
     ),
-    Attack("a bucket of the attacker's in .env, and the user's keys", [variables(OSS_ACCESS_KEY_ID="LTAI0123456789", OSS_ACCESS_KEY_SECRET="{secret}"), dotenv(BUCKET)], UPLOAD, [0, 1, 5], meets=True),
-    Attack("a ledger with another base", [file(f"{STATE}/ledger-2023-11.jsonl", LEDGER)], ("--resume", "--print-response"), [4]),
-    Attack("a task in a ledger with another base", [file(f"{STATE}/ledger-2023-11.jsonl", LEDGER)], ("--task-id", "t", "--poll-once", "--print-response"), [1, 2]),
+    Attack("a bucket of the attacker's in .env, and the user's keys", [variables(OSS_ACCESS_KEY_ID="LTAI0123456789", OSS_ACCESS_KEY_SECRET="{secret}"), dotenv(BUCKET)], UPLOAD, [0, 1, 5], 1, meets=True),
+    Attack("a ledger with another base", [file(f"{STATE}/ledger-2023-11.jsonl", LEDGER)], ("--resume", "--print-response"), [4], 0),
+    Attack("a task in a ledger with another base", [file(f"{STATE}/ledger-2023-11.jsonl", LEDGER)], ("--task-id", "t", "--poll-once", "--print-response"), [1, 2], 0),
     *(
-        Attack(f".env is not believed: {name}", [no_key, file(".dashscope/api_key", "{key}"), dotenv(THEIRS), arm], UPLOAD, [0])
+        Attack(f".env is not believed: {name}", [no_key, file(".dashscope/api_key", "{key}"), dotenv(THEIRS), arm], UPLOAD, [0], 1)
         for name, arm in (DOUBTS if os.name != "nt" else DOUBTS[:1])
     ),
-    Attack(".env is a link to the key", [file("key", "{key}"), link(".env", "{home}/key")], NOW, [0]),
+    Attack(".env is a link to the key", [file("key", "{key}"), link(".env", "{home}/key")], NOW, [0], 1),
 )  # fmt: skip
 
 BASES_OF_THE_ENVIRONMENT = (
@@ -559,35 +566,35 @@ BASES_OF_THE_ENVIRONMENT = (
     "evil.example",
 )
 ENVIRONMENT = (
-    *(Attack(f"{url} in the environment", [variables(DASHSCOPE_HTTP_BASE_URL=url)], NOW, [4]) for url in BASES_OF_THE_ENVIRONMENT),
-    *(Attack(f"{url} in the environment, by its other name", [variables(QWEN_BASE_URL=url)], NOW, [4]) for url in BASES_OF_THE_ENVIRONMENT[:3]),
-    Attack("a proxy that shows a certificate of its own", [disbelief, variables(HTTPS_PROXY="http://{evil}")], NOW, [5], meets=True),
-    Attack("a host with a certificate that nobody signed", [disbelief, variables(QWEN_BASE_URL=EVIL)], NOW, [5], meets=True),
-    Attack("a key with another header", [variables(DASHSCOPE_API_KEY="{key}\r\nX-Evil: 1")], NOW, [4]),
-    Attack("a key with a host", [variables(DASHSCOPE_API_KEY="{key}\r\nHost: evil.example")], NOW, [4]),
-    Attack("a region with another header", [], ("x", "--region", "cn-beijing\r\nHost: evil.example"), [3]),
-    Attack("a region that is a host", [], ("x", "--region", "evil.example"), [3]),
-    Attack("a model with another header", [], ("x", "--model", "qwen-image\r\nHost: evil.example"), [3]),
-    Attack("a model that is a path", [], ("x", "--image", "{photo}", "--model", "../../evil?x=&action=evil#"), [0, 1, 3]),
-    Attack("a key file that is another secret", [no_key, file("secret", "{key}\n{key}\n"), variables(DASHSCOPE_API_KEY_FILE_PATH="{home}/secret")], NOW, [4]),
+    *(Attack(f"{url} in the environment", [variables(DASHSCOPE_HTTP_BASE_URL=url)], NOW, [4], 0) for url in BASES_OF_THE_ENVIRONMENT),
+    *(Attack(f"{url} in the environment, by its other name", [variables(QWEN_BASE_URL=url)], NOW, [4], 0) for url in BASES_OF_THE_ENVIRONMENT[:3]),
+    Attack("a proxy that shows a certificate of its own", [disbelief, variables(HTTPS_PROXY="http://{evil}")], NOW, [5], 0, meets=True),
+    Attack("a host with a certificate that nobody signed", [disbelief, variables(QWEN_BASE_URL=EVIL)], NOW, [5], 0, meets=True),
+    Attack("a key with another header", [variables(DASHSCOPE_API_KEY="{key}\r\nX-Evil: 1")], NOW, [4], 0),
+    Attack("a key with a host", [variables(DASHSCOPE_API_KEY="{key}\r\nHost: evil.example")], NOW, [4], 0),
+    Attack("a region with another header", [], ("x", "--region", "cn-beijing\r\nHost: evil.example"), [3], 0),
+    Attack("a region that is a host", [], ("x", "--region", "evil.example"), [3], 0),
+    Attack("a model with another header", [], ("x", "--model", "qwen-image\r\nHost: evil.example"), [3], 0),
+    Attack("a model that is a path", [], ("x", "--image", "{photo}", "--model", "../../evil?x=&action=evil#"), [0, 1, 3], 0),
+    Attack("a key file that is another secret", [no_key, file("secret", "{key}\n{key}\n"), variables(DASHSCOPE_API_KEY_FILE_PATH="{home}/secret")], NOW, [4], 0),
 )  # fmt: skip
 
-REDIRECTED = (("sync", NOW, [6]), ("submit", TASK, [6]), ("stream", STREAM, [6]), ("poll", TASK, [2, 5]), ("policy", UPLOAD, [5]), ("upload", UPLOAD, [5]))  # fmt: skip
+REDIRECTED = (("sync", NOW, [6], 1), ("submit", TASK, [6], 1), ("stream", STREAM, [6], 1), ("poll", TASK, [2, 5], 1), ("policy", UPLOAD, [5], 0), ("upload", UPLOAD, [5], 0))  # fmt: skip
 REDIRECTS = (
     *(
-        Attack(f"{status} for {route} to {location}", [redirect(route, status, location)], argv, codes)
-        for route, argv, codes in REDIRECTED
+        Attack(f"{status} for {route} to {location}", [redirect(route, status, location)], argv, codes, bought)
+        for route, argv, codes, bought in REDIRECTED
         for status in (301, 302, 303, 307, 308)
         for location in ("https://evil.example/api/v1", "http://{evil}/x")
     ),
     *(
-        Attack(f"{status} for the list of tasks, after {first}", [redirect("submit", first, EVIL), redirect("list", status, EVIL)], TASK, [6])
+        Attack(f"{status} for the list of tasks, after {first}", [redirect("submit", first, EVIL), redirect("list", status, EVIL)], TASK, [6], 1)
         for first, status in ((302, 302), (307, 307), (500, 308))
     ),
-    *(Attack(f"{status} for cancel", [redirect("cancel", status, EVIL)], ("--cancel", "t", "--print-response"), [1, 3, 5, 6]) for status in (301, 302, 303, 307, 308)),
-    *(Attack(f"{status} for --resume", [file(f"{STATE}/ledger-2023-11.jsonl", LEDGER.replace(EVIL, "https://dashscope.aliyuncs.com")), redirect("poll", status, EVIL)], ("--resume", "--print-response"), [5]) for status in (302, 307)),
-    Attack("a redirect that says the key", [redirect("sync", 302, f"{EVIL}/{{key}}")], NOW, [6]),
-    Attack("a redirect for one look", [redirect("poll", 302, EVIL)], ("--task-id", "t", "--poll-once", "--print-response"), [5]),
+    *(Attack(f"{status} for cancel", [redirect("cancel", status, EVIL)], ("--cancel", "t", "--print-response"), [1, 3, 5, 6], 0) for status in (301, 302, 303, 307, 308)),
+    *(Attack(f"{status} for --resume", [file(f"{STATE}/ledger-2023-11.jsonl", LEDGER.replace(EVIL, "https://dashscope.aliyuncs.com")), redirect("poll", status, EVIL)], ("--resume", "--print-response"), [5], 0) for status in (302, 307)),
+    Attack("a redirect that says the key", [redirect("sync", 302, f"{EVIL}/{{key}}")], NOW, [6], 1),
+    Attack("a redirect for one look", [redirect("poll", 302, EVIL)], ("--task-id", "t", "--poll-once", "--print-response"), [5], 0),
 )  # fmt: skip
 
 UPLOAD_HOSTS = (
@@ -643,20 +650,20 @@ RESULTS = (
     (f"{EVIL}/to?https://dashscope.aliyuncs.com/api/v1/tasks/x", [7], True),
 )
 HOSTS_THAT_ARE_NAMED = (
-    *(Attack(f"upload to {url}", [edits("policy", data__upload_host=url)], UPLOAD, codes, meets) for url, codes, meets in UPLOAD_HOSTS),
-    *(Attack(f"result at {url}", [pictures(url)], NOW, codes, meets) for url, codes, meets in RESULTS),
+    *(Attack(f"upload to {url}", [edits("policy", data__upload_host=url)], UPLOAD, codes, 0, meets) for url, codes, meets in UPLOAD_HOSTS),
+    *(Attack(f"result at {url}", [pictures(url)], NOW, codes, 1, meets) for url, codes, meets in RESULTS),
     *(
-        Attack(f"a name that leads to {address}", [leads(address), pictures(f"{EVIL}/x.png")], NOW, [7])
+        Attack(f"a name that leads to {address}", [leads(address), pictures(f"{EVIL}/x.png")], NOW, [7], 1)
         for address in ("127.0.0.1", "10.0.0.1", "169.254.169.254", "100.100.100.200", "::1", "::ffff:10.0.0.1", "fd00::1")
     ),
-    Attack("a redirect to a name that leads inside", [leads("10.0.0.1"), redirect("result", 302, f"{EVIL}/x.png")], NOW, [7]),
-    Attack("a name that a local proxy answers for", [leads("198.18.0.7"), pictures(f"{EVIL}/x.png")], NOW, [0], meets=True),
+    Attack("a redirect to a name that leads inside", [leads("10.0.0.1"), redirect("result", 302, f"{EVIL}/x.png")], NOW, [7], 1),
+    Attack("a name that a local proxy answers for", [leads("198.18.0.7"), pictures(f"{EVIL}/x.png")], NOW, [0], 1, meets=True),
     *(
-        Attack(f"video at {url}", [edits("poll", output__task_status="SUCCEEDED", output__video_url=url)], ("x", "--print-response"), [7], program="video")
+        Attack(f"video at {url}", [edits("poll", output__task_status="SUCCEEDED", output__video_url=url)], ("x", "--print-response"), [7], 1, program="video")
         for url in ("http://evil.example/x.mp4", "file:///etc/passwd", "ftp://evil.example/x.mp4")
     ),
     *(
-        Attack(f"a result's {status} to {location}", [redirect("result", status, location)], NOW, codes, meets)
+        Attack(f"a result's {status} to {location}", [redirect("result", status, location)], NOW, codes, 1, meets)
         for status in (301, 302, 303, 307, 308)
         for location, codes, meets in (("http://{evil}/x.png", [7], False), ("file:///etc/passwd", [7], False), (f"{EVIL}/x.png", [0], True))
     ),
@@ -667,8 +674,8 @@ TASK_IDS = (
     "x\r\nHost: evil.example", "x\nX-Evil: 1", "x HTTP/1.1\r\nHost: evil.example\r\n\r\n", "x\0y", "\u202ex", "x" * 5000, "x y", "é猫", "\ud800",
 )  # fmt: skip
 IDS = (
-    *(Attack(f"the task id {text[:30]!r} of the service", [edits("submit", output__task_id=text)], TASK, [1, 2, 3, 5, 6]) for text in TASK_IDS),
-    *(Attack(f"--task-id={text[:30]!r}", [], (f"--task-id={text}", "--poll-once", "--print-response"), [1, 2, 3]) for text in TASK_IDS),
+    *(Attack(f"the task id {text[:30]!r} of the service", [edits("submit", output__task_id=text)], TASK, [1, 2, 3, 5, 6], 1) for text in TASK_IDS),
+    *(Attack(f"--task-id={text[:30]!r}", [], (f"--task-id={text}", "--poll-once", "--print-response"), [1, 2, 3], 0) for text in TASK_IDS),
 )  # fmt: skip
 
 SECRETS = (
@@ -689,101 +696,101 @@ SECRET_FILES: tuple[Arm, ...] = (
 IMAGE_FIELDS = ("reference_image", "reference_images")
 VIDEO_FIELDS = ("img_url", "first_frame_url", "last_frame_url", "audio_url", "video_url", "reference_urls", "reference_video_urls")  # fmt: skip
 INPUTS = (
-    *(Attack(f"{path} as a picture", SECRET_FILES, ("x", "--image", path, "--print-response"), [3]) for path in SECRETS),
+    *(Attack(f"{path} as a picture", SECRET_FILES, ("x", "--image", path, "--print-response"), [3], 0) for path in SECRETS),
     *(
-        Attack(f"{field} names {path}", SECRET_FILES, ("x", "--request", json.dumps({field: [path] if field.endswith("s") else path}), "--print-response"), [3])
+        Attack(f"{field} names {path}", SECRET_FILES, ("x", "--request", json.dumps({field: [path] if field.endswith("s") else path}), "--print-response"), [3], 0)
         for field in IMAGE_FIELDS
         for path in SECRETS[:4]
     ),
     *(
-        Attack(f"{field} names {path}", SECRET_FILES, ("x", "--request", json.dumps({field: [path] if field.endswith("s") else path}), "--print-response"), [3], program="video")
+        Attack(f"{field} names {path}", SECRET_FILES, ("x", "--request", json.dumps({field: [path] if field.endswith("s") else path}), "--print-response"), [3], 0, program="video")
         for field in VIDEO_FIELDS
         for path in SECRETS[:4]
     ),
-    *(Attack(f"{path} as a first frame", SECRET_FILES, ("x", "--first-frame", path, "--print-response"), [3], program="video") for path in SECRETS),
-    *(Attack(f"{path} as a request", SECRET_FILES, ("--file", path, "--print-response"), [3]) for path in SECRETS),
-    *(Attack(f"{path} as a document", SECRET_FILES, ("x", "--model", "wan3.0-video", "--document", path, "--print-response"), [3], program="video") for path in SECRETS),
-    *(Attack(f"{path} as a web page", SECRET_FILES, ("x", "--model", "wan3.0-video", "--link", path, "--print-response"), [3], program="video") for path in SECRETS),
+    *(Attack(f"{path} as a first frame", SECRET_FILES, ("x", "--first-frame", path, "--print-response"), [3], 0, program="video") for path in SECRETS),
+    *(Attack(f"{path} as a request", SECRET_FILES, ("--file", path, "--print-response"), [3], 0) for path in SECRETS),
+    *(Attack(f"{path} as a document", SECRET_FILES, ("x", "--model", "wan3.0-video", "--document", path, "--print-response"), [3], 0, program="video") for path in SECRETS),
+    *(Attack(f"{path} as a web page", SECRET_FILES, ("x", "--model", "wan3.0-video", "--link", path, "--print-response"), [3], 0, program="video") for path in SECRETS),
     *(
-        Attack(f"{path} as a text is only a text", SECRET_FILES, ("--set", f"prompt={path}", "--set", f"negative_prompt=@{path}", "--print-response"), [0])
+        Attack(f"{path} as a text is only a text", SECRET_FILES, ("--set", f"prompt={path}", "--set", f"negative_prompt=@{path}", "--print-response"), [0], 1)
         for path in SECRETS[:4]
     ),
-    Attack("a picture that is a link to a link to the key", [*SECRET_FILES, link("far.png", "link.png")], ("x", "--image", "far.png"), [3]),
+    Attack("a picture that is a link to a link to the key", [*SECRET_FILES, link("far.png", "link.png")], ("x", "--image", "far.png"), [3], 0),
 )  # fmt: skip
 
 KEY_IN_IT = '{"code": "%s", "message": "%s", "request_id": "%s"}'
 INTERLEAVED = {"choices": [{"finish_reason": "stop", "message": {"role": "assistant", "content": [{"type": "text", "text": "{key} is a key"}, {"type": "image", "image": f"https://{STORAGE}/r/{{key}}.png"}]}}], "finished": True}  # fmt: skip
 ECHOES = (
     *(
-        Attack(f"the key in an error of {route}, HTTP {status}", [says(route, KEY_IN_IT % ("X{key}", "you sent Bearer {key}\nand {key}", "{key}"), status)], argv, codes)
-        for route, argv, codes in (("sync", NOW, [1, 4, 5, 6]), ("submit", TASK, [1, 4, 5, 6]), ("poll", TASK, [1, 2, 4, 5]), ("policy", UPLOAD, [1, 4, 5]))
+        Attack(f"the key in an error of {route}, HTTP {status}", [says(route, KEY_IN_IT % ("X{key}", "you sent Bearer {key}\nand {key}", "{key}"), status)], argv, codes, bought if status != 429 else sold)
+        for route, argv, codes, bought, sold in (("sync", NOW, [1, 4, 5, 6], 1, 0), ("submit", TASK, [1, 4, 5, 6], 1, 0), ("poll", TASK, [1, 2, 4, 5], 1, 1), ("policy", UPLOAD, [1, 4, 5], 0, 0))
         for status in (200, 400, 401, 403, 404, 429, 500)
     ),
-    Attack("the key in an error for people", [says("sync", KEY_IN_IT % ("X{key}", "{key}", "{key}"), 401)], ("x",), [4]),
-    Attack("the key in a page", [says("sync", "<html>{key}</html>", 502, "text/html; x={key}")], NOW, [6]),
-    Attack("the key in a page that is a success", [says("sync", "<html>{key}</html>", 200, "text/html; x={key}")], NOW, [6]),
-    Attack("the key in a kind of content", [says("sync", "{}", 200, "application/json; x={key}")], NOW, [1, 6]),
-    Attack("the key in storage's XML", [says("upload", "<Error><Code>X{key}</Code><Message>{key}</Message><StringToSign>{key}</StringToSign></Error>", 400, "application/xml")], UPLOAD, [1]),
-    Attack("the key in a result's XML", [says("result", "<Error><Code>{key}</Code><Message>{key} expired</Message></Error>", 403, "application/xml")], NOW, [7]),
-    Attack("the key in a policy", [edits("policy", data__upload_dir="{key}", request_id="{key}")], UPLOAD, [0, 1, 5]),
-    Attack("the key in an upload host", [edits("policy", data__upload_host="http://{key}.evil.example/{key}")], UPLOAD, [1, 5]),
-    Attack("the key and the bucket's secret in an error", [variables(QWEN_TMP_OSS_BUCKET="mine", QWEN_TMP_OSS_REGION="cn-beijing", QWEN_TMP_OSS_AK_ID="LTAI0123456789", QWEN_TMP_OSS_AK_SECRET="{secret}"), says("sync", KEY_IN_IT % ("X", "{key} and {secret}", "{secret}"), 400)], UPLOAD, [1, 5], meets=True),
-    Attack("what is shown beforehand", [], (*NOW, "--dry-run"), [0]),
-    Attack("what is shown beforehand to people", [], ("x", "--dry-run"), [0]),
-    Attack("a recorded conversation", [edits("sync", request_id="{key}", output__note="{key}")], (*NOW, "--record", "talk.json"), [0, 3]),
-    Attack("a recorded upload", [], (*UPLOAD, "--record", "talk.json"), [0, 3]),
-    Attack("a recorded refusal", [says("sync", KEY_IN_IT % ("X{key}", "Bearer {key}", "{key}"), 401)], (*NOW, "--record", "talk.json"), [3, 4]),
-    Attack("the key in a list of tasks", [redirect("submit", 302, EVIL), says("list", '{"data": [{"task_id": "{key}", "status": "{key}", "model_name": "{key}", "start_time": 1700000000000}], "total": 1}')], TASK, [6]),
-    Attack("the key as a request id", [edits("sync", request_id="{key}")], NOW, [0]),
-    Attack("the key in usage and in names of fields", [edits("sync", usage={"{key}": ["{key}", {"x": "{key}"}]}, output__note="{key}")], NOW, [0]),
+    Attack("the key in an error for people", [says("sync", KEY_IN_IT % ("X{key}", "{key}", "{key}"), 401)], ("x",), [4], 1),
+    Attack("the key in a page", [says("sync", "<html>{key}</html>", 502, "text/html; x={key}")], NOW, [6], 1),
+    Attack("the key in a page that is a success", [says("sync", "<html>{key}</html>", 200, "text/html; x={key}")], NOW, [6], 1),
+    Attack("the key in a kind of content", [says("sync", "{}", 200, "application/json; x={key}")], NOW, [1, 6], 1),
+    Attack("the key in storage's XML", [says("upload", "<Error><Code>X{key}</Code><Message>{key}</Message><StringToSign>{key}</StringToSign></Error>", 400, "application/xml")], UPLOAD, [1], 0),
+    Attack("the key in a result's XML", [says("result", "<Error><Code>{key}</Code><Message>{key} expired</Message></Error>", 403, "application/xml")], NOW, [7], 1),
+    Attack("the key in a policy", [edits("policy", data__upload_dir="{key}", request_id="{key}")], UPLOAD, [0, 1, 5], 0),
+    Attack("the key in an upload host", [edits("policy", data__upload_host="http://{key}.evil.example/{key}")], UPLOAD, [1, 5], 0),
+    Attack("the key and the bucket's secret in an error", [variables(QWEN_TMP_OSS_BUCKET="mine", QWEN_TMP_OSS_REGION="cn-beijing", QWEN_TMP_OSS_AK_ID="LTAI0123456789", QWEN_TMP_OSS_AK_SECRET="{secret}"), says("sync", KEY_IN_IT % ("X", "{key} and {secret}", "{secret}"), 400)], UPLOAD, [1, 5], 1, meets=True),
+    Attack("what is shown beforehand", [], (*NOW, "--dry-run"), [0], 0),
+    Attack("what is shown beforehand to people", [], ("x", "--dry-run"), [0], 0),
+    Attack("a recorded conversation", [edits("sync", request_id="{key}", output__note="{key}")], (*NOW, "--record", "talk.json"), [0, 3], 1),
+    Attack("a recorded upload", [], (*UPLOAD, "--record", "talk.json"), [0, 3], 1),
+    Attack("a recorded refusal", [says("sync", KEY_IN_IT % ("X{key}", "Bearer {key}", "{key}"), 401)], (*NOW, "--record", "talk.json"), [3, 4], 1),
+    Attack("the key in a list of tasks", [redirect("submit", 302, EVIL), says("list", '{"data": [{"task_id": "{key}", "status": "{key}", "model_name": "{key}", "start_time": 1700000000000}], "total": 1}')], TASK, [6], 1),
+    Attack("the key as a request id", [edits("sync", request_id="{key}")], NOW, [0], 1),
+    Attack("the key in usage and in names of fields", [edits("sync", usage={"{key}": ["{key}", {"x": "{key}"}]}, output__note="{key}")], NOW, [0], 1),
     *(
-        Attack(f"the key in the address of a result on {host}", [pictures(f"https://{host}/{where}")], NOW, [7])
+        Attack(f"the key in the address of a result on {host}", [pictures(f"https://{host}/{where}")], NOW, [7], 1)
         for host in ("evil.example", STORAGE)
         for where in ("{key}.png", "x.png?x={key}", "to?https://evil.example/{key}")
     ),
-    Attack("the key in a redirected result", [redirect("result", 302, f"{EVIL}/{{key}}")], NOW, [7]),
-    Attack("the key in a user's name", [pictures("https://{key}@evil.example/x.png")], NOW, [7]),
-    Attack("the key in a host", [pictures("https://{key}.evil.example/x.png")], NOW, [7]),
-    Attack("the key in a foreign upload host", [edits("policy", data__upload_host=f"{EVIL}/{{key}}")], UPLOAD, [1, 5]),
-    Attack("the key in a form for a foreign host", [edits("policy", data__upload_host=EVIL, data__policy="{key}")], UPLOAD, [1, 5]),
-    Attack("the key as a name in storage, on a foreign host", [edits("policy", data__upload_host=EVIL, data__upload_dir="x/{key}")], UPLOAD, [1, 5]),
-    Attack("the key in a result's name", [pictures(f"https://{STORAGE}/{{key}}/{{key}}.png?Expires=1&{{key}}")], NOW, [7]),
-    Attack("the key in a foreign result's host", [pictures("http://{key}.evil.example/x.png")], NOW, [7]),
-    Attack("the key in a scheme", [pictures("{key}:x")], NOW, [7]),
-    Attack("the key in interleaved text", [edits("sync", output=INTERLEAVED)], ("x", "--set", "enable_interleave=true", "--set", "stream=true", "--print-response"), [0, 6, 7]),
-    Attack("the key in an interleaved task", [edits("poll", output__choices=INTERLEAVED["choices"])], ("x", "--async", "--set", "enable_interleave=true", "--print-response"), [0, 7]),
-    Attack("the key in a stream", [says("stream", 'data: {"output": {"choices": [{"message": {"content": [{"type": "text", "text": "{key}"}]}}]}}\n\n', 200, "text/event-stream; json")], STREAM, [1, 6]),
-    Attack("the key in a stream's error", [says("stream", 'event: error\ndata: {"code": "{key}", "message": "{key}"}\n\n', 200, "text/event-stream; json")], STREAM, [1, 6]),
-    Attack("the key as a state beside a result", [edits("poll", output__task_status="{key}")], ("x", "--async", "--timeout", "30", "--print-response"), [0]),
-    Attack("the key as a state", [edits("poll", output__task_status="{key}", output__choices=[])], ("x", "--async", "--timeout", "30", "--print-response"), [2]),
-    Attack("the key as a failure", [edits("poll", output__task_status="FAILED", output__code="{key}", output__message="{key}", request_id="{key}")], TASK, [1]),
-    Attack("the key as a remark beside a success", [edits("poll", output__message="{key}", output__orig_prompt="{key}")], TASK, [0]),
-    Attack("the key as a failed picture", [edits("poll", output__results=[{"code": "{key}", "message": "{key}\n{key}"}], output__choices=[])], TASK, [1]),
-    Attack("the key in a video's reply", [edits("poll", output__note="{key}", request_id="{key}")], ("x", "--print-response"), [0], program="video"),
-    Attack("the key in a video's URL", [edits("poll", output__video_url=f"https://{STORAGE}/{{key}}.mp4?{{key}}")], ("x", "--print-response"), [0, 1, 7], program="video"),
-    Attack("the key as a task id", [edits("submit", output__task_id="{key}")], TASK, [1, 2]),
-    Attack("the key as a task id that is only submitted", [edits("submit", output__task_id="{key}")], ("x", "--async", "--submit-only"), [0, 1, 6]),
-    Attack("the key as a task id of the user's", [], ("--task-id", "{key}", "--poll-once", "--print-response"), [1]),
-    Attack("the key where a model should be", [], ("x", "--model", "{key}", "--print-response"), [1, 3]),
-    Attack("the key where a field should be", [], ("x", "--set", "{key}=1", "--set", "size={key}", "--print-response"), [3]),
-    Attack("the key where a region should be", [], ("x", "--region", "{key}", "--print-response"), [3]),
-    Attack("the key as a flag", [], ("x", "--{key}"), [3]),
-    Attack("the key in a broken request", [], ("--request", '{"prompt": {key}', "--print-response"), [3]),
-    Attack("the key as a path", [], ("x", "--image", "{key}", "--print-response"), [3]),
+    Attack("the key in a redirected result", [redirect("result", 302, f"{EVIL}/{{key}}")], NOW, [7], 1),
+    Attack("the key in a user's name", [pictures("https://{key}@evil.example/x.png")], NOW, [7], 1),
+    Attack("the key in a host", [pictures("https://{key}.evil.example/x.png")], NOW, [7], 1),
+    Attack("the key in a foreign upload host", [edits("policy", data__upload_host=f"{EVIL}/{{key}}")], UPLOAD, [1, 5], 0),
+    Attack("the key in a form for a foreign host", [edits("policy", data__upload_host=EVIL, data__policy="{key}")], UPLOAD, [1, 5], 0),
+    Attack("the key as a name in storage, on a foreign host", [edits("policy", data__upload_host=EVIL, data__upload_dir="x/{key}")], UPLOAD, [1, 5], 0),
+    Attack("the key in a result's name", [pictures(f"https://{STORAGE}/{{key}}/{{key}}.png?Expires=1&{{key}}")], NOW, [7], 1),
+    Attack("the key in a foreign result's host", [pictures("http://{key}.evil.example/x.png")], NOW, [7], 1),
+    Attack("the key in a scheme", [pictures("{key}:x")], NOW, [7], 1),
+    Attack("the key in interleaved text", [edits("sync", output=INTERLEAVED)], ("x", "--set", "enable_interleave=true", "--set", "stream=true", "--print-response"), [0, 6, 7], 1),
+    Attack("the key in an interleaved task", [edits("poll", output__choices=INTERLEAVED["choices"])], ("x", "--async", "--set", "enable_interleave=true", "--print-response"), [0, 7], 1),
+    Attack("the key in a stream", [says("stream", 'data: {"output": {"choices": [{"message": {"content": [{"type": "text", "text": "{key}"}]}}]}}\n\n', 200, "text/event-stream; json")], STREAM, [1, 6], 1),
+    Attack("the key in a stream's error", [says("stream", 'event: error\ndata: {"code": "{key}", "message": "{key}"}\n\n', 200, "text/event-stream; json")], STREAM, [1, 6], 1),
+    Attack("the key as a state beside a result", [edits("poll", output__task_status="{key}")], ("x", "--async", "--timeout", "30", "--print-response"), [0], 1),
+    Attack("the key as a state", [edits("poll", output__task_status="{key}", output__choices=[])], ("x", "--async", "--timeout", "30", "--print-response"), [2], 1),
+    Attack("the key as a failure", [edits("poll", output__task_status="FAILED", output__code="{key}", output__message="{key}", request_id="{key}")], TASK, [1], 1),
+    Attack("the key as a remark beside a success", [edits("poll", output__message="{key}", output__orig_prompt="{key}")], TASK, [0], 1),
+    Attack("the key as a failed picture", [edits("poll", output__results=[{"code": "{key}", "message": "{key}\n{key}"}], output__choices=[])], TASK, [1], 1),
+    Attack("the key in a video's reply", [edits("poll", output__note="{key}", request_id="{key}")], ("x", "--print-response"), [0], 1, program="video"),
+    Attack("the key in a video's URL", [edits("poll", output__video_url=f"https://{STORAGE}/{{key}}.mp4?{{key}}")], ("x", "--print-response"), [0, 1, 7], 1, program="video"),
+    Attack("the key as a task id", [edits("submit", output__task_id="{key}")], TASK, [1, 2], 1),
+    Attack("the key as a task id that is only submitted", [edits("submit", output__task_id="{key}")], ("x", "--async", "--submit-only"), [0, 1, 6], 1),
+    Attack("the key as a task id of the user's", [], ("--task-id", "{key}", "--poll-once", "--print-response"), [1], 0),
+    Attack("the key where a model should be", [], ("x", "--model", "{key}", "--print-response"), [1, 3], 0),
+    Attack("the key where a field should be", [], ("x", "--set", "{key}=1", "--set", "size={key}", "--print-response"), [3], 0),
+    Attack("the key where a region should be", [], ("x", "--region", "{key}", "--print-response"), [3], 0),
+    Attack("the key as a flag", [], ("x", "--{key}"), [3], 0),
+    Attack("the key in a broken request", [], ("--request", '{"prompt": {key}', "--print-response"), [3], 0),
+    Attack("the key as a path", [], ("x", "--image", "{key}", "--print-response"), [3], 0),
 )  # fmt: skip
 
 # What was paid for is read out of answers that are no JSON; that opens no way that JSON does not have.
 NO_JSON = (
-    Attack("a link with the key, to a foreign host", [says("sync", 'x, "url": "https://evil.example/{key}.png", x')], NOW, [7], bought=1),
-    Attack("a link with the key, to the storage", [says("sync", f'x, "url": "https://{STORAGE}/{{key}}.png", x')], NOW, [7], bought=1),
-    Attack("a link to a file", [says("sync", 'x, "url": "file:///etc/passwd", x')], NOW, [6], bought=1),
-    Attack("a link to this machine", [says("sync", 'x, "url": "http://127.0.0.1:22/x.png", x')], NOW, [7], bought=1),
-    Attack("the key in every word", [says("sync", '"request_id": "{key}", "finish_reason": "{key}", "url": "{key}", "image": "data:{key}", x')], NOW, [7], bought=1),
-    Attack("a task id that leads astray", [says("submit", '"task_id": "../../{key}", x')], TASK, [1, 2, 5], bought=1),
-    Attack("a state with the key", [says("poll", '"task_status": "{key}", x')], (*TASK, "--timeout", "30"), [2], bought=1),
-    Attack("a thousand brackets", [says("sync", "[" * 10**5 + '"url": "x"')], NOW, [6], bought=1),
-    Attack("a flood of links", [says("sync", "".join(f'"url": "http://10.0.0.1/{number}"' for number in range(1000)))], NOW, [7], bought=1),
-    Attack("a stream with the key in what is no JSON", [says("stream", 'data: x "image": "https://evil.example/{key}"\n\n', 200, "Text/Event-Stream")], STREAM, [6, 7], bought=1),
+    Attack("a link with the key, to a foreign host", [says("sync", 'x, "url": "https://evil.example/{key}.png", x')], NOW, [7], 1),
+    Attack("a link with the key, to the storage", [says("sync", f'x, "url": "https://{STORAGE}/{{key}}.png", x')], NOW, [7], 1),
+    Attack("a link to a file", [says("sync", 'x, "url": "file:///etc/passwd", x')], NOW, [6], 1),
+    Attack("a link to this machine", [says("sync", 'x, "url": "http://127.0.0.1:22/x.png", x')], NOW, [7], 1),
+    Attack("the key in every word", [says("sync", '"request_id": "{key}", "finish_reason": "{key}", "url": "{key}", "image": "data:{key}", x')], NOW, [7], 1),
+    Attack("a task id that leads astray", [says("submit", '"task_id": "../../{key}", x')], TASK, [1, 2, 5], 1),
+    Attack("a state with the key", [says("poll", '"task_status": "{key}", x')], (*TASK, "--timeout", "30"), [2], 1),
+    Attack("a thousand brackets", [says("sync", "[" * 10**5 + '"url": "x"')], NOW, [6], 1),
+    Attack("a flood of links", [says("sync", "".join(f'"url": "http://10.0.0.1/{number}"' for number in range(1000)))], NOW, [7], 1),
+    Attack("a stream with the key in what is no JSON", [says("stream", 'data: x "image": "https://evil.example/{key}"\n\n', 200, "Text/Event-Stream")], STREAM, [6, 7], 1),
 )  # fmt: skip
 
 
@@ -816,7 +823,7 @@ class Attacks(Attacked):
 
     def test_the_listener_hears_a_key_that_is_sent(self) -> None:
         """The trap works: a host that the user trusts on purpose does get the key, and the listener has it."""
-        trusted = Attack("trusted", [variables(QWEN_BASE_URL=EVIL)], NOW, [6], meets=True)
+        trusted = Attack("trusted", [variables(QWEN_BASE_URL=EVIL)], NOW, [6], 0, meets=True)
         with Attacker().listening() as self.attacker, self.secure_api() as server, self.names(server):
             with self.assertRaisesRegex(AssertionError, "the attacker heard the key"):
                 self.attack(trusted, server)
@@ -893,18 +900,18 @@ def local_api(world: Attacked) -> None:
 
 PROXIES = dict.fromkeys(("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"), "http://{evil}")  # fmt: skip
 PROCESSES = (
-    Attack("modules in the current folder", [local_api, planted], NOW, [0]),
-    Attack("modules in the current folder, and nothing but help", [local_api, planted], ("--help",), [0]),
-    Attack("modules in the current folder, and a request that is refused", [planted], ("x", "--size", "1", "--print-response"), [3]),
-    Attack("proxies of a file", [local_api, dotenv("\n".join(f"{name}={value}" for name, value in PROXIES.items()))], TASK, [0]),
-    Attack("proxies of the environment never see a conversation on this machine", [local_api, variables(**PROXIES)], TASK, [0]),
-    Attack("a file's base", [dotenv("DASHSCOPE_HTTP_BASE_URL=http://{evil}/api/v1")], NOW, [4]),
-    Attack("a file's base in the root", [dotenv("QWEN_REGION=none\nQWEN_BASE_URL=http://{evil}", root=True)], NOW, [4]),
-    Attack("state and certificates of a file", [local_api, dotenv("QIANWEN_STATE_DIR=../stolen\nSSL_CERT_FILE=/dev/null\nHOME=../stolen")], TASK, [0]),
-    Attack("the process's own environment as a picture", [local_api], ("x", "--image", "/proc/self/environ", "--print-response"), [3]),
-    Attack("the process's own environment as a request", [local_api], ("--file", "/proc/self/environ", "--print-response"), [3]),
-    Attack("the process's own memory map as a picture", [local_api], ("x", "--image", "/proc/self/maps", "--print-response"), [3]),
-    Attack("an upload of a folder of secrets", [local_api, file(".ssh/id", "{key}")], ("x", "--image", "{home}/.ssh", "--print-response"), [3]),
+    Attack("modules in the current folder", [local_api, planted], NOW, [0], 1),
+    Attack("modules in the current folder, and nothing but help", [local_api, planted], ("--help",), [0], 0),
+    Attack("modules in the current folder, and a request that is refused", [planted], ("x", "--size", "1", "--print-response"), [3], 0),
+    Attack("proxies of a file", [local_api, dotenv("\n".join(f"{name}={value}" for name, value in PROXIES.items()))], TASK, [0], 1),
+    Attack("proxies of the environment never see a conversation on this machine", [local_api, variables(**PROXIES)], TASK, [0], 1),
+    Attack("a file's base", [dotenv("DASHSCOPE_HTTP_BASE_URL=http://{evil}/api/v1")], NOW, [4], 0),
+    Attack("a file's base in the root", [dotenv("QWEN_REGION=none\nQWEN_BASE_URL=http://{evil}", root=True)], NOW, [4], 0),
+    Attack("state and certificates of a file", [local_api, dotenv("QIANWEN_STATE_DIR=../stolen\nSSL_CERT_FILE=/dev/null\nHOME=../stolen")], TASK, [0], 1),
+    Attack("the process's own environment as a picture", [local_api], ("x", "--image", "/proc/self/environ", "--print-response"), [3], 0),
+    Attack("the process's own environment as a request", [local_api], ("--file", "/proc/self/environ", "--print-response"), [3], 0),
+    Attack("the process's own memory map as a picture", [local_api], ("x", "--image", "/proc/self/maps", "--print-response"), [3], 0),
+    Attack("an upload of a folder of secrets", [local_api, file(".ssh/id", "{key}")], ("x", "--image", "{home}/.ssh", "--print-response"), [3], 0),
 )  # fmt: skip
 
 
@@ -913,8 +920,8 @@ class Processes(Attacked):
     def test_as_they_really_run(self) -> None:
         for row in PROCESSES:
             with self.subTest(row.name):
-                recording = Recording(self.clock)
-                with Attacker().listening() as self.attacker, running(recording) as self.local_base:
+                api = Hostile(self.clock)
+                with Attacker().listening() as self.attacker, running(api) as self.local_base:
                     self.begin()
                     for arm in row.arms:
                         arm(self)
@@ -922,9 +929,10 @@ class Processes(Attacked):
                     ran = self.start(*map(self.filled, row.argv))
                     self.assertIn(ran.code, row.codes, f"{ran.stdout}\n{ran.stderr}")
                     self.judge(ran, before, row.meets)
+                self.assertEqual(api.bought, row.bought)
                 self.assertFalse((self.folder / "stolen").exists(), "a file went where the attacker wanted it")
                 if row.codes != [0]:
-                    self.assertEqual(recording.sent, [])
+                    self.assertEqual(api.sent, [])
 
     OF_PYTHON = ("sitecustomize", "usercustomize", "re")  # the last for -m
 

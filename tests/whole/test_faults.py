@@ -13,6 +13,7 @@ import os
 import shlex
 import socket
 import threading
+import time
 import unittest
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,7 +25,8 @@ from qianwen.sandbox.server import Server
 from qianwen.sandbox.standin import Incoming, Reply, StandIn
 
 from .. import IS_SAMPLE
-from ..breaker import Break, Breaker, breaks
+from ..breaker import PATIENCE as STUCK
+from ..breaker import SETTLING, Break, Breaker, breaks
 from ..support import DATA, KEY, PHOTO, Case, Clock, Ran, Recording
 
 PAID = ("sync", "stream", "submit")
@@ -149,11 +151,21 @@ class Broken(Case):
         cls.addClassCleanup(cls.server.end)
 
     @contextmanager
-    def wire(self, scenario: Scenario, plan: list[Break]) -> Iterator[Breaker]:
-        """The stand-in behind the instrument, which breaks what the plan says once an earlier run has submitted."""
+    def wire(self, scenario: Scenario, plan: list[Break], saved: int = 0) -> Iterator[Breaker]:
+        """The stand-in behind the instrument, which breaks what the plan says once an earlier run has submitted.
+
+        saved: so many results are on the disk before the instrument moves the clock, which all downloads share.
+        """
         clock = self.clock = HeardClock()
+
+        def move(seconds: float) -> None:
+            over = time.monotonic() + STUCK
+            while sum(path.suffix != ".part" for path in self.media()) < saved and time.monotonic() < over:
+                time.sleep(SETTLING)
+            clock.sleep(seconds)
+
         self.witness = self.server.standin = Witness(clock, scenario.delay, scenario.faults)
-        breaker = Breaker(self.witness, self.server.server_address[1], clock.sleep)
+        breaker = Breaker(self.witness, self.server.server_address[1], move)
         with breaker.listening() as through:
             clock.heard = breaker.slept
             self.env = {"DASHSCOPE_HTTP_BASE_URL": through, "DASHSCOPE_API_KEY": KEY}
@@ -213,7 +225,7 @@ class Faults(Broken):
     def check(self, row: Row) -> None:
         scenario = SCENARIOS[row.scenario]
         plan = breaks(row.exchange, row.direction, row.point, row.manner)
-        with self.wire(scenario, plan) as breaker:
+        with self.wire(scenario, plan, row.files if "endless" in row.manner else 0) as breaker:
             ran = self.play(scenario, "--timeout", STALLED if "stall" in row.manner else PATIENCE)
             seen = f"\n{ran.stderr}\n{ran.stdout}\n" + "\n".join(map(str, breaker.passed))
             self.assertEqual(breaker.untouched(), [], "the fault did not happen" + seen)

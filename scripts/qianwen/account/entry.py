@@ -39,7 +39,7 @@ def ending(
 
     is_first: this run made the submission itself.
     is_accepted: the service is known to have accepted the request.
-    is_forgotten: a task that the service does not know is no task any more; see `Entry.is_asked_at_home`.
+    is_forgotten: a task that the service does not know is no task any more; see `Entry._is_forgotten`.
     """
     if error is None:
         return purchase.DONE
@@ -71,13 +71,10 @@ class Entry:
         self._account = account
         self._lock: Lock | None = None
         self.run_id = ""
-        self.unread: Purchase | None = None  # an earlier run of the same that was made, and killed before it answered
-        self._twin: Purchase | None = None
         self.submission: Purchase | None = None  # what this run itself has sent
         self.is_accepted = False  # the service is known to have accepted the request
         self._stays_open = False
-        self._known: Purchase | None = None  # the run of an earlier process that this one continues
-        self.is_asked_at_home = False  # where the task was submitted; another region may not know it
+        self._continued: Purchase | None = None  # the open run of an earlier process that this one continues
         self._is_noted = False  # the task, or the links of the last answer, are on the disk
 
     def __enter__(self) -> Entry:
@@ -105,17 +102,13 @@ class Entry:
 
     # The beginning ------------------------------------------------------------------------------------------
 
-    def look(self, run: Purchase) -> None:
-        """Look for runs of the same request: one whose answer nobody can have read (`unread`), and one that is open."""
-        self.unread = self.made(run.request, with_read_answers=False)
-        self._twin = self._account.twin(run) if self._account else None
+    def refuse_twin(self, run: Purchase) -> None:
+        """Raise UsageError if an identical request is open."""
+        twin = self._account.twin(run) if self._account else None
+        if twin:
+            raise self._already_open(twin)
 
-    def refuse_twin(self, lost_words: str = "") -> None:
-        """Raise UsageError if `look` found an identical request that is open. lost_words: see `_already_open`."""
-        if self._twin:
-            raise self._already_open(self._twin, lost_words)
-
-    def submit(self, run: Purchase, again: bool, lost_words: str = "") -> None:
+    def submit(self, run: Purchase, again: bool) -> None:
         """Record that a request is about to be paid for. Raises UsageError if an identical one is open.
 
         again: do so even if one is.
@@ -124,7 +117,7 @@ class Entry:
         twin = self._try(lambda account: account.begin(run, again), (OSError,))  # short of memory, nothing is bought
         if twin:
             self.run_id = ""
-            raise self._already_open(twin, lost_words)
+            raise self._already_open(twin)
         self.submission = run
         self.outcome.submitted = True
         self.outcome.run_id = run.id
@@ -154,7 +147,7 @@ class Entry:
 
     def take_up(self, known: Purchase) -> None:
         """Continue the run of an earlier process. Raises StillRunning if another process is working on it."""
-        self._known = known
+        self._continued = known if known.state in purchase.OPEN else None  # what is over stays as it ended
         if not self.claim(known.id):
             self.run_id = ""
             raise StillRunning("another process on this machine is working on it", task_id=known.task_id)
@@ -162,28 +155,31 @@ class Entry:
         self.outcome.seed = known.asked.get("seed", self.outcome.seed)
 
     def _is_forgotten(self) -> bool:
-        """Whether a task that the service does not know is gone: it was asked at the right place, or long after."""
-        is_old = self._account and self._known and self._account.is_forgotten(self._known)
-        return self.is_asked_at_home or bool(is_old)
+        """Whether a task that the service does not know is gone: its day is over.
 
-    def _already_open(self, twin: Purchase, lost_words: str) -> UsageError:
-        """The error for a request whose earlier attempt is open; `next` continues that one, where possible.
-
-        lost_words: why a lost answer cannot be fetched again on this route, "" where that depends on the twin.
+        Until then another region, workspace or key may know it, and nothing here tells whether this is the same key.
         """
+        return bool(self._account and self._continued and self._account.is_forgotten(self._continued))
+
+    def _already_open(self, twin: Purchase) -> UsageError:
+        """The error for a request whose earlier attempt is open; `next` continues that one, where possible."""
         assert self._account
-        is_lost = bool(lost_words) or not (twin.is_task or twin.urls)
+        is_of_desirecore = twin.base == purchase.DESIRECORE_BASE
+        is_lost = is_of_desirecore or not (twin.is_task or twin.urls)
         self.outcome.next_flags = () if is_lost else ("--task-id", twin.task_id) if twin.task_id else ("--resume",)
         when = time.strftime("%H:%M:%S", time.localtime(twin.at))
         state = {"made": "finished but was not fully saved", "waiting": "is still open"}.get(
             self._account.state(twin), "may have been accepted, or is being sent"
         )
+        is_old = twin.request == purchase.of_1_0(twin)
+        which = f"a request of version 1.0 to {twin.model}, perhaps the same," if is_old else "an identical request"
         named = f" (task {twin.task_id})" if twin.task_id else ""
         advice = "run `next` to finish it"
         if is_lost:
-            advice = f"{lost_words or 'its answer cannot be fetched again'}; --tasks shows what is known of it"
+            whose = "DesireCore's" if is_of_desirecore else "its"
+            advice = f"{whose} answer cannot be fetched again; --tasks shows what is known of it"
         return UsageError(
-            f"an identical request from {when}{named} {state}; nothing was sent",
+            f"{which} from {when}{named} {state}; nothing was sent",
             hint=f"{advice}, or add --again to buy a second one",
         )
 
@@ -239,6 +235,8 @@ class Entry:
             self.outcome.next_flags = ()
         if not state and not isinstance(error, LinkExpired):
             self._point_to_the_links()
+        if self._continued and not state and isinstance(error, QianwenError) and error.code == "UNKNOWN":
+            self.outcome.next_flags = ("--resume",)  # where the task was submitted, or with the key that knows it
         if state:
             self._add("end", state=state, told=safe(str(error or "")), at=self._account.now() if self._account else 0)
 

@@ -90,6 +90,24 @@ class Batch:
     is_over: bool = False
 
 
+def lifetime(run: Purchase) -> float:
+    """Seconds after its submission for which the service keeps a run's task and results."""
+    return OPEN_SECONDS + (60 * run.patience if run.patience > PATIENCE else 0)
+
+
+def of_1_0(run: Purchase) -> str:
+    """What a run from a ledger of version 1.0 has for a fingerprint: equal for all that may ask for the same.
+
+    Version 1.0 made its own from the encoded call, so today's cannot be compared with it.
+    """
+    return f"version 1.0: {run.program} {run.model} {run.mode} {run.base}"
+
+
+def answer_of(run: Purchase) -> dict[str, Any]:
+    """The service's answer; one with its links alone where that was too long to keep."""
+    return dict(run.body) or {"output": {"results": [{"url": url} for url in run.urls]}}
+
+
 def restored(fields: Mapping[str, Any]) -> Purchase:
     """A run from values that stood on a disk. Raises ValueError, TypeError or OverflowError for what cannot be one.
 

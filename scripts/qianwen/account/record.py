@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import json
 import re
-import time
 
 from ..ask import VERSION
 from ..errors import OutputError
 from ..files import outputs
 from ..plain import strict_json
 from ..plain.redact import each_text, shareable
+from ..plain.texts import moment
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     JSON = dict[str, Any]
     Clean = Callable[[Any], Any]
 
-_EMPTY_DATA_URL = re.compile(r'"data:[^\s,"]*,"')  # in JSON
+_EMPTY_DATA_URL = r'"data:[^\s,"]*,"'  # in JSON
 
 
 def common(program: str, mode: str, request: JSON, clean: Clean, warn: Callable[[str], None]) -> JSON:
@@ -69,7 +69,7 @@ def why_not(known: Purchase | None) -> str:
         return "this machine did not make the request"
     if not known.asked:
         return "the account keeps no requests (QIANWEN_KEEP_REQUESTS=0)"
-    return "the account keeps no bytes of data: URLs" if _EMPTY_DATA_URL.search(json.dumps(known.asked)) else ""
+    return "the account keeps no bytes of data: URLs" if re.search(_EMPTY_DATA_URL, json.dumps(known.asked)) else ""
 
 
 def record(base: JSON, body: Mapping[str, Any], task_id: str, index: int, file: File, now: float) -> JSON:
@@ -89,8 +89,7 @@ def record(base: JSON, body: Mapping[str, Any], task_id: str, index: int, file: 
     facts.update(media_type=saved.facts.type, width=saved.facts.width, height=saved.facts.height)
     if saved.facts.seconds:
         facts["duration"] = saved.facts.seconds
-    at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now))
-    whole = {**base, "version": VERSION, "state": "made", "at": at, "task_id": task_id or None}
+    whole = {**base, "version": VERSION, "state": "made", "at": moment(now), "task_id": task_id or None}
     return {**whole, "request_id": body.get("request_id"), "actual_prompt": _rewritten(body, index), "files": [facts]}
 
 

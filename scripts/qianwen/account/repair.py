@@ -12,7 +12,9 @@ import sqlite3
 from contextlib import closing, suppress
 
 from ..files import locks, safe_open
+from ..plain.record import changed
 from . import journal, rows
+from .purchase import of_1_0
 from .rows import REPAIRING_NAME, check, connect, is_damage
 
 TYPE_CHECKING = False
@@ -109,7 +111,8 @@ def fill(database: Connection, folder: str) -> int:
     for statement in rows.SCHEMA.split(";\n"):
         database.execute(statement)
     rescued, batches = _rescued(os.path.join(folder, REPAIRING_NAME))
-    for run in [*{run.id: run for run in [*journal.runs(folder), *rescued]}.values()]:
+    first = [changed(run, request=of_1_0(run)) for run in journal.runs(folder)]
+    for run in {run.id: run for run in [*first, *rescued]}.values():
         rows.insert(database, run)
     for batch in batches:
         rows.execute(database, "INSERT OR REPLACE INTO batches VALUES (?, ?, ?, ?, ?)", batch)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import time
-
 from .. import regions
 from ..models import wire
+from ..plain.texts import moment
 from .purchase import CANCELED, EXPIRED, FAILED, OPEN, REFUSED
 
 TYPE_CHECKING = False
@@ -59,7 +58,7 @@ def batches(account: Account) -> list[JSON]:
         {
             "folder": batch.folder,
             "program": batch.program,
-            "begun": _date(batch.at),
+            "begun": moment(batch.at),
             "command": " ".join(map(shlex.quote, batch.command)),
         }
         for batch in account.batches()
@@ -71,7 +70,7 @@ def row(account: Account, run: Purchase, now: float) -> JSON:
     return {
         "run": run.id,
         "state": EXPIRED if run.state in OPEN and account.is_forgotten(run) else account.state(run),
-        "submitted": _date(run.at),
+        "submitted": moment(run.at),
         "age": max(0, int(now - run.at)),
         "program": run.program,
         "model": run.model,
@@ -90,11 +89,3 @@ def row(account: Account, run: Purchase, now: float) -> JSON:
 def whole(account: Account, run: Purchase, now: float) -> JSON:
     """A run as `--tasks ID` reports it, with its request; None for one of which only the fingerprint is kept."""
     return {**row(account, run, now), "request": dict(run.asked) or None}
-
-
-def _date(moment: float) -> str | None:
-    """A moment for people; None for one that no calendar has."""
-    try:
-        return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(moment))
-    except (OverflowError, ValueError, OSError):
-        return None

@@ -101,8 +101,8 @@ def select(database: Connection, rest: str, values: Sequence[object] = (), lenie
     return runs
 
 
-def newest(database: Connection, condition: str, value: str) -> Purchase | None:
-    found = select(database, f"WHERE {condition} ORDER BY number DESC LIMIT 1", [value])
+def newest(database: Connection, condition: str, *values: str | float) -> Purchase | None:
+    found = select(database, f"WHERE {condition} ORDER BY number DESC LIMIT 1", values)
     return found[0] if found else None
 
 

@@ -22,13 +22,13 @@ from .purchase import (
     DONE,
     FAILED,
     MADE,
-    OPEN_SECONDS,
-    PATIENCE,
     REFUSED,
     SUBMITTING,
     UNKNOWN,
     Batch,
     Purchase,
+    lifetime,
+    of_1_0,
 )
 from .rows import OPEN_IN_SQL
 
@@ -46,7 +46,7 @@ STEP_SECONDS = 30.0  # that a step waits whose request is paid for already, whil
 SHORTEST_STEP_SECONDS = 2.0
 PAGE = 1000  # rows that are read at a time
 
-_IS_A_TWIN = f"request = ? AND state IN ({OPEN_IN_SQL})"
+_IS_A_TWIN = f"(request = ? OR request = ? AND (at > ? OR at = 0)) AND state IN ({OPEN_IN_SQL})"
 _FREE_IN_SQL = ", ".join(f"'{state}'" for state in (REFUSED, FAILED, CANCELED))
 
 
@@ -61,6 +61,11 @@ def folder(env: Mapping[str, str], home: str) -> str:
         base = env.get("LOCALAPPDATA", "") if os.name == "nt" else ""
     base = base or under_home(os.path.join("~", ".local", "state"), home)
     return os.path.join(base, APPLICATION) if base else ""
+
+
+def _like(run: Purchase) -> tuple[str, str, float]:
+    """The values of _IS_A_TWIN."""
+    return run.request, of_1_0(run), run.at - lifetime(run)
 
 
 def _absolute(path: str) -> str:
@@ -127,7 +132,7 @@ class Account:
         def look_and_write(database: Connection) -> Purchase | None:
             if rows.select(database, "WHERE id = ?", [run.id]):
                 return None  # a repair has taken it over between our first commit and this try
-            twin = None if again else rows.newest(database, _IS_A_TWIN, run.request)
+            twin = None if again else rows.newest(database, _IS_A_TWIN, *_like(run))
             if twin is None:
                 rows.insert(database, run)
             return twin
@@ -232,8 +237,8 @@ class Account:
         return self._newest("program = ? AND task_id <> ''", program)
 
     def twin(self, run: Purchase) -> Purchase | None:
-        """The newest open run of an identical request."""
-        return self._newest(_IS_A_TWIN, run.request)
+        """The newest open run of an identical request, or one of version 1.0 that may be, while the service has it."""
+        return self._newest(_IS_A_TWIN, *_like(run))
 
     def made(self, request: str, delivered_too: bool) -> Purchase | None:
         """The newest run of an identical request that has results; delivered_too: even if somebody was told of them."""
@@ -258,7 +263,7 @@ class Account:
 
     def is_forgotten(self, run: Purchase) -> bool:
         """Whether the service has forgotten a run by this machine's clock, which may be wrong: evidence, not proof."""
-        return self.now() - run.at > OPEN_SECONDS + (60 * run.patience if run.patience > PATIENCE else 0)
+        return self.now() - run.at > lifetime(run)
 
     def claim(self, run_id: str) -> locks.Lock | None:
         """The sign that a living process works on a run; None when another one does. Raises OSError."""
@@ -277,8 +282,8 @@ class Account:
         """The runs that the rest of a query names."""
         return self._ask(lambda database: rows.select(database, rest, values)) or []
 
-    def _newest(self, condition: str, value: str) -> Purchase | None:
-        return self._ask(lambda database: rows.newest(database, condition, value))
+    def _newest(self, condition: str, *values: str | float) -> Purchase | None:
+        return self._ask(lambda database: rows.newest(database, condition, *values))
 
     def _rows(self, query: str) -> list[tuple[Any, ...]]:
         return self._ask(lambda database: database.execute(query).fetchall()) or []

@@ -47,8 +47,6 @@ REPLAY_KEY = "replayed-without-a-key"
 class DashScope:
     """The default route: the user's own key, at the endpoint that the environment names."""
 
-    lost_words = ""
-
     def __init__(self, run: Run) -> None:
         self._run = run
         self._of_the_region: dict[str, tuple[str, ...]] = {}  # warnings by model id: a batch asks for every row

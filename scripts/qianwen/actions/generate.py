@@ -48,14 +48,13 @@ def generate(run: Run, way: Way) -> Outcome:
         if run.ask.sidecar:
             saver.record(checked.mode.name, checked.written)
         if not run.ask.again:
-            entry.look(purchase)
-            if reuse.answered(entry, checked, saver.writes_records):
+            if reuse.answered(entry, wish, checked, saver.writes_records):
                 return run.outcome
-            entry.refuse_twin(way.lost_words)  # before anything is uploaded
+            entry.refuse_twin(purchase)  # before anything is uploaded
         run.outcome.seed = checked.values.get("seed")
         call = connection.encode(checked)
         connection.session.prepare(connection.base)
-        entry.submit(changed(purchase, at=run.environment.now()), run.ask.again, way.lost_words)
+        entry.submit(changed(purchase, at=run.environment.now()), run.ask.again)
         _prove_descriptors()
         if call.is_stream:
             body, failure = _receive(connection, entry, call)

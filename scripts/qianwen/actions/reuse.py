@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from ..account import record
+from ..account.purchase import answer_of
 from ..files import outputs
 from ..files.safe_open import open_theirs
 from ..outcome import File
@@ -43,9 +44,12 @@ def reuse(run: Run, way: Way) -> bool:
     return True
 
 
-def answered(entry: Entry, checked: Checked, with_records: bool) -> bool:
-    """Whether the answer is what `entry.unread` made: its process was killed after saving."""
-    made = entry.unread
+def answered(entry: Entry, wish: str, checked: Checked, with_records: bool) -> bool:
+    """Whether the answer is what an earlier run of the same made, and was killed before it answered.
+
+    wish: the fingerprint of the request.
+    """
+    made = entry.made(wish, with_read_answers=False)
     files = _still_there(made)
     if not made or not files:
         return False
@@ -67,8 +71,7 @@ def _answer(entry: Entry, made: Purchase, files: list[Saved], checked: Checked, 
     entry.take_up(made)
     outcome = entry.outcome
     outcome.task_id, outcome.reused = made.task_id, True
-    body = dict(made.body) or {"output": {"results": [{"url": url} for url in made.urls]}}
-    outcome.note(body, checked.mode.interleaved)
+    outcome.note(answer_of(made), checked.mode.interleaved)
     stem = os.path.splitext(files[0].path)[0]
     keeps_replies = outcome.noun == "video"
     outcome.reply_path = f"{stem}.json" if keeps_replies and os.path.exists(f"{stem}.json") else ""

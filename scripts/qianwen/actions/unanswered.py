@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import time
-
 from ..errors import QianwenError
+from ..plain.texts import moment
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -48,7 +47,10 @@ def _unexplained(connection: Connection, entry: Entry, purchase: Purchase, now: 
 def _offer(tasks: list[Listed] | None, purchase: Purchase, entry: Entry, error: QianwenError) -> None:
     """tasks: None when the list could not be read."""
     entry.offer(
-        [{"task_id": task.task_id, "status": task.status, "created": _date(task.created)} for task in tasks or ()]
+        [
+            {"task_id": task.task_id, "status": task.status, "created": moment(task.created) if task.created else None}
+            for task in tasks or ()
+        ]
     )
     error.hint = _hint(tasks, purchase)
 
@@ -70,7 +72,3 @@ def _hint(tasks: list[Listed] | None, purchase: Purchase) -> str:
         f"the service lists one task of {purchase.model} from that time that no run on this machine accounts for, "
         f"{ids}: {likely}, and --task-id collects it without paying again"
     )
-
-
-def _date(moment: float) -> str | None:
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(moment)) if moment else None

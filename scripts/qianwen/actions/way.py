@@ -59,12 +59,7 @@ class Connection(Protocol):
 
 
 class Way(Protocol):
-    """A way to the service.
-
-    lost_words: why a lost answer cannot be fetched again, "" where it can.
-    """
-
-    lost_words: str
+    """A way to the service."""
 
     @property
     def region(self) -> str:

@@ -12,7 +12,6 @@ from ..account.purchase import DONE, EXPIRED, FAILED, REFUSED, Kept
 from ..actions.dashscope import DashScope
 from ..actions.generate import generate
 from ..actions.run import Run, Seat
-from ..actions.saving import Saver
 from ..errors import (
     AuthError,
     InternalError,
@@ -110,8 +109,6 @@ class RowTurn(Turn):
 
 class RowWay:
     """The way of one row: it is checked already, and shares the sockets, the pace and the uploads of its batch."""
-
-    lost_words = ""
 
     def __init__(self, run: Run, found: Checked, trip: Trip, gate: Gate) -> None:
         self._run = run
@@ -285,11 +282,7 @@ class Trip:
         outputs.sweep(target)
         with self.connected(run, None) as connection, run.entry() as entry:
             entry.take_up(known)
-            if known.task_id:
-                finish(run, connection, entry, known, target, patient=True)
-            else:
-                body = dict(known.body) or {"output": {"results": [{"url": url} for url in known.urls]}}
-                Saver(run.catalog, connection, entry, target, wire.has_texts(body), known.files).save(body)
+            finish(run, connection, entry, known, target, patient=True)
 
     # What became of it --------------------------------------------------------------------------------------
 

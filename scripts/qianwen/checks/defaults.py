@@ -67,7 +67,7 @@ def not_an_id(catalog: Catalog, model_id: str) -> Problem | None:
     rows = {model.id for model in catalog.models}
     known = {*rows, *(alias for model in catalog.models for alias in model.aliases)}
     bare = model_id.strip().rpartition("/")[2]
-    snapshot = re.search(SNAPSHOT, bare)
+    snapshot = re.search(SNAPSHOT, bare) if "-20" in bare else None
     base = bare[: snapshot.start()] if snapshot else bare
     if model_id in known or (model_id == bare and base in rows):
         return None
@@ -176,10 +176,11 @@ def _makes(catalog: Catalog, default: Default, size: str, fields: Values) -> boo
     found = find(catalog, default.model)
     mode = choose_mode(found.model, fields) if found else None
     param = mode.param("size") if mode else None
-    if mode is None or param is None or param.size is None or _needs_media(mode):
+    if (
+        mode is None
+        or param is None
+        or param.size is None
+        or any(each.media and each.is_needed for each in mode.params)
+    ):
         return False
     return _may_take(mode, param, size)
-
-
-def _needs_media(mode: Mode) -> bool:
-    return any(param.media and (param.required or param.low) for param in mode.params)

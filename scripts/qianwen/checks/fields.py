@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import re
 
+from ..errors import Problem
 from ..models.catalog import Param
 from ..plain.spelling import nearest
 from ..plain.texts import lost_letters
+from . import sizes
 from .findings import Findings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable, Iterable, Mapping
-
-    from ..models.catalog import Catalog
+    from typing import Any, Callable, Iterable, Iterator, Mapping
 
 
 LARGEST = 1e300  # no field means a larger number
@@ -23,17 +23,12 @@ def nearest_name(name: str, known: Iterable[str]) -> str | None:
     return next(iter(nearest(name, known)), None)
 
 
-def all_params(catalog: Catalog) -> Iterable[Param]:
-    """The fields of every model; a name occurs once for each mode that has it."""
-    return (param for model in catalog.models for mode in model.modes for param in mode.params)
-
-
 def check_field(param: Param, values: dict[str, Any], findings: Findings) -> None:
     """Check one field and put its checked form (such as a normalized size) in its place."""
     value = values.get(param.name)
     if value is None or value == [] or (param.empty is not None and value == param.empty):
         values.pop(param.name, None)
-        if param.required or (param.media and param.low):
+        if param.is_needed:
             count = f"{param.low:g} to {param.high:g}" if param.low and param.high else ""
             allowed = count or ", ".join(filter(None, map(str, param.choices)))
             findings.problem(param.name, value, "missing", f"is missing: {param.meaning}", allowed)
@@ -58,7 +53,7 @@ def _text(param: Param, value: object, findings: Findings) -> object:
     if not value.strip() and param.required:
         findings.problem(param.name, value, "missing", f"is empty: {param.meaning}")
     if not is_unicode(value):
-        report_unicode(param.name, value, findings)
+        findings.problem(param.name, ascii(value), "type", NOT_UNICODE, "valid Unicode")
     if lost := lost_letters(value):
         told = "has question marks in place of letters, which were lost on the way"
         if lost == "certain":
@@ -199,8 +194,6 @@ def _size(param: Param, value: object, findings: Findings) -> object:
     if rule is None or not isinstance(value, str):
         findings.problem(param.name, value, "type", "is not text", "text such as 1024*1024 or 16:9")
         return value
-    from . import sizes
-
     verdict = sizes.judge(value, rule)
     if verdict.fault:
         others = _other_modes(
@@ -244,8 +237,27 @@ def is_unicode(text: str) -> bool:
     return True
 
 
-def report_unicode(path: str, text: str, findings: Findings) -> None:
-    findings.problem(path, ascii(text), "type", NOT_UNICODE, "valid Unicode")
+def not_json(path: str, value: object, local: set[str]) -> Iterator[Problem]:
+    """What JSON cannot express in a value.
+
+    local: paths of local files, which may have surrogates: Python decodes odd bytes of a name so.
+    """
+    if isinstance(value, str):
+        if value not in local and not is_unicode(value):
+            yield Problem(path, ascii(value), NOT_UNICODE, "valid Unicode", reason="type")
+    elif isinstance(value, (list, tuple)):
+        for index, entry in enumerate(value):
+            yield from not_json(f"{path}[{index}]", entry, local)
+    elif isinstance(value, dict):
+        for name, entry in value.items():
+            if not isinstance(name, str) or not is_unicode(name):
+                yield Problem(path, ascii(name), "is not a valid name in JSON", "valid Unicode", reason="type")
+            else:
+                yield from not_json(f"{path}.{name}" if path else name, entry, local)
+    elif isinstance(value, float) and value - value != 0:  # infinite, or not a number
+        yield Problem(path, str(value), "is not a number in JSON", "a finite number", reason="type")
+    elif not (value is None or isinstance(value, (bool, int, float))):
+        yield Problem(path, ascii(value), "is not a value in JSON", "JSON", reason="type")
 
 
 CHECKS: Mapping[str, Callable[[Param, object, Findings], object]] = {

@@ -4,12 +4,22 @@ from __future__ import annotations
 
 from ..errors import Problem
 from ..models.catalog import Model, Source
+from ..plain.record import changed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Callable
 
     Inspect = Callable[[str], Source]
+
+
+MOST_NAMED = 6
+
+
+def named(names: list[str]) -> str:
+    """The names for a message; of many the first."""
+    more = f" and {len(names) - MOST_NAMED} more" if names[MOST_NAMED:] else ""
+    return ", ".join(names[:MOST_NAMED]) + more
 
 
 class Note(str):
@@ -35,7 +45,11 @@ class Findings:
     def problem(
         self, path: str, value: object, reason: str, message: str, allowed: str = "", nearest: object = None
     ) -> None:
-        self.problems.append(Problem(self.names.get(path, path), value, message, allowed, nearest, reason))
+        self.add(Problem(path, value, message, allowed, nearest, reason))
+
+    def add(self, problem: Problem) -> None:
+        """Add a problem, under the path that the user wrote."""
+        self.problems.append(changed(problem, path=self.names.get(problem.path, problem.path)))
 
     def warn(self, message: str) -> None:
         self.warnings.append(message)

@@ -21,30 +21,23 @@ _COUNT = ("n",)
 MEANINGS: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(
         (
-            "count",
-            "num",
-            "number",
-            "num_images",
-            "num_outputs",
-            "number_of_images",
-            "image_count",
-            "batch_size",
-            "number_results",
-            "n_images",
-            "num_samples",
-            "samples",
+            "count", "num", "number", "num_images", "images_count", "num_outputs", "number_of_images", "image_count",
+            "batch_size", "number_results", "n_images", "num_samples", "samples",
         ),
         _COUNT,
     ),
     **dict.fromkeys(
-        ("image", "images", "image_url", "image_urls", "img_urls", "input_image", "input_images"), _PICTURE
+        (
+            "image", "images", "image_url", "image_urls", "img", "img_urls", "input_image", "input_images",
+            "init_image", "picture", "pictures", "ref_image", "ref_images", "reference",
+        ),
+        _PICTURE,
     ),
-    **dict.fromkeys(("picture", "pictures", "ref_image", "ref_images", "reference"), _PICTURE),
-    **dict.fromkeys(("aspect", "aspect_ratio"), _SHAPE),
+    **dict.fromkeys(("aspect", "aspect_ratio", "ar", "shape"), _SHAPE),
     **dict.fromkeys(("image_size", "dimensions", "resolution", "ratio"), ("size",)),
     **dict.fromkeys(("tier", "video_size"), ("resolution", "size")),
     **dict.fromkeys(("seconds", "length", "video_length", "duration_seconds"), ("duration",)),
-    **dict.fromkeys(("negative", "avoid", "exclude"), ("negative_prompt",)),
+    **dict.fromkeys(("negative", "avoid", "exclude", "no"), ("negative_prompt",)),
     **dict.fromkeys(("text", "description", "instruction"), ("prompt",)),
     **dict.fromkeys(("random_seed",), ("seed",)),
     **dict.fromkeys(("enhance_prompt", "rewrite_prompt", "prompt_rewrite", "expand_prompt"), ("prompt_extend",)),
@@ -53,9 +46,13 @@ MEANINGS: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(("video", "clip", "input_video"), ("video_url", "first_clip_url")),
     **dict.fromkeys(("sound", "music", "input_audio"), ("audio_url", "driving_audio_url")),
     **dict.fromkeys(("thinking", "think"), ("enable_thinking", "thinking_mode")),
-    **dict.fromkeys(("first_frame", "start_frame", "start_image"), ("first_frame_url", "img_url")),
-    **dict.fromkeys(("last_frame", "end_frame", "end_image", "tail_image"), ("last_frame_url",)),
-}
+    **dict.fromkeys(
+        ("first_frame", "first_image", "start_frame", "start_image", "head_frame"), ("first_frame_url", "img_url")
+    ),
+    **dict.fromkeys(
+        ("last_frame", "last_image", "end_frame", "end_image", "tail_frame", "tail_image"), ("last_frame_url",)
+    ),
+}  # fmt: skip
 """A name that other APIs use → our fields with that meaning, the likeliest first."""
 
 
@@ -105,10 +102,13 @@ NOT_HERE: Mapping[str, str] = {
 def meant(name: str, fields: Collection[str]) -> str | None:
     """The field that a name probably means, or None. fields: those of the model."""
     plain = plainly(name)
-    if plain in fields:
-        return plain
-    meaning = next((field for field in MEANINGS.get(plain, ()) if field in fields), None)
-    return meaning or (None if plain in MEANINGS or plain in NOT_HERE else typo_of(plain, fields))
+    is_no_slip = plain in MEANINGS or plain in NOT_HERE
+    return same_as(plain, fields) or (None if is_no_slip else typo_of(plain, fields))
+
+
+def same_as(plain: str, fields: Collection[str]) -> str | None:
+    """The field of this name or meaning, or None. plain: a name as `plainly` writes it."""
+    return next((field for field in (plain, *MEANINGS.get(plain, ())) if field in fields), None)
 
 
 def plainly(name: str) -> str:

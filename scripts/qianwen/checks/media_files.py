@@ -11,7 +11,7 @@ from ..files import conversions
 from ..files.documents import DOCUMENTS, inside, suffix_of
 from ..files.media import SIZED_IN_HEADER, Facts
 from ..models.catalog import MediaRule, Param, Source
-from ..models.media_items import NOUNS
+from ..models.media_items import NOUNS, ROUNDING_SECONDS
 from ..plain.record import changed
 from .findings import Findings
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from typing import Callable, Mapping
 
 DATA_URL_ADVICE = 10_485_760  # encoded bytes; documented for the vision models, so only a warning here
-ROUNDING_SECONDS = 0.1  # a clip "of ten seconds" is often a few frames longer
 ROUNDING_FPS = 0.5
 
 ONE = "one path, or an https:, oss: or data: URL"

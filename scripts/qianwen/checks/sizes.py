@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from typing import Any, Iterator, Mapping
 
 _PIXELS = r"\s*(\d{1,6})\s*[xX×*]\s*(\d{1,6})\s*"
-_RATIO = r"\s*(\d{1,4})\s*:\s*(\d{1,4})\s*"
+_RATIO = r"\s*(\d{1,4})\s*[:：]\s*(\d{1,4})\s*"
 _TIER = r"\s*(\d{1,3})\s*[kK]\s*"
 _GRID = 8  # pixels: where the service lists no sizes, we choose sides that are multiples of this
 _SLACK = 0.01  # this close outside a bound is only a warning, because the service's own presets miss its bounds
@@ -227,8 +227,8 @@ USUAL_RATIO = "16:9"
 
 FORMS = (
     ("tier", r"\s*(\d{3,4})\s*[pP]\s*", "{}P"),
-    ("pixels", r"\s*(\d{2,5})\s*[xX×*]\s*(\d{2,5})\s*", "{}*{}"),
-    ("ratio", r"\s*(\d{1,2})\s*[:：]\s*(\d{1,2})\s*", "{}:{}"),
+    ("pixels", _PIXELS, "{}*{}"),
+    ("ratio", _RATIO, "{}:{}"),
 )
 
 

@@ -6,8 +6,6 @@ the price if the user does not. Only what cannot go on the wire is refused.
 
 from __future__ import annotations
 
-import math
-
 from ..errors import InvalidRequest, Problem
 from ..files.documents import DOCUMENTS, suffix_of
 from ..files.media import Facts
@@ -15,20 +13,17 @@ from ..models import wire
 from ..models.catalog import Catalog, Found, Mode, Model
 from ..models.media_items import FLAT, REFERENCES, TYPES, VOICES, listed
 from ..plain.record import changed
-from .fields import NOT_UNICODE, all_params, is_unicode
-from .findings import Findings
+from .fields import CHECKS, not_json
+from .findings import MOST_NAMED, Findings, named
 from .meanings import meant
 from .sizes import in_words
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable, Iterable, Iterator, Mapping
+    from typing import Any, Iterable, Iterator, Mapping
 
     from ..models.catalog import Param, Values
 
-    Check = Callable[[Param, object, Findings], object]
-
-MOST_NAMED = 8
 SHAPE = frozenset({"size", "resolution", "ratio"})
 """Fields that express the same thing; our default for one may contradict another that was given."""
 
@@ -38,7 +33,6 @@ def check(
     found: Found,
     fields: Values,
     findings: Findings,
-    checks: Mapping[str, Check],
     wants_task: bool,
     needs_task: bool,
     kind: str,
@@ -47,7 +41,6 @@ def check(
     """(mode of the relative, wire shape, values to send). Raises InvalidRequest.
 
     findings: collects the warnings and the files.
-    checks: kind of a field → the function that checks its value.
     prefers_task: see `validate.check`; without a row nobody knows that the model has tasks, so it takes them only where
         its relative does.
     """
@@ -57,8 +50,8 @@ def check(
     flat = {**whole.get("input", {}), **whole.get("parameters", {}), **given}
     chosen = {**flat, "async": wants_task or needs_task or prefers_task}
     mode = findings.mode = next((each for each in model.modes if each.is_for(chosen)), model.modes[0])
-    has_task = prefers_task and mode.task
-    shape = mode.task if has_task else _route(catalog, found, mode, wants_task, needs_task, findings)
+    prefers_task = prefers_task and bool(mode.task)
+    shape = _route(catalog, found, mode, wants_task, needs_task or prefers_task, findings)
     refused = list(findings.problems)
     findings.problems.clear()
     items = whole.get("input", {}).get("media")
@@ -67,7 +60,7 @@ def check(
     values = _renamed(catalog, model, given, wire.SHAPES[shape])
     refused += _unsendable(values, wire.SHAPES[shape], mode)
     if not mode.as_given:
-        _judge(mode, values, flat, kind, checks, findings)
+        _judge(mode, values, flat, kind, findings)
     _inspect_files(catalog, values, findings)
     for problem in findings.problems:
         source = findings.sources.get(problem.path)
@@ -76,7 +69,7 @@ def check(
         else:
             findings.warn(f"{problem} (a rule of {model.id}; sent anyway)")
     local = {source.text for source in findings.sources.values() if source.scheme == "file"}
-    refused += _not_json("", values, local)
+    refused += not_json("", values, local)
     if refused:
         raise InvalidRequest(refused)
     _warn_of_foreign_fields(catalog, found, mode, values, findings)
@@ -113,7 +106,7 @@ def _renamed(catalog: Catalog, model: Model, given: dict[str, Any], shape: wire.
     """The fields under the names that the shape looks for. A synonym stays as it is if its field is given too."""
     own = [param for mode in model.modes for param in mode.params]
     places = {param.name for param in own} | shape.in_input
-    params = [*own, *(param for param in all_params(catalog) if param.name in shape.in_input)]
+    params = [*own, *(param for param in catalog.params if param.name in shape.in_input)]
     values: dict[str, Any] = {}
     for name, value in given.items():
         place = None if name in places else _place(name, value, params)
@@ -143,9 +136,7 @@ def _formed(param: Param, value: object) -> object:
 # The relative's rules ---------------------------------------------------------------------------------------
 
 
-def _judge(
-    mode: Mode, values: Values, flat: Values, kind: str, checks: Mapping[str, Check], findings: Findings
-) -> None:
+def _judge(mode: Mode, values: Values, flat: Values, kind: str, findings: Findings) -> None:
     """Apply every rule of the relative. The caller turns the problems into warnings.
 
     flat: every given field, those inside `input` and `parameters` too.
@@ -156,7 +147,7 @@ def _judge(
         findings.problem("mode", kind, "choice", f"is not what {findings.model.id} does", ", ".join(does))
     for param in mode.params:
         if param.name in values and values[param.name] is not None:
-            _judge_field(param, values[param.name], checks[param.kind], findings)
+            _judge_field(param, values[param.name], findings)
         elif _is_missing(param, flat):
             findings.problem(param.name, None, "missing", f"is missing: {param.meaning}")
     facts = {path: source.facts for path, source in findings.sources.items() if source.facts}
@@ -173,13 +164,13 @@ def _judge(
 def _is_missing(param: Param, flat: Values) -> bool:
     """Whether the relative needs a field that is neither given nor part of one of the API's own arrays."""
     in_an_array = "messages" in flat or ("media" in flat and param.name in FLAT)
-    return not in_an_array and param.name not in flat and (param.required or bool(param.media and param.low))
+    return not in_an_array and param.name not in flat and param.is_needed
 
 
-def _judge_field(param: Param, value: object, check_it: Check, findings: Findings) -> None:
+def _judge_field(param: Param, value: object, findings: Findings) -> None:
     """Check one field. A size is sent as given, so replace the warnings on its normalized form by one that names it."""
     earlier = len(findings.warnings)
-    checked = check_it(param, value, findings)
+    checked = CHECKS[param.kind](param, value, findings)
     if param.size:
         del findings.warnings[earlier:]
         if (
@@ -200,7 +191,7 @@ def _warn_of_foreign_fields(catalog: Catalog, found: Found, mode: Mode, values: 
     known = {param.name for each in found.model.modes for param in each.params}
     rest = [name for name in values if not mode.param(name) and name not in wire.WHOLE]
     if rest:
-        findings.warn(f"{found.model.id} has no field {_listed(rest)}; sent to {found.id} anyway")
+        findings.warn(f"{found.model.id} has no field {named(rest)}; sent to {found.id} anyway")
     for name in rest[:MOST_NAMED]:
         near = meant(name, known)
         if near and near != name:
@@ -217,12 +208,7 @@ def _warn_of_what_is_not_sent(values: Values, shape: wire.Shape, findings: Findi
         entries = inside.items() if isinstance(inside, dict) else ()
         twice = [name for name, entry in entries if values.get(name, entry) != entry]
         if twice:
-            findings.warn(f"{_listed(twice)}: given twice, in {whole} and as a field; the field is sent")
-
-
-def _listed(names: list[str]) -> str:
-    more = f" and {len(names) - MOST_NAMED} more" if names[MOST_NAMED:] else ""
-    return ", ".join(names[:MOST_NAMED]) + more
+            findings.warn(f"{named(twice)}: given twice, in {whole} and as a field; the field is sent")
 
 
 # Files ------------------------------------------------------------------------------------------------------
@@ -262,7 +248,7 @@ ITEM = ("url", "reference_voice")
 
 
 def _media_names(catalog: Catalog) -> set[str]:
-    params = (param for param in all_params(catalog) if param.takes_files)
+    params = (param for param in catalog.params if param.takes_files)
     return {name for param in params for name in (param.name, *param.also)} | ({"media"} if catalog.kinds else set())
 
 
@@ -317,23 +303,3 @@ def _unsendable(values: Values, shape: wire.Shape, mode: Mode) -> Iterator[Probl
         if len(listed(values, name)) > references:
             allowed = f"at most {references}, one for each reference"
             yield Problem(name, values[name], "has an entry without a reference", allowed, reason="count")
-
-
-def _not_json(path: str, value: object, local: set[str]) -> Iterator[Problem]:
-    """What JSON cannot express. Local paths may have surrogates: Python decodes odd bytes of a name so."""
-    if isinstance(value, str):
-        if value not in local and not is_unicode(value):
-            yield Problem(path, ascii(value), NOT_UNICODE, "valid Unicode", reason="type")
-    elif isinstance(value, (list, tuple)):
-        for index, entry in enumerate(value):
-            yield from _not_json(f"{path}[{index}]", entry, local)
-    elif isinstance(value, dict):
-        for name, entry in value.items():
-            if not isinstance(name, str) or not is_unicode(name):
-                yield Problem(path, ascii(name), "is not a valid name in JSON", "valid Unicode", reason="type")
-            else:
-                yield from _not_json(f"{path}.{name}" if path else name, entry, local)
-    elif isinstance(value, float) and not math.isfinite(value):
-        yield Problem(path, str(value), "is not a number in JSON", "a finite number", reason="type")
-    elif not (value is None or isinstance(value, (bool, int, float))):
-        yield Problem(path, ascii(value), "is not a value in JSON", "JSON", reason="type")

@@ -1,19 +1,31 @@
 """Checks a request against its model's row and finds every problem before anything is sent.
 
 Nothing is changed silently: a field that the model lacks is ignored with a warning, a broken hard limit is a problem,
-and all problems are raised together. `CHECKS` has the function for each kind of field.
+and all problems are raised together. `fields.CHECKS` has the function for each kind of field.
 """
 
 from __future__ import annotations
 
 from ..errors import InvalidRequest, Problem
 from ..models.catalog import Catalog, Found, Mode, Model, Param, Source, says_something
-from ..models.media_items import AUDIO, FLAT, IMAGE, KINDS, TYPES, VIDEO, is_picture, listed, type_of, unpack
+from ..models.media_items import (
+    AUDIO,
+    FLAT,
+    IMAGE,
+    KINDS,
+    ROUNDING_SECONDS,
+    TYPES,
+    VIDEO,
+    is_picture,
+    listed,
+    type_of,
+    unpack,
+)
 from ..models.wire import SHAPES
 from ..plain.record import changed, record
-from .fields import CHECKS, all_params, check_field, is_unicode, nearest_name, report_unicode
-from .findings import Findings
-from .sizes import translate
+from . import sizes
+from .fields import check_field, nearest_name, not_json
+from .findings import Findings, named
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,9 +34,6 @@ if TYPE_CHECKING:
     from ..files.media import Facts
     from ..models.catalog import Values
     from .findings import Inspect
-
-
-MOST_NAMED = 6
 
 
 @record
@@ -95,11 +104,9 @@ class Checked:
     @property
     def tier(self) -> str:
         """The price tier of the pictures ("1K", or "up to 2K" if the model chooses the size); "" without tiers."""
-        param = self.mode.param("size") if self.mode.bills_by_area else None
+        param = self.mode.param("size") if self.mode.bills_by_area and self.is_known else None
         if param is None or param.size is None:
             return ""
-        from . import sizes
-
         return sizes.area_tier(self.values.get("size"), param.size)
 
     @property
@@ -114,8 +121,8 @@ class Checked:
         if rule is None or rule.seconds is None or (source.facts and not source.facts.type.startswith("video/")):
             return 0
         types = dict(enumerate(listed(self.values, TYPES)))
-        named = types.get(int(path.partition("[")[2].partition("]")[0] or 0))
-        is_other = named in (IMAGE, AUDIO) or is_picture(source.text) or type_of(source.text) == AUDIO
+        told = types.get(int(path.partition("[")[2].partition("]")[0] or 0))
+        is_other = told in (IMAGE, AUDIO) or is_picture(source.text) or type_of(source.text) == AUDIO
         if not source.facts and param and len(param.media) > 1 and is_other:
             return 0
         most = rule.used_seconds or rule.seconds[1]
@@ -153,8 +160,6 @@ def _whole_seconds(known: float) -> int:
     """The billed seconds of a clip or sound, whose header is often a few frames above the round number."""
     import math
 
-    from .media_files import ROUNDING_SECONDS
-
     return max(math.ceil(known - ROUNDING_SECONDS / 2), 1)
 
 
@@ -184,13 +189,12 @@ def check(
         **fields,
         **({"async": True} if wants_task else {}),
     }
+    findings = Findings(found.model, inspect)
     if not found.exact:
         from . import unknown
 
-        findings = Findings(found.model, inspect)
-        sent = unknown.check(catalog, found, fields, findings, CHECKS, wants_task, needs_task, kind, prefers_task)
+        sent = unknown.check(catalog, found, fields, findings, wants_task, needs_task, kind, prefers_task)
         return Checked(found, *sent, findings.sources, tuple(findings.warnings), written)
-    findings = Findings(found.model, inspect)
     for note in filter(None, (found.note, found.ending)):
         findings.warn(note)
     does = found.model.kinds
@@ -206,20 +210,25 @@ def check(
     findings.mode = mode
     _check_mode(found, mode, kind, findings)
     given = _without_excluded(mode, given, findings)
-    translate(mode, given, findings)
+    sizes.translate(mode, given, findings)
     nulls = {name: None for name, value in fields.items() if value is None and not _takes(found.model, name)}
     values = _known_fields(catalog, found, mode, {**given, **nulls}, findings)
     for param in mode.params:
         check_field(param, values, findings)
-    _check_characters(values, findings)
+    local = {source.text for source in findings.sources.values() if source.scheme == "file"}
+    faulty = {problem.path for problem in findings.problems}
+    for problem in not_json("", values, local):
+        if findings.names.get(problem.path, problem.path) not in faulty:
+            findings.add(problem)
     facts = {path: source.facts for path, source in findings.sources.items() if source.facts}
     _apply_rules(mode, values, facts, findings)
     _tell_of_shrinking(mode, values, facts, findings)
     _tell_of_missing_pictures(values, findings)
-    shape = mode.task if prefers_task and mode.task else _route(mode, found.id, wants_task, needs_task, findings)
+    shape = _route(mode, found.id, wants_task, needs_task, prefers_task, findings)
     if findings.problems:
         raise InvalidRequest(findings.problems, hint=_hint(catalog, found.model, mode, findings.problems))
-    on_wire = {name: value for name, value in values.items() if _on_wire(mode.param(name))}
+    unsent = {param.name for param in mode.params if not param.on_wire}
+    on_wire = {name: value for name, value in values.items() if name not in unsent}
     return Checked(found, mode, shape, on_wire, findings.sources, tuple(findings.warnings), written)
 
 
@@ -270,12 +279,12 @@ def _unpacked(model: Model, given: dict[str, Any], findings: Findings) -> dict[s
         return {name: value for name, value in given.items() if name != "media"}
     if not described:
         return given
-    named = [param for mode in model.modes for param in mode.params if param.name == TYPES]
-    kinds = tuple(kind for kind in KINDS if any(kind in param.choices for param in named)) or (IMAGE, VIDEO)
+    types = [param for mode in model.modes for param in mode.params if param.name == TYPES]
+    kinds = tuple(kind for kind in KINDS if any(kind in param.choices for param in types)) or (IMAGE, VIDEO)
     unpacked = unpack(given, kinds)
     findings.names.update(unpacked.names)
     findings.problems.extend(unpacked.problems)
-    return {name: value for name, value in unpacked.fields.items() if named or name != TYPES}
+    return {name: value for name, value in unpacked.fields.items() if types or name != TYPES}
 
 
 def _renamed(model: Model, given: dict[str, Any], findings: Findings) -> dict[str, Any]:
@@ -285,8 +294,9 @@ def _renamed(model: Model, given: dict[str, Any], findings: Findings) -> dict[st
         for synonym in param.also:
             if synonym not in values:
                 continue
+            is_the_same = listed(values, synonym) == listed(values, param.name)
             value = values.pop(synonym)
-            if param.name in values and param.media and _as_list(values[param.name]) != _as_list(value):
+            if param.name in values and param.media and not is_the_same:
                 findings.problem(synonym, value, "count", f"means the same as {param.name}", "one of them")
             elif param.name in values:
                 findings.warn(f"{synonym} is ignored because {param.name} is given")
@@ -299,10 +309,6 @@ def _renamed(model: Model, given: dict[str, Any], findings: Findings) -> dict[st
         elif param.kind == "media" and isinstance(values.get(param.name), list) and len(values[param.name]) == 1:
             values[param.name] = values[param.name][0]
     return values
-
-
-def _as_list(value: object) -> list[object]:
-    return value if isinstance(value, list) else [value]
 
 
 def _undecided(model: Model, values: Values) -> Problem:
@@ -322,7 +328,7 @@ def _known_fields(
     """The fields that this mode takes; the others are ignored with a warning, or refused."""
     others = [name for name in given if not mode.param(name)]
     if others:  # collecting the fields of all models takes time, and most requests have no other fields
-        vocabulary = {name: param for param in all_params(catalog) for name in (param.name, *param.also)}
+        vocabulary = {name: param for param in catalog.params for name in (param.name, *param.also)}
         for name in others:
             _ignore(catalog, found, mode, name, given[name], vocabulary, findings)
     return {name: value for name, value in given.items() if name not in others}
@@ -350,18 +356,14 @@ def _ignore(
         why = "" if near else NOT_HERE.get(plainly(name), "")
         message = "was given, but there is no such field" + (f": {why}" if why else "")
         findings.problem(name, value, "unknown", message, nearest=near)
-    elif wanted and not _is_of(found.model, name) and (known is None or known.media or known.essential):
+    elif wanted and not _takes(found.model, name) and (known is None or known.media or known.essential):
         message = f"was given, but {found.id} has no such field; models that have it: {_takers(catalog, name)}"
         findings.problem(name, value, "not taken", message, found.model.instead.get(name, ""))
-    elif not _is_of(found.model, name):
+    elif not _takes(found.model, name):
         findings.warn(f"{found.id} has no field {name}; it is ignored")
     elif wanted or not any(name in each.when for each in found.model.modes):  # else it has chosen the mode
         chosen = f", which {' and '.join(mode.when)} chooses" if mode.when else ""
         findings.warn(f"{name} has no effect in the {mode.name} mode of {found.id}{chosen}; it is ignored")
-
-
-def _is_of(model: Model, name: str) -> bool:
-    return any(mode.param(name) for mode in model.modes)
 
 
 def _takes(model: Model, name: str) -> bool:
@@ -372,19 +374,14 @@ def _takes(model: Model, name: str) -> bool:
 def _takers(catalog: Catalog, name: str) -> str:
     """Some models that have a field of this name or synonym, for a message."""
     wanted = FLAT if name == "media" else {name}
-    takers = [model.id for model in catalog.models if any(_takes(model, field) for field in wanted)]
-    return ", ".join(takers[:MOST_NAMED]) + (f" and {len(takers) - MOST_NAMED} more" if takers[MOST_NAMED:] else "")
-
-
-def _on_wire(param: Param | None) -> bool:
-    return param is None or param.on_wire
+    return named([model.id for model in catalog.models if any(_takes(model, field) for field in wanted)])
 
 
 def _apply_rules(mode: Mode, values: dict[str, Any], facts: Mapping[str, Facts], findings: Findings) -> None:
     for rule in mode.rules:
         for finding in rule(values, facts):
             if isinstance(finding, Problem):
-                findings.problems.append(changed(finding, path=findings.names.get(finding.path, finding.path)))
+                findings.add(finding)
             else:
                 findings.warn(finding)
 
@@ -422,14 +419,17 @@ def _square(area: int) -> str:
     return f"{side}*{side}"
 
 
-def _route(mode: Mode, model_id: str, wants_task: bool, needs_task: bool, findings: Findings) -> str:
+def _route(
+    mode: Mode, model_id: str, wants_task: bool, needs_task: bool, prefers_task: bool, findings: Findings
+) -> str:
     """The wire shape: a task if one is asked for or the mode has nothing else, otherwise a synchronous call."""
     if needs_task and not mode.task:
         message = f"answers synchronously in its {mode.name} mode; there is no task to submit"
         findings.problem("model", model_id, "not taken", message)
     elif wants_task and not mode.task:
         findings.warn(f"{model_id} answers synchronously in its {mode.name} mode; --async is ignored")
-    return mode.task if mode.task and (wants_task or needs_task or not mode.sync) else mode.sync
+    is_task = wants_task or needs_task or prefers_task or not mode.sync
+    return mode.task if mode.task and is_task else mode.sync
 
 
 def _hint(catalog: Catalog, model: Model, mode: Mode, problems: Iterable[Problem]) -> str:
@@ -445,29 +445,3 @@ def _hint(catalog: Catalog, model: Model, mode: Mode, problems: Iterable[Problem
     prompt = by_path.get("prompt")
     is_missing = prompt is not None and prompt.reason == "missing"
     return f'write it after the name of the program: {catalog.program} "A cat on a windowsill"' if is_missing else ""
-
-
-# Fields ---------------------------------------------------------------------------------------------------
-
-
-def _check_characters(values: Values, findings: Findings) -> None:
-    """Report surrogates, which cannot be sent. Local paths may have them: Python decodes odd bytes of a name so."""
-    local = {source.text for source in findings.sources.values() if source.scheme == "file"}
-    for name, value in values.items():
-        param = findings.mode.param(name)
-        if param is None or param.kind != "text":
-            for text in _texts(value):
-                if text not in local and not is_unicode(text):
-                    report_unicode(name, text, findings)
-
-
-def _texts(value: object) -> Iterable[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, (list, tuple)):
-        for entry in value:
-            yield from _texts(entry)
-    elif isinstance(value, dict):
-        for name, entry in value.items():
-            yield name
-            yield from _texts(entry)

@@ -27,19 +27,20 @@ GOES_ON = ("running", "unavailable", "interrupted", "output")
 
 
 def success(outcome: Outcome, ask: Ask, environment: Environment) -> JSON:
+    warnings = list(map(safe, outcome.warnings))
     if outcome.preview is not None:
         preview = {**outcome.preview, "prices": PRICES_PAGE}
-        return {"ok": True, "dry_run": True, "model": outcome.model, **preview, "warnings": outcome.warnings}
+        return {"ok": True, "dry_run": True, "model": outcome.model, **preview, "warnings": warnings}
     if outcome.batch is not None:
-        return {"ok": True, **outcome.batch, "warnings": list(map(safe, outcome.warnings))}
+        return {"ok": True, **outcome.batch, "warnings": warnings}
     if outcome.models is not None:
-        return {"ok": True, "models": outcome.models, "warnings": list(map(safe, outcome.warnings))}
+        return {"ok": True, "models": outcome.models, "warnings": warnings}
     if outcome.gallery is not None:
-        return {"ok": True, **outcome.gallery, "warnings": list(map(safe, outcome.warnings))}
+        return {"ok": True, **outcome.gallery, "warnings": warnings}
     if _has_several(outcome):
         return {"ok": True, **_several(outcome, ask, environment)}
     if outcome.canceled:
-        return {"ok": True, "task_id": outcome.task_id, "canceled": True, "warnings": list(map(safe, outcome.warnings))}
+        return {"ok": True, "task_id": outcome.task_id, "canceled": True, "warnings": warnings}
     answer = {"ok": True, **({"reused": True} if outcome.reused else {}), **_obtained(outcome)}
     if ask.submit_only:
         answer["next"] = next_command(outcome, ask, environment)

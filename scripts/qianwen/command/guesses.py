@@ -6,7 +6,7 @@ pen; never by likeness alone, and a slip never becomes a flag that pays or ends 
 
 from __future__ import annotations
 
-from ..checks.meanings import NOT_HERE, meant, plainly
+from ..checks.meanings import NOT_HERE, meant, plainly, same_as
 from ..models.catalog import Catalog
 from ..plain.spelling import typo_of
 from .flags import spellings
@@ -17,38 +17,30 @@ if TYPE_CHECKING:
 
 NEVER_BY_CHANCE = frozenset({"--again", "--cancel"})
 
-FLAGS: Mapping[str, tuple[str, ...]] = {
-    **dict.fromkeys(("no_wait", "nowait", "detach", "submit"), ("--submit-only",)),
-    **dict.fromkeys(
-        ("out", "out_dir", "outdir", "output_dir", "output_file", "dest", "save", "save_to"), ("--output",)
-    ),
-    **dict.fromkeys(("silent", "no_progress"), ("--quiet",)),
-    **dict.fromkeys(("print", "raw", "output_json", "json_output", "machine"), ("--print-response",)),
-    **dict.fromkeys(("n", "count", "num", "number", "num_images", "number_of_images", "images_count"), ("-n",)),
-    **dict.fromkeys(("aspect", "aspect_ratio", "ar", "shape"), ("--ratio", "--size")),
-    **dict.fromkeys(("data", "body", "payload", "json_input", "input_json", "params"), ("--request",)),
-    **dict.fromkeys(("data_file", "input_file", "request_file", "from_file", "json_file"), ("--file",)),
-    **dict.fromkeys(("param", "parameter", "field", "option", "opt"), ("--set",)),
-    **dict.fromkeys(("price", "cost", "estimate", "preview", "plan", "simulate", "dryrun"), ("--dry-run",)),
-    **dict.fromkeys(("mock", "fake", "demo", "offline"), ("--sandbox",)),
-    **dict.fromkeys(("models", "list"), ("--list-models",)),
-    **dict.fromkeys(("info", "show", "model_info", "schema"), ("--describe",)),
-    **dict.fromkeys(("history", "runs", "jobs", "log"), ("--tasks",)),
-    **dict.fromkeys(("id", "task", "job", "job_id", "request_id", "prediction_id"), ("--task-id",)),
-    **dict.fromkeys(("kill", "abort"), ("--cancel",)),
-    **dict.fromkeys(("continue", "fetch", "collect"), ("--resume",)),
-    **dict.fromkeys(("max_time", "deadline", "wait_timeout"), ("--timeout",)),
-    **dict.fromkeys(("interval", "poll", "poll_every"), ("--poll-interval",)),
-    **dict.fromkeys(("picture", "input_image", "init_image", "image_url", "img", "ref_image"), ("--image",)),
-    **dict.fromkeys(("first_image", "start_image", "start_frame", "head_frame"), ("--first-frame",)),
-    **dict.fromkeys(("last_image", "end_image", "end_frame", "tail_frame"), ("--last-frame",)),
-    **dict.fromkeys(("seconds", "length", "video_length"), ("--duration",)),
-    **dict.fromkeys(("negative", "no", "avoid"), ("--negative-prompt",)),
-    **dict.fromkeys(("parallel", "concurrency", "workers", "threads", "max_workers"), ("--at-once",)),
-    **dict.fromkeys(("batch_file", "prompts", "prompts_file", "jsonl"), ("--batch",)),
-    **dict.fromkeys(("view", "browser", "web", "display"), ("--open",)),
+FLAGS: Mapping[str, str] = {
+    **dict.fromkeys(("no_wait", "nowait", "detach", "submit"), "--submit-only"),
+    **dict.fromkeys(("out", "out_dir", "outdir", "output_dir", "output_file", "dest", "save", "save_to"), "--output"),
+    **dict.fromkeys(("silent", "no_progress"), "--quiet"),
+    **dict.fromkeys(("print", "raw", "output_json", "json_output", "machine"), "--print-response"),
+    **dict.fromkeys(("data", "body", "payload", "json_input", "input_json", "params"), "--request"),
+    **dict.fromkeys(("data_file", "input_file", "request_file", "from_file", "json_file"), "--file"),
+    **dict.fromkeys(("param", "parameter", "field", "option", "opt"), "--set"),
+    **dict.fromkeys(("price", "cost", "estimate", "preview", "plan", "simulate", "dryrun"), "--dry-run"),
+    **dict.fromkeys(("mock", "fake", "demo", "offline"), "--sandbox"),
+    **dict.fromkeys(("models", "list"), "--list-models"),
+    **dict.fromkeys(("info", "show", "model_info", "schema"), "--describe"),
+    **dict.fromkeys(("history", "runs", "jobs", "log"), "--tasks"),
+    **dict.fromkeys(("id", "task", "job", "job_id", "request_id", "prediction_id"), "--task-id"),
+    **dict.fromkeys(("kill", "abort"), "--cancel"),
+    **dict.fromkeys(("continue", "fetch", "collect"), "--resume"),
+    **dict.fromkeys(("max_time", "deadline", "wait_timeout"), "--timeout"),
+    **dict.fromkeys(("interval", "poll", "poll_every"), "--poll-interval"),
+    "image_url": "--image",
+    **dict.fromkeys(("parallel", "concurrency", "workers", "threads", "max_workers"), "--at-once"),
+    **dict.fromkeys(("batch_file", "prompts", "prompts_file", "jsonl"), "--batch"),
+    **dict.fromkeys(("view", "browser", "web", "display"), "--open"),
 }
-"""A word that other programs use, without its hyphens → our flags of that meaning; the first that the program has."""
+"""A word that other programs use, without its hyphens → our flag of that meaning; `MEANINGS` has those for fields."""
 
 _KEY = "a key is never a flag: put the line DASHSCOPE_API_KEY=sk-… into .env in this folder, or export the variable"
 _BASE = "export DASHSCOPE_HTTP_BASE_URL, or choose a --region"
@@ -84,9 +76,13 @@ def hint(catalog: Catalog, name: str) -> str:
 def _answer(catalog: Catalog, name: str) -> str:
     known = spellings(catalog)
     word = plainly(name.lstrip("-"))
-    ours = next((known[flag].name for flag in FLAGS.get(word, ()) if flag in known), "")
+    ours = known.get(FLAGS.get(word, ""))
     if ours:
-        return f"did you mean {ours}?"
+        return f"did you mean {ours.name}?"
+    fields = {param.name for param in catalog.params}
+    field = None if word in NOT_HERE else same_as(word, fields)
+    if field:
+        return _of_field(catalog, field)
     why = SENTENCES.get(word) or NOT_HERE.get(word)
     if why:
         return why.format(program=catalog.program, noun=catalog.noun)
@@ -94,9 +90,10 @@ def _answer(catalog: Catalog, name: str) -> str:
     slip = typo_of(name.lstrip("-").lower(), flags)
     if slip:
         return f"did you mean {flags[slip]}?"
-    fields = {param.name for model in catalog.models for mode in model.modes for param in mode.params}
-    field = meant(word, fields) if len(word) > 1 else None
-    if not field:
-        return ""
-    own = next((flag.name for flag in catalog.flags if flag.field == field), "")
-    return f"did you mean {own}?" if own else f"did you mean --set {field}=VALUE?"
+    field = meant(word, fields)
+    return _of_field(catalog, field) if field else ""
+
+
+def _of_field(catalog: Catalog, field: str) -> str:
+    own = next((flag.name for flag in catalog.flags if flag.field == field), f"--set {field}=VALUE")
+    return f"did you mean {own}?"

@@ -11,21 +11,17 @@ from ..outcome import Outcome
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Mapping
+    from typing import Iterable, Mapping
 
 
 def next_command(outcome: Outcome, ask: Ask, environment: Environment) -> str | None:
     """The command that waits for the task and saves its result, or that searches for it. None when nothing can."""
     if ask.batch:
-        return _quoted([sys.executable or "python3", environment.script, *ask.words])
+        return again(environment, ask.words)
     if not outcome.resumable:
         return None
     next_flags = outcome.next_flags or ("--task-id", outcome.task_id)
-    words = [
-        sys.executable or "python3",
-        environment.script,
-        *(next_flags if len(next_flags) == 1 else _flag(*next_flags)),
-    ]
+    words = [*(next_flags if len(next_flags) == 1 else _flag(*next_flags))]
     collects = next_flags[0] == "--task-id"
     for flag, value, usual in (
         ("--region", ask.region if next_flags[0] != "--resume" else "", ""),
@@ -41,30 +37,26 @@ def next_command(outcome: Outcome, ask: Ask, environment: Environment) -> str | 
         ("--quiet", ask.quiet),
     ):
         words += [flag] if given else []
-    return _quoted(words)
+    return again(environment, words)
 
 
-def _quoted(words: list[str]) -> str:
-    import shlex
-
-    return " ".join(map(shlex.quote, words))
-
-
-def again(environment: Environment, argv: list[str]) -> str:
-    """The same command once more."""
-    import shlex
-
-    return " ".join(map(shlex.quote, (sys.executable or "python3", environment.script, *argv)))
+def again(environment: Environment, words: Iterable[str]) -> str:
+    """The command that runs this program with other words."""
+    return _command(environment.script, words)
 
 
 def to_make(environment: Environment, program: str, request: Mapping[str, object]) -> str:
     """The command that makes a request of the account again."""
     import json
-    import shlex
 
     script = os.path.join(os.path.dirname(environment.script), program)
-    words = (sys.executable or "python3", script, "--request", json.dumps(request, ensure_ascii=False))
-    return " ".join(map(shlex.quote, words))
+    return _command(script, ("--request", json.dumps(request, ensure_ascii=False)))
+
+
+def _command(script: str, words: Iterable[str]) -> str:
+    import shlex
+
+    return " ".join(map(shlex.quote, (sys.executable or "python3", script, *words)))
 
 
 def _from_anywhere(output: str, environment: Environment) -> str:

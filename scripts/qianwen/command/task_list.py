@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from ..plain.redact import safe
+from ..terminal.live_line import cut
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -39,11 +40,11 @@ def table(tasks: Sequence[JSON], cwd: str, columns: int) -> list[str]:
         return ["nothing yet: this machine has bought nothing with these programs"]
     rows = [_HEAD, *(_cells(task, cwd) for task in tasks)]
     widths = [max(len(row[place]) for row in rows) for place in range(len(_HEAD) - 1)]
+    most = max(columns - 1, sum(widths) + 2 * len(widths) + NARROWEST)
     lines = []
     for row in rows:
         line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths)) + f"  {row[-1]}"
-        most = max(columns - 1, sum(widths) + 2 * len(widths) + NARROWEST) if columns else len(line)
-        lines.append((line if len(line) <= most else line[: most - 1] + "…").rstrip())
+        lines.append((cut(line, most) if columns else line).rstrip())
     return lines
 
 

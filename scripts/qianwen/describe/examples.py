@@ -11,7 +11,6 @@ from ..checks.validate import check
 from ..errors import InvalidRequest
 from ..models.catalog import GIVEN, Found, Source
 from ..plain.record import record
-from . import wording
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -52,11 +51,9 @@ def _chosen_by(catalog: Catalog, found: Found, mode: Mode, least: dict[str, Any]
     """The least request with another of the fields that choose the mode; nothing when that is no request."""
     param = mode.param(name)
     fields = {field: value for field, value in least.items() if field not in mode.when_any}
-    return _legal(catalog, found, mode, {**fields, name: _sample(param, GIVEN)}) if param else {}
-
-
-def _legal(catalog: Catalog, found: Found, mode: Mode, fields: dict[str, Any]) -> dict[str, Any]:
-    return fields if _checked(catalog, found, mode, fields) else {}
+    if param:
+        fields[name] = _sample(param, GIVEN)
+    return fields if param and _checked(catalog, found, mode, fields) else {}
 
 
 def flags_of(catalog: Catalog, param: Param) -> list[Flag]:
@@ -86,7 +83,7 @@ def _least(catalog: Catalog, found: Found, mode: Mode) -> dict[str, Any]:
 
 def _attempts(mode: Mode) -> Iterator[dict[str, Any]]:
     """The required fields; then the same with one more file, for rules that want one of several."""
-    needed = {param.name for param in mode.params if wording.must(param)} | set(mode.when) | set(mode.when_any[:1])
+    needed = {param.name for param in mode.params if param.is_needed} | set(mode.when) | set(mode.when_any[:1])
     others = [{param.name} for param in mode.params if param.media and param.name not in needed]
     for more in (set[str](), *others):
         chosen = [param for param in mode.params if param.name in needed | more]

@@ -71,7 +71,7 @@ def facts(catalog: Catalog, model: Model) -> dict[str, str]:
     """What the list says of a model, by the heading of the column."""
     others = f" ({', '.join(model.kinds)})" if len(model.kinds) > 1 else ""
     what = "; ".join(filter(None, (wording.in_short(catalog, model) + others, wording.ending(model))))
-    last = {"ANSWERS": _how(model), "REGIONS": " ".join(_short_regions(model.regions))}
+    last = {"ANSWERS": _how(model), "REGIONS": " ".join(short_regions(model.regions))}
     if catalog.kinds:
         seconds = (
             wording.seconds_of(model.modes[0]).partition(";")[0].replace("as the clip, ", "").replace(" or ", ", ")
@@ -106,12 +106,13 @@ def _group(catalog: Catalog, model: Model) -> str:
         own = model.kinds[:1] if wording.has_own_way(model) else ()
         return next((head for head in _groups(catalog) if head.partition(":")[0] in own), ANY_WAY)
     usual = model.modes[-1].params
-    if any(param.media and wording.must(param) for param in usual):
+    if any(param.media and param.is_needed for param in usual):
         return FROM_PICTURES
     return FROM_BOTH if any(param.media for param in usual) else FROM_TEXT
 
 
-def _short_regions(names: Iterable[str]) -> list[str]:
+def short_regions(names: Iterable[str]) -> list[str]:
+    """The names as --region takes them, in the same order."""
     short = {region.id: region.alias or region.id for region in regions.TABLE}
     return [short.get(name, name) for name in names]
 
@@ -119,7 +120,7 @@ def _short_regions(names: Iterable[str]) -> list[str]:
 def _legend(catalog: Catalog) -> Iterator[str]:
     """What the short names of regions mean, for those that have models."""
     named = dict.fromkeys(region for model in catalog.models for region in model.regions)
-    for short, region in zip(_short_regions(named), named):
+    for short, region in zip(short_regions(named), named):
         yield f"{short} is {region} ({regions.PLACES[region]})"
 
 

@@ -7,16 +7,15 @@ from __future__ import annotations
 
 import shlex
 import textwrap
-from fnmatch import fnmatchcase
 
 from ..checks.defaults import not_an_id
 from ..command.flags import WIDTH, entry
 from ..errors import UsageError
-from ..models.catalog import GIVEN, Found, find, why_not
+from ..models.catalog import GIVEN, Found, find, matches, why_not
 from ..plain.spelling import nearest
 from . import examples, wording
 from .examples import flags_of
-from .listing import _short_regions
+from .listing import short_regions
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -45,7 +44,7 @@ def resolve(catalog: Catalog, model_id: str) -> Found:
         raise UsageError(message, hint=f"{program} --describe {shlex.quote(model_id)}" if program in hint else hint)
     if catalog.makers and found.model is catalog.makers[0]:
         raise UsageError(f"{model_id} has no description here", hint=MAKERS_HINT)
-    of_a_family = any(fnmatchcase(model_id.lower(), pattern) for pattern, _ in catalog.families if pattern != "*")
+    of_a_family = matches(model_id, (pattern for pattern, _ in catalog.families if pattern != "*"))
     if found.exact or of_a_family:
         return found
     known = [name for model in catalog.models for name in (model.id, *model.aliases)]
@@ -98,7 +97,7 @@ def _head(catalog: Catalog, found: Found) -> Iterator[tuple[str, str]]:
     if catalog.kinds:
         yield "--mode", ", ".join(model.kinds) or "any"
         yield "sound", wording.sound(model)
-    shorts = zip(_short_regions(model.regions), model.regions)
+    shorts = zip(short_regions(model.regions), model.regions)
     yield "regions", ", ".join(f"{short} ({region})" for short, region in shorts)
     if len(model.modes) == 1:
         yield from _of_mode(catalog, model.modes[0])

@@ -115,7 +115,7 @@ def of_param(catalog: Catalog, param: Param) -> JSON:
         "kind": param.kind,
         **_said(
             meaning=param.meaning,
-            required=wording.must(param),
+            required=param.is_needed,
             also=list(param.also),
             flags=[flag.name for flag in specimens.flags_of(catalog, param)],
             count=bounds if counts else None,

@@ -12,7 +12,6 @@ from ..checks.media_files import DOCUMENT_SUFFIXES as DOCUMENT
 from ..files import conversions
 from ..models.catalog import GIVEN, PATIENCE
 from ..models.media_items import NOUNS
-from ..regions import PLACES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -139,10 +138,6 @@ def default_of(param: Param) -> str:
     return ", ".join(filter(None, (plain(param.default) if param.default is not None else "", sent)))
 
 
-def must(param: Param) -> bool:
-    return param.required or bool(param.media and param.low)
-
-
 # Modes ----------------------------------------------------------------------------------------------------
 
 
@@ -208,18 +203,22 @@ def rules_of(model: Model, mode: Mode) -> list[str]:
 
 def summary(catalog: Catalog, model: Model) -> str:
     """What a model does; "the same" is resolved to the row above that it refers to."""
-    above = catalog.models[: catalog.models.index(model)]
-    base = next((row for row in reversed(above) if not row.summary.startswith(SAME)), None)
-    if base is None or not model.summary.startswith(SAME):
-        return model.summary
-    return f"as {base.id} ({base.summary}): {model.summary}"
+    base = _same_as(catalog, model)
+    return f"as {base.id} ({base.summary}): {model.summary}" if base else model.summary
 
 
 def in_short(catalog: Catalog, model: Model) -> str:
     """What a model does, in a few words; "the same" names the row that it refers to."""
+    base = _same_as(catalog, model)
+    return model.summary.replace(SAME, f"as {base.id}", 1) if base else model.summary
+
+
+def _same_as(catalog: Catalog, model: Model) -> Model | None:
+    """The row above that "the same" refers to."""
+    if not model.summary.startswith(SAME):
+        return None
     above = catalog.models[: catalog.models.index(model)]
-    base = next((row for row in reversed(above) if not row.summary.startswith(SAME)), None)
-    return model.summary.replace(SAME, f"as {base.id}", 1) if base and model.summary.startswith(SAME) else model.summary
+    return next(row for row in reversed(above) if not row.summary.startswith(SAME))
 
 
 def ending(model: Model) -> str:
@@ -228,10 +227,6 @@ def ending(model: Model) -> str:
 
 
 SAME = "the same"
-
-
-def regions_of(model: Model) -> str:
-    return ", ".join(PLACES[region] for region in model.regions)
 
 
 def answers(*modes: Mode) -> str:

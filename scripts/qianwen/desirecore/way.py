@@ -36,12 +36,10 @@ LONGEST_DESCRIPTION = 80
 class DesireCore:
     """The route through DesireCore.
 
-
     deadline: a moment of the environment's clock.
     warn: called with what the user should know.
     """
 
-    lost_words = "DesireCore's answer cannot be fetched again"
     region = ""  # the provider has its own
 
     def __init__(

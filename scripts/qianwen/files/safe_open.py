@@ -6,18 +6,29 @@ Ours are new, follow no link, are written completely or not at all, and are remo
 from __future__ import annotations
 
 import errno
+import io
 import os
 import stat
 from contextlib import contextmanager
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import BinaryIO, Iterator
+    from typing import Any, BinaryIO, Iterator
 
 _NO_WAITING = getattr(os, "O_NONBLOCK", 0)
 _NO_LINK = getattr(os, "O_NOFOLLOW", 0)
 _BINARY = getattr(os, "O_BINARY", 0)
 _BLOCK_BYTES = 256 * 1024
+
+
+class File(io.FileIO):
+    """A file that raises BlockingIOError when the disk has nothing to give now; `FileIO` would answer None."""
+
+    def readinto(self, buffer: Any) -> int:
+        count = super().readinto(buffer)
+        if count is None:
+            raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+        return count
 
 
 def open_theirs(path: str, follow: bool = True, pipe: bool = False) -> BinaryIO:
@@ -45,7 +56,7 @@ def open_theirs(path: str, follow: bool = True, pipe: bool = False) -> BinaryIO:
             raise
         return descriptor
 
-    return open(path, "rb", opener=opener)
+    return io.BufferedReader(File(path, "rb", opener=opener))
 
 
 def read_theirs(path: str, longest: int, follow: bool = True, pipe: bool = False) -> bytes:
@@ -95,7 +106,7 @@ class Draft:
         self.path = os.path.join(folder, name or f".{os.urandom(8).hex()}.part")
         descriptor = make_ours(self.path, mode)
         try:
-            self.stream: BinaryIO = open(descriptor, "r+b")
+            self.stream: BinaryIO = io.BufferedRandom(File(descriptor, "r+b"))
         except BaseException:
             remove(self.path)
             raise

@@ -27,7 +27,6 @@ CLIPS = frozenset({".mp4", ".mov", ".webm"})
 DEEPEST = 8  # folders below the one that is shown
 MOST_FILES = 200_000
 LONGEST_RECORD = 2**20  # bytes
-MOST = 1e15  # bytes, pixels or seconds that a file may have
 LONGEST_REQUEST = 20_000  # characters; longer ones hold whole pictures and are not shown
 _RESULTS = re.compile(r"results(\.\d+-of-\d+)?\.jsonl")
 _STATES = {"done": "made", "submitting": "open", "waiting": "open", "again": "open"}  # the others have the same name
@@ -232,7 +231,7 @@ def _moment(value: object) -> float:
 
 def measured(folder: str, path: str, facts: JSON) -> tuple[int, int, float, int]:
     """Width, height, seconds and bytes of a file, from its header where no record has them; 0 for what is unknown."""
-    width, height, seconds, size = (_number(facts.get(name)) for name in ("width", "height", "seconds", "bytes"))
+    width, height, seconds, size = (facts.get(name, 0) for name in ("width", "height", "seconds", "bytes"))
     if not (width and height and size):
         try:
             with open_theirs(os.path.join(folder, path)) as stream:
@@ -243,9 +242,3 @@ def measured(folder: str, path: str, facts: JSON) -> tuple[int, int, float, int]
         if read:
             width, height, seconds = read.width, read.height, read.seconds
     return int(width), int(height), round(seconds, 2), int(size)
-
-
-def _number(value: object) -> float:
-    """A number of a record; 0 for anything that is no measure of a file."""
-    is_measure = isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value < MOST
-    return value if is_measure else 0  # type: ignore[return-value]

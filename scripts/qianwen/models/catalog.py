@@ -138,8 +138,8 @@ class Param:
     kind: "text", "integer", "number", "switch", "choice", "size", "media", "media list", "document" (one file
     that is no media), "link" (a web page, never touched by us) or "structure".
     low, high: inclusive bounds of a number, or of the count of a list.  beside: numbers outside of them that are legal
-    too.  longest: of a text, in `unit`s; a longer one is
-    cut by the service, or is only advised against (`longest_is_advice`).
+    too.  longest: of a text, in `unit`s; the service cuts a longer one, or only advises against it
+    (`longest_is_advice`).
     media: one rule for each sort of file that the field takes.  gaps: entries of the list may be empty.
     default: what the service takes when the field is left out.  send: what we send then (None: nothing), and
     `remark` is the warning given then.  on_wire: False for a field that is checked but never sent.
@@ -169,6 +169,11 @@ class Param:
     empty: object = None
     also: tuple[str, ...] = ()
     essential: bool = False
+
+    @property
+    def is_needed(self) -> bool:
+        """Whether no request of the mode can do without it."""
+        return self.required or bool(self.media and self.low)
 
     @property
     def takes_files(self) -> bool:
@@ -379,6 +384,11 @@ class Catalog:
     beyond: Mapping[str, str] = {}
 
     @property
+    def params(self) -> Iterable[Param]:
+        """The fields of every model; a name occurs once for each mode that has it."""
+        return (param for model in self.models for mode in model.modes for param in mode.params)
+
+    @property
     def cap(self) -> str:
         """The flag that bounds what is billed."""
         return f"--max-{self.unit}s"
@@ -439,12 +449,12 @@ def why_not(catalog: Catalog, model_id: str) -> tuple[str, str]:
     program, foreign = catalog.elsewhere
     another = (f"the model {model_id} makes another kind of media", f"use {program} for it")
     if "/" in model_id and catalog.makers:
-        return another if _matches(model_id, catalog.makers[1]) else NOTHING
+        return another if matches(model_id, catalog.makers[1]) else NOTHING
     family = _letters(_family(catalog, model_id)[0])
     for pattern, sentence in catalog.closed:
-        if _letters(pattern) > family and _matches(model_id, (pattern,)):
+        if _letters(pattern) > family and matches(model_id, (pattern,)):
             return f"{model_id} cannot be asked for here: {sentence}", f"{catalog.program} --list-models shows what can"
-    return another if _matches(model_id, foreign) else NOTHING
+    return another if matches(model_id, foreign) else NOTHING
 
 
 NOTHING = ("", "")
@@ -452,10 +462,11 @@ NOTHING = ("", "")
 
 def _family(catalog: Catalog, model_id: str) -> tuple[str, str]:
     """The glob and the row of the family of an id; the last family takes every id."""
-    return next(family for family in catalog.families if _matches(model_id, family[:1]))
+    return next(family for family in catalog.families if matches(model_id, family[:1]))
 
 
-def _matches(model_id: str, patterns: Iterable[str]) -> bool:
+def matches(model_id: str, patterns: Iterable[str]) -> bool:
+    """Whether an id fits one of the globs, which are in lower case."""
     from fnmatch import fnmatchcase
 
     return any(fnmatchcase(model_id.lower(), pattern) for pattern in patterns)

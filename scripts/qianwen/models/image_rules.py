@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 @says("`bbox_list` has one list for each picture, `[]` for none, each with at most two boxes.")
 def boxes_fit_the_pictures(values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:
-    """`bbox_list`: one list per picture, at most two boxes each, inside the picture where its size is known."""
     boxes = values.get("bbox_list")
     if boxes is None:
         return
@@ -124,7 +123,6 @@ def _as_ratio(value: object) -> str | None:
 
 @says("`prompt_extend_mode` agent works from text alone; with pictures it is direct.")
 def agent_works_from_text(values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:
-    """The service refuses `prompt_extend_mode` agent when pictures are given."""
     if values.get("prompt_extend_mode") == "agent":
         yield Problem(
             "prompt_extend_mode", "agent", "works from text alone, not with pictures", "direct", "direct", "choice"
@@ -135,7 +133,6 @@ def agent_works_from_text(values: Values, facts: Mapping[str, Facts]) -> Iterabl
     "`enable_thinking` and `prompt_extend_mode` work only while `prompt_extend` is true (its default); else a warning."
 )
 def thinks_while_rewriting(values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:
-    """Thinking, and the choice of how to rewrite, have an effect only while the service rewrites the prompt."""
     if values.get("prompt_extend") is False:
         for name in ("enable_thinking", "prompt_extend_mode"):
             if values.get(name):

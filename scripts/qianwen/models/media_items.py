@@ -39,6 +39,7 @@ FLAT = frozenset({*SINGLE.values(), REFERENCES, VOICES, TYPES})
 PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 CLIPS = (".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v")
 SOUNDS = (".mp3", ".wav", ".m4a", ".aac", ".flac", ".ogg")
+ROUNDING_SECONDS = 0.1  # a clip "of ten seconds" is often a few frames longer
 
 
 @record

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from ..errors import Problem
 from .catalog import says
-from .media_items import AUDIO, IMAGE, NOUNS, VIDEO, as_list, type_of
+from .media_items import AUDIO, IMAGE, NOUNS, ROUNDING_SECONDS, VIDEO, as_list, type_of
 from .shared_rows import mask_findings
 
 TYPE_CHECKING = False
@@ -18,12 +18,7 @@ if TYPE_CHECKING:
     from .catalog import Finding, Rule, Values
 
 
-ROUNDING_SECONDS = 0.1  # a clip "of fifteen seconds" often has a few frames more
-
-
 def names_its_references(pattern: str, example: str) -> Rule:
-    """Warns when the prompt names none of its references."""
-
     @says(f"The prompt calls the references {example}; else a warning.", example)
     def rule(values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:
         import re
@@ -48,7 +43,6 @@ _IN_BACKTICKS = "; ".join(" + ".join(f"`{field}`" for field in fields) for field
 
 @says(f"Media, one of: {_IN_BACKTICKS}.")
 def legal_combination(values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:
-    """Only six sets of media are legal for wan2.7-i2v."""
     fields = ("driving_audio_url", "first_clip_url", "first_frame_url", "last_frame_url")
     given = tuple(name for name in fields if values.get(name))
     if given not in LEGAL_MEDIA:
@@ -116,40 +110,53 @@ def silence_or_a_track(values: Values, facts: Mapping[str, Facts]) -> Iterable[F
 def counts_by_kind(most_pictures: int, most_clips: int) -> Rule:
     @says(f"Of `reference_urls` at most {most_pictures} are pictures and {most_clips} are clips.")
     def rule(values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:
-        kinds = _clips(values, facts)
-        for count, most, noun in (
-            (kinds.count(False), most_pictures, "pictures"),
-            (kinds.count(True), most_clips, "clips"),
-        ):
+        clips = len(_clips(values, facts))
+        pictures = len(as_list(values.get("reference_urls"))) - clips
+        for count, most, noun in ((pictures, most_pictures, "pictures"), (clips, most_clips, "clips")):
             if count > most:
                 yield Problem("reference_urls", count, f"is too many {noun}", f"up to {most} {noun}", most, "count")
 
     return rule
 
 
-def _clips(values: Values, facts: Mapping[str, Facts]) -> list[bool]:
-    """For each reference whether it is a clip: by its bytes, by the type that was named, else by its address."""
+_KINDS = {"image": IMAGE, "video": VIDEO, "audio": AUDIO}
+"""First half of a media type → the type of reference."""
+
+
+def _known(path: str, facts: Mapping[str, Facts]) -> str:
+    """The type of reference by the bytes of a local file, "" without one."""
+    return _KINDS.get(facts[path].type.partition("/")[0], "") if path in facts else ""
+
+
+def _references(values: Values, facts: Mapping[str, Facts]) -> list[tuple[str, str]]:
+    """(path, type) of each reference: by its bytes, by the type that was named, else by its address."""
     types = as_list(values.get("reference_types"))
-    kinds = []
+    found = []
     for index, url in enumerate(as_list(values.get("reference_urls"))):
-        known = facts.get(f"reference_urls[{index}]")
-        named = types[index] if index < len(types) else None
-        kinds.append(known.type.startswith("video/") if known else (named or type_of(url)) == VIDEO)
-    return kinds
+        path, named = f"reference_urls[{index}]", types[index] if index < len(types) else None
+        found.append((path, _known(path, facts) or named or type_of(url)))
+    return found
+
+
+def _clips(values: Values, facts: Mapping[str, Facts]) -> list[str]:
+    """The paths of the references that are clips."""
+    return [path for path, kind in _references(values, facts) if kind == VIDEO]
 
 
 @says("With a clip in `reference_urls`, `duration` is at most 10.")
 def shorter_with_a_clip(values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:
     duration = values.get("duration", 5)
-    if any(_clips(values, facts)) and isinstance(duration, int) and duration > 10:
+    if _clips(values, facts) and isinstance(duration, int) and duration > 10:
         yield Problem("duration", duration, "is out of range with a clip among the references", "2 to 10", 10, "range")
 
 
 @says("References are pictures; a clip is refused.")
 def pictures_alone(values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:
-    for index, (url, is_clip) in enumerate(zip(as_list(values.get("reference_urls")), _clips(values, facts))):
-        if is_clip and f"reference_urls[{index}]" not in facts:  # the bytes of a local file were looked at before
-            yield Problem(f"reference_urls[{index}]", url, "is a clip", "pictures (reference_image)", reason="format")
+    clips = _clips(values, facts)
+    for index, url in enumerate(as_list(values.get("reference_urls"))):
+        path = f"reference_urls[{index}]"
+        if path in clips and path not in facts:  # the bytes of a local file were looked at before
+            yield Problem(path, url, "is a clip", "pictures (reference_image)", reason="format")
 
 
 @says("`reference_voices` stand in the places of `reference_urls`; null leaves a place empty.")
@@ -164,11 +171,10 @@ def voices_have_owners(values: Values, facts: Mapping[str, Facts]) -> Iterable[F
 @says("`reference_types` is needed only where the suffix of an address does not tell a picture, a clip or a sound.")
 def types_are_true(values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:
     """A type that is given has to be the type of the file."""
-    starts = {IMAGE: "image/", VIDEO: "video/", AUDIO: "audio/"}
     for index, kind in enumerate(as_list(values.get("reference_types"))):
         path = f"reference_urls[{index}]"
-        if isinstance(kind, str) and path in facts and not facts[path].type.startswith(starts[kind]):
-            right = next((name for name, start in starts.items() if facts[path].type.startswith(start)), "")
+        right = _known(path, facts)
+        if isinstance(kind, str) and path in facts and kind != right:
             yield Problem(path, facts[path].type, f"is not a {kind}", right, right, "format")
 
 
@@ -183,16 +189,10 @@ def no_sounds(values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:
 
 def _kinds(values: Values, facts: Mapping[str, Facts]) -> list[tuple[str, str]]:
     """(path, kind) of everything that is sent as a reference of Wan 3.0, in its order."""
-    types = as_list(values.get("reference_types"))
-    found = [("video_url", VIDEO)] if values.get("video_url") else []
-    starts = {"image": IMAGE, "video": VIDEO, "audio": AUDIO}
-    for index, url in enumerate(as_list(values.get("reference_urls"))):
-        path = f"reference_urls[{index}]"
-        named = types[index] if index < len(types) else None
-        known = starts.get(facts[path].type.partition("/")[0], "") if path in facts else ""
-        found.append((path, known or named or type_of(url)))
+    clip = [("video_url", VIDEO)] if values.get("video_url") else []
     voices = enumerate(as_list(values.get("reference_voices")))
-    return found + [(f"reference_voices[{index}]", AUDIO) for index, voice in voices if voice]
+    sounds = [(f"reference_voices[{index}]", AUDIO) for index, voice in voices if voice]
+    return [*clip, *_references(values, facts), *sounds]
 
 
 def at_most_of_each(pictures: int, clips: int, sounds: int) -> Rule:
@@ -204,10 +204,8 @@ def at_most_of_each(pictures: int, clips: int, sounds: int) -> Rule:
         for kind, most in ((IMAGE, pictures), (VIDEO, clips), (AUDIO, sounds)):
             if kinds.count(kind) > most:
                 noun = NOUNS[kind] + "s"
-                count = kinds.count(kind)
-                yield Problem(
-                    "reference_urls", count, f"is too many {noun}", f"up to {most} {noun}", most, reason="count"
-                )
+                message = f"is too many {noun}"
+                yield Problem("reference_urls", kinds.count(kind), message, f"up to {most} {noun}", most, "count")
 
     return rule
 
@@ -230,8 +228,6 @@ def short_together(together: int) -> Rule:
 
 
 def room_for_the_clips(together: int) -> Rule:
-    """Clips and result together last no longer than this."""
-
     @says(f"Clips and result last {together} s together at most; with -1 the model keeps to that.")
     def rule(values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:
         paths = [path for path, kind in _kinds(values, facts) if kind == VIDEO]
@@ -248,7 +244,6 @@ def room_for_the_clips(together: int) -> Rule:
 
 @says("`file` and `link` exclude each other, and with either `prompt_extend` must be true.")
 def document_or_page(values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:
-    """A document and a web page exclude each other, and either needs its prompt rewritten."""
     given = [name for name in ("file", "link") if values.get(name)]
     if len(given) > 1:
         yield Problem("link", values["link"], "cannot be given together with file", "file or link", reason="excluded")
@@ -284,7 +279,6 @@ def ratio_of_the_first_frame(values: Values, facts: Mapping[str, Facts]) -> Iter
 
 @says("`obj_or_bg` has an entry for each of `ref_images_url`, at most one bg; one picture needs none.")
 def one_kind_for_each_picture(values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:
-    """`obj_or_bg` says for each reference whether it is a subject or the background."""
     kinds, pictures = values.get("obj_or_bg"), as_list(values.get("ref_images_url"))
     if kinds is None:
         if len(pictures) > 1:
@@ -347,7 +341,7 @@ def something_to_extend(values: Values, facts: Mapping[str, Facts]) -> Iterable[
     if values.get("video_url") and not values.get("control_condition"):
         yield Problem("control_condition", None, "is needed with video_url", "posebodyface, depth", reason="missing")
     pieces = [facts[name].seconds for name in ("first_clip_url", "last_clip_url") if name in facts]
-    if len(pieces) == 2 and max(pieces) <= 3.1 < sum(pieces):
+    if len(pieces) == 2 and max(pieces) <= PIECE_SECONDS + ROUNDING_SECONDS < sum(pieces):
         yield f"both clips together last {sum(pieces):.1f} s and the service uses 3 s of them"
     if any(pieces):
         used = min(sum(min(piece, PIECE_SECONDS) for piece in pieces), PIECE_SECONDS)

@@ -1,4 +1,5 @@
-"""Text as other programs write it: encodings that name themselves, `NAME=value` lines, and letters that were lost.
+"""Text as other programs write it: encodings that name themselves, `NAME=value` lines, and letters that were lost;
+and moments as they read them.
 
 Windows PowerShell 5.1 writes UTF-16 with `>`, appends it with `>>` to any file, and pipes "?" for what ASCII lacks.
 """
@@ -6,6 +7,7 @@ Windows PowerShell 5.1 writes UTF-16 with `>`, appends it with `>>` to any file,
 from __future__ import annotations
 
 import re
+import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -59,8 +61,16 @@ def _value(text: str) -> str:
     return re.split(r"(?:^|(?<=\s))#", text, maxsplit=1)[0].strip().strip('"').strip("'")
 
 
+def moment(epoch_seconds: float) -> str | None:
+    """In UTC, such as 2026-11-20T15:30:12Z; None for a moment that no calendar has."""
+    try:
+        return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(epoch_seconds))
+    except (OverflowError, ValueError, OSError):
+        return None
+
+
 def lost_letters(text: str) -> str:
     """How surely letters were replaced on the way by ? or U+FFFD: "certain", "possible", or "" for no sign."""
     if LOST in text or (text.count("?") > 2 and not any(map(str.isalnum, text))):
         return "certain"
-    return "possible" if re.search(r"(?:^|\s)\?{2,}(?=[\s,.]|$)", text) else ""
+    return "possible" if "??" in text and re.search(r"(?:^|\s)\?{2,}(?=[\s,.]|$)", text) else ""

@@ -14,12 +14,16 @@ from ..service import tasks
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from ..account.entry import Entry
     from ..account.purchase import Purchase
     from ..actions.dashscope import Connection
     from ..actions.run import Run
     from ..files.outputs import Target
     from ..outcome import Outcome
+
+    JSON = dict[str, Any]
 
 VISIBLE_SECONDS = 60.0  # after its submission; until then a part of the service may not know the task
 
@@ -64,29 +68,35 @@ def cancel(run: Run) -> Outcome:
 def finish(
     run: Run, connection: Connection, entry: Entry, known: Purchase | None, target: Target, patient: bool
 ) -> None:
-    """Save the task's result.
+    """Save the result of the run's task; of a run that has none, what its answer in the account links to.
 
-    patient: wait for the result; otherwise poll once.
+    patient: wait for the result of the task; otherwise poll once.
     """
-    task_id = run.outcome.task_id
-    is_young = _is_young(run, known)
-    entry.is_asked_at_home = known is not None and known.base == connection.base
-    if patient:
-        body = wait(connection, entry, _usual(run, known) if known else "", is_young)
+    if known and not run.outcome.task_id:
+        body = purchase.answer_of(known)
     else:
-        poll = connection.client.poll(task_id)
-        run.outcome.body = poll.body
-        if poll.odd and poll.odd not in run.outcome.warnings:
-            run.warn(poll.odd)
-        if known:
-            run.progress.state(task_id, poll.status, max(0.0, run.environment.now() - known.at))
-        body = tasks.finished(poll, task_id, is_young)
+        body = _final(run, connection, entry, known, patient)
     # Only interleaved tasks answer with texts.
     files = known.files if known and target.resumed else {}
     saver = Saver(run.catalog, connection, entry, target, wire.has_texts(body), files)
     if run.ask.sidecar:
         saver.record_from_account(known)
     saver.save(body)
+
+
+def _final(run: Run, connection: Connection, entry: Entry, known: Purchase | None, patient: bool) -> JSON:
+    """The last answer of the run's task."""
+    task_id = run.outcome.task_id
+    is_young = _is_young(run, known)
+    if patient:
+        return wait(connection, entry, _usual(run, known) if known else "", is_young)
+    poll = connection.client.poll(task_id)
+    run.outcome.body = poll.body
+    if poll.odd and poll.odd not in run.outcome.warnings:
+        run.warn(poll.odd)
+    if known:
+        run.progress.state(task_id, poll.status, max(0.0, run.environment.now() - known.at))
+    return tasks.finished(poll, task_id, is_young)
 
 
 def place(run: Run, known: Purchase | None) -> Target:

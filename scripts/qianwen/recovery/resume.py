@@ -14,7 +14,6 @@ from ..account.purchase import DESIRECORE_BASE, OPEN
 from ..actions import unanswered
 from ..actions.dashscope import connected
 from ..actions.run import Run
-from ..actions.saving import Saver
 from ..errors import (
     AuthError,
     InternalError,
@@ -25,7 +24,7 @@ from ..errors import (
     UnknownOutcome,
     UsageError,
 )
-from ..models import results, wire
+from ..models import results
 from ..models.image_models import IMAGES
 from ..models.video_models import VIDEOS
 from ..outcome import Part, billed, is_retryable, starved
@@ -36,6 +35,8 @@ from .collect import finish, place
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import NoReturn
+
     from ..account.entry import Entry
     from ..account.purchase import Purchase
     from ..actions.dashscope import Connection
@@ -222,20 +223,13 @@ class _Recovery:
 
     def _continue(self, connection: Connection, entry: Entry) -> None:
         known = self.known
-        if known.task_id:
-            finish(self.run, connection, entry, known, self._place(), patient=False)
-        elif known.urls:  # no task: the links of its answer are in the account
-            if any(map(results.is_inline, known.urls)):
-                self.is_promising = False  # a picture inside an answer is lost with the answer
-            body = dict(known.body) or {"output": {"results": [{"url": url} for url in known.urls]}}
-            saver = Saver(self.run.catalog, connection, entry, self._place(), wire.has_texts(body), known.files)
-            if self.run.ask.sidecar:
-                saver.record_from_account(known)
-            saver.save(body)
-        else:
+        if not known.task_id and not known.urls:
             self._search(connection, entry)
+        if not known.task_id and any(map(results.is_inline, known.urls)):
+            self.is_promising = False  # a picture inside an answer is lost with the answer
+        finish(self.run, connection, entry, known, self._place(), patient=False)
 
-    def _search(self, connection: Connection, entry: Entry) -> None:
+    def _search(self, connection: Connection, entry: Entry) -> NoReturn:
         """Search for the task of an unanswered submission. Always raises UnknownOutcome, with the tasks found."""
         words = f"the submission of {self.known.model} was not answered"
         if not self.known.is_task:

@@ -41,9 +41,9 @@ class Progress:
         self.secrets: tuple[str, ...] = ()
         self._stream = stream
         self._lock = _thread.allocate_lock()
-        self._clock = clock
+        self._clock = clock or (lambda: 0.0)
         self._cwd = cwd
-        self._began = clock() if clock else 0.0
+        self._began = self._clock()
         self._live = self._live_line() if clock and not quiet and term != "dumb" and _is_terminal(stream) else None
         self._looks: dict[str, tuple[str, float]] = {}  # task → its state, and when that was last said
         self._files: dict[str, tuple[float, int, int]] = {}  # name → when it began, bytes so far, bytes in all
@@ -86,14 +86,10 @@ class Progress:
 
     # The state of the work ----------------------------------------------------------------------------------
 
-    def working(self, words: str, usual: str = "", advice: str = "") -> None:
-        """Something takes its time from now on.
-
-        usual: how long that usually is, in words.
-        advice: what an impatient person should know.
-        """
-        if self._live and self._clock:
-            self._show(words, self._clock(), usual, advice)
+    def working(self, words: str, usual: str = "") -> None:
+        """Something takes its time from now on. usual: how long that usually is, in words."""
+        if self._live:
+            self._show(words, self._clock(), usual)
         else:
             self.say(words)
 
@@ -109,7 +105,7 @@ class Progress:
             self._looks[task_id] = word, seconds
         else:
             return
-        if self._live and self._clock:
+        if self._live:
             words, usual = (word, usual) if len(self._looks) == 1 else (self._of_tasks(), "")
             self._show(words, self._clock() - seconds, usual, "Ctrl-C leaves it running")
         else:
@@ -122,7 +118,7 @@ class Progress:
 
     def moved(self, name: str, done: int, total: int) -> None:
         """So many bytes of a file have been sent or received. total: 0 when that is not known."""
-        if not self._live or not self._clock or max(done, total) < LARGE_BYTES:
+        if not self._live or max(done, total) < LARGE_BYTES:
             return
         with self._lock:
             is_first = not self._files
@@ -140,7 +136,7 @@ class Progress:
 
     def saved(self, path: str, width: int, height: int, count: int) -> None:
         """A result is on the disk. count: its bytes."""
-        if not self._live or not self._clock:
+        if not self._live:
             self.say(f"Saved {path}")
             return
         from .live_line import size
@@ -150,10 +146,9 @@ class Progress:
         facts = (f"{width}×{height}" if width and height else "", size(count), f"{self._clock() - self._began:.0f} s")
         self.say("  ".join(filter(None, (name, *facts))))
 
-    def _show(self, word: str, began: float, usual: str, advice: str) -> None:
+    def _show(self, word: str, began: float, usual: str, advice: str = "") -> None:
         from .live_line import clock
 
-        assert self._clock
         now = self._clock
         rest = "".join(f" · {text}" for text in (f"usually {usual}" if usual else "", advice) if text)
         self._put(lambda: safe(f"{word} {clock(now() - began)}{rest}", self.secrets))
@@ -172,7 +167,6 @@ class Progress:
         """All files that are on the way, as one."""
         from .live_line import clock, size
 
-        assert self._clock
         files = list(self._files.values())
         if not files:
             return ""
