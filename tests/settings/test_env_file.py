@@ -28,7 +28,7 @@ class Believed(Case):
     def doubt(self, **env: str) -> str:
         began = time.monotonic()
         settings, doubt = env_file.read(str(self.path), environment.names_in_files, env)
-        self.assertLess(time.monotonic() - began, 1)
+        self.assertLess(time.monotonic() - began, 5)
         self.assertEqual(bool(settings), self.path.is_file() and not doubt)
         return doubt
 

@@ -172,7 +172,7 @@ class Interrupted(Case):
         """Send Ctrl-C (or another signal) as soon as stderr says `after`; the JSON, which must come soon and without a traceback."""
         self.wait_for(after, process)
         process.send_signal(number)
-        stdout, stderr = process.communicate(timeout=10)
+        stdout, stderr = process.communicate(timeout=60)
         self.assertEqual((process.returncode, "Traceback" in stderr), (130, False), stderr)
         return json.loads(stdout)
 
@@ -221,7 +221,7 @@ class Interrupted(Case):
                 process.send_signal(signal.SIGTERM)
                 time.sleep(pause)
                 process.send_signal(signal.SIGINT)
-                stdout, stderr = process.communicate(timeout=10)
+                stdout, stderr = process.communicate(timeout=60)
                 with self.subTest(pause):
                     self.assertEqual((process.returncode, "Traceback" in stderr), (130, False), stderr)
                     self.assertIn("--task-id", json.loads(stdout)["next"])
@@ -247,7 +247,7 @@ class Interrupted(Case):
             while len(standin.of("result")) < 4 and time.monotonic() < deadline:
                 time.sleep(0.02)
             process.send_signal(signal.SIGINT)
-            stdout, stderr = process.communicate(timeout=10)
+            stdout, stderr = process.communicate(timeout=60)
         reply = json.loads(stdout)
         self.assertEqual((process.returncode, len(reply["image_urls"]), "Traceback" in stderr), (130, 4, False))
         self.assertEqual(list((self.cwd / "o").iterdir()), [])
