@@ -21,6 +21,7 @@ import sys
 import tempfile
 import threading
 import time
+import warnings
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -84,9 +85,10 @@ def compiler() -> str | None:
     return shutil.which("cc") if sys.platform.startswith("linux") else None
 
 
-def build(folder: str) -> str:
-    """The instrument, compiled; its path."""
-    made = os.path.join(folder, "nth_call.so")
+def build(folder: str) -> dict[str, str]:
+    """The instrument, compiled; the variables that load it. LD_PRELOAD takes no path with a space, so it has the name alone."""
+    name = "nth_call.so"
+    made = os.path.join(folder, name)
     command = [
         "cc",
         "-O1",
@@ -102,7 +104,8 @@ def build(folder: str) -> str:
         "-lpthread",
     ]
     subprocess.run(command, check=True, capture_output=True)
-    return made
+    inherited = os.environ.get("LD_LIBRARY_PATH")
+    return {"LD_PRELOAD": name, "LD_LIBRARY_PATH": f"{folder}:{inherited}" if inherited else folder}
 
 
 class Laboratory:
@@ -116,7 +119,7 @@ class Laboratory:
         self._hands = hands or (os.cpu_count() or 1)
         self._idle: SimpleQueue[subprocess.Popen[str]] = SimpleQueue()
         self._all: list[subprocess.Popen[str]] = []
-        environment = {**os.environ, "LD_PRELOAD": build(folder), "TMPDIR": folder, "PYTHONHASHSEED": "0"}
+        environment = {**os.environ, **build(folder), "TMPDIR": folder, "PYTHONHASHSEED": "0"}
         for _ in range(self._hands):
             command = [sys.executable, "-m", __name__, *scenarios]
             hand = subprocess.Popen(
@@ -221,7 +224,7 @@ class World:
         process = os.fork()
         if process == 0:
             self._be_a_program(argv, fault, log)
-        status = _wait(process, 30)
+        status = _wait(process, 120)
         calls = (self.folder / "log").read_text().replace(str(self.folder), "").splitlines() if log >= 0 else []
         if log >= 0:
             os.close(log)
@@ -380,6 +383,8 @@ def _serve() -> None:
     from qianwen.sandbox.server import Server
     from qianwen.sandbox.standin import StandIn
 
+    # A fork needs nothing of the server's threads, which live on here: it speaks to them through sockets.
+    warnings.filterwarnings("ignore", r"This process .* is multi-threaded, use of fork\(\)", DeprecationWarning)
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     server = Server(StandIn())

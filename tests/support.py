@@ -36,6 +36,15 @@ PHOTO = DATA / "photo.jpg"
 KEY = "sk-test-0123456789abcdef0123456789abcdef"
 
 
+def place_for_all() -> str:
+    """Where a temporary folder can be reached by another user too: TMPDIR, or what is above it, may be private."""
+    for place in (tempfile.gettempdir(), "/tmp", "/var/tmp", "/dev/shm"):
+        path = Path(place).resolve()
+        if path.is_dir() and all(each.stat().st_mode & 0o001 for each in (path, *path.parents)):
+            return str(path)
+    return tempfile.gettempdir()
+
+
 class Clock:
     """Time for a client and its stand-in. It starts at a fixed moment and moves only by `sleep`."""
 

@@ -306,6 +306,7 @@ class WhatItSays(Installed):
         self.assertEqual(self.said()[2], f"  Run: npx skills add {FAMILY} --skill {beside} -y")
 
     def test_unknown_keys_and_the_mode_are_kept(self) -> None:
+        self.addCleanup(os.umask, os.umask(0o022))
         for source in (None, YES):
             if source:
                 self.companion(source)
@@ -449,7 +450,7 @@ class WhatItCosts(Installed):
 
         began = time.monotonic()
         self.assertEqual(self.said(lambda: 0, seconds=WAIT), [])  # it has hardly begun
-        self.assertLess(time.monotonic() - began, WAIT + 1.5)
+        self.assertLess(time.monotonic() - began, WAIT + 5.0)
         self.state_file.unlink()
         (scripts / "pid").unlink(missing_ok=True)
         self.assertEqual(self.said(work, seconds=WAIT), [])
@@ -465,7 +466,7 @@ class WhatItCosts(Installed):
             return Interrupted.exit_code
 
         self.assertEqual(self.said(work), [])
-        self.assertLess(time.monotonic() - self.ended, WAIT)
+        self.assertLess(time.monotonic() - self.ended, PATIENCE / 2)
         self.assertTrue(_is_gone(int((scripts / "pid").read_text())))
 
     @unittest.skipIf(os.name == "nt", "POSIX only")
@@ -482,7 +483,7 @@ class WhatItCosts(Installed):
             return 0
 
         self.said(work, seconds=WAIT)
-        self.assertLess(time.monotonic() - self.ended, WAIT + 1.5)
+        self.assertLess(time.monotonic() - self.ended, WAIT + 5.0)
         self.assertTrue(_is_gone(int((scripts / "pid").read_text())))
 
     @unittest.skipIf(os.name == "nt", "POSIX only")
@@ -600,7 +601,7 @@ class Programs(Copied):
         if (scripts / "pid").exists():
             self.assertTrue(_is_gone(int((scripts / "pid").read_text())))
         without = timed()
-        self.assertLess(with_it - without, WAIT + 1.0)
+        self.assertLess(with_it - without, WAIT + 5.0)
 
     def test_what_only_looks_or_is_refused_leaves_no_trace(self) -> None:
         self.companion(YES)

@@ -210,13 +210,16 @@ def _is_below(folder: str, path: str) -> bool:
 
 def _project(place: Place) -> str:
     """The root of the git repository around the current folder; itself without one, or if it is the home."""
-    folder = place.cwd
-    while not os.path.exists(os.path.join(folder, ".git")):
-        above = os.path.dirname(folder)
-        if above == folder:
-            return place.cwd
-        folder = above
-    return place.cwd if _is_below(folder, place.home) else folder
+    root = _repository(place.cwd)
+    return place.cwd if not root or _is_below(root, place.home) else root
+
+
+def _repository(cwd: str) -> str:
+    """The root of the git repository around a folder, which may be that folder; "" without one."""
+    from .plain.paths import folders_above
+
+    folders = (cwd, *folders_above(cwd))
+    return next((folder for folder in folders if os.path.exists(os.path.join(folder, ".git"))), "")
 
 
 def text_of(path: str) -> str:
@@ -232,12 +235,5 @@ def text_of(path: str) -> str:
 
 def _env_files(cwd: str) -> Iterator[str]:
     """`.env` of the current folder, then of the root of its git repository."""
-    folder = cwd
-    yield os.path.join(folder, ".env")
-    while not os.path.exists(os.path.join(folder, ".git")):
-        above = os.path.dirname(folder)
-        if above == folder:
-            return
-        folder = above
-    if folder != cwd:
+    for folder in dict.fromkeys((cwd, _repository(cwd) or cwd)):
         yield os.path.join(folder, ".env")

@@ -132,7 +132,9 @@ def is_loopback(host: str) -> bool:
     """Whether a host is certainly this machine, so that a key may go there unencrypted."""
     import re
 
-    return host in ("localhost", "::1") or re.fullmatch(r"127(\.\d{1,3}){3}", host) is not None
+    if host in ("localhost", "127.0.0.1", "::1"):
+        return True
+    return host.startswith("127.") and re.fullmatch(r"127(\.\d{1,3}){3}", host) is not None
 
 
 def is_loopback_url(url: str) -> bool:

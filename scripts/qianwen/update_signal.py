@@ -255,13 +255,13 @@ def find(script: str) -> Project | None:
 
     None if there is none, or if it belongs to another user, because we would run what is in it.
     """
+    from .plain.paths import folders_above
+
     for path in dict.fromkeys((os.path.realpath(script), script)):
-        folder, below = os.path.dirname(path), path
-        while folder != below:
+        for folder in folders_above(path):
             agents = os.path.join(folder, ".agents")
             if os.path.basename(folder) != ".agents" and os.path.isdir(agents):
                 return Project(folder, path) if _is_trusted(agents, path) else None
-            folder, below = os.path.dirname(folder), folder
     return None
 
 
@@ -289,17 +289,18 @@ def _may_be_strangers(companion: str, script: str, environment: Environment) -> 
     A repository around that folder counts as this folder. The home, and what is above it, is the user's own, even if it
     is a repository.
     """
+    from .plain.paths import folders_above
+
     skills = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(script))))
     if os.path.dirname(companion) not in (skills, os.path.join(skills, "ops")):
         return True
     home = os.path.join(os.path.realpath(environment.home), "")
-    folder, below = os.path.realpath(environment.cwd), ""
-    while folder != below:
-        is_project = not below or os.path.exists(os.path.join(folder, ".git"))
+    here = os.path.realpath(environment.cwd)
+    for folder in (here, *folders_above(here)):
+        is_project = folder == here or os.path.exists(os.path.join(folder, ".git"))
         inside = os.path.join(folder, "")
         if is_project and not home.startswith(inside) and companion.startswith(inside):
             return True
-        folder, below = os.path.dirname(folder), folder
     return False
 
 

@@ -10,6 +10,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
+import tempfile
 import time
 import unittest
 from concurrent.futures import ThreadPoolExecutor
@@ -27,7 +28,7 @@ from qianwen.plain.record import changed
 
 from .. import SCRIPTS
 from ..bench import past
-from ..support import Case
+from ..support import Case, place_for_all
 from . import RUN
 
 NAME = "qianwen-media-generation"
@@ -750,6 +751,9 @@ class Places(AccountCase):
     def test_a_folder_that_can_only_be_read_still_says_what_is_open(self) -> None:
         """In a child without the rights of root, which no mode binds."""
         run = changed(RUN, request="x")
+        holder = tempfile.TemporaryDirectory(dir=place_for_all())
+        self.addCleanup(holder.cleanup)
+        self.folder = Path(holder.name).resolve()
         texts = {name: getattr(run, name) for name in journal._TEXTS}
         begin = {"v": 1, "run": RUN.id, "event": "begin", "is_task": True, "at": run.at, **texts}
         for kept, expected in (

@@ -283,7 +283,7 @@ class Results(Case):
                 )
                 self.assertIn(reply["interleaved_content"][0]["text"], text)
         with self.standin():
-            paths = self.image("x", "--set", "enable_interleave=true", "--set", "max_images=1").stdout.split()
+            paths = self.image("x", "--set", "enable_interleave=true", "--set", "max_images=1").stdout.splitlines()
         self.assertEqual([Path(path).suffix for path in paths], [".png", ".md"])
 
     def test_a_stream_that_breaks_keeps_what_came(self) -> None:

@@ -284,8 +284,12 @@ class GoingOn(Case):
                     1,
                 )
             account.close()
+            plan = self.batch("--dry-run")
+            self.assertEqual(plan["left"], 3)
+            self.assertIn("not bought again", plan["warnings"][0])
             told = self.batch(code=6)
             self.assertEqual((told["made"], told["unknown"], len(there.of("submit"))), (3, 1, 4))
+            self.assertEqual(self.json("--batch", "rows.jsonl", "--output", "new", "--dry-run")["warnings"], [])
             self.assertEqual(len(list((self.cwd / "out").glob("*.png"))), 4)
             self.assertEqual(self.batch(code=6)["made"], 3)
 

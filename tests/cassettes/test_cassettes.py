@@ -690,6 +690,7 @@ class Recording(Case):
 
         for send, words in (
             (lambda _: Response(200, {}, broken), "stopped listening here"),
+            (lambda _: Response(200, {"content-length": "²"}, broken), "stopped listening here"),
             (unanswered, "ended before its request 1 was answered"),
         ):
             with self.subTest(words):

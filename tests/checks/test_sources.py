@@ -54,6 +54,7 @@ HOSTS = (
     *((host, True) for host in ("localhost", "x.localhost", "127.0.0.1", "127.9.9.9", "0.0.0.0", "10.1.2.3")),
     *((host, True) for host in ("172.16.0.1", "172.31.255.1", "192.168.1.4", "169.254.1.1", "100.64.0.1")),
     *((host, True) for host in ("[::1]", "[fe80::1]", "[fd00::1]", "[fc00::1]", "[::ffff:10.0.0.1]", "[::]")),
+    *((host, True) for host in ("2130706433", "0x7f.1", "192.168.260", "[64:ff9b::a00:1]", "[::ffff:a00:1]")),
     *((host, True) for host in ("host.docker.internal", "printer.local", "nas.lan", "x.home.arpa", "LOCALHOST.")),
     *((host, False) for host in ("172.32.0.1", "11.0.0.1", "100.128.0.1", "8.8.8.8", "192.169.1.1", "localhost.com")),
     *((host, False) for host in ("[2001:db8::1]", "[::ffff:8.8.8.8]", "internal.example.com", "fd00.com", "oss-cn-beijing.aliyuncs.com")),

@@ -69,6 +69,7 @@ SOUND = (
     ),
     ("WebP extended", webp(b"VP8X", b"\x10\0\0\0" + b"\x7a\0\0\xc8\x01\0"), Facts("image/webp", 123, 457, True)),
     ("BMP top down", BMP, Facts("image/bmp", 123, 457)),
+    ("BMP of no width", BMP[:18] + struct.pack("<ii", -123, -457), Facts("image/bmp", 0, 457)),
     ("BMP with the first header", OLD_BMP, Facts("image/bmp", 123, 457)),
     ("GIF", b"GIF89a" + struct.pack("<HH", 123, 457), Facts("image/gif", 123, 457)),
     ("TIFF little end first", tiff("<", 3), Facts("image/tiff", 123, 457)),

@@ -608,14 +608,14 @@ class Program(Case):
             self.env = {"DASHSCOPE_HTTP_BASE_URL": match[1], "DASHSCOPE_API_KEY": "any"}
             self.assertEqual(self.image("x", "--output", "x.png").code, 0)
             process.send_signal(signal.SIGINT)
-            _, stderr = process.communicate(timeout=10)
+            _, stderr = process.communicate(timeout=60)
             self.assertEqual((process.returncode, "Traceback" in stderr), (0, False))
 
     def test_a_port_of_ones_own_and_one_that_is_taken(self) -> None:
         with socket.create_server(("127.0.0.1", 0)) as taken:
             port = str(taken.getsockname()[1])
             process = self.start("--port", port)
-            _, stderr = process.communicate(timeout=10)
+            _, stderr = process.communicate(timeout=60)
             self.assertEqual((process.returncode, "Traceback" in stderr), (3, False))
         with self.start("--port", port) as process:
             assert process.stdout
@@ -641,7 +641,7 @@ class Program(Case):
             self.assertEqual((ended.exception.code, out.getvalue()), (3, ""))
             self.assertTrue(told.getvalue().startswith("Error: "))
         process = self.start("--port", "no")
-        stdout, stderr = process.communicate(timeout=10)
+        stdout, stderr = process.communicate(timeout=60)
         self.assertEqual((process.returncode, stdout, "Traceback" in stderr), (3, "", False), stderr)
 
     def test_a_stdout_that_takes_nothing(self) -> None:
@@ -649,7 +649,7 @@ class Program(Case):
             self.skipTest("no /dev/full here")
         with open("/dev/full", "w") as full:
             command = [sys.executable, str(SCRIPTS / "sandbox.py")]
-            ran = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=10)
+            ran = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60)
         self.assertEqual((ran.returncode, "Traceback" in ran.stderr), (3, False), ran.stderr)
 
     def test_requests_that_are_none(self) -> None:
@@ -679,7 +679,7 @@ class Program(Case):
 
     def test_help_explains_the_faults(self) -> None:
         process = self.start("--help")
-        stdout, _ = process.communicate(timeout=10)
+        stdout, _ = process.communicate(timeout=60)
         for route in faults.ROUTES:
             self.assertIn(route, stdout)
 

@@ -12,6 +12,7 @@ from qianwen.errors import AuthError, ContentRefused, QianwenError, Refused, Una
 from qianwen.http.messages import Fault, Response
 from qianwen.service import answers, requests
 from qianwen.service.endpoint import Endpoint
+from qianwen.service.salvage import salvage
 
 from ..support import KEY, Script, answer
 
@@ -229,6 +230,9 @@ class Odd(unittest.TestCase):
                 with self.assertRaises(UnknownOutcome):
                     self.read(body)
                 self.assertLess(time.thread_time() - began, 2)  # it takes a tenth of a second; its square, minutes
+        began = time.thread_time()
+        salvage(b'"url":"https://x"' * 2**15, bytes(2**20))
+        self.assertLess(time.thread_time() - began, 2)
 
 
 STREAM = requests.request_for(ENDPOINT, "POST", "/services/x", BODY, stream=True)

@@ -28,7 +28,7 @@ class Believed(Case):
     def doubt(self, **env: str) -> str:
         began = time.monotonic()
         settings, doubt = env_file.read(str(self.path), environment.names_in_files, env)
-        self.assertLess(time.monotonic() - began, 1)
+        self.assertLess(time.monotonic() - began, 5)
         self.assertEqual(bool(settings), self.path.is_file() and not doubt)
         return doubt
 
@@ -154,7 +154,9 @@ class Tracked(Case):
             "-c",
             "init.defaultBranch=m",
         )
-        subprocess.run(["git", *settings, *argv], cwd=cwd or self.cwd, check=True, capture_output=True)  # fmt: skip
+        env = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}  # as a hook sets
+        command = ["git", *settings, *argv]
+        subprocess.run(command, cwd=cwd or self.cwd, env=env, check=True, capture_output=True)
 
     def repository(self, *argv: str) -> None:
         shutil.rmtree(self.cwd)
@@ -207,17 +209,28 @@ class Tracked(Case):
         self.git("add", ".envrc", "deep")
         index = self.cwd / ".git" / "index"
         data = index.read_bytes()
+        version_4, entry = b"DIRC" + bytes([0, 0, 0, 4]), bytes(60) + b"\x0f\xff"
         wrong = (
             data[:100],
             b"",
             b"x" * 1000,
             b"DIRC" + bytes([0, 0, 0, 9]) + data[8:],
             data[:8] + b"\xff" * 4 + data[12:],
+            version_4 + bytes([0, 0, 0, 1]) + entry + b"\x80" * 2**20,  # a number that does not end
+            version_4
+            + b"\0\0\x60\0"
+            + entry
+            + b"\0"
+            + b"a" * 2**20
+            + b"\0"
+            + (entry + b"\0\0") * 0x6000,  # a long name in each
         )
+        started = time.process_time()
         for spoiled in wrong:
             index.write_bytes(spoiled)
             with self.subTest(spoiled[:20]):
                 self.assertIn("cannot be read", git_index.doubt(str(self.cwd / "zz")))
+        self.assertLess(time.process_time() - started, 1)
         os.truncate(index, 2**40)
         self.assertIn("is larger", git_index.doubt(str(self.cwd / ".env")))
         index.unlink()

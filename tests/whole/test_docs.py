@@ -114,7 +114,7 @@ def params() -> Iterator[Param]:
 
 def as_shown(line: str) -> str:
     """A line of output without the folder and the time of the run."""
-    return re.sub(r"\d{8}-\d{6}", "TIME", re.sub(r"(^| )/\S*(?=/output/)", r"\1FOLDER", line))
+    return re.sub(r"\d{8}-\d{6}", "TIME", re.sub(r"(^| )/.*(?=/output/)", r"\1FOLDER", line))
 
 
 def fields() -> set[str]:

@@ -146,7 +146,7 @@ class Told(Case):
                 self.video(f"x{number}", "--submit-only", "--output", f"{number}.mp4")
             ran = self.video("--resume")
         self.assertEqual(ran.code, 1)
-        self.assertEqual(sorted(ran.stdout.split()), [str(self.cwd / "1.mp4"), str(self.cwd / "2.mp4")])
+        self.assertEqual(sorted(ran.stdout.splitlines()), [str(self.cwd / "1.mp4"), str(self.cwd / "2.mp4")])
 
     def test_a_redirect_of_the_reply_leaves_the_name_of_the_video_alone(self) -> None:
         (self.cwd / "boat.json").write_text("")

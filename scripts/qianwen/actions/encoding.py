@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 from ..checks import sources
 from ..checks.validate import bill
 from ..errors import UsageError
@@ -103,8 +101,15 @@ def kept(checked: Checked) -> JSON:
     """The request as the account keeps it and --file takes it: absolute paths, no keys, no bytes of data: URLs."""
     paths = {place: source.path for place, source in checked.sources.items() if source.scheme == "file"}
     whole = {"model": checked.id, **sources.replaced(checked.values, paths)}
-    cut: Any = each_text(whole, lambda text: without_keys(re.sub(r"(?is)\A(data:[^\s,]*,).*", r"\1", text)))
+    cut: Any = each_text(whole, lambda text: without_keys(_without_bytes(text)))
     return dict(cut)
+
+
+def _without_bytes(text: str) -> str:
+    """A data: URL without what follows its comma; any other text as it is."""
+    head, comma, _ = text.partition(",")
+    is_data_url = text[:5].lower() == "data:" and head.split() == [head]
+    return head + comma if is_data_url else text
 
 
 def with_words_for_files(

@@ -66,6 +66,8 @@ def batch(run: Run) -> Outcome:
     whole = _Batch(run)
     survey = whole.survey()
     if run.ask.dry_run:
+        if survey.left and whole.folder.has_an_account():
+            run.note("rows that an earlier run bought and did not finish count as left; they are not bought again")
         run.outcome.page = survey.lines()
         run.outcome.batch = {"dry_run": True, "folder": whole.folder.path, **survey.json()}
         return run.outcome
@@ -450,7 +452,7 @@ class _Batch:
             return lost(counts[states.UNKNOWN])
         refused = counts[states.REFUSED] + counts[states.FAILED]
         if refused:
-            hint = "`failures` and the results say why: change these rows, or try them again with --again"
+            hint = "`failures` and the results say why: change these rows; --again tries them as they are"
             return Refused(f"{refused} of {self.plan.rows} rows were refused or failed; all others are made", hint=hint)
         return None
 

@@ -206,6 +206,10 @@ class Folder:
         cut = self.name.partition("-of-")[2]
         return [name for name in (*whole, *sorted(names)) if name.partition("-of-")[2] != cut]
 
+    def has_an_account(self) -> bool:
+        """Whether an earlier run may have bought something here."""
+        return os.path.isdir(self._accounts)
+
     def idle_accounts(self) -> Iterator[Account]:
         """The own account, then each of another N that no process holds; it is held while the caller looks at it."""
         yield self.account

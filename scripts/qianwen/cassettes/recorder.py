@@ -197,8 +197,7 @@ class _Tee:
 
     def close(self) -> None:
         self._response.close()
-        length = self._response.headers.get("content-length", "")
-        is_whole = length.isdigit() and int(length) == self._bytes
+        is_whole = self._response.headers.get("content-length") == str(self._bytes)
         self.end("" if is_whole else STOPPED)
 
     def end(self, reason: str = "") -> None:

@@ -67,7 +67,7 @@ def not_an_id(catalog: Catalog, model_id: str) -> Problem | None:
     rows = {model.id for model in catalog.models}
     known = {*rows, *(alias for model in catalog.models for alias in model.aliases)}
     bare = model_id.strip().rpartition("/")[2]
-    snapshot = re.search(SNAPSHOT, bare)
+    snapshot = re.search(SNAPSHOT, bare) if "-20" in bare else None
     base = bare[: snapshot.start()] if snapshot else bare
     if model_id in known or (model_id == bare and base in rows):
         return None

@@ -174,15 +174,15 @@ def local_output(text: str, program: str, cwd: str) -> str:
         return local_path(text)
     if text == "-":
         raise refused("results are files", f"stdout gets the path of the saved file: open \"$({program} 'a cat')\"")
-    scheme = re.match(r"([A-Za-z][A-Za-z0-9+.-]+)://", text)
+    scheme = re.match(r"([A-Za-z][A-Za-z0-9+.-]+)://", text) if "://" in text else None
     if scheme:
         raise refused(f"results are saved on this machine, not at {scheme[0]}", "save here, and copy the file then")
     if os.path.lexists(os.path.join(cwd, text)):
         return text
-    name = re.search(r"\$(?:[A-Za-z_]\w*|\{\w+\})|%[A-Z_]{2,}%", text)
+    name = re.search(r"\$(?:[A-Za-z_]\w*|\{\w+\})|%[A-Z_]{2,}%", text) if "$" in text or "%" in text else None
     if name:
         raise refused(f"nobody has replaced {name[0]}", "the shell does, without single quotes around it")
-    if os.sep == "/" and re.match(r"[A-Za-z]:[\\/]", text):
+    if os.sep == "/" and text[1:3] in (":\\", ":/") and re.match("[A-Za-z]", text):
         raise refused("this system has no drive letters", f"under WSL the drive is /mnt/{text[0].lower()}")
     return text
 

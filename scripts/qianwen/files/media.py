@@ -385,7 +385,7 @@ def _bmp(head: bytes, stream: BinaryIO) -> _Fields | None:
         width, height = struct.unpack("<HH", head[18:22])
     else:
         width, height = struct.unpack("<ii", head[18:26])
-    return _size(width, abs(height))  # a negative height means rows from top to bottom
+    return _size(max(width, 0), abs(height))  # a negative height means rows from top to bottom
 
 
 def _webp(head: bytes, stream: BinaryIO) -> _Fields | None:
@@ -492,21 +492,12 @@ FORMATS: tuple[tuple[int, bytes, str, _Reader], ...] = (
     (8, b"CR\x02", "image/x-raw", _inside(b"II*\x00")),  # Canon
     (0, b"II*\x00", "image/tiff", _tiff),
     (0, b"MM\x00*", "image/tiff", _tiff),
-    (0, b"IIRO", "image/x-raw", _name_only),  # Olympus
-    (0, b"IIRS", "image/x-raw", _name_only),
-    (0, b"IIU\x00", "image/x-raw", _name_only),  # Panasonic
-    (0, b"FUJIFILMCCD-RAW", "image/x-raw", _name_only),
+    # Olympus (twice), Panasonic, Fujifilm
+    *((0, maker, "image/x-raw", _name_only) for maker in (b"IIRO", b"IIRS", b"IIU\x00", b"FUJIFILMCCD-RAW")),
     (4, b"ftypcrx ", "image/x-raw", _clip("still")),  # Canon
-    (4, b"ftypheic", "image/heic", _clip("still")),
-    (4, b"ftypheix", "image/heic", _clip("still")),
-    (4, b"ftypheim", "image/heic", _clip("still")),
-    (4, b"ftypheis", "image/heic", _clip("still")),
-    (4, b"ftyphevc", "image/heic", _clip("still")),
-    (4, b"ftyphevx", "image/heic", _clip("still")),
-    (4, b"ftypmif1", "image/heic", _clip("still")),
-    (4, b"ftypmsf1", "image/heic", _clip("still")),
-    (4, b"ftypavif", "image/avif", _clip("still")),
-    (4, b"ftypavis", "image/avif", _clip("still")),
+    *((4, b"ftyp" + brand, "image/heic", _clip("still")) for brand in (b"heic", b"heix", b"heim", b"heis")),
+    *((4, b"ftyp" + brand, "image/heic", _clip("still")) for brand in (b"hevc", b"hevx", b"mif1", b"msf1")),
+    *((4, b"ftyp" + brand, "image/avif", _clip("still")) for brand in (b"avif", b"avis")),
     (4, b"JXL \r\n\x87\n", "image/jxl", _name_only),
     (4, b"jP  \r\n\x87\n", "image/jp2", _name_only),
     (0, b"\xff\x4f\xff\x51", "image/jp2", _name_only),
@@ -518,11 +509,7 @@ FORMATS: tuple[tuple[int, bytes, str, _Reader], ...] = (
     (4, b"ftypM4B ", "audio/mp4", _clip("movie")),
     (4, b"ftypqt  ", "video/quicktime", _clip("movie")),
     (4, b"ftyp", "video/mp4", _clip("movie")),  # any other brand
-    (4, b"moov", "video/quicktime", _clip("old_movie")),
-    (4, b"mdat", "video/quicktime", _clip("old_movie")),
-    (4, b"wide", "video/quicktime", _clip("old_movie")),
-    (4, b"free", "video/quicktime", _clip("old_movie")),
-    (4, b"skip", "video/quicktime", _clip("old_movie")),
+    *((4, box, "video/quicktime", _clip("old_movie")) for box in (b"moov", b"mdat", b"wide", b"free", b"skip")),
     (0, b"\x00\x00\x01\x00", "image/x-icon", _name_only),  # after MP4, where these bytes can be a box's size
     (0, b"\x1aE\xdf\xa3", "video/x-matroska", _clip("matroska")),
     (8, b"AVI ", "video/x-msvideo", _inside(b"RIFF")),

@@ -10,7 +10,6 @@ import errno
 import os
 import re
 import sys
-import unicodedata
 from contextlib import suppress
 
 from ..errors import OutputError, UsageError
@@ -136,8 +135,12 @@ def slug(prompt: str) -> str:
 
     Without keys: the beginning of one is no text that anybody could find and hide later.
     """
-    text = unicodedata.normalize("NFC", without_secrets(prompt)).lower()
-    words = re.findall(r"[^\W_]+", text)
+    text = without_secrets(prompt)
+    if not text.isascii():
+        from unicodedata import normalize
+
+        text = normalize("NFC", text)
+    words = re.findall(r"[^\W_]+", text.lower())
     short = "-".join(words)[:SLUG_LENGTH].strip("-")
     return short.encode("utf-8", "ignore").decode("utf-8") or "result"
 

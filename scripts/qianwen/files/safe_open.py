@@ -104,10 +104,11 @@ class Draft:
 
     def __init__(self, folder: str, name: str = "", mode: int = 0o600) -> None:
         self.path = os.path.join(folder, name or f".{os.urandom(8).hex()}.part")
-        descriptor = make_ours(self.path, mode)
+        raw = File(self.path, "r+b", opener=lambda path, flags: make_ours(path, mode))
         try:
-            self.stream: BinaryIO = io.BufferedRandom(File(descriptor, "r+b"))
+            self.stream: BinaryIO = io.BufferedRandom(raw)
         except BaseException:
+            raw.close()
             remove(self.path)
             raise
 

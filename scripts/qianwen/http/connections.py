@@ -31,7 +31,7 @@ THIS_MACHINE = "127.0.0.1"
 HEAD_BYTES = 16384
 _STATUS = rb"HTTP/1\.[01] ([0-9]{3})[ \r\n]"
 _INTERIM = rb"HTTP/1\.[01] 1[0-9]{2}[ \r\n]"
-_TARGET = r"[A-Za-z0-9_.:%-]+"
+_OF_A_HOST = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.:%-"
 _SCHEME_OFFERED = rb"(?im)^proxy-authenticate:[ \t]*([\w-]+)"
 _NO_NETWORK = "this agent's sandbox has no network"
 _ASK_FOR_NETWORK = "run the command again with network permission, outside the sandbox; nothing was sent or billed"
@@ -149,7 +149,7 @@ class Opener:
 
     def _tunnel(self, sock: socket.socket, host: str, port: int, proxy: Proxy) -> None:
         """Make the proxy forward everything that follows to the server (CONNECT)."""
-        if not re.fullmatch(_TARGET, host):
+        if not _is_plain(host):
             raise ValueError("the host name cannot be put into a CONNECT request")
         target = authority(host, port)
         lines = [f"CONNECT {target} HTTP/1.1", f"Host: {target}"]
@@ -261,7 +261,11 @@ def _addresses(host: str, port: int, patience: float) -> Sequence[_Address]:
 
 def _spelled(host: str) -> str | bytes:
     """A host name as Python need not encode it: for a text it imports the tables of international names, 2 ms."""
-    return host.encode("ascii") if re.fullmatch(_TARGET, host) else host
+    return host.encode("ascii") if _is_plain(host) else host
+
+
+def _is_plain(host: str) -> bool:
+    return bool(host) and not host.strip(_OF_A_HOST)
 
 
 def _read_head(sock: socket.socket, ends: float, proxy: Proxy) -> bytes:

@@ -9,15 +9,15 @@ import re
 from base64 import b64encode
 from urllib.parse import unquote_to_bytes, urlsplit
 
+from ..plain import addresses
 from ..plain.record import record
 from .messages import Fault
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+    from ipaddress import IPv4Network, IPv6Network
     from typing import Mapping, Sequence, Union
 
-    Address = Union[IPv4Address, IPv6Address]
     Network = Union[IPv4Network, IPv6Network]
 
 USUAL_PORT = 80
@@ -78,8 +78,8 @@ def stays_here(host: str) -> bool:
     `regions.is_loopback` is stricter: it decides whether a key may go there in plain http.
     """
     name = host.lower().rstrip(".")
-    address = _address(name)
-    return address.is_loopback if address else name == "localhost" or name.endswith(".localhost")
+    address = addresses.spelled(name)
+    return addresses.is_here(address) if address else name == "localhost" or name.endswith(".localhost")
 
 
 def is_exempt(host: str, port: int, no_proxy: str) -> bool:
@@ -99,20 +99,11 @@ def _covers(entry: str, name: str, port: int) -> bool:
     wanted, its_port = (parts[1] or parts[2], parts[3]) if parts else (entry, None)
     if its_port and int(its_port) != port:
         return False
-    address, network = _address(name), _network(wanted)
+    address, network = addresses.spelled(name), _network(wanted)
     if address or network:
         return address is not None and network is not None and address in network
     domain = re.sub(r"^\*?\.", "", wanted).rstrip(".")
     return domain != "" and (name == domain or name.endswith("." + domain))
-
-
-def _address(text: str) -> Address | None:
-    from ipaddress import ip_address
-
-    try:
-        return ip_address(text)
-    except ValueError:
-        return None
 
 
 def _network(text: str) -> Network | None:

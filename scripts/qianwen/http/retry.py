@@ -6,7 +6,6 @@ only if nothing of it was sent, or if the service throttled it (HTTP 429), which
 
 from __future__ import annotations
 
-import random
 import re
 import time
 
@@ -72,6 +71,12 @@ def skew(response: Response, now: float) -> float:
     return 0.0 if moment is None else moment - now
 
 
+def _random() -> float:
+    from random import random  # half a millisecond, which a run without a retry saves
+
+    return random()  # noqa: S311 - spreads tries
+
+
 def retrying(
     send: Send,
     sleep: Callable[[float], None],
@@ -80,7 +85,7 @@ def retrying(
     judge: Judge,
     now: Callable[[], float] = time.time,
     tell: Callable[[str], None] = lambda _: None,
-    jitter: Callable[[], float] = random.random,
+    jitter: Callable[[], float] = _random,
 ) -> Send:
     """`send`, but it sends again as `delay` allows, if the pause ends before the deadline.
 
@@ -93,7 +98,10 @@ def retrying(
         while True:
             try:
                 response = send(request)
-                outcome: Outcome = response.whole(request.longest) if request.longest else response
+                response = response.whole(request.longest) if request.longest else response
+                if response.status < 400:
+                    return response
+                outcome: Outcome = response
             except Fault as fault:
                 outcome = fault
             pause = delay(attempt, request, outcome, now(), jitter(), judge)

@@ -36,7 +36,6 @@ _LEGAL_IN_A_TARGET = "%/:?#[]@!$&'()*+,;=~"
 READY_SECONDS = 5.0  # a server may give up a connection on which nothing was sent for longer
 TLS_SEND_BYTES = 64 * 1024
 TLS_RECORD_BYTES = 16 * 1024
-_HEADER_LINE = re.compile(r"[\x20-\x7e]+")
 _CHUNK = rb"[ \t]*[0-9A-Fa-f]+[ \t]*(?:[;\r\n]|\Z)|\Z"  # the size that a chunk begins with
 
 
@@ -237,7 +236,7 @@ def _head(request: Request) -> _Head:
     if request.body is not None:
         length = request.body.length if isinstance(request.body, Stream) else len(request.body)
         headers.append(("Content-Length", str(length)))
-    if any(not _HEADER_LINE.fullmatch(f"{name}: {value}") for name, value in headers):
+    if not all((name + value).isascii() and (name + value).isprintable() for name, value in headers):
         raise ValueError("a header has a control character")
     return request.method, target, headers
 
@@ -294,7 +293,7 @@ class _Answer(http.client.HTTPResponse):
             self.headers = self.msg = None  # type: ignore[assignment]  # lets `begin` read another head
             super().begin()
         length = self.headers.get("Content-Length", "")
-        if self.chunked and length.isascii() and length.isdigit() and not re.match(_CHUNK, self.fp.peek(1)):
+        if self.chunked and re.fullmatch("[0-9]{1,20}", length) and not re.match(_CHUNK, self.fp.peek(1)):
             self.chunked, self.length = False, int(length)
 
 

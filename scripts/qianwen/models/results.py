@@ -75,7 +75,9 @@ def _is_picture(text: str, key: str) -> bool:
         return bool(text)
     if text.startswith("http"):
         return False  # as most texts of an answer: no pattern is compiled for a link
-    return re.match(_DATA_URL, text) is not None or (len(text) >= SHORTEST_BARE and re.match(_BARE, text) is not None)
+    if text.startswith("data:"):
+        return re.match(_DATA_URL, text) is not None
+    return len(text) >= SHORTEST_BARE and re.match(_BARE, text) is not None
 
 
 def is_inline(url: str) -> bool:

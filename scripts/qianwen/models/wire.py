@@ -6,8 +6,6 @@ JSON; the shape decides what goes to `input` and what to `parameters`.
 
 from __future__ import annotations
 
-import re
-
 from ..plain.record import record
 from . import results
 from .media_items import FLAT, IMAGE, KINDS, REFERENCES, TYPES, VIDEO, VOICES, as_list, listed, pack
@@ -333,8 +331,14 @@ def _pixels(usage: JSON) -> tuple[int | None, int | None]:
     width, height = (usage.get(side) or usage.get(f"output_{side}") for side in ("width", "height"))
     if type(width) is int and type(height) is int:
         return width, height
-    sides = re.fullmatch(r"([1-9][0-9]{0,5})\*([1-9][0-9]{0,5})", str(usage.get("size", "")))
-    return (int(sides[1]), int(sides[2])) if sides else (None, None)
+    sides = str(usage.get("size", "")).split("*")
+    if len(sides) == 2 and all(map(_is_side, sides)):
+        return int(sides[0]), int(sides[1])
+    return None, None
+
+
+def _is_side(text: str) -> bool:
+    return text.isascii() and text.isdigit() and text[0] != "0" and len(text) <= 6
 
 
 def _dict(value: object) -> JSON:

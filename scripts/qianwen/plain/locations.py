@@ -5,13 +5,15 @@ A path may be pasted with quotes, blanks, Markdown and backslashes, and names ho
 what is found is only suggested, because two files may have names that look the same.
 
 Sources of the fields of signed links: Alibaba Cloud OSS, "Include signatures in URLs" (versions 1 and 4); Amazon S3,
-"Authenticating requests: using query parameters". Sources of the hosts: RFC 1918, 3927, 4193, 6598, 6761, 6762.
+"Authenticating requests: using query parameters". Sources of the local names: RFC 6761, 6762.
 """
 
 from __future__ import annotations
 
 import os
 import re
+
+from . import addresses
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -83,19 +85,8 @@ def is_near_host(host: str) -> bool:
     """Whether a host is this machine or certainly of a private network."""
     if host == "localhost" or host.endswith(_LOCAL_NAMES):
         return True
-    if ":" in host:
-        mapped = host.rpartition(":")[2] if host.startswith("::ffff:") else ""
-        return host in ("::", "::1") or re.match(r"fe[89ab]|f[cd]", host) is not None or is_near_host(mapped)
-    parts = re.fullmatch(r"(\d{1,3})\.(\d{1,3})\.\d{1,3}\.\d{1,3}", host)
-    if parts is None:
-        return False
-    first, second = int(parts[1]), int(parts[2])
-    return (
-        first in (0, 10, 127)
-        or (first, second) in ((169, 254), (192, 168))
-        or (first == 172 and 16 <= second < 32)
-        or (first == 100 and 64 <= second < 128)
-    )
+    address = addresses.spelled(host)
+    return address is not None and addresses.is_near(address)
 
 
 def _authority(url: str) -> str:

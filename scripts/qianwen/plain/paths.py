@@ -1,8 +1,20 @@
-"""Paths that begin with ~, also for a user without a home folder (a container with a numeric user)."""
+"""The folders above a path, and paths that begin with ~, also where a user has no home (a container's numeric user)."""
 
 from __future__ import annotations
 
 import os
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Iterator
+
+
+def folders_above(path: str) -> Iterator[str]:
+    """Every folder that an absolute path lies in, the nearest first, the root last."""
+    folder, below = os.path.dirname(path), path
+    while folder != below:
+        yield folder
+        folder, below = os.path.dirname(folder), folder
 
 
 def is_homeless(expanded: str) -> bool:

@@ -12,13 +12,16 @@ from functools import lru_cache
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Callable
+    from typing import Callable, Tuple
+
+    _Patterns = Tuple[Tuple[Tuple[str, ...], str], ...]
 
 HIDDEN = "[hidden]"
 KEY_NAMES = ("QIANWEN_API_KEY", "QWENCLOUD_API_KEY", "QWEN_API_KEY", "DASHSCOPE_API_KEY")
 
 LONGEST = 64 * 1024  # characters of one text for people; the rest is dropped
 UNSURE = 4096  # characters dropped before that cut, because a secret there may have lost its end and so its shape
+_OF_A_KEY = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-"
 SHORTEST_SECRET = 16  # a shorter "key" is an ordinary word for the stand-in, and hiding it would damage paths and names
 
 # A key begins at the start of a word, or after an escape: \n, %3D, \u0022.
@@ -43,10 +46,13 @@ _USER_INFO = r"(?<!\w)(\w{1,20}://)[^/?#\s]+(?=@)"
 
 # (words, pattern): the pattern, whose first group precedes the secret, can only match a text that has one of the words
 # in lower case. Most lines have none, which saves compiling the pattern.
-_PATTERNS = (
-    (("bearer", "authorization"), _HEADER),
+_KEYS: _Patterns = (
     (("sk-", "st-"), _API_KEY),
     (("ltai", "sts."), _CLOUD_KEY),
+)
+_PATTERNS: _Patterns = (
+    (("bearer", "authorization"), _HEADER),
+    *_KEYS,
     (("signature", "credential", "token", "access", "expires"), _FIELD),
     (("<",), _ELEMENT),
     (("@",), _USER_INFO),
@@ -81,11 +87,14 @@ def without_secrets(text: str, mark: str = HIDDEN) -> str:
     def marked(match: re.Match[str]) -> str:
         return match[1] + mark if _is_key(match[0]) else match[0]
 
-    lowered = text.casefold()
-    for words, pattern in _PATTERNS:
-        if any(word in lowered for word in words):
-            text = re.sub(pattern, marked, text)
+    for pattern in _possible(_PATTERNS, text):
+        text = re.sub(pattern, marked, text)
     return text
+
+
+def _possible(patterns: _Patterns, text: str) -> list[str]:
+    lowered = text.casefold()
+    return [pattern for words, pattern in patterns if any(word in lowered for word in words)]
 
 
 def _is_key(text: str) -> bool:
@@ -101,7 +110,7 @@ def keys(text: str) -> list[str]:
 
 def without_keys(text: str) -> str:
     """A text of any length without what looks like an API key or AccessKey id; signed links stay whole."""
-    for pattern in (_API_KEY, _CLOUD_KEY):
+    for pattern in _possible(_KEYS, text):
         text = re.sub(pattern, lambda match: HIDDEN if _is_key(match[0]) else match[0], text)
     return text
 
@@ -135,7 +144,7 @@ def literal(text: str, secrets: tuple[str, ...]) -> str:
 @lru_cache(maxsize=8)  # every text of an answer is asked for the same few
 def _forms(secret: str) -> tuple[str, ...]:
     """A secret in plain text, JSON and a URL. Real keys look the same in all three."""
-    if re.fullmatch(r"[\w.-]+", secret, re.ASCII):
+    if not secret.strip(_OF_A_KEY):
         return (secret,)
     from json import dumps
     from urllib.parse import quote

@@ -73,4 +73,4 @@ def lost_letters(text: str) -> str:
     """How surely letters were replaced on the way by ? or U+FFFD: "certain", "possible", or "" for no sign."""
     if LOST in text or (text.count("?") > 2 and not any(map(str.isalnum, text))):
         return "certain"
-    return "possible" if re.search(r"(?:^|\s)\?{2,}(?=[\s,.]|$)", text) else ""
+    return "possible" if "??" in text and re.search(r"(?:^|\s)\?{2,}(?=[\s,.]|$)", text) else ""

@@ -186,19 +186,6 @@ def _headers(data: bytes, media_type: str) -> dict[str, str]:
     }
 
 
-def _table() -> tuple[int, ...]:
-    entries = []
-    for byte in range(256):
-        crc = byte
-        for _ in range(8):
-            crc = crc >> 1 ^ (0xC96C5795D7870F42 if crc & 1 else 0)
-        entries.append(crc)
-    return tuple(entries)
-
-
-_CRC_TABLE = _table()
-
-
 _QUICKLY = {"dict_size": 4096, "mode": 1, "mf": 3, "nice_len": 3, "depth": 1, "lc": 0, "lp": 0, "pb": 0}
 
 
@@ -220,7 +207,9 @@ def crc64(data: bytes) -> int:
 def _crc64(data: bytes) -> int:
     crc = 0xFFFFFFFFFFFFFFFF
     for byte in data:
-        crc = _CRC_TABLE[(crc ^ byte) & 0xFF] ^ crc >> 8
+        crc ^= byte
+        for _ in range(8):
+            crc = crc >> 1 ^ (0xC96C5795D7870F42 if crc & 1 else 0)
     return crc ^ 0xFFFFFFFFFFFFFFFF
 
 
@@ -243,7 +232,7 @@ def _read_form(stream: BinaryIO, boundary: bytes, file: BinaryIO) -> tuple[dict[
         form[name] = bytes(value[: -len(end)]).decode("utf-8", "replace")
 
 
-_PARAMETER = rb';\s*([\w*-]+)=(?:"((?:[^"\\\\]|\\\\.)*)"|([^\s;"]*))'
+_PARAMETER = rb';\s*([\w*-]+)=(?:"((?:[^"\\]|\\.)*)"|([^\s;"]*))'
 MOST_HEAD_LINES = 100
 
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 BLOCK_BYTES = 65536
 LINE_BYTES = 2**20
 SHOWN_BYTES = 9  # of an answer show whether it is a stream of events: a byte order mark and `event:`
-_FRAME = re.compile(rb"(?:data|event|id|retry)?:")
+_FRAME = rb"(?:data|event|id|retry)?:"
 
 KINDS: Mapping[str, type[QianwenError]] = {
     "auth": AuthError,
@@ -72,7 +72,7 @@ def events(send: Send, request: Request, warn: Callable[[str], None] = _silent) 
             first = first.removeprefix(b"\xef\xbb\xbf")
             is_stream = "event-stream" in response.headers.get("content-type", "").lower()
             blocks = _blocks(first, response)
-            if not (is_stream or _FRAME.match(first)):
+            if not (is_stream or re.match(_FRAME, first)):
                 whole = Response(200, response.headers, lambda _: next(blocks, b""))
                 yield answer(lambda _: whole, request, warn=warn)
                 return

@@ -31,11 +31,14 @@ def salvage(body: bytes, sent: bytes) -> JSON:
     """
     links: dict[str, None] = {}
     words: dict[str, str] = {}
+    judged: set[str] = set()  # looking through what was sent takes its length, so each link is looked for once
     for name, value in _strings(body.decode("utf-8", "replace")):
         if name in WORDS and len(value) <= LONGEST_WORD:
             words.setdefault(name, value)
-        elif (name == "b64_json" or re.fullmatch(_LINK, value)) and value.encode("utf-8", "replace") not in sent:
-            links[value] = None
+        elif value not in judged and (name == "b64_json" or re.fullmatch(_LINK, value)):
+            judged.add(value)
+            if value.encode("utf-8", "replace") not in sent:
+                links[value] = None
         if len(links) == MOST_LINKS:
             break
     content = [{"image": link} for link in links]

@@ -45,6 +45,8 @@ NOT_CANCELED: Mapping[str, tuple[str, str]] = {
     ),
 }
 MOST_PAGES = 20
+LONGEST_NUMBER = 9  # digits
+LATEST = 1e14  # milliseconds since the epoch: the year 5138
 YOUNG_SECONDS = 15.0  # a task that was just submitted may not be visible everywhere yet
 YOUNG_UNKNOWNS = 3
 SHORT_GAP = 2.0
@@ -109,7 +111,7 @@ def list_all(fetch: Callable[[int], JSON]) -> Iterator[Listed]:
                 seen.add(task.task_id)
                 yield task
         pages = str(answer.get("total_page"))
-        if not entries or (pages.isdigit() and page >= int(pages)):
+        if not entries or (pages.isdecimal() and len(pages) <= LONGEST_NUMBER and page >= int(pages)):
             return
 
 
@@ -117,8 +119,8 @@ def _listed(entry: object) -> Listed | None:
     task_id = entry.get("task_id") if isinstance(entry, dict) else None
     if not (isinstance(entry, dict) and isinstance(task_id, str) and task_id):
         return None
-    created = entry.get("gmt_create")
-    seconds = created / 1000 if isinstance(created, (int, float)) and not isinstance(created, bool) else 0.0
+    created: Any = entry.get("gmt_create")
+    seconds = created / 1000 if type(created) in (int, float) and 0 < created < LATEST else 0.0
     return Listed(task_id, str(entry.get("status") or ""), seconds, str(entry.get("model_name") or ""))
 
 

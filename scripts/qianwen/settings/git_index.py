@@ -8,13 +8,14 @@ from __future__ import annotations
 import os
 
 from ..files.safe_open import read_theirs
+from ..plain.paths import folders_above
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Iterator
 
 LARGEST = 64 * 2**20  # bytes of an index: about 600,000 files
-LARGEST_LINK = 4096
+LARGEST_LINK = LONGEST_NAME = 4096
 HASH_BYTES = (20, 32)
 _BEFORE_HASH = 40  # an entry's times, device, inode, mode, owner, group and size
 _EXTENDED, _LENGTH = 0x4000, 0x0FFF
@@ -24,7 +25,7 @@ def doubt(path: str) -> str:
     """Why a file may have come with a repository; "" if no repository around it, or around where it leads, has it."""
     itself = os.path.join(os.path.realpath(os.path.dirname(path)), os.path.basename(path))
     for spelled in dict.fromkeys((itself, os.path.realpath(path))):
-        for folder in _folders_above(spelled):
+        for folder in folders_above(spelled):
             name = os.fsencode(os.path.relpath(spelled, folder).replace(os.sep, "/"))
             try:
                 if any(_has(index, name) for index in _indexes(folder)):
@@ -33,13 +34,6 @@ def doubt(path: str) -> str:
                 why = getattr(error, "strerror", None) or error
                 return f"it may have come with the repository in {folder}, whose index cannot be read ({why})"
     return ""
-
-
-def _folders_above(path: str) -> Iterator[str]:
-    folder, below = os.path.dirname(path), path
-    while folder != below:
-        yield folder
-        folder, below = os.path.dirname(folder), folder
 
 
 def _indexes(folder: str) -> Iterator[str]:
@@ -88,6 +82,8 @@ def _names(data: bytes, hash_bytes: int) -> Iterator[bytes]:
             shared = max(len(name) - dropped, 0)
         end = data.index(b"\0", at)
         name = name[:shared] + data[at:end]
+        if len(name) > LONGEST_NAME:  # each entry of version 4 copies the one before
+            raise ValueError("a name is too long")
         if min(len(name), _LENGTH) != flags & _LENGTH:
             raise ValueError("a name has another length than its entry says")
         yield name
@@ -99,5 +95,5 @@ def _number(data: bytes, at: int) -> tuple[int, int]:
     value = data[at] & 127
     while data[at] & 128:
         at += 1
-        value = (value + 1) << 7 | data[at] & 127
+        value = min(value + 1, LARGEST) << 7 | data[at] & 127  # larger ones are damaged, and cost their length
     return value, at + 1

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 CHUNK_BYTES = 65536
 LARGE_BYTES = 128 * 1024  # so much in one read: the network is not the bottleneck
-MOST_QUEUED = 4
+MOST_QUEUED = 2
 
 
 def _with_crc32(fields: bytes) -> bytes:

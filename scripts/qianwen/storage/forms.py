@@ -83,9 +83,3 @@ def oss_error(body: bytes) -> str:
     text = body.decode("utf-8", "replace")
     parts = (re.search(f"<{tag}>([^<]*)</{tag}>", text) for tag in ("Code", "Message"))
     return ": ".join(match[1] for match in parts if match)
-
-
-def _text(value: object) -> str:
-    """A policy value as a form field. The service documents text, but also sends numbers and booleans."""
-    text = str(value).lower() if isinstance(value, bool) else str(value)
-    return re.sub(r"[\r\n]", "", text)

@@ -8,13 +8,14 @@ because storage forbids overwriting. The `oss://` URL is valid for 48 hours, for
 from __future__ import annotations
 
 import os
+import re
 from urllib.parse import urlsplit
 
 from ..errors import QianwenError, Refused, Unavailable, UsageError
 from ..http import messages
 from ..http.messages import Fault, Request
 from ..regions import STORAGE_SUFFIX, is_dashscope, is_loopback
-from .forms import _text, form, object_name, oss_error
+from .forms import form, object_name, oss_error
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -114,6 +115,12 @@ def _post_form(send: Send, policy: JSON, key: str, file: Upload) -> tuple[Qianwe
             return Refused(message) if is_refused else Unavailable(message), may_pass
     except Fault as fault:
         return Unavailable(f"{name} could not be uploaded: {fault.reason}", hint=fault.hint), not fault.permanent
+
+
+def _text(value: object) -> str:
+    """A policy value as a form field. The service documents text, but also sends numbers and booleans."""
+    text = str(value).lower() if isinstance(value, bool) else str(value)
+    return re.sub(r"[\r\n]", "", text)
 
 
 def _number(value: object) -> float:

@@ -1,4 +1,4 @@
-"""Which IP addresses are on the public internet, however a host spells them."""
+"""Where IP addresses are, however a host spells them: on the public internet, in a private network, or here."""
 
 from __future__ import annotations
 
@@ -11,6 +11,11 @@ if TYPE_CHECKING:
 
     Address = Union[IPv4Address, IPv6Address]
 
+# What is certainly this machine or a private network (RFC 1122, 1918, 3927, 4193, 6598).
+_NEAR = (
+    *("0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.168.0.0/16"),
+    *("::/127", "fc00::/7", "fe80::/10"),
+)
 # What is_global would let through, or should: Alibaba Cloud's metadata and internal services, multicast, and the
 # addresses that local proxies (Clash, sing-box) answer for every name instead of its real one.
 _CLOUD = "100.64.0.0/10"
@@ -20,9 +25,11 @@ _NUMBER = r"0[xX][0-9a-fA-F]*|[0-9]+"
 
 def spelled(host: str) -> Address | None:
     """The address that a host spells: dotted, decimal, octal or hex, in one to four parts, or IPv6. None for a name."""
+    text = host.partition("%")[0].rstrip(".")
+    if not re.match(r"[0-9]|[0-9a-fA-F]*:", text):
+        return None
     from ipaddress import IPv4Address, ip_address
 
-    text = host.partition("%")[0].rstrip(".")
     try:
         return ip_address(text)
     except ValueError:
@@ -48,12 +55,10 @@ def is_public(address: Address) -> bool:
 
     An IPv6 address that carries an IPv4 address (mapped, 6to4, NAT64, compatible) counts as that one.
     """
-    from ipaddress import IPv4Address, ip_network
+    from ipaddress import ip_network
 
-    inner = _inside(address)
-    if inner is not None:
-        return is_public(inner)
-    if isinstance(address, IPv4Address) and address in ip_network(_CLOUD):
+    address = _inside(address) or address
+    if address in ip_network(_CLOUD):
         return False
     return address.is_global and not address.is_multicast and not address.is_reserved
 
@@ -65,10 +70,17 @@ def is_made_up(address: Address) -> bool:
     return address in ip_network(_MADE_UP_BY_PROXIES)
 
 
+def is_near(address: Address) -> bool:
+    """Whether an address is this machine or certainly of a private network."""
+    from ipaddress import ip_network
+
+    inner = _inside(address) or address
+    return any(inner in ip_network(block) for block in _NEAR)
+
+
 def is_here(address: Address) -> bool:
     """Whether an address is this machine's loopback."""
-    inner = _inside(address)
-    return address.is_loopback if inner is None else inner.is_loopback
+    return (_inside(address) or address).is_loopback
 
 
 def _inside(address: Address) -> IPv4Address | None:
