@@ -18,6 +18,7 @@ from qianwen.account.store import Account
 from qianwen.batch.folder import Folder
 from qianwen.environment import Environment, Place
 from qianwen.errors import OutputError, StillRunning
+from qianwen.files import locks
 from qianwen.models.image_models import IMAGES
 from qianwen.sandbox.faults import Limit
 
@@ -353,7 +354,7 @@ class GoingOn(Case):
 
                 def opened(shard: tuple[int, int], *then: str, at: str = at) -> str:
                     """What a run finds of the row before it writes so many lines of it."""
-                    folder = Folder(at, shard, self.clock, lambda: 0, self.fail)
+                    folder = Folder(at, shard, self.clock, self.fail, self.fail)
                     folder.read()
                     folder.take()
                     for state in then:
@@ -369,7 +370,7 @@ class GoingOn(Case):
                 self.assertEqual((opened(first), opened(second)), ("", ""))
                 opened(first, "made")
                 self.assertEqual((opened(first), opened(second)), ("made", "made"))
-                folder = Folder(at, second, self.clock, lambda: 0, self.fail)
+                folder = Folder(at, second, self.clock, self.fail, self.fail)
                 folder.read()
                 self.assertEqual(sum(folder.told_units.values()), 3)
                 self.assertEqual([line["state"] for line in folder.endings()], ["made"])
@@ -378,7 +379,7 @@ class GoingOn(Case):
     def test_a_line_that_did_not_fit_spoils_no_other(self) -> None:
         import resource
 
-        folder = Folder(str(self.cwd), (0, 1), self.clock, lambda: 0, self.fail)
+        folder = Folder(str(self.cwd), (0, 1), self.clock, self.fail, self.fail)
         folder.take()
         self.addCleanup(folder.close)
         soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -402,6 +403,17 @@ class GoingOn(Case):
                 self.assertIn("another process", self.batch(*shard, code=3)["error"]["message"])
             self.assertEqual(there.sent, [])
 
+    def test_a_wait_for_a_fellow_that_took_too_long_has_a_next(self) -> None:
+        self.rows({"prompt": "a"})
+        with self.standin():
+            Account(str(self.cwd / "out" / ".batch"), self.clock, shared=False).hold()  # an earlier run of the whole
+            lock = locks.take(str(self.cwd / "out" / ".batch" / "look.lock"), lasting=True)
+            assert lock
+            told = self.batch("--shard", "1/2", "--timeout", "1", code=2)
+            self.assertEqual((told["error"]["kind"], told["error"]["billed"]), ("running", "no"))
+            self.assertIn("--shard 1/2", told["next"])
+            lock.release()
+
     def test_a_damaged_account_is_put_right_before_its_rows_are_bought_again(self) -> None:
         for cut in ((), ("--shard", "1/2")):
             with self.subTest(cut), self.standin(delay=60) as there:
@@ -424,11 +436,15 @@ class GoingOn(Case):
 
     def test_a_shard_waits_while_its_fellow_collects_what_both_have_to(self) -> None:
         """Else it would take the fellow for a run of the whole, or pass over the account and buy its rows again."""
-        left = [1.0, 0.0, 0.0]
+        waits: list[int] = []
+
+        def wait() -> None:
+            waits.append(1)
+            if len(waits) > 1:
+                raise StillRunning("the time is up")
+
         at = str(self.cwd / "out")
-        whole, first, second = (
-            Folder(at, shard, self.clock, lambda: left.pop(0), self.fail) for shard in ((0, 1), (0, 2), (1, 2))
-        )
+        whole, first, second = (Folder(at, shard, self.clock, wait, self.fail) for shard in ((0, 1), (0, 2), (1, 2)))
         for folder in (whole, first):
             folder.take()
             folder.close()
@@ -448,7 +464,7 @@ class GoingOn(Case):
             list(second.idle_accounts())
         accounts.close()  # type: ignore[attr-defined]
         self.assertEqual([account.folder for account in second.idle_accounts()][1:], [whole.account.folder])
-        self.assertEqual(left, [])
+        self.assertEqual(len(waits), 3)
 
     def test_tasks_and_resume_name_a_batch_that_is_not_over(self) -> None:
         self.rows({"prompt": "a"})

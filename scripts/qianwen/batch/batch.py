@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     JSON = dict[str, Any]
 
 AT_ONCE_HERE = 8  # against a stand-in on this machine, which has no limits
+LOOK_SECONDS = 0.1  # between two tries to look at another's account
 LAST_START_SECONDS = 60.0  # a request that is answered at once is not begun later than so before the end
 LANDING_SECONDS = {True: 5.0, False: 60.0}  # after Ctrl-C: for submissions of tasks; for answers that come at once
 MOST_FAILURES = 20  # in the answer
@@ -72,7 +73,11 @@ def batch(run: Run) -> Outcome:
         run.outcome.batch = {"dry_run": True, "folder": whole.folder.path, **survey.json()}
         return run.outcome
     whole.require_a_cap()
-    whole.folder.take()
+    try:
+        whole.folder.take()
+    except StillRunning:  # the same command goes on
+        whole.report()
+        raise
     try:
         whole.work()
     finally:
@@ -92,8 +97,7 @@ class _Batch:
         self.run = run
         self.path = os.path.abspath(os.path.join(environment.cwd, os.path.expanduser(ask.batch)))
         self.files = os.path.dirname(self.path)
-        left = lambda: run.deadline - environment.clock()  # noqa: E731
-        self.folder = Folder(self._place(), ask.shard, environment.now, left, run.warn)
+        self.folder = Folder(self._place(), ask.shard, environment.now, self._wait, run.warn)
         self.plan = Plan(run.catalog, run.region, run.ask.shard)
         self.voice = Voice(run.progress, environment.clock, self.plan.counts, lambda: self.flight.running)
         self.flight = Flight(environment.clock, run.deadline, environment.sleep, self.voice.tick)
@@ -109,6 +113,13 @@ class _Batch:
         name = os.path.splitext(os.path.basename(self.path))[0] + ("-rehearsal" if run.ask.sandbox else "")
         place = run.ask.output or os.path.join(run.folder, name)
         return os.path.abspath(os.path.join(run.environment.cwd, os.path.expanduser(place)))
+
+    def _wait(self) -> None:
+        """Wait a moment for a shard that collects what an earlier run bought. Raises StillRunning."""
+        if self.flight.why_over():
+            what = f"another process collects what an earlier run bought in {self.folder.path}"
+            raise StillRunning(what, hint="run `next` to go on", billed="no")
+        self.flight.sleep(LOOK_SECONDS)
 
     # Before anything is sent --------------------------------------------------------------------------------
 

@@ -12,12 +12,11 @@ import errno
 import os
 import re
 import threading
-import time
 from contextlib import contextmanager
 
 from ..account.database import HOLD_NAME
 from ..account.store import Account
-from ..errors import OutputError, StillRunning, UsageError
+from ..errors import OutputError, UsageError
 from ..files import locks
 from ..files.safe_open import make_ours, open_theirs
 from ..plain import strict_json
@@ -35,7 +34,6 @@ STATES = (MADE, REFUSED, FAILED, UNKNOWN, UNSAVED, AGAIN)
 FINAL = frozenset({MADE, REFUSED, FAILED, UNKNOWN, UNSAVED})
 LONGEST_LINE = 2**20
 LOOK_NAME = "look.lock"
-LOOK_SECONDS = 0.1
 _PAID = (STATES.index(MADE), STATES.index(UNSAVED))
 _RESULTS = r"results(?:\.(\d+)-of-(\d+))?\.jsonl"
 
@@ -50,7 +48,7 @@ class Folder:
     """The results and accounts of a batch.
 
     shard: (I, N), (0, 1) for the whole.
-    left: seconds until the run must end.
+    wait: called again and again while a fellow collects; raises StillRunning when the time is up.
     states: what has become of each row that has a line, by the number of its name: an index of STATES.
     is_rehearsal: whether its lines come from a stand-in; None without lines.
     told_units: what the lines of each results file say was billed, by the name of its shard, "" for the whole.
@@ -62,13 +60,13 @@ class Folder:
         path: str,
         shard: tuple[int, int],
         now: Callable[[], float],
-        left: Callable[[], float],
+        wait: Callable[[], object],
         warn: Callable[[str], None],
     ) -> None:
         self.path = path
         self.shard = shard
         self._now = now
-        self._left = left
+        self._wait = wait
         self._warn = warn
         self.states: dict[int, int] = {}
         self.is_rehearsal: bool | None = None
@@ -233,10 +231,8 @@ class Folder:
         others, lock = self._cut_otherwise(), None
         while others and not lock:
             lock = locks.take(os.path.join(self._accounts, LOOK_NAME), lasting=True)
-            if not lock and self._left() <= 0:
-                raise StillRunning(f"another process collects what an earlier run bought in {self.path}")
             if not lock:
-                time.sleep(LOOK_SECONDS)
+                self._wait()
         try:
             yield others
         finally:
