@@ -6,8 +6,10 @@ import csv
 import io
 import json
 import shutil
+import sqlite3
 import sys
 import unittest
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ from qianwen import cli
 from qianwen.account.store import Account
 from qianwen.batch.folder import Folder
 from qianwen.environment import Environment, Place
-from qianwen.errors import OutputError
+from qianwen.errors import OutputError, StillRunning
 from qianwen.models.image_models import IMAGES
 from qianwen.sandbox.faults import Limit
 
@@ -351,7 +353,7 @@ class GoingOn(Case):
 
                 def opened(shard: tuple[int, int], *then: str, at: str = at) -> str:
                     """What a run finds of the row before it writes so many lines of it."""
-                    folder = Folder(at, shard, self.clock)
+                    folder = Folder(at, shard, self.clock, lambda: 0, self.fail)
                     folder.read()
                     folder.take()
                     for state in then:
@@ -367,7 +369,7 @@ class GoingOn(Case):
                 self.assertEqual((opened(first), opened(second)), ("", ""))
                 opened(first, "made")
                 self.assertEqual((opened(first), opened(second)), ("made", "made"))
-                folder = Folder(at, second, self.clock)
+                folder = Folder(at, second, self.clock, lambda: 0, self.fail)
                 folder.read()
                 self.assertEqual(sum(folder.told_units.values()), 3)
                 self.assertEqual([line["state"] for line in folder.endings()], ["made"])
@@ -376,7 +378,7 @@ class GoingOn(Case):
     def test_a_line_that_did_not_fit_spoils_no_other(self) -> None:
         import resource
 
-        folder = Folder(str(self.cwd), (0, 1), self.clock)
+        folder = Folder(str(self.cwd), (0, 1), self.clock, lambda: 0, self.fail)
         folder.take()
         self.addCleanup(folder.close)
         soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -399,6 +401,54 @@ class GoingOn(Case):
             for shard in ((), ("--shard", "1/2")):
                 self.assertIn("another process", self.batch(*shard, code=3)["error"]["message"])
             self.assertEqual(there.sent, [])
+
+    def test_a_damaged_account_is_put_right_before_its_rows_are_bought_again(self) -> None:
+        for cut in ((), ("--shard", "1/2")):
+            with self.subTest(cut), self.standin(delay=60) as there:
+                shutil.rmtree(self.cwd / "out", ignore_errors=True)
+                self.rows(*(f'{{"prompt": "{number}", "model": "wan2.6-t2i"}}' for number in range(3)))
+                self.batch("--timeout", "1", code=2)
+                path = self.cwd / "out" / ".batch" / "account.db"
+                with closing(sqlite3.connect(path)) as database, database:
+                    database.execute("UPDATE runs SET folder = x'00' WHERE number = 3")
+                self.clock.sleep(60)
+                self.assertIn("; 2 runs were taken over", str(self.batch(*cut)["warnings"]))
+                self.batch("--timeout", "100")
+                self.assertEqual(sorted(there.orders.values()), [1, 1, 2])
+                path.unlink()
+                path.mkdir()
+                with (self.cwd / "rows.jsonl").open("a") as file:
+                    file.write('{"prompt": "new"}\n')
+                self.assertIn("could not be read", self.batch(*cut, code=5)["error"]["message"])
+                self.assertNotIn("new", there.orders)
+
+    def test_a_shard_waits_while_its_fellow_collects_what_both_have_to(self) -> None:
+        """Else it would take the fellow for a run of the whole, or pass over the account and buy its rows again."""
+        left = [1.0, 0.0, 0.0]
+        at = str(self.cwd / "out")
+        whole, first, second = (
+            Folder(at, shard, self.clock, lambda: left.pop(0), self.fail) for shard in ((0, 1), (0, 2), (1, 2))
+        )
+        for folder in (whole, first):
+            folder.take()
+            folder.close()
+        first.take()
+        self.addCleanup(first.close)
+        self.addCleanup(second.close)
+        accounts = first.idle_accounts()
+        self.assertEqual([next(accounts), next(accounts).folder], [first.account, whole.account.folder])
+        with self.assertRaises(StillRunning):
+            second.take()
+        accounts.close()  # type: ignore[attr-defined]
+        second.close()
+        second.take()
+        accounts = first.idle_accounts()
+        self.assertEqual([next(accounts), next(accounts).folder], [first.account, whole.account.folder])
+        with self.assertRaises(StillRunning):
+            list(second.idle_accounts())
+        accounts.close()  # type: ignore[attr-defined]
+        self.assertEqual([account.folder for account in second.idle_accounts()][1:], [whole.account.folder])
+        self.assertEqual(left, [])
 
     def test_tasks_and_resume_name_a_batch_that_is_not_over(self) -> None:
         self.rows({"prompt": "a"})

@@ -255,6 +255,24 @@ class Account:
                 retryable=False,
             )
 
+    def put_right(self) -> None:
+        """Set a damaged account aside now: of what it still tells nothing may be bought again.
+
+        Raises Unavailable for one that cannot be read.
+        """
+
+        def read(database: Connection) -> None:
+            rows.select(database, f"WHERE state IN ({OPEN_IN_SQL})")
+            for _ in database.execute("SELECT * FROM runs"):
+                pass
+
+        try:
+            if self._file.exists():
+                self._file.write(read, BEGIN_SECONDS)
+        except (OSError, sqlite3.Error) as error:
+            self.trouble = f"{self._file.place.path}: {getattr(error, 'strerror', None) or error}"
+        self.complain()
+
     def state(self, run: Purchase) -> str:
         """What has become of a run by now. One that died while it was submitting has an unknown outcome."""
         if run.state == SUBMITTING and not locks.is_held(self._claim(run.id)):

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 from functools import partial
 
 from .. import regions
@@ -91,7 +92,8 @@ class _Batch:
         self.run = run
         self.path = os.path.abspath(os.path.join(environment.cwd, os.path.expanduser(ask.batch)))
         self.files = os.path.dirname(self.path)
-        self.folder = Folder(self._place(), ask.shard, environment.now)
+        left = lambda: run.deadline - environment.clock()  # noqa: E731
+        self.folder = Folder(self._place(), ask.shard, environment.now, left, run.warn)
         self.plan = Plan(run.catalog, run.region, run.ask.shard)
         self.voice = Voice(run.progress, environment.clock, self.plan.counts, lambda: self.flight.running)
         self.flight = Flight(environment.clock, run.deadline, environment.sleep, self.voice.tick)
@@ -277,6 +279,8 @@ class _Batch:
     def _look_at_the_accounts(self) -> bool:
         """Set the cap by what was billed so far. Answers whether something was bought that has no line yet."""
         folder, most = self.folder, self.run.ask.most
+        for account in folder.idle_accounts():
+            account.put_right()
         spent = folder.spent()
         own = spent.get(folder.name, 0.0)
         self.cap = Cap(self.plan.part_of(most, spent), own, is_closed=bool(most))
@@ -391,7 +395,8 @@ class _Batch:
         run, found = self.run, self.plan
         spent = self.cap.spent
         if not run.ask.sandbox:  # what is set aside for a row that was never sent is not billed
-            spent = sum(units for name, units in self.folder.spent().items() if not found.is_fellow(name))
+            with suppress(StillRunning):  # a fellow collects, and the time is up
+                spent = sum(units for name, units in self.folder.spent().items() if not found.is_fellow(name))
         run.outcome.batch = {
             "folder": self.folder.path,
             "results": self.folder.results,

@@ -12,10 +12,13 @@ import errno
 import os
 import re
 import threading
+import time
+from contextlib import contextmanager
 
 from ..account.database import HOLD_NAME
 from ..account.store import Account
-from ..errors import OutputError, UsageError
+from ..errors import OutputError, StillRunning, UsageError
+from ..files import locks
 from ..files.safe_open import make_ours, open_theirs
 from ..plain import strict_json
 from ..plain.strict_json import load_object
@@ -31,6 +34,8 @@ MADE, REFUSED, FAILED, UNKNOWN, UNSAVED, AGAIN = "made", "refused", "failed", "u
 STATES = (MADE, REFUSED, FAILED, UNKNOWN, UNSAVED, AGAIN)
 FINAL = frozenset({MADE, REFUSED, FAILED, UNKNOWN, UNSAVED})
 LONGEST_LINE = 2**20
+LOOK_NAME = "look.lock"
+LOOK_SECONDS = 0.1
 _PAID = (STATES.index(MADE), STATES.index(UNSAVED))
 _RESULTS = r"results(?:\.(\d+)-of-(\d+))?\.jsonl"
 
@@ -45,30 +50,42 @@ class Folder:
     """The results and accounts of a batch.
 
     shard: (I, N), (0, 1) for the whole.
+    left: seconds until the run must end.
     states: what has become of each row that has a line, by the number of its name: an index of STATES.
     is_rehearsal: whether its lines come from a stand-in; None without lines.
     told_units: what the lines of each results file say was billed, by the name of its shard, "" for the whole.
     turns: how often each row that was tried `--again` was, by the number of its name.
     """
 
-    def __init__(self, path: str, shard: tuple[int, int], now: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        path: str,
+        shard: tuple[int, int],
+        now: Callable[[], float],
+        left: Callable[[], float],
+        warn: Callable[[str], None],
+    ) -> None:
         self.path = path
         self.shard = shard
+        self._now = now
+        self._left = left
+        self._warn = warn
         self.states: dict[int, int] = {}
         self.is_rehearsal: bool | None = None
         self.told_units: dict[str, float] = {}
         self.turns: dict[int, int] = {}
         self.name = f"{shard[0]}-of-{shard[1]}" if shard[1] > 1 else ""
         self.results = os.path.join(path, f"results.{self.name}.jsonl" if self.name else "results.jsonl")
-        self.account = self._account_of(self.name, now)
-        self._now = now
+        self.account = self._account_of(self.name)
         self._stream: BinaryIO | None = None
         self._is_torn = False  # the last line was not written whole
         self._forgotten: dict[str, float] = {}
         self._lock = threading.Lock()
 
-    def _account_of(self, name: str, now: Callable[[], float]) -> Account:
-        return Account(os.path.join(self.path, ACCOUNTS, name) if name else self._accounts, now, shared=False)
+    def _account_of(self, name: str) -> Account:
+        return Account(
+            os.path.join(self._accounts, name) if name else self._accounts, self._now, self._warn, shared=False
+        )
 
     @property
     def _accounts(self) -> str:
@@ -153,15 +170,16 @@ class Folder:
             if not self.account.hold():
                 what = f"shard {self.name.replace('-of-', '/')}" if self.name else "this batch"
                 raise UsageError(f"another process works on {what}: {self.path}", hint="wait for it, or end it")
-            for other in self._cut_otherwise():
-                account = self._account_of(other, self._now)
-                if not account.hold():
-                    running = f"shard {other.replace('-of-', '/')}" if other else "the whole batch"
-                    raise UsageError(
-                        f"another process works on {running} in {self.path}",
-                        hint="all shards that run at once are cut alike (--shard I/N with one N)",
-                    )
-                account.close()
+            with self._looking() as others:
+                for other in others:
+                    account = self._account_of(other)
+                    if not account.hold():
+                        running = f"shard {other.replace('-of-', '/')}" if other else "the whole batch"
+                        raise UsageError(
+                            f"another process works on {running} in {self.path}",
+                            hint="all shards that run at once are cut alike (--shard I/N with one N)",
+                        )
+                    account.close()
             self._stream = open(
                 self.results, "a+b", buffering=0, opener=lambda path, _: make_ours(path, 0o666, may_exist=True)
             )
@@ -195,15 +213,35 @@ class Folder:
     def idle_accounts(self) -> Iterator[Account]:
         """The own account, then each of another N that no process holds; it is held while the caller looks at it."""
         yield self.account
-        for name in self._cut_otherwise():
-            account = self._account_of(name, self._now)
-            try:
-                if account.hold():
-                    yield account
-            except OSError:
-                continue
-            finally:
-                account.close()
+        with self._looking() as others:
+            for name in others:
+                account = self._account_of(name)
+                try:
+                    if account.hold():
+                        yield account
+                except OSError:
+                    continue
+                finally:
+                    account.close()
+
+    @contextmanager
+    def _looking(self) -> Iterator[list[str]]:
+        """The accounts of another N, for one process at a time: others wait, or raise StillRunning.
+
+        A shard that passed over what its fellow just looks at would buy again what is open there.
+        """
+        others, lock = self._cut_otherwise(), None
+        while others and not lock:
+            lock = locks.take(os.path.join(self._accounts, LOOK_NAME), lasting=True)
+            if not lock and self._left() <= 0:
+                raise StillRunning(f"another process collects what an earlier run bought in {self.path}")
+            if not lock:
+                time.sleep(LOOK_SECONDS)
+        try:
+            yield others
+        finally:
+            if lock:
+                lock.release()
 
     def write(self, line: JSON) -> None:
         """Add a line, which is on the disk when this returns. Raises OutputError. Safe to use from several threads."""
