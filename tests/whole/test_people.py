@@ -121,6 +121,7 @@ class Sums(Case):
         with self.standin():
             self.assertEqual(self.image("x").code, 0)
             self.assertEqual(self.json("--tasks", "--since", "1h")["bought"]["runs"], 0)
+            self.assertIn("nothing yet; a stand-in bills nothing", self.image("--tasks", "--since", "1h").stdout)
 
     def test_ages(self) -> None:
         for age in ("1d", "12h", "30m", "2w"):

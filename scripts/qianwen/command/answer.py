@@ -12,7 +12,7 @@ from ..errors import InvalidRequest, QianwenError
 from ..outcome import Outcome, Part, billed, goes_on, is_retryable
 from ..plain.record import fields_of
 from ..plain.redact import each_text, safe, shortened
-from ..regions import PRICES_PAGE
+from ..regions import PRICES_PAGE, is_loopback_url
 from .next_command import next_command
 
 TYPE_CHECKING = False
@@ -139,14 +139,15 @@ def _task_lines(outcome: Outcome, ask: Ask, environment: Environment) -> list[st
     if ask.tasks is not True:
         return [line for task in tasks for line in task_list.whole(task, environment.cwd)]
     table = task_list.table(tasks, environment.cwd, columns(environment))
-    return [*map(_batch, outcome.batches), *table, *([_sum(outcome.bought)] if outcome.bought else [])]
+    return [*map(_batch, outcome.batches), *table, *([_sum(outcome.bought, tasks)] if outcome.bought else [])]
 
 
-def _sum(bought: JSON) -> str:
+def _sum(bought: JSON, tasks: list[JSON]) -> str:
     """What was bought, in units. Only the service knows the price."""
+    free = "; a stand-in bills nothing" if any(is_loopback_url(task["base"]) for task in tasks) else ""
     units = " and ".join(_counted(bought[f"{unit}s"], unit) for unit in ("image", "second") if bought[f"{unit}s"])
     rest = f"; {_counted(bought['uncounted'], 'run')} more may be billed" if bought["uncounted"] else ""
-    return f"bought in {_counted(bought['runs'], 'run')}: {units or 'nothing yet'}{rest}; prices: {PRICES_PAGE}"
+    return f"bought in {_counted(bought['runs'], 'run')}: {units or 'nothing yet'}{rest}{free}; prices: {PRICES_PAGE}"
 
 
 def _obtained(outcome: Outcome) -> JSON:
