@@ -553,6 +553,7 @@ def main() -> int:
     asked = parser.parse_args()
     if set(asked.sections) - set(SECTIONS):
         parser.error(f"the sections are {', '.join(SECTIONS)}")
+    sys.pycache_prefix = tempfile.tempdir = None  # bytecode and files lie where a user's would; `tests` moves both
     print(f"Measured {_machine()}.\n\n| Measured | ours | compared with | held |\n|---|---:|---|---|", flush=True)
     with tempfile.TemporaryDirectory() as folder, server.Loopback().running() as loopback:
         bench = Bench(Path(folder).resolve(), loopback, asked.quick, asked.programs)
