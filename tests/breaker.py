@@ -24,7 +24,8 @@ from qianwen.sandbox.standin import PREFIX, Incoming, Reply, StandIn
 
 HOST = "127.0.0.1"
 PATIENCE = 10.0  # seconds after which the instrument itself is taken to be stuck
-SETTLING = 0.01  # seconds in which a client that waits for bytes has read them: a reset may throw away the unread ones
+SETTLING = 0.05  # seconds in which a client that waits for bytes has read them: before a reset, which may throw away
+# the unread ones, and before a silence, after which the time to read them may be over
 SILENT = 5.0  # seconds of the shared clock that pass while the server is silent
 ENDLESS_BLOCK = bytes(2**20)
 ENDLESS_STEP = 30.0  # seconds by which the clock moves with each block of an endless body
@@ -352,8 +353,9 @@ class _Line:
                 self.breaker.clock_moves(ENDLESS_STEP)
         if manner not in ENDS:
             raise AssertionError(f"no manner: {manner}")
+        if manner != "fin" and self.answered:
+            time.sleep(SETTLING)
         if manner == "rst":
-            time.sleep(SETTLING if self.answered else 0)
             self.client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_0)
         else:
             if manner == "fin":
