@@ -155,7 +155,8 @@ def starved(error: BaseException, outcome: Outcome) -> QianwenError | None:
     """The error for a machine without memory or descriptors for what comes next; None for any other."""
     import errno
 
-    is_short = isinstance(error, MemoryError) or getattr(error, "errno", 0) in (
+    causes = (error, error.__cause__)  # some functions of Python in C answer as if there had been memory: a SystemError
+    is_short = any(isinstance(each, MemoryError) for each in causes) or getattr(error, "errno", 0) in (
         errno.ENOMEM,
         errno.EMFILE,
         errno.ENFILE,

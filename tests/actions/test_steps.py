@@ -106,6 +106,14 @@ class OutOfMemory(Case):
                 if bought:
                     self.assertIn("cannot remember the run", reply["warnings"][0])
 
+    def test_a_function_of_python_that_answers_all_the_same(self) -> None:
+        """As `str.expandtabs` of 3.13 does, in an import."""
+
+        def fails(_: object) -> Response:
+            raise SystemError("returned a result with an exception set") from MemoryError()
+
+        self.assertIn("too little memory", self.json("x", send=fails, code=6)["error"]["message"])
+
     def test_a_task_that_is_resumed_stays_open(self) -> None:
         def fails(_: object) -> Response:
             raise MemoryError
