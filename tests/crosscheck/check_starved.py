@@ -13,6 +13,7 @@ import errno
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -157,6 +158,9 @@ class Starved(unittest.TestCase):
 
     def judge(self, place: Place, run: str, ended: Ended) -> None:
         told = f"{ended.seconds:.1f} s\n{ended.stderr}\n{ended.stdout}"
+        if ended.code == -signal.SIGSEGV and "memory" in place.name:  # Python itself: 3.13 while it imports `ssl`
+            self.assertEqual((ended.bought, ended.files), (0, []), told)
+            return
         expected = place.offline if run in OFFLINE else place.paid
         self.assertIn(ended.code, DOCUMENTED if expected is None else (expected,), told)
         self.assertNotIn("Traceback", told)
