@@ -9,7 +9,7 @@ import os
 import sys
 
 from .ask import VERSION, Ask
-from .environment import Environment, columns, real, write
+from .environment import Environment, columns, project_of, real, write
 from .errors import (
     OK,
     InternalError,
@@ -121,7 +121,7 @@ class _Process:
         from .actions.generate import import_what_follows
         from .command import answer  # noqa: F401
 
-        import_what_follows()
+        import_what_follows(self.run.catalog.noun)
         if self.run.ask.open:
             from .gallery import viewer  # noqa: F401
         from .terminal.signals import Signals
@@ -133,7 +133,9 @@ class _Process:
             self.signals.ignore()
 
     def _check_for_updates(self) -> None:
-        """Called when a session opens, so that a refused request does not even import the check."""
+        """Called when a session opens. A refused request, or one outside a project, does not even import the check."""
+        if not project_of(self.environment.script)[0]:
+            return
         from . import update_signal
 
         self.update_check = self.update_check or update_signal.Check(self.environment)

@@ -135,6 +135,20 @@ def real(script: str) -> Environment:
     return Environment(Place(os.environ, cwd, home), os.path.abspath(script), stdin, stdout, stderr)
 
 
+def project_of(script: str) -> tuple[str, str]:
+    """The nearest folder above a program that has `.agents/`, where the skill's family is installed; "" for none.
+
+    Looked for above the program's real path, else above the path as called. Also answers which of them it was.
+    """
+    from .plain.paths import folders_above
+
+    for path in dict.fromkeys((os.path.realpath(script), script)):
+        for folder in folders_above(path):
+            if os.path.basename(folder) != ".agents" and os.path.isdir(os.path.join(folder, ".agents")):
+                return folder, path
+    return "", ""
+
+
 # Streams --------------------------------------------------------------------------------------------------
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import sys
 
-from .environment import Environment, real, write
+from .environment import Environment, project_of, real, write
 from .errors import OK, AuthError, Interrupted, OutputError, UsageError
 from .plain.record import record
 
@@ -251,18 +251,9 @@ class Project:
 
 
 def find(script: str) -> Project | None:
-    """The nearest folder above the program that has `.agents/`: above its real path, else above the path as called.
-
-    None if there is none, or if it belongs to another user, because we would run what is in it.
-    """
-    from .plain.paths import folders_above
-
-    for path in dict.fromkeys((os.path.realpath(script), script)):
-        for folder in folders_above(path):
-            agents = os.path.join(folder, ".agents")
-            if os.path.basename(folder) != ".agents" and os.path.isdir(agents):
-                return Project(folder, path) if _is_trusted(agents, path) else None
-    return None
+    """The project of the program; None if `.agents/` belongs to another user, because we would run what is in it."""
+    root, path = project_of(script)
+    return Project(root, path) if root and _is_trusted(os.path.join(root, ".agents"), path) else None
 
 
 def _is_trusted(path: str, script: str) -> bool:

@@ -12,10 +12,10 @@ from typing import NamedTuple, Sequence
 
 from qianwen.sandbox.faults import Fault, Faults
 from qianwen.sandbox.server import running
-from qianwen.sandbox.standin import StandIn
+from qianwen.sandbox.standin import Incoming, Reply, StandIn
 
 from .. import SCRIPTS, lend_bytecode
-from ..support import KEY, Case
+from ..support import DATA, KEY, Case
 
 STORY = ("--set", "enable_interleave=true", "--set", "stream=true", "--set", "max_images=2", "--model", "wan2.6-image")
 
@@ -42,7 +42,9 @@ RUNS = (
     Run("a task that is lost", "image.py", ("--async",), ("submit=lose",), 6),
     Run("a result that is gone", "image.py", (), ("result=404*9",), 7),
     Run("a poll that fails", "image.py", ("--async",), ("poll=500*2",)),
+    Run("a picture that is a clip", "image.py", ()),
 )
+CLIP = (DATA / "clips" / "clip.mp4").read_bytes()
 
 
 class Vanishing(Faults):
@@ -58,6 +60,14 @@ class Vanishing(Faults):
         return super().take(route)
 
 
+class OfClips(StandIn):
+    """A stand-in whose every result is a clip."""
+
+    def handle(self, route: str, incoming: Incoming) -> Reply:
+        reply = super().handle(route, incoming)
+        return Reply(200, {"Content-Type": "video/mp4"}, CLIP) if route == "result" else reply
+
+
 class Replaced(Case):
     def test_a_run_ends_as_if_nothing_had_happened(self) -> None:
         for number, run in enumerate(RUNS):
@@ -65,7 +75,7 @@ class Replaced(Case):
                 copy = self.folder / f"installed-{number}"
                 shutil.copytree(SCRIPTS, copy, ignore=shutil.ignore_patterns("*.pyc.*"))
                 lend_bytecode(copy)
-                standin = StandIn(faults=Vanishing(copy, run.faults))
+                standin = (OfClips if run.what.endswith("is a clip") else StandIn)(faults=Vanishing(copy, run.faults))
                 suffix = "mp4" if run.program == "video.py" else "png"
                 target = () if run.argv == STORY else ("--output", f"{number}.{suffix}")
                 with running(standin) as base:
@@ -85,4 +95,5 @@ class Replaced(Case):
                 )
                 self.assertEqual(json.loads(ran.stdout)["ok"], run.code == 0)
                 if run.code == 0 and target and "--submit-only" not in run.argv and "-n" not in run.argv:
-                    self.assertTrue((self.cwd / target[1]).is_file())
+                    right = f"{number}.mp4" if isinstance(standin, OfClips) else target[1]
+                    self.assertTrue((self.cwd / right).is_file())

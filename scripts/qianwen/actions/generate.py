@@ -236,10 +236,16 @@ def wait(connection: Connection, entry: Entry, usual: str = "", is_new: bool = T
     return connection.client.wait(outcome.task_id, report, is_new)
 
 
-def import_what_follows() -> None:
-    """Import all that a run uses after its first byte: an update may replace the skill's folder while it waits."""
+def import_what_follows(noun: str) -> None:
+    """Import all that a run uses after its first byte: an update may replace the skill's folder while it waits.
+
+    noun: what it makes.
+    """
     from ..account import record, repair  # noqa: F401
-    from ..files import movies, outputs, sounds, tiff  # noqa: F401
+    from ..files import outputs, tiff  # noqa: F401
     from ..service import codes  # noqa: F401
     from ..storage import results  # noqa: F401
     from . import saving, unanswered  # noqa: F401
+
+    if noun == "video":
+        from ..files import movies, sounds  # noqa: F401

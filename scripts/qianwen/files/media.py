@@ -189,7 +189,8 @@ def probe(stream: BinaryIO) -> Facts | None:
         if head[offset : offset + len(magic)] == magic:
             try:
                 fields = reader(head, stream)
-            except (struct.error, LookupError, ValueError, OverflowError):
+            except (struct.error, LookupError, ValueError, OverflowError, ImportError):
+                # ImportError: a picture's link led to a clip, and an update has removed the reader of clips meanwhile
                 return Facts(media_type)
             if fields is not None:
                 return changed(Facts(media_type), **fields)
