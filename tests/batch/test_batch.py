@@ -285,9 +285,21 @@ class GoingOn(Case):
                     1,
                 )
             account.close()
+            self.rows({"prompt": "a"}, {"prompt": "b"}, {"prompt": "c"}, {"prompt": "d"}, {"prompt": "e", "n": 2})
             plan = self.batch("--dry-run")
-            self.assertEqual(plan["left"], 3)
-            self.assertIn("not bought again", plan["warnings"][0])
+            self.assertEqual((plan["left"], plan["bought"], plan["bills"]["at_most"]), (4, 3, 2))
+            self.assertEqual((plan["models"]["wan2.6-t2i"]["left"], plan["warnings"]), (1, []))
+            page = self.image("--batch", "rows.jsonl", "--output", "out", "--dry-run").stdout
+            self.assertIn("bought by an earlier run, and only to be collected: 3 rows\n", page)
+            self.assertIn("what is left bills at most 2 images;", page)
+            self.assertTrue(account.hold())  # as a process does that works there
+            plan = self.batch("--dry-run")
+            account.close()
+            self.assertEqual((plan["bought"], plan["bills"]["at_most"]), (0, 5))
+            self.assertIn("another process works in this folder", plan["warnings"][0])
+            self.rows({"prompt": "a"}, {"prompt": "b"}, {"prompt": "c"}, {"prompt": "d"})
+            ran = self.image("--batch", "rows.jsonl", "--output", "out")
+            self.assertIn("3 of 4 rows are left, at most 0 images;", ran.stderr)
             told = self.batch(code=6)
             self.assertEqual((told["made"], told["unknown"], len(there.of("submit"))), (3, 1, 4))
             self.assertEqual(self.json("--batch", "rows.jsonl", "--output", "new", "--dry-run")["warnings"], [])
@@ -542,6 +554,28 @@ class Plans(Case):
         text = self.image("--batch", "rows.jsonl", "--output", "out", "--dry-run").stdout
         self.assertIn("2 rows: 1 made, 1 left", text)
         self.assertIn("nothing was sent", text)
+
+    def test_a_time_is_told_with_what_it_assumes(self) -> None:
+        self.rows(*({"prompt": f"p{number}"} for number in range(8)))
+        for flags, model, said in (
+            ((), "wan2.6-t2i", "about 24 s at the documented pace"),
+            ((), "qwen-image-3.0", "about 60 s at a guessed pace"),
+            (("--at-once", "4"), "wan2.6-t2i", "about 30 s with 4 at once"),
+        ):
+            with self.subTest(said):
+                page = self.image("--batch", "rows.jsonl", "--dry-run", "--model", model, *flags).stdout
+                self.assertIn(said, page)
+        whole, parts = (self.batch("--dry-run", *flags) for flags in ((), ("--shard", "0/2")))
+        self.assertEqual(parts["seconds"], round(whole["seconds"] * parts["left"] * 2 / 8))
+
+    def test_pictures_that_are_sent_and_billed_are_in_the_plan(self) -> None:
+        rows = ({"prompt": f"p{number}", "reference_images": "https://example.com/a.png"} for number in range(3))
+        self.rows(*rows, {"prompt": "x"})
+        plan = self.batch("--dry-run", "--model", "qwen-image-3.0-pro")
+        self.assertEqual((plan["bills"]["at_most"], plan["bills"]["input_images"]), (4, 3))
+        page = self.image("--batch", "rows.jsonl", "--dry-run", "--model", "qwen-image-3.0-pro").stdout
+        self.assertIn("what is left bills at most 4 images and 3 input images;", page)
+        self.assertNotIn("input_images", self.batch("--dry-run", "--model", "wan2.7-image")["bills"])
 
     def test_flags_that_do_not_go_together(self) -> None:
         self.rows({"prompt": "x"})

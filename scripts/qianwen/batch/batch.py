@@ -67,8 +67,6 @@ def batch(run: Run) -> Outcome:
     whole = _Batch(run)
     survey = whole.survey()
     if run.ask.dry_run:
-        if survey.left and whole.folder.has_an_account():
-            run.note("rows that an earlier run bought and did not finish count as left; they are not bought again")
         run.outcome.page = survey.lines()
         run.outcome.batch = {"dry_run": True, "folder": whole.folder.path, **survey.json()}
         return run.outcome
@@ -98,7 +96,7 @@ class _Batch:
         self.path = os.path.abspath(os.path.join(environment.cwd, os.path.expanduser(ask.batch)))
         self.files = os.path.dirname(self.path)
         self.folder = Folder(self._place(), ask.shard, environment.now, self._wait, run.warn)
-        self.plan = Plan(run.catalog, run.region, run.ask.shard)
+        self.plan = Plan(run.catalog, run.region, ask.shard, ask.at_once)
         self.voice = Voice(run.progress, environment.clock, self.plan.counts, lambda: self.flight.running)
         self.flight = Flight(environment.clock, run.deadline, environment.sleep, self.voice.tick)
         self.cap = Cap(0, 0)
@@ -116,7 +114,7 @@ class _Batch:
 
     def _wait(self) -> None:
         """Wait a moment for a shard that collects what an earlier run bought. Raises StillRunning."""
-        if self.flight.why_over():
+        if self.run.ask.dry_run or self.flight.why_over():
             what = f"another process collects what an earlier run bought in {self.folder.path}"
             raise StillRunning(what, hint="run `next` to go on", billed="no")
         self.flight.sleep(LOOK_SECONDS)
@@ -131,6 +129,7 @@ class _Batch:
         given: set[int] = set()  # ids and outputs of earlier rows
         lines = self.folder.lines() if run.ask.dry_run else iter(())
         known_ids = {told["id"]: told["key"] for told in lines if isinstance(told.get("id"), str)}
+        bought = self._bought()
         for row in self._rows():
             total += 1
             state = "" if row.problems else self.folder.state(row.name)
@@ -143,7 +142,7 @@ class _Batch:
             if state != states.MADE:
                 self._surveyed.add(states.number_of(row.name))
             found.changed += known_ids.get(row.id, row.key) != row.key and not state
-            found.add(row, one, state)
+            found.add(row, one, state, row.name in bought)
             for text in one.warnings if one and not state else ():
                 if not isinstance(text, Note) and found.warn(row, text):
                     run.warn(f"row {row.number}: {text}")
@@ -155,6 +154,24 @@ class _Batch:
         if found.warning_count > plan.MOST_PROBLEMS:
             run.warn(f"{found.warning_count} warnings in all")
         return found
+
+    def _bought(self) -> set[str]:
+        """The rows that an earlier run bought, or may have, and that have no line yet."""
+        names: set[str] = set()
+        if not self.folder.has_an_account():
+            return names
+        own = self.folder.account
+        try:
+            for account in self.folder.idle_accounts():
+                names.update(known.request for known in self._owed_by(account))
+        except StillRunning:  # a fellow collects, for which a run waits later
+            self.folder.is_busy = True
+        own.close()
+        if self.run.ask.dry_run and (own.trouble or self.folder.is_busy):
+            why = own.trouble or "another process works in this folder"
+            self.run.note(f"what an earlier run bought cannot be told from what is left now: {why}")
+        own.trouble = ""  # a run looks again when it has the folder to itself
+        return names
 
     def _checked(self, checker: Checker, row: Row, state: str) -> tuple[Checked | None, list[Problem]]:
         """The checked row, None for one that need not or cannot be made; and what is wrong with it."""
@@ -253,9 +270,8 @@ class _Batch:
         key_file = connection.client.endpoint.key_file
         if found.has_files and key_file:
             run.note(f"local files are uploaded with the key from {key_file}", when_quiet=True)
-        most = plan.counted(found.units, run.catalog.unit)
         run.progress.say(
-            f"{found.left} of {found.rows} rows are left, at most {most}; results in {self.folder.results}"
+            f"{found.left} of {found.rows} rows are left, at most {found.bill}; results in {self.folder.results}"
         )
         self.voice.begin()
 

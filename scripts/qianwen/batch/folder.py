@@ -53,6 +53,7 @@ class Folder:
     is_rehearsal: whether its lines come from a stand-in; None without lines.
     told_units: what the lines of each results file say was billed, by the name of its shard, "" for the whole.
     turns: how often each row that was tried `--again` was, by the number of its name.
+    is_busy: another process works in an account that was to be looked at.
     """
 
     def __init__(
@@ -72,6 +73,7 @@ class Folder:
         self.is_rehearsal: bool | None = None
         self.told_units: dict[str, float] = {}
         self.turns: dict[int, int] = {}
+        self.is_busy = False
         self.name = f"{shard[0]}-of-{shard[1]}" if shard[1] > 1 else ""
         self.results = os.path.join(path, f"results.{self.name}.jsonl" if self.name else "results.jsonl")
         self.account = self._account_of(self.name)
@@ -217,6 +219,8 @@ class Folder:
                 try:
                     if account.hold():
                         yield account
+                    else:
+                        self.is_busy = True
                 except OSError:
                     continue
                 finally:

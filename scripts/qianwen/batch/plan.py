@@ -28,9 +28,9 @@ PICTURE_SECONDS = 15.0  # that a picture usually takes, where the row does not s
 
 
 class Group:
-    """The rows of one model that are left.
+    """The rows of one model that are left and not bought yet.
 
-    units: the most that they may bill.
+    units: the most that they may bill.  inputs: pictures that are sent and billed too.
     unknown: rows whose bill nobody can tell.
     """
 
@@ -38,37 +38,42 @@ class Group:
         self.model = model
         self.mode = mode
         self.is_task = is_task
-        self.left = self.units = self.unknown = 0
+        self.left = self.units = self.inputs = self.unknown = 0
 
-    def seconds(self, region: str) -> float:
-        """How long the rows that are left take at the documented pace."""
-        limits = self.model.pace
+    def seconds(self, region: str, shards: int, at_once: int) -> float:
+        """How long the rows that are left take in one of so many shards. at_once: 0 for the documented pace."""
+        limits, total = self.model.pace, self.left * _usual_seconds(self.mode)
+        if at_once:
+            return total / at_once
         slowest = self.left / limits.rate_in(region)
         if self.is_task and limits.running:
-            slowest = max(slowest, self.left * _usual_seconds(self.mode) / limits.running)
-        return slowest
+            slowest = max(slowest, total / limits.running)
+        return slowest * shards
 
 
 class Plan:
     """What was found in one pass over the rows.
 
+    at_once: rows in work at once; 0 for as many as the documented pace allows.
     counts: rows by their state; "" for those that are left.
     has_files: media belong to what is left.
-    repeated: rows that repeat others.  units: the most that what is left may bill.
+    repeated: rows that repeat others.  bought: rows left that an earlier run bought, so that they bill nothing more.
+    units: the most that what is left may bill.
     unknown: rows left whose bill nobody can tell.
     whole_units: the same as `units`, of all shards.
     units_of: the most that all rows of each shard may bill, made or not.
     changed: rows whose id stands for another request in the results.
     """
 
-    def __init__(self, catalog: Catalog, region: str, shard: tuple[int, int]) -> None:
+    def __init__(self, catalog: Catalog, region: str, shard: tuple[int, int], at_once: int = 0) -> None:
         self.catalog = catalog
+        self.at_once = at_once
         self.region = region
         self.shard = shard
         self.problems: list[Problem] = []
         self.problem_count = 0
         self.problem_rows = 0
-        self.rows = self.repeated = self.whole_units = self.changed = 0
+        self.rows = self.repeated = self.bought = self.whole_units = self.changed = 0
         self.units_of: Counter[int] = Counter()
         self.counts: Counter[str] = Counter()
         self.groups: dict[str, Group] = {}
@@ -99,16 +104,17 @@ class Plan:
     def _shard_of(self, key: str) -> int:
         return int(key[:16], 16) % self.shard[1]
 
-    def add(self, row: Row, checked: Checked | None, state: str) -> None:
+    def add(self, row: Row, checked: Checked | None, state: str, is_bought: bool = False) -> None:
         """Count a row.
 
         checked: None for a finished row that need not be checked.
         state: what has become of it, "" for one that is left.
+        is_bought: an earlier run bought it, or may have.
         """
         units = checked.units if checked else 0
         if row.copy == 1:
             self.units_of[self._shard_of(row.key)] += units or 0
-            self.whole_units += 0 if state else units or 0
+            self.whole_units += 0 if state or is_bought else units or 0
         if not self.is_ours(row.key):
             return
         self.rows += 1
@@ -121,8 +127,12 @@ class Plan:
         if group is None:
             group = Group(checked.model, checked.mode, checked.is_task)
             self.groups[checked.id] = group
+        if is_bought:
+            self.bought += 1
+            return
         group.left += 1
         group.units += units or 0
+        group.inputs += checked.billed_inputs
         group.unknown += units is None
 
     # The cap of a shard -------------------------------------------------------------------------------------
@@ -168,35 +178,50 @@ class Plan:
         return sum(group.units for group in self.groups.values())
 
     @property
-    def unknown(self) -> int:
-        return sum(group.unknown for group in self.groups.values())
+    def bill(self) -> str:
+        """The most that what is left may bill, in words."""
+        return self._bill(self.units, sum(group.inputs for group in self.groups.values()))
 
-    @property
-    def seconds(self) -> float:
-        """How long what is left takes at the documented pace, one model after another."""
-        return sum(group.seconds(self.region) for group in self.groups.values())
+    def _bill(self, units: int, inputs: int) -> str:
+        return counted(units, self.catalog.unit) + (f" and {counted(inputs, 'input image')}" if inputs else "")
 
     def json(self) -> JSON:
+        groups = {name: group for name, group in self.groups.items() if group.left}
+        inputs = sum(group.inputs for group in groups.values())
         return {
             "rows": self.rows,
             **counts(self.counts),
             "left": self.left,
+            "bought": self.bought,
             "repeated": self.repeated,
             "changed_ids": self.changed,
-            "bills": {"unit": self.catalog.unit, "at_most": self.units, "rows_of_unknown_bill": self.unknown},
-            "seconds": round(self.seconds),
+            "bills": {
+                "unit": self.catalog.unit,
+                "at_most": self.units,
+                **({"input_images": inputs} if inputs else {}),
+                "rows_of_unknown_bill": sum(group.unknown for group in groups.values()),
+            },
+            "seconds": round(sum(map(self._seconds, groups.values()))),  # one model after another
             "models": {
-                name: {"left": group.left, "at_most": group.units, "seconds": round(self._of(group))}
-                for name, group in self.groups.items()
+                name: {"left": group.left, "at_most": group.units, "seconds": round(self._seconds(group))}
+                for name, group in groups.items()
             },
         }
 
     def lines(self) -> list[str]:
         done = [f"{number} {state}" for state, number in counts(self.counts).items() if number]
         lines = [f"{counted(self.rows, 'row')}: {', '.join([*done, f'{self.left} left'])}"]
+        if self.bought:
+            lines.append(f"bought by an earlier run, and only to be collected: {counted(self.bought, 'row')}")
         for name, group in self.groups.items():
-            what = counted(group.units, self.catalog.unit)
-            lines.append(f"{name}: {counted(group.left, 'row')} left, at most {what}, about {span(self._of(group))}")
+            if not group.left:
+                continue
+            bill = self._bill(group.units, group.inputs)
+            how = "at the documented pace" if group.model.pace.source else "at a guessed pace"
+            how = f"with {self.at_once} at once" if self.at_once else how
+            lines.append(
+                f"{name}: {counted(group.left, 'row')} to buy, at most {bill}, about {span(self._seconds(group))} {how}"
+            )
             if group.unknown:
                 lines.append(f"  the bill of {group.unknown} of them is unknown")
         if self.repeated:
@@ -205,10 +230,10 @@ class Plan:
             )
         if self.changed:
             lines.append(f"made anew, because the request of their id has changed: {counted(self.changed, 'row')}")
-        return [*lines, f"what is left bills at most {counted(self.units, self.catalog.unit)}; nothing was sent"]
+        return [*lines, f"what is left bills at most {self.bill}; nothing was sent"]
 
-    def _of(self, group: Group) -> float:
-        return group.seconds(self.region)
+    def _seconds(self, group: Group) -> float:
+        return group.seconds(self.region, self.shard[1], self.at_once)
 
 
 def counts(states: Counter[str]) -> dict[str, int]:
