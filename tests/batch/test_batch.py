@@ -202,10 +202,16 @@ class GoingOn(Case):
             self.assertEqual([failure["state"] for failure in told["failures"]], ["refused", "failed"])
             self.assertEqual(told["billed"], 2)
             self.assertNotIn("next", told)
+            self.assertIn("nothing unchanged", told["error"]["hint"])
             self.batch(code=1)
             self.assertEqual(len(there.of("submit")), 3)  # and the refused one
             self.assertEqual(self.batch("--again")["made"], 4)
             self.assertEqual(len(there.of("submit")), 5)
+
+    def test_only_what_no_filter_refused_is_offered_unchanged(self) -> None:
+        self.rows({"prompt": "a"})
+        with self.standin(faults=["task=fail:InvalidParameter:bad*1"]):
+            self.assertIn("--again tries them as they are", self.batch(code=1)["error"]["hint"])
 
     def test_a_fault_of_the_service_is_tried_by_the_next_run(self) -> None:
         self.rows({"prompt": "a"}, {"prompt": "b"})

@@ -41,6 +41,21 @@ class Lines(unittest.TestCase):
         self.assertEqual(len(self.told()), 5)
         self.assertEqual(self.told()[-1], "18 of 40 made, 3 running, 9.6 a minute, about 2 min left")
 
+    def test_time_left_never_grows_while_nothing_is_made(self) -> None:
+        """Rounds of three rows that take 12 s each: after the first one the last round is not a third of that."""
+        self.counts[""], self.clock.now = 5, 12
+        for number in (1, 2, 3):
+            self.voice.ended(self.row(number), "", "made", None)
+        told = []
+        for self.clock.now in (12, 15, 20, 24, 30):
+            told.append(self.voice.line().rpartition(", ")[2])
+        self.assertEqual(
+            told, ["about 12 s left", "about 9 s left", "about 4 s left", "none finished for 12 s", "none made for 18 s"]
+        )
+        for number in (4, 5):
+            self.voice.ended(self.row(number), "", "made", None)
+        self.assertEqual(self.voice.line(), "15 of 15 made, 3 running")
+
     def test_the_first_rows_that_were_not_made_are_told(self) -> None:
         for number in range(1, 31):
             self.voice.ended(self.row(number), "", "refused", ContentRefused("a filter said no"))

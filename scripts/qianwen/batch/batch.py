@@ -479,7 +479,11 @@ class _Batch:
             return lost(counts[states.UNKNOWN])
         refused = counts[states.REFUSED] + counts[states.FAILED]
         if refused:
-            hint = "`failures` and the results say why: change these rows; --again tries them as they are"
+            hint = "`failures` and the results say why: change these rows in the file, and run it again; " + (
+                "send nothing unchanged that a content filter refused, as --again would"
+                if counts[states.REFUSED]
+                else "--again tries them as they are"
+            )
             return Refused(f"{refused} of {self.plan.rows} rows were refused or failed; all others are made", hint=hint)
         return None
 

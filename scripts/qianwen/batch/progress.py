@@ -60,9 +60,8 @@ class Voice:
         self._clock = clock
         self._running = running
         self._lock = threading.Lock()
-        self._began = self._last = clock()
-        self._made = 0
-        self._told = 0
+        self._began = self._last = self._ended = clock()
+        self._made = self._told = self._most = 0
         self._is_live = False
 
     def of(self, row: Row) -> RowVoice:
@@ -83,6 +82,8 @@ class Voice:
                 self.counts[state] += 1
             self._made += error is None
             self._told += error is not None
+            self._most = max(self._most, self._running())
+            self._ended = self._clock()
             is_told = self._told <= MOST_PROBLEMS
         if error and is_told:
             name = f" ({row.id})" if row.id else ""
@@ -106,9 +107,14 @@ class Voice:
         with self._lock:
             total, made, left = sum(self.counts.values()), self.counts["made"], self.counts[""]
             others = [f"{count} {word}" for word, count in counts(self.counts).items() if count and word != "made"]
-            minutes = (self._clock() - self._began) / 60
-            done = self._made
+            now, done, until = self._clock(), self._made, self._ended - self._began
+            quiet = now - self._ended
         parts = [f"{made} of {total} made", *others, f"{self._running()} running"]
-        if done and minutes > 0:
-            parts += [f"{done / minutes:.1f} a minute", f"about {span(left / done * minutes * 60)} left"]
+        if done and left and now > self._began:
+            # Rows that run side by side end together, so the last few take as long as a full round.
+            more = until / done * max(left, self._most) - quiet
+            parts += [
+                f"{60 * done / (now - self._began):.1f} a minute",
+                f"about {span(more)} left" if more > 0 else f"none finished for {span(quiet)}",
+            ]
         return ", ".join(parts)
