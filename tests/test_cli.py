@@ -334,6 +334,21 @@ class Output(Case):
                 bills = self.json(*command)["bills"]
                 self.assertEqual((bills["tier"], bills["input_images"]), (tier, argv.count("--image")))
 
+    def test_dry_run_tells_what_is_billed_of_what_is_sent(self) -> None:
+        clip, picture = "https://example.com/a.mp4", "https://example.com/a.png"
+        for program, argv, said in (
+            (self.video, ("x", "--video", clip), "bills at most 20 seconds, of which up to 10 are of the clips that"),
+            (self.video, ("character1", "--reference", picture), "bills at most 5 seconds; nothing was sent"),
+            (self.image, ("x", "--image", picture), "bills at most 1 image; nothing was sent"),
+            (
+                self.image,
+                ("x", "--image", picture, "--model", "qwen-image-2.1-pro"),
+                "bills at most 1 image; no page says whether pictures that are sent are billed; nothing was sent",
+            ),
+        ):
+            with self.subTest(said):
+                self.assertIn(f"# {said}", program(*argv, "--dry-run").stdout)
+
     def test_a_region_that_does_not_have_the_model(self) -> None:
         refused = {"code": "InvalidParameter", "message": "Model not exist."}
         for model, region, warned in (("wanx-v1", "intl", True), ("wanx-v1", "cn", False), ("wan2.6-t2i", "us", False)):

@@ -582,6 +582,8 @@ class Plans(Case):
         page = self.image("--batch", "rows.jsonl", "--dry-run", "--model", "qwen-image-3.0-pro").stdout
         self.assertIn("what is left bills at most 4 images and 3 input images;", page)
         self.assertNotIn("input_images", self.batch("--dry-run", "--model", "wan2.7-image")["bills"])
+        page = self.image("--batch", "rows.jsonl", "--dry-run", "--model", "qwen-image-2.1-pro").stdout
+        self.assertIn("  no page says whether pictures that are sent are billed\n", page)
 
     def test_flags_that_do_not_go_together(self) -> None:
         self.rows({"prompt": "x"})

@@ -50,7 +50,8 @@ class Lines(unittest.TestCase):
         for self.clock.now in (12, 15, 20, 24, 30):
             told.append(self.voice.line().rpartition(", ")[2])
         self.assertEqual(
-            told, ["about 12 s left", "about 9 s left", "about 4 s left", "none finished for 12 s", "none finished for 18 s"]
+            told,
+            ["about 12 s left", "about 9 s left", "about 4 s left", "none finished for 12 s", "none finished for 18 s"],
         )
         for number in (4, 5):
             self.voice.ended(self.row(number), "", "made", None)

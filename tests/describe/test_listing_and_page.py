@@ -7,6 +7,7 @@ import shlex
 import unittest
 from typing import TYPE_CHECKING, Any, Iterator
 
+from qianwen.checks.validate import in_words
 from qianwen.command.flags import WIDTH
 from qianwen.describe import examples, listing, page, schema, wording
 from qianwen.models.catalog import GIVEN, find
@@ -199,7 +200,7 @@ class Examples(CatalogCase):
                     ran = self.run_it(catalog, *argv, "--dry-run", "--print-response")
                     self.assertEqual(ran.code, 0, ran.stderr)
                     bills = ran.json["bills"]
-                    self.assertEqual(bill.rstrip("s"), f"{bills['at_most']} {bills['unit']}")
+                    self.assertEqual(f"bills at most {bill}", in_words({**bills, "unconfirmed": ""}))
                     self.assertNotRegex(" ".join(ran.json["warnings"]), COMPLAINTS)
                     self.assertEqual(ran.json["request"]["body"]["model"], model.id)
                     match = re.search(r"Model: \S+ \(([\w ]+)\)", ran.stderr)
@@ -425,6 +426,7 @@ class Words(unittest.TestCase):
 
     def test_bills(self) -> None:
         for catalog, model_id, expected in (
+            (IMAGES, "qwen-image-2.1-pro", "every image made, at most `n` (1 unless given)"),
             (IMAGES, "wan2.6-t2i", "every image made, at most `n` (1 unless given)"),
             (IMAGES, "qwen-image", "1 image"),
             (VIDEOS, "wan2.2-t2v-plus", "5 seconds"),

@@ -11,6 +11,7 @@ from __future__ import annotations
 from ..errors import Capped, QianwenError, Unavailable, UnknownOutcome
 from ..models import wire
 from ..plain.record import changed
+from ..plain.texts import counted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # imported at run time only where needed: a refused request should start fast
@@ -79,7 +80,7 @@ def _check_cap(run: Run, checked: Checked) -> None:
     """Raises Capped for a request that could bill more than the user allows."""
     most, unit = run.ask.most, run.catalog.unit
     if most and (checked.units is None or checked.units > most):
-        could = f"may bill up to {checked.units} {unit}s" if checked.units else "has a bill that nobody can tell"
+        could = f"may bill up to {counted(checked.units, unit)}" if checked.units else "has a bill that nobody can tell"
         raise Capped(
             f"this request {could}, and {run.catalog.cap} allows {most}; nothing was sent",
             hint=f"ask for less, or give {run.catalog.cap} a higher number",

@@ -29,6 +29,7 @@ from ..errors import (
     Unavailable,
     UsageError,
 )
+from ..plain.texts import counted
 from . import folder as states
 from . import line, plan, rows
 from .flight import CUT_SECONDS, GOOD_SECONDS, Flight, Uploads, lost
@@ -195,7 +196,7 @@ class _Batch:
         unit = run.catalog.unit
         if found.whole_units > plan.LARGE[unit] and not run.ask.most and not run.ask.sandbox:
             raise UsageError(
-                f"this batch may bill up to {plan.counted(found.whole_units, unit)}, and has no cap; nothing was sent",
+                f"this batch may bill up to {counted(found.whole_units, unit)}, and has no cap; nothing was sent",
                 hint=f"say {run.catalog.cap} N, the most that its folder may ever bill; --dry-run shows the plan",
             )
         rehearses = run.ask.sandbox or regions.is_loopback_url(self._base())
@@ -438,8 +439,8 @@ class _Batch:
         self.voice.end()
         made = [f"{count} {state}" for state, count in plan.counts(found.counts).items() if count]
         rest = [f"{found.left} left"] if found.left else []
-        bill = f"at most {plan.counted(spent, run.catalog.unit)} billed so far; results in {self.folder.results}"
-        run.progress.say(f"{plan.counted(found.rows, 'row')}: {', '.join([*made, *rest])}; {bill}")
+        bill = f"at most {counted(spent, run.catalog.unit)} billed so far; results in {self.folder.results}"
+        run.progress.say(f"{counted(found.rows, 'row')}: {', '.join([*made, *rest])}; {bill}")
 
     def _failures(self) -> list[JSON]:
         """The first rows that were not made, and why."""

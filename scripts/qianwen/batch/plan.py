@@ -9,6 +9,7 @@ from collections import Counter
 
 from ..errors import InvalidRequest, Problem
 from ..plain.record import changed
+from ..plain.texts import counted
 from . import pace
 
 TYPE_CHECKING = False
@@ -31,7 +32,7 @@ class Group:
     """The rows of one model that are left and not bought yet.
 
     units: the most that they may bill.  inputs: pictures that are sent and billed too.
-    unknown: rows whose bill nobody can tell.
+    unknown: rows whose bill nobody can tell.  unconfirmed: what no page confirms about it, as a clause.
     """
 
     def __init__(self, model: Model, mode: Mode, is_task: bool) -> None:
@@ -39,6 +40,7 @@ class Group:
         self.mode = mode
         self.is_task = is_task
         self.left = self.units = self.inputs = self.unknown = 0
+        self.unconfirmed = ""
 
     def seconds(self, region: str, shards: int, at_once: int) -> float:
         """How long the rows that are left take in one of so many shards. at_once: 0 for the documented pace."""
@@ -134,6 +136,7 @@ class Plan:
         group.units += units or 0
         group.inputs += checked.billed_inputs
         group.unknown += units is None
+        group.unconfirmed = checked.unconfirmed or group.unconfirmed
 
     # The cap of a shard -------------------------------------------------------------------------------------
 
@@ -224,6 +227,8 @@ class Plan:
             )
             if group.unknown:
                 lines.append(f"  the bill of {group.unknown} of them is unknown")
+            if group.unconfirmed:
+                lines.append(f"  {group.unconfirmed}")
         if self.repeated:
             lines.append(
                 f"made once, because they repeat others: {counted(self.repeated, 'row')}; a seed or n makes more"
@@ -240,10 +245,6 @@ def counts(states: Counter[str]) -> dict[str, int]:
     from .folder import FINAL, STATES
 
     return {state: states[state] for state in STATES if state in FINAL}
-
-
-def counted(number: float, noun: str) -> str:
-    return f"{number:g} {noun}" + "s" * (number != 1)
 
 
 def span(seconds: float) -> str:

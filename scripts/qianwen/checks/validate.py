@@ -23,6 +23,7 @@ from ..models.media_items import (
 )
 from ..models.wire import SHAPES
 from ..plain.record import changed, record
+from ..plain.texts import counted
 from . import sizes
 from .fields import check_field, nearest_name, not_json
 from .findings import Findings, named
@@ -94,6 +95,11 @@ class Checked:
         """The billed seconds of input clips."""
         total = sum(map(self._clip_seconds, self.sources)) if self.mode.bills_clips else 0
         return min(total, self.mode.most_of_clips or total)
+
+    @property
+    def unconfirmed(self) -> str:
+        """What no page confirms about this request's bill, as a clause."""
+        return self.mode.unconfirmed if self.clip_seconds or not self.mode.bills_clips else ""
 
     def _as_long_as_its_file(self, most: int) -> int:
         """The seconds of the result, for models whose result is as long as an input file of known length."""
@@ -256,9 +262,27 @@ def bill(catalog: Catalog, checked: Checked) -> dict[str, Any]:
     if not checked.is_known:
         by = None if checked.mode.as_given else checked.model.id
         return {"unit": catalog.unit, "at_most": checked.units, "by_the_rules_of": by}
-    clips = {"input_clips": checked.clip_seconds} if checked.mode.most_in_all and checked.clip_seconds else {}
+    clips = {"input_clips": checked.clip_seconds} if checked.clip_seconds else {}
     by_area = {"tier": checked.tier, "input_images": checked.billed_inputs} if checked.tier else {}
-    return {"unit": catalog.unit, "at_most": checked.units, **by_area, **clips}
+    unclear = {"unconfirmed": checked.unconfirmed} if checked.unconfirmed else {}
+    return {"unit": catalog.unit, "at_most": checked.units, **by_area, **clips, **unclear}
+
+
+def in_words(bill: Mapping[str, Any]) -> str:
+    """What `bill` answered, for people."""
+    if bill["at_most"] is None:
+        return "the bill is unknown"
+    text = f"bills at most {counted(bill['at_most'], bill['unit'])}"
+    if "tier" in bill:
+        text += f" (price tier: {bill['tier']})"
+    if bill.get("input_images"):
+        text += f" and {counted(bill['input_images'], 'input image')}"
+    if bill.get("input_clips"):
+        text += f", of which up to {bill['input_clips']} are of the clips that are sent"
+    if bill.get("unconfirmed"):
+        text += f"; {bill['unconfirmed']}"
+    by = bill.get("by_the_rules_of")
+    return f"{text} by the rules of {by}, which may not be those of this model" if by else text
 
 
 def choose_mode(model: Model, values: Values) -> Mode | None:

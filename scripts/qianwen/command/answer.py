@@ -12,6 +12,7 @@ from ..errors import InvalidRequest, QianwenError
 from ..outcome import Outcome, Part, billed, goes_on, is_retryable
 from ..plain.record import fields_of
 from ..plain.redact import each_text, safe, shortened
+from ..plain.texts import counted
 from ..regions import PRICES_PAGE, is_loopback_url
 from .next_command import next_command
 
@@ -145,9 +146,9 @@ def _task_lines(outcome: Outcome, ask: Ask, environment: Environment) -> list[st
 def _sum(bought: JSON, tasks: list[JSON]) -> str:
     """What was bought, in units. Only the service knows the price."""
     free = "; a stand-in bills nothing" if any(is_loopback_url(task["base"]) for task in tasks) else ""
-    units = " and ".join(_counted(bought[f"{unit}s"], unit) for unit in ("image", "second") if bought[f"{unit}s"])
-    rest = f"; {_counted(bought['uncounted'], 'run')} more may be billed" if bought["uncounted"] else ""
-    return f"bought in {_counted(bought['runs'], 'run')}: {units or 'nothing yet'}{rest}{free}; prices: {PRICES_PAGE}"
+    units = " and ".join(counted(bought[f"{unit}s"], unit) for unit in ("image", "second") if bought[f"{unit}s"])
+    rest = f"; {counted(bought['uncounted'], 'run')} more may be billed" if bought["uncounted"] else ""
+    return f"bought in {counted(bought['runs'], 'run')}: {units or 'nothing yet'}{rest}{free}; prices: {PRICES_PAGE}"
 
 
 def _obtained(outcome: Outcome) -> JSON:
@@ -204,6 +205,7 @@ def _is_link(url: str) -> bool:
 def _preview_lines(preview: JSON) -> list[str]:
     import json
 
+    from ..checks.validate import in_words
     from ..plain.locations import visible
 
     request = preview["request"]
@@ -219,25 +221,6 @@ def _preview_lines(preview: JSON) -> list[str]:
         body,
         "",
         *files,
-        f"# {_bill(preview['bills'])}; nothing was sent",
+        f"# {in_words(preview['bills'])}; nothing was sent",
         f"# prices: {PRICES_PAGE}",
     ]
-
-
-def _bill(bills: JSON) -> str:
-    """What the request bills, in words."""
-    if bills["at_most"] is None:
-        return "the bill is unknown"
-    text = f"bills at most {_counted(bills['at_most'], bills['unit'])}"
-    if "tier" in bills:
-        text += f" (price tier: {bills['tier']})"
-    if bills.get("input_images"):
-        text += f" and {_counted(bills['input_images'], 'input image')}"
-    if bills.get("input_clips"):
-        text += f", of which up to {bills['input_clips']} are of the clips that are sent"
-    by = bills.get("by_the_rules_of")
-    return f"{text} by the rules of {by}, which may not be those of this model" if by else text
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number} {noun}" + "s" * (number != 1)

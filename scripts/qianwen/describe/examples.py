@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 
-from ..checks.validate import check
+from ..checks.validate import bill, check, in_words
 from ..errors import InvalidRequest
 from ..models.catalog import GIVEN, Found, Source
 from ..plain.record import record
@@ -29,10 +29,11 @@ MORE: Mapping[str, object] = {"size": "9:16", "ratio": "9:16", "n": 2, "seed": 7
 
 @record
 class Specimen:
-    """argv: what follows the program's name.  units: how many are billed at most."""
+    """argv: what follows the program's name.  units: how many are billed at most.  bill: the same in words."""
 
     argv: tuple[str, ...]
     units: int
+    bill: str
 
 
 def of_mode(catalog: Catalog, found: Found, mode: Mode) -> list[Specimen]:
@@ -73,7 +74,9 @@ def _longer(catalog: Catalog, found: Found, mode: Mode, least: dict[str, Any]) -
 
 def _specimen(catalog: Catalog, found: Found, mode: Mode, fields: dict[str, Any]) -> Specimen:
     checked = _checked(catalog, found, mode, fields)
-    return Specimen(_argv(catalog, found, mode, fields), checked.units or 0 if checked else 0)
+    assert checked
+    bills = {**bill(catalog, checked), "unconfirmed": ""}  # the page of the mode says so once
+    return Specimen(_argv(catalog, found, mode, fields), checked.units or 0, in_words(bills))
 
 
 def _least(catalog: Catalog, found: Found, mode: Mode) -> dict[str, Any]:

@@ -158,8 +158,7 @@ def _examples(catalog: Catalog, found: Found, mode: Mode, command: str) -> Itera
     """Command lines that validation accepts. They are not wrapped, so that they can be copied."""
     yield ""
     for specimen in examples.of_mode(catalog, found, mode):
-        unit = catalog.unit + "s" * (specimen.units != 1)
-        yield f"  {command} {' '.join(map(shlex.quote, specimen.argv))}  # bills at most {specimen.units} {unit}"
+        yield f"  {command} {' '.join(map(shlex.quote, specimen.argv))}  # {specimen.bill}"
 
 
 def _entries(width: int, entries: Iterable[tuple[str, str]]) -> Iterator[str]:

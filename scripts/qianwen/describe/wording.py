@@ -171,7 +171,8 @@ def bill_words(mode: Mode, unit: str) -> str:
     if mode.bills_by_area:
         text += f", at the price of its size ({price_tiers(mode)}), and every picture that is sent"
     text += f", and every {unit} of the clips that are sent" if mode.bills_clips else ""
-    return text + (f"; {mode.most_in_all} {unit}s at most in all" if mode.most_in_all else "")
+    text += f"; {mode.most_in_all} {unit}s at most in all" if mode.most_in_all else ""
+    return text + (f"; {mode.unconfirmed}" if mode.unconfirmed else "")
 
 
 def price_tiers(mode: Mode) -> str:

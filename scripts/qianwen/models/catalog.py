@@ -199,6 +199,7 @@ class Mode:
     bills_clips: the seconds of input clips are billed too.  most_of_clips, most_in_all: the most seconds of those clips
     together, and of clips and result together (0: no limit).
     bills_by_area: a picture is priced by the `areas` of its size, and input pictures are billed too.
+    unconfirmed: what no page confirms about the bill, as a clause.
     interleaved: the answer is texts and pictures in turn.
     answer: the layout of the final answer, where its wire shape has several; empty for the plain one.
     usage: the fields of `usage` in the answer about a video, with spaces between.
@@ -226,6 +227,7 @@ class Mode:
     most_in_all: int = 0
     lasts: str = ""
     bills_by_area: bool = False
+    unconfirmed: str = ""
     interleaved: bool = False
     answer: str = ""
     usage: str = ""

@@ -207,20 +207,24 @@ def _t2i_of_wan(longest: int, sizes: Size, sync: str = "", task: str = TEXT_TO_I
     return (Mode("t2i", fields, sync, task, answer=answer),)
 
 
-def _newer_qwen_modes(text: Param, most_pictures: int, task: str, *own: Param, by_area: bool) -> tuple[Mode, ...]:
-    """Text to picture and editing of Qwen-Image 2.1 and 3.0: both take the same fields."""
+def _newer_qwen_modes(
+    text: Param, most_pictures: int, task: str, *own: Param, by_area: bool, unconfirmed: str = ""
+) -> tuple[Mode, ...]:
+    """Text to picture and editing of Qwen-Image 2.1 and 3.0: both take the same fields. unconfirmed: of an edit's bill."""
     pictures = (references(0, most_pictures, QWEN3_PICTURE), count(6), size(QWEN3_SIZE))
     fields = (text, *pictures, *own, EXTEND_SLOW, EXTEND_MODE, ENABLE_THINKING, WATERMARK, SEED)
     t2i = Mode("t2i", fields, MESSAGES, task, rules=(thinks_while_rewriting,), bills_by_area=by_area, answer=BY_TIER)
-    return changed(t2i, name="edit", when=_EDITING, rules=(agent_works_from_text, thinks_while_rewriting)), t2i
+    rules = (agent_works_from_text, thinks_while_rewriting)
+    return changed(t2i, name="edit", when=_EDITING, rules=rules, unconfirmed=unconfirmed), t2i
 
 
 _NEGATIVE_ADVISED = changed(NEGATIVE, longest_is_advice=True)  # no page of the newer models names a limit
 _QWEN3_PROMPT = changed(prompt(4500, "tokens"), longest_is_advice=True)
 _QWEN3_MODES = _newer_qwen_modes(_QWEN3_PROMPT, 3, MESSAGES_TASK, _NEGATIVE_ADVISED, by_area=True)
 # No reference page of 2.1 was found: the length of a prompt, a task form and prices are not documented.
-_QWEN21_PRO_MODES = _newer_qwen_modes(prompt(), 10, "", by_area=False)
-_QWEN21_TURBO_MODES = _newer_qwen_modes(prompt(), 10, "", _NEGATIVE_ADVISED, by_area=False)
+_QWEN21_BILL = "no page says whether pictures that are sent are billed"
+_QWEN21_PRO_MODES = _newer_qwen_modes(prompt(), 10, "", by_area=False, unconfirmed=_QWEN21_BILL)
+_QWEN21_TURBO_MODES = _newer_qwen_modes(prompt(), 10, "", _NEGATIVE_ADVISED, by_area=False, unconfirmed=_QWEN21_BILL)
 
 
 def _qwen_call(name: str, longest: int, low: int, sizes: Size, when: Mapping[str, object] = {}) -> Mode:

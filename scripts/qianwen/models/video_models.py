@@ -396,6 +396,7 @@ _WAN3_RULES = (
     voices_are_references, document_or_page, something_to_show,
 )
 _WAN3_NAMES = names_its_references(r"(image|video|audio)\s*\d|(图|视频|音频)\s*\d|参考", "Image 1, Video 1, Audio 1 (图1, 视频1, 音频1)")
+_WAN3_BILL: Mapping[str, Any] = {"bills_clips": True, "unconfirmed": "no page says whether clips that are sent are billed: they are counted"}
 _WAN3 = (
     _wan3("kf2v",
         changed(_WAN3_FIRST, meaning="the first picture; a last one alone is documented nowhere and refused"),
@@ -404,8 +405,8 @@ _WAN3 = (
     _wan3("i2v", _WAN3_FIRST, when={"first_frame_url": GIVEN}, excludes=(*_WAN3_REFERENCE_FIELDS, "video_url")),
     _wan3("videoedit",
         media("video_url", "the clip to edit, Video 1 in the prompt", WAN3_CLIP, required=True), *_WAN3_REFERENCES,
-        length=_WAN3_FREE_LENGTH, rules=_WAN3_RULES, when={"video_url": GIVEN}, bills_clips=True, most=WAN3_CLIPS),
-    _wan3("r2v", *_WAN3_REFERENCES, rules=(_WAN3_NAMES, *_WAN3_RULES), when_any=_WAN3_REFERENCE_FIELDS, bills_clips=True),
+        length=_WAN3_FREE_LENGTH, rules=_WAN3_RULES, when={"video_url": GIVEN}, most=WAN3_CLIPS, **_WAN3_BILL),
+    _wan3("r2v", *_WAN3_REFERENCES, rules=(_WAN3_NAMES, *_WAN3_RULES), when_any=_WAN3_REFERENCE_FIELDS, **_WAN3_BILL),
     _wan3("t2v"),
 )
 _WAN3_KINDS = "t2v i2v kf2v r2v videoedit"

@@ -1,5 +1,5 @@
 """Text as other programs write it: encodings that name themselves, `NAME=value` lines, and letters that were lost;
-and moments as they read them.
+and moments and numbers as they are read.
 
 Windows PowerShell 5.1 writes UTF-16 with `>`, appends it with `>>` to any file, and pipes "?" for what ASCII lacks.
 """
@@ -67,6 +67,10 @@ def moment(epoch_seconds: float) -> str | None:
         return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(epoch_seconds))
     except (OverflowError, ValueError, OSError):
         return None
+
+
+def counted(number: float, noun: str) -> str:
+    return f"{number:g} {noun}" + "s" * (number != 1)
 
 
 def lost_letters(text: str) -> str:
