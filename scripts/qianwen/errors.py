@@ -190,11 +190,13 @@ class OutputError(QianwenError):
     kind = "output"
     exit_code = 7
     billed = "yes"
-    usual_hint = "result links expire after 24 hours; the URLs are in the JSON"
+    usual_hint = "what was made can be downloaded again for 24 hours: its URLs are in the JSON"
 
 
 class LinkExpired(OutputError):
     """The storage host says that a result link has expired."""
+
+    usual_hint = "result links expire after 24 hours, and this one has no successor"
 
 
 class InternalError(QianwenError):

@@ -335,6 +335,7 @@ class Results(Case):
             reply = self.json("x", "-n", "2", "--output", "x.png", code=7)
         self.assertEqual((reply["error"]["kind"], reply["error"]["billed"]), ("output", "yes"))
         self.assertEqual((len(reply["image_urls"]), reply["files"]), (2, []))
+        self.assertIn("again for 24 hours", reply["error"]["hint"])  # and not that it has expired
         self.assertEqual(len(standin.of("sync")), 1)
         self.assertEqual(list(self.cwd.iterdir()), [])
 
@@ -345,7 +346,9 @@ class Results(Case):
             self.assertEqual([sent.route for sent in standin.sent], ["submit", "poll", "poll", "result"])
         with self.standin(faults=[expired]):
             self.assertIn("has expired", self.json("x", "--async", code=7)["error"]["message"])
-            self.assertIn("has expired", self.json("y", code=7)["error"]["message"])
+            error = self.json("y", code=7)["error"]
+            self.assertIn("has expired", error["message"])
+            self.assertIn("no successor", error["hint"])
 
         class Forgetful(Recording):
             def handle(self, route: str, incoming: Incoming) -> Reply:

@@ -259,7 +259,10 @@ class Folder:
                     raise OSError(errno.ENOSPC, "no room is left")
                 os.fsync(self._stream.fileno())
             except OSError as error:
-                raise OutputError(f"cannot write to {self.results}: {error.strerror or error}") from error
+                raise OutputError(
+                    f"cannot write to {self.results}: {error.strerror or error}",
+                    hint="make room; what was bought is noted, and the next run writes its line",
+                ) from error
             self.states[number] = STATES.index(line["state"])
             if turn:
                 self.turns[number] = turn

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 MARK = b'<meta name="generator" content="qianwen-media-generation gallery">'
 HEAD_BYTES = 1024
+_NO_PLACE = "make room there, or name another folder: --gallery FOLDER"
 SHOWN_AT_ONCE = 10_000  # opens in under a second; more opens slowly
 
 
@@ -130,8 +131,9 @@ def _publish(folder: str, page: bytes) -> str:
                     draft.stream.write(page)
                     return draft.publish(".html", lambda _: None, may_replace=is_ours)
     except OSError as error:
-        raise OutputError(f"the page cannot be written to {folder}: {error.strerror or error}", billed="no") from error
-    raise OutputError(f"no name is free for the page in {folder}", billed="no")
+        reason = f"the page cannot be written to {folder}: {error.strerror or error}"
+        raise OutputError(reason, hint=_NO_PLACE, billed="no") from error
+    raise OutputError(f"no name is free for the page in {folder}", hint=_NO_PLACE, billed="no")
 
 
 def _is_ours(path: str) -> bool:
