@@ -16,7 +16,7 @@ OTHER_KEY = "sk-other-0123456789abcdef0123456789abcde"
 
 def ending(model: str) -> str:
     """The service has announced the end of both models since the page was written."""
-    return f"{model} was announced to end on 2026-10-10; its replacement is qwen-image-2.0"
+    return f"{model} was announced to end on 2026-10-10, and may be refused from then on; its replacement is qwen-image-2.0"
 
 
 class Promised(Case):

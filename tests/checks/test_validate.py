@@ -237,7 +237,7 @@ WARNED: tuple[tuple[str, str, dict[str, Any], str, tuple[str, ...]], ...] = (
     ("a ratio of 3.0", "qwen-image-3.0-pro", {"size": "16:9"}, "is 1920*1080 on this model, the largest size of the 1K tier", ("size",)),
     ("a tier of 3.0", "qwen-image-3.0-pro", {"size": "2K"}, "is 2048*2048 on this model", ("size",)),
     ("thinking that a model has not", "qwen-image-2.0", {"enable_thinking": False}, "has no field enable_thinking", ()),
-    ("an end that was announced", "qwen-image-plus", {}, "announced to end on 2026-10-10; its replacement is qwen-image-2.0", ()),
+    ("an end that was announced", "qwen-image-plus", {}, "announced to end on 2026-10-10, and may be refused from then on; its replacement is qwen-image-2.0", ()),
     ("an end of a snapshot", "qwen-image-edit-max-2026-01-16", {"reference_image": URL}, "qwen-image-edit-max-2026-01-16 was announced",
      ("reference_images",)),
     ("an alias", "wan2.1-t2i-turbo", {}, "wanx2.1-t2i-turbo", ()),

@@ -325,7 +325,8 @@ class Found:
         model = self.model
         if not (self.exact and model.ends):
             return ""
-        return f"{self.id} was announced to end on {model.ends}; its replacement is {model.replacement}"
+        ends = f"{self.id} was announced to end on {model.ends}, and may be refused from then on"
+        return f"{ends}; its replacement is {model.replacement}"
 
 
 @record
