@@ -349,6 +349,17 @@ class Output(Case):
             with self.subTest(said):
                 self.assertIn(f"# {said}", program(*argv, "--dry-run").stdout)
 
+    def test_a_dry_run_says_that_the_run_itself_has_no_key(self) -> None:
+        (self.cwd / "rows.txt").write_text("a cat\n")
+        for key, said in (("", "no API key was found"), ("sk-sp-0123", "a Token Plan or Coding Plan key"), ("sk-0", "")):
+            self.env["DASHSCOPE_API_KEY"] = key
+            for argv in (("x",), ("--batch", "rows.txt")):
+                with self.subTest(key=key, argv=argv):
+                    told = " ".join(self.json(*argv, "--dry-run")["warnings"])
+                    self.assertEqual("would end with exit 4" in told, bool(said))
+                    self.assertIn(said, told)
+                    self.assertNotIn("exit 4", " ".join(self.json(*argv, "--dry-run", "--sandbox")["warnings"]))
+
     def test_a_region_that_does_not_have_the_model(self) -> None:
         refused = {"code": "InvalidParameter", "message": "Model not exist."}
         for model, region, warned in (("wanx-v1", "intl", True), ("wanx-v1", "cn", False), ("wan2.6-t2i", "us", False)):

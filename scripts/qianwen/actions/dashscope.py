@@ -108,6 +108,7 @@ class DashScope:
             return False  # told before anything is sent
 
     def preview(self, checked: Checked) -> JSON:
+        note_a_missing_key(self._run)
         return encoding.preview(self._run.catalog, checked, self.base, self._own_bucket(checked))
 
     @contextmanager
@@ -145,6 +146,17 @@ class DashScope:
             return ""
         here = {region: spelled for region, spelled in twins.items() if region == self._run.region} or twins
         return "; ".join(f"in {region} it is {spelled}" for region, spelled in here.items())
+
+
+def note_a_missing_key(run: Run) -> None:
+    """Say in a dry run, which needs no key, that the run itself would have none, or one that cannot be used."""
+    from ..service import endpoint
+
+    try:
+        if not (run.ask.sandbox or run.ask.replay):
+            endpoint.endpoint(run.place, run.region)
+    except AuthError as error:
+        run.note(f"without --dry-run this would end with exit 4: {error.message}")
 
 
 def own_bucket(run: Run) -> Bucket | None:

@@ -15,7 +15,7 @@ from functools import partial
 
 from .. import regions
 from ..account.purchase import DONE, EXPIRED, Batch
-from ..actions.dashscope import connected, own_bucket
+from ..actions.dashscope import connected, note_a_missing_key, own_bucket
 from ..checks.findings import Note
 from ..errors import (
     Capped,
@@ -68,6 +68,7 @@ def batch(run: Run) -> Outcome:
     whole = _Batch(run)
     survey = whole.survey()
     if run.ask.dry_run:
+        note_a_missing_key(run)
         run.outcome.page = survey.lines()
         run.outcome.batch = {"dry_run": True, "folder": whole.folder.path, **survey.json()}
         return run.outcome
