@@ -125,7 +125,7 @@ class Believed(Case):
             self.path.write_text(LINE)
             ran = self.image("x", "--image", str(PHOTO), "-q")
             self.assertEqual(
-                (ran.code, ran.stderr), (0, f"Note: local files are uploaded with the key from {self.path}\n")
+                (ran.code, ran.stderr), (0, f"Note: local files go to the account of the key in {self.path}\n")
             )
             self.assertNotIn("uploaded with", self.image("x", "-q").stderr)
         self.env = {"DASHSCOPE_API_KEY": KEY}

@@ -208,7 +208,7 @@ class Connection:
         """The URLs of the files, in order: `oss://` in temporary storage, presigned https in the own bucket."""
         key_file, bucket_file = self.client.endpoint.key_file, self._own.file if self._own else ""
         if files and key_file:
-            self._run.note(f"local files are uploaded with the key from {key_file}", when_quiet=True)
+            self._run.note(f"local files go to the account of the key in {key_file}", when_quiet=True)
         if files and bucket_file:
             self._run.note(f"local files are uploaded to the bucket that {bucket_file} names", when_quiet=True)
         session, progress = self.session, self._run.progress

@@ -271,7 +271,7 @@ class _Batch:
         run, found = self.run, self.plan
         key_file = connection.client.endpoint.key_file
         if found.has_files and key_file:
-            run.note(f"local files are uploaded with the key from {key_file}", when_quiet=True)
+            run.note(f"local files go to the account of the key in {key_file}", when_quiet=True)
         run.progress.say(
             f"{found.left} of {found.rows} rows are left, at most {found.bill}; results in {self.folder.results}"
         )
