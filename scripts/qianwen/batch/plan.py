@@ -61,7 +61,6 @@ class Plan:
     has_files: media belong to what is left.
     repeated: rows that repeat others.  bought: rows left that an earlier run bought, so that they bill nothing more.
     units: the most that what is left may bill.
-    unknown: rows left whose bill nobody can tell.
     whole_units: the same as `units`, of all shards.
     units_of: the most that all rows of each shard may bill, made or not.
     changed: rows whose id stands for another request in the results.
