@@ -48,7 +48,7 @@ RUN = (
     Flag(
         "--tasks",
         "[ID]",
-        "show the last runs of this machine, or one in full (ID as above); sends nothing",
+        "show the last runs of this machine, or one in full (ID as for --task-id); sends nothing",
         optional=True,
     ),
     Flag("--since", "AGE", "with --tasks: all runs of the last 1d, 12h or 30m, and the sum of what they bought"),
