@@ -9,6 +9,7 @@ import json
 import re
 import tempfile
 import threading
+import time
 import unittest
 import wave
 from contextlib import contextmanager
@@ -46,18 +47,57 @@ def place_for_all() -> str:
 
 
 class Clock:
-    """Time for a client and its stand-in. It starts at a fixed moment and moves only by `sleep`."""
+    """Time for a client and its stand-in. It starts at a fixed moment and moves only by sleeping.
+
+    Among the threads of a client, time moves once all of them sleep, to the moment at which the first one wakes: no
+    wait overtakes a request that is under way beside it. The stand-in and the test itself move it at once, by `move`
+    and by `sleep` in the main thread.
+    """
+
+    LONGEST_WORK = 2.0  # real seconds: a thread that works for longer waits for something else, and holds up no other
+    GLANCE = 0.002  # real seconds
 
     def __init__(self) -> None:
         self.moment = 1_700_000_000.0
-        self._lock = threading.Lock()
+        self._changed = threading.Condition()
+        self._working: set[threading.Thread] = set()
+        self._wake: dict[threading.Thread, float] = {}
 
     def __call__(self) -> float:
         return self.moment
 
-    def sleep(self, seconds: float) -> None:
-        with self._lock:
+    def read(self) -> float:
+        """The moment, for a client: its thread counts as working from now on."""
+        me = threading.current_thread()
+        if me not in self._working and me is not threading.main_thread():
+            with self._changed:
+                self._working.add(me)
+        return self.moment
+
+    def move(self, seconds: float) -> None:
+        with self._changed:
             self.moment += seconds
+            self._changed.notify_all()
+
+    def sleep(self, seconds: float) -> None:
+        me = threading.current_thread()
+        if me is threading.main_thread():
+            self.move(seconds)
+            return
+        with self._changed:
+            due = self.moment + seconds
+            self._working.discard(me)
+            self._wake[me] = due
+            patience = time.monotonic() + self.LONGEST_WORK
+            while self.moment < due and time.monotonic() < patience:
+                self._working = {thread for thread in self._working if thread.is_alive()}
+                if not self._working and due <= min(self._wake.values()):
+                    break
+                self._changed.wait(self.GLANCE)
+            del self._wake[me]
+            self._working.add(me)
+            self.moment = max(self.moment, due)
+            self._changed.notify_all()
 
 
 class Sent(NamedTuple):
@@ -78,7 +118,7 @@ class Recording(StandIn):
     """A stand-in that remembers every request it handled, in order."""
 
     def __init__(self, clock: Clock, delay: float = 0.0, faults: Sequence[str] = ()) -> None:
-        super().__init__(delay, Faults(faults), seed=7, clock=clock, sleep=clock.sleep)
+        super().__init__(delay, Faults(faults), seed=7, clock=clock, sleep=clock.move)
         self.sent: list[Sent] = []
 
     def handle(self, route: str, incoming: Incoming) -> Reply:
@@ -145,8 +185,8 @@ class Case(unittest.TestCase):
             io.StringIO(stdin),
             stdout,
             stderr,
-            self.clock,
-            self.clock,
+            self.clock.read,
+            self.clock.read,
             send,
             self.clock.sleep,
         )
