@@ -76,21 +76,22 @@ class Results(Case):
 
     def test_what_is_billed_at_most(self) -> None:
         self.clip("clip.mp4")
-        for argv, seconds in (
-            (["x"], 5),
-            (["x", "--duration", "9"], 9),
-            (["x", "--model", "wan2.2-t2v-plus"], 5),
-            (["x", "--video", "clip.mp4"], 10),  # an edit is as long as its clip
-            (["x", "--video", "clip.mp4", "--duration", "3"], 8),
-            (["x", "--video", "https://example.com/clip.mp4"], 20),
-            (["Image 1", "--model", "wan2.7-r2v", "--reference", FRAME], 5),
-            (["Video 1", "--model", "wan2.7-r2v", "--reference", "clip.mp4"], 10),
-            (["character1", "--reference", "https://example.com/clip.mp4"], 35),
-            (["x", "--model", "happyhorse-1.0-video-edit", "--video", "clip.mp4"], 10),
+        for argv, seconds, clips in (
+            (["x"], 5, 0),
+            (["x", "--duration", "9"], 9, 0),
+            (["x", "--model", "wan2.2-t2v-plus"], 5, 0),
+            (["x", "--video", "clip.mp4"], 10, 5),  # an edit is as long as its clip
+            (["x", "--video", "clip.mp4", "--duration", "3"], 8, 5),
+            (["x", "--video", "https://example.com/clip.mp4"], 20, 10),
+            (["Image 1", "--model", "wan2.7-r2v", "--reference", FRAME], 5, 0),
+            (["Video 1", "--model", "wan2.7-r2v", "--reference", "clip.mp4"], 10, 5),
+            (["character1", "--reference", "https://example.com/clip.mp4"], 35, 30),
+            (["x", "--model", "happyhorse-1.0-video-edit", "--video", "clip.mp4"], 10, 5),
         ):
             with self.subTest(argv):
                 bills = self.video_json(*argv, "--dry-run")["bills"]
-                self.assertEqual(bills, {"unit": "second", "at_most": seconds})
+                of_clips = {"input_clips": clips} if clips else {}
+                self.assertEqual(bills, {"unit": "second", "at_most": seconds, **of_clips})
 
 
 class Files(Case):

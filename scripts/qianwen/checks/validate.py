@@ -256,7 +256,7 @@ def bill(catalog: Catalog, checked: Checked) -> dict[str, Any]:
     if not checked.is_known:
         by = None if checked.mode.as_given else checked.model.id
         return {"unit": catalog.unit, "at_most": checked.units, "by_the_rules_of": by}
-    clips = {"input_clips": checked.clip_seconds} if checked.mode.most_in_all and checked.clip_seconds else {}
+    clips = {"input_clips": checked.clip_seconds} if checked.clip_seconds else {}
     by_area = {"tier": checked.tier, "input_images": checked.billed_inputs} if checked.tier else {}
     return {"unit": catalog.unit, "at_most": checked.units, **by_area, **clips}
 
