@@ -351,7 +351,11 @@ class Output(Case):
 
     def test_a_dry_run_says_that_the_run_itself_has_no_key(self) -> None:
         (self.cwd / "rows.txt").write_text("a cat\n")
-        for key, said in (("", "no API key was found"), ("sk-sp-0123", "a Token Plan or Coding Plan key"), ("sk-0", "")):
+        for key, said in (
+            ("", "no API key was found"),
+            ("sk-sp-0123", "a Token Plan or Coding Plan key"),
+            ("sk-0", ""),
+        ):
             self.env["DASHSCOPE_API_KEY"] = key
             for argv in (("x",), ("--batch", "rows.txt")):
                 with self.subTest(key=key, argv=argv):

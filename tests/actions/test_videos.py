@@ -90,8 +90,8 @@ class Results(Case):
         ):
             with self.subTest(argv):
                 bills = self.video_json(*argv, "--dry-run")["bills"]
-                told = {"input_clips": clips} if clips else {}
-                self.assertEqual(bills, {"unit": "second", "at_most": seconds, **told})
+                of_clips = {"input_clips": clips} if clips else {}
+                self.assertEqual(bills, {"unit": "second", "at_most": seconds, **of_clips})
 
 
 class Files(Case):

@@ -144,6 +144,7 @@ class Making(Case):
         self.env = {}
         told = self.json("--batch", "cats.txt", "--sandbox")
         self.assertEqual(Path(told["folder"]).name, "cats-rehearsal")
+        self.assertIn("1 made; nothing is billed; results in", self.image("--batch", "cats.txt", "--sandbox").stderr)
         self.env = {"DASHSCOPE_API_KEY": support.KEY}
         told = self.json("--batch", "cats.txt", "--output", told["folder"], code=3)
         self.assertIn("results of a stand-in", told["error"]["message"])

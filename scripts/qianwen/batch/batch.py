@@ -440,7 +440,8 @@ class _Batch:
         self.voice.end()
         made = [f"{count} {state}" for state, count in plan.counts(found.counts).items() if count]
         rest = [f"{found.left} left"] if found.left else []
-        bill = f"at most {counted(spent, run.catalog.unit)} billed so far; results in {self.folder.results}"
+        billed = f"at most {counted(spent, run.catalog.unit)} billed so far"
+        bill = f"{'nothing is billed' if run.ask.sandbox else billed}; results in {self.folder.results}"
         run.progress.say(f"{counted(found.rows, 'row')}: {', '.join([*made, *rest])}; {bill}")
 
     def _failures(self) -> list[JSON]:

@@ -48,7 +48,7 @@ RUN = (
     Flag(
         "--tasks",
         "[ID]",
-        "show the last runs of this machine, or one in full (ID as above); sends nothing",
+        "show the last runs of this machine, or one in full (ID as for --task-id); sends nothing",
         optional=True,
     ),
     Flag("--since", "AGE", "with --tasks: all runs of the last 1d, 12h or 30m, and the sum of what they bought"),
@@ -78,11 +78,7 @@ RUN = (
 )
 
 BATCH = (
-    Flag(
-        "--batch",
-        "FILE",
-        "many requests from a file: .jsonl (an object per line), .csv (a column per field), else a prompt per line",
-    ),
+    Flag("--batch", "FILE", "many requests from FILE: a prompt per line, or fields in .csv or .jsonl"),
     Flag("--shard", "I/N", "with --batch: only part I of N, for several machines; count the parts from 0 or from 1"),
     Flag(
         "--at-once",

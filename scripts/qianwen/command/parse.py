@@ -317,7 +317,7 @@ def _age(text: str) -> float:
     """Seconds in an age such as 12h."""
     number, unit = text[:-1], _AGES.get(text[-1:], 0)
     if not (unit and number.isascii() and number.isdigit() and int(number[:6])):
-        raise UsageError(f"--since must be a number of days, hours or minutes, such as 1d, 12h or 30m, not {text!r}")
+        raise UsageError(f"--since takes weeks, days, hours or minutes, such as 2w, 1d, 12h or 30m, not {text!r}")
     return float(int(number[:6]) * unit)
 
 

@@ -73,10 +73,9 @@ def facts(catalog: Catalog, model: Model) -> dict[str, str]:
     what = "; ".join(filter(None, (wording.in_short(catalog, model) + others, wording.ending(model))))
     last = {"ANSWERS": _how(model), "REGIONS": " ".join(short_regions(model.regions))}
     if catalog.kinds:
-        seconds = (
-            wording.seconds_of(model.modes[0]).partition(";")[0].replace("as the clip, ", "").replace(" or ", ", ")
-        )
-        tiers = wording.resolutions(model).partition(";")[0] or "as the input"
+        seconds = wording.seconds_of(model.modes[0]).partition(";")[0]
+        seconds = seconds.replace("as the clip, ", "").replace("as the sound, ", "").replace(" or ", ", ")
+        tiers = wording.resolutions(model).partition(";")[0]
         return {"RESOLUTION": tiers, "SECONDS": seconds, **last, WHAT: what}
     most = max(high for _, high in map(wording.count_of, model.modes))
     return {"SIZES": wording.size_in_short(model.modes[-1]), "A CALL": wording.span(1, most), **last, WHAT: what}

@@ -240,19 +240,19 @@ def resolutions(model: Model) -> str:
     param, ratio = mode.param("resolution"), mode.param("ratio")
     tiers = ", ".join(map(str, param.choices)) if param else ", ".join(mode.pixels)
     if not ratio:
-        return tiers + ("" if mode.param("size") else "; shape of the input")
+        return tiers if mode.param("size") else f"{tiers}; shape of the input" if tiers else "as the input"
     return f"{tiers}; {len(ratio.choices)} ratios"
 
 
 def seconds_of(mode: Mode) -> str:
     param = mode.param("duration")
     if param is None:
-        return f"as the clip, up to {mode.most}"
+        return f"as the {'sound' if mode.lasts == 'audio_url' else 'clip'}, up to {mode.most}"
     if param.kind == "integer":
         return span(param.low, param.high) + "; as the clip unless given" * (param.default is None)
     numbers = [choice for choice in param.choices if isinstance(choice, int)]
     in_a_row = len(numbers) > 2 and numbers == list(range(numbers[0], numbers[-1] + 1))
-    text = span(numbers[0], numbers[-1]) if in_a_row else " or ".join(map(str, numbers))
+    text = span(numbers[0], numbers[-1]) if in_a_row else " or ".join(", ".join(map(str, numbers)).rsplit(", ", 1))
     return text + ("; as the clip unless given" if param.default is None else "")
 
 

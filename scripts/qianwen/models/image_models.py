@@ -404,7 +404,7 @@ FLAGS = (
         short="-i",
     ),
     Flag("--size", "SIZE", "1280*720, a ratio such as 16:9, or 1K, 2K, 4K where the model has them", "size"),
-    Flag("-n", "COUNT", "pictures to make, each billed (default 1)", "n"),
+    Flag("-n", "COUNT", "pictures, each billed (default 1, in a set 12)", "n"),
     *flags("picture"),
     Flag(
         "--async",

@@ -546,7 +546,7 @@ MODELS = (
     _row("wan2.2-i2v-flash", "i2v", "a picture comes alive, silent, 480P to 1080P, 5 s", _I2V_22_FLASH, _I2V_PAGE),
     _row("wan2.2-i2v-plus", "i2v", "a picture comes alive, silent, 480P or 1080P, 5 s", _I2V_22, _I2V_PAGE),
     _row("wan2.2-animate-move", "i2v", "a pictured person moves as the one in a clip does; as long as the clip, 2 to 30 s", _MOVE, _MOVE_PAGE, sound="not documented"),
-    _row("wan2.2-s2v", "i2v", "a pictured person speaks or sings a given sound, which may last 20 s", _S2V, _S2V_PAGE, _BEIJING, sound="the given voice"),
+    _row("wan2.2-s2v", "i2v", "a pictured person speaks or sings a given sound of less than 20 s", _S2V, _S2V_PAGE, _BEIJING, sound="the given voice"),
     _row("wanx2.1-i2v-turbo", "i2v", _OLD + "Beijing, 480P or 720P, 3 to 5 s", _I2V_TURBO, _I2V_PAGE, _BEIJING),
     _row("wan2.1-i2v-turbo", "i2v", _OLD + "Singapore", _I2V_TURBO, _I2V_PAGE, _SINGAPORE),
     _row("wanx2.1-i2v-plus", "i2v", _OLD + "Beijing, 720P, 5 s", _I2V_PLUS, _I2V_PAGE, _BEIJING),

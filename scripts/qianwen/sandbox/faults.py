@@ -6,8 +6,8 @@ without acting), `lose` (act, then hang up without an answer), `cut` (answer hal
 wait, then hang up). Ends of a task: `fail[:CODE[:MESSAGE]]` (a stream fails halfway), `partial[:CODE[:MESSAGE]]`
 (a task lacks its last picture), `unknown`. Without TIMES a fault lasts until the stand-in stops.
 
-Limits: `MODEL=RATE/RUNNING`. More than RATE requests a second are answered with 429, and of the model's tasks RUNNING
-at once get on while the others wait as PENDING (0: all of them).
+Limits: `MODEL=RATE/RUNNING`. More than RATE requests a second are answered with 429. At most RUNNING tasks of the
+model run at once, and the others wait as PENDING (0: no limit).
 """
 
 from __future__ import annotations
