@@ -306,7 +306,7 @@ class GoingOn(Case):
             self.assertIn("another process works in this folder", plan["warnings"][0])
             self.rows({"prompt": "a"}, {"prompt": "b"}, {"prompt": "c"}, {"prompt": "d"})
             ran = self.image("--batch", "rows.jsonl", "--output", "out")
-            self.assertIn("3 of 4 rows are left, at most 0 images;", ran.stderr)
+            self.assertIn("3 of 4 rows are left; this run bills at most 0 images;", ran.stderr)
             told = self.batch(code=6)
             self.assertEqual((told["made"], told["unknown"], len(there.of("submit"))), (3, 1, 4))
             self.assertEqual(self.json("--batch", "rows.jsonl", "--output", "new", "--dry-run")["warnings"], [])
@@ -584,7 +584,10 @@ class Plans(Case):
         self.assertIn("what is left bills at most 4 images and 3 input images;", page)
         self.assertNotIn("input_images", self.batch("--dry-run", "--model", "wan2.7-image")["bills"])
         page = self.image("--batch", "rows.jsonl", "--dry-run", "--model", "qwen-image-2.1-pro").stdout
-        self.assertIn("  no page says whether pictures that are sent are billed\n", page)
+        self.assertIn("bills at most 4 images; no page says whether pictures that are sent are billed;", page)
+        self.rows({"prompt": "x", "video_url": "https://example.com/a.mp4"}, name="clips.jsonl")
+        plan = self.video_json("--batch", "clips.jsonl", "--dry-run")
+        self.assertEqual((plan["bills"]["at_most"], plan["bills"]["input_clips"]), (20, 10))
 
     def test_flags_that_do_not_go_together(self) -> None:
         self.rows({"prompt": "x"})

@@ -273,7 +273,7 @@ class _Batch:
         if found.has_files and key_file:
             run.note(f"local files go to the account of the key in {key_file}", when_quiet=True)
         run.progress.say(
-            f"{found.left} of {found.rows} rows are left, at most {found.bill}; results in {self.folder.results}"
+            f"{found.left} of {found.rows} rows are left; this run {found.bill}; results in {self.folder.results}"
         )
         self.voice.begin()
 

@@ -7,6 +7,7 @@ import re
 import threading
 from collections import Counter
 
+from ..checks.validate import in_words
 from ..errors import InvalidRequest, Problem
 from ..plain.record import changed
 from ..plain.texts import counted
@@ -31,7 +32,8 @@ PICTURE_SECONDS = 15.0  # that a picture usually takes, where the row does not s
 class Group:
     """The rows of one model that are left and not bought yet.
 
-    units: the most that they may bill.  inputs: pictures that are sent and billed too.
+    units: the most that they may bill.
+    pictures: those that are sent and billed too.  clips: how many of the units are of clips that are sent.
     unknown: rows whose bill nobody can tell.  unconfirmed: what no page confirms about it, as a clause.
     """
 
@@ -39,7 +41,7 @@ class Group:
         self.model = model
         self.mode = mode
         self.is_task = is_task
-        self.left = self.units = self.inputs = self.unknown = 0
+        self.left = self.units = self.pictures = self.clips = self.unknown = 0
         self.unconfirmed = ""
 
     def seconds(self, region: str, shards: int, at_once: int) -> float:
@@ -60,8 +62,7 @@ class Plan:
     counts: rows by their state; "" for those that are left.
     has_files: media belong to what is left.
     repeated: rows that repeat others.  bought: rows left that an earlier run bought, so that they bill nothing more.
-    units: the most that what is left may bill.
-    whole_units: the same as `units`, of all shards.
+    whole_units: the most that what is left of all shards may bill.
     units_of: the most that all rows of each shard may bill, made or not.
     changed: rows whose id stands for another request in the results.
     """
@@ -133,7 +134,8 @@ class Plan:
             return
         group.left += 1
         group.units += units or 0
-        group.inputs += checked.billed_inputs
+        group.pictures += checked.billed_inputs
+        group.clips += checked.clip_seconds
         group.unknown += units is None
         group.unconfirmed = checked.unconfirmed or group.unconfirmed
 
@@ -176,20 +178,22 @@ class Plan:
         return self.counts[""]
 
     @property
-    def units(self) -> int:
-        return sum(group.units for group in self.groups.values())
-
-    @property
     def bill(self) -> str:
-        """The most that what is left may bill, in words."""
-        return self._bill(self.units, sum(group.inputs for group in self.groups.values()))
+        """What the rows that are left bill, in words."""
+        return in_words(self._bills(*self.groups.values()))
 
-    def _bill(self, units: int, inputs: int) -> str:
-        return counted(units, self.catalog.unit) + (f" and {counted(inputs, 'input image')}" if inputs else "")
+    def _bills(self, *groups: Group) -> JSON:
+        """As `checks.validate.bill` has it for a single request."""
+        sums = {
+            "input_images": sum(group.pictures for group in groups),
+            "input_clips": sum(group.clips for group in groups),
+            "unconfirmed": "; ".join(sorted({group.unconfirmed for group in groups} - {""})),
+        }
+        at_most = sum(group.units for group in groups)
+        return {"unit": self.catalog.unit, "at_most": at_most, **{name: told for name, told in sums.items() if told}}
 
     def json(self) -> JSON:
         groups = {name: group for name, group in self.groups.items() if group.left}
-        inputs = sum(group.inputs for group in groups.values())
         return {
             "rows": self.rows,
             **counts(self.counts),
@@ -198,9 +202,7 @@ class Plan:
             "repeated": self.repeated,
             "changed_ids": self.changed,
             "bills": {
-                "unit": self.catalog.unit,
-                "at_most": self.units,
-                **({"input_images": inputs} if inputs else {}),
+                **self._bills(*groups.values()),
                 "rows_of_unknown_bill": sum(group.unknown for group in groups.values()),
             },
             "seconds": round(sum(map(self._seconds, groups.values()))),  # one model after another
@@ -218,23 +220,20 @@ class Plan:
         for name, group in self.groups.items():
             if not group.left:
                 continue
-            bill = self._bill(group.units, group.inputs)
+            bill = in_words(self._bills(group))
             how = "at the documented pace" if group.model.pace.source else "at a guessed pace"
             how = f"with {self.at_once} at once" if self.at_once else how
-            lines.append(
-                f"{name}: {counted(group.left, 'row')} to buy, at most {bill}, about {span(self._seconds(group))} {how}"
-            )
+            time = f"about {span(self._seconds(group))} {how}"
+            lines.append(f"{name}: {counted(group.left, 'row')} to buy in {time}, {bill}")
             if group.unknown:
                 lines.append(f"  the bill of {group.unknown} of them is unknown")
-            if group.unconfirmed:
-                lines.append(f"  {group.unconfirmed}")
         if self.repeated:
             lines.append(
                 f"made once, because they repeat others: {counted(self.repeated, 'row')}; a seed or n makes more"
             )
         if self.changed:
             lines.append(f"made anew, because the request of their id has changed: {counted(self.changed, 'row')}")
-        return [*lines, f"what is left bills at most {self.bill}; nothing was sent"]
+        return [*lines, f"what is left {self.bill}; nothing was sent"]
 
     def _seconds(self, group: Group) -> float:
         return group.seconds(self.region, self.shard[1], self.at_once)
