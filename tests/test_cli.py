@@ -264,11 +264,13 @@ class Output(Case):
             self.assertEqual((ran.code, ran.stderr, ran.stdout.count("\n")), (0, "", 1))
 
     def test_what_only_informs_is_a_note(self) -> None:
-        note = "size: 16:9 is 1696*960 on this model"
+        note = "size: 16:9 is 1696*960 on this model, which is nearly that ratio"
         ran = self.image("a cat", "--size", "16:9", "--dry-run")
         self.assertIn(f"\nNote: {note}\n", ran.stderr)
         self.assertNotIn("Warning", ran.stderr)
         self.assertEqual(self.json("a cat", "--size", "16:9", "--dry-run")["warnings"], [note])
+        exact = self.json("a cat", "--size", "1:1", "--dry-run")["warnings"]
+        self.assertEqual(exact, ["size: 1:1 is 1280*1280 on this model"])
 
     def test_the_json_of_success(self) -> None:
         with self.standin():

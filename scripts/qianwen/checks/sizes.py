@@ -161,7 +161,9 @@ def _from_ratio(across: int, down: int, rule: Size) -> Verdict:
     for label, sizes in rule.presets.items():
         left, right = map(int, label.split(":"))
         if left * down == right * across:
-            return Verdict(sizes[0], meaning=f"is {sizes[0]} on this model")
+            width, height = pixels_of(sizes[0])
+            nearly = "" if width * down == height * across else ", which is nearly that ratio"
+            return Verdict(sizes[0], meaning=f"is {sizes[0]} on this model{nearly}")
     written = f"{across}:{down}"
     cheapest = next(iter(rule.areas), "")  # never choose a higher price for the user
     if cheapest:
