@@ -115,7 +115,8 @@ class Played(unittest.TestCase):
                 run.main(["--to", name, *chosen, *more, "--", *AGENT])
             self.assertEqual(check.main([name]), 0)
         count = len([task for task in TASKS.values() if task["section"] == heading])
-        self.assertIn(f"{heading}: tasks passed with it {count} of {count}, without 0 of {count}\n", told.getvalue())
+        line = f"{heading}: tasks passed with it {count} of {count}, without 0 of {count}; calls a task with it "
+        self.assertRegex(told.getvalue(), rf"(?m)^{line}[1-9]\.\d, without 0\.0$")
 
     def test_the_programs_run_by_their_path_from_any_folder(self) -> None:
         for name in ("run.py", "check.py", "play.py"):
@@ -155,24 +156,24 @@ def one_picture_too_many(folder: Path) -> None:
 
 
 def one_of_another_size(folder: Path) -> None:
-    (folder / "outputs" / "cards" / "spring.png").write_bytes(placeholder.png(800, 600, "x", []))
+    (folder / "outputs" / "cards" / "march.png").write_bytes(placeholder.png(800, 600, "x", []))
 
 
 def a_clip_is_cut_short(folder: Path) -> None:
-    path = folder / "outputs" / "boat.mp4"
+    path = folder / "outputs" / "wave.mp4"
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
 
 
 def a_clip_of_another_length(folder: Path) -> None:
-    (folder / "outputs" / "boat.mp4").write_bytes(placeholder.clip(720, 1280, 5.0))
+    (folder / "outputs" / "wave.mp4").write_bytes(placeholder.clip(720, 1280, 5.0))
 
 
 def a_clip_of_another_shape(folder: Path) -> None:
-    (folder / "outputs" / "boat.mp4").write_bytes(placeholder.clip(1280, 720, 8.0))
+    (folder / "outputs" / "wave.mp4").write_bytes(placeholder.clip(1280, 720, 8.0))
 
 
 def a_picture_that_calls_itself_a_clip(folder: Path) -> None:
-    (folder / "outputs" / "boat.mp4").write_bytes(placeholder.png(640, 480, "x", []))
+    (folder / "outputs" / "wave.mp4").write_bytes(placeholder.png(640, 480, "x", []))
 
 
 def a_guide_without_pictures(folder: Path) -> None:
@@ -197,6 +198,11 @@ def another_model_was_used(folder: Path) -> None:
 def one_more_command(folder: Path) -> None:
     log_line(folder, "commands.jsonl", call="x", program="video.py", argv=["x", "--again"], cwd="/")
     log_line(folder, "commands.jsonl", call="x", code=3, stdout="")
+
+
+def many_looks(folder: Path) -> None:
+    for number in range(5):
+        log_line(folder, "commands.jsonl", call=f"look {number}", program="image.py", argv=["--tasks"], cwd="/")
 
 
 def no_log_of_commands(folder: Path) -> None:
@@ -259,21 +265,23 @@ SPOILED: list[tuple[str, str, Callable[[Path], None]]] = [
     ("pictures", "header-picture", a_picture_of_another_shape),
     ("pictures", "header-picture", a_text_that_calls_itself_a_picture),
     ("pictures", "mascot-drafts", one_picture_too_many),
-    ("pictures", "season-cards", one_of_another_size),
-    ("clips", "paper-boat", a_clip_is_cut_short),
-    ("clips", "paper-boat", a_clip_of_another_length),
-    ("clips", "paper-boat", a_clip_of_another_shape),
-    ("clips", "paper-boat", a_picture_that_calls_itself_a_clip),
+    ("pictures", "month-cards", one_of_another_size),
+    ("clips", "shop-window", a_clip_is_cut_short),
+    ("clips", "shop-window", a_clip_of_another_length),
+    ("clips", "shop-window", a_clip_of_another_shape),
+    ("clips", "shop-window", a_picture_that_calls_itself_a_clip),
     ("text_file", "crane-guide", a_guide_without_pictures),
     ("submissions", "answer-got-lost", it_was_paid_twice),
     ("submissions", "download-broke", it_was_paid_twice),
     ("bought", "laptop-died", it_was_paid_twice),
-    ("submissions", "season-cards", another_model_was_used),
+    ("submissions", "month-cards", another_model_was_used),
     ("no_repeats", "refused-content", it_was_paid_twice),
     ("commands", "answer-got-lost", one_more_command),
     ("commands", "come-back-later", no_log_of_commands),
-    ("ends_with", "paper-boat", one_more_command),
-    ("ends_with", "paper-boat", no_log_of_commands),
+    ("calls", "a-list-of-pictures", many_looks),
+    ("calls", "a-list-of-pictures", no_log_of_commands),
+    ("ends_with", "shop-window", one_more_command),
+    ("ends_with", "shop-window", no_log_of_commands),
     ("replies", "come-back-later", a_reply_that_is_no_json),
     ("chained", "cat-comes-alive", the_picture_was_uploaded_instead),
     ("uploads", "bakery-poster", the_picture_was_uploaded_instead),

@@ -190,6 +190,12 @@ def commands(ran: Run, count: Any, matches: str = "", code: int | None = None) -
     return _counted(ran, len(found), count, "; ".join(told) or "no command was logged")
 
 
+def calls(ran: Run, most: int) -> Verdict:
+    """How often the programs were called, for whatever purpose: who has to explore pays with time."""
+    number = len(ran.commands)
+    return Verdict(0 < number <= most, f"{number} calls")
+
+
 def ends_with(ran: Run, code: int) -> Verdict:
     """The exit code of the last command."""
     last = ran.commands[-1] if ran.commands else None
@@ -306,6 +312,7 @@ CHECKS: dict[str, Callable[..., Verdict]] = {
         clips,
         text_file,
         commands,
+        calls,
         ends_with,
         replies,
         bought,
@@ -397,28 +404,34 @@ def main(argv: Sequence[str]) -> int:
     if not found:
         parser.error("there is no run.json in these folders")
     failed = 0
-    passes: dict[tuple[str, bool], list[bool]] = {}
+    graded: dict[tuple[str, bool], list[tuple[bool, int]]] = {}
     for folder in found:
         grading = grade(folder)
         (folder / "grading.json").write_text(json.dumps(grading, indent=2, ensure_ascii=False), encoding="utf-8")
         ran, summary = Run(folder), grading["summary"]
         if ran.with_skill:
-            passes.setdefault((ran.task["section"], bool(ran.without)), []).append(not summary["failed"])
+            mark = (not summary["failed"], len(ran.commands))
+            graded.setdefault((ran.task["section"], bool(ran.without)), []).append(mark)
         failed += 0 if ran.without else summary["failed"]  # without a section they should fail
         print(f"{folder}: {summary['passed']} of {summary['total']}")
         for result in grading["expectations"]:
             if not result["passed"]:
                 print(f"  failed: {result['text']}\n          {result['evidence']}")
-    for section in sorted({section for section, is_without in passes if is_without}):
+    for section in sorted({section for section, is_without in graded if is_without}):
+        given, taken = graded.get((section, False), []), graded[section, True]
         print(
-            f"{section}: tasks passed with it {_share(passes, section, False)}, without {_share(passes, section, True)}"
+            f"{section}: tasks passed with it {_share(given)}, without {_share(taken)};"
+            f" calls a task with it {_mean(given)}, without {_mean(taken)}"
         )
     return 1 if failed else 0
 
 
-def _share(passes: dict[tuple[str, bool], list[bool]], section: str, is_without: bool) -> str:
-    of = passes.get((section, is_without), [])
-    return f"{sum(of)} of {len(of)}"
+def _share(marks: Sequence[tuple[bool, int]]) -> str:
+    return f"{sum(passed for passed, _ in marks)} of {len(marks)}"
+
+
+def _mean(marks: Sequence[tuple[bool, int]]) -> str:
+    return f"{sum(number for _, number in marks) / len(marks):.1f}" if marks else "unknown"
 
 
 if __name__ == "__main__":

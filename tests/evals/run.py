@@ -117,12 +117,19 @@ def prepare(task: JSON, folder: Path, with_skill: bool = True, without: str = ""
 
 
 def shortened(guide: str, heading: str) -> str:
-    """SKILL.md without one section. Raises ValueError if it has no such heading."""
-    start = f"\n## {heading}\n"
-    before, found, rest = guide.partition(start)
+    """SKILL.md without one section, and with plain words where it linked there: nobody shall look for what is gone.
+
+    Raises ValueError if it has no such heading.
+    """
+    before, found, rest = guide.partition(f"\n## {heading}\n")
     if not found:
         raise ValueError(f"SKILL.md has no section {heading!r}; sections: {', '.join(headings(guide))}")
-    return before + "\n" + rest[(rest + "\n## ").index("\n## ") + 1 :]
+    end = (rest + "\n## ").index("\n## ")
+    left = before + "\n" + rest[end + 1 :]
+    for title in (heading, *re.findall("^### (.+)$", rest[:end], re.MULTILINE)):
+        anchor = title.lower().replace(" ", "-")
+        left = re.sub(rf"\[([^]]+)\]\(#{anchor}\)", r"\1", left)
+    return left
 
 
 def headings(guide: str) -> list[str]:

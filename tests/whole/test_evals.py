@@ -44,6 +44,7 @@ COVERED = {
     "image: fusion with realistic textures",
     "image: posters, Chinese and English text",
     "image: fixed ratios in batches",
+    "video: a document",
     "video: text only",
     "video: one picture animated",
     "video: wan2.7 first and last picture with sound",
@@ -249,16 +250,21 @@ class Runner(unittest.TestCase):
         self.assertIn("choose another folder", told.getvalue())
 
     def test_a_section_is_taken_out_and_nothing_else(self) -> None:
-        folder = self.run_with("pass", "--without=Update signals", task=28)
+        gone = "Good prompts"
+        folder = self.run_with("pass", f"--without={gone}")
         guide = (folder / "outputs" / ".agents" / "skills" / run.NAME / "SKILL.md").read_text(encoding="utf-8")
-        self.assertEqual(
-            run.headings(guide), [heading for heading in run.headings(GUIDE) if heading != "Update signals"]
-        )
-        before, after = GUIDE.split("\n## Update signals\n")
+        self.assertEqual(run.headings(guide), [heading for heading in run.headings(GUIDE) if heading != gone])
+        before, after = GUIDE.replace("[good prompt](#good-prompts)", "good prompt").split(f"\n## {gone}\n")
         self.assertEqual(guide, before + after[after.index("\n## ") :])
-        self.assertEqual((folder.name, check.Run(folder).without), ("without_update_signals", "Update signals"))
+        self.assertEqual((folder.name, check.Run(folder).without), ("without_good_prompts", gone))
         last = run.headings(GUIDE)[-1]
         self.assertEqual(run.shortened(GUIDE, last), GUIDE[: GUIDE.index(f"\n## {last}\n") + 1])
+
+    def test_nothing_points_to_a_section_that_was_taken_out(self) -> None:
+        for gone in run.headings(GUIDE):
+            guide = run.shortened(GUIDE, gone)
+            there = {title.lower().replace(" ", "-") for title in re.findall("^##+ (.+)$", guide, re.MULTILINE)}
+            self.assertLessEqual(set(re.findall(r"\]\(#([^)]+)\)", guide)), there, gone)
 
     def test_a_wrong_command_line_is_refused(self) -> None:
         agent = [sys.executable, "{prompt}"]
