@@ -28,22 +28,6 @@ if TYPE_CHECKING:
 
 OK = 0
 
-REASONS = (
-    "missing",
-    "type",
-    "range",
-    "count",
-    "choice",
-    "size",
-    "unknown",
-    "not taken",
-    "file",
-    "format",
-    "pixels",
-    "weight",
-    "invalid",
-)
-
 
 @record
 class Problem:
@@ -53,7 +37,8 @@ class Problem:
     value: what was given.
     allowed: what would be legal, in words.
     nearest: the nearest legal value.
-    reason: a word for programs, one of `REASONS`.
+    reason: a word for programs: missing, type, range, count, choice, size, unknown, not taken, excluded, file, format,
+        pixels, weight or invalid.
     """
 
     path: str

@@ -29,7 +29,7 @@ from ..errors import (
     Unavailable,
     UsageError,
 )
-from ..plain.texts import counted
+from ..plain.texts import counted, moment
 from . import folder as states
 from . import line, plan, rows
 from .flight import CUT_SECONDS, GOOD_SECONDS, Flight, Uploads, lost
@@ -303,7 +303,7 @@ class _Batch:
             state = self.folder.state(row.name)
             if state in NOT_MADE and self._is_ours(row.key) and row.name not in owed:
                 told = {"key": row.name, "row": row.number, "state": states.AGAIN}
-                self.folder.write({**told, "at": line.moment(self.run.environment.now())})
+                self.folder.write({**told, "at": moment(self.run.environment.now())})
 
     def _look_at_the_accounts(self) -> bool:
         """Set the cap by what was billed so far. Answers whether something was bought that has no line yet."""
@@ -409,7 +409,7 @@ class _Batch:
     def _write_copies(self, copies: list[Row]) -> None:
         wanted = {row.key for row in copies}
         firsts = {told["key"]: told for told in self.folder.endings() if told["key"] in wanted}
-        at = line.moment(self.run.environment.now())
+        at = moment(self.run.environment.now())
         for row in copies:
             if row.key in firsts:
                 state = firsts[row.key]["state"]

@@ -6,7 +6,6 @@ No link is in it (links are signed and expire), no key and no bytes of media; pa
 from __future__ import annotations
 
 import os
-import time
 
 from ..plain.redact import each_text, safe, shareable
 
@@ -67,7 +66,7 @@ def request_of(row: Row, model: str, seed: object) -> JSON:
     return told
 
 
-def of_copy(row: Row, first: Mapping[str, Any], at: str) -> JSON:
+def of_copy(row: Row, first: Mapping[str, Any], at: str | None) -> JSON:
     """The line of a row that repeats another one, which was worked on."""
     told = {name: first[name] for name in first if name not in ("key", "id", "row", "task_id", "seconds", "turn")}
     changes = {"units": 0, "billed": "no", "same_as": first["key"], "at": at}
@@ -83,10 +82,6 @@ def error_of(error: QianwenError) -> JSON:
 def kept_files(files: Mapping[int, Kept], folder: str) -> list[JSON]:
     """The files of a purchase as the account has them, whether or not they still exist."""
     return [{"path": relative(kept.path, folder), "sha256": kept.sha256} for _, kept in sorted(files.items())]
-
-
-def moment(epoch_seconds: float) -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(epoch_seconds))
 
 
 def relative(path: str, folder: str) -> str:

@@ -27,6 +27,7 @@ from ..http.messages import Fault
 from ..models import wire
 from ..outcome import File, billed, starved
 from ..plain.record import changed
+from ..plain.texts import moment
 from ..recovery.collect import finish
 from ..service import codes
 from . import folder as states
@@ -312,7 +313,7 @@ class Trip:
             units=round(units, 3),
             billed=is_billed,
             error=line.error_of(error) if error else None,
-            at=line.moment(run.environment.now()),
+            at=moment(run.environment.now()),
             seconds=round(flight.clock() - started, 1),
             base=self.connection.base,
             program=run.catalog.program,

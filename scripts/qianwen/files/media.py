@@ -210,14 +210,18 @@ def examine(stream: BinaryIO) -> Facts | None:
 def data_of(text: str) -> bytes:
     """The content of a `data:<type>;base64,…` URL; its declared type is ignored.
 
-    White space, URL-safe letters, percent signs and missing padding are understood.
     Raises ValueError with a message for the user.
     """
-    import base64
-
     head, comma, encoded = text.partition(",")
     if not comma or not head.rstrip().lower().endswith(";base64"):
         raise ValueError("is not a data:<type>;base64,<bytes> URL")
+    return from_base64(encoded)
+
+
+def from_base64(encoded: str) -> bytes:
+    """White space, URL-safe letters, percent signs and missing padding are understood. Raises ValueError."""
+    import base64
+
     if "%" in encoded:
         from urllib.parse import unquote
 

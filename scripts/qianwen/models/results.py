@@ -85,16 +85,6 @@ def is_inline(url: str) -> bool:
     return url.startswith(f"{INLINE}(")
 
 
-def decoded(encoded: str) -> bytes:
-    """The bytes of an inline picture, bare base64 or a data: URL. Raises ValueError when it is not base64."""
-    import base64
-    from urllib.parse import unquote
-
-    text = encoded[encoded.find(",") + 1 :]
-    text = "".join((unquote(text) if "%" in text else text).split()).replace("-", "+").replace("_", "/")
-    return base64.b64decode(text.rstrip("=") + "=" * (-len(text.rstrip("=")) % 4), validate=True)
-
-
 LINKS = ("url", "video_url", "image_url", "output_video_url", "output_image_url", "image", "b64_json")
 
 
