@@ -198,13 +198,6 @@ class Flight:
                 self._tick()
 
 
-def lost(count: int) -> UnknownOutcome:
-    return UnknownOutcome(
-        f"{count} rows have an unknown outcome: they may have been accepted and billed",
-        hint="`failures` and the results name them; look at the usage in the console: --again buys them a second time",
-    )
-
-
 class Uploads:
     """The files of all rows: one that many rows use is sent once, as long as its link is good.
 

@@ -64,9 +64,6 @@ class Voice:
         self._made = self._told = self._most = 0
         self._is_live = False
 
-    def of(self, row: Row) -> RowVoice:
-        return RowVoice(self, row)
-
     def warn(self, row: Row, text: str) -> None:
         with self._lock:
             self.warnings += 1

@@ -33,6 +33,7 @@ from ..service import codes
 from . import folder as states
 from . import line
 from .pace import Gate, Turn
+from .progress import RowVoice
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -189,7 +190,7 @@ class Trip:
 
     def _run_of(self, row: Row, account: Account) -> Run:
         whole, seat = self.whole, Seat(row.name, self.files)
-        run = Run(whole.catalog, _ask_of(whole, row), whole.environment, self.voice.of(row), account, seat)
+        run = Run(whole.catalog, _ask_of(whole, row), whole.environment, RowVoice(self.voice, row), account, seat)
         run.deadline = whole.deadline
         return run
 
