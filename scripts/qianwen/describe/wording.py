@@ -194,7 +194,7 @@ def giving_up(mode: Mode) -> str:
 
 def rules_of(model: Model, mode: Mode) -> list[str]:
     """The sentences of a mode's rules, without those about fields that only other modes of the model have."""
-    others = {param.name for other in model.modes for param in other.params if not mode.param(param.name)}
+    others = {param.name for param in model.params if not mode.param(param.name)}
     said = (rule.sentence for rule in mode.rules)
     return [sentence for sentence in said if not any(f"`{name}`" in sentence for name in others)]
 
@@ -260,7 +260,7 @@ def sound(model: Model) -> str:
     """Whether the video has sound, and what its fields can change about it."""
     if model.sound != "yes":
         return model.sound
-    fields = {param.name for mode in model.modes for param in mode.params}
+    fields = {param.name for param in model.params}
     return "; ".join(["yes", *(words for field, words in SOUND.items() if field in fields)])
 
 

@@ -33,8 +33,7 @@ def split(catalog: Catalog, fields: Values) -> tuple[dict[str, Any], list[Proble
 
     Unknown fields are kept, for `validate` to judge.
     """
-    params = (param for model in catalog.models for mode in model.modes for param in mode.params)
-    vocabulary = {name: param for param in params for name in (param.name, *param.also)}
+    vocabulary = catalog.vocabulary
     kept: dict[str, Any] = {}
     problems: list[Problem] = []
     warnings: list[str] = []
