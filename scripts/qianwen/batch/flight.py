@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 
-from ..errors import InternalError, LinkExpired, QianwenError, Unavailable, UnknownOutcome
+from ..errors import LinkExpired, QianwenError, Unavailable, UnknownOutcome, expected
 from ..http.messages import Fault
 from .pace import LOOKS_A_SECOND, Even, Gate
 
@@ -169,7 +169,7 @@ class Flight:
         try:
             work()
         except Exception as error:
-            self.stop(InternalError(f"a bug in this program: {type(error).__name__}: {error}"))
+            self.stop(expected(error))
         finally:
             with self._changed:
                 self.running -= 1

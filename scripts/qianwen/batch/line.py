@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 
+from ..account.record import rewritten
 from ..plain.redact import each_text, safe, shareable
 
 TYPE_CHECKING = False
@@ -25,8 +26,6 @@ LONGEST_INLINE = 200  # characters of a data: URL that are kept
 
 def line_of(row: Row, state: str, outcome: Outcome, folder: str, **more: Any) -> JSON:
     """The line of a row that was worked on. more: units, billed, error, seconds, at, base, program."""
-    body = outcome.body.get("output")
-    prompt = _first(body, "actual_prompt") if isinstance(body, dict) else None
     return _without_nothing(
         {
             "key": row.name,
@@ -36,23 +35,10 @@ def line_of(row: Row, state: str, outcome: Outcome, folder: str, **more: Any) ->
             "model": outcome.model,
             "request": request_of(row, outcome.model, outcome.seed),
             "seed": outcome.seed,
-            "files": [
-                _without_nothing(
-                    {
-                        "path": relative(saved.path, folder),
-                        "bytes": saved.bytes,
-                        "sha256": saved.sha256,
-                        "media_type": saved.facts.type,
-                        "width": saved.facts.width,
-                        "height": saved.facts.height,
-                        "duration": saved.facts.seconds or None,
-                    }
-                )
-                for saved in (file.saved for file in outcome.files)
-            ],
+            "files": [{"path": relative(file.saved.path, folder), **file.saved.told} for file in outcome.files],
             "task_id": outcome.task_id,
             "request_id": outcome.body.get("request_id"),
-            "actual_prompt": shareable(prompt) if prompt else None,
+            "actual_prompt": rewritten(outcome.body, 0),
             **more,
         }
     )
@@ -95,14 +81,6 @@ def _without_bytes(text: str) -> str:
     head, comma, encoded = text.partition(",")
     is_long = comma and head[:5].lower() == "data:" and len(text) > LONGEST_INLINE
     return f"{head},({len(encoded)} characters)" if is_long else text
-
-
-def _first(value: JSON, name: str) -> str | None:
-    """A text in `output`, or in the first of its results."""
-    results = value.get("results")
-    first = results[0] if isinstance(results, list) and results else None
-    found = value.get(name) or (first.get(name) if isinstance(first, dict) else None)
-    return found if isinstance(found, str) else None
 
 
 def _without_nothing(line: JSON) -> JSON:

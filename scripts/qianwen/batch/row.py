@@ -14,13 +14,13 @@ from ..actions.generate import generate
 from ..actions.run import Run, Seat
 from ..errors import (
     AuthError,
-    InternalError,
     LinkExpired,
     OutputError,
     QianwenError,
     Unavailable,
     UnknownOutcome,
     UsageError,
+    expected,
 )
 from ..files import outputs
 from ..http.messages import Fault
@@ -211,10 +211,8 @@ class Trip:
         try:
             run.seat = Seat(row.name, self.files, target)
             generate(run, RowWay(run, found, self, gate))
-        except QianwenError as caught:
-            error = caught
         except Exception as caught:
-            error = _expected(caught, run)
+            error = starved(caught, run.outcome) or expected(caught)
         return self._note(row, run, self.folder.account, error, float(found.units or 0), started)
 
     def _target(self, row: Row, found: Checked) -> Target:
@@ -253,10 +251,8 @@ class Trip:
                 run.outcome.saved = {index: File(file, "") for index, file in saved.items() if file}
             else:
                 self._finish(run, known)
-        except QianwenError as caught:
-            error = caught
         except Exception as caught:
-            error = _expected(caught, run)
+            error = starved(caught, run.outcome) or expected(caught)
         return self._note(row, run, account, error, known.units, started, known.files)
 
     def _moved(self, row: Row, known: Purchase) -> Purchase:
@@ -358,12 +354,6 @@ class Trip:
             failed = sum(run.state == FAILED for run in account.runs(row.name)) if account else MOST_ATTEMPTS
             return states.FAILED if failed >= MOST_ATTEMPTS else ""
         return states.FAILED
-
-
-def _expected(caught: Exception, run: Run) -> QianwenError:
-    """Any exception of a row as an error: want of memory, or a bug."""
-    bug = InternalError(f"a bug in this program: {type(caught).__name__}: {caught}")
-    return starved(caught, run.outcome) or bug
 
 
 _STATES = {

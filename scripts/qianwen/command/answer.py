@@ -172,17 +172,12 @@ def _obtained(outcome: Outcome) -> JSON:
     answer.update(
         files=[
             {
-                "path": saved.path,
-                "bytes": saved.bytes,
-                "sha256": saved.sha256,
-                "media_type": saved.facts.type,
-                "width": saved.facts.width,
-                "height": saved.facts.height,
-                **({"duration": saved.facts.seconds} if saved.facts.seconds else {}),
+                "path": file.saved.path,
+                **file.saved.told,
                 "url": file.url if _is_link(file.url) else None,
                 **({"media_id": file.media_id, "markdown": file.markdown} if file.media_id else {}),
             }
-            for saved, file in ((file.saved, file) for file in outcome.files)
+            for file in outcome.files
         ],
         local_path=outcome.files[0].saved.path if outcome.files else None,
         local_paths=[file.saved.path for file in outcome.files],

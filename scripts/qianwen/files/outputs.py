@@ -67,6 +67,13 @@ class Saved:
     sha256: str
     facts: media.Facts
 
+    @property
+    def told(self) -> dict[str, Any]:
+        """What every answer and record says of it, besides its path."""
+        facts, told = self.facts, {"bytes": self.bytes, "sha256": self.sha256, "media_type": self.facts.type}
+        told.update(width=facts.width, height=facts.height)
+        return {**told, "duration": facts.seconds} if facts.seconds else told
+
 
 def plan(output: str, default_folder: str, cwd: str, prompt: str, stamp: str, overwrite: bool = False) -> Target:
     """The target for a run. Creates nothing. Raises UsageError if the current folder is gone.

@@ -16,13 +16,13 @@ from ..actions.dashscope import connected
 from ..actions.run import Run
 from ..errors import (
     AuthError,
-    InternalError,
     OutputError,
     QianwenError,
     StillRunning,
     Unavailable,
     UnknownOutcome,
     UsageError,
+    expected,
 )
 from ..models import results
 from ..models.image_models import IMAGES
@@ -211,8 +211,7 @@ class _Recovery:
             if isinstance(error, AuthError):
                 self.connection.client.explain(error)
         except Exception as error:  # this run must not stop the others
-            bug = InternalError(f"a bug in this program: {type(error).__name__}: {error}")
-            self.error = starved(error, self.run.outcome) or bug
+            self.error = starved(error, self.run.outcome) or expected(error)
 
     def _take_up(self, entry: Entry) -> None:
         self._is_ours = False
