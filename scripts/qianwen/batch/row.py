@@ -37,7 +37,7 @@ from .progress import RowVoice
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Iterator, Mapping
+    from typing import Any, ContextManager, Iterator, Mapping
 
     from ..account.purchase import Purchase
     from ..account.store import Account
@@ -132,10 +132,8 @@ class RowWay:
     def preview(self, checked: Checked) -> JSON:
         raise NotImplementedError("a batch shows its plan")
 
-    @contextmanager
-    def connect(self, checked: Checked) -> Iterator[Connection]:
-        with self._trip.connected(self._run, self._gate) as connection:
-            yield connection
+    def connect(self, checked: Checked) -> ContextManager[Connection]:
+        return self._trip.connected(self._run, self._gate)
 
 
 class Trip:
