@@ -20,7 +20,7 @@ from . import agent_service, compatible
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, BinaryIO, Callable, Iterator, NoReturn
+    from typing import Any, BinaryIO, Callable, Iterator
 
     from ..checks.validate import Checked
     from ..environment import Environment
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 class Connection:
-    """An open connection to the agent-service, and its client: it answers with the pictures and has no tasks.
+    """An open connection to the agent-service, and its own client: it has no tasks and no streams.
 
     here: the URL of the service, with its current port.
     description: the alternative text of the pictures in Markdown.
@@ -42,7 +42,7 @@ class Connection:
 
     def __init__(self, session: Session, here: str, description: str, progress: Progress) -> None:
         self.session = session
-        self.client = self
+        self.client: Any = self
         self._here = here
         self._description = description
         self._progress = progress
@@ -50,21 +50,6 @@ class Connection:
     def post(self, path: str, body: JSON, is_task: bool) -> JSON:
         """Post a request that costs money. The answer may contain the pictures."""
         return agent_service.generate(self.session.send, self._here, path, body)
-
-    def stream(self, path: str, body: JSON) -> Iterator[JSON]:
-        self._no_tasks()
-
-    def wait(self, task_id: str, report: object, is_new: bool) -> JSON:
-        self._no_tasks()
-
-    def poll(self, task_id: str) -> NoReturn:
-        self._no_tasks()
-
-    def list_tasks(self, model: str, since: float, until: float) -> list[Any]:
-        self._no_tasks()
-
-    def _no_tasks(self) -> NoReturn:
-        raise NotImplementedError("DesireCore has no tasks and no streams")
 
     def encode(self, checked: Checked) -> Call:
         return compatible.encode(checked)
