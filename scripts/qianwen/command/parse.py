@@ -89,14 +89,15 @@ def _batch(catalog: Catalog, flags: Given, settings: dict[str, Any], cwd: str) -
 
 def _shard(text: str | None) -> tuple[int, int]:
     """(I modulo N, N), so that engines that count from 0 and from 1 both work."""
-    index, slash, count = (text or "0/1").partition("/")
-    if not (
-        slash and index.isascii() and index.isdigit() and count.isascii() and count.isdigit() and len(text or "") < 14
-    ):
+    import re
+
+    match = re.fullmatch(r"([0-9]{1,6})/([0-9]{1,6})", text or "0/1")
+    if not match:
         raise UsageError(f"--shard must be I/N, such as 2/8, not {text!r}")
-    if not int(count) or int(index) > int(count):
+    index, count = int(match[1]), int(match[2])
+    if index > count or not count:
         raise UsageError(f"--shard {text}: I is from 0 to N", hint="0/8 and 8/8 are the same of 8 shards")
-    return int(index) % int(count), int(count)
+    return index % count, count
 
 
 def _given(catalog: Catalog, flags: Given) -> list[str]:
