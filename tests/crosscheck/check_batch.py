@@ -276,6 +276,12 @@ class Shards(Case):
                 process = self.start("http://127.0.0.1:1/api/v1", "--dry-run", "--shard", f"{index}/{count}")
                 parts.append(json.loads(process.communicate()[0])["rows"])
             self.assertEqual(sum(parts), 300, parts)
+        with service() as there:
+            flags = ("--max-images", "300", "--at-once", "20")
+            shards = [self.start(there.base, "--shard", f"{index}/16", *flags) for index in range(16)]
+            made = [json.loads(process.communicate()[0])["made"] for process in shards]
+            self.assertEqual(made, parts)
+            self.assertEqual(there.accepted(), {f"picture {number}": 1 for number in range(300)})
 
     def test_three_machines(self) -> None:
         """Three shards with folders and state of their own, one killed; put together, the run of the whole ends it."""
