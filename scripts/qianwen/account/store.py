@@ -102,6 +102,7 @@ class Account:
         self._clean = clean
         self._left = left
         self._file = Database(folder, warn, shared)
+        self._or_elsewhere = "; or name another folder in QIANWEN_STATE_DIR" if shared else ""
 
     def hold(self) -> bool:
         """Keep other processes out of the account until `close`; False if one is in it. Raises OSError.
@@ -151,7 +152,7 @@ class Account:
                 f"the account {self._file.place.path} cannot be written ({error.strerror or error}), and another "
                 "process may be buying the same; nothing was sent",
                 hint="a process of this program may have been stopped (Ctrl-Z): continue it or end it; or make room on "
-                "the disk; or move what is in the account's place; or name another folder in QIANWEN_STATE_DIR",
+                f"the disk; or move what is in the account's place{self._or_elsewhere}",
             ) from error
 
     def add(self, run_id: str, event: str, **fields: Any) -> None:
@@ -251,7 +252,7 @@ class Account:
             raise Unavailable(
                 f"the account could not be read: {self.trouble}",
                 hint="the next purchase sets a damaged account aside and takes over what can be read; else make "
-                f"{self.folder} readable, or name another folder in QIANWEN_STATE_DIR",
+                f"{self.folder} readable{self._or_elsewhere}",
                 retryable=False,
             )
 

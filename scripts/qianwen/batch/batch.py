@@ -270,8 +270,9 @@ class _Batch:
         key_file = connection.client.endpoint.key_file
         if found.has_files and key_file:
             run.note(f"local files go to the account of the key in {key_file}", when_quiet=True)
+        bill = "bills nothing" if run.ask.sandbox else found.bill
         run.progress.say(
-            f"{found.left} of {found.rows} rows are left; this run {found.bill}; results in {self.folder.results}"
+            f"{found.left} of {found.rows} rows are left; this run {bill}; results in {self.folder.results}"
         )
         self.voice.begin()
 
