@@ -29,6 +29,10 @@ _STREAM_HEADER = b"\xfd7zXZ\x00" + _with_crc32(b"\x00\x04")  # flags: the check 
 _BLOCK_HEADER = _with_crc32(b"\x02\x00\x21\x01\x00\x00\x00\x00")  # 12 bytes, one filter: LZMA2, smallest dictionary
 
 
+def is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) <= 20
+
+
 class Crc64:
     """Collects blocks and checks their CRC-64. Without lzma in this Python every value matches."""
 
@@ -53,14 +57,17 @@ class Crc64:
             self._feed(self._control + struct.pack(">H", len(chunk) - 1) + chunk)
             self._control = b"\x02"
 
-    def matches(self, expected: int) -> bool:
-        """Whether all blocks together have this value; True if it cannot be checked. Call it once, at the end."""
-        if self._reader is None:
+    def matches(self, expected: str) -> bool:
+        """Whether all blocks together have this value of a header; True if it is no number or cannot be checked.
+
+        Call it once, at the end.
+        """
+        if self._reader is None or not is_number(expected):
             return True
         try:
             self._feed(b"\x00")
             self._feed(b"\x00" * (-self._bytes % 4))
-            self._reader.decompress(struct.pack("<Q", expected))
+            self._reader.decompress(struct.pack("<Q", int(expected) % 2**64))
         except self._mismatch:
             return False
         return True
