@@ -18,11 +18,9 @@ from ..plain.record import fields_of
 from . import rows
 from .database import Database
 from .purchase import (
-    CANCELED,
     DONE,
-    FAILED,
+    FREE,
     MADE,
-    REFUSED,
     SUBMITTING,
     UNKNOWN,
     Batch,
@@ -47,7 +45,7 @@ SHORTEST_STEP_SECONDS = 2.0
 PAGE = 1000  # rows that are read at a time
 
 _IS_A_TWIN = f"(request = ? OR request = ? AND (at > ? OR at = 0)) AND state IN ({OPEN_IN_SQL})"
-_FREE_IN_SQL = ", ".join(f"'{state}'" for state in (REFUSED, FAILED, CANCELED))
+_FREE_IN_SQL = ", ".join(f"'{state}'" for state in sorted(FREE))
 
 
 def folder(env: Mapping[str, str], home: str) -> str:
@@ -267,11 +265,7 @@ class Account:
             for _ in database.execute("SELECT * FROM runs"):
                 pass
 
-        try:
-            if self._file.exists():
-                self._file.write(read, BEGIN_SECONDS)
-        except (OSError, sqlite3.Error) as error:
-            self.trouble = f"{self._file.place.path}: {getattr(error, 'strerror', None) or error}"
+        self._ask(read, lambda work: self._file.write(work, BEGIN_SECONDS))
         self.complain()
 
     def state(self, run: Purchase) -> str:
@@ -307,10 +301,10 @@ class Account:
     def _rows(self, query: str) -> list[tuple[Any, ...]]:
         return self._ask(lambda database: database.execute(query).fetchall()) or []
 
-    def _ask(self, ask: Callable[[Connection], T]) -> T | None:
-        """Never raises: what cannot be read is not there, and `trouble` says why."""
+    def _ask(self, ask: Callable[[Connection], T], way: Callable[..., T] | None = None) -> T | None:
+        """Never raises: what cannot be read is not there, and `trouble` says why. way: None only reads."""
         try:
-            return self._file.read(ask) if self._file.exists() else None
+            return (way or self._file.read)(ask) if self._file.exists() else None
         except (OSError, sqlite3.Error, ValueError) as error:
             self.trouble = f"{self._file.place.path}: {getattr(error, 'strerror', None) or error}"
             return None
