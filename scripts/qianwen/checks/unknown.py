@@ -55,7 +55,7 @@ def check(
     refused = list(findings.problems)
     findings.problems.clear()
     items = whole.get("input", {}).get("media")
-    if wire.SHAPES[shape].packs_media and isinstance(items, list) and "media" not in given:
+    if wire.SHAPES[shape].items and isinstance(items, list) and "media" not in given:
         given["media"] = items  # the other media fields are added to it
     values = _renamed(catalog, model, given, wire.SHAPES[shape])
     refused += _unsendable(values, wire.SHAPES[shape], mode)
@@ -287,7 +287,7 @@ def _agreeing(param: Param, mode: Mode, shape: Mapping[str, object]) -> object:
 
 def _unsendable(values: Values, shape: wire.Shape, mode: Mode) -> Iterator[Problem]:
     """Fields that the shape cannot carry together with the others."""
-    if mode.as_given or not shape.packs_media:
+    if mode.as_given or not shape.items:
         return
     flat = [name for name in values if name in FLAT]
     if flat and not isinstance(values.get("media", []), list):

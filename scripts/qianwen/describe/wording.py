@@ -273,10 +273,8 @@ def count_of(mode: Mode) -> tuple[float, float]:
 def size_in_short(mode: Mode) -> str:
     param = mode.param("size")
     rule = param.size if param else None
-    return _size_in_short(rule) if rule else "as the input"
-
-
-def _size_in_short(rule: Size) -> str:
+    if not rule:
+        return "as the input"
     if rule.fixed:
         return f"{sum(map(len, rule.presets.values()))} fixed sizes"
     if rule.area:

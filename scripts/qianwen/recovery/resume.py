@@ -198,7 +198,11 @@ class _Recovery:
         self.waits = False
         try:
             with self.run.entry() as entry:
-                self._take_up(entry)
+                self._is_ours = False
+                entry.take_up(self.known)
+                self._is_ours = True
+                self.known = self.run.account.get(self.known.id) or self.known
+                self.run.outcome.task_id = self.known.task_id
                 if self.run.account.state(self.known) in OPEN:
                     self._continue(self.connection, entry)
                 else:
@@ -212,13 +216,6 @@ class _Recovery:
                 self.connection.client.explain(error)
         except Exception as error:  # this run must not stop the others
             self.error = starved(error, self.run.outcome) or expected(error)
-
-    def _take_up(self, entry: Entry) -> None:
-        self._is_ours = False
-        entry.take_up(self.known)
-        self._is_ours = True
-        self.known = self.run.account.get(self.known.id) or self.known
-        self.run.outcome.task_id = self.known.task_id
 
     def _continue(self, connection: Connection, entry: Entry) -> None:
         known = self.known

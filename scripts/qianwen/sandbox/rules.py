@@ -324,7 +324,7 @@ def _video_refusal(problem: Problem, field: str, mode: Mode) -> Refusal:
     param = mode.param(field)
     if problem.reason == "excluded":
         return invalid(EXCLUSIVE, late=True)
-    if problem.reason == "missing" and wire.SHAPES[mode.task].packs_media and field in media_items.FLAT:
+    if problem.reason == "missing" and wire.SHAPES[mode.task].items and field in media_items.FLAT:
         return invalid(
             "Only first frame provided is not allowed" if field == media_items.REFERENCES else MEDIA_SPEC, late=True
         )
