@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 CHUNK_BYTES = 65536
 LARGE_BYTES = 128 * 1024  # so much in one read: the network is not the bottleneck
-MOST_QUEUED = 2
 
 
 def _with_crc32(fields: bytes) -> bytes:
@@ -90,20 +89,21 @@ class Hasher:
         self._error: BaseException | None = None
 
     def update(self, block: bytes) -> None:
-        """Waits while MOST_QUEUED blocks are queued. Raises what `work` raises, at a later block or at the end."""
+        """Waits for the block before. Raises what `work` raises, at a later block or at the end."""
         if self._queue is None and len(block) >= LARGE_BYTES:
             self._queue = self._start_thread()
         if self._queue is None:
             self._work(block)
         else:
-            self._queue.put(block)
+            self._queue.join()
             self._raise_error()
+            self._queue.put(block)
 
     def _start_thread(self) -> Queue[bytes] | None:
         import threading
         from queue import Queue
 
-        queue: Queue[bytes] = Queue(MOST_QUEUED)
+        queue: Queue[bytes] = Queue()
         try:
             threading.Thread(target=self._drain, args=(queue,), daemon=True).start()
         except RuntimeError:  # the system has no thread to spare
@@ -118,6 +118,7 @@ class Hasher:
             except BaseException as error:  # raised again in the receiving thread
                 self._error = error
             finally:
+                del block  # before another one is received
                 queue.task_done()
         queue.task_done()
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from ..http.messages import Send
 
-BLOCK_BYTES = 2**20  # over TLS a tenth less CPU than with a quarter of it
+BLOCK_BYTES = 2**21  # over TLS a tenth less CPU than with an eighth of it
 PATIENCE = 60.0
 BREAKS = 5  # attempts in a row that bring no new byte
 REDIRECTS = 3
