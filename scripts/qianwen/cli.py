@@ -146,7 +146,7 @@ class _Process:
         error.hint = hint_of(error, run.outcome)
         reply = answer.failure(error, run.outcome, run.ask, run.environment)
         if self.is_unheard and run.outcome.resumable and run.outcome.run_id and "-" not in self.argv:
-            reply.setdefault("next", again(run.environment, self.argv))  # whose answer is what was made
+            reply.setdefault("next", again(run.environment.script, self.argv))  # whose answer is what was made
         self.progress.always(f"{'Stopped' if isinstance(error, Interrupted) else 'Error'}: {error.message}")
         if error.hint:
             self.progress.always(f"Hint: {error.hint}")

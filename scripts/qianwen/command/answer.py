@@ -128,11 +128,6 @@ def saved_lines(outcome: Outcome) -> list[str]:
     return shown + ([outcome.markdown_path] if outcome.markdown_path else [])
 
 
-def _batch(batch: JSON) -> str:
-    """A batch that is not over, for people."""
-    return safe(f"  batch in {batch['folder']} is not over: {batch['command']}")
-
-
 def _task_lines(outcome: Outcome, ask: Ask, environment: Environment) -> list[str]:
     from . import task_list
 
@@ -140,7 +135,8 @@ def _task_lines(outcome: Outcome, ask: Ask, environment: Environment) -> list[st
     if ask.tasks is not True:
         return [line for task in tasks for line in task_list.whole(task, environment.cwd)]
     table = task_list.table(tasks, environment.cwd, columns(environment))
-    return [*map(_batch, outcome.batches), *table, *([_sum(outcome.bought, tasks)] if outcome.bought else [])]
+    batches = [safe(f"  batch in {each['folder']} is not over: {each['command']}") for each in outcome.batches]
+    return [*batches, *table, *([_sum(outcome.bought, tasks)] if outcome.bought else [])]
 
 
 def _sum(bought: JSON, tasks: list[JSON]) -> str:

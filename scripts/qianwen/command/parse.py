@@ -206,7 +206,8 @@ def _request_fields(catalog: Catalog, flags: Given, stdin: TextIO, cwd: str) -> 
     for flag in catalog.flags:
         value = getattr(flags, flag.key)
         if value not in (None, False):
-            fields[flag.field] = _typed(flag.field, value) if isinstance(value, str) else value
+            is_text = flag.field in _TEXT_FLAGS or not isinstance(value, str)
+            fields[flag.field] = value if is_text else _json_or_text(value)
     if flags.prompt is not None:
         fields["prompt"] = _read_stdin(stdin, LONGEST_TEXT).strip() if flags.prompt == "-" else flags.prompt
     return fields
@@ -231,10 +232,6 @@ def _assigned(assignments: Iterable[str]) -> dict[str, Any]:
 
 
 _TEXT_FLAGS = frozenset({"mode", "size", "resolution", "ratio", "negative_prompt"})
-
-
-def _typed(field: str, value: str) -> Any:
-    return value if field in _TEXT_FLAGS else _json_or_text(value)
 
 
 def _read_stdin(stdin: TextIO, longest: int = LONGEST) -> str:
