@@ -309,7 +309,7 @@ class Ends(Through):
         ({"output": {"task_status": "SUCCEEDED"}}, "finished and billed", "yes", True),
         ({"output": {"task_status": "FAILED", "code": "X"}}, "has failed", "no", False),
         ({"code": "InvalidParameter", "message": "no"}, "has failed", "no", False),
-        ({"output": {"task_status": "UNKNOWN"}}, "does not know it", "unknown", False),
+        ({"output": {"task_status": "UNKNOWN"}}, "has expired", "unknown", False),
         (Reply(500, {}, b""), "", "unknown", True),
     )
 

@@ -353,9 +353,16 @@ class Resume(ResumeCase):
     def test_what_went_through_desirecore_disturbs_nobody_and_needs_no_key(self) -> None:
         self.ledger.begin(changed(RUN, base=DESIRECORE_BASE, is_task=False))
         self.env = {}
-        reply = self.json("--resume")
+        reply = self.json("--resume", code=6)
         self.assertEqual((reply["tasks"][0]["ok"], reply["tasks"][0]["state"]), (False, "unknown"))
         self.assertIn("DesireCore", reply["tasks"][0]["error"]["message"])
+
+    def test_what_still_runs_decides_before_what_is_lost(self) -> None:
+        self.ledger.begin(changed(RUN, base=DESIRECORE_BASE, is_task=False))
+        with self.standin(delay=100):
+            self.image(*ASYNC, "--submit-only")
+            reply = self.json("--resume", "--poll-once", code=2)
+        self.assertEqual({task["state"] for task in reply["tasks"]}, {"unknown", "waiting"})
 
     def test_a_stand_in_of_earlier_disturbs_nobody(self) -> None:
         with self.standin():
@@ -585,8 +592,9 @@ class Lost(ResumeCase):
             reply = self.json("x", code=3)
             self.assertEqual((reply["error"]["kind"], "next" in reply), ("usage", False))
             self.assertIn("cannot be fetched again", reply["error"]["hint"])
-            reply = self.json("--resume")
-        self.assertNotIn("next", reply)
+            reply = self.json("--resume", code=6)
+            self.assertEqual((reply["ok"], reply["error"]["billed"], "next" in reply), (False, "unknown", False))
+            self.assertIn("console", reply["error"]["hint"])
         self.assertEqual((reply["tasks"][0]["ok"], reply["tasks"][0]["state"]), (False, "unknown"))
 
     def test_the_question_is_asked_in_the_terms_of_the_service(self) -> None:

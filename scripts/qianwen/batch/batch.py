@@ -437,7 +437,7 @@ class _Batch:
         rest = [f"{found.left} left"] if found.left else []
         billed = f"at most {counted(spent, run.catalog.unit)} billed so far"
         bill = f"{'nothing is billed' if run.ask.sandbox else billed}; results in {self.folder.results}"
-        run.progress.say(f"{counted(found.rows, 'row')}: {', '.join([*made, *rest])}; {bill}")
+        run.progress.say(f"{counted(found.rows, 'row')}: {', '.join([*made, *rest]) or 'none to make'}; {bill}")
 
     def _failures(self) -> list[JSON]:
         """The first rows that were not made, and why."""
@@ -457,18 +457,18 @@ class _Batch:
     def ending(self) -> QianwenError | None:
         """The most urgent of what went wrong; None when every row is made."""
         flight, counts, left = self.flight, self.plan.counts, self.plan.left
-        unit = f"{self.run.catalog.unit}s"
+        unit, still = f"{self.run.catalog.unit}s", f"{counted(left, 'row')} {'is' if left == 1 else 'are'} left"
         if flight.error:
             return flight.error
         if self.is_capped:
             return Capped(
-                f"{self.cap.spent:g} of at most {self.cap.most:g} {unit} are used up, and {left} rows are left",
+                f"{self.cap.spent:g} of at most {self.cap.most:g} {unit} are used up, and {still}",
                 hint=f"give {self.run.catalog.cap} a higher number to go on",
             )
         if left and (flight.time_is_up or flight.why_over()):
-            return StillRunning(f"the time is up, and {left} rows are left", hint="run `next` to go on")
+            return StillRunning(f"the time is up, and {still}", hint="run `next` to go on")
         if left:
-            return Unavailable(f"{left} rows could not be made now: the service or the network had trouble")
+            return Unavailable(f"{counted(left, 'row')} could not be made now: the service or the network had trouble")
         if counts[states.UNSAVED]:
             return OutputError(
                 f"{counts[states.UNSAVED]} rows were made, but not saved", hint="run it again to fetch them"

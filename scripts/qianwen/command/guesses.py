@@ -38,6 +38,8 @@ FLAGS: Mapping[str, str] = {
     "image_url": "--image",
     **dict.fromkeys(("parallel", "concurrency", "workers", "threads", "max_workers"), "--at-once"),
     **dict.fromkeys(("batch_file", "prompts", "prompts_file", "jsonl"), "--batch"),
+    "max_images": "--max-seconds",
+    "max_seconds": "--max-images",
     **dict.fromkeys(("view", "browser", "web", "display"), "--open"),
 }
 """A word that other programs use, without its hyphens → our flag of that meaning; `MEANINGS` has those for fields."""

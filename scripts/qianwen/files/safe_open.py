@@ -41,7 +41,7 @@ def open_theirs(path: str, follow: bool = True, pipe: bool = False) -> BinaryIO:
 
     def check(mode: int) -> None:
         if not (stat.S_ISREG(mode) or (pipe and stat.S_ISFIFO(mode))):
-            raise OSError(errno.EINVAL, "is not a regular file", path)
+            raise OSError(errno.EINVAL, "it is not a regular file", path)
 
     def opener(path: str, flags: int) -> int:
         check(os.stat(path, follow_symlinks=follow).st_mode)  # opening some devices already does something
@@ -90,7 +90,7 @@ def make_ours(path: str, mode: int = 0o600, may_exist: bool = False, nameless: b
     descriptor = os.open(path, flags, mode)
     if may_exist and not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
-        raise OSError(errno.EINVAL, "is not a regular file", path)
+        raise OSError(errno.EINVAL, "it is not a regular file", path)
     return descriptor
 
 

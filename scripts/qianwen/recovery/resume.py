@@ -67,9 +67,9 @@ def resume(run: Run) -> Outcome:
         run.outcome.parts = [each.part() for each in recoveries]
         run.outcome.next_flags = _next_flags(run, recoveries)
     run.progress.say(f"{len(recoveries)} open, {sum(not each.error for each in recoveries)} of them finished")
-    unfinished = [each for each in recoveries if each.error and each.is_promising]
-    if unfinished:
-        decisive = min(unfinished, key=lambda each: each.urgency)
+    unfinished = [each for each in recoveries if each.error and (each.is_promising or each.is_lost)]
+    if unfinished:  # what can still be collected decides before what cannot
+        decisive = min(unfinished, key=lambda each: (not each.is_promising, each.urgency))
         assert decisive.error
         decisive.error.retryable = is_retryable(decisive.error, decisive.run.outcome)
         decisive.error.billed = billed(decisive.error, decisive.run.outcome)
@@ -143,7 +143,7 @@ class _Recovery:
 
     connection: to the service that took it.
     error: why it is not finished; None once it is.
-    is_promising: the user can do something about the error, so it counts for the exit code.
+    is_promising: the user can do something about the error, so it counts for the exit code before the others.
     """
 
     def __init__(self, whole: Run, known: Purchase) -> None:
@@ -168,7 +168,7 @@ class _Recovery:
         """Whether we know a DashScope host to ask about the run. DesireCore cannot be asked for an earlier answer."""
         if self.known.base == DESIRECORE_BASE:
             self.is_promising = False
-            self.error = UnknownOutcome("it went through DesireCore, whose answers cannot be fetched again")
+            self.error = UnknownOutcome("the request went through DesireCore, whose answers cannot be fetched again")
             return False
         region, base = self.run.home(self.known)
         try:
@@ -243,6 +243,11 @@ class _Recovery:
         except UsageError as error:
             hint = "collect it with --task-id, with --output for another folder"
             raise OutputError(error.message, hint=hint) from error
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether nobody can tell if the run was billed, which is no success although nothing can be done about it."""
+        return isinstance(self.error, UnknownOutcome)
 
     @property
     def urgency(self) -> int:

@@ -38,7 +38,7 @@ _PLACEHOLDER = (
     r"|(dashscope[-_]|qwen[-_])?api[-_ ]?key|todo|placeholder|undefined|null|none"
 )
 
-_NEW_KEY = f"How to make one: {regions.KEYS_PAGE}. To try it without a key, add --sandbox"
+_NEW_KEY = f"How to make one: {regions.KEYS_PAGE}. A new request can be tried without one: add --sandbox"
 NO_KEY_HINT = (
     f"put a line DASHSCOPE_API_KEY=… with your own key into .env in this folder, or export the variable. {_NEW_KEY}"
 )

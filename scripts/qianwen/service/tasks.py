@@ -40,7 +40,7 @@ NOT_CANCELED: Mapping[str, tuple[str, str]] = {
     EMPTY: ("it is finished and billed; --task-id saves its result", "yes"),
     FAILED: ("it has failed, and failed work is not billed", "no"),
     GONE: (
-        "the service does not know it: it has expired, or belongs to another region, workspace or account",
+        "it has expired, or belongs to another region, workspace or account",
         "unknown",
     ),
 }
