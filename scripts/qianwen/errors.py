@@ -116,18 +116,18 @@ class InvalidRequest(UsageError):
     """The request breaks known rules.
 
     problems: every rule that it breaks.
-    subject: what has them.
+    heading: the line above several of them, if they are not those of one request.
     """
 
-    def __init__(self, problems: Sequence[Problem], *, hint: str = "", subject: str = "the request") -> None:
+    def __init__(self, problems: Sequence[Problem], *, hint: str = "", heading: str = "") -> None:
         super().__init__("", hint=hint)
-        self.subject = subject
+        self.heading = heading
         self.problems = tuple(problems)
         self.name({})
 
     def name(self, typed: Mapping[str, str]) -> None:
         """Word the message with what the user typed. typed: field → the flag that set it."""
-        heading = [f"{self.subject} has {len(self.problems)} problems:"] if len(self.problems) > 1 else []
+        heading = [self.heading or f"the request has {len(self.problems)} problems:"] if len(self.problems) > 1 else []
         names = (typed.get(problem.path.partition("[")[0], problem.path) for problem in self.problems)
         lines = (problem.named(name) for problem, name in zip(self.problems, names))
         self.message = "\n  ".join([*heading, *lines])

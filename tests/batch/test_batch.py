@@ -95,6 +95,7 @@ class Making(Case):
         self.assertEqual(len(told["problems"]), 20)
         self.assertEqual(told["problems"][0]["path"], "row 2: n")
         self.assertIn("problems in 32 rows", told["error"]["hint"])
+        self.assertEqual(told["error"]["message"].splitlines()[0], "the file has 33 problems:")
         self.assertFalse((self.cwd / "out").exists())
 
     def test_files_are_relative_to_the_batch_and_uploaded_once(self) -> None:
@@ -233,6 +234,13 @@ class GoingOn(Case):
             self.clock.sleep(1000)
             told = self.batch("--timeout", "20")
             self.assertEqual((told["made"], len(there.of("submit"))), (3, 3))
+
+    def test_a_shard_without_a_row_says_so(self) -> None:
+        self.rows({"prompt": "a"})
+        with self.standin() as there:
+            said = [self.image("--batch", "rows.jsonl", "--shard", f"{part}/2").stderr for part in (0, 1)]
+            self.assertEqual(len(there.of("submit")), 1)
+        self.assertEqual(sum("0 rows: none to make; " in each for each in said), 1)
 
     def test_a_lost_answer_counts_as_billed_and_is_not_sent_again(self) -> None:
         self.rows({"prompt": "a"}, {"prompt": "b"})

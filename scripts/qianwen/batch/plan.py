@@ -98,7 +98,8 @@ class Plan:
         count, rows = counted(self.problem_count, "problem"), counted(self.problem_rows, "row")
         hint = f"{count} in {rows}; nothing was sent: mend the file"
         more = self.problem_count - len(self.problems)
-        raise InvalidRequest(self.problems, hint=hint + (f" (the other {more} are not shown)" if more else ""))
+        hint += f" (the other {more} are not shown)" if more else ""
+        raise InvalidRequest(self.problems, hint=hint, heading=f"the file has {count}:")
 
     def is_ours(self, key: str) -> bool:
         return self._shard_of(key) == self.shard[0]
