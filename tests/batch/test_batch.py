@@ -545,6 +545,18 @@ class Caps(Case):
                 self.assertLessEqual(sum(there.orders.values()), 10, cut)
             self.assertEqual(sum(there.orders.values()), 10)
 
+    def test_a_dry_run_says_what_the_cap_will_do(self) -> None:
+        self.rows(*({"prompt": f"p{number}"} for number in range(101)))
+        for flags, words in (
+            ((), "the run itself needs --max-images N: it may bill up to 101 images"),
+            (("--max-images", "7"), "--max-images 7 may stop it early: all rows may bill up to 101 images"),
+            (("--max-images", "101"), ""),
+        ):
+            ran = self.image("--batch", "rows.jsonl", "--dry-run", *flags)
+            self.assertEqual((ran.code, "cap" in ran.stdout), (0, False))
+            self.assertIn(words, ran.stderr)
+            self.assertEqual("Note:" in ran.stderr, bool(words))
+
     def test_a_single_request_has_one_too(self) -> None:
         with self.standin() as there:
             told = self.json("x", "-n", "3", "--max-images", "2", code=1)

@@ -70,6 +70,7 @@ def batch(run: Run) -> Outcome:
     survey = whole.survey()
     if run.ask.dry_run:
         note_a_missing_key(run)
+        whole.note_the_cap()
         run.outcome.page = survey.lines()
         run.outcome.batch = {"dry_run": True, "folder": whole.folder.path, **survey.json()}
         return run.outcome
@@ -192,11 +193,23 @@ class _Batch:
             problems.append(Problem("model", one.id, why, "a batch of its own, without a cap"))
         return one, problems
 
+    def note_the_cap(self) -> None:
+        """Say in a dry run that the run itself would need a cap, or may reach the one that it has."""
+        run, bill = self.run, counted(self.plan.whole_units, self.run.catalog.unit)
+        if self._lacks_a_cap():
+            run.note(f"the run itself needs {run.catalog.cap} N: it may bill up to {bill}")
+        elif 0 < run.ask.most < self.plan.whole_units:
+            run.note(f"{run.catalog.cap} {run.ask.most} may stop it early: all rows may bill up to {bill}")
+
+    def _lacks_a_cap(self) -> bool:
+        is_large = self.plan.whole_units > plan.LARGE[self.run.catalog.unit]
+        return is_large and not self.run.ask.most and not self.run.ask.sandbox
+
     def require_a_cap(self) -> None:
         """Raises UsageError for a large batch without a cap, and when rehearsal and reality would mix in one folder."""
         run, found = self.run, self.plan
         unit = run.catalog.unit
-        if found.whole_units > plan.LARGE[unit] and not run.ask.most and not run.ask.sandbox:
+        if self._lacks_a_cap():
             raise UsageError(
                 f"this batch may bill up to {counted(found.whole_units, unit)}, and has no cap; nothing was sent",
                 hint=f"say {run.catalog.cap} N, the most that its folder may ever bill; --dry-run shows the plan",
