@@ -485,6 +485,40 @@ class GoingOn(Case):
         self.assertEqual([account.folder for account in second.idle_accounts()][1:], [whole.account.folder])
         self.assertEqual(len(waits), 3)
 
+    def test_no_account_is_passed_over_because_a_process_that_plans_is_reading_it(self) -> None:
+        """What is open there would be bought again; and that a plan is made is no reason to refuse a run."""
+        self.rows({"prompt": "a", "model": "wan2.6-t2i"})
+        with self.standin(delay=60) as there:
+            self.batch("--timeout", "1", code=2)
+            at = str(self.cwd / "out")
+            reader = Account(str(self.cwd / "out" / ".batch"), self.clock, shared=False)
+            waits: list[int] = []
+
+            def wait() -> None:
+                waits.append(1)
+                if len(waits) % 2 == 0:
+                    reader.close()
+
+            shard = Folder(at, (1, 2), self.clock, wait, self.fail)
+            for look in (shard.take, lambda: list(shard.idle_accounts())):
+                self.assertTrue(reader.hold())
+                look()
+            shard.close()
+            self.assertEqual(len(waits), 4)
+            self.assertTrue(reader.hold())
+            plan = self.batch("--dry-run", "--shard", "1/2")
+            self.assertIn("another process looks at", plan["warnings"][0])
+            reader.close()
+            self.clock.sleep(60)
+            lock = self.cwd / "out" / ".batch" / "account.lock"
+            lock.unlink()
+            lock.mkdir()
+            for shard_of_it in ("0/2", "1/2"):
+                self.batch("--shard", shard_of_it, code=3)
+            lock.rmdir()
+            self.assertEqual(sum(self.batch("--shard", which)["made"] for which in ("0/2", "1/2")), 1)
+            self.assertEqual(there.orders, {"a": 1})
+
     def test_tasks_and_resume_name_a_batch_that_is_not_over(self) -> None:
         self.rows({"prompt": "a"})
         with self.standin(delay=1000) as there:

@@ -73,10 +73,13 @@ def batch(run: Run) -> Outcome:
         run.outcome.batch = {"dry_run": True, "folder": whole.folder.path, **survey.json()}
         return run.outcome
     whole.require_a_cap()
+    whole.may_wait = True
     try:
         whole.folder.take()
-    except StillRunning:  # the same command goes on
-        whole.report()
+    except QianwenError as refusal:
+        if isinstance(refusal, StillRunning):  # the same command goes on
+            whole.report()
+        whole.folder.close()
         raise
     try:
         whole.work()
@@ -103,6 +106,8 @@ class _Batch:
         self.flight = Flight(environment.clock, run.deadline, environment.sleep, self.voice.tick)
         self.cap = Cap(0, 0)
         self.is_capped = False
+        self.may_wait = False
+        self._has_told_why = False
         self._surveyed: set[int] = set()
         self._owed: set[str] = set()
         self._gates: dict[str, Gate] = {}
@@ -115,10 +120,13 @@ class _Batch:
         return os.path.abspath(os.path.join(run.environment.cwd, os.path.expanduser(place)))
 
     def _wait(self) -> None:
-        """Wait a moment for a shard that collects what an earlier run bought. Raises StillRunning."""
-        if self.run.ask.dry_run or self.flight.why_over():
-            what = f"another process collects what an earlier run bought in {self.folder.path}"
+        """Wait a moment for a process that looks at what an earlier run bought, or collects it. Raises StillRunning."""
+        what = f"another process looks at what an earlier run bought in {self.folder.path}"
+        if not self.may_wait or self.flight.why_over():
             raise StillRunning(what, hint="run `next` to go on", billed="no")
+        if not self._has_told_why:
+            self._has_told_why = True
+            self.run.progress.say(f"Waiting: {what}")
         self.flight.sleep(LOOK_SECONDS)
 
     # Before anything is sent --------------------------------------------------------------------------------
@@ -162,16 +170,16 @@ class _Batch:
         names: set[str] = set()
         if not self.folder.has_an_account():
             return names
-        own = self.folder.account
+        own, trouble = self.folder.account, ""
         try:
             for account in self.folder.idle_accounts():
                 names.update(known.request for known in self._owed_by(account))
-        except StillRunning:  # a fellow collects, for which a run waits later
-            self.folder.is_busy = True
+                trouble = trouble or account.trouble
+        except QianwenError as error:
+            trouble = trouble or error.message
         own.close()
-        if self.run.ask.dry_run and (own.trouble or self.folder.is_busy):
-            why = own.trouble or "another process works in this folder"
-            self.run.note(f"what an earlier run bought cannot be told from what is left now: {why}")
+        if self.run.ask.dry_run and trouble:
+            self.run.note(f"what an earlier run bought cannot be told from what is left now: {trouble}")
         own.trouble = ""  # a run looks again when it has the folder to itself
         return names
 
