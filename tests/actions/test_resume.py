@@ -176,6 +176,19 @@ class Resume(ResumeCase):
         self.assertEqual(self.image("--task-id", "t-1", send=Script(done, answer(picture))).code, 0)
         self.assertEqual(self.state(), "done")
 
+    def test_a_link_is_tried_whatever_the_clock_says_and_leaves_when_it_has_expired_after_its_day(self) -> None:
+        link = "https://dashscope-result-bj.oss-cn-beijing.aliyuncs.com/x.png"
+        made = {"output": {"choices": [{"message": {"content": [{"image": link}]}}]}, "usage": {"image_count": 1}}
+        picture, expired = self.picture("a.png").read_bytes(), b"<Message>Request has expired.</Message>"
+        for found, code, state in ((answer(picture), 0, "done"), (answer(expired, 403), 7, "expired")):
+            with self.subTest(state):
+                self.json("x", "--output", f"{state}.png", code=7, send=Script(made, answer(b"", 404)))
+                self.clock.sleep(86_500)  # or the clock was wrong when it was bought
+                reply = self.json("--resume", code=code, send=Script(found))
+                (task,) = reply["tasks"]
+                self.assertEqual((task["state"], "next" in reply), (state, False))
+                self.assertEqual(self.json("--resume", send=Script())["tasks"], [])
+
     def test_a_task_that_is_unknown_elsewhere_stays_open(self) -> None:
         with self.standin():
             task_id = self.json(*ASYNC, "--submit-only")["task_id"]
