@@ -149,6 +149,23 @@ class Making(Case):
         told = self.json("--batch", "cats.txt", "--output", told["folder"], code=3)
         self.assertIn("results of a stand-in", told["error"]["message"])
 
+    def test_a_folder_is_known_by_what_was_bought_for_it_and_has_no_line_yet(self) -> None:
+        """Else pictures were the unit of seconds in its cap, and the tasks of a stand-in were given up."""
+        self.rows({"prompt": "waves", "duration": 3})
+        self.rows("a cat", name="cats.txt")
+        with self.standin(delay=60):
+            self.video_json("--batch", "rows.jsonl", "--output", "out", "--timeout", "1", code=2)
+            told = self.batch(file="cats.txt", code=3)
+            self.assertIn("has results of video.py", told["error"]["message"])
+            self.clock.sleep(60)
+            self.env, here = {"DASHSCOPE_API_KEY": support.KEY}, self.env
+            told = self.video_json("--batch", "rows.jsonl", "--output", "out", code=3)
+            self.assertIn("results of a stand-in", told["error"]["message"])
+            self.env = here
+            self.video_json("--batch", "rows.jsonl", "--output", "out")
+            told = self.batch(file="cats.txt", code=3)
+            self.assertIn("has results of video.py", told["error"]["message"])
+
     def test_a_folder_that_a_file_names_is_below_the_project(self) -> None:
         self.rows("a cat", name="cats.txt")
         usual = Path("qianwen-image-generation", "images", "cats")

@@ -173,7 +173,9 @@ class _Batch:
         own, trouble = self.folder.account, ""
         try:
             for account in self.folder.idle_accounts():
-                names.update(known.request for known in self._owed_by(account))
+                for known in self._owed_by(account):
+                    names.add(known.request)
+                    self.folder.recognize(known.base, known.program)
                 trouble = trouble or account.trouble
         except QianwenError as error:
             trouble = trouble or error.message
@@ -200,13 +202,18 @@ class _Batch:
         return one, problems
 
     def require_a_cap(self) -> None:
-        """Raises UsageError for a large batch without a cap, and when rehearsal and reality would mix in one folder."""
+        """Raises UsageError for a large batch without a cap, and when one folder would have results of two kinds."""
         run, found = self.run, self.plan
         unit = run.catalog.unit
         if found.whole_units > plan.LARGE[unit] and not run.ask.most and not run.ask.sandbox:
             raise UsageError(
                 f"this batch may bill up to {counted(found.whole_units, unit)}, and has no cap; nothing was sent",
                 hint=f"say {run.catalog.cap} N, the most that its folder may ever bill; --dry-run shows the plan",
+            )
+        if self.folder.program not in ("", run.catalog.program):
+            raise UsageError(
+                f"{self.folder.path} has results of {self.folder.program}, whose bill is in another unit",
+                hint="choose another folder with --output",
             )
         rehearses = run.ask.sandbox or regions.is_loopback_url(self._base())
         if self.folder.is_rehearsal is not None and self.folder.is_rehearsal != rehearses:

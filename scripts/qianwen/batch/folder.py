@@ -52,7 +52,8 @@ class Folder:
     shard: (I, N), (0, 1) for the whole.
     wait: called again and again while another process is at work; raises StillRunning when the time is up.
     states: what has become of each row that has a line, by the number of its name: an index of STATES.
-    is_rehearsal: whether its lines come from a stand-in; None without lines.
+    is_rehearsal: whether what it has comes from a stand-in; None while it has nothing.
+    program: that made it, image.py or video.py; "" while it has nothing.
     told_units: what the lines of each results file say was billed, by the name of its shard, "" for the whole.
     turns: how often each row that was tried `--again` was, by the number of its name.
     """
@@ -72,6 +73,7 @@ class Folder:
         self._warn = warn
         self.states: dict[int, int] = {}
         self.is_rehearsal: bool | None = None
+        self.program = ""
         self.told_units: dict[str, float] = {}
         self.turns: dict[int, int] = {}
         self.name = f"{shard[0]}-of-{shard[1]}" if shard[1] > 1 else ""
@@ -106,9 +108,14 @@ class Folder:
                 self.states[number] = state
                 if turn > known:
                     self.turns[number] = turn
-            base = line.get("base")
-            if isinstance(base, str) and base:
-                self.is_rehearsal = base.startswith("http://")
+            self.recognize(line.get("base"), line.get("program"))
+
+    def recognize(self, base: object, program: object) -> None:
+        """Note whose folder it is by what was bought for it. base: a URL."""
+        if isinstance(base, str) and base:
+            self.is_rehearsal = base.startswith("http://")
+        if isinstance(program, str) and program:
+            self.program = program
 
     def lines(self) -> Iterator[JSON]:
         """The lines of all results files, the own file's last. Raises UsageError."""
