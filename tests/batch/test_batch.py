@@ -517,15 +517,20 @@ class GoingOn(Case):
                     reader.close()
 
             shard = Folder(at, (1, 2), self.clock, wait, self.fail)
-            for look in (shard.take, lambda: list(shard.idle_accounts())):
+            for work in (shard.take, lambda: list(shard.idle_accounts())):
                 self.assertTrue(reader.hold())
-                look()
+                work()
             shard.close()
             self.assertEqual(len(waits), 4)
             self.assertTrue(reader.hold())
             plan = self.batch("--dry-run", "--shard", "1/2")
             self.assertIn("another process looks at", plan["warnings"][0])
             reader.close()
+            look = self.cwd / "out" / ".batch" / "look.lock"
+            look.unlink()
+            look.mkdir()  # as where nothing can be written
+            self.assertIn("cannot be used", self.batch("--dry-run", "--shard", "1/2")["warnings"][0])
+            look.rmdir()
             self.clock.sleep(60)
             lock = self.cwd / "out" / ".batch" / "account.lock"
             lock.unlink()
