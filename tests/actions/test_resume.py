@@ -1019,6 +1019,27 @@ class Delivered(ResumeCase):
             self.assertEqual(standin.sent, [])
             self.assertEqual(sorted(path.name for path in (self.cwd / "new").iterdir()), ["b_1.png", "b_2.png"])
 
+    def test_reuse_beside_others(self) -> None:
+        """Many may answer at once; and what another process makes while files are uploaded is not bought again."""
+        argv = ("x", "--image", str(self.picture("a.png")), "--seed", "7", "--output", "x.png")
+        others: list[int] = []
+        with self.standin() as standin:
+            take = standin.handle
+
+            def handle(route: str, incoming: Incoming) -> Reply:
+                if route == "upload" and not others:
+                    others.append(0)
+                    others[0] = self.image(*argv).code
+                return take(route, incoming)
+
+            standin.handle = handle  # type: ignore[method-assign]
+            reply = self.json(*argv, "--reuse")
+            self.assertEqual((others, reply.get("reused"), self.bought(standin)), ([0], True, 1))
+            lock = self.ledger.claim(self.ledger.runs()[0].id)
+            assert lock
+            self.assertTrue(self.json(*argv, "--reuse")["reused"])
+            lock.release()
+
 
 class Continued(ResumeCase):
     """Whatever was bought and can still be fetched is named in `next`."""

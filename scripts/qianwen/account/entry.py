@@ -148,10 +148,15 @@ class Entry:
             return True
         return self._lock is not None
 
-    def take_up(self, known: Purchase) -> None:
-        """Continue the run of an earlier process. Raises StillRunning if another process is working on it."""
+    def take_up(self, known: Purchase, to_answer: bool = False) -> None:
+        """Continue the run of an earlier process. Raises StillRunning if another process is working on it.
+
+        to_answer: only tell what it made, as any number of processes may at once when it is over.
+        """
         self._continued = known if known.state in purchase.OPEN else None  # what is over stays as it ended
-        if not self.claim(known.id):
+        if to_answer and not self._continued:
+            self.run_id = known.id
+        elif not self.claim(known.id):
             self.run_id = ""
             raise StillRunning("another process on this machine is working on it", task_id=known.task_id)
         self.outcome.run_id = known.id
