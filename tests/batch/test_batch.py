@@ -259,6 +259,38 @@ class GoingOn(Case):
             self.assertEqual(self.batch(code=6)["billed"], 2)
             self.assertEqual(len(there.of("submit")), 2)
 
+    def test_tasks_that_another_key_does_not_know_are_asked_for_again_for_a_day(self) -> None:
+        self.rows(*({"prompt": f"p{number}"} for number in range(3)))
+        with self.standin(delay=100) as there:
+            self.batch("--timeout", "1", code=2)
+            of_the_first_key, there.tasks = there.tasks, {}
+            self.clock.sleep(100)
+            for _ in range(2):
+                told = self.batch(code=6)
+                self.assertEqual((told["unknown"], told["billed"]), (3, 3))
+            self.assertIn("a key of the account", told["error"]["hint"])
+            lost, there.tasks = next(iter(of_the_first_key)), of_the_first_key
+            del of_the_first_key[lost]
+            told = self.batch(code=6)
+            self.assertEqual((told["made"], told["unknown"], told["billed"], len(there.of("submit"))), (2, 1, 3, 3))
+            self.clock.sleep(90_000)
+            there.sent.clear()
+            for polls in (1, 1):  # the second time nobody asks any more
+                self.batch(code=6)
+                self.assertEqual(len(there.of("poll")), polls)
+            self.assertEqual(self.batch("--again")["made"], 3)
+            self.assertEqual(sorted(there.orders.values()), [1, 1, 2])
+
+    def test_a_task_that_nobody_knows_is_bought_again_at_once_when_that_is_wanted(self) -> None:
+        self.rows({"prompt": "a"})
+        with self.standin(delay=100) as there:
+            self.batch("--timeout", "1", code=2)
+            there.tasks.clear()
+            self.clock.sleep(100)
+            self.batch(code=6)
+            self.assertEqual(self.batch("--again", "--dry-run")["bills"]["at_most"], 1)
+            self.assertEqual((self.batch("--again")["made"], there.orders), (1, {"a": 2}))
+
     def test_three_lost_answers_in_a_row_stop(self) -> None:
         self.rows(*({"prompt": f"p{number}"} for number in range(9)))
         with self.standin(faults=["submit=lose"]) as there:

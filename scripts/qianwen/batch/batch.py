@@ -167,21 +167,22 @@ class _Batch:
 
     def _bought(self) -> set[str]:
         """The rows that an earlier run bought, or may have, and that have no line yet."""
-        names: set[str] = set()
+        run, names = self.run, set[str]()
         if not self.folder.has_an_account():
             return names
         own, trouble = self.folder.account, ""
         try:
             for account in self.folder.idle_accounts():
                 for known in self._owed_by(account):
-                    names.add(known.request)
+                    if not (run.ask.again and self.folder.state(known.request) == states.UNKNOWN):
+                        names.add(known.request)
                     self.folder.recognize(known.base, known.program)
                 trouble = trouble or account.trouble
         except QianwenError as error:
             trouble = trouble or error.message
         own.close()
-        if self.run.ask.dry_run and trouble:
-            self.run.note(f"what an earlier run bought cannot be told from what is left now: {trouble}")
+        if run.ask.dry_run and trouble:
+            run.note(f"what an earlier run bought cannot be told from what is left now: {trouble}")
         own.trouble = ""  # a run looks again when it has the folder to itself
         return names
 
@@ -313,7 +314,13 @@ class _Batch:
         """`--again`: write down which rows are to be tried again, so that the same command without it goes on."""
         if not self.run.ask.again:
             return
-        owed = {known.request for account in self.folder.idle_accounts() for known in self._owed_by(account)}
+        owed = set()
+        for account in self.folder.idle_accounts():
+            for known in list(self._owed_by(account)):
+                if self.folder.state(known.request) == states.UNKNOWN and self._is_ours(known.request):
+                    account.add(known.id, "deliver")  # nobody asks for its task any more
+                else:
+                    owed.add(known.request)
         for row in self._rows():
             state = self.folder.state(row.name)
             if state in NOT_MADE and self._is_ours(row.key) and row.name not in owed:
@@ -331,7 +338,7 @@ class _Batch:
         return any(True for account in folder.idle_accounts() for _ in self._owed_by(account))
 
     def _owed_by(self, account: Account) -> Iterator[Purchase]:
-        """What was bought and has no line in the results, even if they were lost."""
+        """What was bought and has no line in the results, even if they were lost, or one that another may follow."""
         has_line = self.folder.has_line
         yield from (known for known in account.open_runs() if not (known.delivered and has_line(known.request)))
         unread, gone = [], []

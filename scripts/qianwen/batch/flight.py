@@ -201,7 +201,8 @@ class Flight:
 def lost(count: int) -> UnknownOutcome:
     return UnknownOutcome(
         f"{count} rows have an unknown outcome: they may have been accepted and billed",
-        hint="`failures` and the results name them; look at the usage in the console: --again buys them a second time",
+        hint="`failures` and the results name them; the same command asks again for those that have a task, and needs "
+        "a key of the account that bought them; else look at the usage in the console: --again buys them a second time",
     )
 
 

@@ -36,7 +36,7 @@ FINAL = frozenset({MADE, REFUSED, FAILED, UNKNOWN, UNSAVED})
 LONGEST_LINE = 2**20
 LOOK_NAME = "look.lock"
 MOST_WAITS = 20  # for a process that reads an account
-_PAID = (STATES.index(MADE), STATES.index(UNSAVED))
+_PAID = tuple(map(STATES.index, (MADE, UNSAVED, UNKNOWN)))
 _RESULTS = r"results(?:\.(\d+)-of-(\d+))?\.jsonl"
 
 
