@@ -108,8 +108,9 @@ class DashScope:
             return False  # told before anything is sent
 
     def preview(self, checked: Checked) -> JSON:
+        base = self.base  # a bad one ends the dry run too
         note_a_missing_key(self._run)
-        return encoding.preview(self._run.catalog, checked, self.base, self._own_bucket(checked))
+        return encoding.preview(self._run.catalog, checked, base, self._own_bucket(checked))
 
     @contextmanager
     def connect(self, checked: Checked) -> Iterator[Connection]:
