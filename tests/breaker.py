@@ -498,7 +498,7 @@ def _answer_of(reply: Reply) -> _Answer:
     return _Answer("\r\n".join(lines).encode("latin-1") + b"\r\n\r\n", body)
 
 
-def _bare(answer: _Answer, words: list[str], at: int) -> _Answer:
+def _bare(answer: _Answer) -> _Answer:
     return _with(answer, content_md5=None, x_oss_hash_crc64ecma=None)
 
 
@@ -510,15 +510,6 @@ def _garbage(answer: _Answer, words: list[str], at: int) -> _Answer:
     return _Answer(spoiled[:size], spoiled[size:])
 
 
-def _html(answer: _Answer, words: list[str], at: int) -> _Answer:
-    return _answer_of(Reply(int(words.pop(0)), {"Content-Type": "text/html"}, HTML))
-
-
-def _status(answer: _Answer, words: list[str], at: int) -> _Answer:
-    """The stand-in has acted, and a gateway says so: `answer STATUS`, in JSON without a code."""
-    return _answer_of(Reply(int(words.pop(0)), {"Content-Type": "application/json"}, b'{"message": "gateway"}'))
-
-
 def _expired(answer: _Answer, words: list[str], at: int) -> _Answer:
     xml = (
         b"<?xml version='1.0' encoding='UTF-8'?>\n<Error><Code>AccessDenied</Code><Message>Request has expired."
@@ -527,64 +518,10 @@ def _expired(answer: _Answer, words: list[str], at: int) -> _Answer:
     return _answer_of(Reply(403, {"Content-Type": "application/xml", "x-oss-ec": "0002-00000069"}, xml))
 
 
-def _redirect(answer: _Answer, words: list[str], at: int) -> _Answer:
-    """`redirect self` leads to where the request went."""
-    return _answer_of(Reply(302, {"Location": words.pop(0)}, b""))
-
-
-def _short_length(answer: _Answer, words: list[str], at: int) -> _Answer:
-    return _with(answer, content_length=str(len(answer.body) // 2))
-
-
-def _long_length(answer: _Answer, words: list[str], at: int) -> _Answer:
-    return _with(answer, content_length=str(len(answer.body) + 100))
-
-
-def _no_length(answer: _Answer, words: list[str], at: int) -> _Answer:
-    return _with(answer, content_length=None, connection="close")
-
-
-def _wrong_md5(answer: _Answer, words: list[str], at: int) -> _Answer:
-    return _with(answer, content_md5="1B2M2Y8AsgTpgAmY7PhCfg==")
-
-
-def _wrong_crc(answer: _Answer, words: list[str], at: int) -> _Answer:
-    return _with(answer, content_md5=None, x_oss_hash_crc64ecma="11051210869376104954")
-
-
-def _empty(answer: _Answer, words: list[str], at: int) -> _Answer:
-    return _with(_bare(answer, words, at), body=b"")
-
-
 def _changed(answer: _Answer, words: list[str], at: int) -> _Answer:
     """Another object of the same size under another tag, by a server that minds no If-Match."""
     other = bytes(byte ^ 0xFF for byte in answer.body)
-    return _with(_bare(answer, words, at), body=other, etag='"00000000000000000000000000000000"')
-
-
-def _other_range(answer: _Answer, words: list[str], at: int) -> _Answer:
-    """A part, but not the one that was asked for."""
-    return _with(answer, content_range=f"bytes 0-{len(answer.body) - 1}/{len(answer.body) * 2}")
-
-
-def _clip(answer: _Answer, words: list[str], at: int) -> _Answer:
-    return _with(_bare(answer, words, at), body=placeholder.clip(), content_type="video/mp4")
-
-
-def _webm(answer: _Answer, words: list[str], at: int) -> _Answer:
-    return _with(
-        _bare(answer, words, at), body=b"\x1aE\xdf\xa3\x9fB\x82\x84webm" + bytes(500), content_type="video/webm"
-    )
-
-
-def _new_format(answer: _Answer, words: list[str], at: int) -> _Answer:
-    """What nobody can read yet."""
-    return _with(_bare(answer, words, at), body=b"NEW\x01" + bytes(500))
-
-
-def _tail(answer: _Answer, words: list[str], at: int) -> _Answer:
-    """Bytes behind the last box that look like a box without an end."""
-    return _with(_bare(answer, words, at), body=answer.body + b"\x7f\xff\xff\xfffree")
+    return _with(_bare(answer), body=other, etag='"00000000000000000000000000000000"')
 
 
 def _without_links(answer: _Answer, words: list[str], at: int) -> _Answer:
@@ -609,7 +546,7 @@ def _told_above(answer: _Answer, words: list[str], at: int) -> _Answer:
 
 def _endless(answer: _Answer, words: list[str], at: int) -> _Answer:
     words.append("endless")
-    return _no_length(_bare(answer, words, at), words, at)
+    return _with(_bare(answer), content_length=None, connection="close")
 
 
 def _odd(answer: _Answer, words: list[str], at: int) -> _Answer:
@@ -619,22 +556,10 @@ def _odd(answer: _Answer, words: list[str], at: int) -> _Answer:
     return _with(answer, body=body, transfer_encoding=None)
 
 
-def _more(answer: _Answer, words: list[str], at: int) -> _Answer:
-    return _with(answer, body=answer.body + b"\n\0<!-- gateway -->")
-
-
-def _unended(answer: _Answer, words: list[str], at: int) -> _Answer:
-    return _with(answer, body=answer.body[:-2])
-
-
 def _gzip(answer: _Answer, words: list[str], at: int) -> _Answer:
     """Packed although nobody asked for it. `gzip silent`: and no header says so."""
     said = "gzip" if words[:1] != ["silent"] else words.pop(0) and None
     return _with(answer, body=gzip.compress(_unchunked(answer)), content_encoding=said, transfer_encoding=None)
-
-
-def _claims_gzip(answer: _Answer, words: list[str], at: int) -> _Answer:
-    return _with(answer, content_encoding="gzip")
 
 
 def _as_events(answer: _Answer, words: list[str], at: int) -> _Answer:
@@ -655,11 +580,6 @@ def _both_lengths(answer: _Answer, words: list[str], at: int) -> _Answer:
     return _with(answer, body=b"".join([*pieces, b"0\r\n\r\n"]), content_length=length, transfer_encoding="chunked")
 
 
-def _interim(answer: _Answer, words: list[str], at: int) -> _Answer:
-    """Answers before the answer."""
-    return _Answer(INTERIM + answer.head, answer.body)
-
-
 def _unchunked(answer: _Answer) -> bytes:
     rest, body = answer.body, b""
     while "transfer-encoding" in _headers(answer.head) and rest:
@@ -668,43 +588,44 @@ def _unchunked(answer: _Answer) -> bytes:
     return body or rest
 
 
-def _unranged(answer: _Answer, words: list[str], at: int) -> _Answer:
-    """The request went on without its Range: this is the whole."""
-    return answer
-
-
+# What becomes of an answer, by the words of a row that follow the name, and the point in bytes.
 SPOILERS: dict[str, Callable[[_Answer, list[str], int], _Answer]] = {
-    "answer": _status,
-    "bare": _bare,
+    "answer": lambda _answer, words, at: _answer_of(  # the stand-in has acted, and a gateway says so, without a code
+        Reply(int(words.pop(0)), {"Content-Type": "application/json"}, b'{"message": "gateway"}')
+    ),
+    "bare": lambda answer, *_: _bare(answer),
     "both-lengths": _both_lengths,
     "changed": _changed,
-    "claims-gzip": _claims_gzip,
-    "clip": _clip,
-    "empty": _empty,
+    "claims-gzip": lambda answer, *_: _with(answer, content_encoding="gzip"),
+    "clip": lambda answer, *_: _with(_bare(answer), body=placeholder.clip(), content_type="video/mp4"),
+    "empty": lambda answer, *_: _with(_bare(answer), body=b""),
     "endless-body": _endless,
     "events": _as_events,
     "expired": _expired,
     "garbage": _garbage,
     "gzip": _gzip,
-    "html": _html,
-    "interim": _interim,
-    "long-length": _long_length,
-    "new-format": _new_format,
-    "more": _more,
-    "no-length": _no_length,
-    "no-range": _unranged,
+    "html": lambda _answer, words, at: _answer_of(Reply(int(words.pop(0)), {"Content-Type": "text/html"}, HTML)),
+    "interim": lambda answer, *_: _Answer(INTERIM + answer.head, answer.body),  # answers before the answer
+    "long-length": lambda answer, *_: _with(answer, content_length=str(len(answer.body) + 100)),
+    "new-format": lambda answer, *_: _with(_bare(answer), body=b"NEW\x01" + bytes(500)),  # what nobody can read yet
+    "more": lambda answer, *_: _with(answer, body=answer.body + b"\n\0<!-- gateway -->"),
+    "no-length": lambda answer, *_: _with(answer, content_length=None, connection="close"),
+    "no-range": lambda answer, *_: answer,  # the request went on without its Range: this is the whole
     "odd": _odd,
-    "other-range": _other_range,
-    "redirect": _redirect,
-    "short-length": _short_length,
+    "other-range": lambda answer, *_: _with(  # a part, but not the one that was asked for
+        answer, content_range=f"bytes 0-{len(answer.body) - 1}/{len(answer.body) * 2}"
+    ),
+    "redirect": lambda _answer, words, at: _answer_of(Reply(302, {"Location": words.pop(0)}, b"")),  # self: back here
+    "short-length": lambda answer, *_: _with(answer, content_length=str(len(answer.body) // 2)),
     "state": _state,
-    "tail": _tail,
+    "tail": lambda answer, *_: _with(  # bytes behind the last box that look like a box without an end
+        _bare(answer), body=answer.body + b"\x7f\xff\xff\xfffree"
+    ),
     "told-above": _told_above,
-    "webm": _webm,
     "without-links": _without_links,
-    "unended": _unended,
-    "wrong-crc": _wrong_crc,
-    "wrong-md5": _wrong_md5,
+    "unended": lambda answer, *_: _with(answer, body=answer.body[:-2]),
+    "wrong-crc": lambda answer, *_: _with(answer, content_md5=None, x_oss_hash_crc64ecma="11051210869376104954"),
+    "wrong-md5": lambda answer, *_: _with(answer, content_md5="1B2M2Y8AsgTpgAmY7PhCfg=="),
 }
 
 

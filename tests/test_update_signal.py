@@ -493,16 +493,7 @@ class WhatItCosts(Installed):
         self.assertEqual(self.said(), [])
         self.assertLess(time.monotonic() - began, PATIENCE / 2)
 
-    def test_it_runs_beside_the_work(self) -> None:
-        scripts = self.companion(TELLS)
-
-        def work() -> int:
-            _wait_for(scripts / "seen.json")
-            return 0
-
-        self.assertIn(AVAILABLE, self.said(work))
-
-    def test_several_sessions_begin_one_check(self) -> None:
+    def test_several_sessions_begin_one_check_which_runs_beside_the_work(self) -> None:
         seen = self.companion(TELLS)
         with update_signal.Check(self.world(), PATIENCE) as check:
             check.begin()

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from typing import Any, Mapping
 
 
-VERSION = "1.0.0"  # of both programs
+VERSION = "2.0.0"  # of both programs
 
 TIMEOUT_SECONDS = 600.0
 

@@ -10,15 +10,7 @@ import sys
 
 from .ask import VERSION, Ask
 from .environment import Environment, columns, project_of, real, write
-from .errors import (
-    OK,
-    InternalError,
-    Interrupted,
-    InvalidRequest,
-    OutputError,
-    QianwenError,
-    UsageError,
-)
+from .errors import OK, Interrupted, InvalidRequest, OutputError, QianwenError, UsageError, expected
 from .models.catalog import Catalog
 from .plain.record import changed
 
@@ -52,7 +44,7 @@ def main(catalog: Catalog, argv: list[str], environment: Environment | None = No
         ask = parse.parse(catalog, argv, environment.stdin, environment.cwd, environment.env)
     except BaseException as error:
         no_ask = Ask({}, print_response=bool({"--print-response", "--json"} & set(words)))
-        return _Process(catalog, argv, no_ask, environment).fail(_expected(error))
+        return _Process(catalog, argv, no_ask, environment).fail(expected(error))
     return _Process(catalog, argv, ask, environment, is_real).go()
 
 
@@ -107,7 +99,7 @@ class _Process:
             self._hold_signals()
             from .outcome import starved
 
-            told = starved(error, self.run.outcome) or _expected(error)
+            told = starved(error, self.run.outcome) or expected(error)
             try:
                 return self.fail(told)
             except MemoryError:  # not even the words of an answer can be had
@@ -154,7 +146,7 @@ class _Process:
         error.hint = hint_of(error, run.outcome)
         reply = answer.failure(error, run.outcome, run.ask, run.environment)
         if self.is_unheard and run.outcome.resumable and run.outcome.run_id and "-" not in self.argv:
-            reply.setdefault("next", again(run.environment, self.argv))  # whose answer is what was made
+            reply.setdefault("next", again(run.environment.script, self.argv))  # whose answer is what was made
         self.progress.always(f"{'Stopped' if isinstance(error, Interrupted) else 'Error'}: {error.message}")
         if error.hint:
             self.progress.always(f"Hint: {error.hint}")
@@ -335,17 +327,3 @@ def _way(run: Run) -> Way:
     from .actions.dashscope import DashScope
 
     return DashScope(run)
-
-
-def _expected(error: BaseException) -> QianwenError:
-    """Any exception as a QianwenError. An unforeseen one is a bug, and its message says where it happened."""
-    if isinstance(error, QianwenError):
-        return error
-    if isinstance(error, KeyboardInterrupt):
-        return Interrupted("interrupted")
-    place = ""
-    trace = error.__traceback__
-    while trace:
-        place = f" at {trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}"
-        trace = trace.tb_next
-    return InternalError(f"a bug in this program: {type(error).__name__}: {error}{place}")

@@ -28,22 +28,6 @@ if TYPE_CHECKING:
 
 OK = 0
 
-REASONS = (
-    "missing",
-    "type",
-    "range",
-    "count",
-    "choice",
-    "size",
-    "unknown",
-    "not taken",
-    "file",
-    "format",
-    "pixels",
-    "weight",
-    "invalid",
-)
-
 
 @record
 class Problem:
@@ -53,7 +37,8 @@ class Problem:
     value: what was given.
     allowed: what would be legal, in words.
     nearest: the nearest legal value.
-    reason: a word for programs, one of `REASONS`.
+    reason: a word for programs: missing, type, range, count, choice, size, unknown, not taken, excluded, file, format,
+        pixels, weight or invalid.
     """
 
     path: str
@@ -209,3 +194,17 @@ class Interrupted(QianwenError):
     kind = "interrupted"
     exit_code = 130
     retryable = True
+
+
+def expected(error: BaseException) -> QianwenError:
+    """Any exception as a QianwenError. An unforeseen one is a bug, and its message says where it happened."""
+    if isinstance(error, QianwenError):
+        return error
+    if isinstance(error, KeyboardInterrupt):
+        return Interrupted("interrupted")
+    place = ""
+    trace = error.__traceback__
+    while trace:
+        place = f" at {trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}"
+        trace = trace.tb_next
+    return InternalError(f"a bug in this program: {type(error).__name__}: {error}{place}")

@@ -206,6 +206,6 @@ class Sidecar(Case):
         body = {
             "output": {"actual_prompt": "whole", "results": [{"url": "u"}, {"url": "v", "actual_prompt": "second"}]}
         }
-        self.assertEqual([record._rewritten(body, index) for index in range(3)], ["whole", "second", "whole"])
+        self.assertEqual([record.rewritten(body, index) for index in range(3)], ["whole", "second", "whole"])
         for odd in ({}, {"output": None}, {"output": {"results": "x"}}, {"output": {"actual_prompt": 5}}):
-            self.assertIsNone(record._rewritten(odd, 0))
+            self.assertIsNone(record.rewritten(odd, 0))

@@ -21,7 +21,6 @@ from ..support import Case, Script, answer, cases, elided, protocol
 
 HOSTS = {"us": "-us", "us-east-1": "-us", "intl": "-intl", "ap-southeast-1": "-intl"}
 CASES = cases("video_requests")
-DEFERRED = {"task_id": "t-1", "task_status": "RUNNING"}
 URL = "https://example.com/"
 FRAME, LAST, CLIP, SOUND = URL + "a.png", URL + "b.png", URL + "c.mp4", URL + "d.mp3"
 

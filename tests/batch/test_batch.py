@@ -499,7 +499,9 @@ class GoingOn(Case):
                 path.mkdir()
                 with (self.cwd / "rows.jsonl").open("a") as file:
                     file.write('{"prompt": "new"}\n')
-                self.assertIn("could not be read", self.batch(*cut, code=5)["error"]["message"])
+                error = self.batch(*cut, code=5)["error"]
+                self.assertIn("could not be read", error["message"])
+                self.assertNotIn("QIANWEN_STATE_DIR", error["hint"])
                 self.assertNotIn("new", there.orders)
 
     def test_a_shard_waits_while_its_fellow_collects_what_both_have_to(self) -> None:

@@ -7,7 +7,7 @@ import unittest
 from collections import Counter
 
 from qianwen.batch.plan import MOST_PROBLEMS, span
-from qianwen.batch.progress import Voice
+from qianwen.batch.progress import RowVoice, Voice
 from qianwen.batch.rows import Row
 from qianwen.errors import ContentRefused
 from qianwen.terminal.progress import Progress
@@ -65,7 +65,7 @@ class Lines(unittest.TestCase):
         self.assertEqual((self.counts[""], self.counts["refused"]), (0, 30))
 
     def test_of_a_row_only_its_warnings_are_told(self) -> None:
-        voice = self.voice.of(self.row(7))
+        voice = RowVoice(self.voice, self.row(7))
         voice.say("x")
         voice.always("x")
         voice.note("x")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import json
-import os
 import re
 import socket
 import subprocess
@@ -14,7 +13,6 @@ import time
 import unittest
 from contextlib import contextmanager
 from datetime import datetime
-from pathlib import Path
 from typing import Any, Iterator
 from urllib.parse import urlsplit
 
@@ -339,19 +337,6 @@ class Loopback(Case):
                     socket.create_connection((own, int(port)), 1).close()
         finally:
             server.server_close()
-
-    @unittest.skipUnless(os.path.exists("/proc/net/tcp"), "the kernel's own table is read")
-    def test_the_kernel_says_so_too(self) -> None:
-        with running() as base:
-            port = urlsplit(base).port or 0
-            listening = [
-                line.split()[1]
-                for name in ("/proc/net/tcp", "/proc/net/tcp6")
-                if os.path.exists(name)
-                for line in Path(name).read_text(encoding="ascii").splitlines()
-                if line.split()[3] == "0A" and line.split()[1].endswith(f":{port:04X}")
-            ]
-        self.assertEqual(listening, [f"0100007F:{port:04X}"] if sys.byteorder == "little" else listening)
 
 
 def own_addresses() -> set[str]:

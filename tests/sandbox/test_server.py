@@ -30,21 +30,10 @@ STREAM = b"POST /api/v1/services/aigc/multimodal-generation/generation HTTP/1.%d
 HEADERS = b"Host: x\r\nAuthorization: Bearer x\r\nX-DashScope-Async: enable\r\n"
 LIST = b"GET /api/v1/tasks HTTP/1.1\r\nAuthorization: Bearer x\r\n\r\n"
 FORM = b"POST / HTTP/1.1\r\nContent-Type: multipart/form-data; boundary=b\r\n"
-CHUNKED = b"Transfer-Encoding: Chunked\r\n"
 
 
 def counted(body: bytes = ORDER) -> bytes:
     return b"Content-Length: %d\r\n\r\n" % len(body) + body
-
-
-def chunks(*sizes: int, body: bytes = ORDER, end: bytes = b"0\r\n\r\n") -> bytes:
-    """The header and the body in chunks of these sizes; the last chunk is the rest."""
-    pieces = []
-    for size in sizes:
-        pieces.append(body[:size])
-        body = body[size:]
-    framed = (b"%X\r\n%b\r\n" % (len(piece), piece) for piece in (*pieces, body))
-    return CHUNKED + b"\r\n" + b"".join(framed) + end
 
 
 class Row(NamedTuple):
@@ -63,25 +52,13 @@ TABLE = (
     Row("nothing before", b"", "200"),
     Row("Content-Length", SUBMIT + HEADERS + counted(), "200 200", 1),
     Row("three at once", LIST + SUBMIT + HEADERS + counted() + LIST, "200 200 200 200", 1),
-    Row("one chunk", SUBMIT + HEADERS + chunks(), "200 200", 1),
-    Row("many chunks", SUBMIT + HEADERS + chunks(*[1] * 30), "200 200", 1),
-    Row("trailers", SUBMIT + HEADERS + chunks(7, end=b"000\r\nX: y\r\nZ: GET /\r\n\r\n"), "200 200", 1),
-    Row("extensions", SUBMIT + HEADERS + chunks(end=b'0 ; a="b"\r\n\r\n'), "200 200", 1),
-    Row("a size in words", SUBMIT + HEADERS + CHUNKED + b"\r\nten\r\n" + ORDER, "400"),
-    Row("a negative size", SUBMIT + HEADERS + CHUNKED + b"\r\n-1\r\n" + ORDER, "400"),
-    Row("an endless size", SUBMIT + HEADERS + CHUNKED + b"\r\n" + b"f" * 5000 + b"\r\n", "400"),
-    Row("a chunk that is longer", SUBMIT + HEADERS + CHUNKED + b"\r\n5\r\n" + ORDER + b"\r\n0\r\n\r\n", "400"),
-    Row("a chunk that ends early", SUBMIT + HEADERS + CHUNKED + b"\r\nffff\r\n" + ORDER, "400"),
-    Row("both lengths", SUBMIT + HEADERS + b"Content-Length: 5\r\n" + chunks(), "400"),
+    Row("chunks", SUBMIT + HEADERS + b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n", "411"),
     Row("two lengths", SUBMIT + HEADERS + b"Content-Length: 5\r\n" + counted(), "400"),
     Row("one length twice", SUBMIT + HEADERS + b"Content-Length: %d\r\n" % len(ORDER) + counted(), "200 200", 1),
-    Row("another coding", SUBMIT + HEADERS + b"Transfer-Encoding: gzip, chunked\r\n" + counted(), "501"),
-    Row("a form in chunks", FORM + chunks(body=b"--b--\r\n"), "411"),
     Row("no body", SUBMIT + HEADERS + b"\r\n", "400"),
     Row("text/plain", SUBMIT + HEADERS + b"Content-Type: text/plain\r\n" + counted(), "200 200", 1),
     Row("100-continue", SUBMIT + HEADERS + b"Expect: 100-continue\r\n" + counted(), "100 200 200", 1),
     Row("a body with a GET", LIST.replace(b"\r\n\r\n", b"\r\n" + counted(LIST)), "200 200"),
-    Row("chunks with a GET", LIST.replace(b"\r\n\r\n", b"\r\n" + chunks(body=LIST)), "200 200"),
     Row("a whole address", LIST.replace(b"/api", b"http://127.0.0.1/api"), "200 200"),
     Row("HTTP/1.0", (SUBMIT + HEADERS).replace(b"/1.1", b"/1.0") + counted(), "200", 1),
     Row("HTTP/1.0 that stays", (SUBMIT + HEADERS).replace(b"/1.1", b"/1.0") + b"Connection: keep-alive\r\n" + counted(), "200 200", 1),

@@ -437,7 +437,7 @@ class Uploads(Case):
         assert made
         return made
 
-    def upload(self, server: Storage, made: Bucket, file: Upload = FILE) -> str:
+    def upload(self, made: Bucket, file: Upload = FILE) -> str:
         transport = Transport()
         self.addCleanup(transport.close)
         return bucket.upload(transport.send, self.clock.sleep, self.clock, made, file)
@@ -454,12 +454,12 @@ class Uploads(Case):
         for env, token in ((MINIMAL, ""), (TEMPORARY, TOKEN)):
             with self.subTest(token=bool(token)):
                 server = self.storage(token)
-                url = self.upload(server, self.bucket(server, env))
+                url = self.upload(self.bucket(server, env))
                 self.assertEqual(self.get(url), (200, PHOTO.read_bytes()))
 
     def test_what_is_sent(self) -> None:
         server = self.storage()
-        url = self.upload(server, self.bucket(server))
+        url = self.upload(self.bucket(server))
         ((method, path, headers),) = server.heads
         day = time.strftime("%Y%m%d", time.localtime(self.clock()))
         self.assertRegex(path, rf"^/my-bucket/qwencloud-uploads/{day}/[0-9a-f]{{16}}_photo\.jpg$")
@@ -474,7 +474,7 @@ class Uploads(Case):
 
     def test_a_url_is_good_for_its_time_and_its_object_alone(self) -> None:
         server = self.storage()
-        url = self.upload(server, self.bucket(server, QWEN_TMP_OSS_URL_EXPIRES="600"))
+        url = self.upload(self.bucket(server, QWEN_TMP_OSS_URL_EXPIRES="600"))
         self.assertEqual(self.get(url)[0], 200)
         self.assertEqual(self.get(url.replace("x-oss-expires=600", "x-oss-expires=6000"))[0], 403)
         self.assertEqual(self.get(url.replace("_photo.jpg", "_other.jpg"))[0], 403)
@@ -484,7 +484,7 @@ class Uploads(Case):
     def test_another_secret_than_storage_knows(self) -> None:
         server = self.storage()
         with self.assertRaises(AuthError) as caught:
-            self.upload(server, self.bucket(server, QWEN_TMP_OSS_AK_SECRET="another"))
+            self.upload(self.bucket(server, QWEN_TMP_OSS_AK_SECRET="another"))
         self.assertIn("SignatureDoesNotMatch: check 7 failed", caught.exception.message)
 
     def test_a_host_of_the_bucket_and_a_prefix_of_ones_own(self) -> None:
@@ -512,7 +512,7 @@ class Uploads(Case):
         made = self.bucket(server)
         tracemalloc.start()
         try:
-            self.upload(server, made, Upload(str(path), "video/mp4", size))
+            self.upload(made, Upload(str(path), "video/mp4", size))
             _, peak = tracemalloc.get_traced_memory()
         finally:
             tracemalloc.stop()
@@ -539,13 +539,13 @@ class Uploads(Case):
     def test_a_file_that_is_too_large_is_not_sent(self) -> None:
         server = self.storage()
         with self.assertRaisesRegex(UsageError, "up to 5 GB"):
-            self.upload(server, self.bucket(server), Upload(str(PHOTO), "image/jpeg", 5 * 2**30 + 1))
+            self.upload(self.bucket(server), Upload(str(PHOTO), "image/jpeg", 5 * 2**30 + 1))
         self.assertEqual(server.heads, [])
 
     def test_a_file_that_changes_while_it_is_sent(self) -> None:
         server = self.storage()
         with self.assertRaisesRegex(UsageError, "was changed while it was sent"):
-            self.upload(server, self.bucket(server), Upload(str(PHOTO), "image/jpeg", FILE.bytes + 1))
+            self.upload(self.bucket(server), Upload(str(PHOTO), "image/jpeg", FILE.bytes + 1))
 
     def test_trouble_that_passes_is_tried_again_under_a_new_name(self) -> None:
         for reply in (
@@ -561,7 +561,7 @@ class Uploads(Case):
                 server = self.storage()
                 server.replies = [reply, reply]
                 started = self.clock()
-                url = self.upload(server, self.bucket(server))
+                url = self.upload(self.bucket(server))
                 paths = [path for _, path, _ in server.heads]
                 self.assertEqual(len(set(paths)), 3)
                 self.assertEqual(urlsplit(url).path, paths[-1])
@@ -578,7 +578,7 @@ class Uploads(Case):
                 server = self.storage()
                 server.replies = [reply] * 4
                 with self.assertRaises(Unavailable) as caught:
-                    self.upload(server, self.bucket(server))
+                    self.upload(self.bucket(server))
                 self.assertIn("photo.jpg could not be uploaded", caught.exception.message)
                 self.assertIn(said, caught.exception.message)
                 self.assertEqual(len(server.heads), 3)
@@ -611,7 +611,7 @@ class Uploads(Case):
                 server = self.storage()
                 server.replies = [Reply(403, denied("RequestTimeTooSkewed"), headers)] * 3
                 with self.assertRaises(Refused) as caught:
-                    self.upload(server, self.bucket(server))
+                    self.upload(self.bucket(server))
                 self.assertIn("clock", caught.exception.hint)
                 self.assertEqual(len(server.heads), tries)
 
@@ -640,7 +640,7 @@ class Uploads(Case):
                 server = self.storage()
                 server.replies = [Reply(status, denied(code, "No.", more), (("x-oss-request-id", "R-1"),))]
                 with self.assertRaises(kind) as caught:
-                    self.upload(server, self.bucket(server))
+                    self.upload(self.bucket(server))
                 error = caught.exception
                 self.assertEqual(error.message, f"photo.jpg could not be uploaded to bucket my-bucket: {code}: No.")
                 self.assertEqual((error.code, error.http_status, error.request_id), (code, status, "R-1"))
@@ -659,7 +659,7 @@ class Uploads(Case):
         server = self.storage()
         server.replies = [Reply(418, b"<html>no")]
         with self.assertRaisesRegex(Refused, "HTTP 418") as caught:
-            self.upload(server, self.bucket(server))
+            self.upload(self.bucket(server))
         self.assertEqual(caught.exception.code, "")
 
     def test_nothing_secret_is_told_whatever_storage_repeats(self) -> None:

@@ -19,6 +19,7 @@ from qianwen import ask, regions
 from qianwen.command import flags, help_page
 from qianwen.command.flags import EXIT_CODES
 from qianwen.environment import BUCKET_NAMES
+from qianwen.http import messages
 from qianwen.models.catalog import find
 from qianwen.models.image_models import IMAGES
 from qianwen.models.video_models import VIDEOS
@@ -495,6 +496,7 @@ class Skill(unittest.TestCase):
 
     def test_versions_agree(self) -> None:
         self.assertIn(f'version = "{ask.VERSION}"', text(ROOT / "pyproject.toml"))
+        self.assertEqual(messages.AGENT, f"qianwen-media-generation/{ask.VERSION}")
 
 
 class Installed(Case):

@@ -17,6 +17,7 @@ PATIENCE = 180  # minutes after which it gives up a task; where a model's are lo
 SUBMITTING, WAITING, MADE = "submitting", "waiting", "made"
 DONE, FAILED, CANCELED, REFUSED, UNKNOWN, EXPIRED = "done", "failed", "canceled", "refused", "unknown", "expired"
 OPEN = frozenset({SUBMITTING, WAITING, MADE, UNKNOWN})
+FREE = frozenset({FAILED, CANCELED, REFUSED})  # only success is billed
 
 
 @record

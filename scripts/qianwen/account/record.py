@@ -80,20 +80,12 @@ def record(base: JSON, body: Mapping[str, Any], task_id: str, index: int, file: 
     index: of the result, from 0.
     now: epoch seconds.
     """
-    saved = file.saved
-    facts: JSON = {
-        "path": saved.path.replace("\\", "/").rpartition("/")[2],
-        "bytes": saved.bytes,
-        "sha256": saved.sha256,
-    }
-    facts.update(media_type=saved.facts.type, width=saved.facts.width, height=saved.facts.height)
-    if saved.facts.seconds:
-        facts["duration"] = saved.facts.seconds
+    facts: JSON = {"path": file.saved.path.replace("\\", "/").rpartition("/")[2], **file.saved.told}
     whole = {**base, "version": VERSION, "state": "made", "at": moment(now), "task_id": task_id or None}
-    return {**whole, "request_id": body.get("request_id"), "actual_prompt": _rewritten(body, index), "files": [facts]}
+    return {**whole, "request_id": body.get("request_id"), "actual_prompt": rewritten(body, index), "files": [facts]}
 
 
-def _rewritten(body: Mapping[str, Any], index: int) -> str | None:
+def rewritten(body: Mapping[str, Any], index: int) -> str | None:
     """The prompt as the service rewrote it, where it says so."""
     output = body.get("output")
     places = [output] if isinstance(output, dict) else []

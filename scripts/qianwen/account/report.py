@@ -5,7 +5,7 @@ from __future__ import annotations
 from .. import regions
 from ..models import wire
 from ..plain.texts import moment
-from .purchase import CANCELED, EXPIRED, FAILED, OPEN, REFUSED
+from .purchase import EXPIRED, FREE, OPEN
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 MOST_ROWS = 20
 PROMPT_LETTERS = 80
-FREE = frozenset({FAILED, CANCELED, REFUSED})  # only success is billed
 
 
 def recent(account: Account, now: float, since: float | None = None) -> list[JSON]:

@@ -46,7 +46,6 @@ CREATE TABLE batches (
 ) WITHOUT ROWID;
 CREATE INDEX runs_by_request ON runs (request);
 CREATE INDEX runs_by_task ON runs (task_id);
-CREATE INDEX runs_to_deliver ON runs (number) WHERE delivered = 0;
 CREATE INDEX runs_that_are_open ON runs (state) WHERE state IN ({OPEN_IN_SQL});
 PRAGMA user_version = {VERSION};
 """

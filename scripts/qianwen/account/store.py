@@ -18,11 +18,9 @@ from ..plain.record import fields_of
 from . import rows
 from .database import Database
 from .purchase import (
-    CANCELED,
     DONE,
-    FAILED,
+    FREE,
     MADE,
-    REFUSED,
     SUBMITTING,
     UNKNOWN,
     Batch,
@@ -47,7 +45,7 @@ SHORTEST_STEP_SECONDS = 2.0
 PAGE = 1000  # rows that are read at a time
 
 _IS_A_TWIN = f"(request = ? OR request = ? AND (at > ? OR at = 0)) AND state IN ({OPEN_IN_SQL})"
-_FREE_IN_SQL = ", ".join(f"'{state}'" for state in (REFUSED, FAILED, CANCELED))
+_FREE_IN_SQL = ", ".join(f"'{state}'" for state in sorted(FREE))
 
 
 def folder(env: Mapping[str, str], home: str) -> str:
@@ -102,6 +100,7 @@ class Account:
         self._clean = clean
         self._left = left
         self._file = Database(folder, warn, shared)
+        self._or_elsewhere = "; or name another folder in QIANWEN_STATE_DIR" if shared else ""
 
     def hold(self) -> bool:
         """Keep other processes out of the account until `close`; False if one is in it. Raises OSError.
@@ -151,7 +150,7 @@ class Account:
                 f"the account {self._file.place.path} cannot be written ({error.strerror or error}), and another "
                 "process may be buying the same; nothing was sent",
                 hint="a process of this program may have been stopped (Ctrl-Z): continue it or end it; or make room on "
-                "the disk; or move what is in the account's place; or name another folder in QIANWEN_STATE_DIR",
+                f"the disk; or move what is in the account's place{self._or_elsewhere}",
             ) from error
 
     def add(self, run_id: str, event: str, **fields: Any) -> None:
@@ -251,7 +250,7 @@ class Account:
             raise Unavailable(
                 f"the account could not be read: {self.trouble}",
                 hint="the next purchase sets a damaged account aside and takes over what can be read; else make "
-                f"{self.folder} readable, or name another folder in QIANWEN_STATE_DIR",
+                f"{self.folder} readable{self._or_elsewhere}",
                 retryable=False,
             )
 
@@ -266,11 +265,7 @@ class Account:
             for _ in database.execute("SELECT * FROM runs"):
                 pass
 
-        try:
-            if self._file.exists():
-                self._file.write(read, BEGIN_SECONDS)
-        except (OSError, sqlite3.Error) as error:
-            self.trouble = f"{self._file.place.path}: {getattr(error, 'strerror', None) or error}"
+        self._ask(read, lambda work: self._file.write(work, BEGIN_SECONDS))
         self.complain()
 
     def state(self, run: Purchase) -> str:
@@ -306,10 +301,10 @@ class Account:
     def _rows(self, query: str) -> list[tuple[Any, ...]]:
         return self._ask(lambda database: database.execute(query).fetchall()) or []
 
-    def _ask(self, ask: Callable[[Connection], T]) -> T | None:
-        """Never raises: what cannot be read is not there, and `trouble` says why."""
+    def _ask(self, ask: Callable[[Connection], T], way: Callable[..., T] | None = None) -> T | None:
+        """Never raises: what cannot be read is not there, and `trouble` says why. way: None only reads."""
         try:
-            return self._file.read(ask) if self._file.exists() else None
+            return (way or self._file.read)(ask) if self._file.exists() else None
         except (OSError, sqlite3.Error, ValueError) as error:
             self.trouble = f"{self._file.place.path}: {getattr(error, 'strerror', None) or error}"
             return None

@@ -29,6 +29,9 @@ if TYPE_CHECKING:  # imported at run time only where needed: a refused request s
     JSON = dict[str, Any]
 
 
+MOST_RECORDED = 16  # pictures of a stream, each at once: more than a model makes; a record repeats the whole answer
+
+
 def generate(run: Run, way: Way) -> Outcome:
     """Make what the user asked for. Raises a QianwenError if that fails; `run.outcome` holds what was reached."""
     checked = way.check()
@@ -195,7 +198,7 @@ def _receive(connection: Connection, entry: Entry, call: wire.Call) -> tuple[JSO
             pictures += len(new)
             for url in new:
                 entry.progress.say(f"Received a picture: {url.partition('?')[0]}")
-            if new and _should_record(pictures):
+            if new and pictures <= MOST_RECORDED:
                 entry.result(answer.body(), interleaved=True)
     except QianwenError as error:
         failure = error
@@ -209,15 +212,6 @@ def _receive(connection: Connection, entry: Entry, call: wire.Call) -> tuple[JSO
     if failure and not pictures:
         raise failure
     return answer.body(), failure
-
-
-def _should_record(pictures: int) -> bool:
-    """Whether to record this picture of a stream at once; the end of the stream records all of them.
-
-    The first sixteen are recorded, more than any model makes. After that only each doubling is, because a record
-    repeats the whole answer.
-    """
-    return pictures <= 16 or pictures & (pictures - 1) == 0
 
 
 def wait(connection: Connection, entry: Entry, usual: str = "", is_new: bool = True) -> JSON:

@@ -7,7 +7,7 @@ import os
 
 from ..account import record
 from ..errors import ContentRefused, LinkExpired, OutputError, QianwenError, Refused
-from ..files import outputs
+from ..files import media, outputs
 from ..models import results, wire
 from ..outcome import File
 from ..plain.redact import shortened
@@ -157,7 +157,7 @@ class Saver:
         if not encoded:
             raise OutputError(f"the {noun} came inside an answer that is gone, and has no link", hint=GONE)
         try:
-            data = results.decoded(encoded)
+            data = media.from_base64(encoded[encoded.find(",") + 1 :])  # bare, or a data: URL
         except ValueError:
             raise OutputError(f"the {noun} in the answer is not valid base64", hint=GONE) from None
         stream.write(data)

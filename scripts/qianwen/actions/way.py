@@ -5,36 +5,23 @@ Types only; nothing imports this module at run time.
 
 from __future__ import annotations
 
-from typing import Any, BinaryIO, Callable, ContextManager, Iterator, Protocol
+from typing import Any, BinaryIO, Callable, ContextManager, Protocol
 
 from ..checks.validate import Checked
 from ..http.session import Session
 from ..models.wire import Call
 from ..outcome import File
-from ..service.tasks import Listed, Poll
+from ..service.client import Client
 from ..storage.results import Fetched
 
 JSON = dict[str, Any]
-
-
-class Client(Protocol):
-    """The API; see `service.client.Client`."""
-
-    def post(self, path: str, body: JSON, is_task: bool) -> JSON: ...
-
-    def stream(self, path: str, body: JSON) -> Iterator[JSON]: ...
-
-    def wait(self, task_id: str, report: Callable[[Poll, float], None], is_new: bool) -> JSON: ...
-
-    def poll(self, task_id: str) -> Poll: ...
-
-    def list_tasks(self, model: str, since: float, until: float) -> list[Listed]: ...
 
 
 class Connection(Protocol):
     """An open connection.
 
     base: the URL under which the account files a run.
+    client: the API; of one without tasks and streams only `post` is used.
     """
 
     session: Session

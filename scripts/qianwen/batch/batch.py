@@ -27,12 +27,13 @@ from ..errors import (
     Refused,
     StillRunning,
     Unavailable,
+    UnknownOutcome,
     UsageError,
 )
-from ..plain.texts import counted
+from ..plain.texts import counted, moment
 from . import folder as states
 from . import line, plan, rows
-from .flight import CUT_SECONDS, GOOD_SECONDS, Flight, Uploads, lost
+from .flight import CUT_SECONDS, GOOD_SECONDS, Flight, Uploads
 from .folder import Folder
 from .pace import MOST_AT_ONCE, Gate
 from .plan import Cap, Plan
@@ -241,9 +242,6 @@ class _Batch:
     def _rows(self) -> Iterator[Row]:
         return rows.read(self.path, self.run.catalog, self.run.ask)
 
-    def _is_ours(self, key: str) -> bool:
-        return self.plan.is_ours(key)
-
     # With the service ---------------------------------------------------------------------------------------
 
     def work(self) -> None:
@@ -288,8 +286,9 @@ class _Batch:
         key_file = connection.client.endpoint.key_file
         if found.has_files and key_file:
             run.note(f"local files go to the account of the key in {key_file}", when_quiet=True)
+        bill = "bills nothing" if run.ask.sandbox else found.bill
         run.progress.say(
-            f"{found.left} of {found.rows} rows are left; this run {found.bill}; results in {self.folder.results}"
+            f"{found.left} of {found.rows} rows are left; this run {bill}; results in {self.folder.results}"
         )
         self.voice.begin()
 
@@ -317,15 +316,15 @@ class _Batch:
         owed = set()
         for account in self.folder.idle_accounts():
             for known in list(self._owed_by(account)):
-                if self.folder.state(known.request) == states.UNKNOWN and self._is_ours(known.request):
+                if self.folder.state(known.request) == states.UNKNOWN and self.plan.is_ours(known.request):
                     account.add(known.id, "deliver")  # nobody asks for its task any more
                 else:
                     owed.add(known.request)
         for row in self._rows():
             state = self.folder.state(row.name)
-            if state in NOT_MADE and self._is_ours(row.key) and row.name not in owed:
+            if state in NOT_MADE and self.plan.is_ours(row.key) and row.name not in owed:
                 told = {"key": row.name, "row": row.number, "state": states.AGAIN}
-                self.folder.write({**told, "at": line.moment(self.run.environment.now())})
+                self.folder.write({**told, "at": moment(self.run.environment.now())})
 
     def _look_at_the_accounts(self) -> bool:
         """Set the cap by what was billed so far. Answers whether something was bought that has no line yet."""
@@ -354,7 +353,7 @@ class _Batch:
         """Finish what an earlier run bought, in this folder's account and in those that nobody works in."""
         gate = Gate(0, MOST_AT_ONCE, self.flight.clock, self.flight.sleep, self.flight.why_over)
         for account in self.folder.idle_accounts():
-            owed = {known.request: known for known in self._owed_by(account) if self._is_ours(known.request)}
+            owed = {known.request: known for known in self._owed_by(account) if self.plan.is_ours(known.request)}
             self._owed |= set(owed)
             if owed:
                 self.run.progress.say(f"{len(owed)} rows were bought by an earlier run; collecting them first")
@@ -371,7 +370,7 @@ class _Batch:
         flight, cap, checker = self.flight, self.cap, Checker(self.run, self.files)
         for row in self._rows():
             name = row.name
-            if row.copy > 1 or self.folder.state(name) or not self._is_ours(row.key) or name in self._owed:
+            if row.copy > 1 or self.folder.state(name) or not self.plan.is_ours(row.key) or name in self._owed:
                 continue
             if row.problems or states.number_of(name) not in self._surveyed:
                 raise UsageError(
@@ -414,13 +413,9 @@ class _Batch:
     def _copy(self) -> None:
         """Write the lines of the rows that repeat others, whose lines are in the results by now."""
         waiting: list[Row] = []
+        state = self.folder.state
         for row in self._rows() if self.plan.repeated else ():
-            if (
-                row.copy > 1
-                and not self.folder.state(row.name)
-                and self._is_ours(row.key)
-                and self.folder.state(row.key)
-            ):
+            if row.copy > 1 and not state(row.name) and self.plan.is_ours(row.key) and state(row.key):
                 waiting.append(row)
             if len(waiting) == CHUNK:
                 self._write_copies(waiting)
@@ -431,7 +426,7 @@ class _Batch:
     def _write_copies(self, copies: list[Row]) -> None:
         wanted = {row.key for row in copies}
         firsts = {told["key"]: told for told in self.folder.endings() if told["key"] in wanted}
-        at = line.moment(self.run.environment.now())
+        at = moment(self.run.environment.now())
         for row in copies:
             if row.key in firsts:
                 state = firsts[row.key]["state"]
@@ -501,7 +496,12 @@ class _Batch:
                 f"{counts[states.UNSAVED]} rows were made, but not saved", hint="run it again to fetch them"
             )
         if counts[states.UNKNOWN]:
-            return lost(counts[states.UNKNOWN])
+            return UnknownOutcome(
+                f"{counts[states.UNKNOWN]} rows have an unknown outcome: they may have been accepted and billed",
+                hint="`failures` and the results name them; the same command asks again for those that have a task, "
+                "and needs a key of the account that bought them; else look at the usage in the console: --again buys "
+                "them a second time",
+            )
         refused = counts[states.REFUSED] + counts[states.FAILED]
         if refused:
             hint = "`failures` and the results say why: change these rows in the file, and run it again; " + (

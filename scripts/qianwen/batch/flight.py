@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 
-from ..errors import InternalError, LinkExpired, QianwenError, Unavailable, UnknownOutcome
+from ..errors import LinkExpired, QianwenError, Unavailable, UnknownOutcome, expected
 from ..http.messages import Fault
 from .pace import LOOKS_A_SECOND, Even, Gate
 
@@ -169,7 +169,7 @@ class Flight:
         try:
             work()
         except Exception as error:
-            self.stop(InternalError(f"a bug in this program: {type(error).__name__}: {error}"))
+            self.stop(expected(error))
         finally:
             with self._changed:
                 self.running -= 1
@@ -196,14 +196,6 @@ class Flight:
             while self.running and (end is None or time.monotonic() < end):
                 self._changed.wait(TICK_SECONDS)
                 self._tick()
-
-
-def lost(count: int) -> UnknownOutcome:
-    return UnknownOutcome(
-        f"{count} rows have an unknown outcome: they may have been accepted and billed",
-        hint="`failures` and the results name them; the same command asks again for those that have a task, and needs "
-        "a key of the account that bought them; else look at the usage in the console: --again buys them a second time",
-    )
 
 
 class Uploads:

@@ -6,8 +6,8 @@ No link is in it (links are signed and expire), no key and no bytes of media; pa
 from __future__ import annotations
 
 import os
-import time
 
+from ..account.record import rewritten
 from ..plain.redact import each_text, safe, shareable
 
 TYPE_CHECKING = False
@@ -26,8 +26,6 @@ LONGEST_INLINE = 200  # characters of a data: URL that are kept
 
 def line_of(row: Row, state: str, outcome: Outcome, folder: str, **more: Any) -> JSON:
     """The line of a row that was worked on. more: units, billed, error, seconds, at, base, program."""
-    body = outcome.body.get("output")
-    prompt = _first(body, "actual_prompt") if isinstance(body, dict) else None
     return _without_nothing(
         {
             "key": row.name,
@@ -37,23 +35,10 @@ def line_of(row: Row, state: str, outcome: Outcome, folder: str, **more: Any) ->
             "model": outcome.model,
             "request": request_of(row, outcome.model, outcome.seed),
             "seed": outcome.seed,
-            "files": [
-                _without_nothing(
-                    {
-                        "path": relative(saved.path, folder),
-                        "bytes": saved.bytes,
-                        "sha256": saved.sha256,
-                        "media_type": saved.facts.type,
-                        "width": saved.facts.width,
-                        "height": saved.facts.height,
-                        "duration": saved.facts.seconds or None,
-                    }
-                )
-                for saved in (file.saved for file in outcome.files)
-            ],
+            "files": [{"path": relative(file.saved.path, folder), **file.saved.told} for file in outcome.files],
             "task_id": outcome.task_id,
             "request_id": outcome.body.get("request_id"),
-            "actual_prompt": shareable(prompt) if prompt else None,
+            "actual_prompt": rewritten(outcome.body, 0),
             **more,
         }
     )
@@ -67,7 +52,7 @@ def request_of(row: Row, model: str, seed: object) -> JSON:
     return told
 
 
-def of_copy(row: Row, first: Mapping[str, Any], at: str) -> JSON:
+def of_copy(row: Row, first: Mapping[str, Any], at: str | None) -> JSON:
     """The line of a row that repeats another one, which was worked on."""
     told = {name: first[name] for name in first if name not in ("key", "id", "row", "task_id", "seconds", "turn")}
     changes = {"units": 0, "billed": "no", "same_as": first["key"], "at": at}
@@ -85,10 +70,6 @@ def kept_files(files: Mapping[int, Kept], folder: str) -> list[JSON]:
     return [{"path": relative(kept.path, folder), "sha256": kept.sha256} for _, kept in sorted(files.items())]
 
 
-def moment(epoch_seconds: float) -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(epoch_seconds))
-
-
 def relative(path: str, folder: str) -> str:
     try:
         return os.path.relpath(path, folder).replace(os.sep, "/")
@@ -100,14 +81,6 @@ def _without_bytes(text: str) -> str:
     head, comma, encoded = text.partition(",")
     is_long = comma and head[:5].lower() == "data:" and len(text) > LONGEST_INLINE
     return f"{head},({len(encoded)} characters)" if is_long else text
-
-
-def _first(value: JSON, name: str) -> str | None:
-    """A text in `output`, or in the first of its results."""
-    results = value.get("results")
-    first = results[0] if isinstance(results, list) and results else None
-    found = value.get(name) or (first.get(name) if isinstance(first, dict) else None)
-    return found if isinstance(found, str) else None
 
 
 def _without_nothing(line: JSON) -> JSON:

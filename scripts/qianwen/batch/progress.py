@@ -24,16 +24,9 @@ class RowVoice(Progress):
 
     def __init__(self, whole: Voice, row: Row) -> None:
         super().__init__(sys.stderr, quiet=True)
+        self.secrets = whole.progress.secrets  # the batch knows them all before its first row
         self._whole = whole
         self._row = row
-
-    @property
-    def secrets(self) -> tuple[str, ...]:
-        return self._whole.progress.secrets
-
-    @secrets.setter
-    def secrets(self, value: tuple[str, ...]) -> None:
-        pass  # the batch knows them all
 
     def always(self, text: str) -> None:
         pass
@@ -63,9 +56,6 @@ class Voice:
         self._began = self._last = self._ended = clock()
         self._made = self._told = self._most = 0
         self._is_live = False
-
-    def of(self, row: Row) -> RowVoice:
-        return RowVoice(self, row)
 
     def warn(self, row: Row, text: str) -> None:
         with self._lock:

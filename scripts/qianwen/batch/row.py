@@ -14,28 +14,30 @@ from ..actions.generate import generate
 from ..actions.run import Run, Seat
 from ..errors import (
     AuthError,
-    InternalError,
     LinkExpired,
     OutputError,
     QianwenError,
     Unavailable,
     UnknownOutcome,
     UsageError,
+    expected,
 )
 from ..files import outputs
 from ..http.messages import Fault
 from ..models import wire
 from ..outcome import File, billed, starved
 from ..plain.record import changed
+from ..plain.texts import moment
 from ..recovery.collect import finish
 from ..service import codes
 from . import folder as states
 from . import line
 from .pace import Gate, Turn
+from .progress import RowVoice
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Iterator, Mapping
+    from typing import Any, ContextManager, Iterator, Mapping
 
     from ..account.purchase import Purchase
     from ..account.store import Account
@@ -130,10 +132,8 @@ class RowWay:
     def preview(self, checked: Checked) -> JSON:
         raise NotImplementedError("a batch shows its plan")
 
-    @contextmanager
-    def connect(self, checked: Checked) -> Iterator[Connection]:
-        with self._trip.connected(self._run, self._gate) as connection:
-            yield connection
+    def connect(self, checked: Checked) -> ContextManager[Connection]:
+        return self._trip.connected(self._run, self._gate)
 
 
 class Trip:
@@ -188,7 +188,7 @@ class Trip:
 
     def _run_of(self, row: Row, account: Account) -> Run:
         whole, seat = self.whole, Seat(row.name, self.files)
-        run = Run(whole.catalog, _ask_of(whole, row), whole.environment, self.voice.of(row), account, seat)
+        run = Run(whole.catalog, _ask_of(whole, row), whole.environment, RowVoice(self.voice, row), account, seat)
         run.deadline = whole.deadline
         return run
 
@@ -209,10 +209,8 @@ class Trip:
         try:
             run.seat = Seat(row.name, self.files, target)
             generate(run, RowWay(run, found, self, gate))
-        except QianwenError as caught:
-            error = caught
         except Exception as caught:
-            error = _expected(caught, run)
+            error = starved(caught, run.outcome) or expected(caught)
         return self._note(row, run, self.folder.account, error, float(found.units or 0), started)
 
     def _target(self, row: Row, found: Checked) -> Target:
@@ -251,10 +249,8 @@ class Trip:
                 run.outcome.saved = {index: File(file, "") for index, file in saved.items() if file}
             else:
                 self._finish(run, known)
-        except QianwenError as caught:
-            error = caught
         except Exception as caught:
-            error = _expected(caught, run)
+            error = starved(caught, run.outcome) or expected(caught)
         return self._note(row, run, account, error, known.units, started, known.files)
 
     def _moved(self, row: Row, known: Purchase) -> Purchase:
@@ -312,7 +308,7 @@ class Trip:
             units=round(units, 3),
             billed=is_billed,
             error=line.error_of(error) if error else None,
-            at=line.moment(run.environment.now()),
+            at=moment(run.environment.now()),
             seconds=round(flight.clock() - started, 1),
             base=self.connection.base,
             program=run.catalog.program,
@@ -364,12 +360,6 @@ def _may_be_fetched(account: Account, run_id: str, state: str, error: QianwenErr
         return state == states.UNSAVED
     known = account.get(run_id)
     return bool(known and not account.is_forgotten(known))
-
-
-def _expected(caught: Exception, run: Run) -> QianwenError:
-    """Any exception of a row as an error: want of memory, or a bug."""
-    bug = InternalError(f"a bug in this program: {type(caught).__name__}: {caught}")
-    return starved(caught, run.outcome) or bug
 
 
 _STATES = {

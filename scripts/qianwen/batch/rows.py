@@ -218,7 +218,7 @@ def _cells(stream: BinaryIO, catalog: Catalog) -> Pairs:
 
 def _keeping_text(catalog: Catalog) -> Callable[[str], bool]:
     """Says which fields are texts, so that a prompt may be 42."""
-    params = [param for model in catalog.models for mode in model.modes for param in mode.params]
+    params = list(catalog.params)
     others = {
         name
         for param in params

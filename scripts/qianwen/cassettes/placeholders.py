@@ -201,13 +201,9 @@ class Placeholders:
 
     def fill_json(self, value: Any) -> Any:
         """The same for a JSON value."""
-        if value == MILLISECONDS:
-            return int(self._now() * 1000)
-        if isinstance(value, str):
-            return self.fill(value)
-        if isinstance(value, dict):
-            return {name: self.fill_json(entry) for name, entry in value.items()}
-        return [self.fill_json(entry) for entry in value] if isinstance(value, list) else value
+        return redact.each_text(
+            value, lambda text: int(self._now() * 1000) if text == MILLISECONDS else self.fill(text)
+        )
 
     def _value(self, match: re.Match[str]) -> str:
         placeholder, kind, number = match[0], match[1], match[2]

@@ -16,12 +16,12 @@ import io
 import json
 import os
 import threading
-import time
 from urllib.parse import urlsplit
 
 from ..errors import UsageError
 from ..http.messages import Fault, Request, Response
 from ..plain.redact import each_text
+from ..plain.texts import moment
 from ..regions import is_loopback, is_public
 from . import file
 from .difference import difference
@@ -86,8 +86,7 @@ class Recorder:
         self._send, self.sleep, self._api = send, sleep, base
         for secret in secrets:
             self._names.learn("key", secret)
-        stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self._now()))
-        self._head.update(recorded_at=stamp, source=self._source(base), base=self._names.hide(base))
+        self._head.update(recorded_at=moment(self._now()), source=self._source(base), base=self._names.hide(base))
 
     def _source(self, base: str) -> str:
         """Where the recording comes from. A host of one customer's own becomes a placeholder."""

@@ -24,17 +24,8 @@ if TYPE_CHECKING:
 UNRECORDED_HEADERS = frozenset({"user-agent"})
 RECORDED_HEADERS = frozenset(  # those that the program reads; some of the others identify the account
     {
-        "content-encoding",
-        "content-length",
-        "content-md5",
-        "content-range",
-        "content-type",
-        "date",
-        "etag",
-        "location",
-        "retry-after",
-        "x-oss-hash-crc64ecma",
-        "x-oss-request-id",
+        *("content-encoding", "content-length", "content-md5", "content-range", "content-type", "date", "etag"),
+        *("location", "retry-after", "x-oss-hash-crc64ecma", "x-oss-request-id"),
     }
 )
 

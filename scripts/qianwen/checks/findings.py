@@ -8,7 +8,9 @@ from ..plain.record import changed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Callable
+    from typing import Callable, Iterable
+
+    from ..models.catalog import Rule, Values
 
     Inspect = Callable[[str], Source]
 
@@ -50,6 +52,15 @@ class Findings:
     def add(self, problem: Problem) -> None:
         """Add a problem, under the path that the user wrote."""
         self.problems.append(changed(problem, path=self.names.get(problem.path, problem.path)))
+
+    def apply(self, rules: Iterable[Rule], values: Values) -> None:
+        """Add what the rules over several fields find."""
+        facts = {path: source.facts for path, source in self.sources.items() if source.facts}
+        for finding in (finding for rule in rules for finding in rule(values, facts)):
+            if isinstance(finding, Problem):
+                self.add(finding)
+            else:
+                self.warn(finding)
 
     def warn(self, message: str) -> None:
         self.warnings.append(message)

@@ -13,6 +13,7 @@ from ..files.media import SIZED_IN_HEADER, Facts
 from ..models.catalog import MediaRule, Param, Source
 from ..models.media_items import NOUNS, ROUNDING_SECONDS
 from ..plain.record import changed
+from ..plain.texts import counted
 from .findings import Findings
 
 TYPE_CHECKING = False
@@ -33,8 +34,7 @@ def media_list(param: Param, value: object, findings: Findings) -> object:
         return value
     low, high = int(param.low or 0), int(param.high or 0)
     if not low <= len(value) <= high:
-        plural = "s" if len(value) != 1 else ""
-        findings.problem(param.name, value, "count", f"has {len(value)} {_noun(param)}{plural}", f"{low} to {high}")
+        findings.problem(param.name, value, "count", f"has {counted(len(value), _noun(param))}", f"{low} to {high}")
     return [
         None if param.gaps and item in (None, "") else _one(param, f"{param.name}[{index}]", item, findings)
         for index, item in enumerate(value)

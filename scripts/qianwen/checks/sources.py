@@ -12,6 +12,7 @@ import stat
 import time
 
 from ..models.catalog import Source
+from ..plain.redact import each_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -125,14 +126,14 @@ def _inspect_data_url(text: str) -> Source:
 
 def replaced(values: Mapping[str, Any], urls: Mapping[str, str]) -> dict[str, Any]:
     """A copy of the values with `urls` in their places: path → URL, such as `reference_images[0]` or `media[1].url`."""
-    copy: dict[str, Any] = _copied(dict(values))
+    copy: Any = each_text(values, str)
     for path, url in urls.items():
         *outer, last = (int(step) if step.isdigit() else step for step in re.findall(r"[^\[\].]+", path))
         place: Any = copy
         for step in outer:
             place = place[step]
         place[last] = url
-    return copy
+    return dict(copy)
 
 
 def named(source: Source) -> str:
@@ -170,9 +171,3 @@ def inline(source: Source) -> str:
         return media.data_url(
             stream.read(source.bytes), source.facts.type if source.facts else "application/octet-stream"
         )
-
-
-def _copied(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: _copied(entry) for name, entry in value.items()}
-    return [_copied(entry) for entry in value] if isinstance(value, list) else value

@@ -55,7 +55,7 @@ def check(
     refused = list(findings.problems)
     findings.problems.clear()
     items = whole.get("input", {}).get("media")
-    if wire.SHAPES[shape].packs_media and isinstance(items, list) and "media" not in given:
+    if wire.SHAPES[shape].items and isinstance(items, list) and "media" not in given:
         given["media"] = items  # the other media fields are added to it
     values = _renamed(catalog, model, given, wire.SHAPES[shape])
     refused += _unsendable(values, wire.SHAPES[shape], mode)
@@ -104,7 +104,7 @@ def _task_of_the_family(catalog: Catalog, model: Model, mode: Mode) -> str:
 
 def _renamed(catalog: Catalog, model: Model, given: dict[str, Any], shape: wire.Shape) -> dict[str, Any]:
     """The fields under the names that the shape looks for. A synonym stays as it is if its field is given too."""
-    own = [param for mode in model.modes for param in mode.params]
+    own = list(model.params)
     places = {param.name for param in own} | shape.in_input
     params = [*own, *(param for param in catalog.params if param.name in shape.in_input)]
     values: dict[str, Any] = {}
@@ -150,14 +150,8 @@ def _judge(mode: Mode, values: Values, flat: Values, kind: str, findings: Findin
             _judge_field(param, values[param.name], findings)
         elif _is_missing(param, flat):
             findings.problem(param.name, None, "missing", f"is missing: {param.meaning}")
-    facts = {path: source.facts for path, source in findings.sources.items() if source.facts}
     if "media" not in flat:  # the rules need the array's parts as fields, but it is sent whole
-        for rule in mode.rules:
-            for finding in rule(values, facts):
-                if isinstance(finding, Problem):
-                    findings.problems.append(finding)
-                else:
-                    findings.warn(finding)
+        findings.apply(mode.rules, values)
     findings.warnings[earlier:] = [f"{text} (a rule of {findings.model.id})" for text in findings.warnings[earlier:]]
 
 
@@ -188,7 +182,7 @@ def _warn_of_foreign_fields(catalog: Catalog, found: Found, mode: Mode, values: 
         for name in media & set(values):
             findings.warn(f"{name} goes to `parameters`; models of other vendors take their files in `media`")
         return
-    known = {param.name for each in found.model.modes for param in each.params}
+    known = {param.name for param in found.model.params}
     rest = [name for name in values if not mode.param(name) and name not in wire.WHOLE]
     if rest:
         findings.warn(f"{found.model.id} has no field {named(rest)}; sent to {found.id} anyway")
@@ -293,7 +287,7 @@ def _agreeing(param: Param, mode: Mode, shape: Mapping[str, object]) -> object:
 
 def _unsendable(values: Values, shape: wire.Shape, mode: Mode) -> Iterator[Problem]:
     """Fields that the shape cannot carry together with the others."""
-    if mode.as_given or not shape.packs_media:
+    if mode.as_given or not shape.items:
         return
     flat = [name for name in values if name in FLAT]
     if flat and not isinstance(values.get("media", []), list):

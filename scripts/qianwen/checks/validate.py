@@ -32,7 +32,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Iterable, Mapping
 
-    from ..files.media import Facts
     from ..models.catalog import Values
     from .findings import Inspect
 
@@ -226,9 +225,8 @@ def check(
     for problem in not_json("", values, local):
         if findings.names.get(problem.path, problem.path) not in faulty:
             findings.add(problem)
-    facts = {path: source.facts for path, source in findings.sources.items() if source.facts}
-    _apply_rules(mode, values, facts, findings)
-    _tell_of_shrinking(mode, values, facts, findings)
+    findings.apply(mode.rules, values)
+    _tell_of_shrinking(mode, values, findings)
     _tell_of_missing_pictures(values, findings)
     shape = _route(mode, found.id, wants_task, needs_task, prefers_task, findings)
     if findings.problems:
@@ -297,13 +295,13 @@ def _unpacked(model: Model, given: dict[str, Any], findings: Findings) -> dict[s
     """The fields with the API's own `media` array split into fields, for a row that describes its parts."""
     if "media" not in given:
         return given
-    described = any(param.name in FLAT for mode in model.modes for param in mode.params)
+    described = any(param.name in FLAT for param in model.params)
     if not isinstance(given["media"], list) or not (given["media"] or described):
         findings.problem("media", given["media"], "type", "is not a list of items", 'a list of {"type": …, "url": …}')
         return {name: value for name, value in given.items() if name != "media"}
     if not described:
         return given
-    types = [param for mode in model.modes for param in mode.params if param.name == TYPES]
+    types = [param for param in model.params if param.name == TYPES]
     kinds = tuple(kind for kind in KINDS if any(kind in param.choices for param in types)) or (IMAGE, VIDEO)
     unpacked = unpack(given, kinds)
     findings.names.update(unpacked.names)
@@ -314,7 +312,7 @@ def _unpacked(model: Model, given: dict[str, Any], findings: Findings) -> dict[s
 def _renamed(model: Model, given: dict[str, Any], findings: Findings) -> dict[str, Any]:
     """The fields under the row's names; a single file becomes a list, or a list of one a single file, as needed."""
     values = dict(given)
-    for param in {param.name: param for mode in model.modes for param in mode.params}.values():
+    for param in {param.name: param for param in model.params}.values():
         for synonym in param.also:
             if synonym not in values:
                 continue
@@ -352,7 +350,7 @@ def _known_fields(
     """The fields that this mode takes; the others are ignored with a warning, or refused."""
     others = [name for name in given if not mode.param(name)]
     if others:  # collecting the fields of all models takes time, and most requests have no other fields
-        vocabulary = {name: param for param in catalog.params for name in (param.name, *param.also)}
+        vocabulary = catalog.vocabulary
         for name in others:
             _ignore(catalog, found, mode, name, given[name], vocabulary, findings)
     return {name: value for name, value in given.items() if name not in others}
@@ -375,7 +373,7 @@ def _ignore(
     elif known is None and name != "media":
         from .meanings import NOT_HERE, meant, plainly
 
-        own = {param.name for each in found.model.modes for param in each.params}
+        own = {param.name for param in found.model.params}
         near = meant(name, own)
         why = "" if near else NOT_HERE.get(plainly(name), "")
         message = "was given, but there is no such field" + (f": {why}" if why else "")
@@ -392,7 +390,7 @@ def _ignore(
 
 def _takes(model: Model, name: str) -> bool:
     """Whether a model has a field of this name or synonym."""
-    return any(name == param.name or name in param.also for mode in model.modes for param in mode.params)
+    return any(name == param.name or name in param.also for param in model.params)
 
 
 def _takers(catalog: Catalog, name: str) -> str:
@@ -401,22 +399,14 @@ def _takers(catalog: Catalog, name: str) -> str:
     return named([model.id for model in catalog.models if any(_takes(model, field) for field in wanted)])
 
 
-def _apply_rules(mode: Mode, values: dict[str, Any], facts: Mapping[str, Facts], findings: Findings) -> None:
-    for rule in mode.rules:
-        for finding in rule(values, facts):
-            if isinstance(finding, Problem):
-                findings.add(finding)
-            else:
-                findings.warn(finding)
-
-
 MUCH_SMALLER = 0.75  # of the area of the input picture
 
 
-def _tell_of_shrinking(mode: Mode, values: Values, facts: Mapping[str, Facts], findings: Findings) -> None:
+def _tell_of_shrinking(mode: Mode, values: Values, findings: Findings) -> None:
     """Without a size, some models make an edit of the same shape but with fewer pixels than the picture has."""
     param = mode.param("size")
-    pictures = [fact for fact in facts.values() if fact.type.startswith("image/") and fact.width]
+    facts = filter(None, (source.facts for source in findings.sources.values()))
+    pictures = [fact for fact in facts if fact.type.startswith("image/") and fact.width]
     if param is None or param.size is None or not param.size.follows or values.get("size") or not pictures:
         return
     last, area = pictures[-1], param.size.follows

@@ -128,11 +128,6 @@ def saved_lines(outcome: Outcome) -> list[str]:
     return shown + ([outcome.markdown_path] if outcome.markdown_path else [])
 
 
-def _batch(batch: JSON) -> str:
-    """A batch that is not over, for people."""
-    return safe(f"  batch in {batch['folder']} is not over: {batch['command']}")
-
-
 def _task_lines(outcome: Outcome, ask: Ask, environment: Environment) -> list[str]:
     from . import task_list
 
@@ -140,7 +135,8 @@ def _task_lines(outcome: Outcome, ask: Ask, environment: Environment) -> list[st
     if ask.tasks is not True:
         return [line for task in tasks for line in task_list.whole(task, environment.cwd)]
     table = task_list.table(tasks, environment.cwd, columns(environment))
-    return [*map(_batch, outcome.batches), *table, *([_sum(outcome.bought, tasks)] if outcome.bought else [])]
+    batches = [safe(f"  batch in {each['folder']} is not over: {each['command']}") for each in outcome.batches]
+    return [*batches, *table, *([_sum(outcome.bought, tasks)] if outcome.bought else [])]
 
 
 def _sum(bought: JSON, tasks: list[JSON]) -> str:
@@ -172,17 +168,12 @@ def _obtained(outcome: Outcome) -> JSON:
     answer.update(
         files=[
             {
-                "path": saved.path,
-                "bytes": saved.bytes,
-                "sha256": saved.sha256,
-                "media_type": saved.facts.type,
-                "width": saved.facts.width,
-                "height": saved.facts.height,
-                **({"duration": saved.facts.seconds} if saved.facts.seconds else {}),
+                "path": file.saved.path,
+                **file.saved.told,
                 "url": file.url if _is_link(file.url) else None,
                 **({"media_id": file.media_id, "markdown": file.markdown} if file.media_id else {}),
             }
-            for saved, file in ((file.saved, file) for file in outcome.files)
+            for file in outcome.files
         ],
         local_path=outcome.files[0].saved.path if outcome.files else None,
         local_paths=[file.saved.path for file in outcome.files],

@@ -85,8 +85,8 @@ def _take(given: Given, flag: Flag, name: str, value: str | None, left: list[str
     elif getattr(given, flag.key) is not None:  # the first value must not be lost without a word
         raise UsageError(f"{flag.name} was given twice, and takes one value", hint=flag.one)
     else:
-        read = _seconds if flag.seconds else _whole if flag.whole else _as_it_is
-        setattr(given, flag.key, read(name, value))
+        read = _seconds if flag.seconds else _whole if flag.whole else None
+        setattr(given, flag.key, read(name, value) if read else value)
 
 
 def _take_prompt(given: Given, text: str) -> None:
@@ -116,10 +116,6 @@ def _whole(name: str, text: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) < 10 and int(text)):
         raise UsageError(f"{name} must be a whole number from 1, not {text!r}")
     return int(text)
-
-
-def _as_it_is(name: str, text: str) -> str:
-    return text
 
 
 def are_positive_seconds(value: object) -> bool:

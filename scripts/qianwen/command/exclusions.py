@@ -52,17 +52,7 @@ ROWS = (
     ),
     Exclusion(
         ("--gallery",),
-        (
-            REQUEST,
-            *ON_WHAT_EXISTS,
-            "--output",
-            "--submit-only",
-            "--dry-run",
-            "--sandbox",
-            "--sidecar",
-            *RECORD,
-            *REPLAY,
-        ),
+        (REQUEST, *ON_WHAT_EXISTS, "--output", "--submit-only", "--dry-run", "--sandbox", "--sidecar", *_TAPED),
         "{these} shows what is there and sends nothing",
         "name the folder behind --gallery",
     ),

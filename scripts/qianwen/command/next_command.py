@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def next_command(outcome: Outcome, ask: Ask, environment: Environment) -> str | None:
     """The command that waits for the task and saves its result, or that searches for it. None when nothing can."""
     if ask.batch:
-        return again(environment, ask.words)
+        return again(environment.script, ask.words)
     if not outcome.resumable:
         return None
     next_flags = outcome.next_flags or ("--task-id", outcome.task_id)
@@ -37,12 +37,14 @@ def next_command(outcome: Outcome, ask: Ask, environment: Environment) -> str | 
         ("--quiet", ask.quiet),
     ):
         words += [flag] if given else []
-    return again(environment, words)
+    return again(environment.script, words)
 
 
-def again(environment: Environment, words: Iterable[str]) -> str:
-    """The command that runs this program with other words."""
-    return _command(environment.script, words)
+def again(script: str, words: Iterable[str]) -> str:
+    """The command that runs a program with other words."""
+    import shlex
+
+    return " ".join(map(shlex.quote, (sys.executable or "python3", script, *words)))
 
 
 def to_make(environment: Environment, program: str, request: Mapping[str, object]) -> str:
@@ -50,13 +52,7 @@ def to_make(environment: Environment, program: str, request: Mapping[str, object
     import json
 
     script = os.path.join(os.path.dirname(environment.script), program)
-    return _command(script, ("--request", json.dumps(request, ensure_ascii=False)))
-
-
-def _command(script: str, words: Iterable[str]) -> str:
-    import shlex
-
-    return " ".join(map(shlex.quote, (sys.executable or "python3", script, *words)))
+    return again(script, ("--request", json.dumps(request, ensure_ascii=False)))
 
 
 def _from_anywhere(output: str, environment: Environment) -> str:

@@ -89,14 +89,15 @@ def _batch(catalog: Catalog, flags: Given, settings: dict[str, Any], cwd: str) -
 
 def _shard(text: str | None) -> tuple[int, int]:
     """(I modulo N, N), so that engines that count from 0 and from 1 both work."""
-    index, slash, count = (text or "0/1").partition("/")
-    if not (
-        slash and index.isascii() and index.isdigit() and count.isascii() and count.isdigit() and len(text or "") < 14
-    ):
+    import re
+
+    match = re.fullmatch(r"([0-9]{1,6})/([0-9]{1,6})", text or "0/1")
+    if not match:
         raise UsageError(f"--shard must be I/N, such as 2/8, not {text!r}")
-    if not int(count) or int(index) > int(count):
+    index, count = int(match[1]), int(match[2])
+    if index > count or not count:
         raise UsageError(f"--shard {text}: I is from 0 to N", hint="0/8 and 8/8 are the same of 8 shards")
-    return int(index) % int(count), int(count)
+    return index % count, count
 
 
 def _given(catalog: Catalog, flags: Given) -> list[str]:
@@ -205,7 +206,8 @@ def _request_fields(catalog: Catalog, flags: Given, stdin: TextIO, cwd: str) -> 
     for flag in catalog.flags:
         value = getattr(flags, flag.key)
         if value not in (None, False):
-            fields[flag.field] = _typed(flag.field, value) if isinstance(value, str) else value
+            is_text = flag.field in _TEXT_FLAGS or not isinstance(value, str)
+            fields[flag.field] = value if is_text else _json_or_text(value)
     if flags.prompt is not None:
         fields["prompt"] = _read_stdin(stdin, LONGEST_TEXT).strip() if flags.prompt == "-" else flags.prompt
     return fields
@@ -230,10 +232,6 @@ def _assigned(assignments: Iterable[str]) -> dict[str, Any]:
 
 
 _TEXT_FLAGS = frozenset({"mode", "size", "resolution", "ratio", "negative_prompt"})
-
-
-def _typed(field: str, value: str) -> Any:
-    return value if field in _TEXT_FLAGS else _json_or_text(value)
 
 
 def _read_stdin(stdin: TextIO, longest: int = LONGEST) -> str:

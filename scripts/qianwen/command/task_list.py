@@ -50,8 +50,9 @@ def table(tasks: Sequence[JSON], cwd: str, columns: int) -> list[str]:
 
 def _cells(task: JSON, cwd: str) -> tuple[str, ...]:
     age = next((f"{task['age'] // size}{unit}" for unit, size in _AGES if task["age"] >= size), "now")
+    below = os.path.join(cwd, "")
     name = task["task_id"] or (task["offered"] or [task["run"]])[0]
-    said = " ".join(_from_here(path, cwd) for path in task["local_paths"]) or task["told"] or task["prompt"] or ""
+    said = " ".join(path.removeprefix(below) for path in task["local_paths"]) or task["told"] or task["prompt"] or ""
     cells = (age, STATES.get(task["state"], task["state"]), name[:ID_LETTERS], task["model"], said)
     return tuple(" ".join(safe(str(cell)).split()) for cell in cells)
 
@@ -60,6 +61,7 @@ def whole(task: JSON, cwd: str) -> list[str]:
     """One run in full: a line for each fact, the request, and the command that makes it again."""
     import json
 
+    below = os.path.join(cwd, "")
     facts = {
         "state": STATES.get(task["state"], task["state"]),
         "why": task["told"],
@@ -71,7 +73,7 @@ def whole(task: JSON, cwd: str) -> list[str]:
         "run": task["run"],
         "region": task["region"],
         "base": task["base"],
-        "files": "\n".join(_from_here(path, cwd) for path in task["local_paths"]),
+        "files": "\n".join(path.removeprefix(below) for path in task["local_paths"]),
         "links": "\n".join(task["urls"]),
         "request": json.dumps(task["request"], ensure_ascii=False, indent=2) if task["request"] else "",
         "again": task["again"],
@@ -81,8 +83,3 @@ def whole(task: JSON, cwd: str) -> list[str]:
         first, *rest = (value or "").splitlines() or [""]
         lines += [f"{name:<10} {safe(first)}", *(f"{'':<10} {safe(line)}" for line in rest)] if first else []
     return lines
-
-
-def _from_here(path: str, cwd: str) -> str:
-    below = os.path.join(cwd, "")
-    return path[len(below) :] if path.startswith(below) else path

@@ -128,13 +128,9 @@ def _sample(param: Param, wanted: object) -> object:
 
 def _checked(catalog: Catalog, found: Found, mode: Mode, fields: dict[str, Any]) -> Checked | None:
     """The request as validation sees it; None when it refuses it or takes it for another mode."""
-
-    def inspect(text: str) -> Source:
-        return Source(text, "https")
-
     try:
         row = Found(found.model, found.id)  # an example keeps to the rules, also for an id that only borrows them
-        checked = check(catalog, row, fields, inspect, wants_task="async" in mode.when)
+        checked = check(catalog, row, fields, lambda text: Source(text, "https"), wants_task="async" in mode.when)
     except InvalidRequest:
         return None
     return checked if checked.mode == mode else None

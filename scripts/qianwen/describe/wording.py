@@ -194,7 +194,7 @@ def giving_up(mode: Mode) -> str:
 
 def rules_of(model: Model, mode: Mode) -> list[str]:
     """The sentences of a mode's rules, without those about fields that only other modes of the model have."""
-    others = {param.name for other in model.modes for param in other.params if not mode.param(param.name)}
+    others = {param.name for param in model.params if not mode.param(param.name)}
     said = (rule.sentence for rule in mode.rules)
     return [sentence for sentence in said if not any(f"`{name}`" in sentence for name in others)]
 
@@ -260,7 +260,7 @@ def sound(model: Model) -> str:
     """Whether the video has sound, and what its fields can change about it."""
     if model.sound != "yes":
         return model.sound
-    fields = {param.name for mode in model.modes for param in mode.params}
+    fields = {param.name for param in model.params}
     return "; ".join(["yes", *(words for field, words in SOUND.items() if field in fields)])
 
 
@@ -273,10 +273,8 @@ def count_of(mode: Mode) -> tuple[float, float]:
 def size_in_short(mode: Mode) -> str:
     param = mode.param("size")
     rule = param.size if param else None
-    return _size_in_short(rule) if rule else "as the input"
-
-
-def _size_in_short(rule: Size) -> str:
+    if not rule:
+        return "as the input"
     if rule.fixed:
         return f"{sum(map(len, rule.presets.values()))} fixed sizes"
     if rule.area:

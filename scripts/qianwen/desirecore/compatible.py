@@ -16,6 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from ..checks.validate import Checked
     from ..models.catalog import Values
 
     JSON = dict[str, Any]
@@ -33,8 +34,7 @@ def split(catalog: Catalog, fields: Values) -> tuple[dict[str, Any], list[Proble
 
     Unknown fields are kept, for `validate` to judge.
     """
-    params = (param for model in catalog.models for mode in model.modes for param in mode.params)
-    vocabulary = {name: param for param in params for name in (param.name, *param.also)}
+    vocabulary = catalog.vocabulary
     kept: dict[str, Any] = {}
     problems: list[Problem] = []
     warnings: list[str] = []
@@ -58,14 +58,15 @@ def model_problem(found: Found) -> Problem | None:
     return Problem("model", found.id, "is not available through DesireCore", allowed, DEFAULT.model, reason="not taken")
 
 
-def encode(found: Found, values: Values, size: Size | None) -> Call:
-    """The call for checked values. Its path is relative to the provider's OpenAI-compatible base."""
-    prompt, rest = values["prompt"], {name: value for name, value in values.items() if name != "prompt"}
-    rest["size"] = _in_pixels(str(rest.get("size") or DEFAULT_SIZE), size)
-    if not found.exact:
-        return Call(IMAGES, {"model": found.id, "prompt": prompt, **rest}, is_task=False, is_stream=False)
+def encode(checked: Checked) -> Call:
+    """The call for a checked request. Its path is relative to the provider's OpenAI-compatible base."""
+    prompt, rest = checked.values["prompt"], {name: held for name, held in checked.values.items() if name != "prompt"}
+    param = checked.mode.param("size")
+    rest["size"] = _in_pixels(str(rest.get("size") or DEFAULT_SIZE), param.size if param else None)
+    if not checked.is_known:
+        return Call(IMAGES, {"model": checked.id, "prompt": prompt, **rest}, is_task=False, is_stream=False)
     messages = [{"role": "user", "content": [{"type": "text", "text": prompt}]}]
-    return Call(CHAT, {"model": found.id, **rest, "messages": messages}, is_task=False, is_stream=False)
+    return Call(CHAT, {"model": checked.id, **rest, "messages": messages}, is_task=False, is_stream=False)
 
 
 def _in_pixels(size: str, rule: Size | None) -> str:

@@ -16,11 +16,11 @@ from ..service import answers
 from ..storage import results
 from ..storage.forms import Upload
 from ..storage.results import Fetched
-from . import agent_service
+from . import agent_service, compatible
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, BinaryIO, Callable, Iterator, NoReturn
+    from typing import Any, BinaryIO, Callable, Iterator
 
     from ..checks.validate import Checked
     from ..environment import Environment
@@ -31,61 +31,28 @@ if TYPE_CHECKING:
     JSON = dict[str, Any]
 
 
-class AgentService:
-    """The agent-service at `base`, a URL with its current port. It answers with the pictures and has no tasks."""
-
-    def __init__(self, session: Session, base: str) -> None:
-        self._session = session
-        self._base = base
-
-    def post(self, path: str, body: JSON, is_task: bool) -> JSON:
-        """Post a request that costs money. The answer may contain the pictures."""
-        return agent_service.generate(self._session.send, self._base, path, body)
-
-    def store(self, file: Upload) -> str:
-        """Put a file into the media store and answer its id. Raises OutputError."""
-        return agent_service.store(self._session.send, self._base, file)
-
-    def stream(self, path: str, body: JSON) -> Iterator[JSON]:
-        self._no_tasks()
-
-    def wait(self, task_id: str, report: object, is_new: bool) -> JSON:
-        self._no_tasks()
-
-    def poll(self, task_id: str) -> NoReturn:
-        self._no_tasks()
-
-    def list_tasks(self, model: str, since: float, until: float) -> list[Any]:
-        self._no_tasks()
-
-    def _no_tasks(self) -> NoReturn:
-        raise NotImplementedError("DesireCore has no tasks and no streams")
-
-
 class Connection:
-    """An open connection to the agent-service.
+    """An open connection to the agent-service, and its own client: it has no tasks and no streams.
 
+    here: the URL of the service, with its current port.
     description: the alternative text of the pictures in Markdown.
     """
 
     base = DESIRECORE_BASE
 
-    def __init__(
-        self,
-        session: Session,
-        client: AgentService,
-        call_for: Callable[[Checked], Call],
-        description: str,
-        progress: Progress,
-    ) -> None:
+    def __init__(self, session: Session, here: str, description: str, progress: Progress) -> None:
         self.session = session
-        self.client = client
-        self._call_for = call_for
+        self.client: Any = self
+        self._here = here
         self._description = description
         self._progress = progress
 
+    def post(self, path: str, body: JSON, is_task: bool) -> JSON:
+        """Post a request that costs money. The answer may contain the pictures."""
+        return agent_service.generate(self.session.send, self._here, path, body)
+
     def encode(self, checked: Checked) -> Call:
-        return self._call_for(checked)
+        return compatible.encode(checked)
 
     def fetch(self, url: str, stream: BinaryIO, warn: Callable[[str], None]) -> Fetched:
         """Download a picture to which the answer links, over https and without a key."""
@@ -94,16 +61,15 @@ class Connection:
 
     def keep(self, file: File, number: int, count: int) -> File:
         """Put a picture into the media store too, because DesireCore shows nothing else."""
-        media_id = self.client.store(Upload(file.saved.path, file.saved.facts.type, file.saved.bytes))
+        upload = Upload(file.saved.path, file.saved.facts.type, file.saved.bytes)
+        media_id = agent_service.store(self.session.send, self._here, upload)
         counted = f" ({number} of {count})" if count > 1 else ""
         self._progress.say(f"Stored as dc-media://{media_id}")
         return changed(file, media_id=media_id, markdown=f"![{self._description}{counted}](dc-media://{media_id})")
 
 
 @contextmanager
-def connected(
-    environment: Environment, progress: Progress, deadline: float, call_for: Callable[[Checked], Call], description: str
-) -> Iterator[Connection]:
+def connected(environment: Environment, progress: Progress, deadline: float, description: str) -> Iterator[Connection]:
     """A connection to the service on this machine. Raises Unavailable if it is not running."""
     environment.before_sending()
     port = agent_service.port(environment.env, environment.home)
@@ -115,6 +81,6 @@ def connected(
     session = Session(send, sleep, environment.clock, deadline, environment.now, transport.close)
     environment.session_opened()
     try:
-        yield Connection(session, AgentService(session, base), call_for, description, progress)
+        yield Connection(session, base, description, progress)
     finally:
         transport.close()

@@ -7,7 +7,6 @@ not look for the user's.
 from __future__ import annotations
 
 import re
-from contextlib import contextmanager
 
 from ..checks import defaults, sources, validate
 from ..checks.validate import bill
@@ -18,13 +17,12 @@ from . import compatible
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # imported at run time only where needed: a refused request should start fast
-    from typing import Any, Callable, Iterator
+    from typing import Any, Callable, ContextManager
 
     from ..ask import Ask
     from ..checks.validate import Checked
     from ..environment import Environment
     from ..models.catalog import Catalog, Source
-    from ..models.wire import Call
     from ..terminal.progress import Progress
     from .connection import Connection
 
@@ -94,7 +92,7 @@ class DesireCore:
         except Unavailable as error:
             self._warn(error.message)
             port = "PORT"
-        call = encode(checked)
+        call = compatible.encode(checked)
         request = agent_service.proxied(f"https://{agent_service.HOST}:{port}", call.path, call.body)
         body = agent_service.envelope(call.path, call.body)
         return {
@@ -103,18 +101,11 @@ class DesireCore:
             "bills": bill(self._catalog, checked),
         }
 
-    @contextmanager
-    def connect(self, checked: Checked) -> Iterator[Connection]:
+    def connect(self, checked: Checked) -> ContextManager[Connection]:
         from . import connection
 
         alt_text = description(str(checked.values["prompt"]))
-        with connection.connected(self._environment, self._progress, self._deadline, encode, alt_text) as opened:
-            yield opened
-
-
-def encode(checked: Checked) -> Call:
-    size = checked.mode.param("size")
-    return compatible.encode(checked.found, checked.values, size.size if size else None)
+        return connection.connected(self._environment, self._progress, self._deadline, alt_text)
 
 
 def description(prompt: str) -> str:

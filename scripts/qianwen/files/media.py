@@ -210,14 +210,18 @@ def examine(stream: BinaryIO) -> Facts | None:
 def data_of(text: str) -> bytes:
     """The content of a `data:<type>;base64,…` URL; its declared type is ignored.
 
-    White space, URL-safe letters, percent signs and missing padding are understood.
     Raises ValueError with a message for the user.
     """
-    import base64
-
     head, comma, encoded = text.partition(",")
     if not comma or not head.rstrip().lower().endswith(";base64"):
         raise ValueError("is not a data:<type>;base64,<bytes> URL")
+    return from_base64(encoded)
+
+
+def from_base64(encoded: str) -> bytes:
+    """White space, URL-safe letters, percent signs and missing padding are understood. Raises ValueError."""
+    import base64
+
     if "%" in encoded:
         from urllib.parse import unquote
 
@@ -459,25 +463,13 @@ def _markup(head: bytes, stream: BinaryIO) -> _Fields | None:
     return {} if b"<svg" in text else None
 
 
-def _clip(name: str) -> _Reader:
-    """A reader of `movies`, which is imported only when a file needs it, to keep the start fast."""
+def _timed(name: str) -> _Reader:
+    """A reader of `movies` or `sounds`, which are imported only when a file needs them, to keep the start fast."""
 
     def read(head: bytes, stream: BinaryIO) -> _Fields | None:
-        from . import movies
+        from . import movies, sounds
 
-        reader: _Reader = getattr(movies, name)
-        return reader(head, stream)
-
-    return read
-
-
-def _sound(name: str) -> _Reader:
-    """The same for a reader of `sounds`."""
-
-    def read(head: bytes, stream: BinaryIO) -> _Fields | None:
-        from . import sounds
-
-        reader: _Reader = getattr(sounds, name)
+        reader: _Reader = getattr(movies, name, None) or getattr(sounds, name)
         return reader(head, stream)
 
     return read
@@ -495,10 +487,10 @@ FORMATS: tuple[tuple[int, bytes, str, _Reader], ...] = (
     (0, b"MM\x00*", "image/tiff", _tiff),
     # Olympus (twice), Panasonic, Fujifilm
     *((0, maker, "image/x-raw", _name_only) for maker in (b"IIRO", b"IIRS", b"IIU\x00", b"FUJIFILMCCD-RAW")),
-    (4, b"ftypcrx ", "image/x-raw", _clip("still")),  # Canon
-    *((4, b"ftyp" + brand, "image/heic", _clip("still")) for brand in (b"heic", b"heix", b"heim", b"heis")),
-    *((4, b"ftyp" + brand, "image/heic", _clip("still")) for brand in (b"hevc", b"hevx", b"mif1", b"msf1")),
-    *((4, b"ftyp" + brand, "image/avif", _clip("still")) for brand in (b"avif", b"avis")),
+    (4, b"ftypcrx ", "image/x-raw", _timed("still")),  # Canon
+    *((4, b"ftyp" + brand, "image/heic", _timed("still")) for brand in (b"heic", b"heix", b"heim", b"heis")),
+    *((4, b"ftyp" + brand, "image/heic", _timed("still")) for brand in (b"hevc", b"hevx", b"mif1", b"msf1")),
+    *((4, b"ftyp" + brand, "image/avif", _timed("still")) for brand in (b"avif", b"avis")),
     (4, b"JXL \r\n\x87\n", "image/jxl", _name_only),
     (4, b"jP  \r\n\x87\n", "image/jp2", _name_only),
     (0, b"\xff\x4f\xff\x51", "image/jp2", _name_only),
@@ -506,31 +498,31 @@ FORMATS: tuple[tuple[int, bytes, str, _Reader], ...] = (
     *((0, first, "image/svg+xml", _markup) for first in (b"<", b"\xef\xbb\xbf", b"\n", b"\r", b"\t", b" ")),
     (0, b"%PDF-", "application/pdf", _name_only),
     (0, b"version https://git-lfs.github.com/spec/", "text/x-git-lfs", _name_only),
-    (4, b"ftypM4A ", "audio/mp4", _clip("movie")),
-    (4, b"ftypM4B ", "audio/mp4", _clip("movie")),
-    (4, b"ftypqt  ", "video/quicktime", _clip("movie")),
-    (4, b"ftyp", "video/mp4", _clip("movie")),  # any other brand
-    *((4, box, "video/quicktime", _clip("old_movie")) for box in (b"moov", b"mdat", b"wide", b"free", b"skip")),
+    (4, b"ftypM4A ", "audio/mp4", _timed("movie")),
+    (4, b"ftypM4B ", "audio/mp4", _timed("movie")),
+    (4, b"ftypqt  ", "video/quicktime", _timed("movie")),
+    (4, b"ftyp", "video/mp4", _timed("movie")),  # any other brand
+    *((4, box, "video/quicktime", _timed("old_movie")) for box in (b"moov", b"mdat", b"wide", b"free", b"skip")),
     (0, b"\x00\x00\x01\x00", "image/x-icon", _name_only),  # after MP4, where these bytes can be a box's size
-    (0, b"\x1aE\xdf\xa3", "video/x-matroska", _clip("matroska")),
+    (0, b"\x1aE\xdf\xa3", "video/x-matroska", _timed("matroska")),
     (8, b"AVI ", "video/x-msvideo", _inside(b"RIFF")),
     (0, b"FLV\x01", "video/x-flv", _name_only),
     (0, b"0&\xb2u\x8ef\xcf\x11\xa6\xd9\x00\xaa\x00b\xcel", "video/x-ms-asf", _name_only),
     (0, b"\x00\x00\x01\xba", "video/mpeg", _name_only),
     (0, b"\x00\x00\x01\xb3", "video/mpeg", _name_only),
-    (0, b"G", "video/mp2t", _clip("transport_stream")),
-    (4, b"G", "video/mp2t", _clip("transport_stream")),  # of cameras, with a timestamp before each packet
-    (8, b"WAVE", "audio/wav", _sound("wav")),
+    (0, b"G", "video/mp2t", _timed("transport_stream")),
+    (4, b"G", "video/mp2t", _timed("transport_stream")),  # of cameras, with a timestamp before each packet
+    (8, b"WAVE", "audio/wav", _timed("wav")),
     (0, b"riff\x2e\x91\xcf\x11\xa5\xd6\x28\xdb\x04\xc1\x00\x00", "audio/x-w64", _name_only),
     (0, b"fLaC", "audio/flac", _name_only),
-    (0, b"OggS", "audio/ogg", _sound("ogg")),
+    (0, b"OggS", "audio/ogg", _timed("ogg")),
     (8, b"AIFF", "audio/aiff", _inside(b"FORM")),
     (8, b"AIFC", "audio/aiff", _inside(b"FORM")),
     (0, b"#!AMR", "audio/amr", _name_only),
     (0, b".snd", "audio/basic", _name_only),
     (0, b"caff", "audio/x-caf", _name_only),
-    (0, b"ID3", "audio/mpeg", _sound("mp3")),
-    (0, b"\xff", "audio/mpeg", _sound("mp3")),
-    (0, b"\xff", "audio/aac", _sound("adts")),
+    (0, b"ID3", "audio/mpeg", _timed("mp3")),
+    (0, b"\xff", "audio/mpeg", _timed("mp3")),
+    (0, b"\xff", "audio/aac", _timed("adts")),
 )
 """Offset, signature, media type, reader. The first row that matches is used."""

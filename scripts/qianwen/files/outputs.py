@@ -22,7 +22,7 @@ from .safe_open import make_ours, open_theirs, read_theirs, remove
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import BinaryIO, Callable
+    from typing import Any, BinaryIO, Callable
 
     Warn = Callable[[str], None]
     Fill = Callable[[BinaryIO], "tuple[int, str, bool]"]
@@ -66,6 +66,13 @@ class Saved:
     bytes: int
     sha256: str
     facts: media.Facts
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """What every answer and record says of it, besides its path."""
+        facts, told = self.facts, {"bytes": self.bytes, "sha256": self.sha256, "media_type": self.facts.type}
+        told.update(width=facts.width, height=facts.height)
+        return {**told, "duration": facts.seconds} if facts.seconds else told
 
 
 def plan(output: str, default_folder: str, cwd: str, prompt: str, stamp: str, overwrite: bool = False) -> Target:
@@ -301,37 +308,36 @@ def save_text(target: Target, suffix: str, text: str, warn: Warn, private: bool 
 
 def _is_such_a_text(path: str) -> bool:
     """Whether a file is a reply of the service, a record, or Markdown that shows results."""
-    text = _text_in(path)
-    return b"![Image 1](<" in text if path.endswith(".md") else has_record(path) or b'"output": {' in text
-
-
-def has_record(path: str) -> bool:
-    """Whether a file holds a record of a result."""
-    return bool(_recorded_in(path))
+    text = text_in(path)
+    if path.endswith(".md"):
+        return b"![Image 1](<" in text
+    return bool((record_in(text) or {}).get("files")) or b'"output": {' in text
 
 
 def is_recorded(path: str) -> bool:
     """Whether a record of a result stands next to it, under its own name or one that was free."""
     stem, name = os.path.splitext(path)[0], os.path.basename(path)
     for number in range(1, MOST_NAMES):
-        record = f"{stem}.json" if number == 1 else f"{stem}-{number}.json"
-        if not os.path.lexists(record):
+        place = f"{stem}.json" if number == 1 else f"{stem}-{number}.json"
+        if not os.path.lexists(place):
             return False
-        if any(isinstance(file, dict) and file.get("path") == name for file in _recorded_in(record)):
+        record = record_in(text_in(place))
+        if record and any(isinstance(file, dict) and file.get("path") == name for file in record["files"]):
             return True
     return True
 
 
-def _recorded_in(path: str) -> list[object]:
-    """The files that a record is about; [] for what is no record."""
-    found = load_object(_text_in(path)) or {}
-    files = found.get("files")
-    return files if isinstance(files, list) and isinstance(found.get("request"), dict) else []
+def record_in(text: bytes) -> dict[str, Any] | None:
+    """The record of results that a file holds; None for any other file."""
+    found = load_object(text) if b'"request"' in text else None
+    is_record = found and isinstance(found.get("request"), dict) and isinstance(found.get("files"), list)
+    return found if is_record else None
 
 
-def _text_in(path: str) -> bytes:
+def text_in(path: str, longest: int = LARGEST_TEXT) -> bytes:
+    """All of a file; b"" for one that is longer or cannot be read."""
     try:
-        return read_theirs(path, LARGEST_TEXT)
+        return read_theirs(path, longest)
     except (OSError, ValueError):
         return b""
 

@@ -59,10 +59,10 @@ def open_theirs(path: str, follow: bool = True, pipe: bool = False) -> BinaryIO:
     return io.BufferedReader(File(path, "rb", opener=opener))
 
 
-def read_theirs(path: str, longest: int, follow: bool = True, pipe: bool = False) -> bytes:
+def read_theirs(path: str, longest: int, follow: bool = True) -> bytes:
     """All of a file that we did not make. Raises as `open_theirs` does, and OSError if it is longer than `longest`."""
     data = bytearray()
-    with open_theirs(path, follow, pipe) as stream:
+    with open_theirs(path, follow) as stream:
         if os.fstat(stream.fileno()).st_size <= longest:
             while block := stream.read(min(_BLOCK_BYTES, longest + 1 - len(data))):
                 data += block

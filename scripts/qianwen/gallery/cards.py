@@ -11,6 +11,7 @@ import os
 import re
 
 from ..files import media
+from ..files.outputs import record_in, text_in
 from ..files.safe_open import open_theirs
 from ..plain.strict_json import load_object
 
@@ -78,7 +79,7 @@ def _explained(folder: str, listed: _Listed, bought: Iterable[Purchase]) -> Iter
         for line in _last_lines(os.path.join(folder, path)):
             yield _from_record(line, os.path.dirname(path))
     for path in listed.records:
-        record = _record(os.path.join(folder, path))
+        record = record_in(text_in(os.path.join(folder, path), LONGEST_RECORD))
         if record:
             yield _from_record(record, os.path.dirname(path))
     for purchase in bought:
@@ -135,19 +136,6 @@ def _last_lines(path: str) -> Iterator[JSON]:
                 yield load_object(stream.read(length)) or {}
     except (OSError, ValueError):
         return
-
-
-def _record(path: str) -> JSON | None:
-    """A record that `--sidecar` wrote; None for any other file."""
-    try:
-        with open_theirs(path) as stream:
-            text = stream.read(LONGEST_RECORD)
-    except (OSError, ValueError):
-        return None
-    record = load_object(text) if b'"request"' in text else None
-    return (
-        record if record and isinstance(record.get("request"), dict) and isinstance(record.get("files"), list) else None
-    )
 
 
 def _from_record(record: JSON, place: str) -> Run:

@@ -141,7 +141,7 @@ class Response:
         self.close()
 
 
-AGENT = "qianwen-media-generation/1.0"
+AGENT = "qianwen-media-generation/2.0.0"
 
 ANSWER_BYTES = 16 * 2**20
 

@@ -119,7 +119,9 @@ def _read(variable: str, value: str) -> Proxy:
     url = value if "://" in value else f"http://{value}"
     scheme = url.partition("://")[0].lower()
     if scheme.startswith("socks"):
-        raise _no_socks(variable)
+        better = "name an http proxy in HTTPS_PROXY (many clients offer an http or mixed port next to the SOCKS port)"
+        why = f"{variable} names a SOCKS proxy, which this program does not support"
+        raise _refusal(why, f"{better}, or unset {variable}")
     if scheme == "https":
         raise _refusal(
             f"{variable} names an https:// proxy, but this program talks plain http to a proxy",
@@ -142,13 +144,6 @@ def _read(variable: str, value: str) -> Proxy:
 def _basic(user_info: str) -> str:
     user, _, password = user_info.partition(":")
     return "Basic " + b64encode(unquote_to_bytes(user) + b":" + unquote_to_bytes(password)).decode()
-
-
-def _no_socks(variable: str) -> Fault:
-    better = "name an http proxy in HTTPS_PROXY (many clients offer an http or mixed port next to the SOCKS port)"
-    return _refusal(
-        f"{variable} names a SOCKS proxy, which this program does not support", f"{better}, or unset {variable}"
-    )
 
 
 def _unreadable(variable: str) -> Fault:

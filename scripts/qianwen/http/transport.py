@@ -142,8 +142,9 @@ class Transport:
         def close() -> None:
             is_reusable = answer.isclosed() and not answer.will_close
             answer.close()
-            if is_reusable and connection.is_open:
-                self._keep(origin, connection)
+            if is_reusable and connection.sock is not None:
+                with self._lock:
+                    self._idle.setdefault(origin, []).append(connection)
             else:
                 connection.close()
 
@@ -206,10 +207,6 @@ class Transport:
     def _over_or(self, fault: Fault) -> Fault:
         """The fault, or one that says the run is over if `close` caused it."""
         return Fault("the run is over", sent=fault.sent, permanent=True) if self._over.is_set() else fault
-
-    def _keep(self, origin: Origin, connection: _Connection) -> None:
-        with self._lock:
-            self._idle.setdefault(origin, []).append(connection)
 
     def _patience(self, seconds: float) -> float:
         """How long one wait may last now. Raises DeadlinePassed."""
@@ -308,10 +305,6 @@ class _Connection(http.client.HTTPConnection):
         super().__init__(*origin[1:])
         self.sock = sock
         self.proxy = proxy
-
-    @property
-    def is_open(self) -> bool:
-        return self.sock is not None
 
     def close(self) -> None:
         sock = getattr(self, "sock", None)

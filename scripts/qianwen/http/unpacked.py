@@ -5,7 +5,6 @@ Results are left alone, because their checksums are over the bytes as sent.
 
 from __future__ import annotations
 
-import re
 import zlib
 
 from .messages import Fault, Response
@@ -14,12 +13,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .messages import Request, Send
 
-ENCODINGS = ("gzip", "x-gzip", "deflate")
 REFUSAL_BYTES = 65536
 EITHER = 32 + zlib.MAX_WBITS  # gzip, or deflate in its zlib wrapper
-BARE = -zlib.MAX_WBITS  # deflate as some servers send it, without the wrapper
-GZIP = b"\x1f\x8b"
-_TEXT = rb"\s*(?:[{\[<]|(?:data|event|id)?:)"  # JSON, a page or events, which begin so and are not packed
+PACKED = (b"\x1f\x8b", b"x\x01", b"x^", b"x\x9c", b"x\xda")
+"""How either begins, whatever a header says; no JSON, page or event does."""
 
 
 def unpacking(send: Send, base: str) -> Send:
@@ -33,26 +30,16 @@ def unpacking(send: Send, base: str) -> Send:
 
 
 def _plain(response: Response) -> Response:
-    says_so = response.headers.get("content-encoding", "").strip().lower() in ENCODINGS
+    says_so = response.headers.get("content-encoding", "identity") != "identity"
     packed = ("content-encoding", "content-length", "content-md5") if says_so else ()
     headers = {name: value for name, value in response.headers.items() if name not in packed}
-    refusal = _beginning(response.refusal, says_so)
-    return Response(response.status, headers, _Reader(response, says_so).read, response.close, refusal)
-
-
-def _wrappers(block: bytes, says_so: bool) -> tuple[int, ...]:
-    """How an answer may be packed that begins with this block; () for not at all, whatever its header says."""
-    if block.startswith(GZIP):
-        return (EITHER,)
-    return (EITHER, BARE) if says_so and not re.match(_TEXT, block) else ()
+    refusal = _beginning(response.refusal)
+    return Response(response.status, headers, _Reader(response).read, response.close, refusal)
 
 
 class _Reader:
-    """says_so: the header names a compression."""
-
-    def __init__(self, response: Response, says_so: bool) -> None:
+    def __init__(self, response: Response) -> None:
         self._response = response
-        self._says_so = says_so
         self._unpacker: zlib._Decompress | None = None
         self._left = b""
         self._has_begun = False
@@ -60,7 +47,11 @@ class _Reader:
     def read(self, size: int) -> bytes:
         """Up to `size` bytes, b"" at the end. Raises Fault for damaged data or an early end."""
         if not self._has_begun:
-            return self._begin(self._response.read(size), size)
+            self._has_begun = True
+            self._left = self._response.read(size)
+            if not self._left.startswith(PACKED):
+                return self._left
+            self._unpacker = zlib.decompressobj(EITHER)
         if self._unpacker is None:
             return self._response.read(size)
         while not self._unpacker.eof:
@@ -76,24 +67,10 @@ class _Reader:
                 return block
         return b""
 
-    def _begin(self, first: bytes, size: int) -> bytes:
-        self._has_begun = True
-        for bits in _wrappers(first, self._says_so):
-            unpacker = zlib.decompressobj(bits)
-            try:
-                block = unpacker.decompress(first, size)
-            except zlib.error:
-                continue
-            self._unpacker, self._left = unpacker, unpacker.unconsumed_tail
-            return block or self.read(size)
-        return first
 
-
-def _beginning(refusal: bytes, says_so: bool) -> bytes:
+def _beginning(refusal: bytes) -> bytes:
     """A refusal, which may be cut off, as far as it can be decompressed."""
-    for bits in _wrappers(refusal, says_so):
-        try:
-            return zlib.decompressobj(bits).decompress(refusal, REFUSAL_BYTES)
-        except zlib.error:
-            continue
-    return refusal
+    try:
+        return zlib.decompressobj(EITHER).decompress(refusal, REFUSAL_BYTES) if refusal.startswith(PACKED) else refusal
+    except zlib.error:
+        return refusal

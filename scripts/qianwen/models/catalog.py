@@ -296,6 +296,11 @@ class Model:
     replacement: str = ""
     pace: Pace = Pace()
 
+    @property
+    def params(self) -> Iterable[Param]:
+        """The fields of every mode; a name occurs once for each mode that has it."""
+        return (param for mode in self.modes for param in mode.params)
+
 
 @record
 class Default:
@@ -388,8 +393,13 @@ class Catalog:
 
     @property
     def params(self) -> Iterable[Param]:
-        """The fields of every model; a name occurs once for each mode that has it."""
-        return (param for model in self.models for mode in model.modes for param in mode.params)
+        """The same for every model."""
+        return (param for model in self.models for param in model.params)
+
+    @property
+    def vocabulary(self) -> dict[str, Param]:
+        """Name or synonym → a field of that name."""
+        return {name: param for param in self.params for name in (param.name, *param.also)}
 
     @property
     def cap(self) -> str:

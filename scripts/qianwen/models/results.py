@@ -35,37 +35,23 @@ def native(body: JSON) -> tuple[JSON, Mapping[str, str]]:
 
     `data: [{url | b64_json}]` becomes `output.results`.
     """
-    apart = _Apart()
-    body = apart.without(body)
+    names: dict[str, str] = {}  # a base64 text → the name in its place; equal texts share one
+
+    def without(value: Any, key: str = "", depth: int = 0) -> Any:
+        if isinstance(value, str) and _is_picture(value, key):
+            name = f"{INLINE}(picture {len(names) + 1} of the answer, {len(value)} characters of base64)"
+            return names.setdefault(value, name)
+        if depth < DEEPEST and isinstance(value, dict):
+            return {name: without(entry, name, depth + 1) for name, entry in value.items()}
+        if depth < DEEPEST and isinstance(value, list):
+            return [without(entry, key, depth + 1) for entry in value]
+        return value
+
+    body = without(body)
     if "output" not in body and isinstance(body.get("data"), list):
         rest = {name: value for name, value in body.items() if name != "data"}
         body = {**rest, "output": {"results": body["data"]}}
-    return body, apart.inline
-
-
-class _Apart:
-    """inline: base64 texts by the names that replaced them; equal texts share a name."""
-
-    def __init__(self) -> None:
-        self.inline: dict[str, str] = {}
-        self._names: dict[str, str] = {}
-
-    def without(self, value: Any, key: str = "", depth: int = 0) -> Any:
-        if isinstance(value, str):
-            return self._name(value) if _is_picture(value, key) else value
-        if depth < DEEPEST and isinstance(value, dict):
-            return {name: self.without(entry, name, depth + 1) for name, entry in value.items()}
-        if depth < DEEPEST and isinstance(value, list):
-            return [self.without(entry, key, depth + 1) for entry in value]
-        return value
-
-    def _name(self, text: str) -> str:
-        if text not in self._names:
-            number = len(self._names) + 1
-            name = f"{INLINE}(picture {number} of the answer, {len(text)} characters of base64)"
-            self._names[text] = name
-            self.inline[name] = text
-        return self._names[text]
+    return body, {name: text for text, name in names.items()}
 
 
 def _is_picture(text: str, key: str) -> bool:
@@ -83,16 +69,6 @@ def _is_picture(text: str, key: str) -> bool:
 def is_inline(url: str) -> bool:
     """Whether a result came inside an answer and so has no address."""
     return url.startswith(f"{INLINE}(")
-
-
-def decoded(encoded: str) -> bytes:
-    """The bytes of an inline picture, bare base64 or a data: URL. Raises ValueError when it is not base64."""
-    import base64
-    from urllib.parse import unquote
-
-    text = encoded[encoded.find(",") + 1 :]
-    text = "".join((unquote(text) if "%" in text else text).split()).replace("-", "+").replace("_", "/")
-    return base64.b64decode(text.rstrip("=") + "=" * (-len(text.rstrip("=")) % 4), validate=True)
 
 
 LINKS = ("url", "video_url", "image_url", "output_video_url", "output_image_url", "image", "b64_json")

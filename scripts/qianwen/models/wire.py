@@ -52,10 +52,6 @@ class Shape:
     def takes_messages(self) -> bool:
         return self.input is _message
 
-    @property
-    def packs_media(self) -> bool:
-        return bool(self.items)
-
 
 @record
 class Failure:
@@ -289,7 +285,7 @@ def _odd(body: JSON) -> Iterable[tuple[str, str]]:
     return places.items()
 
 
-def _from_choices(choices: object) -> Iterable[JSON | Failure]:
+def _from_choices(choices: object) -> Iterable[JSON]:
     """Every image of every choice; models differ in whether several pictures share a choice."""
     for choice in as_list(choices):
         for item in as_list(_dict(_dict(choice).get("message")).get("content")):
@@ -367,8 +363,6 @@ class StreamedAnswer:
             self._finish_reason = _dict(choice).get("finish_reason") or self._finish_reason
         new = []
         for piece in _from_choices(choices):
-            if isinstance(piece, Failure):
-                continue
             if "image" in piece:
                 self._content.append(("image", [piece["image"]]))
                 new.append(piece["image"])

@@ -159,8 +159,8 @@ def shortened(text: str, longest: int = 500) -> str:
     return text if len(text) <= longest else text[: longest - 1] + "…"
 
 
-def each_text(value: object, change: Callable[[str], str]) -> object:
-    """A JSON value with every text changed, including the names of fields."""
+def each_text(value: object, change: Callable[[str], object]) -> object:
+    """A copy of a JSON value with every text changed, including the names of fields."""
     if isinstance(value, str):
         return change(value)
     if isinstance(value, dict):

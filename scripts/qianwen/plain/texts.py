@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
 _MARKS = (
     (b"\xef\xbb\xbf", "utf-8-sig"),
-    (b"\xff\xfe\x00\x00", "utf-32"),
-    (b"\x00\x00\xfe\xff", "utf-32"),
     (b"\xff\xfe", "utf-16"),
     (b"\xfe\xff", "utf-16"),
 )
@@ -25,7 +23,7 @@ LOST = "\ufffd"
 
 
 def decoded(data: bytes) -> str:
-    """UTF-8, or UTF-16 and UTF-32 that begin with their mark. Raises UnicodeError."""
+    """UTF-8, or UTF-16 that begins with its mark. Raises UnicodeError."""
     encoding = next((encoding for mark, encoding in _MARKS if data.startswith(mark)), "utf-8")
     return data.decode(encoding)
 

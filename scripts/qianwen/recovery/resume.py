@@ -16,13 +16,13 @@ from ..actions.dashscope import connected
 from ..actions.run import Run
 from ..errors import (
     AuthError,
-    InternalError,
     OutputError,
     QianwenError,
     StillRunning,
     Unavailable,
     UnknownOutcome,
     UsageError,
+    expected,
 )
 from ..models import results
 from ..models.image_models import IMAGES
@@ -199,7 +199,11 @@ class _Recovery:
         self.waits = False
         try:
             with self.run.entry() as entry:
-                self._take_up(entry)
+                self._is_ours = False
+                entry.take_up(self.known)
+                self._is_ours = True
+                self.known = self.run.account.get(self.known.id) or self.known
+                self.run.outcome.task_id = self.known.task_id
                 if self.run.account.state(self.known) in OPEN:
                     self._continue(self.connection, entry)
                 else:
@@ -212,15 +216,7 @@ class _Recovery:
             if isinstance(error, AuthError):
                 self.connection.client.explain(error)
         except Exception as error:  # this run must not stop the others
-            bug = InternalError(f"a bug in this program: {type(error).__name__}: {error}")
-            self.error = starved(error, self.run.outcome) or bug
-
-    def _take_up(self, entry: Entry) -> None:
-        self._is_ours = False
-        entry.take_up(self.known)
-        self._is_ours = True
-        self.known = self.run.account.get(self.known.id) or self.known
-        self.run.outcome.task_id = self.known.task_id
+            self.error = starved(error, self.run.outcome) or expected(error)
 
     def _continue(self, connection: Connection, entry: Entry) -> None:
         known = self.known

@@ -62,7 +62,7 @@ def body(order: Order, made: Made) -> JSON:
     if order.is_task and not SHAPES[order.mode.task].takes_messages:
         return _results(order, made)
     if order.mode.interleaved:
-        return _wan(order, made, [_interleaved(made.urls)])
+        return _wan(made, [_interleaved(made.urls)])
     return LAYOUTS[order.mode.answer](order, made)
 
 
@@ -106,21 +106,13 @@ def _typed(urls: list[str]) -> list[JSON]:
     return [{"type": "image", "image": url} for url in urls]
 
 
-def _wan(order: Order, made: Made, contents: list[list[JSON]]) -> JSON:
+def _wan(made: Made, contents: list[list[JSON]]) -> JSON:
     output = {"choices": [_choice(content) for content in contents], "finished": True}
     return {"output": output, "usage": _wan_usage(len(made.urls), f"{made.width}*{made.height}", 0)}
 
 
 def _wan_usage(count: int, size: str, tokens: int) -> JSON:
     return {"image_count": count, "size": size, "input_tokens": tokens, "output_tokens": 0, "total_tokens": tokens}
-
-
-def _each_a_choice(order: Order, made: Made) -> JSON:
-    return _wan(order, made, [[item] for item in _typed(made.urls)])
-
-
-def _one_choice(order: Order, made: Made) -> JSON:
-    return _wan(order, made, [_typed(made.urls)])
 
 
 def _plain(order: Order, made: Made) -> JSON:
@@ -223,8 +215,8 @@ QUALITIES: Mapping[object, str] = {"wan-std": "standard", "wan-pro": "pro"}
 
 LAYOUTS: Mapping[str, Callable[[Order, Made], JSON]] = {
     "": _plain,
-    "a choice for each picture": _each_a_choice,
-    "one choice with all pictures": _one_choice,
+    "a choice for each picture": lambda order, made: _wan(made, [[item] for item in _typed(made.urls)]),
+    "one choice with all pictures": lambda order, made: _wan(made, [_typed(made.urls)]),
     "counted": _counted,
     "by price tier": _by_tier,
     "with the prompt": _z_image,

@@ -307,7 +307,7 @@ def _media_fields(fields: JSON, model: Model, mode: Mode) -> JSON:
     unpacked = media_items.unpack(rest)
     has_other_types = any(isinstance(item, dict) and item.get("type") not in types for item in fields["media"])
     if unpacked.problems or has_other_types:
-        names = {param.name for each in model.modes for param in each.params}
+        names = {param.name for param in model.params}
         own = [f"'{kind}'" for kind in types if media_items.SINGLE.get(kind, media_items.REFERENCES) in names]
         raise invalid(f"Input should be {', '.join(own[:-1])} or {own[-1]}", late=True)
     return unpacked.fields
@@ -324,7 +324,7 @@ def _video_refusal(problem: Problem, field: str, mode: Mode) -> Refusal:
     param = mode.param(field)
     if problem.reason == "excluded":
         return invalid(EXCLUSIVE, late=True)
-    if problem.reason == "missing" and wire.SHAPES[mode.task].packs_media and field in media_items.FLAT:
+    if problem.reason == "missing" and wire.SHAPES[mode.task].items and field in media_items.FLAT:
         return invalid(
             "Only first frame provided is not allowed" if field == media_items.REFERENCES else MEDIA_SPEC, late=True
         )

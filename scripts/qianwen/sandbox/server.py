@@ -102,11 +102,7 @@ class Handler(BaseHTTPRequestHandler):
             body.drain()
             self._send(standin.injected(fault, route))
         else:
-            try:
-                reply = standin.handle(route, incoming)
-            except BadChunk:
-                self.send_error(400, "Bad chunk")
-                return
+            reply = standin.handle(route, incoming)
             self._send(reply) if fault is None else self._break(reply, fault)
         if not self.close_connection:
             body.drain()  # else its rest would be read as the next request
@@ -114,15 +110,10 @@ class Handler(BaseHTTPRequestHandler):
             self._linger(body)
 
     def _body(self, headers: dict[str, str]) -> Body | None:
-        """The body that the headers declare; None after answering that they are invalid (RFC 9112, section 6)."""
+        """The body that Content-Length declares; None after refusing chunks, and a length that is none."""
         lengths = set(self.headers.get_all("content-length", ["0"]))
-        coding = headers.get("transfer-encoding", "").strip().lower()
-        if coding and coding != "chunked":
-            self.send_error(501, "Bad Transfer-Encoding")
-        elif coding and "content-length" in headers:
-            self.send_error(400, "Both Content-Length and Transfer-Encoding")
-        elif coding:
-            return Body(_Chunked(self.rfile))
+        if "transfer-encoding" in headers:
+            self.send_error(411, "Content-Length needed")
         elif len(lengths) == 1 and re.fullmatch("[0-9]{1,12}", length := lengths.pop()):
             return Body(_Counted(self.rfile, int(length)))
         else:
@@ -200,39 +191,6 @@ class _Counted(io.RawIOBase):
         self._left -= len(data)
         view[: len(data)] = data
         return len(data)
-
-
-class BadChunk(ConnectionError):
-    """The chunk framing of a body is broken, so the rest of the connection cannot be parsed."""
-
-
-class _Chunked(_Counted):
-    """A chunked body without its framing (RFC 9112, section 7.1). Reading raises BadChunk."""
-
-    def __init__(self, stream: io.BufferedIOBase) -> None:
-        super().__init__(stream, 0)
-        self._began = self._ended = False
-
-    def readinto(self, buffer: object) -> int:
-        if not self._left and not self._ended:
-            self._next()
-        size = super().readinto(buffer)
-        if not size and self._left:
-            raise BadChunk
-        return size
-
-    def _next(self) -> None:
-        if self._began and self._stream.readline(3) != b"\r\n":
-            raise BadChunk
-        self._began = True
-        size = self._stream.readline(1024).partition(b";")[0].strip()
-        if not re.fullmatch(b"[0-9a-fA-F]{1,15}", size):
-            raise BadChunk
-        self._left = int(size, 16)
-        if not self._left:
-            self._ended = True
-            while self._stream.readline(65536) not in (b"\r\n", b""):  # trailers
-                pass
 
 
 class _Parser(argparse.ArgumentParser):

@@ -36,11 +36,7 @@ KINDS: Mapping[str, type[QianwenError]] = {
 }
 
 
-def _silent(_: str) -> None:
-    pass
-
-
-def answer(send: Send, request: Request, is_poll: bool = False, warn: Callable[[str], None] = _silent) -> JSON:
+def answer(send: Send, request: Request, is_poll: bool = False, warn: Callable[[str], None] = lambda _: None) -> JSON:
     """Send a request and answer its JSON. Raises the error for a refusal, a fault or an unreadable answer.
 
     is_poll: HTTP 200 with a code and no output may mean that the task failed, so `tasks` judges it.
@@ -62,7 +58,7 @@ def answer(send: Send, request: Request, is_poll: bool = False, warn: Callable[[
         return answer
 
 
-def events(send: Send, request: Request, warn: Callable[[str], None] = _silent) -> Iterator[JSON]:
+def events(send: Send, request: Request, warn: Callable[[str], None] = lambda _: None) -> Iterator[JSON]:
     """The JSON frames of a streamed answer, as they arrive. Raises as `answer` does, also in mid-stream."""
     with _answered(send, request) as response:
         try:
@@ -169,7 +165,7 @@ def _of_fault(fault: Fault, request: Request) -> QianwenError:
     return Unavailable(reason, hint=fault.hint, retryable=not fault.permanent)
 
 
-def _parse(body: bytes, warn: Callable[[str], None] = _silent) -> JSON | None:
+def _parse(body: bytes, warn: Callable[[str], None] = lambda _: None) -> JSON | None:
     """The JSON object in a body or in a `data:` line of a failed stream; None for anything else."""
     answer = _load(body, warn)
     if answer is None:

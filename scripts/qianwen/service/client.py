@@ -82,23 +82,16 @@ class Client:
             self._ask("POST", requests.task_path(task_id) + "/cancel")
         except Refused as refusal:
             refusal.billed = "unknown"
-            poll = self._poll_quietly(task_id)
-            if (
-                poll and poll.status.upper() in tasks.CANCELED
-            ):  # an earlier request canceled it, and its answer was lost
+            try:
+                poll = self._poll(task_id)
+            except QianwenError:  # which says nothing about the task
+                raise refusal from None
+            if poll.status.upper() in tasks.CANCELED:  # an earlier request canceled it, and its answer was lost
                 return
-            if poll:
-                refusal.hint, refusal.billed = tasks.NOT_CANCELED[poll.meaning]
-            if poll and poll.meaning == tasks.GONE:  # the service's own words would be about a task that it has
+            refusal.hint, refusal.billed = tasks.NOT_CANCELED[poll.meaning]
+            if poll.meaning == tasks.GONE:  # the service's own words would be about a task that it has
                 refusal.message, refusal.code = f"the service knows no task {task_id}", "UNKNOWN"
             raise
-
-    def _poll_quietly(self, task_id: str) -> tasks.Poll | None:
-        """Poll once; None when the answer says nothing about the task."""
-        try:
-            return self._poll(task_id)
-        except QianwenError:
-            return None
 
     def list_tasks(self, model: str, since: float, until: float) -> list[tasks.Listed]:
         """The tasks of a model that the account submitted in a period.

@@ -37,7 +37,8 @@ def read(path: str, names: Callable[[], frozenset[str]], env: Mapping[str, str])
         return {}, ""
     except OSError as error:
         return {}, _words(error)
-    return (_settings(text, names()) if text else {}), doubt
+    allowed = names() if text else frozenset()
+    return {name: value for name, value in assignments(text) if name in allowed}, doubt
 
 
 def _words(error: OSError) -> str:
@@ -63,7 +64,3 @@ def _owners(env: Mapping[str, str]) -> set[int]:
     me = getattr(os, "geteuid", int)()
     caller = env.get("SUDO_UID", "")
     return {0, me, int(caller) if me == 0 and caller.isdecimal() and len(caller) < 11 else me}
-
-
-def _settings(text: str, allowed: frozenset[str]) -> dict[str, str]:
-    return {name: value for name, value in assignments(text) if name in allowed}

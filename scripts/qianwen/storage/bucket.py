@@ -32,8 +32,6 @@ if TYPE_CHECKING:
 LARGEST_OBJECT_BYTES = 5 * 2**30
 TRIES = 3
 
-_CRC = re.compile(r"[0-9]{1,20}")
-
 
 @record
 class _Attempt:
@@ -109,7 +107,7 @@ def _put(send: Send, bucket: Bucket, key: str, file: Upload, moment: float) -> _
             if response.status != 200:
                 return _refusal(response, bucket, file, headers["Authorization"])
             response.read_all(messages.ANSWER_BYTES)
-            if body.arrived_as(response.headers.get("x-oss-hash-crc64ecma", "")):
+            if body.crc.matches(response.headers.get("x-oss-hash-crc64ecma", "")):
                 return _Attempt()
             return _Attempt(Unavailable(f"{_not_uploaded(file)}: storage received other bytes than were sent"), True)
     except Fault as fault:
@@ -122,17 +120,13 @@ class _Checked:
 
     def __init__(self, file: Upload) -> None:
         self._file = file
-        self._crc = Crc64()
+        self.crc = Crc64()
 
     def blocks(self) -> Iterator[bytes]:
-        crc = self._crc = Crc64()
+        crc = self.crc = Crc64()
         for block in file_blocks(self._file):
             crc.update(block)
             yield block
-
-    def arrived_as(self, crc: str) -> bool:
-        """Whether storage's checksum matches the bytes sent; True if it sent none."""
-        return not _CRC.fullmatch(crc) or self._crc.matches(int(crc) % 2**64)
 
 
 # What a refusal means -----------------------------------------------------------------------------------------

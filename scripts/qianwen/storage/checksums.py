@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 CHUNK_BYTES = 65536
 LARGE_BYTES = 128 * 1024  # so much in one read: the network is not the bottleneck
-MOST_QUEUED = 2
 
 
 def _with_crc32(fields: bytes) -> bytes:
@@ -27,6 +26,10 @@ def _with_crc32(fields: bytes) -> bytes:
 
 _STREAM_HEADER = b"\xfd7zXZ\x00" + _with_crc32(b"\x00\x04")  # flags: the check is CRC-64
 _BLOCK_HEADER = _with_crc32(b"\x02\x00\x21\x01\x00\x00\x00\x00")  # 12 bytes, one filter: LZMA2, smallest dictionary
+
+
+def is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) <= 20
 
 
 class Crc64:
@@ -53,14 +56,17 @@ class Crc64:
             self._feed(self._control + struct.pack(">H", len(chunk) - 1) + chunk)
             self._control = b"\x02"
 
-    def matches(self, expected: int) -> bool:
-        """Whether all blocks together have this value; True if it cannot be checked. Call it once, at the end."""
-        if self._reader is None:
+    def matches(self, expected: str) -> bool:
+        """Whether all blocks together have this value of a header; True if it is no number or cannot be checked.
+
+        Call it once, at the end.
+        """
+        if self._reader is None or not is_number(expected):
             return True
         try:
             self._feed(b"\x00")
             self._feed(b"\x00" * (-self._bytes % 4))
-            self._reader.decompress(struct.pack("<Q", expected))
+            self._reader.decompress(struct.pack("<Q", int(expected) % 2**64))
         except self._mismatch:
             return False
         return True
@@ -83,20 +89,21 @@ class Hasher:
         self._error: BaseException | None = None
 
     def update(self, block: bytes) -> None:
-        """Waits while MOST_QUEUED blocks are queued. Raises what `work` raises, at a later block or at the end."""
+        """Waits for the block before. Raises what `work` raises, at a later block or at the end."""
         if self._queue is None and len(block) >= LARGE_BYTES:
             self._queue = self._start_thread()
         if self._queue is None:
             self._work(block)
         else:
-            self._queue.put(block)
+            self._queue.join()
             self._raise_error()
+            self._queue.put(block)
 
     def _start_thread(self) -> Queue[bytes] | None:
         import threading
         from queue import Queue
 
-        queue: Queue[bytes] = Queue(MOST_QUEUED)
+        queue: Queue[bytes] = Queue()
         try:
             threading.Thread(target=self._drain, args=(queue,), daemon=True).start()
         except RuntimeError:  # the system has no thread to spare
@@ -111,6 +118,7 @@ class Hasher:
             except BaseException as error:  # raised again in the receiving thread
                 self._error = error
             finally:
+                del block  # before another one is received
                 queue.task_done()
         queue.task_done()
 

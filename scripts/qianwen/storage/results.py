@@ -17,7 +17,7 @@ from ..http.proxies import stays_here
 from ..plain import addresses
 from ..plain.record import record
 from ..regions import STORAGE_SUFFIX, is_loopback, is_loopback_url
-from .checksums import Crc64, Hasher
+from .checksums import Crc64, Hasher, is_number
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from ..http.messages import Send
 
-BLOCK_BYTES = 2**20  # over TLS a tenth less CPU than with a quarter of it
+BLOCK_BYTES = 2**21  # over TLS a tenth less CPU than with an eighth of it
 PATIENCE = 60.0
 BREAKS = 5  # attempts in a row that bring no new byte
 REDIRECTS = 3
@@ -142,10 +142,6 @@ def _may_reach(loopback: bool) -> Callable[[str], bool]:
     return may_reach
 
 
-def _is_number(text: str) -> bool:
-    return text.isascii() and text.isdigit() and len(text) <= 20
-
-
 def shown(url: str) -> str:
     """A result URL for messages, without its query, which works like a password."""
     return url.partition("?")[0]
@@ -176,12 +172,12 @@ class _Download:
         """Start again with a full answer (200) and note what it announces."""
         self.restart()
         length = response.headers.get("content-length", "")
-        self.total = int(length) if _is_number(length) else None
+        self.total = int(length) if is_number(length) else None
         self.etag = response.headers.get("etag", "")
         self.expected_md5 = response.headers.get("content-md5", "")
         self.expected_crc = response.headers.get("x-oss-hash-crc64ecma", "")
         self.md5 = hashlib.md5(usedforsecurity=False) if self.expected_md5 else None
-        self.crc64 = Crc64() if _is_number(self.expected_crc) else None
+        self.crc64 = Crc64() if self.expected_crc else None
 
     def receive(self, response: Response) -> None:
         with Hasher(self._digest) as hasher:
@@ -214,7 +210,7 @@ class _Download:
         if self.size == 0:
             return "it is empty"
         md5_fits = not self.md5 or self.expected_md5 == base64.b64encode(self.md5.digest()).decode()
-        crc_fits = not self.crc64 or self.crc64.matches(int(self.expected_crc) % 2**64)
+        crc_fits = not self.crc64 or self.crc64.matches(self.expected_crc)
         if not (md5_fits and crc_fits):
             self.restart()
             return "the bytes do not match their checksum"

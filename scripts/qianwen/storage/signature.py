@@ -1,9 +1,9 @@
 """The V4 signature of Alibaba Cloud OSS, `OSS4-HMAC-SHA256`: pure functions without clock or network.
 
 Two modes: headers that authorize our own request, and a query that lets anyone download one object for a while. The
-canonical URI always names the bucket, and the host is not signed by default, so one signature fits every host of a
-bucket. Bodies are streamed and never signed. Source: OSS pages "Include a V4 signature in the Authorization header" and
-"V4 signatures in presigned URLs" (2026-10).
+canonical URI always names the bucket, and the host is not signed, so one signature fits every host of a bucket. Bodies
+are streamed and never signed. Source: OSS pages "Include a V4 signature in the Authorization header" and "V4 signatures
+in presigned URLs" (2026-10).
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 ALGORITHM = "OSS4-HMAC-SHA256"
 PAYLOAD = "UNSIGNED-PAYLOAD"
+PRODUCT = "oss"
 TERMINATOR = "aliyun_v4_request"
 ALWAYS_SIGNED = ("content-type", "content-md5")  # if they are sent; like every x-oss- header
 
@@ -45,7 +46,6 @@ class Signer:
     secret: Secret
     region: str
     token: Secret = Secret("")
-    product: str = "oss"
 
 
 @record
@@ -55,14 +55,12 @@ class Operation:
     resource: `/bucket/key`, not encoded.
     headers: those that will be sent.
     query: names and values, not encoded.
-    additional: names of further headers to sign; names of headers that are not sent are ignored.
     """
 
     method: str
     resource: str
     headers: Mapping[str, str] = {}
     query: Mapping[str, str] = {}
-    additional: tuple[str, ...] = ()
 
 
 def authorization(signer: Signer, moment: float, operation: Operation) -> dict[str, str]:
@@ -73,17 +71,15 @@ def authorization(signer: Signer, moment: float, operation: Operation) -> dict[s
     stamp = timestamp(moment)
     fields = header_fields(signer, stamp)
     whole = changed(operation, headers={**operation.headers, **fields})
-    names = additional_names(whole)
-    listed = f",AdditionalHeaders={';'.join(names)}" if names else ""
     signed = signature(signer, stamp, canonical_request(whole))
     credential = f"{signer.access_key_id}/{scope(signer, stamp)}"
-    return {**fields, "Authorization": f"{ALGORITHM} Credential={credential}{listed},Signature={signed}"}
+    return {**fields, "Authorization": f"{ALGORITHM} Credential={credential},Signature={signed}"}
 
 
 def presigned(signer: Signer, moment: float, operation: Operation, expires: int) -> str:
     """The whole query of a URL that is valid for `expires` seconds from `moment`."""
     stamp = timestamp(moment)
-    query = {**operation.query, **query_fields(signer, stamp, expires, additional_names(operation))}
+    query = {**operation.query, **query_fields(signer, stamp, expires)}
     signed = signature(signer, stamp, canonical_request(changed(operation, query=query)))
     return f"{canonical_query(query)}&x-oss-signature={signed}"
 
@@ -93,44 +89,29 @@ def header_fields(signer: Signer, stamp: str) -> dict[str, str]:
     return {**fields, "x-oss-security-token": signer.token} if signer.token else fields
 
 
-def query_fields(signer: Signer, stamp: str, expires: int, additional: tuple[str, ...]) -> dict[str, str]:
+def query_fields(signer: Signer, stamp: str, expires: int) -> dict[str, str]:
     fields = {
         "x-oss-signature-version": ALGORITHM,
         "x-oss-credential": f"{signer.access_key_id}/{scope(signer, stamp)}",
         "x-oss-date": stamp,
         "x-oss-expires": str(expires),
     }
-    if signer.token:
-        fields["x-oss-security-token"] = signer.token
-    if additional:
-        fields["x-oss-additional-headers"] = ";".join(additional)
-    return fields
+    return {**fields, "x-oss-security-token": signer.token} if signer.token else fields
 
 
 def canonical_request(operation: Operation) -> str:
-    names = additional_names(operation)
-    signed = sorted(
-        (name.lower(), value.strip())
-        for name, value in operation.headers.items()
-        if _is_always_signed(name.lower()) or name.lower() in names
-    )
+    sent = sorted((name.lower(), value.strip()) for name, value in operation.headers.items())
+    signed = [(name, value) for name, value in sent if name.startswith("x-oss-") or name in ALWAYS_SIGNED]
     return "\n".join(
         (
             operation.method,
             encoded_path(operation.resource),
             canonical_query(operation.query),
             "".join(f"{name}:{value}\n" for name, value in signed),
-            ";".join(names),
+            "",  # the names of further headers that are signed
             PAYLOAD,
         )
     )
-
-
-def additional_names(operation: Operation) -> tuple[str, ...]:
-    """The additional headers that are signed and sent, in lower case and sorted, as the server needs them."""
-    sent = {name.lower() for name, value in operation.headers.items() if value}
-    wanted = {name.lower() for name in operation.additional}
-    return tuple(sorted(name for name in wanted & sent if not _is_always_signed(name)))
 
 
 def canonical_query(query: Mapping[str, str]) -> str:
@@ -148,7 +129,7 @@ def timestamp(moment: float) -> str:
 
 
 def scope(signer: Signer, stamp: str) -> str:
-    return f"{stamp[:8]}/{signer.region}/{signer.product}/{TERMINATOR}"
+    return f"{stamp[:8]}/{signer.region}/{PRODUCT}/{TERMINATOR}"
 
 
 def string_to_sign(signer: Signer, stamp: str, canonical: str) -> str:
@@ -160,7 +141,7 @@ def signing_keys(signer: Signer, stamp: str) -> list[bytes]:
     """The chain of keys for day, region and product, each derived from the one before; the last one signs."""
     key = f"aliyun_v4{signer.secret}".encode()
     keys = []
-    for part in (stamp[:8], signer.region, signer.product, TERMINATOR):
+    for part in (stamp[:8], signer.region, PRODUCT, TERMINATOR):
         key = hmac.new(key, part.encode("utf-8"), "sha256").digest()
         keys.append(key)
     return keys
@@ -170,7 +151,3 @@ def signature(signer: Signer, stamp: str, canonical: str) -> str:
     """The signature of a canonical request, in lower-case hex."""
     text = string_to_sign(signer, stamp, canonical)
     return hmac.new(signing_keys(signer, stamp)[-1], text.encode("utf-8"), "sha256").hexdigest()
-
-
-def _is_always_signed(name: str) -> bool:
-    return name.startswith("x-oss-") or name in ALWAYS_SIGNED

@@ -142,7 +142,7 @@ class Progress:
         from .live_line import size
 
         self._put(None)
-        name = path[len(self._cwd) + 1 :] if self._cwd and path.startswith(f"{self._cwd}/") else path
+        name = path.removeprefix(f"{self._cwd}/") if self._cwd else path
         facts = (f"{width}×{height}" if width and height else "", size(count), f"{self._clock() - self._began:.0f} s")
         self.say("  ".join(filter(None, (name, *facts))))
 
