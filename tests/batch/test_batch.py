@@ -211,6 +211,20 @@ class GoingOn(Case):
         self.assertEqual([(line["row"], line["units"]) for line in copies], [(2, 0), (3, 0)])
         self.assertEqual(copies[0]["files"], self.last()[copies[0]["same_as"]]["files"])
 
+    def test_repeated_rows_follow_the_first_that_is_fetched_after_all(self) -> None:
+        self.rows(*[{"prompt": "a"}] * 3)
+        results = self.cwd / "out" / "results.jsonl"
+        with self.standin(faults=["result=500*60"]) as there:
+            self.assertEqual(self.batch(code=7)["unsaved"], 3)
+            there.faults._left.clear()
+            told = self.batch()
+            self.assertEqual((told["made"], told["billed"], there.orders), (3, 1, {"a": 1}))
+            lines = results.read_text().splitlines(keepends=True)
+            results.write_text("".join(lines[:4]))  # a kill before the others were told
+            self.assertEqual(self.batch("--dry-run")["left"], 2)
+            self.assertEqual(self.batch()["made"], 3)
+            self.assertEqual(results.read_text().count('"same_as"'), 4)
+
     def test_refused_and_failed_rows_are_passed_over_until_again(self) -> None:
         self.rows(*({"prompt": f"p{number}"} for number in range(4)))
         faults = ["submit=400:DataInspectionFailed:no*1", "task=fail:InvalidParameter:bad*1"]

@@ -111,6 +111,7 @@ class _Batch:
         self._has_told_why = False
         self._surveyed: set[int] = set()
         self._owed: set[str] = set()
+        self._outdated: set[int] = set()
         self._gates: dict[str, Gate] = {}
 
     def _place(self) -> str:
@@ -144,6 +145,9 @@ class _Batch:
         for row in self._rows():
             total += 1
             state = "" if row.problems else self.folder.state(row.name)
+            if state and self._is_outdated(row):
+                self._outdated.add(states.number_of(row.name))
+                state = ""
             state = "" if run.ask.again and state in NOT_MADE else state
             one, problems = self._checked(checker, row, state)
             problems += _given_before(row, given)
@@ -415,13 +419,20 @@ class _Batch:
         waiting: list[Row] = []
         state = self.folder.state
         for row in self._rows() if self.plan.repeated else ():
-            if row.copy > 1 and not state(row.name) and self.plan.is_ours(row.key) and state(row.key):
+            is_left = row.copy > 1 and self.plan.is_ours(row.key) and not state(row.name) and state(row.key)
+            if is_left or self._is_outdated(row):
                 waiting.append(row)
             if len(waiting) == CHUNK:
                 self._write_copies(waiting)
                 waiting = []
         if waiting:
             self._write_copies(waiting)
+
+    def _is_outdated(self, row: Row) -> bool:
+        """Whether a row repeats one that was fetched after all, and its line does not say so yet."""
+        state, of_the_first = self.folder.state(row.name), self.folder.state(row.key)
+        may_change = row.copy > 1 and state in (states.UNSAVED, states.UNKNOWN)
+        return may_change and self.plan.is_ours(row.key) and of_the_first not in ("", state)
 
     def _write_copies(self, copies: list[Row]) -> None:
         wanted = {row.key for row in copies}
@@ -430,8 +441,9 @@ class _Batch:
         for row in copies:
             if row.key in firsts:
                 state = firsts[row.key]["state"]
+                is_left = states.number_of(row.name) in self._outdated
+                self.plan.counts["" if is_left else self.folder.state(row.name)] -= 1
                 self.folder.write(line.of_copy(row, firsts[row.key], at))
-                self.plan.counts[""] -= 1
                 self.plan.counts[state] += 1
 
     # The end ------------------------------------------------------------------------------------------------
@@ -441,7 +453,7 @@ class _Batch:
         run, found = self.run, self.plan
         spent = self.cap.spent
         if not run.ask.sandbox:  # what is set aside for a row that was never sent is not billed
-            with suppress(StillRunning):  # a fellow collects, and the time is up
+            with suppress(QianwenError):  # a fellow collects, and the time is up
                 spent = sum(units for name, units in self.folder.spent().items() if not found.is_fellow(name))
         run.outcome.batch = {
             "folder": self.folder.path,
