@@ -189,6 +189,18 @@ class Resume(ResumeCase):
                 self.assertEqual((task["state"], "next" in reply), (state, False))
                 self.assertEqual(self.json("--resume", send=Script())["tasks"], [])
 
+    def test_a_link_whose_task_could_not_be_asked_for_another_is_not_given_up(self) -> None:
+        task = {"task_id": "t-1", "task_status": "SUCCEEDED"}
+        link = "https://dashscope-result-bj.oss-cn-beijing.aliyuncs.com/x.png"
+        done, expired = {"output": {**task, "results": [{"url": link}]}}, answer(b"Request has expired.", 403)
+        self.image(*ASYNC, "--submit-only", send=Script({"output": {"task_id": "t-1", "task_status": "PENDING"}}))
+        self.clock.sleep(86_500)
+        trouble = answer({"code": "InvalidApiKey", "message": "no"}, 401)
+        reply = self.json("--resume", code=7, send=Script(done, expired, trouble))
+        self.assertEqual((self.state(), "next" in reply), ("made", True))
+        self.json("--resume", code=7, send=Script(done, answer(b"Request has expired.", 403), done, expired))
+        self.assertEqual(self.state(), "expired")
+
     def test_a_task_that_is_unknown_elsewhere_stays_open(self) -> None:
         with self.standin():
             task_id = self.json(*ASYNC, "--submit-only")["task_id"]

@@ -265,6 +265,16 @@ class GoingOn(Case):
             told = self.batch("--timeout", "20")
             self.assertEqual((told["made"], len(there.of("submit"))), (3, 3))
 
+    def test_a_row_that_has_left_the_file_is_collected_with_its_request(self) -> None:
+        self.rows({"prompt": "a"}, {"prompt": "b"})
+        with self.standin(delay=60) as there:
+            self.batch("--timeout", "1", code=2)
+            self.clock.sleep(60)
+            self.rows({"prompt": "b"})
+            told = self.batch()
+            self.assertEqual((told["rows"], told["made"], told["billed"], there.orders), (1, 1, 2, {"a": 1, "b": 1}))
+        self.assertEqual(sorted(line["request"]["prompt"] for line in self.lines()), ["a", "b"])
+
     def test_a_lost_answer_counts_as_billed_and_is_not_sent_again(self) -> None:
         self.rows({"prompt": "a"}, {"prompt": "b"})
         with self.standin(faults=["submit=lose*1"]) as there:

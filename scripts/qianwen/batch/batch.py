@@ -366,7 +366,7 @@ class _Batch:
                 if known and not self.flight.start(gate, partial(trip.collect, row, known, account)):
                     break
             for key, known in owed.items():  # the rows are not in the file any more
-                self.flight.start(gate, partial(trip.collect, rows.Row(0, key, {}, {}), known, account))
+                self.flight.start(gate, partial(trip.collect, rows.Row(0, key, dict(known.asked), {}), known, account))
             self.flight.land()
 
     def _make(self, trip: Trip, connection: Connection) -> None:
