@@ -265,6 +265,18 @@ class GoingOn(Case):
             told = self.batch("--timeout", "20")
             self.assertEqual((told["made"], len(there.of("submit"))), (3, 3))
 
+    def test_a_row_whose_line_says_made_is_not_fetched_again(self) -> None:
+        """A full disk may take the line, and then no step of the account."""
+        self.rows({"prompt": "a"})
+        with self.standin() as there:
+            self.batch()
+            with closing(sqlite3.connect(self.cwd / "out" / ".batch" / "account.db")) as database, database:
+                database.execute("UPDATE runs SET state = 'made', delivered = 0")
+                database.execute("DELETE FROM files")
+            there.sent.clear()
+            self.assertEqual((self.batch()["made"], there.sent), (1, []))
+            self.assertEqual(len(list((self.cwd / "out").glob("*.png"))), 1)
+
     def test_a_row_that_has_left_the_file_is_collected_with_its_request(self) -> None:
         self.rows({"prompt": "a"}, {"prompt": "b"})
         with self.standin(delay=60) as there:

@@ -342,11 +342,14 @@ class _Batch:
 
     def _owed_by(self, account: Account) -> Iterator[Purchase]:
         """What was bought and has no line in the results, even if they were lost, or one that another may follow."""
-        has_line = self.folder.has_line
-        yield from (known for known in account.open_runs() if not (known.delivered and has_line(known.request)))
+        has_line, state_of = self.folder.has_line, self.folder.state
+        for known in account.open_runs():
+            is_told = known.delivered and has_line(known.request)
+            if not is_told and state_of(known.request) != states.MADE:  # a full disk took its line, but no step
+                yield known
         unread, gone = [], []
         for key, state in account.states():
-            if state == DONE and self.folder.state(key) != states.MADE:
+            if state == DONE and state_of(key) != states.MADE:
                 unread.append(key)
             elif state == EXPIRED and not has_line(key):
                 gone.append(key)
