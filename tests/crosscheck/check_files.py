@@ -388,7 +388,8 @@ def verdict(row: Row, path: Path) -> tuple[str, str, list[str]]:
         "--dry-run",
         "--print-response",
     ]
-    ran = subprocess.run(command, cwd=path.parent, capture_output=True, text=True, timeout=60)
+    env = {**os.environ, "DASHSCOPE_API_KEY": "sk-0123456789abcdef0123456789abcdef"}  # without one it warns
+    ran = subprocess.run(command, cwd=path.parent, env=env, capture_output=True, text=True, timeout=60)
     reply = json.loads(ran.stdout)
     if ran.returncode == 0:
         return "warns" if reply["warnings"] else TAKEN, "", reply["warnings"]
