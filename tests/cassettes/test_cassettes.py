@@ -470,6 +470,11 @@ class Damaged(Case):
             (lambda tape: first(tape)["response"].update(headers={"a": 1}), "a header is not a string"),
             (lambda tape: first(tape)["response"].update(body=[]), "the body is not an object"),
             (lambda tape: first(tape)["response"].update(body={"text": 1}), "the text of the body"),
+            (lambda tape: first(tape)["response"].update(body={"text": "a", "charset": "rot13"}), "the charset of the"),
+            (
+                lambda tape: first(tape)["response"].update(body={"text": "a", "charset": 8}),
+                "lacks response.body.charset",
+            ),
             (lambda tape: first(tape)["response"].update(body={"lines": [1]}), "a line is neither"),
             (lambda tape: first(tape)["response"].update(body={"lines": [["data"]]}), "a line is neither"),
             (lambda tape: first(tape)["response"].update(body={"lines": 1}), "exchange 1 lacks response.body.lines"),
@@ -832,6 +837,7 @@ class Bodies(Case):
             (poll, b'{"cut": "of', "text"),
             (poll, b'{"half": "\\ud800"}', "text"),
             (poll, b"\xff\xfe", "base64"),
+            (poll, b'{"a": "\xe5\xa4', "base64"),
             (poll, b'data:{"a":1}\r\n\n: ping\ndata: [DONE]\n', "lines"),
             (file, b"<Error><Code>X</Code></Error>", "text"),
             (file, b"GIF89a\0\1\2", "base64"),
@@ -895,6 +901,27 @@ class Bodies(Case):
         exchange, _ = self.there_and_back(f"{self.base}/tasks/x", answer(cut))
         text = exchange["response"]["body"]["text"]
         self.assertEqual([part for part in ("0385dc79", "LTAI5t", "vjb") if part in text], [], text)
+
+    def test_bytes_that_are_not_quite_text_hide_the_same(self) -> None:
+        told = '{"url": "https://x.com/a.png?OSSAccessKeyId=LTAI5t&Signature=vjb%2Ba", "key": "sk-0123456789abcdef", "a": "'
+        for name, data in (
+            ("cut within a character", told.encode() + b"\xe5\xa4"),
+            ("a control character", told.encode() + b'\0"}'),
+            ("UTF-16", told.encode("utf-16-le")),
+            ("UTF-16 with a mark", told.encode("utf-16")),
+        ):
+            for status in (200, 400):
+                with self.subTest(name, status=status):
+                    exchange, played = self.there_and_back(f"{self.base}/tasks/x", answer(data, status))
+                    text = exchange["response"]["body"]["text"]
+                    self.assertEqual([part for part in ("LTAI5t", "vjb", "0123456789") if part in text], [], text)
+                    found = played.read_all(10**6) if status == 200 else played.refusal
+                    self.assertEqual((found[:12], found[-2:]), (data[:12], data[-2:]))
+
+    def test_a_secret_that_cannot_be_hidden_is_not_recorded(self) -> None:
+        data = "sk-0123456789abcdef ".encode("utf-16") + b"x"
+        with self.assertRaisesRegex(ValueError, "a secret among bytes"):
+            recorded_response(answer(data), data, None, None, Placeholders(), True)
 
     def test_headers_are_few(self) -> None:
         noise: dict[str, Any] = {

@@ -256,7 +256,8 @@ class _Tee:
         body_file = self._body_file()
         data = self._response.refusal or bytes(self._copy)
         self._copy.clear()
-        return recorded_response(self._response, data, body_file, self._broke, names)
+        is_text = self._begin is None or self._response.status >= 300
+        return recorded_response(self._response, data, body_file, self._broke, names, is_text)
 
 
 # Replaying --------------------------------------------------------------------------------------------------
