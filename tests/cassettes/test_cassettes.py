@@ -18,6 +18,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Callable, Iterator
 from unittest import mock
+from urllib.parse import quote
 
 from qianwen.cassettes import file as cassette_file
 from qianwen.cassettes import recorder as cassette
@@ -257,6 +258,32 @@ class RoundTrip(Case):
         self.assertNotIn("my-workspace", (self.cwd / "a.json").read_text())
         self.env = {}
         self.assertEqual(self.json("x", "--replay", "a.json", code=1)["error"]["code"], "InvalidParameter")
+
+    def test_the_path_of_a_gateway_is_as_secret_as_its_host(self) -> None:
+        for base in (
+            "https://gateway.example/v1/My0Account9/api/v1",
+            "http://127.0.0.1:1/My0Account9",
+            "https://h.example/My0",
+        ):
+            with self.subTest(base):
+                self.env = {"DASHSCOPE_HTTP_BASE_URL": base, "DASHSCOPE_API_KEY": KEY}
+                task = {"output": {"task_id": "0123456789", "task_status": "FAILED", "message": f"Not at {base}"}}
+                script = Script(task, answer(b"{}", 500), task)
+                self.json("x", "--async", "--again", "--record", "a.json", "--overwrite", code=1, send=script)
+                text = (self.cwd / "a.json").read_text()
+                self.assertEqual([part for part in ("My0", "gateway", "h.example") if part in text], [], text)
+                self.env = {}
+                self.json("x", "--async", "--replay", "a.json", code=1)
+
+    def test_a_key_that_is_repeated_in_another_spelling(self) -> None:
+        key = "p+r/o=x_y%41Key:with;stuff~12345"
+        self.env["DASHSCOPE_API_KEY"] = key
+        spelled = (key.upper(), key.lower(), quote(key, safe=""), json.dumps(key))
+        self.json(
+            "x", "--record", "a.json", code=1, send=Script(answer({"code": "X", "message": " ".join(spelled)}, 400))
+        )
+        text = (self.cwd / "a.json").read_text().lower()
+        self.assertEqual([part for part in ("12345", "stuff", "y%41") if part in text], [], text)
 
     def test_a_fault_is_played_as_it_was(self) -> None:
         fault = Fault("the connection was refused", sent=False, hint="is it running?")

@@ -80,11 +80,17 @@ class Placeholders:
 
     def __init__(self, now: Callable[[], float] = time.time) -> None:
         self._now = now
+        self._secrets: tuple[str, ...] = ()
         self._placeholders: dict[str, str] = {}
         self._values: dict[str, str] = {}
         self._last: dict[str, int] = {}
         self._pattern: re.Pattern[str] | None = None
         self._room = math.inf
+
+    def learn_secret(self, secret: str) -> None:
+        """Remember a key of the user's, which is hidden however it is spelled: in capitals, or as in a URL."""
+        self._secrets += (secret,)
+        self.learn("key", secret)
 
     def learn(self, kind: str, value: str) -> None:
         """Remember a value, unless it is known or too short."""
@@ -158,7 +164,7 @@ class Placeholders:
 
     def hide(self, text: str) -> str:
         """A text with placeholders for every learned value, and without anything that looks like a secret."""
-        return unlike_secrets(self._with_placeholders(text))
+        return unlike_secrets(redact.literal(self._with_placeholders(text), self._secrets, HIDDEN))
 
     def _with_placeholders(self, text: str) -> str:
         if self._placeholders:

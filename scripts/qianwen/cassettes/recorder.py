@@ -85,16 +85,22 @@ class Recorder:
         """
         self._send, self.sleep, self._api = send, sleep, base
         for secret in secrets:
-            self._names.learn("key", secret)
+            self._names.learn_secret(secret)
         self._head.update(recorded_at=moment(self._now()), source=self._source(base), base=self._names.hide(base))
 
     def _source(self, base: str) -> str:
-        """Where the recording comes from. A host of one customer's own becomes a placeholder."""
+        """Where the recording comes from. A host of one customer's own becomes a placeholder, with its path.
+
+        Gateways have the account, or a key of their own, in the path.
+        """
         parts = urlsplit(base)
+        place = base.partition("://")[2].removesuffix("/api/v1")
         if is_loopback(parts.hostname or ""):
+            self._names.learn("loopback", place)
             self._names.learn("loopback", parts.netloc)
             return "recorded against a stand-in on this machine"
         if not is_public(parts.hostname or ""):
+            self._names.learn("host", place)
             self._names.learn("host", parts.netloc)
         return f"recorded against {self._names.hide(base)}"
 

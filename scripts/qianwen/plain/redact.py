@@ -131,13 +131,13 @@ def signed_links(text: str) -> list[tuple[str, str]]:
     return [(url, query) for url, _, query in links if re.search(_SIGNED_QUERY, query)]
 
 
-def literal(text: str, secrets: tuple[str, ...]) -> str:
+def literal(text: str, secrets: tuple[str, ...], mark: str = HIDDEN) -> str:
     """Text for machines: only the configured secrets are replaced; result URLs stay intact."""
     for secret in secrets:
         if len(secret) >= SHORTEST_SECRET:
             for form in _forms(secret):
                 if form.casefold() in text.casefold():
-                    text = re.sub(re.escape(form), HIDDEN, text, flags=re.IGNORECASE)
+                    text = re.sub(re.escape(form), mark, text, flags=re.IGNORECASE)
     return text
 
 
