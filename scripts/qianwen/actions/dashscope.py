@@ -154,7 +154,8 @@ def note_a_missing_key(run: Run) -> None:
 
     try:
         if not (run.ask.sandbox or run.ask.replay):
-            endpoint.endpoint(run.place, run.region)
+            found, _ = endpoint.endpoint(run.place, run.region)
+            run.progress.secrets += (found.key,)  # which somebody may have put into the prompt
     except AuthError as error:
         run.note(f"without --dry-run this would end with exit 4: {error.message}")
 
