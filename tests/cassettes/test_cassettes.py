@@ -55,6 +55,8 @@ SECRETS = (
     ("Authorization: Basic dXNlcjpwYXNz", "dXNlcjpwYXNz"),
     ("https://user:passed@proxy/x", "passed"),
     ("https://h/x.png?Expires=17&OSSAccessKeyId=AB&Signature=a%2Bb=", "a%2Bb"),
+    ("https://h/x.png?se=1&sig=a%2Bb=", "a%2Bb"),
+    ("https://h/x.png?auth_key=17-0-0-abcdef", "abcdef"),
     ("x-oss-security-token: abcdef", "abcdef"),
     ("https%3A%2F%2Fh%3FSignature%3Da%252Bb%26n%3D1", "a%252Bb"),
     ("https://h/x?access_token=abcdef", "abcdef"),

@@ -35,7 +35,10 @@ _HEADER = (
     r"(?i)(Bearer(?:\s|%20|\+)+|Authorization[\"']?\s*[:=]\s*[\"']?(?:Basic|Digest|OSS[\w-]*)\s+)"
     rf"{_DONE}\S+"
 )
-_SIGNING = r"signature|credential|(?:OSS[-_]?)?Access[-_]?Key[-_]?(?:Id|Secret)|token|Expires"
+# `auth_key` is that of Alibaba Cloud's CDN, `sig` that of Azure's storage, which holds other providers' pictures.
+_SIGNING = (
+    r"signature|credential|(?:OSS[-_]?)?Access[-_]?Key[-_]?(?:Id|Secret)|token|Expires|auth_key|(?<![A-Za-z])sig"
+)
 _FIELD = (
     rf"(?i)((?:{_SIGNING})(?:=|%(?:25)*3D|\\u003d|\\?[\"']\s*[:=]\s*\\?[\"'])"
     r"|x-oss-(?:signature|credential|security-token)\s*:\s*)"
@@ -53,7 +56,7 @@ _KEYS: _Patterns = (
 _PATTERNS: _Patterns = (
     (("bearer", "authorization"), _HEADER),
     *_KEYS,
-    (("signature", "credential", "token", "access", "expires"), _FIELD),
+    (("sig", "credential", "token", "access", "expires", "auth_key"), _FIELD),
     (("<",), _ELEMENT),
     (("@",), _USER_INFO),
 )
