@@ -36,9 +36,7 @@ _HEADER = (
     rf"{_DONE}\S+"
 )
 # `auth_key` is that of Alibaba Cloud's CDN, `sig` that of Azure's storage, which holds other providers' pictures.
-_SIGNING = (
-    r"signature|credential|(?:OSS[-_]?)?Access[-_]?Key[-_]?(?:Id|Secret)|token|Expires|auth_key|(?<![A-Za-z])sig"
-)
+_SIGNING = r"signature|credential|(?:OSS[-_]?)?Access[-_]?Key[-_]?(?:Id|Secret)|token|Expires|auth_key|(?<![A-Za-z])sig"
 _FIELD = (
     rf"(?i)((?:{_SIGNING})(?:=|%(?:25)*3D|\\u003d|\\?[\"']\s*[:=]\s*\\?[\"'])"
     r"|x-oss-(?:signature|credential|security-token)\s*:\s*)"
