@@ -995,8 +995,8 @@ class Bodies(Case):
                         pass
             with Player(path, self.clock, self.clock).send(request) as response:
                 total = 0
-                while got := response.read(results.BLOCK_BYTES):
-                    total += len(got)
+                while got := len(response.read(results.BLOCK_BYTES)):
+                    total += got
             peak = tracemalloc.get_traced_memory()[1]
         finally:
             tracemalloc.stop()
