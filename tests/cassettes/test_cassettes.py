@@ -277,6 +277,20 @@ class RoundTrip(Case):
                 self.env = {}
                 self.json("x", "--async", "--replay", "a.json", code=1)
 
+    def test_a_fault_names_nothing_of_this_machine(self) -> None:
+        self.env["SSL_CERT_FILE"], self.env["https_proxy"] = "/corp/ca.pem", "http://u:p@Proxy.corp.example:3128/"
+        fault = Fault(
+            f"the proxy (proxy.corp.example:3128) and /corp/ca.pem and {self.home}/x",
+            sent=False,
+            permanent=True,
+            hint="h",
+        )
+        self.json("x", "--record", "a.json", code=5, send=Script(fault))
+        text = (self.cwd / "a.json").read_text()
+        self.assertEqual([part for part in ("corp", str(self.home), "3128") if part in text], [], text)
+        self.env = {}
+        self.json("x", "--replay", "a.json", code=5)
+
     def test_a_key_that_is_repeated_in_another_spelling(self) -> None:
         key = "p+r/o=x_y%41Key:with;stuff~12345"
         self.env["DASHSCOPE_API_KEY"] = key

@@ -81,6 +81,7 @@ class Placeholders:
     def __init__(self, now: Callable[[], float] = time.time) -> None:
         self._now = now
         self._secrets: tuple[str, ...] = ()
+        self.places: tuple[str, ...] = ()  # paths and hosts of this machine that a fault may name
         self._placeholders: dict[str, str] = {}
         self._values: dict[str, str] = {}
         self._last: dict[str, int] = {}
@@ -183,6 +184,12 @@ class Placeholders:
         if name.lower() == "authorization":
             return f"{value.partition(' ')[0]} {KEY}"
         return HEADERS.get(name.lower()) or self.hide(value)
+
+    def hide_fault(self, text: str) -> str:
+        """The words of a fault, which may name a file or a proxy of this machine."""
+        for place in self.places:
+            text = re.sub(re.escape(place), HIDDEN, text, flags=re.IGNORECASE)
+        return self.hide(text)
 
     def hide_sent(self, value: object) -> object:
         """The JSON body of a request, with long data: URLs replaced by their digest."""

@@ -77,12 +77,16 @@ class Recorder:
         self._may_replace = self._may_use_folder = overwrite
         file.prepare(path, overwrite)
 
-    def connect(self, send: Send, sleep: Sleep, base: str, secrets: Iterable[str]) -> None:
+    def connect(
+        self, send: Send, sleep: Sleep, base: str, secrets: Iterable[str], places: tuple[str, ...] = ()
+    ) -> None:
         """Record every exchange through `self.send` from now on. `self.sleep` and `self.clock` are the real ones.
 
         base: the API's URL.
         secrets: never written to the cassette.
+        places: paths and hosts of this machine, which the words of a fault lose.
         """
+        self._names.places = places
         self._send, self.sleep, self._api = send, sleep, base
         for secret in secrets:
             self._names.learn_secret(secret)
@@ -309,7 +313,9 @@ class Player:
             raise Unplayable(f"the recorded run ended before its request {self._next} was answered")
         return self._response(exchange["response"])
 
-    def connect(self, send: Send, sleep: Sleep, base: str, secrets: Iterable[str]) -> None:
+    def connect(
+        self, send: Send, sleep: Sleep, base: str, secrets: Iterable[str], places: tuple[str, ...] = ()
+    ) -> None:
         """Does nothing: a replay uses neither the network nor real time."""
 
     def __enter__(self) -> Player:

@@ -199,11 +199,11 @@ def _json(text: str) -> object:
 
 
 def recorded_fault(fault: Fault, names: Placeholders) -> JSON:
-    recorded: JSON = {"reason": names.hide(fault.reason), "sent": fault.sent}
+    recorded: JSON = {"reason": names.hide_fault(fault.reason), "sent": fault.sent}
     if fault.permanent:
         recorded["permanent"] = True
     if fault.hint:
-        recorded["hint"] = names.hide(fault.hint)
+        recorded["hint"] = names.hide_fault(fault.hint)
     return recorded
 
 
