@@ -812,6 +812,15 @@ class Places(AccountCase):
         self.assertFalse(os.path.lexists("~"))
         self.assertEqual(store.folder({"QIANWEN_STATE_DIR": "~/state"}, str(self.home)), str(self.home / "state"))
 
+    @unittest.skipIf(os.name == "nt", "POSIX only")
+    def test_a_path_that_begins_with_two_slashes(self) -> None:
+        """SQLite takes what follows them for a host, and a home of / made such a path."""
+        place = f"/{self.folder}/slashes"
+        self.assertIsNone(Account(place).begin(RUN))
+        self.assertEqual([run.id for run in Account(place).runs()], [RUN.id])
+        for home in ("/", "/root"):
+            self.assertEqual(store.folder({"QIANWEN_STATE_DIR": "~/state"}, home), f"{home.rstrip('/')}/state")
+
     def test_a_path_that_cannot_be(self) -> None:
         for path in ("a\0b", "x" * 300, "x/" * 5000):
             with self.subTest(path[:5]):

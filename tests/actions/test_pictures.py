@@ -418,6 +418,13 @@ class Results(Case):
 
 
 class Sandbox(Case):
+    def test_a_key_in_the_prompt_is_not_shown(self) -> None:
+        key = "p+r/o=x_y%41key:with;stuff~12345"
+        self.env = {}
+        (self.cwd / ".env").write_text(f"DASHSCOPE_API_KEY={key}\n")
+        ran = self.image(f"a cat {key}", "--dry-run")
+        self.assertEqual((ran.code, "a cat [hidden]" in ran.stdout, key in ran.stdout + ran.stderr), (0, True, False))
+
     def test_without_key_and_network(self) -> None:
         self.env = {}
         for argv in (["x"], ["x", "--async"], ["x", "--image", str(PHOTO)], ["x", "--set", "enable_interleave=true"]):

@@ -176,6 +176,31 @@ class Resume(ResumeCase):
         self.assertEqual(self.image("--task-id", "t-1", send=Script(done, answer(picture))).code, 0)
         self.assertEqual(self.state(), "done")
 
+    def test_a_link_is_tried_whatever_the_clock_says_and_leaves_when_it_has_expired_after_its_day(self) -> None:
+        link = "https://dashscope-result-bj.oss-cn-beijing.aliyuncs.com/x.png"
+        made = {"output": {"choices": [{"message": {"content": [{"image": link}]}}]}, "usage": {"image_count": 1}}
+        picture, expired = self.picture("a.png").read_bytes(), b"<Message>Request has expired.</Message>"
+        for found, code, state in ((answer(picture), 0, "done"), (answer(expired, 403), 7, "expired")):
+            with self.subTest(state):
+                self.json("x", "--output", f"{state}.png", code=7, send=Script(made, answer(b"", 404)))
+                self.clock.sleep(86_500)  # or the clock was wrong when it was bought
+                reply = self.json("--resume", code=code, send=Script(found))
+                (task,) = reply["tasks"]
+                self.assertEqual((task["state"], "next" in reply), (state, False))
+                self.assertEqual(self.json("--resume", send=Script())["tasks"], [])
+
+    def test_a_link_whose_task_could_not_be_asked_for_another_is_not_given_up(self) -> None:
+        task = {"task_id": "t-1", "task_status": "SUCCEEDED"}
+        link = "https://dashscope-result-bj.oss-cn-beijing.aliyuncs.com/x.png"
+        done, expired = {"output": {**task, "results": [{"url": link}]}}, answer(b"Request has expired.", 403)
+        self.image(*ASYNC, "--submit-only", send=Script({"output": {"task_id": "t-1", "task_status": "PENDING"}}))
+        self.clock.sleep(86_500)
+        trouble = answer({"code": "InvalidApiKey", "message": "no"}, 401)
+        reply = self.json("--resume", code=7, send=Script(done, expired, trouble))
+        self.assertEqual((self.state(), "next" in reply), ("made", True))
+        self.json("--resume", code=7, send=Script(done, answer(b"Request has expired.", 403), done, expired))
+        self.assertEqual(self.state(), "expired")
+
     def test_a_task_that_is_unknown_elsewhere_stays_open(self) -> None:
         with self.standin():
             task_id = self.json(*ASYNC, "--submit-only")["task_id"]
@@ -997,6 +1022,27 @@ class Delivered(ResumeCase):
             self.assertEqual(self.json(*argv)["local_paths"], first["local_paths"])
             self.assertEqual(standin.sent, [])
             self.assertEqual(sorted(path.name for path in (self.cwd / "new").iterdir()), ["b_1.png", "b_2.png"])
+
+    def test_reuse_beside_others(self) -> None:
+        """Many may answer at once; and what another process makes while files are uploaded is not bought again."""
+        argv = ("x", "--image", str(self.picture("a.png")), "--seed", "7", "--output", "x.png")
+        others: list[int] = []
+        with self.standin() as standin:
+            take = standin.handle
+
+            def handle(route: str, incoming: Incoming) -> Reply:
+                if route == "upload" and not others:
+                    others.append(0)
+                    others[0] = self.image(*argv).code
+                return take(route, incoming)
+
+            standin.handle = handle  # type: ignore[method-assign]
+            reply = self.json(*argv, "--reuse")
+            self.assertEqual((others, reply.get("reused"), self.bought(standin)), ([0], True, 1))
+            lock = self.ledger.claim(self.ledger.runs()[0].id)
+            assert lock
+            self.assertTrue(self.json(*argv, "--reuse")["reused"])
+            lock.release()
 
 
 class Lists(ResumeCase):

@@ -150,6 +150,23 @@ class Making(Case):
         told = self.json("--batch", "cats.txt", "--output", told["folder"], code=3)
         self.assertIn("results of a stand-in", told["error"]["message"])
 
+    def test_a_folder_is_known_by_what_was_bought_for_it_and_has_no_line_yet(self) -> None:
+        """Else pictures were the unit of seconds in its cap, and the tasks of a stand-in were given up."""
+        self.rows({"prompt": "waves", "duration": 3})
+        self.rows("a cat", name="cats.txt")
+        with self.standin(delay=60):
+            self.video_json("--batch", "rows.jsonl", "--output", "out", "--timeout", "1", code=2)
+            told = self.batch(file="cats.txt", code=3)
+            self.assertIn("has results of video.py", told["error"]["message"])
+            self.clock.sleep(60)
+            self.env, here = {"DASHSCOPE_API_KEY": support.KEY}, self.env
+            told = self.video_json("--batch", "rows.jsonl", "--output", "out", code=3)
+            self.assertIn("results of a stand-in", told["error"]["message"])
+            self.env = here
+            self.video_json("--batch", "rows.jsonl", "--output", "out")
+            told = self.batch(file="cats.txt", code=3)
+            self.assertIn("has results of video.py", told["error"]["message"])
+
     def test_a_folder_that_a_file_names_is_below_the_project(self) -> None:
         self.rows("a cat", name="cats.txt")
         usual = Path("qianwen-image-generation", "images", "cats")
@@ -194,6 +211,20 @@ class GoingOn(Case):
         copies = [line for line in self.lines() if "same_as" in line]
         self.assertEqual([(line["row"], line["units"]) for line in copies], [(2, 0), (3, 0)])
         self.assertEqual(copies[0]["files"], self.last()[copies[0]["same_as"]]["files"])
+
+    def test_repeated_rows_follow_the_first_that_is_fetched_after_all(self) -> None:
+        self.rows(*[{"prompt": "a"}] * 3)
+        results = self.cwd / "out" / "results.jsonl"
+        with self.standin(faults=["result=500*60"]) as there:
+            self.assertEqual(self.batch(code=7)["unsaved"], 3)
+            there.faults._left.clear()
+            told = self.batch()
+            self.assertEqual((told["made"], told["billed"], there.orders), (3, 1, {"a": 1}))
+            lines = results.read_text().splitlines(keepends=True)
+            results.write_text("".join(lines[:4]))  # a kill before the others were told
+            self.assertEqual(self.batch("--dry-run")["left"], 2)
+            self.assertEqual(self.batch()["made"], 3)
+            self.assertEqual(results.read_text().count('"same_as"'), 4)
 
     def test_refused_and_failed_rows_are_passed_over_until_again(self) -> None:
         self.rows(*({"prompt": f"p{number}"} for number in range(4)))
@@ -242,6 +273,28 @@ class GoingOn(Case):
             self.assertEqual(len(there.of("submit")), 1)
         self.assertEqual(sum("0 rows: none to make; " in each for each in said), 1)
 
+    def test_a_row_whose_line_says_made_is_not_fetched_again(self) -> None:
+        """A full disk may take the line, and then no step of the account."""
+        self.rows({"prompt": "a"})
+        with self.standin() as there:
+            self.batch()
+            with closing(sqlite3.connect(self.cwd / "out" / ".batch" / "account.db")) as database, database:
+                database.execute("UPDATE runs SET state = 'made', delivered = 0")
+                database.execute("DELETE FROM files")
+            there.sent.clear()
+            self.assertEqual((self.batch()["made"], there.sent), (1, []))
+            self.assertEqual(len(list((self.cwd / "out").glob("*.png"))), 1)
+
+    def test_a_row_that_has_left_the_file_is_collected_with_its_request(self) -> None:
+        self.rows({"prompt": "a"}, {"prompt": "b"})
+        with self.standin(delay=60) as there:
+            self.batch("--timeout", "1", code=2)
+            self.clock.sleep(60)
+            self.rows({"prompt": "b"})
+            told = self.batch()
+            self.assertEqual((told["rows"], told["made"], told["billed"], there.orders), (1, 1, 2, {"a": 1, "b": 1}))
+        self.assertEqual(sorted(line["request"]["prompt"] for line in self.lines()), ["a", "b"])
+
     def test_a_lost_answer_counts_as_billed_and_is_not_sent_again(self) -> None:
         self.rows({"prompt": "a"}, {"prompt": "b"})
         with self.standin(faults=["submit=lose*1"]) as there:
@@ -249,6 +302,38 @@ class GoingOn(Case):
             self.assertEqual((told["made"], told["unknown"], told["billed"]), (1, 1, 2))
             self.assertEqual(self.batch(code=6)["billed"], 2)
             self.assertEqual(len(there.of("submit")), 2)
+
+    def test_tasks_that_another_key_does_not_know_are_asked_for_again_for_a_day(self) -> None:
+        self.rows(*({"prompt": f"p{number}"} for number in range(3)))
+        with self.standin(delay=100) as there:
+            self.batch("--timeout", "1", code=2)
+            of_the_first_key, there.tasks = there.tasks, {}
+            self.clock.sleep(100)
+            for _ in range(2):
+                told = self.batch(code=6)
+                self.assertEqual((told["unknown"], told["billed"]), (3, 3))
+            self.assertIn("a key of the account", told["error"]["hint"])
+            lost, there.tasks = next(iter(of_the_first_key)), of_the_first_key
+            del of_the_first_key[lost]
+            told = self.batch(code=6)
+            self.assertEqual((told["made"], told["unknown"], told["billed"], len(there.of("submit"))), (2, 1, 3, 3))
+            self.clock.sleep(90_000)
+            there.sent.clear()
+            for polls in (1, 1):  # the second time nobody asks any more
+                self.batch(code=6)
+                self.assertEqual(len(there.of("poll")), polls)
+            self.assertEqual(self.batch("--again")["made"], 3)
+            self.assertEqual(sorted(there.orders.values()), [1, 1, 2])
+
+    def test_a_task_that_nobody_knows_is_bought_again_at_once_when_that_is_wanted(self) -> None:
+        self.rows({"prompt": "a"})
+        with self.standin(delay=100) as there:
+            self.batch("--timeout", "1", code=2)
+            there.tasks.clear()
+            self.clock.sleep(100)
+            self.batch(code=6)
+            self.assertEqual(self.batch("--again", "--dry-run")["bills"]["at_most"], 1)
+            self.assertEqual((self.batch("--again")["made"], there.orders), (1, {"a": 2}))
 
     def test_three_lost_answers_in_a_row_stop(self) -> None:
         self.rows(*({"prompt": f"p{number}"} for number in range(9)))
@@ -494,6 +579,45 @@ class GoingOn(Case):
         accounts.close()  # type: ignore[attr-defined]
         self.assertEqual([account.folder for account in second.idle_accounts()][1:], [whole.account.folder])
         self.assertEqual(len(waits), 3)
+
+    def test_no_account_is_passed_over_because_a_process_that_plans_is_reading_it(self) -> None:
+        """What is open there would be bought again; and that a plan is made is no reason to refuse a run."""
+        self.rows({"prompt": "a", "model": "wan2.6-t2i"})
+        with self.standin(delay=60) as there:
+            self.batch("--timeout", "1", code=2)
+            at = str(self.cwd / "out")
+            reader = Account(str(self.cwd / "out" / ".batch"), self.clock, shared=False)
+            waits: list[int] = []
+
+            def wait() -> None:
+                waits.append(1)
+                if len(waits) % 2 == 0:
+                    reader.close()
+
+            shard = Folder(at, (1, 2), self.clock, wait, self.fail)
+            for work in (shard.take, lambda: list(shard.idle_accounts())):
+                self.assertTrue(reader.hold())
+                work()
+            shard.close()
+            self.assertEqual(len(waits), 4)
+            self.assertTrue(reader.hold())
+            plan = self.batch("--dry-run", "--shard", "1/2")
+            self.assertIn("another process looks at", plan["warnings"][0])
+            reader.close()
+            look = self.cwd / "out" / ".batch" / "look.lock"
+            look.unlink()
+            look.mkdir()  # as where nothing can be written
+            self.assertIn("cannot be used", self.batch("--dry-run", "--shard", "1/2")["warnings"][0])
+            look.rmdir()
+            self.clock.sleep(60)
+            lock = self.cwd / "out" / ".batch" / "account.lock"
+            lock.unlink()
+            lock.mkdir()
+            for shard_of_it in ("0/2", "1/2"):
+                self.batch("--shard", shard_of_it, code=3)
+            lock.rmdir()
+            self.assertEqual(sum(self.batch("--shard", which)["made"] for which in ("0/2", "1/2")), 1)
+            self.assertEqual(there.orders, {"a": 1})
 
     def test_tasks_and_resume_name_a_batch_that_is_not_over(self) -> None:
         self.rows({"prompt": "a"})

@@ -18,6 +18,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Callable, Iterator
 from unittest import mock
+from urllib.parse import quote
 
 from qianwen.cassettes import file as cassette_file
 from qianwen.cassettes import recorder as cassette
@@ -54,6 +55,8 @@ SECRETS = (
     ("Authorization: Basic dXNlcjpwYXNz", "dXNlcjpwYXNz"),
     ("https://user:passed@proxy/x", "passed"),
     ("https://h/x.png?Expires=17&OSSAccessKeyId=AB&Signature=a%2Bb=", "a%2Bb"),
+    ("https://h/x.png?se=1&sig=a%2Bb=", "a%2Bb"),
+    ("https://h/x.png?auth_key=17-0-0-abcdef", "abcdef"),
     ("x-oss-security-token: abcdef", "abcdef"),
     ("https%3A%2F%2Fh%3FSignature%3Da%252Bb%26n%3D1", "a%252Bb"),
     ("https://h/x?access_token=abcdef", "abcdef"),
@@ -257,6 +260,46 @@ class RoundTrip(Case):
         self.assertNotIn("my-workspace", (self.cwd / "a.json").read_text())
         self.env = {}
         self.assertEqual(self.json("x", "--replay", "a.json", code=1)["error"]["code"], "InvalidParameter")
+
+    def test_the_path_of_a_gateway_is_as_secret_as_its_host(self) -> None:
+        for base in (
+            "https://gateway.example/v1/My0Account9/api/v1",
+            "http://127.0.0.1:1/My0Account9",
+            "https://h.example/My0",
+        ):
+            with self.subTest(base):
+                self.env = {"DASHSCOPE_HTTP_BASE_URL": base, "DASHSCOPE_API_KEY": KEY}
+                task = {"output": {"task_id": "0123456789", "task_status": "FAILED", "message": f"Not at {base}"}}
+                script = Script(task, answer(b"{}", 500), task)
+                self.json("x", "--async", "--again", "--record", "a.json", "--overwrite", code=1, send=script)
+                text = (self.cwd / "a.json").read_text()
+                self.assertEqual([part for part in ("My0", "gateway", "h.example") if part in text], [], text)
+                self.env = {}
+                self.json("x", "--async", "--replay", "a.json", code=1)
+
+    def test_a_fault_names_nothing_of_this_machine(self) -> None:
+        self.env["SSL_CERT_FILE"], self.env["https_proxy"] = "/corp/ca.pem", "http://u:p@Proxy.corp.example:3128/"
+        fault = Fault(
+            f"the proxy (proxy.corp.example:3128) and /corp/ca.pem and {self.home}/x",
+            sent=False,
+            permanent=True,
+            hint="h",
+        )
+        self.json("x", "--record", "a.json", code=5, send=Script(fault))
+        text = (self.cwd / "a.json").read_text()
+        self.assertEqual([part for part in ("corp", str(self.home), "3128") if part in text], [], text)
+        self.env = {}
+        self.json("x", "--replay", "a.json", code=5)
+
+    def test_a_key_that_is_repeated_in_another_spelling(self) -> None:
+        key = "p+r/o=x_y%41Key:with;stuff~12345"
+        self.env["DASHSCOPE_API_KEY"] = key
+        spelled = (key.upper(), key.lower(), quote(key, safe=""), json.dumps(key))
+        self.json(
+            "x", "--record", "a.json", code=1, send=Script(answer({"code": "X", "message": " ".join(spelled)}, 400))
+        )
+        text = (self.cwd / "a.json").read_text().lower()
+        self.assertEqual([part for part in ("12345", "stuff", "y%41") if part in text], [], text)
 
     def test_a_fault_is_played_as_it_was(self) -> None:
         fault = Fault("the connection was refused", sent=False, hint="is it running?")
@@ -470,6 +513,11 @@ class Damaged(Case):
             (lambda tape: first(tape)["response"].update(headers={"a": 1}), "a header is not a string"),
             (lambda tape: first(tape)["response"].update(body=[]), "the body is not an object"),
             (lambda tape: first(tape)["response"].update(body={"text": 1}), "the text of the body"),
+            (lambda tape: first(tape)["response"].update(body={"text": "a", "charset": "rot13"}), "the charset of the"),
+            (
+                lambda tape: first(tape)["response"].update(body={"text": "a", "charset": 8}),
+                "lacks response.body.charset",
+            ),
             (lambda tape: first(tape)["response"].update(body={"lines": [1]}), "a line is neither"),
             (lambda tape: first(tape)["response"].update(body={"lines": [["data"]]}), "a line is neither"),
             (lambda tape: first(tape)["response"].update(body={"lines": 1}), "exchange 1 lacks response.body.lines"),
@@ -832,6 +880,7 @@ class Bodies(Case):
             (poll, b'{"cut": "of', "text"),
             (poll, b'{"half": "\\ud800"}', "text"),
             (poll, b"\xff\xfe", "base64"),
+            (poll, b'{"a": "\xe5\xa4', "base64"),
             (poll, b'data:{"a":1}\r\n\n: ping\ndata: [DONE]\n', "lines"),
             (file, b"<Error><Code>X</Code></Error>", "text"),
             (file, b"GIF89a\0\1\2", "base64"),
@@ -896,6 +945,27 @@ class Bodies(Case):
         text = exchange["response"]["body"]["text"]
         self.assertEqual([part for part in ("0385dc79", "LTAI5t", "vjb") if part in text], [], text)
 
+    def test_bytes_that_are_not_quite_text_hide_the_same(self) -> None:
+        told = '{"url": "https://x.com/a.png?OSSAccessKeyId=LTAI5t&Signature=vjb%2Ba", "key": "sk-0123456789abcdef", "a": "'
+        for name, data in (
+            ("cut within a character", told.encode() + b"\xe5\xa4"),
+            ("a control character", told.encode() + b'\0"}'),
+            ("UTF-16", told.encode("utf-16-le")),
+            ("UTF-16 with a mark", told.encode("utf-16")),
+        ):
+            for status in (200, 400):
+                with self.subTest(name, status=status):
+                    exchange, played = self.there_and_back(f"{self.base}/tasks/x", answer(data, status))
+                    text = exchange["response"]["body"]["text"]
+                    self.assertEqual([part for part in ("LTAI5t", "vjb", "0123456789") if part in text], [], text)
+                    found = played.read_all(10**6) if status == 200 else played.refusal
+                    self.assertEqual((found[:12], found[-2:]), (data[:12], data[-2:]))
+
+    def test_a_secret_that_cannot_be_hidden_is_not_recorded(self) -> None:
+        data = "sk-0123456789abcdef ".encode("utf-16") + b"x"
+        with self.assertRaisesRegex(ValueError, "a secret among bytes"):
+            recorded_response(answer(data), data, None, None, Placeholders(), True)
+
     def test_headers_are_few(self) -> None:
         noise: dict[str, Any] = {
             "date": "x",
@@ -939,8 +1009,8 @@ class Bodies(Case):
                         pass
             with Player(path, self.clock, self.clock).send(request) as response:
                 total = 0
-                while got := response.read(results.BLOCK_BYTES):
-                    total += len(got)
+                while got := len(response.read(results.BLOCK_BYTES)):
+                    total += got
             peak = tracemalloc.get_traced_memory()[1]
         finally:
             tracemalloc.stop()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import re
@@ -13,11 +14,12 @@ from typing import Any, Iterator
 
 from qianwen.account.purchase import DESIRECORE_BASE
 from qianwen.desirecore.way import description
-from qianwen.http.messages import Fault, Request
+from qianwen.http.messages import Fault, Request, Response
 from qianwen.http.transport import Transport
+from qianwen.sandbox import placeholder
 
 from .. import BYTECODE, SCRIPTS
-from ..support import KEY, PHOTO, Case, Ran
+from ..support import KEY, PHOTO, Case, Ran, Script
 from .server import AgentService
 
 VIA = ("--via", "desirecore")
@@ -117,6 +119,48 @@ class Pictures(Through):
                 self.assertIn(words, reply["error"]["message"])
                 self.assertNotEqual(reply["error"]["billed"], "no")
                 self.assertEqual((len(service.orders), service.stored), (1, {}))
+
+    def test_an_answer_that_is_not_whole_is_read_as_far_as_it_goes(self) -> None:
+        with self.service("base64") as service:
+            _, made = service._make(
+                {
+                    "serviceType": "image_gen",
+                    "endpoint": "/images/generations",
+                    "body": {"model": "m", "prompt": "x", "size": "64x64", "n": 2},
+                    "responseType": "json",
+                }
+            )
+            whole = json.dumps(made).encode()
+            for name, told, count in (
+                ("broken off within the second picture", (200, whole[:-200]), 1),
+                ("broken off behind both", (200, whole[: whole.rindex(b"]")]), 2),
+                ("bytes that are no JSON before it", (200, b"<!-- -->" + whole), 2),
+                ("without its envelope", (200, made["data"]), 2),
+                ("a word in the place of true", (200, {**made, "success": "true"}), 2),
+                ("a text in the place of the answer", (200, {**made, "data": json.dumps(made["data"])}), 2),
+            ):
+                with self.subTest(name):
+                    service.answers, service.sent = [told], []
+                    reply = self.via("x", "-n", "2", "--again")
+                    self.assertEqual((len(reply["files"]), len(service.orders)), (count, 1))
+                    self.assertEqual(any("not whole" in words for words in reply["warnings"]), "text" not in name)
+
+    def test_a_connection_that_breaks_within_the_answer(self) -> None:
+        picture = base64.b64encode(placeholder.png(64, 64, "x", [])).decode()
+        for blocks, code in (
+            ([b'{"data": [{"b64_json": "%b"}, ' % picture.encode()], 7),
+            ([b'{"data": [{"b64_json"'], 6),
+        ):
+
+            def read(_: int, blocks: list[bytes] = blocks) -> bytes:
+                if blocks:
+                    return blocks.pop(0)
+                raise Fault("the answer broke off", sent=True)
+
+            with self.subTest(code=code), self.service():
+                script = Script(Response(200, {}, read), Response(400, {}, read, refusal=b"full"))
+                ran = self.image("x", *VIA, "--again", "--print-response", send=script)
+                self.assertEqual((ran.code, len(ran.json.get("files", ()))), (code, int(code == 7)), ran.stderr)
 
     def test_a_data_url_in_the_place_of_bare_base64(self) -> None:
         with self.service("base64") as service:

@@ -53,6 +53,12 @@ class Exchanges(unittest.TestCase):
         for name, data in (
             ("length", OK),
             ("chunks", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\no\r\n1\r\nk\r\n0\r\n\r\n"),
+            ("chunks, and a space behind the word", CHUNKED[:-2] + b" \r\n\r\n2\r\nok\r\n0\r\n\r\n"),
+            (
+                "chunks, the last of two words",
+                CHUNKED.replace(b"chunked", b"gzip,Chunked") + b"\r\n2\r\nok\r\n0\r\n\r\n",
+            ),
+            ("no chunks", CHUNKED[:-2] + b" \r\nContent-Length: 2\r\n\r\nok"),
             ("until closed", b"HTTP/1.0 200 OK\r\n\r\nok"),
         ):
             with self.subTest(name), peer(answering(data)).listening() as url:

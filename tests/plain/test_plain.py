@@ -73,7 +73,7 @@ class Records(unittest.TestCase):
 
 
 # Parts of texts that a pattern could read again from each of their beginnings.
-REPEATED = ("A", "sk-", "sk-.", "st-.", "_sk-a", "LTAI", "STS.", "%41LTAI", "a://", "http://", "http://a?", "http://a?token", "Bearer ", "Bearer%20", "Authorization:OSS", "Signature=", "Signature%25", "x-oss-signature ", "Expires", "<Signature", "\n", "data:\n", "{{a-")  # fmt: skip
+REPEATED = ("A", "sig=", "auth_key=", "?sig", "sk-", "sk-.", "st-.", "_sk-a", "LTAI", "STS.", "%41LTAI", "a://", "http://", "http://a?", "http://a?token", "Bearer ", "Bearer%20", "Authorization:OSS", "Signature=", "Signature%25", "x-oss-signature ", "Expires", "<Signature", "\n", "data:\n", "{{a-")  # fmt: skip
 
 
 class Redaction(unittest.TestCase):

@@ -288,6 +288,12 @@ class Urls(unittest.TestCase):
         url = "http://result.oss-cn-beijing.aliyuncs.com/1.png?Signature=http://x"
         self.assertEqual(results.fetchable(url, False), "https" + url[4:])
 
+    def test_white_space_around_a_link_is_no_part_of_it(self) -> None:
+        for odd in (" {}", "{} ", "\t{}\r\n", "\n{}\u3000"):
+            with self.subTest(odd=odd):
+                url = "https://a.aliyuncs.com/1.png?x=1"
+                self.assertEqual(results.fetchable(odd.format(url), False), url)
+
     def test_loopback_only_beside_a_loopback_api(self) -> None:
         for url in ("http://127.0.0.1:8080/1.png", "http://localhost/1.png", "http://[::1]/1.png"):
             self.assertEqual(self.check(url, loopback=True), [])

@@ -39,7 +39,8 @@ def ending(
 
     is_first: this run made the submission itself.
     is_accepted: the service is known to have accepted the request.
-    is_forgotten: a task that the service does not know is no task any more; see `Entry._is_forgotten`.
+    is_forgotten: a task that the service does not know is no task any more, and a link that has expired has no
+        successor; see `Entry._is_forgotten`.
     """
     if error is None:
         return purchase.DONE
@@ -47,6 +48,8 @@ def ending(
         return purchase.UNKNOWN
     if is_first and not is_accepted:
         return purchase.REFUSED
+    if isinstance(error, LinkExpired) and is_forgotten:
+        return purchase.EXPIRED
     if error.kind not in OVER:
         return ""
     if error.code == "UNKNOWN":
@@ -145,17 +148,22 @@ class Entry:
             return True
         return self._lock is not None
 
-    def take_up(self, known: Purchase) -> None:
-        """Continue the run of an earlier process. Raises StillRunning if another process is working on it."""
+    def take_up(self, known: Purchase, to_answer: bool = False) -> None:
+        """Continue the run of an earlier process. Raises StillRunning if another process is working on it.
+
+        to_answer: only tell what it made, as any number of processes may at once when it is over.
+        """
         self._continued = known if known.state in purchase.OPEN else None  # what is over stays as it ended
-        if not self.claim(known.id):
+        if to_answer and not self._continued:
+            self.run_id = known.id
+        elif not self.claim(known.id):
             self.run_id = ""
             raise StillRunning("another process on this machine is working on it", task_id=known.task_id)
         self.outcome.run_id = known.id
         self.outcome.seed = known.asked.get("seed", self.outcome.seed)
 
     def _is_forgotten(self) -> bool:
-        """Whether a task that the service does not know is gone: its day is over.
+        """Whether a task that the service does not know, or a link that has expired, is gone: its day is over.
 
         Until then another region, workspace or key may know it, and nothing here tells whether this is the same key.
         """

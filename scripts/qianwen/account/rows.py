@@ -166,7 +166,9 @@ class Place:
 def connect(path: str, mode: str, seconds: float) -> Connection:
     """mode: ro, rw or memory, with further parameters of SQLite's URI."""
     plain = path.replace("\\", "/") if os.name == "nt" else path
-    address = f"file:{'/' if os.name == 'nt' else ''}{quote(os.fsencode(plain))}?mode={mode}"
+    # with a host, which is empty, because a path may begin with two slashes: below a home of /, on a share of Windows
+    host = "//" if plain.startswith("/") else "///" if os.name == "nt" else ""
+    address = f"file:{host}{quote(os.fsencode(plain))}?mode={mode}"
     database = sqlite3.connect(address, timeout=seconds, isolation_level=None, check_same_thread=False, uri=True)
     database.text_factory = text
     return database

@@ -39,6 +39,7 @@ if TYPE_CHECKING:  # imported at run time only where needed: a refused request s
     Once = Callable[[Upload, str, Callable[[Upload], str]], str]
 
 MOST_RECENT = 500  # runs that are searched for the file of a link
+SHORTEST_PLACE = 5  # characters of a path or a host that tells something
 SANDBOX_KEY = "sandbox"
 SANDBOX_HASTE = 100  # a stand-in's task is done at once
 REPLAY_KEY = "replayed-without-a-key"
@@ -108,8 +109,9 @@ class DashScope:
             return False  # told before anything is sent
 
     def preview(self, checked: Checked) -> JSON:
+        base = self.base  # a bad one ends the dry run too
         note_a_missing_key(self._run)
-        return encoding.preview(self._run.catalog, checked, self.base, self._own_bucket(checked))
+        return encoding.preview(self._run.catalog, checked, base, self._own_bucket(checked))
 
     @contextmanager
     def connect(self, checked: Checked) -> Iterator[Connection]:
@@ -154,7 +156,8 @@ def note_a_missing_key(run: Run) -> None:
 
     try:
         if not (run.ask.sandbox or run.ask.replay):
-            endpoint.endpoint(run.place, run.region)
+            found, _ = endpoint.endpoint(run.place, run.region)
+            run.progress.secrets += (found.key,)  # which somebody may have put into the prompt
     except AuthError as error:
         run.note(f"without --dry-run this would end with exit 4: {error.message}")
 
@@ -279,7 +282,7 @@ def connected(run: Run, known: Purchase | None = None, own: Bucket | None = None
         pause = (lambda seconds: transport.pause(seconds / SANDBOX_HASTE)) if answering else transport.pause
         sleep, clock = environment.sleep or pause, environment.clock
         if tape:
-            tape.connect(send, sleep, endpoint.base, progress.secrets)
+            tape.connect(send, sleep, endpoint.base, progress.secrets, _private(run))
             send, sleep, clock = tape.send, tape.sleep, tape.clock
         guarded = key_guard.guarding(send, endpoint.base, endpoint.key)
         threads = 1 if tape else parallel.threads_to_spare()  # a recorded run keeps its order
@@ -315,6 +318,15 @@ def _tape(run: Run) -> Recorder | Player | None:
     if ask.replay:
         return recorder.Player(path, environment.clock, environment.now)
     return recorder.Recorder(path, ask.overwrite, environment.clock, environment.now, run.warn)
+
+
+def _private(run: Run) -> tuple[str, ...]:
+    """The paths and hosts that a fault may name and that tell whose machine and network it was."""
+    env = run.environment.env
+    proxies = [value for name, value in env.items() if name.lower().endswith("_proxy") and name.lower() != "no_proxy"]
+    hosts = [value.rpartition("@")[2].rpartition("://")[2].strip("/ ") for value in proxies]
+    found = (env.get("SSL_CERT_FILE", ""), env.get("SSL_CERT_DIR", ""), *hosts, run.environment.home)
+    return tuple(place for place in found if len(place) >= SHORTEST_PLACE)
 
 
 def _service(run: Run, known: Purchase | None, tape: Recorder | Player | None) -> tuple[Endpoint, str, Send | None]:

@@ -44,16 +44,24 @@ def reuse(run: Run, way: Way) -> bool:
     return True
 
 
-def answered(entry: Entry, wish: str, checked: Checked, with_records: bool) -> bool:
+def answered(
+    entry: Entry,
+    wish: str,
+    checked: Checked,
+    with_records: bool,
+    with_read_answers: bool = False,
+    elsewhere: Target | None = None,
+) -> bool:
     """Whether the answer is what an earlier run of the same made, and was killed before it answered.
 
     wish: the fingerprint of the request.
+    with_read_answers: also what somebody was told of.  elsewhere: see `_answer`.
     """
-    made = entry.made(wish, with_read_answers=False)
+    made = entry.made(wish, with_read_answers)
     files = _still_there(made)
     if not made or not files:
         return False
-    _answer(entry, made, files, checked, None)
+    _answer(entry, made, files, checked, elsewhere)
     if with_records:
         _record(made, checked, entry, lambda _: None)  # the saver has warned
     return True
@@ -68,7 +76,7 @@ def _still_there(made: Purchase | None) -> list[Saved]:
 
 def _answer(entry: Entry, made: Purchase, files: list[Saved], checked: Checked, elsewhere: Target | None) -> None:
     """elsewhere: where copies go if --output names a place; None for none."""
-    entry.take_up(made)
+    entry.take_up(made, to_answer=True)
     outcome = entry.outcome
     outcome.task_id, outcome.reused = made.task_id, True
     outcome.note(answer_of(made), checked.mode.interleaved)

@@ -164,14 +164,16 @@ class Saver:
         return len(data), hashlib.sha256(data).hexdigest(), True
 
     def _fresh_url(self, index: int) -> str:
-        """A new link to a result, from its task. Raises LinkExpired when there is none."""
+        """A new link to a result, from its task. Raises LinkExpired when there is none, OutputError if nobody knows."""
         task_id = self._outcome.task_id
         if not task_id:
             raise LinkExpired("the link to the result has expired")
         try:
             urls = wire.decode(self._connection.client.poll(task_id).body).urls
         except QianwenError as error:
-            raise LinkExpired(f"the link to the result has expired; {error.message}") from error
+            raise OutputError(
+                f"the link to the result has expired, and asking for another failed: {error.message}"
+            ) from error
         if index >= len(urls):
             raise LinkExpired("the task has no fresh link to the result")
         return urls[index]

@@ -75,10 +75,13 @@ def batch(run: Run) -> Outcome:
         run.outcome.batch = {"dry_run": True, "folder": whole.folder.path, **survey.json()}
         return run.outcome
     whole.require_a_cap()
+    whole.may_wait = True
     try:
         whole.folder.take()
-    except StillRunning:  # the same command goes on
-        whole.report()
+    except QianwenError as refusal:
+        if isinstance(refusal, StillRunning):  # the same command goes on
+            whole.report()
+        whole.folder.close()
         raise
     try:
         whole.work()
@@ -105,8 +108,11 @@ class _Batch:
         self.flight = Flight(environment.clock, run.deadline, environment.sleep, self.voice.tick)
         self.cap = Cap(0, 0)
         self.is_capped = False
+        self.may_wait = False
+        self._has_told_why = False
         self._surveyed: set[int] = set()
         self._owed: set[str] = set()
+        self._outdated: set[int] = set()
         self._gates: dict[str, Gate] = {}
 
     def _place(self) -> str:
@@ -117,10 +123,13 @@ class _Batch:
         return os.path.abspath(os.path.join(run.environment.cwd, os.path.expanduser(place)))
 
     def _wait(self) -> None:
-        """Wait a moment for a shard that collects what an earlier run bought. Raises StillRunning."""
-        if self.run.ask.dry_run or self.flight.why_over():
-            what = f"another process collects what an earlier run bought in {self.folder.path}"
+        """Wait a moment for a process that looks at what an earlier run bought, or collects it. Raises StillRunning."""
+        what = f"another process looks at what an earlier run bought in {self.folder.path}"
+        if not self.may_wait or self.flight.why_over():
             raise StillRunning(what, hint="run `next` to go on", billed="no")
+        if not self._has_told_why:
+            self._has_told_why = True
+            self.run.progress.say(f"Waiting: {what}")
         self.flight.sleep(LOOK_SECONDS)
 
     # Before anything is sent --------------------------------------------------------------------------------
@@ -137,6 +146,9 @@ class _Batch:
         for row in self._rows():
             total += 1
             state = "" if row.problems else self.folder.state(row.name)
+            if state and self._is_outdated(row):
+                self._outdated.add(states.number_of(row.name))
+                state = ""
             state = "" if run.ask.again and state in NOT_MADE else state
             one, problems = self._checked(checker, row, state)
             problems += _given_before(row, given)
@@ -161,19 +173,22 @@ class _Batch:
 
     def _bought(self) -> set[str]:
         """The rows that an earlier run bought, or may have, and that have no line yet."""
-        names: set[str] = set()
+        run, names = self.run, set[str]()
         if not self.folder.has_an_account():
             return names
-        own = self.folder.account
+        own, trouble = self.folder.account, ""
         try:
             for account in self.folder.idle_accounts():
-                names.update(known.request for known in self._owed_by(account))
-        except StillRunning:  # a fellow collects, for which a run waits later
-            self.folder.is_busy = True
+                for known in self._owed_by(account):
+                    if not (run.ask.again and self.folder.state(known.request) == states.UNKNOWN):
+                        names.add(known.request)
+                    self.folder.recognize(known.base, known.program)
+                trouble = trouble or account.trouble
+        except QianwenError as error:
+            trouble = trouble or error.message
         own.close()
-        if self.run.ask.dry_run and (own.trouble or self.folder.is_busy):
-            why = own.trouble or "another process works in this folder"
-            self.run.note(f"what an earlier run bought cannot be told from what is left now: {why}")
+        if run.ask.dry_run and trouble:
+            run.note(f"what an earlier run bought cannot be told from what is left now: {trouble}")
         own.trouble = ""  # a run looks again when it has the folder to itself
         return names
 
@@ -206,13 +221,18 @@ class _Batch:
         return is_large and not self.run.ask.most and not self.run.ask.sandbox
 
     def require_a_cap(self) -> None:
-        """Raises UsageError for a large batch without a cap, and when rehearsal and reality would mix in one folder."""
+        """Raises UsageError for a large batch without a cap, and when one folder would have results of two kinds."""
         run, found = self.run, self.plan
         unit = run.catalog.unit
         if self._lacks_a_cap():
             raise UsageError(
                 f"this batch may bill up to {counted(found.whole_units, unit)}, and has no cap; nothing was sent",
                 hint=f"say {run.catalog.cap} N, the most that its folder may ever bill; --dry-run shows the plan",
+            )
+        if self.folder.program not in ("", run.catalog.program):
+            raise UsageError(
+                f"{self.folder.path} has results of {self.folder.program}, whose bill is in another unit",
+                hint="choose another folder with --output",
             )
         rehearses = run.ask.sandbox or regions.is_loopback_url(self._base())
         if self.folder.is_rehearsal is not None and self.folder.is_rehearsal != rehearses:
@@ -310,7 +330,13 @@ class _Batch:
         """`--again`: write down which rows are to be tried again, so that the same command without it goes on."""
         if not self.run.ask.again:
             return
-        owed = {known.request for account in self.folder.idle_accounts() for known in self._owed_by(account)}
+        owed = set()
+        for account in self.folder.idle_accounts():
+            for known in list(self._owed_by(account)):
+                if self.folder.state(known.request) == states.UNKNOWN and self.plan.is_ours(known.request):
+                    account.add(known.id, "deliver")  # nobody asks for its task any more
+                else:
+                    owed.add(known.request)
         for row in self._rows():
             state = self.folder.state(row.name)
             if state in NOT_MADE and self.plan.is_ours(row.key) and row.name not in owed:
@@ -328,12 +354,15 @@ class _Batch:
         return any(True for account in folder.idle_accounts() for _ in self._owed_by(account))
 
     def _owed_by(self, account: Account) -> Iterator[Purchase]:
-        """What was bought and has no line in the results, even if they were lost."""
-        has_line = self.folder.has_line
-        yield from (known for known in account.open_runs() if not (known.delivered and has_line(known.request)))
+        """What was bought and has no line in the results, even if they were lost, or one that another may follow."""
+        has_line, state_of = self.folder.has_line, self.folder.state
+        for known in account.open_runs():
+            is_told = known.delivered and has_line(known.request)
+            if not is_told and state_of(known.request) != states.MADE:  # a full disk took its line, but no step
+                yield known
         unread, gone = [], []
         for key, state in account.states():
-            if state == DONE and self.folder.state(key) != states.MADE:
+            if state == DONE and state_of(key) != states.MADE:
                 unread.append(key)
             elif state == EXPIRED and not has_line(key):
                 gone.append(key)
@@ -353,7 +382,7 @@ class _Batch:
                 if known and not self.flight.start(gate, partial(trip.collect, row, known, account)):
                     break
             for key, known in owed.items():  # the rows are not in the file any more
-                self.flight.start(gate, partial(trip.collect, rows.Row(0, key, {}, {}), known, account))
+                self.flight.start(gate, partial(trip.collect, rows.Row(0, key, dict(known.asked), {}), known, account))
             self.flight.land()
 
     def _make(self, trip: Trip, connection: Connection) -> None:
@@ -406,13 +435,20 @@ class _Batch:
         waiting: list[Row] = []
         state = self.folder.state
         for row in self._rows() if self.plan.repeated else ():
-            if row.copy > 1 and not state(row.name) and self.plan.is_ours(row.key) and state(row.key):
+            is_left = row.copy > 1 and self.plan.is_ours(row.key) and not state(row.name) and state(row.key)
+            if is_left or self._is_outdated(row):
                 waiting.append(row)
             if len(waiting) == CHUNK:
                 self._write_copies(waiting)
                 waiting = []
         if waiting:
             self._write_copies(waiting)
+
+    def _is_outdated(self, row: Row) -> bool:
+        """Whether a row repeats one that was fetched after all, and its line does not say so yet."""
+        state, of_the_first = self.folder.state(row.name), self.folder.state(row.key)
+        may_change = row.copy > 1 and state in (states.UNSAVED, states.UNKNOWN)
+        return may_change and self.plan.is_ours(row.key) and of_the_first not in ("", state)
 
     def _write_copies(self, copies: list[Row]) -> None:
         wanted = {row.key for row in copies}
@@ -421,8 +457,9 @@ class _Batch:
         for row in copies:
             if row.key in firsts:
                 state = firsts[row.key]["state"]
+                is_left = states.number_of(row.name) in self._outdated
+                self.plan.counts["" if is_left else self.folder.state(row.name)] -= 1
                 self.folder.write(line.of_copy(row, firsts[row.key], at))
-                self.plan.counts[""] -= 1
                 self.plan.counts[state] += 1
 
     # The end ------------------------------------------------------------------------------------------------
@@ -432,7 +469,7 @@ class _Batch:
         run, found = self.run, self.plan
         spent = self.cap.spent
         if not run.ask.sandbox:  # what is set aside for a row that was never sent is not billed
-            with suppress(StillRunning):  # a fellow collects, and the time is up
+            with suppress(QianwenError):  # a fellow collects, and the time is up
                 spent = sum(units for name, units in self.folder.spent().items() if not found.is_fellow(name))
         run.outcome.batch = {
             "folder": self.folder.path,
@@ -489,8 +526,9 @@ class _Batch:
         if counts[states.UNKNOWN]:
             return UnknownOutcome(
                 f"{counts[states.UNKNOWN]} rows have an unknown outcome: they may have been accepted and billed",
-                hint="`failures` and the results name them; look at the usage in the console: "
-                "--again buys them a second time",
+                hint="`failures` and the results name them; the same command asks again for those that have a task, "
+                "and needs a key of the account that bought them; else look at the usage in the console: --again buys "
+                "them a second time",
             )
         refused = counts[states.REFUSED] + counts[states.FAILED]
         if refused:

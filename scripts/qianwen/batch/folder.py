@@ -15,6 +15,7 @@ import threading
 from contextlib import contextmanager
 
 from ..account.database import HOLD_NAME
+from ..account.rows import FILE_NAME, REPAIRING_NAME
 from ..account.store import Account
 from ..errors import OutputError, UsageError
 from ..files import locks
@@ -34,7 +35,8 @@ STATES = (MADE, REFUSED, FAILED, UNKNOWN, UNSAVED, AGAIN)
 FINAL = frozenset({MADE, REFUSED, FAILED, UNKNOWN, UNSAVED})
 LONGEST_LINE = 2**20
 LOOK_NAME = "look.lock"
-_PAID = (STATES.index(MADE), STATES.index(UNSAVED))
+MOST_WAITS = 20  # for a process that reads an account
+_PAID = tuple(map(STATES.index, (MADE, UNSAVED, UNKNOWN)))
 _RESULTS = r"results(?:\.(\d+)-of-(\d+))?\.jsonl"
 
 
@@ -48,12 +50,12 @@ class Folder:
     """The results and accounts of a batch.
 
     shard: (I, N), (0, 1) for the whole.
-    wait: called again and again while a fellow collects; raises StillRunning when the time is up.
+    wait: called again and again while another process is at work; raises StillRunning when the time is up.
     states: what has become of each row that has a line, by the number of its name: an index of STATES.
-    is_rehearsal: whether its lines come from a stand-in; None without lines.
+    is_rehearsal: whether what it has comes from a stand-in; None while it has nothing.
+    program: that made it, image.py or video.py; "" while it has nothing.
     told_units: what the lines of each results file say was billed, by the name of its shard, "" for the whole.
     turns: how often each row that was tried `--again` was, by the number of its name.
-    is_busy: another process works in an account that was to be looked at.
     """
 
     def __init__(
@@ -71,9 +73,9 @@ class Folder:
         self._warn = warn
         self.states: dict[int, int] = {}
         self.is_rehearsal: bool | None = None
+        self.program = ""
         self.told_units: dict[str, float] = {}
         self.turns: dict[int, int] = {}
-        self.is_busy = False
         self.name = f"{shard[0]}-of-{shard[1]}" if shard[1] > 1 else ""
         self.results = os.path.join(path, f"results.{self.name}.jsonl" if self.name else "results.jsonl")
         self.account = self._account_of(self.name)
@@ -106,9 +108,14 @@ class Folder:
                 self.states[number] = state
                 if turn > known:
                     self.turns[number] = turn
-            base = line.get("base")
-            if isinstance(base, str) and base:
-                self.is_rehearsal = base.startswith("http://")
+            self.recognize(line.get("base"), line.get("program"))
+
+    def recognize(self, base: object, program: object) -> None:
+        """Note whose folder it is by what was bought for it. base: a URL."""
+        if isinstance(base, str) and base:
+            self.is_rehearsal = base.startswith("http://")
+        if isinstance(program, str) and program:
+            self.program = program
 
     def lines(self) -> Iterator[JSON]:
         """The lines of all results files, the own file's last. Raises UsageError."""
@@ -167,13 +174,13 @@ class Folder:
         """Take the folder for this process. Raises UsageError when another one works on the same rows."""
         try:
             os.makedirs(self.path, exist_ok=True)
-            if not self.account.hold():
+            if not self._has_taken(self.account):
                 what = f"shard {self.name.replace('-of-', '/')}" if self.name else "this batch"
                 raise UsageError(f"another process works on {what}: {self.path}", hint="wait for it, or end it")
             with self._looking() as others:
                 for other in others:
                     account = self._account_of(other)
-                    if not account.hold():
+                    if not self._has_taken(account):
                         running = f"shard {other.replace('-of-', '/')}" if other else "the whole batch"
                         raise UsageError(
                             f"another process works on {running} in {self.path}",
@@ -188,10 +195,7 @@ class Folder:
                 if self._stream.read(1) != b"\n":
                     self._stream.write(b"\n")  # a crash cut the last line short
         except OSError as error:
-            raise UsageError(
-                f"the batch's folder {self.path} cannot be used: {error.strerror or error}",
-                hint="choose another with --output",
-            ) from error
+            raise self._unusable(error) from error
 
     def _cut_otherwise(self) -> list[str]:
         """The accounts below `.batch/` of another N; "" is that of the whole batch.
@@ -199,10 +203,11 @@ class Folder:
         Those of the same N are none of our business: their rows are not ours, and their processes may be starting.
         """
         try:
-            names = [name for name in os.listdir(self._accounts) if re.fullmatch(r"\d+-of-\d+", name)]
-            whole = [""] if os.path.exists(os.path.join(self._accounts, HOLD_NAME)) else []
+            there = os.listdir(self._accounts)
         except OSError:
             return []
+        names = [name for name in there if re.fullmatch(r"\d+-of-\d+", name)]
+        whole = [""] if not {HOLD_NAME, FILE_NAME, REPAIRING_NAME}.isdisjoint(there) else []  # a copy may lack the lock
         cut = self.name.partition("-of-")[2]
         return [name for name in (*whole, *sorted(names)) if name.partition("-of-")[2] != cut]
 
@@ -210,31 +215,52 @@ class Folder:
         """Whether an earlier run may have bought something here."""
         return os.path.isdir(self._accounts)
 
+    def _has_taken(self, account: Account) -> bool:
+        """Whether an account is held now, after moments in which a process that only plans may be reading it."""
+        for _ in range(MOST_WAITS):
+            if account.hold():
+                return True
+            self._wait()
+        return account.hold()
+
     def idle_accounts(self) -> Iterator[Account]:
-        """The own account, then each of another N that no process holds; it is held while the caller looks at it."""
+        """The own account, then each of another N; it is held while the caller looks at it.
+
+        None is passed over, because what is open there would be bought again. Beside a process that has taken this
+        folder nobody works in one for longer than it takes to plan. Raises StillRunning.
+        """
         yield self.account
-        with self._looking() as others:
-            for name in others:
-                account = self._account_of(name)
-                try:
-                    if account.hold():
+        busy: list[str] | None = None
+        while busy is None or busy:
+            with self._looking() as others:
+                names, busy = busy or others, []
+                for name in names:
+                    account = self._account_of(name)
+                    try:
+                        if account.hold():
+                            yield account
+                        else:
+                            busy.append(name)
+                    except OSError as error:
+                        account.trouble = f"{account.folder}: {error.strerror or error}"
                         yield account
-                    else:
-                        self.is_busy = True
-                except OSError:
-                    continue
-                finally:
-                    account.close()
+                    finally:
+                        account.close()
+            if busy:  # not under the lock, for which its holder may wait
+                self._wait()
 
     @contextmanager
     def _looking(self) -> Iterator[list[str]]:
         """The accounts of another N, for one process at a time: others wait, or raise StillRunning.
 
-        A shard that passed over what its fellow just looks at would buy again what is open there.
+        A shard that took an account for idle which its fellow just looks at would be refused.
         """
         others, lock = self._cut_otherwise(), None
         while others and not lock:
-            lock = locks.take(os.path.join(self._accounts, LOOK_NAME), lasting=True)
+            try:
+                lock = locks.take(os.path.join(self._accounts, LOOK_NAME), lasting=True)
+            except OSError as error:
+                raise self._unusable(error) from error
             if not lock:
                 self._wait()
         try:
@@ -242,6 +268,12 @@ class Folder:
         finally:
             if lock:
                 lock.release()
+
+    def _unusable(self, error: OSError) -> UsageError:
+        return UsageError(
+            f"the batch's folder {self.path} cannot be used: {error.strerror or error}",
+            hint="choose another with --output",
+        )
 
     def write(self, line: JSON) -> None:
         """Add a line, which is on the disk when this returns. Raises OutputError. Safe to use from several threads."""

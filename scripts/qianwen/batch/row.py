@@ -320,7 +320,7 @@ class Trip:
         try:
             self.folder.write(run.progress.clean(told))
             self.voice.ended(row, before, state, error)
-            if outcome.run_id and outcome.resumable and state != states.UNSAVED:
+            if outcome.run_id and outcome.resumable and not _may_be_fetched(account, outcome.run_id, state, error):
                 if isinstance(error, LinkExpired):  # nobody can fetch it any more
                     account.add(outcome.run_id, "end", state=EXPIRED, told=str(error), at=run.environment.now())
                 if units != most:
@@ -344,7 +344,7 @@ class Trip:
             return _STATES[error.kind]
         if error.kind != "failed":
             return ""
-        if error.code == "UNKNOWN":  # the service has forgotten the task
+        if error.code == "UNKNOWN":  # the service has forgotten the task, or another key submitted it
             return states.UNKNOWN
         if codes.meaning(
             error.code, error.message, 200
@@ -352,6 +352,14 @@ class Trip:
             failed = sum(run.state == FAILED for run in account.runs(row.name)) if account else MOST_ATTEMPTS
             return states.FAILED if failed >= MOST_ATTEMPTS else ""
         return states.FAILED
+
+
+def _may_be_fetched(account: Account, run_id: str, state: str, error: QianwenError | None) -> bool:
+    """Whether the next run can do better: the disk has room again, or the key of the task's account is back."""
+    if state != states.UNKNOWN or not error or error.code != "UNKNOWN":
+        return state == states.UNSAVED
+    known = account.get(run_id)
+    return bool(known and not account.is_forgotten(known))
 
 
 _STATES = {

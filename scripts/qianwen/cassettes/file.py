@@ -19,10 +19,11 @@ if TYPE_CHECKING:
     from typing import Any, BinaryIO, Callable
 
     JSON = dict[str, Any]
-    Form = tuple[tuple[str, Callable[[Any], bool], str], ...]
+    Form = tuple[tuple[str, Callable[[Any], object], str], ...]
 
 FORMAT, VERSION = "qianwen-cassette", 1
 DIGEST = re.compile("[0-9a-f]{64}")
+CHARSET = re.compile("latin-1|utf-(?:16|32)(?:-[bl]e)?")  # of a body that is not quite text
 BLOCK_BYTES = 256 * 1024
 LARGEST = 64 * 2**20  # bytes of a cassette, which has whole answers of the API
 LARGEST_BODY = 4 * 2**30
@@ -242,6 +243,7 @@ _EXCHANGE: Form = (
     ("response?.headers", lambda value: all(map(_is(str), value.values())), "a header is not a string"),
     ("response?.body", _is(dict), "the body is not an object"),
     ("response?.body.text?", _is(str), "the text of the body is not a string"),
+    ("response?.body.charset?", CHARSET.fullmatch, "the charset of the body is none that is recorded"),
     ("response?.body.lines?", lambda lines: all(map(_is_line, lines)), "a line is neither a string nor data"),
     ("response?.body.sha256?", lambda text: DIGEST.fullmatch(text) is not None, "sha256 is not a digest"),
     ("response?.body.bytes?", lambda value: type(value) is int and value >= 0, "the size of the body is not a number"),

@@ -80,11 +80,18 @@ class Placeholders:
 
     def __init__(self, now: Callable[[], float] = time.time) -> None:
         self._now = now
+        self._secrets: tuple[str, ...] = ()
+        self.places: tuple[str, ...] = ()  # paths and hosts of this machine that a fault may name
         self._placeholders: dict[str, str] = {}
         self._values: dict[str, str] = {}
         self._last: dict[str, int] = {}
         self._pattern: re.Pattern[str] | None = None
         self._room = math.inf
+
+    def learn_secret(self, secret: str) -> None:
+        """Remember a key of the user's, which is hidden however it is spelled: in capitals, or as in a URL."""
+        self._secrets += (secret,)
+        self.learn("key", secret)
 
     def learn(self, kind: str, value: str) -> None:
         """Remember a value, unless it is known or too short."""
@@ -158,7 +165,7 @@ class Placeholders:
 
     def hide(self, text: str) -> str:
         """A text with placeholders for every learned value, and without anything that looks like a secret."""
-        return unlike_secrets(self._with_placeholders(text))
+        return unlike_secrets(redact.literal(self._with_placeholders(text), self._secrets, HIDDEN))
 
     def _with_placeholders(self, text: str) -> str:
         if self._placeholders:
@@ -177,6 +184,12 @@ class Placeholders:
         if name.lower() == "authorization":
             return f"{value.partition(' ')[0]} {KEY}"
         return HEADERS.get(name.lower()) or self.hide(value)
+
+    def hide_fault(self, text: str) -> str:
+        """The words of a fault, which may name a file or a proxy of this machine."""
+        for place in self.places:
+            text = re.sub(re.escape(place), HIDDEN, text, flags=re.IGNORECASE)
+        return self.hide(text)
 
     def hide_sent(self, value: object) -> object:
         """The JSON body of a request, with long data: URLs replaced by their digest."""

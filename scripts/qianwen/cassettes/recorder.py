@@ -77,24 +77,34 @@ class Recorder:
         self._may_replace = self._may_use_folder = overwrite
         file.prepare(path, overwrite)
 
-    def connect(self, send: Send, sleep: Sleep, base: str, secrets: Iterable[str]) -> None:
+    def connect(
+        self, send: Send, sleep: Sleep, base: str, secrets: Iterable[str], places: tuple[str, ...] = ()
+    ) -> None:
         """Record every exchange through `self.send` from now on. `self.sleep` and `self.clock` are the real ones.
 
         base: the API's URL.
         secrets: never written to the cassette.
+        places: paths and hosts of this machine, which the words of a fault lose.
         """
+        self._names.places = places
         self._send, self.sleep, self._api = send, sleep, base
         for secret in secrets:
-            self._names.learn("key", secret)
+            self._names.learn_secret(secret)
         self._head.update(recorded_at=moment(self._now()), source=self._source(base), base=self._names.hide(base))
 
     def _source(self, base: str) -> str:
-        """Where the recording comes from. A host of one customer's own becomes a placeholder."""
+        """Where the recording comes from. A host of one customer's own becomes a placeholder, with its path.
+
+        Gateways have the account, or a key of their own, in the path.
+        """
         parts = urlsplit(base)
+        place = base.partition("://")[2].removesuffix("/api/v1")
         if is_loopback(parts.hostname or ""):
+            self._names.learn("loopback", place)
             self._names.learn("loopback", parts.netloc)
             return "recorded against a stand-in on this machine"
         if not is_public(parts.hostname or ""):
+            self._names.learn("host", place)
             self._names.learn("host", parts.netloc)
         return f"recorded against {self._names.hide(base)}"
 
@@ -256,7 +266,8 @@ class _Tee:
         body_file = self._body_file()
         data = self._response.refusal or bytes(self._copy)
         self._copy.clear()
-        return recorded_response(self._response, data, body_file, self._broke, names)
+        is_text = self._begin is None or self._response.status >= 300
+        return recorded_response(self._response, data, body_file, self._broke, names, is_text)
 
 
 # Replaying --------------------------------------------------------------------------------------------------
@@ -302,7 +313,9 @@ class Player:
             raise Unplayable(f"the recorded run ended before its request {self._next} was answered")
         return self._response(exchange["response"])
 
-    def connect(self, send: Send, sleep: Sleep, base: str, secrets: Iterable[str]) -> None:
+    def connect(
+        self, send: Send, sleep: Sleep, base: str, secrets: Iterable[str], places: tuple[str, ...] = ()
+    ) -> None:
         """Does nothing: a replay uses neither the network nor real time."""
 
     def __enter__(self) -> Player:

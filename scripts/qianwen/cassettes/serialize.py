@@ -1,7 +1,8 @@
 """Converts requests and answers to their form in a cassette, and bodies of answers back.
 
 JSON and text are kept readable, event streams line by line; other bytes are kept as size and digest, small ones with
-their content. A form is kept as its fields and the digest of its file. Every text passes through `placeholders`.
+their content. Bytes of the service that hold a secret are kept as text, in which it can be hidden. A form is kept as
+its fields and the digest of its file. Every text passes through `placeholders`.
 """
 
 from __future__ import annotations
@@ -95,15 +96,21 @@ def _sent_form(body: Stream, boundary: str, names: Placeholders) -> JSON:
 
 
 def recorded_response(
-    response: Response, data: bytes, file: JSON | None, fault: Fault | None, names: Placeholders
+    response: Response,
+    data: bytes,
+    file: JSON | None,
+    fault: Fault | None,
+    names: Placeholders,
+    is_text: bool = False,
 ) -> JSON:
-    """An answer in its form for a cassette.
+    """An answer in its form for a cassette. Raises ValueError for one that cannot be recorded without its secrets.
 
     data: its body.
     file: size and digest of the body, if that is in a file of its own.
     fault: what broke the answer off.
+    is_text: it is text by its nature, and may have secrets even if it is cut off or spoiled; no picture or video.
     """
-    body = _recorded_body(data, names) if file is None else file
+    body = _recorded_body(data, names, is_text) if file is None else file
     headers = {}
     for name, value in sorted(response.headers.items()):
         if name in RECORDED_HEADERS and _is_needed(name, data, body):
@@ -122,15 +129,15 @@ def _is_needed(name: str, data: bytes, body: JSON) -> bool:
     return name != "content-length" or "sha256" in body
 
 
-def _recorded_body(data: bytes, names: Placeholders) -> JSON:
+def _recorded_body(data: bytes, names: Placeholders, is_text: bool) -> JSON:
     if not data:
         return {}
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError:
-        return _recorded_bytes(data)
+        text = "\0"
     if re.search("[\x00-\x08\x0e-\x1f]", text):
-        return _recorded_bytes(data)
+        return (_spoiled_text(data, names) if is_text else {}) or _recorded_bytes(data)
     value = _json(text)
     if value is not None:
         names.learn_received(value)
@@ -141,6 +148,22 @@ def _recorded_body(data: bytes, names: Placeholders) -> JSON:
         return {"lines": [_recorded_line(line, names) for line in lines]}
     names.learn_received(text)
     return {"text": names.hide_received(text)}
+
+
+def _spoiled_text(data: bytes, names: Placeholders) -> JSON:
+    """Bytes that are not quite text, as text without the secrets in them; {} if they have none.
+
+    Latin-1 has a character for each byte, so what is not hidden comes back as it was.
+    """
+    for charset in ("latin-1", json.detect_encoding(data)):
+        text = data.decode(charset, "replace")
+        names.learn_received(text)
+        hidden = names.hide_received(text)
+        if hidden != text:
+            if text.encode(charset, "replace") != data:
+                raise ValueError("it has a secret among bytes that are not text")
+            return {"text": hidden, "charset": charset}
+    return {}
 
 
 def _recorded_bytes(data: bytes) -> JSON:
@@ -176,11 +199,11 @@ def _json(text: str) -> object:
 
 
 def recorded_fault(fault: Fault, names: Placeholders) -> JSON:
-    recorded: JSON = {"reason": names.hide(fault.reason), "sent": fault.sent}
+    recorded: JSON = {"reason": names.hide_fault(fault.reason), "sent": fault.sent}
     if fault.permanent:
         recorded["permanent"] = True
     if fault.hint:
-        recorded["hint"] = names.hide(fault.hint)
+        recorded["hint"] = names.hide_fault(fault.hint)
     return recorded
 
 
@@ -190,11 +213,9 @@ def body_of(recorded: JSON, names: Placeholders) -> bytes:
         return json.dumps(names.fill_json(recorded["json"]), ensure_ascii=False).encode("utf-8")
     if "lines" in recorded:
         return "\n".join(_line(line, names) for line in recorded["lines"]).encode("utf-8")
-    return (
-        base64.b64decode(recorded["base64"])
-        if "base64" in recorded
-        else names.fill(recorded.get("text", "")).encode("utf-8")
-    )
+    if "base64" in recorded:
+        return base64.b64decode(recorded["base64"])
+    return names.fill(recorded.get("text", "")).encode(recorded.get("charset", "utf-8"), "replace")
 
 
 def _line(line: Any, names: Placeholders) -> str:

@@ -19,12 +19,12 @@ from ..http.messages import Fault, Request
 from ..plain.paths import under_home
 from ..plain.record import record
 from ..plain.strict_json import load_object
-from ..service import answers, requests
+from ..service import answers, requests, salvage
 from ..storage.forms import form
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Mapping
+    from typing import Any, Callable, Mapping
 
     from ..http.messages import Response, Send
     from ..storage.forms import Upload
@@ -139,26 +139,56 @@ def proxied(base: str, endpoint: str, body: JSON) -> Request:
     return Request("POST", base + PROXY_PATH, headers, encoded, requests.SYNC_PATIENCE, billable=True, once=True)
 
 
-def generate(send: Send, base: str, endpoint: str, body: JSON) -> JSON:
-    """The provider's answer. Raises UnknownOutcome if the request may have been accepted but has no readable answer."""
+def generate(send: Send, base: str, endpoint: str, body: JSON, warn: Callable[[str], None]) -> JSON:
+    """The provider's answer, as far as it can be read: it may have been paid for.
+
+    warn: called with what is odd about an answer that is read all the same.
+    Raises UnknownOutcome if the request may have been accepted, but nothing of the answer can be read.
+    """
     request = proxied(base, endpoint, body)
     try:
-        status, text = _exchange(send, request)
+        with send(request) as response:
+            status = response.status
+            text, broken = (response.refusal, None) if status >= 300 else _received(response)
     except Fault as fault:
         if fault.sent:
-            raise UnknownOutcome(f"{fault.reason} after the request was sent", hint=fault.hint) from fault
+            raise _unanswered(fault) from fault
         raise Unavailable(fault.reason, hint=fault.hint) from fault
     answer = load_object(text)
-    if answer is None or "success" not in answer:
-        raise _not_the_proxy(status, base)
-    data, provider_status = answer.get("data"), answer.get("statusCode")
+    known = answer or {}
+    data, provider_status = known.get("data"), known.get("statusCode")
     if type(provider_status) is int and provider_status >= 400:
         status = provider_status
-    if status >= 300 or answer.get("success") is False:
-        raise refused(answer, status, request)
-    if answer.get("success") is not True or not isinstance(data, dict):
-        raise UnknownOutcome("DesireCore's media proxy answered without a result")
-    return data
+    if "success" in known and (status >= 300 or known["success"] is False):
+        raise refused(known, status, request)
+    if isinstance(data, str):
+        data = load_object(data.encode("utf-8", "replace"))
+    if known.get("success") is True and isinstance(data, dict):
+        return data
+    found = salvage.salvage(text, b"") if status < 300 else {"output": {}}
+    if "choices" in found["output"]:
+        warn("the answer of DesireCore's media proxy is not whole; what it holds was read out of it")
+        return found
+    if broken:
+        raise _unanswered(broken) from broken
+    if "success" not in known:
+        raise _not_the_proxy(status, base)
+    raise UnknownOutcome("DesireCore's media proxy answered without a result")
+
+
+def _unanswered(fault: Fault) -> UnknownOutcome:
+    return UnknownOutcome(f"{fault.reason} after the request was sent", hint=fault.hint)
+
+
+def _received(response: Response) -> tuple[bytes, Fault | None]:
+    """The body of an answer as far as it arrived, and the fault that ended it early."""
+    body = bytearray()
+    try:
+        while len(body) <= ANSWER_BYTES and (block := response.read(65536)):
+            body += block
+    except Fault as fault:
+        return bytes(body), fault
+    return bytes(body), None
 
 
 def refused(answer: JSON, status: int, request: Request) -> QianwenError:

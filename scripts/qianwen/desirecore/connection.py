@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from ..terminal.progress import Progress
 
     JSON = dict[str, Any]
+    Warn = Callable[[str], None]
 
 
 class Connection:
@@ -36,20 +37,22 @@ class Connection:
 
     here: the URL of the service, with its current port.
     description: the alternative text of the pictures in Markdown.
+    warn: called with what is odd about an answer.
     """
 
     base = DESIRECORE_BASE
 
-    def __init__(self, session: Session, here: str, description: str, progress: Progress) -> None:
+    def __init__(self, session: Session, here: str, description: str, progress: Progress, warn: Warn) -> None:
         self.session = session
         self.client: Any = self
         self._here = here
         self._description = description
         self._progress = progress
+        self._warn = warn
 
     def post(self, path: str, body: JSON, is_task: bool) -> JSON:
         """Post a request that costs money. The answer may contain the pictures."""
-        return agent_service.generate(self.session.send, self._here, path, body)
+        return agent_service.generate(self.session.send, self._here, path, body, self._warn)
 
     def encode(self, checked: Checked) -> Call:
         return compatible.encode(checked)
@@ -69,7 +72,9 @@ class Connection:
 
 
 @contextmanager
-def connected(environment: Environment, progress: Progress, deadline: float, description: str) -> Iterator[Connection]:
+def connected(
+    environment: Environment, progress: Progress, deadline: float, description: str, warn: Warn
+) -> Iterator[Connection]:
     """A connection to the service on this machine. Raises Unavailable if it is not running."""
     environment.before_sending()
     port = agent_service.port(environment.env, environment.home)
@@ -81,6 +86,6 @@ def connected(environment: Environment, progress: Progress, deadline: float, des
     session = Session(send, sleep, environment.clock, deadline, environment.now, transport.close)
     environment.session_opened()
     try:
-        yield Connection(session, base, description, progress)
+        yield Connection(session, base, description, progress, warn)
     finally:
         transport.close()

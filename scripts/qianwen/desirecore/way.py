@@ -105,7 +105,7 @@ class DesireCore:
         from . import connection
 
         alt_text = description(str(checked.values["prompt"]))
-        return connection.connected(self._environment, self._progress, self._deadline, alt_text)
+        return connection.connected(self._environment, self._progress, self._deadline, alt_text, self._warn)
 
 
 def description(prompt: str) -> str:

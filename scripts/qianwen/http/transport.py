@@ -289,6 +289,9 @@ class _Answer(http.client.HTTPResponse):
         while 100 <= self.status < 200:
             self.headers = self.msg = None  # type: ignore[assignment]  # lets `begin` read another head
             super().begin()
+        coding = self.headers.get("Transfer-Encoding", "").rpartition(",")[2]
+        if not self.chunked and coding.strip().lower() == "chunked":  # http.client knows no space behind it
+            self.chunked, self.chunk_left, self.length = True, None, None
         length = self.headers.get("Content-Length", "")
         if self.chunked and re.fullmatch("[0-9]{1,20}", length) and not re.match(_CHUNK, self.fp.peek(1)):
             self.chunked, self.length = False, int(length)

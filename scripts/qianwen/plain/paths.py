@@ -25,5 +25,5 @@ def is_homeless(expanded: str) -> bool:
 def under_home(path: str, home: str) -> str:
     """A path with ~ replaced by `home`, or by that of the named user; "" if it needs a home folder that is missing."""
     if is_homeless(path):
-        return home + path[1:] if home else ""
+        return home.rstrip(os.sep) + path[1:] or os.sep if home else ""
     return os.path.expanduser(path)

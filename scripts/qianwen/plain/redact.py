@@ -35,7 +35,8 @@ _HEADER = (
     r"(?i)(Bearer(?:\s|%20|\+)+|Authorization[\"']?\s*[:=]\s*[\"']?(?:Basic|Digest|OSS[\w-]*)\s+)"
     rf"{_DONE}\S+"
 )
-_SIGNING = r"signature|credential|(?:OSS[-_]?)?Access[-_]?Key[-_]?(?:Id|Secret)|token|Expires"
+# `auth_key` is that of Alibaba Cloud's CDN, `sig` that of Azure's storage, which holds other providers' pictures.
+_SIGNING = r"signature|credential|(?:OSS[-_]?)?Access[-_]?Key[-_]?(?:Id|Secret)|token|Expires|auth_key|(?<![A-Za-z])sig"
 _FIELD = (
     rf"(?i)((?:{_SIGNING})(?:=|%(?:25)*3D|\\u003d|\\?[\"']\s*[:=]\s*\\?[\"'])"
     r"|x-oss-(?:signature|credential|security-token)\s*:\s*)"
@@ -53,7 +54,7 @@ _KEYS: _Patterns = (
 _PATTERNS: _Patterns = (
     (("bearer", "authorization"), _HEADER),
     *_KEYS,
-    (("signature", "credential", "token", "access", "expires"), _FIELD),
+    (("sig", "credential", "token", "access", "expires", "auth_key"), _FIELD),
     (("<",), _ELEMENT),
     (("@",), _USER_INFO),
 )
@@ -131,13 +132,13 @@ def signed_links(text: str) -> list[tuple[str, str]]:
     return [(url, query) for url, _, query in links if re.search(_SIGNED_QUERY, query)]
 
 
-def literal(text: str, secrets: tuple[str, ...]) -> str:
+def literal(text: str, secrets: tuple[str, ...], mark: str = HIDDEN) -> str:
     """Text for machines: only the configured secrets are replaced; result URLs stay intact."""
     for secret in secrets:
         if len(secret) >= SHORTEST_SECRET:
             for form in _forms(secret):
                 if form.casefold() in text.casefold():
-                    text = re.sub(re.escape(form), HIDDEN, text, flags=re.IGNORECASE)
+                    text = re.sub(re.escape(form), mark, text, flags=re.IGNORECASE)
     return text
 
 

@@ -79,8 +79,9 @@ def resume(run: Run) -> Outcome:
 
 
 def _is_out_of_reach(purchase: Purchase) -> bool:
-    """Whether nobody can be asked for a run: its answer was lost, or a stand-in had it."""
-    return not purchase.task_id or regions.is_loopback_url(purchase.base)
+    """Whether nobody can be asked for a run: it has neither a task nor links, or a stand-in had it."""
+    has_links = any(url.lower().startswith("http") for url in purchase.urls)
+    return not (purchase.task_id or has_links) or regions.is_loopback_url(purchase.base)
 
 
 def _recover(run: Run, recoveries: list[_Recovery]) -> None:

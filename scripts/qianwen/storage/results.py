@@ -93,6 +93,7 @@ def fetchable(url: str, loopback: bool, warn: Callable[[str], None] = lambda _: 
 
     Raises OutputError for any other URL, and for a host that is an address on no public network.
     """
+    url = url.strip()  # white space around a link would become a part of its path
     try:
         parts = urlsplit(url)
         host, port = parts.hostname or "", parts.port
