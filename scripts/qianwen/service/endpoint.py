@@ -116,8 +116,8 @@ def key(place: Place, base: str) -> Setting:
     setting = _first_key(place)
     if not (setting.value.isascii() and setting.value.isprintable()) or " " in setting.value:
         raise AuthError(f"the key from {setting.source} has spaces or characters that no key has")
-    host = regions.split(base).hostname or ""
-    if setting.value.startswith("sk-sp-") and regions.type_of(host)[0] != regions.PLAN:
+    is_of_a_plan = setting.value.startswith("sk-sp-")
+    if is_of_a_plan and regions.type_of(regions.split(base).hostname or "")[0] != regions.PLAN:
         raise AuthError(
             f"the key from {setting.source} is a Token Plan or Coding Plan key (sk-sp-), which this host refuses",
             hint="use a pay-as-you-go key, or set DASHSCOPE_HTTP_BASE_URL to your plan's own host",
