@@ -89,7 +89,7 @@ class Terminal(unittest.TestCase):
         self.addCleanup(server.server_close)
         self.addCleanup(server.shutdown)
         self.base = f"http://127.0.0.1:{server.server_port}/api/v1"
-        self.name = f"qianwen-{os.getpid()}-{self.id().rpartition('.')[2]}"
+        self.name = ""
 
     def tmux(self, *argv: str) -> str:
         return subprocess.run(["tmux", "-L", self.name, *argv], capture_output=True, text=True, check=True).stdout
@@ -104,6 +104,7 @@ class Terminal(unittest.TestCase):
         env.update({"QIANWEN_NO_UPDATE_CHECK": "1", **({"TERM": term} if term else {})})
         given = " ".join(f"{name}={shlex.quote(value)}" for name, value in env.items())
         command = f"cd {self.folder}; {given} {shlex.join(words)}; echo over $?; sleep 60"
+        self.name = f"qianwen-{os.urandom(8).hex()}"  # the server of an earlier session may just be about to end
         self.tmux("-f", "/dev/null", "new-session", "-d", "-x", str(columns), "-y", "30", command)
         self.addCleanup(subprocess.run, ["tmux", "-L", self.name, "kill-server"], capture_output=True)
 
