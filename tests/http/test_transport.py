@@ -264,7 +264,7 @@ class Reuse(unittest.TestCase):
         self.assertEqual(there.connections, 2)
 
     def test_a_paid_request_has_a_connection_of_its_own_and_leaves_it_to_others(self) -> None:
-        there = peer(answering(OK, OK), answering(OK, OK))
+        there = peer(answering(OK), answering(OK, OK, OK))  # neither hangs up while it is asked
         door = Transport()
         with there.listening() as url:
             for request in (get(url), Request("POST", url, {}, b"{}", billable=True), get(url), get(url)):
