@@ -89,7 +89,10 @@ class Clock:
             self._working.discard(me)
             self._wake[me] = due
             patience = time.monotonic() + self.LONGEST_WORK
-            while self.moment < due and time.monotonic() < patience:
+            while self.moment < due:
+                if time.monotonic() > patience:
+                    self._working.clear()  # those that do work look at the time again
+                    patience += self.LONGEST_WORK
                 self._working = {thread for thread in self._working if thread.is_alive()}
                 if not self._working and due <= min(self._wake.values()):
                     break

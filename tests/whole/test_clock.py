@@ -38,21 +38,26 @@ class TimeOfThreads(unittest.TestCase):
             thread.join()
         self.assertEqual(ends, {"works": 0.0, "then waits": 7.0, "waits": 500.0})
 
-    def test_a_thread_that_waits_for_another_holds_up_nobody(self) -> None:
+    def test_a_thread_that_waits_for_another_holds_it_up_once(self) -> None:
         clock = Clock()
-        clock.LONGEST_WORK = 0.01
+        clock.LONGEST_WORK = 0.1
         over = threading.Event()
+        real: list[float] = []
 
         def wait_for_it() -> None:
             clock.read()
             over.wait()
 
         def sleep() -> None:
-            clock.sleep(5)
+            before = time.monotonic()
+            for _ in range(100):
+                clock.sleep(5)
+            real.append(time.monotonic() - before)
             over.set()
 
         threads = [threading.Thread(target=target, daemon=True) for target in (wait_for_it, sleep)]
         for thread in threads:
             thread.start()
-            thread.join(0 if thread is threads[0] else 10)
+            thread.join(0 if thread is threads[0] else 15)
         self.assertTrue(over.is_set())
+        self.assertLess(real[0], 5)  # not a hundred times a tenth of a second
