@@ -9,9 +9,11 @@ import time
 import zlib
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Iterator, Mapping, Sequence
+from typing import Any, Callable, Iterator, Mapping, Sequence
 from urllib.parse import quote
 
+from qianwen.http.messages import Request, Response
+from qianwen.http.unpacked import unpacking
 from qianwen.models import results, wire
 from qianwen.sandbox import placeholder
 from qianwen.sandbox.server import running
@@ -340,6 +342,12 @@ def packed(body: Any, encoding: str) -> Reply:
 ANSWER = {"output": {"results": [{"b64_json": B64}]}}
 
 
+def in_pieces(data: bytes, size: int) -> Callable[[Request], Response]:
+    """A network that hands over an answer a few bytes at a time."""
+    pieces = iter([data[start : start + size] for start in range(0, len(data), size)])
+    return lambda _: Response(200, {"content-encoding": "gzip"}, lambda _: next(pieces, b""))
+
+
 class Compressed(Through):
     def test_answers_that_come_compressed(self) -> None:
         for encoding in ("gzip", "deflate"):
@@ -349,6 +357,14 @@ class Compressed(Through):
             ):
                 self.assertEqual(self.saved(self.json("x", "--again", "--output", f"{encoding}/")), [PNG])
                 self.assertEqual(self.saved(self.json("--task-id", "t-1", "--output", f"{encoding}2/")), [PNG])
+
+    def test_in_whatever_pieces_they_come(self) -> None:
+        whole = json.dumps(ANSWER).encode()
+        for data in (whole, gzip.compress(whole), zlib.compress(whole)):
+            for size in (1, 2, 3, 7):
+                send = unpacking(in_pieces(data, size), "https://x")
+                with self.subTest(begin=data[:2], size=size), send(Request("GET", "https://x/y", {})) as response:
+                    self.assertEqual(response.read_all(10**6), whole)
 
     def test_a_refusal_that_comes_compressed(self) -> None:
         body = gzip.compress(b'{"code": "DataInspectionFailed", "message": "no"}')

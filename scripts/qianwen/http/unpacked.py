@@ -49,6 +49,8 @@ class _Reader:
         if not self._has_begun:
             self._has_begun = True
             self._left = self._response.read(size)
+            if len(self._left) == 1:
+                self._left += self._response.read(size)
             if not self._left.startswith(PACKED):
                 return self._left
             self._unpacker = zlib.decompressobj(EITHER)
