@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 from qianwen.checks import sources
 from qianwen.models.catalog import Source
-from qianwen.plain import parallel, redact, strict_json
+from qianwen.plain import parallel, redact, strict_json, texts
 from qianwen.plain.record import changed, fields_of, record
 from qianwen.terminal.progress import SPARSE_SECONDS, Progress
 
@@ -74,6 +74,13 @@ class Records(unittest.TestCase):
 
 # Parts of texts that a pattern could read again from each of their beginnings.
 REPEATED = ("A", "sig=", "auth_key=", "?sig", "sk-", "sk-.", "st-.", "_sk-a", "LTAI", "STS.", "%41LTAI", "a://", "http://", "http://a?", "http://a?token", "Bearer ", "Bearer%20", "Authorization:OSS", "Signature=", "Signature%25", "x-oss-signature ", "Expires", "<Signature", "\n", "data:\n", "{{a-")  # fmt: skip
+
+
+class Words(unittest.TestCase):
+    def test_numbers_are_told_whole(self) -> None:
+        for number, told in ((0, "0 images"), (1, "1 image"), (2.5, "2.5 images"), (0.1 + 0.2, "0.3 images")):
+            self.assertEqual(texts.counted(number, "image"), told)
+        self.assertEqual(texts.counted(1_234_567, "image"), "1234567 images")
 
 
 class Redaction(unittest.TestCase):

@@ -68,7 +68,8 @@ def moment(epoch_seconds: float) -> str | None:
 
 
 def counted(number: float, noun: str) -> str:
-    return f"{number:g} {noun}" + "s" * (number != 1)
+    """A number and its noun: 1 image, 2.5 seconds, 1234567 images."""
+    return f"{number:.12g} {noun}" + "s" * (number != 1)
 
 
 def lost_letters(text: str) -> str:
