@@ -151,7 +151,10 @@ class DashScope:
 
 
 def note_a_missing_key(run: Run) -> None:
-    """Say in a dry run, which needs no key, that the run itself would have none, or one that cannot be used."""
+    """Say in a dry run, which needs no key, that the run itself would have none, or one that cannot be used.
+
+    One that is there is hidden from now on.
+    """
     from ..service import endpoint
 
     try:

@@ -507,12 +507,12 @@ class _Batch:
     def ending(self) -> QianwenError | None:
         """The most urgent of what went wrong; None when every row is made."""
         flight, counts, left = self.flight, self.plan.counts, self.plan.left
-        unit, still = f"{self.run.catalog.unit}s", f"{counted(left, 'row')} {'is' if left == 1 else 'are'} left"
+        still = f"{counted(left, 'row')} {'is' if left == 1 else 'are'} left"
         if flight.error:
             return flight.error
         if self.is_capped:
             return Capped(
-                f"{self.cap.spent:g} of at most {self.cap.most:g} {unit} are used up, and {still}",
+                f"the cap of {counted(self.cap.most, self.run.catalog.unit)} is reached ({self.cap.spent:.12g}), and {still}",
                 hint=f"give {self.run.catalog.cap} a higher number to go on",
             )
         if left and (flight.time_is_up or flight.why_over()):
@@ -520,12 +520,13 @@ class _Batch:
         if left:
             return Unavailable(f"{counted(left, 'row')} could not be made now: the service or the network had trouble")
         if counts[states.UNSAVED]:
+            what = counted(counts[states.UNSAVED], "row")
             return OutputError(
-                f"{counts[states.UNSAVED]} rows were made, but not saved", hint="run it again to fetch them"
+                f"{what} could not be saved, and the results are paid for", hint="run it again to fetch them"
             )
         if counts[states.UNKNOWN]:
             return UnknownOutcome(
-                f"{counts[states.UNKNOWN]} rows have an unknown outcome: they may have been accepted and billed",
+                f"{counted(counts[states.UNKNOWN], 'row')} may have been accepted and billed: the outcome is unknown",
                 hint="`failures` and the results name them; the same command asks again for those that have a task, "
                 "and needs a key of the account that bought them; else look at the usage in the console: --again buys "
                 "them a second time",
@@ -537,7 +538,9 @@ class _Batch:
                 if counts[states.REFUSED]
                 else "--again tries them as they are"
             )
-            return Refused(f"{refused} of {self.plan.rows} rows were refused or failed; all others are made", hint=hint)
+            return Refused(
+                f"{refused} of {self.plan.rows} rows failed or met a refusal; all others are made", hint=hint
+            )
         return None
 
 
