@@ -77,6 +77,12 @@ class AgentService:
                 return 404, {"error": "Not Found"}
             return self.answers.pop(0) if self.answers else self._make(sent.json)
 
+    def made(self, count: int) -> Any:
+        """Its answer to an order of so many pictures."""
+        body = {"model": "m", "prompt": "x", "size": "64x64", "n": count}
+        order = {"serviceType": "image_gen", "endpoint": "/images/generations", "body": body, "responseType": "json"}
+        return self._make(order)[1]
+
     def _make(self, order: dict[str, Any]) -> tuple[int, Any]:
         body = order.get("body", {})
         if set(order) != OUTER or set(body) != INNER.get(order["endpoint"]) or not 1 <= body["n"] <= 4:

@@ -122,14 +122,7 @@ class Pictures(Through):
 
     def test_an_answer_that_is_not_whole_is_read_as_far_as_it_goes(self) -> None:
         with self.service("base64") as service:
-            _, made = service._make(
-                {
-                    "serviceType": "image_gen",
-                    "endpoint": "/images/generations",
-                    "body": {"model": "m", "prompt": "x", "size": "64x64", "n": 2},
-                    "responseType": "json",
-                }
-            )
+            made = service.made(2)
             whole = json.dumps(made).encode()
             for name, told, count in (
                 ("broken off within the second picture", (200, whole[:-200]), 1),
@@ -164,14 +157,7 @@ class Pictures(Through):
 
     def test_a_data_url_in_the_place_of_bare_base64(self) -> None:
         with self.service("base64") as service:
-            _, answer = service._make(
-                {
-                    "serviceType": "image_gen",
-                    "endpoint": "/images/generations",
-                    "body": {"model": "m", "prompt": "x", "size": "64x64", "n": 1},
-                    "responseType": "json",
-                }
-            )
+            answer = service.made(1)
             answer["data"]["data"][0]["b64_json"] = "data:image/png;base64," + answer["data"]["data"][0]["b64_json"]
             service.answers = [(200, answer)]
             reply = self.via("x")
