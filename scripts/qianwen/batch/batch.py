@@ -511,8 +511,9 @@ class _Batch:
         if flight.error:
             return flight.error
         if self.is_capped:
+            cap = counted(self.cap.most, self.run.catalog.unit)
             return Capped(
-                f"the cap of {counted(self.cap.most, self.run.catalog.unit)} is reached ({self.cap.spent:.12g}), and {still}",
+                f"the cap of {cap} is reached ({self.cap.spent:.12g}), and {still}",
                 hint=f"give {self.run.catalog.cap} a higher number to go on",
             )
         if left and (flight.time_is_up or flight.why_over()):
