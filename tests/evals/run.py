@@ -267,10 +267,11 @@ def main(argv: Sequence[str]) -> int:
     for number in chosen:
         if number not in known:
             parser.error(f"there is no task {number}; ids: {', '.join(map(str, known))}")
-    side = "without_skill" if args.without_skill else f"without {args.without}" if args.without else "with_skill"
+    # An agent sees where it works, and must not be told what it lacks.
+    side = "without_skill" if args.without_skill else "with_skill_b" if args.without else "with_skill"
     for number in chosen:
         task = known[number]
-        folder = args.to.resolve() / f"eval-{number}-{task['name']}" / side.replace(" ", "_").lower()
+        folder = args.to.resolve() / f"eval-{number}-{task['name']}" / side
         if folder.exists():
             parser.error(f"{folder} exists; choose another folder for a new iteration")
         prepare(task, folder, not args.without_skill, args.without)

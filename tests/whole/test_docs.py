@@ -252,7 +252,7 @@ class Guides(Rehearsal):
     def test_every_row_of_the_picture_guide_is_one_command(self) -> None:
         self.picture("cat.png", 1280, 720)
         chosen = []
-        for want, models, _ in table_rows(text(SKILL), "Which model for a picture"):
+        for want, models, _ in table_rows(text(SKILL), "For a picture"):
             for name in re.findall(r"`([a-z][\w.-]*-[\w.-]*)`", models):
                 with self.subTest(want, model=name):
                     argv = ["a cat", "--model", name]
@@ -271,7 +271,7 @@ class Guides(Rehearsal):
         self.assertGreater(len(chosen), 10)
 
     def test_every_row_of_the_mode_guide_is_one_command(self) -> None:
-        rows = table_rows(text(SKILL), "Which mode for a video")
+        rows = table_rows(text(SKILL), "For a video")
         self.assertEqual(len(rows), 14)
         for want, give, chosen in rows:
             with self.subTest(want):
