@@ -34,6 +34,7 @@ HTML = b"<!DOCTYPE html><html><body><h1>Bad Gateway</h1></body></html>\n"
 INTERIM = b"".join(
     b"HTTP/1.1 %d Wait\r\nLink: </x>\r\nContent-Length: 5\r\n\r\n" % status for status in (100, 102, 103, 104, 103)
 )
+CROWD = b"X-Long: " + b"x" * 70_000 + b"\r\n" + b"".join(b"Set-Cookie: c%d=1\r\n" % number for number in range(120))
 ODD_FIELDS = {
     "utf8": b'"x":"\xff\xfe\xe7",',
     "control": b'"x":"\x01\t\x1f",',
@@ -597,6 +598,7 @@ SPOILERS: dict[str, Callable[[_Answer, list[str], int], _Answer]] = {
     "both-lengths": _both_lengths,
     "changed": _changed,
     "claims-gzip": lambda answer, *_: _with(answer, content_encoding="gzip"),
+    "crowded": lambda answer, *_: _Answer(answer.head.replace(b"\r\n", b"\r\n" + CROWD, 1), answer.body),
     "clip": lambda answer, *_: _with(_bare(answer), body=placeholder.clip(), content_type="video/mp4"),
     "empty": lambda answer, *_: _with(_bare(answer), body=b""),
     "endless-body": _endless,
