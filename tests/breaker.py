@@ -34,6 +34,7 @@ HTML = b"<!DOCTYPE html><html><body><h1>Bad Gateway</h1></body></html>\n"
 INTERIM = b"".join(
     b"HTTP/1.1 %d Wait\r\nLink: </x>\r\nContent-Length: 5\r\n\r\n" % status for status in (100, 102, 103, 104, 103)
 )
+CROWD = b"X-Long: " + b"x" * 70_000 + b"\r\n" + b"".join(b"Set-Cookie: c%d=1\r\n" % number for number in range(120))
 ODD_FIELDS = {
     "utf8": b'"x":"\xff\xfe\xe7",',
     "control": b'"x":"\x01\t\x1f",',
@@ -556,6 +557,17 @@ def _odd(answer: _Answer, words: list[str], at: int) -> _Answer:
     return _with(answer, body=body, transfer_encoding=None)
 
 
+def _quoted(answer: _Answer, words: list[str], at: int) -> _Answer:
+    """The output (of every event of a stream) is a JSON text within a string."""
+
+    def quoted(line: re.Match[bytes]) -> bytes:
+        reply = json.loads(line[2])
+        return line[1] + json.dumps({**reply, "output": json.dumps(reply["output"])}).encode()
+
+    body = re.sub(rb"(?m)^((?:data:)?)(\{.*\})", quoted, _unchunked(answer))
+    return _with(answer, body=body, transfer_encoding=None)
+
+
 def _gzip(answer: _Answer, words: list[str], at: int) -> _Answer:
     """Packed although nobody asked for it. `gzip silent`: and no header says so."""
     said = "gzip" if words[:1] != ["silent"] else words.pop(0) and None
@@ -597,6 +609,7 @@ SPOILERS: dict[str, Callable[[_Answer, list[str], int], _Answer]] = {
     "both-lengths": _both_lengths,
     "changed": _changed,
     "claims-gzip": lambda answer, *_: _with(answer, content_encoding="gzip"),
+    "crowded": lambda answer, *_: _Answer(answer.head.replace(b"\r\n", b"\r\n" + CROWD, 1), answer.body),
     "clip": lambda answer, *_: _with(_bare(answer), body=placeholder.clip(), content_type="video/mp4"),
     "empty": lambda answer, *_: _with(_bare(answer), body=b""),
     "endless-body": _endless,
@@ -615,6 +628,7 @@ SPOILERS: dict[str, Callable[[_Answer, list[str], int], _Answer]] = {
     "other-range": lambda answer, *_: _with(  # a part, but not the one that was asked for
         answer, content_range=f"bytes 0-{len(answer.body) - 1}/{len(answer.body) * 2}"
     ),
+    "quoted": _quoted,
     "redirect": lambda _answer, words, at: _answer_of(Reply(302, {"Location": words.pop(0)}, b"")),  # self: back here
     "short-length": lambda answer, *_: _with(answer, content_length=str(len(answer.body) // 2)),
     "state": _state,

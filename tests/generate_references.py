@@ -325,7 +325,8 @@ HEAD = """\
 # Request fields
 
 Read this to find the page with the fields of a model, or when a field or a file was refused or left out. For one model `--describe MODEL` is
-shorter. [examples](examples.md) has whole requests; [models](models.md) says what each model is for.
+shorter. Whole requests are in the examples of [pictures](examples-pictures.md) and [videos](examples.md); [models](models.md) says what
+each model is for.
 
 [Pages](#pages) · [How to read the tables](#how-to-read-the-tables) · [Flags and their fields](#flags-and-their-fields) ·
 [The media array](#the-media-array) · [Sizes of videos](#sizes-of-videos)
@@ -468,7 +469,7 @@ Read this to choose a model, to see where one runs, or when the service says tha
 - Frankfurt answers the Wan 2.6 pictures as a task only (`--async`).
 - The 2.1 models are spelled wanx2.1 in Beijing and wan2.1 in Singapore. "Model not exist" often means the wrong spelling or region.
 - A dated snapshot (an id with -2026-04-25 behind it) takes the rules of its model.
-- The programs never swap a model that was named. A model that has no row here can be asked for as well: [execution-guide](execution-guide.md#models-without-a-row).
+- The programs never swap a model that was named. A model that has no row here can be asked for as well: [new-models](new-models.md).
 
 Contents: [videos](#videos) · [videos by default](#videos-the-model-that-is-taken-when-none-is-named) · [pictures](#pictures) ·
 [pictures by default](#pictures-the-model-that-is-taken-when-none-is-named)

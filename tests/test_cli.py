@@ -77,6 +77,15 @@ class Request(Case):
         ran = self.image("x", "--image", str(PHOTO), "--dry-run")
         self.assertIn("Model: wan2.7-image (edit, the default with reference_images)\n", ran.stderr)
 
+    def test_a_service_on_this_machine_is_named_with_what_chose_it(self) -> None:
+        self.assertNotIn("Base:", self.image("x", "--sandbox").stderr)
+        with self.standin():
+            ran = self.image("z", "--print-response")
+            base = self.env["DASHSCOPE_HTTP_BASE_URL"]
+            self.assertEqual(ran.stderr.count(f"Base: {base}, from DASHSCOPE_HTTP_BASE_URL in the environment\n"), 1)
+            self.assertEqual(ran.json["warnings"], [])
+            self.assertNotIn("Base:", self.image("y", "-q").stderr)
+
 
 class Refused(Case):
     BAD: tuple[tuple[list[str], str], ...] = (

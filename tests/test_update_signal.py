@@ -307,7 +307,8 @@ class WhatItSays(Installed):
 
     def test_unknown_keys_and_the_mode_are_kept(self) -> None:
         self.addCleanup(os.umask, os.umask(0o022))
-        for source in (None, YES):
+        for source, umask in ((None, 0o022), (YES, 0o077)):
+            os.umask(umask)
             if source:
                 self.companion(source)
             self.state_file.write_text(json.dumps({"last_interaction": 1, "friend": {"猫": [1, None]}, "x": 1.5}))

@@ -324,13 +324,6 @@ def _state(project: Project) -> State:
         return {}
 
 
-def _mode_of(path: str) -> int:
-    """The mode of a file, for its replacement."""
-    import stat
-
-    return stat.S_IMODE(os.stat(path).st_mode) if os.path.exists(path) else 0o666
-
-
 def _change(project: Project, edit: Callable[[State], State | None], patience: float) -> bool:
     """Replace the state under a lock. Answers whether `edit` returned a new state. Raises OSError.
 
@@ -347,9 +340,7 @@ def _change(project: Project, edit: Callable[[State], State | None], patience: f
     try:
         state = edit(_state(project))
         if state is not None:
-            safe_open.write_whole(
-                project.state, (json.dumps(state, indent=2) + "\n").encode("ascii"), _mode_of(project.state)
-            )
+            safe_open.write_whole(project.state, (json.dumps(state, indent=2) + "\n").encode("ascii"))
         return state is not None
     finally:
         lock.release()

@@ -325,6 +325,21 @@ class GoingOn(Case):
             self.assertEqual(self.batch("--again")["made"], 3)
             self.assertEqual(sorted(there.orders.values()), [1, 1, 2])
 
+    def test_what_is_found_to_have_failed_after_all_is_not_billed(self) -> None:
+        self.rows(*({"prompt": f"p{number}"} for number in range(3)))
+        with self.standin(delay=100, faults=["task=fail:InvalidParameter:bad*1", "task=fail*1"]) as there:
+            self.batch("--timeout", "1", code=2)
+            of_the_first_key, there.tasks = there.tasks, {}
+            self.clock.sleep(100)
+            self.assertEqual(self.batch(code=6)["billed"], 3)
+            there.tasks = of_the_first_key
+            for _ in range(2):
+                told = self.batch("--max-images", "3", code=1)
+                self.assertEqual((told["made"], told["failed"], told["billed"]), (1, 2, 1))
+            self.assertEqual(self.batch("--again", "--max-images", "3")["made"], 3)
+            shutil.rmtree(self.cwd / "out" / ".batch")
+            self.assertEqual(self.batch("--max-images", "3")["billed"], 3)
+
     def test_a_task_that_nobody_knows_is_bought_again_at_once_when_that_is_wanted(self) -> None:
         self.rows({"prompt": "a"})
         with self.standin(delay=100) as there:

@@ -48,6 +48,7 @@ if TYPE_CHECKING:
 
 FOLDER = ROOT / "references"
 EXAMPLES = FOLDER / "examples.md"
+PICTURES = FOLDER / "examples-pictures.md"
 EXECUTION = FOLDER / "execution-guide.md"
 GENERATED = generate_references.documents()
 LONGEST_WITHOUT_CONTENTS = 100
@@ -87,7 +88,7 @@ class Examples(Rehearsal):
         self.assertEqual(shown, {mode.name for model in VIDEOS.models for mode in model.modes})
 
     def test_every_way_of_a_picture_has_an_example(self) -> None:
-        shown = {self.mode_of(line) for line in ours(EXAMPLES) if line.program == "image.py" and is_single(line)}
+        shown = {self.mode_of(line) for line in ours(PICTURES) if line.program == "image.py" and is_single(line)}
         self.assertEqual(shown, {mode.name for model in IMAGES.models for mode in model.modes})
 
     def mode_of(self, line: Line) -> str:

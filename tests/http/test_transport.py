@@ -64,6 +64,20 @@ class Exchanges(unittest.TestCase):
             with self.subTest(name), peer(answering(data)).listening() as url:
                 self.assertEqual(self.body(get(url + "/path?a=%2B&b")), b"ok")
 
+    def test_a_head_of_any_size_hides_no_body(self) -> None:
+        many = b"".join(b"X-%d: 1\r\n\tfolded\r\n" % number for number in range(500))
+        long = b"X-Long: " + b"y" * 200_000 + b"\r\n"
+        for name, head in (
+            ("a length behind many headers", many + b"content-length: 2\r\n\r\nok"),
+            ("chunks behind many headers", many + CHUNKED[17:] + b"\r\n2\r\nok\r\n0\r\n\r\n"),
+            ("a header that is too long", long + b"Content-Length: 2\r\n\r\nok"),
+            ("a header that is too long by a byte", b"X: " + b"y" * 65532 + b"\r\nContent-Length: 2\r\n\r\nok"),
+            ("behind interim answers", many + b"\r\nHTTP/1.1 102 Wait\r\n" + many + b"\r\n" + OK),
+        ):
+            status = b"HTTP/1.1 103 Hints\r\n" if "interim" in name else b"HTTP/1.1 200 OK\r\n"
+            with self.subTest(name), peer(answering(status + head, OK)).listening() as url:
+                self.assertEqual([self.body(get(url)), self.body(get(url))], [b"ok", b"ok"])
+
     def test_one_connection_serves_many_requests(self) -> None:
         there = peer(answering(OK, OK, OK))
         with there.listening() as url:
@@ -162,6 +176,19 @@ class Faults(unittest.TestCase):
             return handle
 
         self.assertTrue(self.fault(peer(reset)).sent)
+
+    def test_a_head_without_an_end_is_given_up(self) -> None:
+        for name, piece in (
+            ("headers", b"X: 1\r\n" * 10_000),
+            ("one header", b"x" * 65536),
+            ("interim answers", b"\r\nHTTP/1.1 100 Continue\r\n" * 3000),
+            ("the body's own headers", b"Content-Length: 2\r\n" * 101 + b"\r\n"),
+        ):
+            data = b"HTTP/1.1 100 Continue\r\n" + piece * (2**19 // len(piece) + 1)
+            with self.subTest(name), mock.patch.object(transport, "HEAD_BYTES", 2**18):
+                fault = self.fault(peer(answering(data)))
+                self.assertTrue(fault.sent)
+                self.assertIn("not HTTP", fault.reason)
 
     def test_silence_ends_with_patience(self) -> None:
         fault = self.fault(peer(silent_for(9.0)), lambda url: get(url, patience=0.2))

@@ -182,6 +182,21 @@ class Odd(unittest.TestCase):
         self.assertLess(json.dumps(deep["x"]).count("["), 70)
         self.assertEqual(self.read(whole + b"\n\0</html>"), PICTURE)
         self.assertEqual(self.read(b"\xef\xbb\xbf" + whole), PICTURE)
+        self.assertEqual(self.read(json.dumps(json.dumps(whole.decode())).encode()), PICTURE)
+
+    def test_an_output_in_quotes_is_read(self) -> None:
+        for output, read in (
+            (json.dumps(PICTURE["output"]), PICTURE["output"]),
+            ('{"task_id": "\ud800", "task_status": "PENDING"}', {"task_id": "\ufffd", "task_status": "PENDING"}),
+            ('{"task_id": "t", "x": NaN} ', {"task_id": "t", "x": None}),
+            ("a cat", "a cat"),
+            ("[1]", "[1]"),
+            ("{}", "{}"),
+        ):
+            with self.subTest(output):
+                body = self.read(json.dumps({"request_id": "r", "output": output}).encode())
+                self.assertEqual(body, {"request_id": "r", "output": read})
+                self.assertEqual(len(self.warnings), isinstance(read, dict))
 
     def test_what_is_no_json_is_searched(self) -> None:
         data = "data:image/png;base64," + "A" * 100

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import hashlib
 import io
 import threading
@@ -20,6 +21,7 @@ from ..support import Script, answer
 
 URL = "https://result.oss-cn-beijing.aliyuncs.com/1.png?Expires=1&Signature=s%2B"
 DATA = bytes(range(256)) * 40
+PACKED = gzip.compress(DATA)
 MD5 = base64.b64encode(hashlib.md5(DATA).digest()).decode()
 ETAG = '"E1"'
 
@@ -32,9 +34,9 @@ def part(start: int, total: int = len(DATA), data: bytes = DATA) -> Response:
     return answer(data[start:], 206, content_range=f"bytes {start}-{total - 1}/{total}", etag=ETAG)
 
 
-def breaking(size: int, **headers: str) -> Response:
+def breaking(size: int, data: bytes = DATA, **headers: str) -> Response:
     """A response that gives some bytes and then breaks."""
-    left = [DATA[:size]]
+    left = [data[:size]]
 
     def read(_: int) -> bytes:
         if left:
@@ -42,7 +44,7 @@ def breaking(size: int, **headers: str) -> Response:
         raise Fault("the connection broke", sent=True)
 
     names = {name.replace("_", "-"): value for name, value in headers.items()}
-    return Response(200, {"content-length": str(len(DATA)), "etag": ETAG, **names}, read)
+    return Response(200, {"content-length": str(len(data)), "etag": ETAG, **names}, read)
 
 
 class Fetch(unittest.TestCase):
@@ -101,6 +103,37 @@ class Fetch(unittest.TestCase):
                 self.assertEqual(self.fetch(whole(DATA, **{name: value}), whole(content_md5=MD5)), DATA)
                 error = self.error(*[whole(DATA, **{name: value}) for _ in range(results.BREAKS + 1)])
                 self.assertIn("checksum", error.message)
+
+    def test_what_comes_packed_is_unpacked(self) -> None:
+        drops = [PACKED[start : start + 1] for start in range(len(PACKED))]
+        for name, outcomes in {
+            "told": [whole(PACKED, content_encoding="gzip")],
+            "not told": [whole(PACKED)],
+            "without a length": [answer(PACKED)],
+            "in drops": [Response(200, {}, lambda _: drops.pop(0) if drops else b"")],
+            "with the checksum of what is in it": [whole(PACKED, content_md5=MD5, x_oss_hash_crc64ecma="1")],
+            "broken off": [breaking(300, PACKED), part(300, len(PACKED), PACKED)],
+            "broken off at once": [breaking(2, PACKED), whole(PACKED)],
+            "no gzip, as told": [whole(content_encoding="gzip", content_md5=MD5)],
+        }.items():
+            with self.subTest(name):
+                self.assertEqual(self.fetch(*outcomes), DATA)
+
+    def test_what_cannot_be_unpacked_is_kept_as_it_came(self) -> None:
+        for name, odd in (
+            ("damaged", PACKED[:100] + b"\0" + PACKED[101:]),
+            ("a wrong checksum", PACKED[:-5] + b"\0" + PACKED[-4:]),
+            ("cut off", PACKED[:-1]),
+            ("more behind it", PACKED + b"x"),
+        ):
+            with self.subTest(name):
+                self.assertEqual(self.fetch(whole(odd), whole(odd)), odd)
+
+    def test_what_unpacks_without_an_end_is_cut(self) -> None:
+        bomb, stream = gzip.compress(bytes(10**8)), io.BytesIO()
+        with self.assertRaisesRegex(OutputError, "larger than"):
+            results.fetch(Script(whole(bomb)), URL, stream, most=10**6)
+        self.assertLessEqual(len(stream.getvalue()), 10**6 + results.BLOCK_BYTES)
 
     def test_numbers_that_nobody_can_read_are_none(self) -> None:
         for odd in ("abc", "²", "9" * 5000, "-1", ""):

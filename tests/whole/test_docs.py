@@ -182,7 +182,7 @@ class Rehearsal(Case):
     def make_rows(self, argv: list[str]) -> None:
         """The file of a batch, as the examples show it, with the local files that it names."""
         for name in (value for flag, value in zip(argv, argv[1:]) if flag == "--batch"):
-            shown = re.search(rf"(?s)`{name}`.*?```\w+\n(.*?)```", text(ROOT / "references" / "examples.md"))
+            shown = re.search(rf"(?s)`{name}`.*?```\w+\n(.*?)```", text(ROOT / "references" / "examples-pictures.md"))
             rows = shown[1] if shown else '{"prompt": "a boat"}\n'
             (self.cwd / name).write_text(rows, encoding="utf-8")
             for media in re.findall(r"[\w/-]+\.png", rows):

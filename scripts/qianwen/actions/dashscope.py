@@ -334,6 +334,8 @@ def _private(run: Run) -> tuple[str, ...]:
 
 def _service(run: Run, known: Purchase | None, tape: Recorder | Player | None) -> tuple[Endpoint, str, Send | None]:
     """Who answers (the service, a recording, a stand-in), the source of the key, and what takes the network's place."""
+    from .. import regions
+    from ..environment import BASE_NAMES, lookup
     from ..service import endpoint
 
     if run.ask.sandbox:
@@ -348,4 +350,8 @@ def _service(run: Run, known: Purchase | None, tape: Recorder | Player | None) -
     if tape and tape.base:
         run.progress.say(f"Replay: {tape.path} answers; nothing leaves this machine or is billed")
         return endpoint.Endpoint(tape.base, REPLAY_KEY), "made up for the replay", None
-    return (*endpoint.endpoint(run.place, region, remembered), None)
+    found, key_source = endpoint.endpoint(run.place, region, remembered)
+    setting = lookup(run.place, BASE_NAMES)
+    if setting and regions.is_loopback_url(found.base):
+        run.progress.say(f"Base: {found.base}, from {setting.source}")
+    return found, key_source, None

@@ -76,6 +76,7 @@ class Folder:
         self.program = ""
         self.told_units: dict[str, float] = {}
         self.turns: dict[int, int] = {}
+        self._doubtful: dict[tuple[int, int], tuple[str, float]] = {}  # see `_count`
         self.name = f"{shard[0]}-of-{shard[1]}" if shard[1] > 1 else ""
         self.results = os.path.join(path, f"results.{self.name}.jsonl" if self.name else "results.jsonl")
         self.account = self._account_of(self.name)
@@ -100,15 +101,23 @@ class Folder:
         for path, line in self._lines():
             number, turn, state = number_of(line["key"]), _turn(line), STATES.index(line["state"])
             before, known = self.states.get(number), self.turns.get(number, 0)
-            if before not in _PAID or turn != known:  # else this line tells of the same purchase
-                name = os.path.basename(path)[len("results.") : -len(".jsonl")]
-                self.told_units[name] = self.told_units.get(name, 0.0) + _units(line)
+            name = os.path.basename(path)[len("results.") : -len(".jsonl")]
+            self._count(name, line, (number, turn), before in _PAID and turn == known)
             is_later = before is None or (turn, line["state"] in FINAL) >= (known, STATES[before] in FINAL)
             if before != STATES.index(MADE) and (is_later or line["state"] == MADE):
                 self.states[number] = state
                 if turn > known:
                     self.turns[number] = turn
             self.recognize(line.get("base"), line.get("program"))
+
+    def _count(self, name: str, line: JSON, purchase: tuple[int, int], is_known: bool) -> None:
+        """Count the units of a purchase, a row and its turn. A later line of one in doubt says what it was in truth."""
+        place, told = self._doubtful.pop(purchase, (name, 0.0)) if line["state"] in FINAL else (name, 0.0)
+        if told or not is_known:
+            units = _units(line)
+            self.told_units[place] = self.told_units.get(place, 0.0) + units - told
+            if line["state"] in (UNKNOWN, UNSAVED):
+                self._doubtful[purchase] = place, units
 
     def recognize(self, base: object, program: object) -> None:
         """Note whose folder it is by what was bought for it. base: a URL."""

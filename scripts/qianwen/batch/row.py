@@ -346,9 +346,8 @@ class Trip:
             return ""
         if error.code == "UNKNOWN":  # the service has forgotten the task, or another key submitted it
             return states.UNKNOWN
-        if codes.meaning(
-            error.code, error.message, 200
-        ).passing:  # it failed by a fault of the service, which is not billed
+        # A fault of the service is not billed. A row that was told as unknown needs a line that says so.
+        if codes.meaning(error.code, error.message, 200).passing and not self.folder.state(row.name):
             failed = sum(run.state == FAILED for run in account.runs(row.name)) if account else MOST_ATTEMPTS
             return states.FAILED if failed >= MOST_ATTEMPTS else ""
         return states.FAILED

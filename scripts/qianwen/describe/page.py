@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from ..models.catalog import Catalog, Mode, Param
 
-MAKERS_HINT = "its maker's page has its fields; they are passed on as they are (references/execution-guide.md)"
+MAKERS_HINT = "its maker's page has its fields; they are passed on as they are (references/new-models.md)"
 NEAREST = 3
 LIKENESS = 0.4  # a wrong guess costs nothing here
 

@@ -176,14 +176,17 @@ def _alone_in(folder: str) -> Iterator[None]:
             os.close(descriptor)
 
 
-def write_whole(path: str, data: bytes, mode: int = 0o600) -> None:
+def write_whole(path: str, data: bytes) -> None:
     """Write a file atomically: readers see the old content or the new one. Raises OSError.
 
+    It gets the mode of the file that it replaces, whatever the umask.
     path: absolute, or in the current folder.
-    mode: of the file, before the umask, even if it replaces a file with another mode.
     """
-    with Draft(os.path.dirname(path), mode=mode) as draft:
+    mode = stat.S_IMODE(os.stat(path).st_mode) if os.path.exists(path) else None
+    with Draft(os.path.dirname(path), mode=0o666 if mode is None else mode) as draft:
         draft.stream.write(data)
+        if mode is not None:
+            os.chmod(draft.path, mode)
         draft.replace(path)
 
 

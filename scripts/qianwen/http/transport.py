@@ -33,9 +33,12 @@ if TYPE_CHECKING:
 
 REFUSAL_BYTES = 65536
 _LEGAL_IN_A_TARGET = "%/:?#[]@!$&'()*+,;=~"
+HEAD_BYTES = 8 * 2**20  # of an answer, interim answers included
+MOST_HEADERS = 90  # http.client refuses an answer with a hundred
 READY_SECONDS = 5.0  # a server may give up a connection on which nothing was sent for longer
 TLS_SEND_BYTES = 64 * 1024
 TLS_RECORD_BYTES = 16 * 1024
+_ABOUT_THE_BODY = rb"(?i)(?:content-[a-z0-9]+|transfer-encoding|connection):"
 _CHUNK = rb"[ \t]*[0-9A-Fa-f]+[ \t]*(?:[;\r\n]|\Z)|\Z"  # the size that a chunk begins with
 
 
@@ -285,16 +288,55 @@ class _Answer(http.client.HTTPResponse):
     """http.client's answer, but it passes over every interim answer (1xx) and reads as chunks only what has chunks."""
 
     def begin(self) -> None:
-        super().begin()
-        while 100 <= self.status < 200:
-            self.headers = self.msg = None  # type: ignore[assignment]  # lets `begin` read another head
+        stream = self.fp
+        self.fp = _HeadLines(stream)  # type: ignore[assignment]  # which takes heads that http.client would refuse
+        try:
             super().begin()
+            while 100 <= self.status < 200:
+                self.headers = self.msg = None  # type: ignore[assignment]  # lets `begin` read another head
+                super().begin()
+        finally:
+            if self.fp:
+                self.fp = stream
         coding = self.headers.get("Transfer-Encoding", "").rpartition(",")[2]
         if not self.chunked and coding.strip().lower() == "chunked":  # http.client knows no space behind it
             self.chunked, self.chunk_left, self.length = True, None, None
         length = self.headers.get("Content-Length", "")
         if self.chunked and re.fullmatch("[0-9]{1,20}", length) and not re.match(_CHUNK, self.fp.peek(1)):
             self.chunked, self.length = False, int(length)
+
+
+class _HeadLines:
+    """The lines of an answer's head, fewer and shorter where http.client would give up what may have been paid for.
+
+    Lines that are too long are cut. Of more than MOST_HEADERS only those are kept that say how to read the body.
+    """
+
+    def __init__(self, stream: io.BufferedReader) -> None:
+        self._stream = stream
+        self.close = stream.close
+        self._left = HEAD_BYTES
+        self._lines = 0
+
+    def readline(self, limit: int) -> bytes:
+        while True:
+            line = self._cut(limit)
+            self._lines = self._lines + 1 if line.strip() else 0
+            if self._lines <= MOST_HEADERS or re.match(_ABOUT_THE_BODY, line):
+                return line
+
+    def _cut(self, limit: int) -> bytes:
+        """A whole line, or the start of it in less than `limit` bytes. Raises HTTPException after HEAD_BYTES."""
+        line = rest = self._stream.readline(limit)
+        while len(rest) == limit and not rest.endswith(b"\n"):
+            self._left -= limit
+            if self._left < 0:
+                break
+            rest = self._stream.readline(limit)
+        self._left -= len(rest)
+        if self._left < 0:
+            raise http.client.HTTPException("the head of the answer has no end")
+        return line if len(line) < limit else line[: limit - 2] + b"\n"
 
 
 class _Connection(http.client.HTTPConnection):

@@ -1,6 +1,6 @@
 """Decompress API answers. We never ask for compression, but some gateways compress anyway, and the answer is paid for.
 
-Results are left alone, because their checksums are over the bytes as sent.
+`storage.results` does it for results, because their lengths are those of the bytes as sent.
 """
 
 from __future__ import annotations

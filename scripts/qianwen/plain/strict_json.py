@@ -82,6 +82,10 @@ def load_object(text: bytes, tell: Callable[[str], None] = lambda _: None) -> di
         value = _load_leniently(text)
         if isinstance(value, dict):
             tell(_reason(error))
+    if isinstance(value, str):
+        value = load_object(value.encode("utf-8", "surrogatepass"))
+        if value:
+            tell("it is in quotes")
     return value if isinstance(value, dict) else None
 
 

@@ -1,7 +1,7 @@
 """Download results from their storage host, and check length and checksums against what the server announced.
 
-After a broken connection the download resumes with `Range`. No key goes to a result host. `outputs` decides where the
-bytes go on disk.
+After a broken connection the download resumes with `Range`. What comes in gzip, although we never ask for it, is
+unpacked on its way to the disk. No key goes to a result host. `outputs` decides where the bytes go on disk.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+import zlib
 from urllib.parse import urljoin, urlsplit
 
 from ..errors import LinkExpired, OutputError
@@ -30,6 +31,7 @@ PATIENCE = 60.0
 BREAKS = 5  # attempts in a row that bring no new byte
 REDIRECTS = 3
 MOST_BYTES = {"picture": 2**28, "video": 2**31}  # twice 4096 x 4096 in 16 bits; two minutes of 4K
+_GZIP = b"\x1f\x8b\x08"  # begins no picture or video, so no header has to say so
 _NOT_FETCHED = "its link is in the answer: if you know what is there, fetch it yourself"
 
 
@@ -37,7 +39,7 @@ _NOT_FETCHED = "its link is in the answer: if you know what is there, fetch it y
 class Fetched:
     """A finished download.
 
-    bytes: how many.
+    bytes: how many are in the stream.
     sha256: in hex.
     proven: the server announced a length or a checksum, and it matched.
     """
@@ -78,7 +80,7 @@ def fetch(
                 download.receive(response)
             reason = download.mismatch()
             if not reason:
-                return Fetched(download.size, download.sha256.hexdigest(), download.is_proven)
+                return Fetched(stream.tell(), download.sha256.hexdigest(), download.is_proven)
         except Fault as fault:
             reason, hint = fault.reason, fault.hint
             if fault.permanent:
@@ -149,12 +151,16 @@ def shown(url: str) -> str:
 
 
 class _Download:
-    """The bytes so far, and what the server announced about the whole object."""
+    """The bytes so far, and what the server announced about the whole object.
+
+    size: of what came; in the stream there may be more, unpacked.
+    """
 
     def __init__(self, stream: BinaryIO, most: int, moved: Callable[[int, int], None]) -> None:
         self.stream = stream
         self._most = most
         self._moved = moved
+        self._may_unpack = True
         self.restart()
 
     def restart(self) -> None:
@@ -162,6 +168,7 @@ class _Download:
         self.sha256 = hashlib.sha256()
         self.md5: Any = None
         self.crc64: Crc64 | None = None
+        self._unpacker: zlib._Decompress | None = None
         self.total: int | None = None
         self.etag = ""
         self.expected_md5 = ""
@@ -183,18 +190,44 @@ class _Download:
     def receive(self, response: Response) -> None:
         with Hasher(self._digest) as hasher:
             while block := response.read(BLOCK_BYTES):
+                while not self.size and len(block) < len(_GZIP) and (more := response.read(BLOCK_BYTES)):
+                    block += more
+                if not self.size and self._may_unpack and block.startswith(_GZIP):
+                    self._unpacker = zlib.decompressobj(16 + zlib.MAX_WBITS)
                 self.size += len(block)
-                if max(self.size, self.total or 0) > self._most:
-                    words = f"it is larger than {self._most / 2**20:,.0f} MiB, which no such result is"
-                    raise Fault(
-                        words, sent=True, permanent=True, hint="nothing of it is kept; look at the link yourself"
-                    )
-                self.stream.write(block)
+                self._bound(max(self.size, self.total or 0))
                 hasher.update(block)
+                if self._unpacker:
+                    self._unpack(self._unpacker, block)
+                else:
+                    self.stream.write(block)
                 self._moved(self.size, self.total or 0)
 
+    def _bound(self, size: int) -> None:
+        if size > self._most:
+            words = f"it is larger than {self._most / 2**20:,.0f} MiB, which no such result is"
+            raise Fault(words, sent=True, permanent=True, hint="nothing of it is kept; look at the link yourself")
+
+    def _unpack(self, unpacker: zlib._Decompress, block: bytes) -> None:
+        """Write what a block holds. Raises Fault if it is no whole gzip; then the next try saves it as it comes."""
+        try:
+            while piece := unpacker.decompress(block, BLOCK_BYTES):
+                block = unpacker.unconsumed_tail
+                self.sha256.update(piece)
+                self.stream.write(piece)
+                self._bound(self.stream.tell())
+        except zlib.error:
+            raise self._spoiled() from None
+        if unpacker.unused_data:
+            raise self._spoiled()
+
+    def _spoiled(self) -> Fault:
+        self._may_unpack, self.size = False, 0  # which begins anew; a thread may still work on the checksums
+        return Fault("what it came packed in is damaged", sent=True)
+
     def _digest(self, block: bytes) -> None:
-        self.sha256.update(block)
+        if not self._unpacker:
+            self.sha256.update(block)
         if self.md5:
             self.md5.update(block)
         if self.crc64:
@@ -202,7 +235,7 @@ class _Download:
 
     @property
     def is_proven(self) -> bool:
-        return self.total is not None or bool(self.expected_md5 or self.expected_crc)
+        return self.total is not None or bool(self.expected_md5 or self.expected_crc or self._unpacker)
 
     def mismatch(self) -> str:
         """Why these bytes are not the whole object, "" if they are. After a wrong checksum starts from zero."""
@@ -210,6 +243,8 @@ class _Download:
             return f"{self.size} of {self.total} bytes arrived"
         if self.size == 0:
             return "it is empty"
+        if self._unpacker:  # gzip has a checksum of its own; those of the server may be of what is in it
+            return "" if self._unpacker.eof else self._spoiled().reason
         md5_fits = not self.md5 or self.expected_md5 == base64.b64encode(self.md5.digest()).decode()
         crc_fits = not self.crc64 or self.crc64.matches(self.expected_crc)
         if not (md5_fits and crc_fits):
