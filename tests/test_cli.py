@@ -136,6 +136,10 @@ class Refused(Case):
         (["x", "--size", "9x9", "-n", "9"], "2 problems"),
         (["x", "--image", "no.png"], "does not exist"),
         (["x", "--submit-only", "--model", "qwen-image-2.0"], "no task to submit"),
+        (["x", "--model", "wan2.6-t2i", "--image", "https://h/a.png"], 'Error: --image: ["https://h/a.png"] was given'),
+        (["x", "--model", "qwen-image-edit"], "Error: --image: is missing"),
+        (["x", "--model", "qwen-image-edit", "--set", "reference_images=[]"], "Error: reference_images: "),
+        (["--request", '{"prompt": "x"}', "--model", "qwen-image-edit"], "Error: reference_images: is missing"),
         (["x", "--output", "a\0b.png"], "output folder"),
     )  # fmt: skip
 

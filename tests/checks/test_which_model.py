@@ -81,7 +81,7 @@ class WayOut(Case):
             (VIDEOS, ("--duration", "40"), "references/workflows.md"),
             (IMAGES, ("--size", "9999x1"), "limit of wan2.6-t2i\n"),
             (VIDEOS, (*PICTURE, *SUBJECT), "no model in cn-beijing takes all of this together"),
-            (VIDEOS, (*PICTURE, "--voice", "https://e.com/a.wav"), "reference_urls: is missing"),
+            (VIDEOS, (*PICTURE, "--voice", "https://e.com/a.wav"), "--reference: is missing"),
         ):
             with self.subTest(argv):
                 ran = self.run_program(catalog, ("x", *argv, "--dry-run"), "", None)

@@ -53,7 +53,12 @@ def parse(catalog: Catalog, argv: list[str], stdin: TextIO, cwd: str, env: Mappi
             "a batch is read twice and may be repeated, so it takes nothing from stdin", hint="give a file"
         )
     fields = _request_fields(catalog, flags, stdin, cwd)
-    typed = {flag.field: flag.name for flag in catalog.flags if getattr(flags, flag.key) not in (None, False)}
+    speaks_flags = flags.request is None and flags.file is None
+    typed = {
+        flag.field: flag.name
+        for flag in catalog.flags
+        if getattr(flags, flag.key) not in (None, False) or (speaks_flags and flag.field not in fields)
+    }
     settings = {"typed": typed, **_steering(catalog, fields, flags.model), **_cassette(given, env), **settings}
     settings["most"] = getattr(flags, cap(catalog).key) or 0
     if flags.batch:
