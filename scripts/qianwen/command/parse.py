@@ -63,7 +63,7 @@ def parse(catalog: Catalog, argv: list[str], stdin: TextIO, cwd: str, env: Mappi
     settings["most"] = getattr(flags, cap(catalog).key) or 0
     if flags.batch:
         settings.update(_batch(catalog, flags, settings, cwd))
-    if fields or settings.get("model") or settings.get("kind"):
+    if fields or any(map(settings.get, ("model", "kind", "wants_task"))):
         given.append(exclusions.REQUEST)
     given += ["--via"] if settings.get("via") else []
     given += ["--async"] if settings.get("wants_task") else []
