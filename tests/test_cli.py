@@ -114,6 +114,7 @@ class Refused(Case):
         (["x", "--set", "timeout_s=0"], "timeout_s"),
         (["x", "--set", "poll_interval_s=often"], "poll_interval_s"),
         (["x", "--set", "model=3"], "model"),
+        (["x", "--via", "dall-e"], "Error: --via: dall-e is not one of the choices"),
         (["x", "--set", "async=maybe"], "async"),
         (["--poll-once"], "--task-id"),
         (["--task-id", "t", "x"], "takes no request"),

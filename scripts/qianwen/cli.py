@@ -141,7 +141,7 @@ class _Process:
         run = self.run
         if run.ask.replay and error.kind == "usage":  # not the recorded run, so nothing came from the service
             run.outcome = Outcome(run.catalog.noun, resumable=False)
-        if isinstance(error, InvalidRequest):
+        if isinstance(error, InvalidRequest) and run.ask.typed:
             error.name(run.ask.typed)
         error.hint = hint_of(error, run.outcome)
         reply = answer.failure(error, run.outcome, run.ask, run.environment)

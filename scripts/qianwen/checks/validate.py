@@ -30,7 +30,7 @@ from .findings import Findings, named
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Iterable, Mapping
+    from typing import Any, Mapping
 
     from ..models.catalog import Values
     from .findings import Inspect
@@ -447,7 +447,7 @@ def _route(
 
 
 def _hint(catalog: Catalog, mode: Mode, findings: Findings) -> str:
-    """What to do when pictures are missing and no others are given, or the prompt is. We never switch models ourselves."""
+    """What to do when pictures are missing and there are no others, or the prompt is. We never switch models ourselves."""
     by_path = {problem.path: problem for problem in findings.problems}
     has_media = findings.sources or any(problem.reason == "not taken" for problem in findings.problems)
     for param in mode.params:

@@ -59,7 +59,12 @@ def parse(catalog: Catalog, argv: list[str], stdin: TextIO, cwd: str, env: Mappi
         for flag in catalog.flags
         if getattr(flags, flag.key) not in (None, False) or (speaks_flags and flag.field not in fields)
     }
-    settings = {"typed": typed, **_steering(catalog, fields, flags.model), **_cassette(given, env), **settings}
+    try:
+        steering = _steering(catalog, fields, flags.model)
+    except InvalidRequest as error:
+        error.name(typed)
+        raise
+    settings = {"typed": typed, **steering, **_cassette(given, env), **settings}
     settings["most"] = getattr(flags, cap(catalog).key) or 0
     if flags.batch:
         settings.update(_batch(catalog, flags, settings, cwd))
