@@ -447,7 +447,7 @@ def _route(
 
 
 def _hint(catalog: Catalog, mode: Mode, findings: Findings) -> str:
-    """What to do when pictures are missing and there are no others, or the prompt is. We never switch models ourselves."""
+    """What to do when the only pictures are missing, or the prompt is. We never switch models ourselves."""
     by_path = {problem.path: problem for problem in findings.problems}
     has_media = findings.sources or any(problem.reason == "not taken" for problem in findings.problems)
     for param in mode.params:
