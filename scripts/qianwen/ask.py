@@ -32,7 +32,7 @@ class Ask:
     batch: a file of requests, for which `fields`, `model` and `kind` are the defaults.
     shard: (I, N), of the rows whose key is I modulo N only; (0, 1) for all.
     most: units that may be billed; 0 without a cap.
-    words: the flags, as they would be given again from any folder; for a batch.
+    words: the flags of a batch, with paths that hold in any folder.
     """
 
     fields: dict[str, Any]
