@@ -114,6 +114,8 @@ class Refused(Case):
         (["x", "--set", "timeout_s=0"], "timeout_s"),
         (["x", "--set", "poll_interval_s=often"], "poll_interval_s"),
         (["x", "--set", "model=3"], "model"),
+        *((["x", "--via", value], f"--via: {value} is not one of the choices") for value in ("null", "0")),
+        *((["x", flag, "null"], f"{flag}: null is not a whole number") for flag in ("-n", "--seed")),
         (["x", "--via", "dall-e"], "Error: --via: dall-e is not one of the choices"),
         (["x", "--set", "async=maybe"], "async"),
         (["--poll-once"], "--task-id"),

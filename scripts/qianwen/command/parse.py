@@ -216,7 +216,7 @@ def _request_fields(catalog: Catalog, flags: Given, stdin: TextIO, cwd: str) -> 
     for flag in catalog.flags:
         value = getattr(flags, flag.key)
         if value not in (None, False):
-            is_text = flag.field in _TEXT_FLAGS or not isinstance(value, str)
+            is_text = flag.field in _TEXT_FLAGS or value == "null" or not isinstance(value, str)
             fields[flag.field] = value if is_text else _json_or_text(value)
     if flags.prompt is not None:
         fields["prompt"] = _read_stdin(stdin, LONGEST_TEXT).strip() if flags.prompt == "-" else flags.prompt
@@ -241,7 +241,7 @@ def _assigned(assignments: Iterable[str]) -> dict[str, Any]:
     return fields
 
 
-_TEXT_FLAGS = frozenset({"mode", "size", "resolution", "ratio", "negative_prompt"})
+_TEXT_FLAGS = frozenset({"mode", "via", "size", "resolution", "ratio", "negative_prompt"})
 
 
 def _read_stdin(stdin: TextIO, longest: int = LONGEST) -> str:
