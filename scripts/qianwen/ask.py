@@ -27,12 +27,12 @@ class Ask:
     wants_task: --async.
     gallery: a folder, or True for that of the results.  tasks: an id, or True for the last ones.
     via: a route to the service other than DashScope's own API.
-    typed: field → the flag that set it.
+    typed: field → the flag that set it, or that would set it for a user of flags.
     timeout, poll_interval, since: in seconds.
     batch: a file of requests, for which `fields`, `model` and `kind` are the defaults.
     shard: (I, N), of the rows whose key is I modulo N only; (0, 1) for all.
     most: units that may be billed; 0 without a cap.
-    words: the flags, as they would be given again from any folder; for a batch.
+    words: the flags of a batch, with paths that hold in any folder.
     """
 
     fields: dict[str, Any]

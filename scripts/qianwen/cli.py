@@ -141,7 +141,7 @@ class _Process:
         run = self.run
         if run.ask.replay and error.kind == "usage":  # not the recorded run, so nothing came from the service
             run.outcome = Outcome(run.catalog.noun, resumable=False)
-        if isinstance(error, InvalidRequest):
+        if isinstance(error, InvalidRequest) and run.ask.typed:
             error.name(run.ask.typed)
         error.hint = hint_of(error, run.outcome)
         reply = answer.failure(error, run.outcome, run.ask, run.environment)
@@ -173,12 +173,16 @@ class _Process:
         return "".join(f"{line}\n" for line in self.progress.clean(lines))
 
     def _open_result(self) -> None:
-        """Show the page, or the first file, to the user; a result that cannot be shown is no failure."""
+        """Show the page, the first file or a batch's folder; a result that cannot be shown is no failure."""
         from .gallery import viewer
+        from .terminal.signals import Signals
 
+        (self.signals or Signals()).let_go()  # some viewers return when they are closed
         outcome = self.run.outcome
         files = [file for each in (outcome, *(part.outcome for part in outcome.parts or ())) for file in each.files]
         path = outcome.gallery["gallery"] if outcome.gallery else files[0].saved.path if files else ""
+        if outcome.batch and outcome.page is None:  # else it is a plan
+            path = outcome.batch["folder"]
         why_not = viewer.show(path, self.run.environment.env) if path else "there is nothing to show"
         if why_not:
             self.progress.note(f"--open did nothing: {why_not}")

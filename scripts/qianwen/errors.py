@@ -66,7 +66,12 @@ def _shown(value: object) -> str:
     """A value as it would stand in JSON, without secrets and at most 80 characters long."""
     from .plain.redact import safe
 
-    text = safe(str(value).lower() if isinstance(value, bool) else str(value) or '""')
+    if isinstance(value, (bool, list, dict)):
+        import json
+
+        text = safe(json.dumps(value, ensure_ascii=False))
+    else:
+        text = safe(str(value) or '""')
     return text if len(text) <= 80 else text[:77] + "…"
 
 
@@ -126,7 +131,7 @@ class InvalidRequest(UsageError):
         self.name({})
 
     def name(self, typed: Mapping[str, str]) -> None:
-        """Word the message with what the user typed. typed: field → the flag that set it."""
+        """Word the message with what the user typed. typed: see `Ask`."""
         heading = [self.heading or f"the request has {len(self.problems)} problems:"] if len(self.problems) > 1 else []
         names = (typed.get(problem.path.partition("[")[0], problem.path) for problem in self.problems)
         lines = (problem.named(name) for problem, name in zip(self.problems, names))

@@ -59,6 +59,7 @@ class Outcome:
     saved: the files, by the index of their result.
     preview: the request that --dry-run shows.
     next_flags: the flags that continue the run; () for --task-id with `task_id`.
+    words: the flags that go on with a batch, from any folder.
     candidates: tasks that an unanswered submission may have created.
     tasks: rows of the account, for --tasks.  bought: their sum, for --since.
     parts: the runs that --resume worked on.
@@ -87,6 +88,7 @@ class Outcome:
         self.warnings: list[str] = []
         self.preview: JSON | None = None
         self.next_flags: tuple[str, ...] = ()
+        self.words: tuple[str, ...] = ()
         self.candidates: list[JSON] = []
         self.tasks: list[JSON] | None = None
         self.bought: JSON | None = None

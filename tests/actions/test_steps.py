@@ -188,3 +188,14 @@ class Answers(Case):
         )["warnings"]
         self.assertIn("not for us-east-1", warnings[-1])
         self.assertGreater(len(warnings), 1)
+
+    def test_a_region_that_the_base_url_contradicts_is_told(self) -> None:
+        for host, told in (
+            ("dashscope-intl.aliyuncs.com", ["ap-southeast-1; --region cn does not"]),
+            ("dashscope.aliyuncs.com", []),
+            ("proxy.example.com", []),
+        ):
+            with self.subTest(host):
+                self.env = {"DASHSCOPE_API_KEY": KEY, "DASHSCOPE_HTTP_BASE_URL": f"https://{host}/api/v1"}
+                warnings = self.json("x", "--region", "cn", "--dry-run")["warnings"]
+                self.assertEqual([warning.partition("which is in ")[2] for warning in warnings], told)

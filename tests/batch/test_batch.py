@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import shlex
 import shutil
 import sqlite3
 import sys
@@ -265,6 +266,18 @@ class GoingOn(Case):
             self.clock.sleep(1000)
             told = self.batch("--timeout", "20")
             self.assertEqual((told["made"], len(there.of("submit"))), (3, 3))
+
+    def test_next_goes_on_from_any_folder(self) -> None:
+        self.rows({"prompt": "a"}, {"prompt": "b"})
+        with self.standin(delay=1000) as there:
+            for argv in (("--batch", "rows.jsonl"), ("--batch", "rows.jsonl", "--output", "out")):
+                told = self.json(*argv, "--timeout", "20", code=2)
+                self.clock.sleep(1000)
+                home, self.cwd = self.cwd, self.home
+                done = self.image(*shlex.split(told["next"])[2:]).json
+                self.cwd = home
+                self.assertEqual((done["made"], done["folder"]), (2, told["folder"]))
+        self.assertEqual(there.orders, {"a": 2, "b": 2})
 
     def test_a_shard_without_a_row_says_so(self) -> None:
         self.rows({"prompt": "a"})

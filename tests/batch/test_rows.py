@@ -84,6 +84,12 @@ class Rows(unittest.TestCase):
         with self.assertRaisesRegex(UsageError, "No such file"):
             list(rows.read(str(self.folder / "none.txt"), IMAGES, Ask({})))
 
+    def test_a_prompt_that_every_row_would_replace_is_refused(self) -> None:
+        everywhere = Ask({"prompt": "in watercolor"})
+        with self.assertRaisesRegex(UsageError, "each line is a prompt"):
+            self.read("a.txt", "a cat", everywhere)
+        self.assertEqual(self.read("a.jsonl", "{}", everywhere)[0].asked, {"prompt": "in watercolor"})
+
     def test_numbers_are_those_that_people_see(self) -> None:
         for name, text in (("a.txt", "\nx\n\ny"), ("a.csv", "prompt\nx\n\ny\n"), ("a.jsonl", '\n{}\n\n{"n": 1}')):
             found = [row.number for row in self.read(name, text)]

@@ -191,15 +191,10 @@ class Refused(unittest.TestCase):
         )
 
     def test_the_hint_names_the_model_to_use(self) -> None:
-        for model, fields, hint in (
-            ("wan2.6-image", {"prompt": "x"}, "wan2.6-t2i"),
-            ("qwen-image-edit-max", {"prompt": "x"}, "wan2.6-t2i"),
-            ("wan2.6-t2i", {"prompt": "x", "reference_images": [URL]}, "wan2.7-image"),
-            ("wan2.7-image", {"prompt": "x", "enable_interleave": True}, "wan2.6-image"),
-        ):
+        for model in ("wan2.6-image", "qwen-image-edit-max"):
             with self.subTest(model), self.assertRaises(InvalidRequest) as caught:
-                check(model, **fields)
-            self.assertIn(hint, caught.exception.hint)
+                check(model, prompt="x")
+            self.assertIn("wan2.6-t2i", caught.exception.hint)
 
     def test_a_task_that_there_is_not(self) -> None:
         with self.assertRaises(InvalidRequest) as caught:

@@ -12,6 +12,8 @@ from qianwen.models.video_models import VIDEOS
 from ..support import Case
 
 FRAMES = ("--first-frame", "https://e.com/a.png", "--last-frame", "https://e.com/b.png")
+PICTURE = ("--image", "https://e.com/a.png")
+SUBJECT = ("--reference", "https://e.com/a.png")
 
 
 class Ids(unittest.TestCase):
@@ -55,6 +57,10 @@ class WayOut(Case):
             (VIDEOS, ("--size", "21:9"), "wan2.6-t2v"),
             (VIDEOS, ("--ratio", "21:9"), "wan2.6-t2v"),
             (VIDEOS, ("--duration", "10", *FRAMES), "wan2.2-kf2v-flash"),
+            (IMAGES, ("--model", "wan2.2-t2i-flash", *PICTURE), "wan2.2-t2i-flash"),
+            (IMAGES, ("--model", "wan2.7-image", "--set", "enable_interleave=true"), "wan2.7-image"),
+            (VIDEOS, ("--model", "wan2.5-t2v-preview", *PICTURE), "wan2.5-t2v-preview"),
+            (VIDEOS, (*FRAMES[:2], *SUBJECT), "wan2.6-r2v-flash"),
         ):
             with self.subTest(argv):
                 ran = self.run_program(catalog, ("x", *argv, "--dry-run"), "", None)
@@ -74,12 +80,22 @@ class WayOut(Case):
             (IMAGES, ("-n", "9"), "enable_sequential=true"),
             (VIDEOS, ("--duration", "40"), "references/workflows.md"),
             (IMAGES, ("--size", "9999x1"), "limit of wan2.6-t2i\n"),
+            (VIDEOS, (*PICTURE, *SUBJECT), "no model in cn-beijing takes all of this together"),
+            (VIDEOS, (*PICTURE, "--voice", "https://e.com/a.wav"), "--reference: is missing"),
         ):
             with self.subTest(argv):
                 ran = self.run_program(catalog, ("x", *argv, "--dry-run"), "", None)
                 self.assertEqual(ran.code, 3)
                 self.assertIn(way, ran.stderr)
                 self.assertNotIn("takes it", ran.stderr)
+                self.assertNotIn("use --model", ran.stderr)
+
+    def test_a_mode_that_the_files_contradict_is_to_be_left_out(self) -> None:
+        argv = ("x", *PICTURE, "--dry-run")
+        ran = self.video(*argv, "--mode", "t2v")
+        self.assertEqual(ran.code, 3)
+        self.assertIn("Hint: leave out --mode t2v: wan2.6-i2v-flash takes the rest", ran.stderr)
+        self.assertIn("Model: wan2.6-i2v-flash", self.video(*argv).stderr)
 
 
 class Output(Case):

@@ -54,6 +54,7 @@ class Words(unittest.TestCase):
             with self.subTest(argv):
                 self.assertEqual(given(*argv), expected)
         self.assertEqual(read(IMAGES, ["--model="]).model, "")
+        self.assertEqual(read(IMAGES, ["--output=--odd"]).output, "--odd")
 
     def test_what_is_refused(self) -> None:
         for argv, told in (
@@ -71,6 +72,9 @@ class Words(unittest.TestCase):
             (("--model",), "--model needs a value"),
             (("--model", "--async"), "--model needs a value"),
             (("--model", "--output=x"), "--model needs a value"),
+            (("--output", "--overwite"), "--output needs a value"),
+            (("--output", "--", "x"), "--output needs a value"),
+            (("--gallery", "--overwite"), "unknown flag --overwite"),
             (("--async=1",), "--async is a switch"),
             (("--timeout", "0"), "--timeout must be a positive number of seconds, not '0'"),
             (("--timeout", "nan"), "must be a positive number"),
@@ -84,6 +88,9 @@ class Words(unittest.TestCase):
         with self.assertRaises(UsageError) as caught:
             given("--overwite")
         self.assertIn("did you mean --overwrite?", caught.exception.hint)
+        with self.assertRaises(UsageError) as caught:
+            given("--output", "--overwite")
+        self.assertEqual(caught.exception.hint, "if --overwite is the value: --output=--overwite")
 
 
 def positive(text: str) -> float:

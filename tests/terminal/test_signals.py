@@ -34,6 +34,13 @@ class First(unittest.TestCase):
             os.kill(os.getpid(), number)
             self.assertEqual(signal.getsignal(number), signal.SIG_IGN)
 
+    def test_let_go_they_end_the_process_and_what_it_starts(self) -> None:
+        signals = Signals()
+        signals.ignore()
+        signals.let_go()
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            self.assertEqual(signal.getsignal(number), signal.SIG_DFL)
+
     def test_one_that_was_ignored_stays_ignored(self) -> None:
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
         Signals()

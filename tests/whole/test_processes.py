@@ -33,6 +33,27 @@ class Surroundings(Case):
         line = command.replace("$image", image)
         return subprocess.run(["/bin/sh", "-c", line], cwd=self.cwd, env=surroundings, input=stdin, capture_output=True)
 
+    def test_a_viewer_adds_nothing_to_our_output_and_holds_nobody_up(self) -> None:
+        """It says something, stays open in the background, and is told what to show."""
+        viewer, seen = self.cwd / "viewer", self.cwd / "seen"
+        viewer.write_text(f"#!/bin/sh\necho noise\necho noise >&2\nsleep 30 &\necho \"$1\" $! >> '{seen}'\n")
+        viewer.chmod(0o700)
+        (self.cwd / "rows.txt").write_text("a\nb\n")
+        for argv, shown in (
+            ("x -n 2 --sandbox --output x.png", "x_1.png"),
+            ("--batch rows.txt --sandbox --output out", "out"),
+            ("--gallery out", "out/index.html"),
+        ):
+            with self.subTest(argv):
+                began = time.monotonic()
+                ran = self.shell(f"$image {argv} --open --print-response", BROWSER=str(viewer), DISPLAY=":0")
+                self.assertLess(time.monotonic() - began, 20)
+                self.assertEqual((ran.returncode, json.loads(ran.stdout)["ok"]), (0, True), ran.stderr)
+                self.assertNotIn(b"noise", ran.stderr)
+                url, process = seen.read_text().splitlines()[-1].split()
+                os.kill(int(process), signal.SIGTERM)
+                self.assertEqual(url, (self.cwd / shown).as_uri())
+
     def test_streams_that_the_caller_closed(self) -> None:
         """What is made is there whatever the streams are like; only an answer that nobody got changes the ending."""
         for closed, code in (

@@ -129,12 +129,21 @@ class DashScope:
         return own_bucket(self._run) if checked.local_files else None
 
     def _warnings_of_the_region(self, checked: Checked) -> tuple[str, ...]:
-        """A warning when the model is not documented for the region: the service says so late and unclearly."""
+        """Warnings when the host is in another region than --region says, or the model is not documented for it.
+
+        The service says the latter late and unclearly.
+        """
+        from .. import regions
         from ..environment import BASE_NAMES, lookup
+        from ..plain import locations
 
         run = self._run
         region = run.region
-        chosen_by_region = not run.ask.sandbox and lookup(run.place, BASE_NAMES) is None
+        base = None if run.ask.sandbox else lookup(run.place, BASE_NAMES)
+        there = regions.type_of(locations.host_of(self.base))[1] if base and run.ask.region else ""
+        if base and there not in ("", region):
+            return (f"{base.source} decides the host, which is in {there}; --region {run.ask.region} does not",)
+        chosen_by_region = not run.ask.sandbox and base is None
         has_regions = checked.is_known or checked.mode.as_given  # the regions of a related model say nothing
         if chosen_by_region and has_regions and region not in checked.model.regions:
             words = f"{checked.id} is documented for {' and '.join(checked.model.regions)}, not for {region}"

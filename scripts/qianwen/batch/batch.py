@@ -103,6 +103,8 @@ class _Batch:
         self.path = os.path.abspath(os.path.join(environment.cwd, os.path.expanduser(ask.batch)))
         self.files = os.path.dirname(self.path)
         self.folder = Folder(self._place(), ask.shard, environment.now, self._wait, run.warn)
+        place = () if ask.output else ("--output", self.folder.path)  # else another folder would buy all of it again
+        run.outcome.words = (*ask.words, *place)
         self.plan = Plan(run.catalog, run.region, ask.shard, ask.at_once)
         self.voice = Voice(run.progress, environment.clock, self.plan.counts, lambda: self.flight.running)
         self.flight = Flight(environment.clock, run.deadline, environment.sleep, self.voice.tick)
@@ -317,7 +319,7 @@ class _Batch:
         run, is_shard = self.run, self.run.ask.shard[1] > 1
         if run.ask.sandbox or (is_shard and is_over):
             return
-        own = list(run.ask.words)
+        own = list(run.outcome.words)
         if is_shard:
             del own[own.index("--shard") : own.index("--shard") + 2]
         words = (sys.executable or "python3", run.environment.script, *own)

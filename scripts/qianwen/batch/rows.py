@@ -76,6 +76,11 @@ def read(path: str, catalog: Catalog, ask: Ask) -> Iterator[Row]:
     """
     defaults = {**ask.fields, **({"model": ask.model} if ask.model else {}), **({"mode": ask.kind} if ask.kind else {})}
     form = _FORMS.get(os.path.splitext(path)[1].lower(), _prompts)
+    if form is _prompts and "prompt" in defaults:  # which every row would replace, and nobody would notice
+        raise UsageError(
+            f"--batch {path}: each line is a prompt, so the one of the command line is never used",
+            hint="put it into the file, or make the file .csv or .jsonl, where a row may leave the prompt out",
+        )
     copies: dict[int, int] = {}
     seen: set[int] = set()
     try:

@@ -121,14 +121,15 @@ def way_out(
     def inspect_once(text: str) -> Source:
         return seen[text] if text in seen else seen.setdefault(text, inspect(text))
 
-    def trial(model: Model) -> Checked | None:
+    def trial(model: Model, kind: str = ways[2]) -> Checked | None:
         try:
-            return check(catalog, Found(model, model.id), fields, inspect_once, *ways)
+            return check(catalog, Found(model, model.id), fields, inspect_once, *ways[:2], kind)
         except InvalidRequest:
             return None
 
     rows = {model.id: model for model in catalog.models}
-    usual = [rows[default.model] for default in catalog.defaults]
+    fitting = rows[default_for(catalog, fields).model]
+    usual = [fitting, *(rows[default.model] for default in catalog.defaults)]
     others = [
         model
         for model in (*usual, *catalog.models)
@@ -138,6 +139,10 @@ def way_out(
     if takers:
         best = min(takers, key=lambda checked: (len(checked.warnings), bool(DEARER & set(checked.id.split("-"))))).id
         return f"this is a limit of {found.id}; {best} takes it, at its own price: use --model {best}"
+    if ways[2] and found.why and trial(fitting, ""):
+        return f"leave out --mode {ways[2]}: {fitting.id} takes the rest, at its own price"
+    if all(problem.reason == "not taken" and not problem.allowed for problem in problems):
+        return f"no model in {region} takes all of this together: leave out a part of it"
     instead = [catalog.beyond[problem.path] for problem in problems if problem.path in catalog.beyond]
     return f"this is a limit of {found.id}" + "".join(f"; {text}" for text in instead)
 

@@ -30,7 +30,7 @@ from .findings import Findings, named
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Iterable, Mapping
+    from typing import Any, Mapping
 
     from ..models.catalog import Values
     from .findings import Inspect
@@ -230,7 +230,7 @@ def check(
     _tell_of_missing_pictures(values, findings)
     shape = _route(mode, found.id, wants_task, needs_task, prefers_task, findings)
     if findings.problems:
-        raise InvalidRequest(findings.problems, hint=_hint(catalog, found.model, mode, findings.problems))
+        raise InvalidRequest(findings.problems, hint=_hint(catalog, mode, findings))
     unsent = {param.name for param in mode.params if not param.on_wire}
     on_wire = {name: value for name, value in values.items() if name not in unsent}
     return Checked(found, mode, shape, on_wire, findings.sources, tuple(findings.warnings), written)
@@ -446,16 +446,14 @@ def _route(
     return mode.task if mode.task and is_task else mode.sync
 
 
-def _hint(catalog: Catalog, model: Model, mode: Mode, problems: Iterable[Problem]) -> str:
-    """The model to use instead if pictures are missing or not supported. We never switch models ourselves."""
-    by_path = {problem.path: problem for problem in problems}
+def _hint(catalog: Catalog, mode: Mode, findings: Findings) -> str:
+    """What to do when the only pictures are missing, or the prompt is. We never switch models ourselves."""
+    by_path = {problem.path: problem for problem in findings.problems}
+    has_media = findings.sources or any(problem.reason == "not taken" for problem in findings.problems)
     for param in mode.params:
-        if param.media and param.low and param.name in by_path and not by_path[param.name].value:
+        is_empty = param.name in by_path and not by_path[param.name].value
+        if param.media and param.low and is_empty and not has_media:
             return f"to work from text alone, use --model {catalog.defaults[-1].model}"
-    for default in catalog.defaults:
-        fields = [field for field in default.when if field in by_path and field != "mode" and not _takes(model, field)]
-        if fields and len(default.when) == 1 and default.model != model.id:
-            return f"to use {fields[0]}, choose --model {default.model}"
     prompt = by_path.get("prompt")
     is_missing = prompt is not None and prompt.reason == "missing"
     return f'write it after the name of the program: {catalog.program} "A cat on a windowsill"' if is_missing else ""

@@ -72,11 +72,14 @@ def _take(given: Given, flag: Flag, name: str, value: str | None, left: list[str
         setattr(given, flag.key, True)
         return
     if value is None:
-        if not left or _split(left[-1], by_name)[0] in by_name:
+        word = left[-1] if left else ""
+        is_misspelt = word[:2] == "--" and " " not in word and (word[2:3].isalpha() or word == "--")
+        if not left or _split(word, by_name)[0] in by_name or is_misspelt:
             if flag.optional:
                 setattr(given, flag.key, True)
                 return
-            raise UsageError(f"{name} needs a value: {name} {flag.metavar}")
+            hint = f"if {word} is the value: {name}={word}" if is_misspelt else ""
+            raise UsageError(f"{name} needs a value: {name} {flag.metavar}", hint=hint)
         value = left.pop()
     if flag is PROMPT:
         _take_prompt(given, value)

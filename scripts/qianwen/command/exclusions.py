@@ -46,17 +46,24 @@ ROWS = (
         "{these} is about existing tasks and takes no request, --submit-only, --dry-run, --again or --reuse",
     ),
     Exclusion(
-        ("--resume", "--tasks", "--cancel"),
+        ("--resume",),
         ("--output",),
         hint="--resume saves where each run would have; use --task-id with --output to save elsewhere",
     ),
+    Exclusion(("--gallery",), ("--output",), hint="name the folder behind --gallery"),
     Exclusion(
         ("--gallery",),
-        (REQUEST, *ON_WHAT_EXISTS, "--output", "--submit-only", "--dry-run", "--sandbox", "--sidecar", *_TAPED),
+        (REQUEST, *ON_WHAT_EXISTS, "--submit-only", "--dry-run", "--again", "--reuse", "--sandbox", *_VIA, *_TAPED),
         "{these} shows what is there and sends nothing",
-        "name the folder behind --gallery",
+        "run --gallery by itself",
     ),
-    Exclusion(("--open", "--sidecar"), ("--tasks", "--cancel", "--submit-only"), "{those} makes nothing to show"),
+    Exclusion(("--gallery", "--tasks"), ("--region",), "{these} sends nothing and shows all regions"),
+    Exclusion(
+        ("--gallery", "--tasks", "--cancel"),
+        ("--output", "--overwrite", "--sidecar", "--poll-interval"),
+        "{these} waits for no task and saves no result",
+    ),
+    Exclusion(("--open", "--sidecar"), ("--tasks", "--cancel", "--submit-only"), "{those} saves no result"),
     Exclusion(("--again",), ("--reuse",), "one pays for another, the other pays for none", "give one of them"),
     Exclusion(("--resume",), ("--region",), "--resume asks for every run in the region that took it"),
     Exclusion(
@@ -84,7 +91,7 @@ ROWS = (
     Exclusion(_BATCH, ("--async",), "a batch has a task wherever a model has one", "leave out --async"),
     Exclusion(_BATCH, _TAPED, "a cassette holds one run"),
     Exclusion(_BATCH, _VIA, "DesireCore answers one request at a time"),
-    Exclusion(("--max-images", "--max-seconds"), ON_WHAT_EXISTS, "what exists is paid for"),
+    Exclusion(("--max-images", "--max-seconds"), (*ON_WHAT_EXISTS, "--gallery"), "what exists is paid for"),
     Exclusion(_TAPED, ("--dry-run", "--tasks"), "{those} sends nothing"),
     Exclusion(
         _TAPED,

@@ -28,7 +28,7 @@ RESULT = (
     Flag("--print-response", "", "one JSON object on stdout, success or failure"),
     Flag("--quiet", "", "no progress on stderr", short="-q"),
     Flag("--sidecar", "", "write the request to NAME.json beside each result; --file NAME.json makes it again"),
-    Flag("--open", "", "show the result, or the gallery, in the system's viewer"),
+    Flag("--open", "", "show the first result, a batch's folder or the gallery in the system's viewer"),
     Flag(
         "--gallery",
         "[FOLDER]",

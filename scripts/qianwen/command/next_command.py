@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def next_command(outcome: Outcome, ask: Ask, environment: Environment) -> str | None:
     """The command that waits for the task and saves its result, or that searches for it. None when nothing can."""
     if ask.batch:
-        return again(environment.script, ask.words)
+        return again(environment.script, outcome.words)
     if not outcome.resumable:
         return None
     next_flags = outcome.next_flags or ("--task-id", outcome.task_id)

@@ -53,12 +53,22 @@ def parse(catalog: Catalog, argv: list[str], stdin: TextIO, cwd: str, env: Mappi
             "a batch is read twice and may be repeated, so it takes nothing from stdin", hint="give a file"
         )
     fields = _request_fields(catalog, flags, stdin, cwd)
-    typed = {flag.field: flag.name for flag in catalog.flags if getattr(flags, flag.key) not in (None, False)}
-    settings = {"typed": typed, **_steering(catalog, fields, flags.model), **_cassette(given, env), **settings}
+    speaks_flags = flags.request is None and flags.file is None
+    typed = {
+        flag.field: flag.name
+        for flag in catalog.flags
+        if getattr(flags, flag.key) not in (None, False) or (speaks_flags and flag.field not in fields)
+    }
+    try:
+        steering = _steering(catalog, fields, flags.model)
+    except InvalidRequest as error:
+        error.name(typed)
+        raise
+    settings = {"typed": typed, **steering, **_cassette(given, env), **settings}
     settings["most"] = getattr(flags, cap(catalog).key) or 0
     if flags.batch:
         settings.update(_batch(catalog, flags, settings, cwd))
-    if fields or settings.get("model") or settings.get("kind"):
+    if fields or any(map(settings.get, ("model", "kind", "wants_task"))):
         given.append(exclusions.REQUEST)
     given += ["--via"] if settings.get("via") else []
     given += ["--async"] if settings.get("wants_task") else []
@@ -206,7 +216,7 @@ def _request_fields(catalog: Catalog, flags: Given, stdin: TextIO, cwd: str) -> 
     for flag in catalog.flags:
         value = getattr(flags, flag.key)
         if value not in (None, False):
-            is_text = flag.field in _TEXT_FLAGS or not isinstance(value, str)
+            is_text = flag.field in _TEXT_FLAGS or value == "null" or not isinstance(value, str)
             fields[flag.field] = value if is_text else _json_or_text(value)
     if flags.prompt is not None:
         fields["prompt"] = _read_stdin(stdin, LONGEST_TEXT).strip() if flags.prompt == "-" else flags.prompt
@@ -231,7 +241,7 @@ def _assigned(assignments: Iterable[str]) -> dict[str, Any]:
     return fields
 
 
-_TEXT_FLAGS = frozenset({"mode", "size", "resolution", "ratio", "negative_prompt"})
+_TEXT_FLAGS = frozenset({"mode", "via", "size", "resolution", "ratio", "negative_prompt"})
 
 
 def _read_stdin(stdin: TextIO, longest: int = LONGEST) -> str:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import webbrowser
+from contextlib import contextmanager
 from pathlib import Path
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Mapping
+    from typing import Iterator, Mapping
 
 
 def show(path: str, env: Mapping[str, str]) -> str:
@@ -19,4 +21,27 @@ def show(path: str, env: Mapping[str, str]) -> str:
     has_display = sys.platform in ("darwin", "win32") or env.get("DISPLAY") or env.get("WAYLAND_DISPLAY")
     if not has_display:
         return "there is no display"
-    return "" if webbrowser.open(Path(path).as_uri()) else "no viewer was found"
+    with _off_our_pipes():
+        return "" if webbrowser.open(Path(path).as_uri()) else "no viewer was found"
+
+
+@contextmanager
+def _off_our_pipes() -> Iterator[None]:
+    """What a viewer says is no result, and one that stays open would hold whoever reads our output to its end."""
+    kept = {}
+    for number in (1, 2):
+        try:
+            if not os.isatty(number):
+                kept[number] = os.dup(number)
+        except OSError:
+            pass  # it is closed
+    null = os.open(os.devnull, os.O_WRONLY)
+    try:
+        for number in kept:
+            os.dup2(null, number)
+        yield
+    finally:
+        for number, ours in kept.items():
+            os.dup2(ours, number)
+            os.close(ours)
+        os.close(null)

@@ -31,6 +31,11 @@ class Signals:
             signal.signal(number, _do_nothing)  # takes a pending signal, about which Python complains under SIG_IGN
             signal.signal(number, signal.SIG_IGN)  # stays in force until the process ends
 
+    def let_go(self) -> None:
+        """Let each end the process, when all is told. A viewer that is started now hears them too."""
+        for number in self._numbers:
+            signal.signal(number, signal.SIG_DFL)
+
 
 def _do_nothing(*_: object) -> None:
     pass
