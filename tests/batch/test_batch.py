@@ -11,7 +11,7 @@ import sys
 import unittest
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, Callable
 
 from qianwen import cli
 from qianwen.account.store import Account
@@ -21,6 +21,7 @@ from qianwen.errors import OutputError, StillRunning
 from qianwen.files import locks
 from qianwen.models.image_models import IMAGES
 from qianwen.sandbox.faults import Limit
+from qianwen.sandbox.standin import Incoming, Reply
 
 from .. import support
 
@@ -46,6 +47,18 @@ class Case(support.Case):
 
     def last(self, output: str = "out") -> dict[str, dict[str, Any]]:
         return {line["key"]: line for line in self.lines(output)}
+
+
+def once(there: support.Recording, meddle: Callable[[], object]) -> None:
+    """Do something between the first request and its answer."""
+    handle = there.handle
+
+    def meddling(route: str, incoming: Incoming) -> Reply:
+        there.handle = handle  # type: ignore[method-assign]
+        meddle()
+        return handle(route, incoming)
+
+    there.handle = meddling  # type: ignore[method-assign]
 
 
 class Making(Case):
@@ -504,6 +517,21 @@ class GoingOn(Case):
             resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
         folder.write({**line, "key": "2" * 16})
         self.assertEqual([told["key"] for told in folder.lines()], ["2" * 16])
+
+    def test_a_file_that_is_edited_and_results_that_are_moved_while_rows_are_made(self) -> None:
+        path, results = self.cwd / "rows.jsonl", self.cwd / "out" / "results.jsonl"
+        for meddle, code in (
+            (lambda: path.write_text('{"prompt": \n' * 3), 5),
+            (lambda: results.replace(self.cwd / "moved"), 7),
+        ):
+            with self.subTest(code), self.standin() as there:
+                shutil.rmtree(self.cwd / "out", ignore_errors=True)
+                self.rows(*({"prompt": prompt} for prompt in "aba"))
+                once(there, meddle)
+                self.assertGreater(self.batch(code=code)["left"], 0)
+                self.rows(*({"prompt": prompt} for prompt in "aba"))
+                self.assertEqual(self.batch()["made"], 3)
+                self.assertEqual(there.orders, {"a": 1, "b": 1})
 
     def test_one_process_at_a_time(self) -> None:
         self.rows({"prompt": "a"})

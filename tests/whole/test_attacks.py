@@ -787,7 +787,7 @@ ECHOES = (
     Attack("the key in a batch's rows", [file("rows.txt", "{key} and more\n{key} and more\n")], BATCH, [0], 1),
     Attack("the key as a row's name", [lambda world: world.write(world.home / "rows.jsonl", "".join(json.dumps({"prompt": "x", "id": f"{number}{world.key}"}) + "\n" for number in range(2)))], ("--batch", "{home}/rows.jsonl", *BATCH[2:]), [0], 1),
     Attack("the key in a batch's command", [LIST], (*BATCH, "--set", "negative_prompt={key}"), [0], 2),
-    Attack("the page of the key's pictures", [file("rows.txt", "{key}"), lambda world: world.image(*map(world.filled, BATCH))], ("--gallery", "out", "--print-response"), [0], 1),
+    Attack("the page of the key's pictures", [file("rows.txt", "{key}"), lambda world: world.assertEqual(world.image(*map(world.filled, BATCH)).code, 0)], ("--gallery", "out", "--print-response"), [0], 1),
 )  # fmt: skip
 
 # What was paid for is read out of answers that are no JSON; that opens no way that JSON does not have.

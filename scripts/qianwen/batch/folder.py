@@ -292,10 +292,11 @@ class Folder:
                 if self._is_torn:
                     raise OSError(errno.ENOSPC, "no room is left")
                 os.fsync(self._stream.fileno())
+                os.stat(self.results)  # it may have been moved or deleted
             except OSError as error:
                 raise OutputError(
                     f"cannot write to {self.results}: {error.strerror or error}",
-                    hint="make room; what was bought is noted, and the next run writes its line",
+                    hint="make room, or put back what was moved; what was bought is noted, and the next run tells it",
                 ) from error
             self.states[number] = STATES.index(line["state"])
             if turn:

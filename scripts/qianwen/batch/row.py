@@ -201,8 +201,9 @@ class Trip:
         error: QianwenError | None = None
         try:
             target = self._target(row, found)
-            if not os.path.isdir(self.folder.account.folder):
-                raise UsageError(f"the folder {self.folder.account.folder} is gone")
+            for place in (self.folder.results, self.folder.account.folder):
+                if not os.path.exists(place):
+                    raise UsageError(f"{place} is gone", hint="move or delete nothing of a batch while it runs")
         except QianwenError as caught:
             self.flight.stop(OutputError(caught.message, hint=caught.hint, billed="no"))
             return 0.0
