@@ -348,11 +348,26 @@ class GoingOn(Case):
             self.assertEqual(self.batch("--again", "--dry-run")["bills"]["at_most"], 1)
             self.assertEqual((self.batch("--again")["made"], there.orders), (1, {"a": 2}))
 
-    def test_three_lost_answers_in_a_row_stop(self) -> None:
+    def test_three_unknown_outcomes_in_a_row_stop(self) -> None:
+        for action, model in (
+            ("lose", PRO),
+            ("cut", PRO),
+            ("302", PRO),
+            ("500", PRO),
+            ("408", ""),
+            ("lose", ""),
+            ("cut", ""),
+        ):
+            with self.subTest(action, model=model), self.standin(faults=[f"{'sync' if model else 'submit'}={action}"]):
+                self.rows(*({"prompt": f"p{number}", **({"model": model} if model else {})} for number in range(9)))
+                told = self.batch("--at-once", "1", code=6, output=f"{action}{model}")
+                self.assertEqual((told["unknown"], told["left"]), (3, 6))
+
+    def test_unknown_outcomes_with_clear_ones_between_do_not_stop(self) -> None:
         self.rows(*({"prompt": f"p{number}"} for number in range(9)))
-        with self.standin(faults=["submit=lose"]) as there:
+        with self.standin(faults=["submit=lose*2", "submit=400:X*1", "submit=500*2"]):
             told = self.batch("--at-once", "1", code=6)
-            self.assertEqual((told["unknown"], told["left"], len(there.of("submit"))), (3, 6, 3))
+            self.assertEqual((told["unknown"], told["refused"] + told["failed"], told["made"]), (4, 1, 4))
 
     def test_a_refused_key_stops_everything_and_fails_nothing(self) -> None:
         self.rows(*({"prompt": f"p{number}"} for number in range(30)))

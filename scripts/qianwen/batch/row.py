@@ -180,6 +180,7 @@ class Trip:
             prepare(url)
 
         connection.session.prepare = wait_and_prepare
+        flight.count(connection.client)
         flight.board(connection.session)
         try:
             yield connection
