@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from contextlib import contextmanager
 
 from ..errors import LinkExpired, QianwenError, Unavailable, UnknownOutcome, expected
 from ..models import wire
@@ -127,37 +128,38 @@ class Flight:
         post, stream = client.post, client.stream
 
         def counted(path: str, body: JSON, is_task: bool) -> JSON:
-            lost = ""
-            try:
+            with self._counting() as lost:
                 answer = post(path, body, is_task)
                 if is_task and not (wire.task_id(answer) or wire.has_result(answer)):
-                    lost = "the service sent no task id"
+                    lost.append("the service sent no task id")
                 return answer
-            except UnknownOutcome as error:
-                lost = error.message
-                raise
-            finally:
-                self._note_outcome(lost)
 
         def counted_stream(path: str, body: JSON) -> Iterator[JSON]:
-            lost = ""
-            try:
+            with self._counting():
                 yield from stream(path, body)
-            except UnknownOutcome as error:
-                lost = error.message
-                raise
-            finally:
-                self._note_outcome(lost)
 
         client.post, client.stream = counted, counted_stream  # type: ignore[method-assign]
 
-    def _note_outcome(self, lost: str) -> None:
-        """lost: why the outcome of a paid request is unknown, "" when it is known."""
-        with self._changed:
-            self._unknown = self._unknown + 1 if lost else 0
-            is_over = self._unknown >= MOST_UNKNOWN
-        if is_over:
-            self.stop(UnknownOutcome(f"the outcome of {MOST_UNKNOWN} paid requests in a row is unknown: {lost}"))
+    @contextmanager
+    def _counting(self) -> Iterator[list[str]]:
+        """Around a paid request. The list is for why its outcome is unknown."""
+        lost: list[str] = []
+        is_sent = True
+        try:
+            yield lost
+        except UnknownOutcome as error:
+            lost.append(error.message)
+            raise
+        except Unavailable:
+            is_sent = False
+            raise
+        finally:
+            with self._changed:
+                if is_sent:
+                    self._unknown = self._unknown + 1 if lost else 0
+                is_over = self._unknown >= MOST_UNKNOWN
+            if lost and is_over:
+                self.stop(UnknownOutcome(f"the outcome of {MOST_UNKNOWN} paid requests in a row is unknown: {lost[0]}"))
 
     def wait(self, until: Callable[[], bool]) -> bool:
         """Wait for a moment when `until` is true; False when the batch is over before."""
