@@ -102,7 +102,7 @@ class Layouts(Through):
                 self.assertEqual(any("undocumented" in warning for warning in reply["warnings"]), is_odd)
                 self.assertNotIn(B64[:60], json.dumps(reply))
 
-    # an answer to a request that is no task, what is saved
+    # an answer with the result itself, also to a request for a task, and what is saved
     ANSWERS: tuple[tuple[dict[str, Any], list[bytes]], ...] = (
         (
             {"created": 1, "data": [{"url": "@/media/a.png"}, {"b64_json": base64.b64encode(OTHER).decode()}]},
@@ -121,12 +121,24 @@ class Layouts(Through):
 
     def test_answers_of_gateways(self) -> None:
         for number, (body, files) in enumerate(self.ANSWERS):
-            with self.subTest(body=str(body)[:200]), self.gateway(sync=body):
-                reply = self.json("x", "--again", "--output", f"{number}/")
-                self.assertEqual(self.saved(reply), files)
-                self.assertEqual(reply["image_count"], len(files))
-                self.assertNotIn(B64[:60], json.dumps(reply))
-                self.assertEqual(self.json("--resume")["tasks"], [])
+            for ways in ((), ("--async",), ("--async", "--submit-only")):
+                with self.subTest(ways, body=str(body)[:200]), self.gateway(sync=body, submit=body):
+                    reply = self.json("x", *ways, "--again", "--output", f"{number}{len(ways)}/")
+                    self.assertEqual(self.saved(reply), files)
+                    self.assertEqual(reply["image_count"], len(files))
+                    self.assertNotIn(B64[:60], json.dumps(reply))
+                    self.assertEqual(self.json("--resume")["tasks"], [])
+
+    def test_task_ids_of_gateways(self) -> None:
+        for body, wanted in (
+            ({"output": {"task_id": 12345678901234567890}}, "12345678901234567890"),
+            ({"output": {"task_id": " t-1\n"}}, "t-1"),
+            ({"task_id": "t-1", "output": {"task_status": "PENDING"}}, "t-1"),
+        ):
+            with self.subTest(body=body), self.gateway(submit=body, poll=done(image_url="@/media/a.png")) as gateway:
+                reply = self.json("x", "--async", "--again", "--output", f"{time.monotonic_ns()}/")
+                self.assertEqual((reply["task_id"], self.saved(reply)), (wanted, [PNG]))
+                self.assertTrue(gateway.of("poll")[0].target.endswith(f"/tasks/{wanted}"))
 
     def test_paths_on_stdout_without_json(self) -> None:
         with self.gateway(sync={"data": [{"b64_json": B64}]}):

@@ -12,7 +12,7 @@ import sys
 import unittest
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, Callable
 
 from qianwen import cli
 from qianwen.account.store import Account
@@ -22,6 +22,7 @@ from qianwen.errors import OutputError, StillRunning
 from qianwen.files import locks
 from qianwen.models.image_models import IMAGES
 from qianwen.sandbox.faults import Limit
+from qianwen.sandbox.standin import Incoming, Reply
 
 from .. import support
 
@@ -47,6 +48,18 @@ class Case(support.Case):
 
     def last(self, output: str = "out") -> dict[str, dict[str, Any]]:
         return {line["key"]: line for line in self.lines(output)}
+
+
+def once(there: support.Recording, meddle: Callable[[], object]) -> None:
+    """Do something between the first request and its answer."""
+    handle = there.handle
+
+    def meddling(route: str, incoming: Incoming) -> Reply:
+        there.handle = handle  # type: ignore[method-assign]
+        meddle()
+        return handle(route, incoming)
+
+    there.handle = meddling  # type: ignore[method-assign]
 
 
 class Making(Case):
@@ -363,11 +376,26 @@ class GoingOn(Case):
             self.assertEqual(self.batch("--again", "--dry-run")["bills"]["at_most"], 1)
             self.assertEqual((self.batch("--again")["made"], there.orders), (1, {"a": 2}))
 
-    def test_three_lost_answers_in_a_row_stop(self) -> None:
+    def test_three_unknown_outcomes_in_a_row_stop(self) -> None:
+        for action, model in (
+            ("lose", PRO),
+            ("cut", PRO),
+            ("302", PRO),
+            ("500", PRO),
+            ("408", ""),
+            ("lose", ""),
+            ("cut", ""),
+        ):
+            with self.subTest(action, model=model), self.standin(faults=[f"{'sync' if model else 'submit'}={action}"]):
+                self.rows(*({"prompt": f"p{number}", **({"model": model} if model else {})} for number in range(9)))
+                told = self.batch("--at-once", "1", code=6, output=f"{action}{model}")
+                self.assertEqual((told["unknown"], told["left"]), (3, 6))
+
+    def test_unknown_outcomes_with_clear_ones_between_do_not_stop(self) -> None:
         self.rows(*({"prompt": f"p{number}"} for number in range(9)))
-        with self.standin(faults=["submit=lose"]) as there:
+        with self.standin(faults=["submit=lose*2", "submit=400:X*1", "submit=500*2"]):
             told = self.batch("--at-once", "1", code=6)
-            self.assertEqual((told["unknown"], told["left"], len(there.of("submit"))), (3, 6, 3))
+            self.assertEqual((told["unknown"], told["refused"] + told["failed"], told["made"]), (4, 1, 4))
 
     def test_a_refused_key_stops_everything_and_fails_nothing(self) -> None:
         self.rows(*({"prompt": f"p{number}"} for number in range(30)))
@@ -532,6 +560,21 @@ class GoingOn(Case):
             resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
         folder.write({**line, "key": "2" * 16})
         self.assertEqual([told["key"] for told in folder.lines()], ["2" * 16])
+
+    def test_a_file_that_is_edited_and_results_that_are_moved_while_rows_are_made(self) -> None:
+        path, results = self.cwd / "rows.jsonl", self.cwd / "out" / "results.jsonl"
+        for meddle, code in (
+            (lambda: path.write_text('{"prompt": \n' * 3), 5),
+            (lambda: results.replace(self.cwd / "moved"), 7),
+        ):
+            with self.subTest(code), self.standin() as there:
+                shutil.rmtree(self.cwd / "out", ignore_errors=True)
+                self.rows(*({"prompt": prompt} for prompt in "aba"))
+                once(there, meddle)
+                self.assertGreater(self.batch(code=code)["left"], 0)
+                self.rows(*({"prompt": prompt} for prompt in "aba"))
+                self.assertEqual(self.batch()["made"], 3)
+                self.assertEqual(there.orders, {"a": 1, "b": 1})
 
     def test_one_process_at_a_time(self) -> None:
         self.rows({"prompt": "a"})

@@ -6,17 +6,20 @@ import heapq
 import sys
 import threading
 import unittest
+from contextlib import suppress
 from functools import partial
-from typing import Callable
+from typing import Any, Callable, Iterator
 
 from qianwen.batch import pace
 from qianwen.batch.flight import Flight
 from qianwen.batch.pace import Gate, Turn
 from qianwen.batch.plan import Cap, share
+from qianwen.errors import QianwenError, Refused, Unavailable, UnknownOutcome
 from qianwen.http.messages import Fault, Request, Response
 from qianwen.models.catalog import Pace
 from qianwen.models.image_models import IMAGES
 from qianwen.models.video_models import VIDEOS
+from qianwen.service.client import Client
 
 PAID = Request("POST", "http://127.0.0.1/api/v1/x", billable=True, once=True)
 
@@ -51,6 +54,22 @@ class Service:
             return Response(429, {}, lambda size: b"", refusal=b"{}")
         self.accepted.append(self.clock())
         return Response(200, {}, lambda size: b"")
+
+
+class Ending(Client):
+    """Paid requests that end as they are told to."""
+
+    def __init__(self, *endings: dict[str, Any] | QianwenError) -> None:
+        self.endings = list(endings)
+
+    def post(self, path: str, body: dict[str, Any], is_task: bool) -> dict[str, Any]:
+        ending = self.endings.pop(0)
+        if isinstance(ending, QianwenError):
+            raise ending
+        return ending
+
+    def stream(self, path: str, body: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        yield Ending.post(self, path, body, False)
 
 
 def gate(rate: float, clock: Clock, give_up: Callable[[], object] = lambda: None, over: str = "") -> Gate:
@@ -167,6 +186,31 @@ class Threads(unittest.TestCase):
         finally:
             threading.stack_size(before)
         self.assertEqual((begun, made, flight.running, flight.error), ([True] * 3, [0, 1, 2], 0, None))
+
+
+class Outcomes(unittest.TestCase):
+    def test_three_unknown_ones_in_a_row(self) -> None:
+        """What was never sent tells nothing; an answer does, whatever it says."""
+        lost, unsent, refused = UnknownOutcome("lost"), Unavailable("no network"), Refused("no")
+        task: dict[str, Any] = {"output": {"task_id": "t"}}
+        nothing: dict[str, Any] = {"output": {}}
+        for endings, is_over in (
+            ((lost, lost, lost), True),
+            ((lost, unsent, lost, unsent, unsent, lost), True),
+            ((lost, lost, refused, lost, lost, task, lost, lost), False),
+        ):
+            for way in ("post", "stream"):
+                clock = Clock()
+                flight, client = Flight(clock, clock() + 100), Ending(*endings)
+                flight.count(client)
+                for _ in endings:
+                    with suppress(QianwenError):
+                        client.post("", {}, True) if way == "post" else list(client.stream("", {}))
+                with self.subTest(way, endings=endings):
+                    self.assertEqual(flight.error is not None, is_over)
+        flight, client = Flight(clock, clock() + 100), Ending(nothing, nothing, nothing)
+        flight.count(client)
+        self.assertEqual([(client.post("", {}, True), flight.error is None)[1] for _ in range(3)], [True, True, False])
 
 
 class Caps(unittest.TestCase):

@@ -45,8 +45,9 @@ PAID = ("sync", "stream", "submit")
 
 
 def spellings(key: str) -> list[bytes]:
-    """A key as it might be written down: plain, escaped, and what Base64 makes of it wherever it begins."""
+    """A key as it might be written down: plain, escaped, in a file's name, and what Base64 makes of it wherever it begins."""
     plain = [key, key.upper(), key.lower(), json.dumps(key)[1:-1], quote(key, safe="")]
+    plain.append("-".join(re.findall(r"[^\W_]+", key.lower())))
     cores = [base64.b64encode(b"\0" * shift + key.encode()).rstrip(b"=")[shift + 1 : -2] for shift in range(3)]
     return [text.encode() for text in plain] + cores + [core.translate(bytes.maketrans(b"+/", b"-_")) for core in cores]
 
@@ -426,6 +427,8 @@ def pictures(*urls: str) -> Arm:
 NOW = ("x", "--print-response")
 TASK = ("x", "--async", "--print-response")
 UPLOAD = ("x", "--image", "{photo}", "--print-response")
+LIST = file("rows.txt", "a cat\na dog\n")
+BATCH = ("--batch", "{home}/rows.txt", "--output", "out", "--print-response")
 STREAM = ("x", "--set", "enable_interleave=true", "--set", "stream=true", "--print-response")
 
 LOOKALIKES = (
@@ -777,6 +780,14 @@ ECHOES = (
     Attack("the key as a flag", [], ("x", "--{key}"), [3], 0),
     Attack("the key in a broken request", [], ("--request", '{"prompt": {key}', "--print-response"), [3], 0),
     Attack("the key as a path", [], ("x", "--image", "{key}", "--print-response"), [3], 0),
+    Attack("the key in a batch's answers", [LIST, edits("submit", output__note="{key}", request_id="{key}"), edits("poll", output__orig_prompt="{key}", output__note="Bearer {key}", request_id="{key}")], BATCH, [0], 2),
+    Attack("the key in a batch's failures", [LIST, edits("poll", output__task_status="FAILED", output__code="{key}", output__message="{key}", request_id="{key}")], BATCH, [1], 2),
+    Attack("the key in a batch's refusals", [LIST, says("submit", KEY_IN_IT % ("X{key}", "Bearer {key}", "{key}"), 400)], BATCH, [1], 2),
+    Attack("the key as a batch's task ids", [LIST, edits("submit", output__task_id="{key}")], BATCH, [1, 2, 6], 2),
+    Attack("the key in a batch's rows", [file("rows.txt", "{key} and more\n{key} and more\n")], BATCH, [0], 1),
+    Attack("the key as a row's name", [lambda world: world.write(world.home / "rows.jsonl", "".join(json.dumps({"prompt": "x", "id": f"{number}{world.key}"}) + "\n" for number in range(2)))], ("--batch", "{home}/rows.jsonl", *BATCH[2:]), [0], 1),
+    Attack("the key in a batch's command", [LIST], (*BATCH, "--set", "negative_prompt={key}"), [0], 2),
+    Attack("the page of the key's pictures", [file("rows.txt", "{key}"), lambda world: world.assertEqual(world.image(*map(world.filled, BATCH)).code, 0)], ("--gallery", "out", "--print-response"), [0], 1),
 )  # fmt: skip
 
 # What was paid for is read out of answers that are no JSON; that opens no way that JSON does not have.

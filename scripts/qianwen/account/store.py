@@ -164,7 +164,8 @@ class Account:
 
     def note_batch(self, batch: Batch) -> None:
         """Remember a batch by its folder, so that `--tasks` and `--resume` can name its command. Raises OSError."""
-        values = (batch.folder, batch.program, json.dumps(batch.command), batch.at, batch.is_over)
+        command = json.dumps(self._clean(list(batch.command)))
+        values = (batch.folder, batch.program, command, batch.at, batch.is_over)
         query = "INSERT OR REPLACE INTO batches VALUES (?, ?, ?, ?, ?)"
         self._step(lambda database: rows.execute(database, query, values))
 

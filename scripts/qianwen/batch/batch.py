@@ -102,7 +102,7 @@ class _Batch:
         self.run = run
         self.path = os.path.abspath(os.path.join(environment.cwd, os.path.expanduser(ask.batch)))
         self.files = os.path.dirname(self.path)
-        self.folder = Folder(self._place(), ask.shard, environment.now, self._wait, run.warn)
+        self.folder = Folder(self._place(), ask.shard, environment.now, self._wait, run.warn, run.progress.clean)
         place = () if ask.output else ("--output", self.folder.path)  # else another folder would buy all of it again
         run.outcome.words = (*ask.words, *place)
         self.plan = Plan(run.catalog, run.region, ask.shard, ask.at_once)
@@ -269,7 +269,6 @@ class _Batch:
         is_owed = self._look_at_the_accounts()
         if not self.plan.left and not is_owed:
             return
-        self._remember(is_over=False)
         own = None
         if self.plan.has_files:
             from ..storage import bucket, temporary  # noqa: F401 - an update may replace the skill while rows are made
@@ -277,6 +276,7 @@ class _Batch:
             own = own_bucket(run)
         good_seconds = min(GOOD_SECONDS, own.expires / 2 if own else GOOD_SECONDS)
         with connected(run, own=own) as connection:
+            self._remember(is_over=False)  # now the key is known, which may not be written down
             if regions.is_loopback_url(connection.base):
                 flight.look_freely()
             uploads = Uploads(run.environment.clock, good_seconds)

@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import os
 import threading
+from contextlib import contextmanager
 
 from ..errors import LinkExpired, QianwenError, Unavailable, UnknownOutcome, expected
-from ..http.messages import Fault
+from ..models import wire
 from .pace import LOOKS_A_SECOND, Even, Gate
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Callable
+    from typing import Any, Callable, Iterator
 
     from ..http.messages import Request, Response, Send
     from ..http.retry import Judge
     from ..http.session import Session
+    from ..service.client import Client
     from ..storage.forms import Upload
 
+    JSON = dict[str, Any]
     Key = tuple[str, int, int, str]
 
-MOST_UNKNOWN = 3  # lost answers in a row: something is wrong with the way to the service
+MOST_UNKNOWN = 3  # paid requests in a row whose outcome is unknown: something is wrong with the way to the service
 MOST_UNREACHED = 10  # rows in a row without network or service
 TICK_SECONDS = 0.5
 CUT_SECONDS = 1.0  # for the threads to note what they know after their connections were cut
@@ -108,11 +111,9 @@ class Flight:
         self._looks = Even(0, self.clock)
 
     def looking(self, send: Send, judge: Judge) -> Send:
-        """`send`, but the looks at tasks of all rows together keep their pace, and lost answers are counted."""
+        """`send`, but the looks at tasks of all rows together keep their pace."""
 
         def spaced(request: Request) -> Response:
-            if request.billable:
-                return self._counted(send, request)
             while "/tasks/" in request.url and not self._over.is_set():
                 left = self._looks.left()
                 if not left:
@@ -122,20 +123,43 @@ class Flight:
 
         return spaced
 
-    def _counted(self, send: Send, request: Request) -> Response:
-        """Send a paid request. Three in a row without an answer stop the batch."""
+    def count(self, client: Client) -> None:
+        """From now on three paid requests of the batch in a row whose outcome is unknown stop it."""
+        post, stream = client.post, client.stream
+
+        def counted(path: str, body: JSON, is_task: bool) -> JSON:
+            with self._counting() as lost:
+                answer = post(path, body, is_task)
+                if is_task and not (wire.task_id(answer) or wire.has_result(answer)):
+                    lost.append("the service sent no task id")
+                return answer
+
+        def counted_stream(path: str, body: JSON) -> Iterator[JSON]:
+            with self._counting():
+                yield from stream(path, body)
+
+        client.post, client.stream = counted, counted_stream  # type: ignore[method-assign]
+
+    @contextmanager
+    def _counting(self) -> Iterator[list[str]]:
+        """Around a paid request. The list is for why its outcome is unknown."""
+        lost: list[str] = []
+        is_sent = True
         try:
-            response = send(request)
-        except Fault as fault:
-            with self._changed:
-                self._unknown += fault.sent
-                is_lost = self._unknown >= MOST_UNKNOWN
-            if is_lost:
-                self.stop(UnknownOutcome(f"{MOST_UNKNOWN} paid requests in a row were not answered: {fault.reason}"))
+            yield lost
+        except UnknownOutcome as error:
+            lost.append(error.message)
             raise
-        with self._changed:
-            self._unknown = 0
-        return response
+        except Unavailable:
+            is_sent = False
+            raise
+        finally:
+            with self._changed:
+                if is_sent:
+                    self._unknown = self._unknown + 1 if lost else 0
+                is_over = self._unknown >= MOST_UNKNOWN
+            if lost and is_over:
+                self.stop(UnknownOutcome(f"the outcome of {MOST_UNKNOWN} paid requests in a row is unknown: {lost[0]}"))
 
     def wait(self, until: Callable[[], bool]) -> bool:
         """Wait for a moment when `until` is true; False when the batch is over before."""

@@ -51,6 +51,7 @@ class Folder:
 
     shard: (I, N), (0, 1) for the whole.
     wait: called again and again while another process is at work; raises StillRunning when the time is up.
+    clean: answers a JSON value without what must not be stored.
     states: what has become of each row that has a line, by the number of its name: an index of STATES.
     is_rehearsal: whether what it has comes from a stand-in; None while it has nothing.
     program: that made it, image.py or video.py; "" while it has nothing.
@@ -65,12 +66,14 @@ class Folder:
         now: Callable[[], float],
         wait: Callable[[], object],
         warn: Callable[[str], None],
+        clean: Callable[[Any], Any] = lambda value: value,
     ) -> None:
         self.path = path
         self.shard = shard
         self._now = now
         self._wait = wait
         self._warn = warn
+        self._clean = clean
         self.states: dict[int, int] = {}
         self.is_rehearsal: bool | None = None
         self.program = ""
@@ -86,9 +89,8 @@ class Folder:
         self._lock = threading.Lock()
 
     def _account_of(self, name: str) -> Account:
-        return Account(
-            os.path.join(self._accounts, name) if name else self._accounts, self._now, self._warn, shared=False
-        )
+        place = os.path.join(self._accounts, name) if name else self._accounts
+        return Account(place, self._now, self._warn, self._clean, shared=False)
 
     @property
     def _accounts(self) -> str:
@@ -289,7 +291,7 @@ class Folder:
         number = number_of(line["key"])
         turn = self.turns.get(number, 0) + (line["state"] == AGAIN)
         line = {**line, "turn": turn} if turn else line
-        data = (strict_json.written(line) + "\n").encode("utf-8")
+        data = (strict_json.written(self._clean(line)) + "\n").encode("utf-8")
         with self._lock:
             assert self._stream
             try:
@@ -299,10 +301,11 @@ class Folder:
                 if self._is_torn:
                     raise OSError(errno.ENOSPC, "no room is left")
                 os.fsync(self._stream.fileno())
+                os.stat(self.results)  # it may have been moved or deleted
             except OSError as error:
                 raise OutputError(
                     f"cannot write to {self.results}: {error.strerror or error}",
-                    hint="make room; what was bought is noted, and the next run writes its line",
+                    hint="make room, or put back what was moved; what was bought is noted, and the next run tells it",
                 ) from error
             self.states[number] = STATES.index(line["state"])
             if turn:

@@ -180,6 +180,7 @@ class Trip:
             prepare(url)
 
         connection.session.prepare = wait_and_prepare
+        flight.count(connection.client)
         flight.board(connection.session)
         try:
             yield connection
@@ -201,8 +202,9 @@ class Trip:
         error: QianwenError | None = None
         try:
             target = self._target(row, found)
-            if not os.path.isdir(self.folder.account.folder):
-                raise UsageError(f"the folder {self.folder.account.folder} is gone")
+            for place in (self.folder.results, self.folder.account.folder):
+                if not os.path.exists(place):
+                    raise UsageError(f"{place} is gone", hint="move or delete nothing of a batch while it runs")
         except QianwenError as caught:
             self.flight.stop(OutputError(caught.message, hint=caught.hint, billed="no"))
             return 0.0
@@ -216,11 +218,11 @@ class Trip:
     def _target(self, row: Row, found: Checked) -> Target:
         """Where the row's files go. Raises UsageError."""
         number, folder = f"{row.number:06d}", self.folder.path
-        prompt = str(found.values.get("prompt") or found.mode.name)
+        prompt = self.whole.progress.clean(str(found.values.get("prompt") or found.mode.name))
         if row.output:
             target = outputs.plan(os.path.join(folder, row.output), folder, folder, prompt, number)
         else:
-            own = re.sub(r"[^\w.-]+", "-", row.id)[:LONGEST_STEM].strip("-.")
+            own = re.sub(r"[^\w.-]+", "-", self.whole.progress.clean(row.id))[:LONGEST_STEM].strip("-.")
             target = outputs.Target(folder, own or f"{number}-{outputs.slug(prompt)}")
         if target.folder not in self._tried_out or not os.path.isdir(target.folder):
             outputs.prepare(target)
@@ -318,7 +320,7 @@ class Trip:
         before = self.folder.state(row.name)
         before = "" if self.whole.ask.again and before != states.MADE else before  # as the plan counts it
         try:
-            self.folder.write(run.progress.clean(told))
+            self.folder.write(told)
             self.voice.ended(row, before, state, error)
             if outcome.run_id and outcome.resumable and not _may_be_fetched(account, outcome.run_id, state, error):
                 if isinstance(error, LinkExpired):  # nobody can fetch it any more

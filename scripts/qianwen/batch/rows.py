@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 LONGEST_LINE = 32 * 2**20  # bytes: small pictures may stand in a row
 LONGEST_ID = 100  # characters
+NO_KEY = "0" * 16  # of a row that cannot be read
 OF_THE_RUN = {
     "timeout_s": "--timeout",
     "poll_interval_s": "--poll-interval",
@@ -101,7 +102,7 @@ def read(path: str, catalog: Catalog, ask: Ask) -> Iterator[Row]:
 
 def _row(catalog: Catalog, number: int, given: dict[str, Any] | Problem, defaults: Mapping[str, Any]) -> Row:
     if isinstance(given, Problem):
-        return Row(number, "", {}, {}, problems=(given,))
+        return Row(number, NO_KEY, {}, {}, problems=(given,))
     problems: list[Problem] = []
     own = dict(given)
     row_id, output = _id(own.pop("id", None), problems), _output(own.pop("output", None), problems)

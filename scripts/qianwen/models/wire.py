@@ -225,8 +225,8 @@ def has_result(body: JSON) -> bool:
 
 def task_id(body: JSON) -> str:
     """The id of a task that was accepted, "" when the answer names none."""
-    found = _dict(body.get("output")).get("task_id")
-    return found if isinstance(found, str) else ""
+    found = _dict(body.get("output")).get("task_id") or body.get("task_id")
+    return str(found).strip() if isinstance(found, (str, int)) and not isinstance(found, bool) else ""
 
 
 def billed_seconds(body: Mapping[str, Any]) -> float:
