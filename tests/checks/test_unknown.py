@@ -226,7 +226,7 @@ class Arrives(Case):
         family = changed(IMAGES, models=(*IMAGES.models, changed(twin, id="z-image-task", family=turbo.family)))
         found = find(family, "z-image-pro")
         assert found
-        checked = validate.check(family, found, {"prompt": "x"}, self.fail, wants_task=True)
+        checked = validate.check(family, found, {"prompt": "x"}, self.fail, validate.Manner(wants_task=True))
         self.assertEqual(checked.shape, "messages task")
 
     def test_objects_of_the_body_may_be_given_whole(self) -> None:

@@ -28,7 +28,8 @@ PALETTE = [
 def check(model: str, *, task: bool = False, needs: bool = False, **fields: Any) -> validate.Checked:
     found = find(IMAGES, model)
     assert found
-    return validate.check(IMAGES, found, fields, lambda text: sources.inspect(text, os.getcwd()), task, needs)
+    manner = validate.Manner(wants_task=task, needs_task=needs)
+    return validate.check(IMAGES, found, fields, lambda text: sources.inspect(text, os.getcwd()), manner)
 
 
 def problems(model: str, **fields: Any) -> tuple[Problem, ...]:

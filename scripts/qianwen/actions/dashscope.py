@@ -74,13 +74,13 @@ class DashScope:
             is_over = source.fault.startswith(locations.EXPIRED)
             return changed(source, nearest=self._kept_from(text)) if is_over else source
 
-        ways = (ask.wants_task, ask.submit_only, ask.kind)
+        manner = validate.Manner(ask.kind, ask.wants_task, ask.submit_only, prefers_task=bool(self._run.seat))
         try:
-            checked = validate.check(catalog, found, ask.fields, inspect, *ways, prefers_task=bool(self._run.seat))
+            checked = validate.check(catalog, found, ask.fields, inspect, manner)
         except InvalidRequest as error:
             if not self._run.seat:  # of the many rows of a batch only the problems are told
                 region = self._run.region
-                error.hint = defaults.way_out(catalog, found, ask.fields, inspect, ways, region, error)
+                error.hint = defaults.way_out(catalog, found, ask.fields, inspect, manner, region, error)
             raise
         if checked.id not in self._of_the_region:
             self._of_the_region[checked.id] = self._warnings_of_the_region(checked)
@@ -183,7 +183,7 @@ class Connection:
     """An open connection to DashScope.
 
     own: the user's bucket for local files; None for temporary storage.
-    beside: opens another one for a row of a batch, over the same sockets; see `Flight.connect`.
+    beside: opens another one for a row of a batch, over the same sockets; see `Trip.connected`.
     once: uploads a file, or answers the URL of an earlier upload.
     """
 

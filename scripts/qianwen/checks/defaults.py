@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from ..models.catalog import Model, Param, Source, Values
     from .findings import Inspect
-    from .validate import Checked
+    from .validate import Checked, Manner
 
 
 def choose(catalog: Catalog, model_id: str, fields: Values, kind: str, region: Callable[[], str]) -> Found:
@@ -103,15 +103,13 @@ def way_out(
     found: Found,
     fields: Values,
     inspect: Inspect,
-    ways: tuple[bool, bool, str],
+    manner: Manner,
     region: str,
     error: InvalidRequest,
 ) -> str:
     """Which model takes what this one refuses, proven by checking the request with it; else what to do instead.
 
     Of several it is the first that drops the least of the request, and not the dear grade if another will do.
-
-    ways: `wants_task`, `needs_task` and `kind` of `validate.check`.
     """
     problems = [problem for problem in error.problems if problem.value is not None]
     if error.hint or len(problems) < len(error.problems) or {problem.reason for problem in problems} - OF_A_VALUE:
@@ -123,7 +121,7 @@ def way_out(
 
     def trial(model: Model) -> Checked | None:
         try:
-            return check(catalog, Found(model, model.id), fields, inspect_once, *ways)
+            return check(catalog, Found(model, model.id), fields, inspect_once, manner)
         except InvalidRequest:
             return None
 

@@ -100,7 +100,7 @@ def accept(
     try:
         _check_forms(mode, known)
         _check_presence(mode, known)
-        validate.check(catalog, found, known, inspect, wants_task=is_task)
+        validate.check(catalog, found, known, inspect, validate.Manner(wants_task=is_task))
     except InvalidRequest as error:
         return _late(order, _refusal(error.problems[0], mode))
     except Refusal as refusal:
