@@ -241,7 +241,7 @@ def _show(run: Run) -> None:
     if ask.tasks:
         _show_tasks(run)
     elif ask.gallery:
-        _write_gallery(run, os.path.expanduser(run.folder if ask.gallery is True else ask.gallery))
+        _write_gallery(run, run.environment.path(run.folder if ask.gallery is True else ask.gallery))
     elif ask.list_models and not ask.print_response:
         from .describe import listing
 
@@ -303,7 +303,6 @@ def _write_gallery(run: Run, folder: str) -> None:
     from .gallery import page
     from .plain.redact import shareable
 
-    folder = os.path.abspath(os.path.join(run.environment.cwd, folder))
     scripts = os.path.dirname(run.environment.script)
     home = os.path.join(run.environment.home, "")
     if scripts.startswith(home) and len(home) > 1:  # the page may be shown to others

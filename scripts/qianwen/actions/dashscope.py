@@ -317,7 +317,7 @@ def _tape(run: Run) -> Recorder | Player | None:
         return None
     from ..cassettes import recorder
 
-    path = os.path.abspath(os.path.join(environment.cwd, os.path.expanduser(ask.record or ask.replay)))
+    path = environment.path(ask.record or ask.replay)
     if ask.replay:
         return recorder.Player(path, environment.clock, environment.now)
     return recorder.Recorder(path, ask.overwrite, environment.clock, environment.now, run.warn)

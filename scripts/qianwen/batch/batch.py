@@ -31,6 +31,7 @@ from ..errors import (
     UsageError,
 )
 from ..plain.texts import counted, moment
+from ..service import endpoint
 from . import folder as states
 from . import line, plan, rows
 from .flight import CUT_SECONDS, GOOD_SECONDS, Flight, Uploads
@@ -100,7 +101,7 @@ class _Batch:
     def __init__(self, run: Run) -> None:
         environment, ask = run.environment, run.ask
         self.run = run
-        self.path = os.path.abspath(os.path.join(environment.cwd, os.path.expanduser(ask.batch)))
+        self.path = environment.path(ask.batch)
         self.files = os.path.dirname(self.path)
         self.folder = Folder(self._place(), ask.shard, environment.now, self._wait, run.warn)
         self.plan = Plan(run.catalog, run.region, ask.shard, ask.at_once)
@@ -119,8 +120,7 @@ class _Batch:
         """The batch's folder: --output, else one of the file's name where results go."""
         run = self.run
         name = os.path.splitext(os.path.basename(self.path))[0] + ("-rehearsal" if run.ask.sandbox else "")
-        place = run.ask.output or os.path.join(run.folder, name)
-        return os.path.abspath(os.path.join(run.environment.cwd, os.path.expanduser(place)))
+        return run.environment.path(run.ask.output or os.path.join(run.folder, name))
 
     def _wait(self) -> None:
         """Wait a moment for a process that looks at what an earlier run bought, or collects it. Raises StillRunning."""
@@ -234,7 +234,7 @@ class _Batch:
                 f"{self.folder.path} has results of {self.folder.program}, whose bill is in another unit",
                 hint="choose another folder with --output",
             )
-        rehearses = run.ask.sandbox or regions.is_loopback_url(self._base())
+        rehearses = run.ask.sandbox or regions.is_loopback_url(endpoint.base_url(run.place, run.region))
         if self.folder.is_rehearsal is not None and self.folder.is_rehearsal != rehearses:
             has, wanted = (
                 ("a stand-in", "the real service") if self.folder.is_rehearsal else ("the service", "a stand-in")
@@ -250,11 +250,6 @@ class _Batch:
                 f"an account runs {min(slow)} tasks of this model at once, on however many machines: {shards} shards "
                 "are no faster, unless their keys belong to several accounts (then say --at-once)"
             )
-
-    def _base(self) -> str:
-        from ..service import endpoint
-
-        return "" if self.run.ask.sandbox else endpoint.base_url(self.run.place, self.run.region)
 
     def _rows(self) -> Iterator[Row]:
         return rows.read(self.path, self.run.catalog, self.run.ask)
