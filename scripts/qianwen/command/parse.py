@@ -11,7 +11,7 @@ from ..plain.record import fields_of
 from ..plain.spelling import nearest
 from . import exclusions
 from .argv import are_positive_seconds, read
-from .flags import cap, groups
+from .flags import cap, rows, words_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def parse(catalog: Catalog, argv: list[str], stdin: TextIO, cwd: str, env: Mappi
     flags = read(catalog, argv)
     given = _given(catalog, flags)
     exclusions.check(given)
-    own = {flag.key: getattr(flags, flag.key) for _, group in groups(catalog) for flag in group if not flag.field}
+    own = {flag.key: getattr(flags, flag.key) for flag in rows(catalog) if not flag.field}
     known = fields_of(Ask({}))
     settings = {name: value for name, value in own.items() if name in known and value not in (None, False)}
     if flags.list_models or flags.describe:
@@ -69,7 +69,7 @@ def parse(catalog: Catalog, argv: list[str], stdin: TextIO, cwd: str, env: Mappi
 def _batch(catalog: Catalog, flags: Given, settings: dict[str, Any], cwd: str) -> dict[str, Any]:
     """What only a batch has: its shard, no end unless one is given, and the words that repeat it."""
     words: list[str] = []
-    for flag in (flag for _, group in groups(catalog) for flag in group):
+    for flag in rows(catalog):
         value = getattr(flags, flag.key)
         if value in (None, False) or flag.name == "--again":  # what is tried again is written down at once
             continue
@@ -78,9 +78,7 @@ def _batch(catalog: Catalog, flags: Given, settings: dict[str, Any], cwd: str) -
             if flag.name in ("--batch", "--output", "--file"):
                 text = settings["output"] if flag.name == "--output" else text
                 text = os.path.join(cwd, os.path.expanduser(text))
-            words += (
-                [flag.name] if not flag.metavar else [f"{flag.name}={text}"] if text[:1] == "-" else [flag.name, text]
-            )
+            words += words_of(flag.name, text) if flag.metavar else [flag.name]
     if (flags.at_once or 0) > MOST_AT_ONCE:
         raise UsageError(f"--at-once is at most {MOST_AT_ONCE}: each row in work takes a thread and a connection")
     timeout = {} if flags.timeout or settings["timeout"] != TIMEOUT_SECONDS else {"timeout": NO_TIMEOUT_SECONDS}
@@ -106,7 +104,7 @@ def _given(catalog: Catalog, flags: Given) -> list[str]:
     An empty value usually comes from an unset shell variable and must not silently mean the default.
     """
     names = [exclusions.PROMPT] if flags.prompt is not None else []
-    for flag in (flag for _, group in groups(catalog) for flag in group):
+    for flag in rows(catalog):
         value = getattr(flags, flag.key)
         if (value == "" or value == [""]) and flag.field != "negative_prompt":
             raise UsageError(f"{flag.name} is empty")
