@@ -78,7 +78,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def date_time_string(self, timestamp: float | None = None) -> str:
         """`Date` in the stand-in's own time, which may run faster than real time."""
-        return super().date_time_string(int(self.server.standin.now() if timestamp is None else timestamp))
+        return super().date_time_string(int(self.server.standin.clock() if timestamp is None else timestamp))
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name is the base class's
         pass  # no log lines between those of the caller

@@ -54,6 +54,15 @@ class Incoming:
     headers: Mapping[str, str]
     stream: BinaryIO
 
+    @property
+    def path(self) -> str:
+        """Raises ValueError for a target that cannot be read; `route` is asked first."""
+        return urlsplit(self.target).path
+
+    @property
+    def query(self) -> dict[str, str]:
+        return dict(parse_qsl(urlsplit(self.target).query))
+
 
 @dataclass
 class Task:
@@ -78,7 +87,7 @@ class StandIn:
 
     delay: seconds that a picture or task takes.
     seed: makes ids repeatable.
-    clock, sleep: its time, in seconds.
+    clock, sleep: its time, in seconds since the epoch.
     takes_new: accept models without a row too, as the service may do tomorrow.
     limits: model id → how many requests it takes a second, and how many of its tasks run at once; for batches.
     orders: how often a request with a prompt was accepted, by the prompt.
@@ -104,19 +113,15 @@ class StandIn:
         self.delay = delay
         self.faults = faults or Faults()
         self._random = random.Random(seed)  # noqa: S311 - ids of placeholders, which --seed makes repeatable
-        self._clock = clock
+        self.clock = clock
         self._sleep = sleep
         self._lock = threading.Lock()
         self.storage = Storage(self._token, clock, repeats=seed is not None)
         self.tasks: dict[str, Task] = {}
 
-    def now(self) -> float:
-        """Its time, epoch seconds."""
-        return self._clock()
-
     def route(self, incoming: Incoming) -> str:
         """The name of the route, as in `faults.ROUTES`; "" for an unknown path."""
-        path = urlsplit(incoming.target).path
+        path = incoming.path
         for methods, pattern, name in ROUTES:
             if re.fullmatch(methods, incoming.method) and re.fullmatch(pattern, path):
                 if name == "sync" and incoming.headers.get("x-dashscope-sse", "").lower() == "enable":
@@ -151,7 +156,7 @@ class StandIn:
         body = incoming.stream.read(MOST_BODY_BYTES + 1)
         if len(body) > MOST_BODY_BYTES:
             raise rules.invalid("Exceeded limit on max bytes to request body")
-        path = urlsplit(incoming.target).path[len(PREFIX) :]
+        path = incoming.path[len(PREFIX) :]
         origin = self._origin_for(incoming)
         inspect = _Inspector(self.storage, self._origins(), incoming.headers, _model_of(body))
         order = rules.accept(CATALOGS, path, incoming.headers, body, inspect, self.takes_new)
@@ -170,10 +175,10 @@ class StandIn:
         with self._lock:
             if limit:
                 seconds = max(1.0, 1 / limit.rate)
-                recent = [moment for moment in self._recent.get(order.model_id, ()) if self._clock() - moment < seconds]
+                recent = [moment for moment in self._recent.get(order.model_id, ()) if self.clock() - moment < seconds]
                 if len(recent) >= limit.rate * seconds:
                     raise Refusal(429, "Throttling.RateQuota", "Requests rate limit exceeded, please try again later.")
-                self._recent[order.model_id] = [*recent, self._clock()]
+                self._recent[order.model_id] = [*recent, self.clock()]
             self.orders[str(order.fields.get("prompt", ""))] += 1
 
     def _held(self, order: Order, now: float) -> float:
@@ -200,7 +205,7 @@ class StandIn:
         return self.origin, self.origin.replace("127.0.0.1", "localhost")
 
     def _submit(self, order: Order, inputs: Mapping[str, Facts], origin: str) -> Reply:
-        task = Task(self._uuid(), order, self._clock(), inputs, self.faults.take("task"), self._uuid(), origin)
+        task = Task(self._uuid(), order, self.clock(), inputs, self.faults.take("task"), self._uuid(), origin)
         with self._lock:
             task.held = self._held(order, task.created)
             self.tasks[task.id] = task
@@ -245,7 +250,7 @@ class StandIn:
         task_id = _task_id(incoming)
         with self._lock:
             task = self.tasks.get(task_id)
-        if task is None or self._clock() - task.created > TASK_SECONDS or _ends_as(task, "unknown"):
+        if task is None or self.clock() - task.created > TASK_SECONDS or _ends_as(task, "unknown"):
             return self._json({"request_id": self._uuid(), "output": {"task_id": task_id, "task_status": "UNKNOWN"}})
         return self._json({"request_id": self._uuid(), **self._report(task)})
 
@@ -262,7 +267,7 @@ class StandIn:
 
     def list(self, incoming: Incoming) -> Reply:
         self._authorize(incoming)
-        query = dict(parse_qsl(urlsplit(incoming.target).query))
+        query = incoming.query
         with self._lock:
             tasks = sorted(self.tasks.values(), key=lambda task: -task.created)
         entries = [entry for entry in map(self._entry, tasks) if _matches(entry, query)]
@@ -279,7 +284,7 @@ class StandIn:
         )
 
     def _state(self, task: Task) -> str:
-        elapsed = self._clock() - task.begins
+        elapsed = self.clock() - task.begins
         if task.canceled:
             return "CANCELED"
         if elapsed < self.delay:
@@ -335,7 +340,7 @@ class StandIn:
 
     def policy(self, incoming: Incoming) -> Reply:
         self._authorize(incoming)
-        query = dict(parse_qsl(urlsplit(incoming.target).query))
+        query = incoming.query
         if query.get("action") != "getPolicy" or not query.get("model"):
             raise rules.invalid("Field required: model")
         data = self.storage.policy(query["model"], self._origin_for(incoming))
@@ -351,8 +356,7 @@ class StandIn:
         _refuse_key(incoming)
         if incoming.method == "HEAD":  # the signature covers the method, and the links are signed for GET
             raise StorageError(403, "SignatureDoesNotMatch", "The request signature we calculated does not match.")
-        parts = urlsplit(incoming.target)
-        stored = self.storage.fetch(parts.path.rpartition("/")[2], dict(parse_qsl(parts.query)))
+        stored = self.storage.fetch(incoming.target)
         headers = dict(stored.headers)
         if incoming.headers.get("if-match", headers["ETag"]) != headers["ETag"]:
             raise StorageError(412, "PreconditionFailed", "At least one of the pre-conditions did not hold.")
@@ -367,7 +371,7 @@ class StandIn:
     # Pieces ------------------------------------------------------------------------------------------------
 
     def _not_found(self, incoming: Incoming) -> Reply:
-        if urlsplit(incoming.target).path.startswith(PREFIX + "/services/"):
+        if incoming.path.startswith(PREFIX + "/services/"):
             self._authorize(incoming)
         return self._refusal(404, "NotFound", "Not found!")
 
@@ -429,9 +433,8 @@ class _Inspector:
         return self._opened(Source(text, "file", bytes=upload.bytes, facts=upload.facts))
 
     def _own_result(self, text: str) -> Source:
-        parts = urlsplit(text)
         try:
-            stored = self._storage.fetch(parts.path.rpartition("/")[2], dict(parse_qsl(parts.query)))
+            stored = self._storage.fetch(text)
         except StorageError:
             raise Refusal(400, "InvalidParameter.DataInspection", UNREACHABLE) from None
         return self._opened(Source(text, "file", bytes=len(stored.data), facts=probe_bytes(stored.data)))
@@ -463,7 +466,7 @@ def _refuse_key(incoming: Incoming) -> None:
 
 
 def _task_id(incoming: Incoming) -> str:
-    match = re.match(_TASK, urlsplit(incoming.target).path)
+    match = re.match(_TASK, incoming.path)
     return unquote(match[1]) if match else ""
 
 
