@@ -258,10 +258,4 @@ class _Recovery:
     def part(self) -> Part:
         """The run's row in the account and its own answer."""
         run = self.run
-        return Part(
-            report.row(run.account, self.known, run.environment.now()),
-            run.outcome,
-            self.error,
-            run.ask,
-            run.environment,
-        )
+        return Part(report.row(run.account, self.known), run.outcome, self.error, run.ask, run.environment)
