@@ -268,7 +268,8 @@ def connected(run: Run, known: Purchase | None = None, own: Bucket | None = None
     Raises AuthError without a key or a base that we trust, UsageError for an unknown region, and UsageError when a
     replayed run differs from the recording.
     """
-    from ..http import key_guard, retry, session, unpacked
+    from ..http import key_guard, retry, unpacked
+    from ..http.session import Session
     from ..http.transport import Transport
     from ..plain import parallel
     from ..service import answers
@@ -290,14 +291,15 @@ def connected(run: Run, known: Purchase | None = None, own: Bucket | None = None
         guarded = key_guard.guarding(send, endpoint.base, endpoint.key)
         threads = 1 if tape else parallel.threads_to_spare()  # a recorded run keeps its order
 
+        prepare = (lambda url: None) if tape or environment.send else transport.prepare
+        now = environment.now
+
         def opened(run: Run, paced: Paced, sleep: Callable[[float], None], once: Once | None = None) -> Connection:
-            send, say = paced(guarded, answers.judge), run.progress.say
-            send = retry.retrying(send, sleep, clock, run.deadline, answers.judge, environment.now, say)
-            opened_ = session.Session(send, sleep, clock, run.deadline, environment.now, transport.close, threads)
-            if not (tape or environment.send):
-                opened_.prepare = transport.prepare
-            client = Client(opened_, endpoint, key_source, wire.has_result, run.warn, run.ask.poll_interval)
-            return Connection(run, opened_, client, own, opened, once)
+            send = paced(guarded, answers.judge)
+            send = retry.retrying(send, sleep, clock, run.deadline, answers.judge, now, run.progress.say)
+            session = Session(send, sleep, clock, run.deadline, now, transport.close, threads, prepare)
+            client = Client(session, endpoint, key_source, wire.has_result, run.warn, run.ask.poll_interval)
+            return Connection(run, session, client, own, opened, once)
 
         connection = opened(run, lambda send, judge: send, sleep)
         environment.session_opened()
