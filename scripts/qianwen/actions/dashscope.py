@@ -23,7 +23,6 @@ if TYPE_CHECKING:  # imported at run time only where needed: a refused request s
     from ..cassettes.recorder import Player, Recorder
     from ..checks.validate import Checked
     from ..http.messages import Send
-    from ..http.retry import Judge
     from ..http.session import Session
     from ..models.wire import Call
     from ..outcome import File
@@ -35,7 +34,7 @@ if TYPE_CHECKING:  # imported at run time only where needed: a refused request s
     from .run import Run
 
     JSON = dict[str, Any]
-    Paced = Callable[[Send, Judge], Send]
+    Paced = Callable[[Send], Send]
     Once = Callable[[Upload, str, Callable[[Upload], str]], str]
 
 MOST_RECENT = 500  # runs that are searched for the file of a link
@@ -295,13 +294,12 @@ def connected(run: Run, known: Purchase | None = None, own: Bucket | None = None
         now = environment.now
 
         def opened(run: Run, paced: Paced, sleep: Callable[[float], None], once: Once | None = None) -> Connection:
-            send = paced(guarded, answers.judge)
-            send = retry.retrying(send, sleep, clock, run.deadline, answers.judge, now, run.progress.say)
+            send = retry.retrying(paced(guarded), sleep, clock, run.deadline, answers.judge, now, run.progress.say)
             session = Session(send, sleep, clock, run.deadline, now, transport.close, threads, prepare)
             client = Client(session, endpoint, key_source, wire.has_result, run.warn, run.ask.poll_interval)
             return Connection(run, session, client, own, opened, once)
 
-        connection = opened(run, lambda send, judge: send, sleep)
+        connection = opened(run, lambda send: send, sleep)
         environment.session_opened()
         try:
             yield connection

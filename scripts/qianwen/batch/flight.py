@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from typing import Callable
 
     from ..http.messages import Request, Response, Send
-    from ..http.retry import Judge
     from ..http.session import Session
     from ..storage.forms import Upload
 
@@ -107,7 +106,7 @@ class Flight:
         """A stand-in on this machine may be asked as often as one likes."""
         self._looks = Even(0, self.clock)
 
-    def looking(self, send: Send, judge: Judge) -> Send:
+    def looking(self, send: Send) -> Send:
         """`send`, but the looks at tasks of all rows together keep their pace, and lost answers are counted."""
 
         def spaced(request: Request) -> Response:

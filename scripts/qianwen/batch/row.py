@@ -29,7 +29,7 @@ from ..outcome import File, billed, starved
 from ..plain.record import changed
 from ..plain.texts import moment
 from ..recovery.collect import finish
-from ..service import codes
+from ..service import answers, codes
 from . import folder as states
 from . import line
 from .pace import Gate, Turn
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from ..ask import Ask
     from ..checks.validate import Checked
     from ..files.outputs import Target
+    from ..http.messages import Send
     from .flight import Flight, Uploads
     from .folder import Folder
     from .progress import Voice
@@ -164,9 +165,11 @@ class Trip:
     @contextmanager
     def connected(self, run: Run, gate: Gate | None) -> Iterator[Connection]:
         flight, turn = self.flight, RowTurn(run)
-        paced = flight.looking
-        if gate:
-            paced = lambda send, judge: gate.paced(flight.looking(send, judge), judge, turn)  # noqa: E731
+
+        def paced(send: Send) -> Send:
+            looking = flight.looking(send)
+            return gate.paced(looking, answers.judge, turn) if gate else looking
+
         connection = self.connection.beside(run, paced, flight.sleep, self.uploads.once)
         prepare = connection.session.prepare
 
