@@ -18,7 +18,7 @@ from urllib.parse import quote, urlsplit
 
 from ..plain.parallel import threads_to_spare
 from .connections import Opener
-from .messages import Fault, Request, Response, Stream
+from .messages import REFUSAL_BYTES, Fault, Request, Response, Stream
 from .os_errors import DeadlinePassed, fault_of
 
 TYPE_CHECKING = False
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
     _Head = Tuple[str, str, List[Tuple[str, str]]]
 
-REFUSAL_BYTES = 65536
 _LEGAL_IN_A_TARGET = "%/:?#[]@!$&'()*+,;=~"
 READY_SECONDS = 5.0  # a server may give up a connection on which nothing was sent for longer
 TLS_SEND_BYTES = 64 * 1024

@@ -21,6 +21,7 @@ from ..models.image_models import IMAGES
 from ..models.video_models import VIDEOS
 from ..models.wire import SHAPES
 from ..plain.record import record
+from ..plain.texts import china_time
 from . import answers, placeholder, rules
 from .faults import Fault, Faults, Limit
 from .measures import Clip
@@ -33,7 +34,6 @@ CATALOGS = (IMAGES, VIDEOS)
 PENDING_SHARE = 0.2  # of a task's time
 TASK_SECONDS = 86400
 MOST_BODY_BYTES = 64 * 2**20
-CHINA = 8 * 3600
 
 
 @record
@@ -297,11 +297,11 @@ class StandIn:
         output: JSON = {"task_id": task.id, "task_status": state}
         if state == "PENDING":
             return {"output": output}
-        output["submit_time"] = _china_time(task.created)
-        output["scheduled_time"] = _china_time(task.begins + self.delay * PENDING_SHARE)
+        output["submit_time"] = _stamp(task.created)
+        output["scheduled_time"] = _stamp(task.begins + self.delay * PENDING_SHARE)
         if state == "RUNNING":
             return {"output": {**output, **answers.metrics(task.order, "RUNNING")}}
-        output["end_time"] = _china_time(task.begins + self.delay)
+        output["end_time"] = _stamp(task.begins + self.delay)
         if state != "SUCCEEDED":
             failure = None if task.canceled else task.order.late or task.fault
             if failure:
@@ -475,7 +475,7 @@ def _ends_as(task: Task, kind: str) -> bool:
 
 
 def _matches(entry: JSON, query: Mapping[str, str]) -> bool:
-    created = time.strftime("%Y%m%d%H%M%S", time.gmtime(entry["gmt_create"] / 1000 + CHINA))
+    created = china_time("%Y%m%d%H%M%S", entry["gmt_create"] / 1000)
     return (
         query.get("task_id", entry["task_id"]) == entry["task_id"]
         and query.get("model_name", entry["model_name"]) == entry["model_name"]
@@ -488,8 +488,8 @@ def _positive(text: str | None, default: int) -> int:
     return int(text) if text and re.fullmatch("[1-9][0-9]{0,5}", text) else default
 
 
-def _china_time(moment: float) -> str:
-    return time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(moment + CHINA)) + f".{int(moment * 1000) % 1000:03d}"
+def _stamp(moment: float) -> str:
+    return china_time("%Y-%m-%d %H:%M:%S", moment) + f".{int(moment * 1000) % 1000:03d}"
 
 
 _TASK = re.escape(PREFIX) + r"/tasks/([^/]+)"
