@@ -107,7 +107,7 @@ def _plan(run: Run, way: Way, checked: Checked, base: str, wish: str) -> tuple[P
     from .encoding import kept
 
     ask = run.ask
-    target = changed(run.target(str(checked.values.get("prompt") or checked.mode.name)), run=os.urandom(8).hex())
+    target = changed(run.target(checked.subject), run=os.urandom(8).hex())
     if not run.seat and (ask.output or not ask.submit_only):  # a batch has tried out its folder
         outputs.prepare(target)
     if ask.submit_only and ask.sandbox:

@@ -34,7 +34,7 @@ def reuse(run: Run, way: Way) -> bool:
             run.note(f"the same request was made before: --reuse answers with {paths} and buys nothing")
         elif made:
             run.announce(checked)
-            elsewhere = run.target(str(checked.values.get("prompt") or checked.mode.name)) if run.ask.output else None
+            elsewhere = run.target(checked.subject) if run.ask.output else None
             _answer(entry, made, files, checked, elsewhere)
             if run.ask.sidecar:
                 _record(made, checked, entry, entry.warn)

@@ -219,12 +219,11 @@ class Trip:
     def _target(self, row: Row, found: Checked) -> Target:
         """Where the row's files go. Raises UsageError."""
         number, folder = f"{row.number:06d}", self.folder.path
-        prompt = str(found.values.get("prompt") or found.mode.name)
         if row.output:
-            target = outputs.plan(os.path.join(folder, row.output), folder, folder, prompt, number)
+            target = outputs.plan(os.path.join(folder, row.output), folder, folder, found.subject, number)
         else:
             own = re.sub(r"[^\w.-]+", "-", row.id)[:LONGEST_STEM].strip("-.")
-            target = outputs.Target(folder, own or f"{number}-{outputs.slug(prompt)}")
+            target = outputs.Target(folder, own or f"{number}-{outputs.slug(found.subject)}")
         if target.folder not in self._tried_out or not os.path.isdir(target.folder):
             outputs.prepare(target)
             self._tried_out.add(target.folder)

@@ -84,6 +84,11 @@ class Checked:
         return self.found.id
 
     @property
+    def subject(self) -> str:
+        """What its files are named after."""
+        return str(self.values.get("prompt") or self.mode.name)
+
+    @property
     def is_known(self) -> bool:
         """Whether the model has its own row; if not, the rules of a related model only warn."""
         return self.found.exact
