@@ -232,8 +232,7 @@ EXPORT = "export DASHSCOPE_HTTP_BASE_URL DASHSCOPE_API_KEY=sandbox"
 """Follows the line that sets the address: without it, that line alone would send the next run to the real service."""
 
 
-def main(argv: list[str]) -> int:
-    """Serve until interrupted. stdout gets the variables to set, as lines that a shell takes."""
+def _parser() -> _Parser:
     parser = _Parser(
         prog="sandbox.py",
         description="A local stand-in for DashScope: placeholder media, free, any key. It listens on loopback only.",
@@ -255,6 +254,12 @@ def main(argv: list[str]) -> int:
     )
     parser.add_argument("--fault", action="append", default=[], metavar="ROUTE=ACTION[*TIMES]", help="see below")
     parser.add_argument("--limit", action="append", default=[], metavar="MODEL=RATE/RUNNING", help="see below")
+    return parser
+
+
+def main(argv: list[str]) -> int:
+    """Serve until interrupted. stdout gets the variables to set, as lines that a shell takes."""
+    parser = _parser()
     args = parser.parse_args(argv)
     try:
         limits = dict(map(faults.limit, args.limit))
