@@ -289,7 +289,6 @@ def connected(run: Run, known: Purchase | None = None, own: Bucket | None = None
             send, sleep, clock = tape.send, tape.sleep, tape.clock
         guarded = key_guard.guarding(send, endpoint.base, endpoint.key)
         threads = 1 if tape else parallel.threads_to_spare()  # a recorded run keeps its order
-
         prepare = (lambda url: None) if tape or environment.send else transport.prepare
         now = environment.now
 

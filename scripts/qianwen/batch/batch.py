@@ -145,11 +145,7 @@ class _Batch:
         bought = self._bought()
         for row in self._rows():
             total += 1
-            state = "" if row.problems else self.folder.state(row.name)
-            if state and self._is_outdated(row):
-                self._outdated.add(states.number_of(row.name))
-                state = ""
-            state = "" if run.ask.again and state in NOT_MADE else state
+            state = self._settled(row)
             one, problems = self._checked(checker, row, state)
             problems += _given_before(row, given)
             if problems and not state:  # a finished row may have lost its files
@@ -170,6 +166,14 @@ class _Batch:
         if found.warning_count > plan.MOST_PROBLEMS:
             run.warn(f"{found.warning_count} warnings in all")
         return found
+
+    def _settled(self, row: Row) -> str:
+        """What has become of a row, "" for one that is to be worked on."""
+        state = "" if row.problems else self.folder.state(row.name)
+        if state and self._is_outdated(row):
+            self._outdated.add(states.number_of(row.name))
+            return ""
+        return "" if self.run.ask.again and state in NOT_MADE else state
 
     def _bought(self) -> set[str]:
         """The rows that an earlier run bought, or may have, and that have no line yet."""
@@ -419,7 +423,7 @@ class _Batch:
         """Where the requests of a model wait for their turn. A stand-in on this machine has no limits of its own."""
         if one.id not in self._gates:
             ask, shards, flight = self.run.ask, self.run.ask.shard[1], self.flight
-            rate, places = plan.places(self.plan.groups[one.id], self.run.region, shards)
+            rate, places = self.plan.groups[one.id].allowed(self.run.region, shards)
             if ask.at_once or regions.is_loopback_url(base):
                 rate, places = 0.0, ask.at_once or AT_ONCE_HERE
             self._gates[one.id] = Gate(rate, places, flight.clock, flight.sleep, flight.why_over, flight.hopeless)

@@ -11,7 +11,7 @@ from ..checks.validate import in_words
 from ..errors import InvalidRequest, Problem
 from ..plain.record import changed
 from ..plain.texts import counted
-from . import pace
+from .pace import places
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,6 +43,11 @@ class Group:
         self.is_task = is_task
         self.left = self.units = self.pictures = self.clips = self.unknown = 0
         self.unconfirmed = ""
+
+    def allowed(self, region: str, shards: int) -> tuple[float, int]:
+        """(submissions a second, rows at once) of one of so many shards."""
+        limits, rate = self.model.pace, self.model.pace.rate_in(region)
+        return rate / shards, places(limits, rate, self.is_task, shards)
 
     def seconds(self, region: str, shards: int, at_once: int) -> float:
         """How long the rows that are left take in one of so many shards. at_once: 0 for the documented pace."""
@@ -258,12 +263,6 @@ def _usual_seconds(mode: Mode) -> float:
     """The middle of how long a task usually takes."""
     minutes = [int(number) for number in re.findall(r"\d+", mode.usual.partition(",")[0])]
     return 60 * sum(minutes) / len(minutes) if minutes else PICTURE_SECONDS
-
-
-def places(group: Group, region: str, shards: int) -> tuple[float, int]:
-    """(submissions a second, rows at once) of one of so many shards."""
-    rate = group.model.pace.rate_in(region)
-    return rate / shards, pace.places(group.model.pace, rate, group.is_task, shards)
 
 
 # The cap ----------------------------------------------------------------------------------------------------

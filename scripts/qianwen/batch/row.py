@@ -55,6 +55,13 @@ if TYPE_CHECKING:
 
 MOST_ATTEMPTS = 3  # of a row whose tasks fail by a fault of the service
 LONGEST_STEM = 80
+STATE_OF: Mapping[str, str] = {
+    "content": states.REFUSED,
+    "unknown_outcome": states.UNKNOWN,
+    "output": states.UNSAVED,
+    "usage": states.FAILED,
+}
+"""Kind of an error → what it makes of a row; of the other kinds `Trip._state` decides."""
 
 
 class Checker:
@@ -342,8 +349,8 @@ class Trip:
             return ""  # there was no time to save it; the account has its links
         if isinstance(error, LinkExpired):
             return states.FAILED
-        if error.kind in _STATES:
-            return _STATES[error.kind]
+        if error.kind in STATE_OF:
+            return STATE_OF[error.kind]
         if error.kind != "failed":
             return ""
         if error.code == "UNKNOWN":  # the service has forgotten the task, or another key submitted it
@@ -362,14 +369,6 @@ def _may_be_fetched(account: Account, run_id: str, state: str, error: QianwenErr
         return state == states.UNSAVED
     known = account.get(run_id)
     return bool(known and not account.is_forgotten(known))
-
-
-_STATES = {
-    "content": states.REFUSED,
-    "unknown_outcome": states.UNKNOWN,
-    "output": states.UNSAVED,
-    "usage": states.FAILED,
-}
 
 
 def _units(run: Run, most: float) -> float:
