@@ -80,7 +80,7 @@ class Checker:
         found = self._way.check()
         param = found.mode.param("seed")
         if found.is_known and param is not None and param.on_wire and found.values.get("seed") is None:
-            low, high = int(param.low or 0), int(param.high or 0)
+            low, high = int(param.low), int(param.high)
             found.values["seed"] = low + int(row.key, 16) % (high - low + 1)  # the same row always asks the same
         return found
 

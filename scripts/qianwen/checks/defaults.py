@@ -151,8 +151,7 @@ def _may_take(mode: Mode, param: Param | None, value: object) -> bool:
     if param and type(value) is int and param.kind == "choice":
         return value in param.choices
     if param and type(value) is int and param.kind in ("integer", "number"):
-        is_between = (param.low is None or param.low <= value) and (param.high is None or value <= param.high)
-        return is_between or value in param.beside
+        return param.low <= value <= param.high or value in param.beside
     return True
 
 
