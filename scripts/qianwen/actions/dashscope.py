@@ -9,6 +9,7 @@ import os
 from contextlib import contextmanager, nullcontext
 
 from ..checks import defaults, sources, validate
+from ..checks.findings import Manner
 from ..errors import AuthError, InvalidRequest, QianwenError
 from ..models import wire
 from ..models.catalog import Source
@@ -73,7 +74,7 @@ class DashScope:
             is_over = source.fault.startswith(locations.EXPIRED)
             return changed(source, nearest=self._kept_from(text)) if is_over else source
 
-        manner = validate.Manner(ask.kind, ask.wants_task, ask.submit_only, prefers_task=bool(self._run.seat))
+        manner = Manner(ask.kind, ask.wants_task, ask.submit_only, prefers_task=bool(self._run.seat))
         try:
             checked = validate.check(catalog, found, ask.fields, inspect, manner)
         except InvalidRequest as error:

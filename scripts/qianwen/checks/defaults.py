@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from typing import Callable
 
     from ..models.catalog import Model, Param, Source, Values
-    from .findings import Inspect
-    from .validate import Checked, Manner
+    from .findings import Inspect, Manner
+    from .validate import Checked
 
 
 def choose(catalog: Catalog, model_id: str, fields: Values, kind: str, region: Callable[[], str]) -> Found:

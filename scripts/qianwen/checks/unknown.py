@@ -14,7 +14,7 @@ from ..models.catalog import Catalog, Found, Mode, Model
 from ..models.media_items import FLAT, REFERENCES, TYPES, VOICES, listed
 from ..plain.record import changed
 from .fields import CHECKS, not_json
-from .findings import MOST_NAMED, Findings, named
+from .findings import MOST_NAMED, Findings, Manner, named
 from .meanings import meant
 from .sizes import in_words
 
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from typing import Any, Iterable, Iterator, Mapping
 
     from ..models.catalog import Param, Values
-    from .validate import Manner
 
 SHAPE = frozenset({"size", "resolution", "ratio"})
 """Fields that express the same thing; our default for one may contradict another that was given."""

@@ -26,7 +26,7 @@ from ..plain.record import changed, record
 from ..plain.texts import counted
 from . import sizes
 from .fields import check_field, nearest_name, not_json
-from .findings import Findings, named
+from .findings import ANY_MANNER, Findings, Manner, named
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,29 +34,6 @@ if TYPE_CHECKING:
 
     from ..models.catalog import Values
     from .findings import Inspect
-
-
-@record
-class Manner:
-    """How the user wants a request to be answered.
-
-    kind: the value of --mode, "" if not given.
-    wants_task: the user prefers a task.
-    needs_task: only a task will do.
-    prefers_task: a task is better where the model has one, but nobody asked for it.
-    """
-
-    kind: str = ""
-    wants_task: bool = False
-    needs_task: bool = False
-    prefers_task: bool = False
-
-    @property
-    def favors_a_task(self) -> bool:
-        return self.wants_task or self.needs_task or self.prefers_task
-
-
-ANY_MANNER = Manner()
 
 
 @record

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 
-from ..checks.validate import Manner, bill, check, in_words
+from ..checks.findings import Manner
+from ..checks.validate import bill, check, in_words
 from ..errors import InvalidRequest
 from ..models.catalog import GIVEN, Found, Source
 from ..plain.record import record

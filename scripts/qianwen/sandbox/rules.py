@@ -13,7 +13,7 @@ from typing import Any, Callable, Mapping
 
 from ..checks import fields as field_checks
 from ..checks import validate
-from ..checks.findings import Findings
+from ..checks.findings import Findings, Manner
 from ..errors import InvalidRequest, Problem
 from ..models import catalog as rows
 from ..models import media_items, wire
@@ -100,7 +100,7 @@ def accept(
     try:
         _check_forms(mode, known)
         _check_presence(mode, known)
-        validate.check(catalog, found, known, inspect, validate.Manner(wants_task=is_task))
+        validate.check(catalog, found, known, inspect, Manner(wants_task=is_task))
     except InvalidRequest as error:
         return _late(order, _refusal(error.problems[0], mode))
     except Refusal as refusal:
