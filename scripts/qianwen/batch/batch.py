@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import suppress
+from contextlib import closing, suppress
 from functools import partial
 
 from .. import regions
@@ -77,18 +77,16 @@ def batch(run: Run) -> Outcome:
         return run.outcome
     whole.require_a_cap()
     whole.may_wait = True
-    try:
-        whole.folder.take()
-    except QianwenError as refusal:
-        if isinstance(refusal, StillRunning):  # the same command goes on
+    with closing(whole.folder) as folder:
+        try:
+            folder.take()
+        except StillRunning:  # the same command goes on
             whole.report()
-        whole.folder.close()
-        raise
-    try:
-        whole.work()
-    finally:
-        whole.report()
-        whole.folder.close()
+            raise
+        try:
+            whole.work()
+        finally:
+            whole.report()
     error = whole.ending()
     if error:
         raise error
@@ -111,9 +109,9 @@ class _Batch:
         self.is_capped = False
         self.may_wait = False
         self._has_told_why = False
-        self._surveyed: set[int] = set()
-        self._owed: set[str] = set()
-        self._outdated: set[int] = set()
+        self._surveyed: set[int] = set()  # rows that were checked and are not made
+        self._owed: set[str] = set()  # rows that an earlier run bought
+        self._outdated: set[int] = set()  # rows of which the row that they repeat has better news
         self._gates: dict[str, Gate] = {}
 
     def _place(self) -> str:

@@ -145,7 +145,7 @@ class RowWay:
 
 
 class Trip:
-    """What the rows of a batch share.
+    """Makes and collects the rows of a batch, with what they share.
 
     files: the folder from which local paths start.
     """
