@@ -109,7 +109,7 @@ def way_out(
 ) -> str:
     """Which model takes what this one refuses, proven by checking the request with it; else what to do instead.
 
-    Of several it is the first that drops the least of the request, and not the dear grade if another will do.
+    Of several models it names the first that drops the least of the request; a dear grade only if no other will do.
     """
     problems = [problem for problem in error.problems if problem.value is not None]
     if error.hint or len(problems) < len(error.problems) or {problem.reason for problem in problems} - OF_A_VALUE:
