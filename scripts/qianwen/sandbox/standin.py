@@ -11,6 +11,7 @@ import time
 import uuid
 from collections import Counter
 from dataclasses import dataclass
+from functools import partial
 from types import MappingProxyType
 from typing import Any, BinaryIO, Callable, Iterator, Mapping, Union
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -69,10 +70,9 @@ class Task:
     id: str
     order: Order
     created: float
-    inputs: Mapping[str, Facts]
+    make: Callable[[], answers.Made]
     fault: Fault | None
     request_id: str
-    origin: str
     held: float = 0.0  # seconds that a limit keeps it from its beginning
     canceled: bool = False
     answer: JSON | None = None
@@ -161,12 +161,13 @@ class StandIn:
         inspect = _Inspector(self.storage, self._origins(), incoming.headers, _model_of(body))
         order = rules.accept(CATALOGS, path, incoming.headers, body, inspect, self.takes_new)
         self._admit(order)
+        make = partial(self._make, order, inspect.inputs, origin)
         if order.is_task:
-            return self._submit(order, inspect.inputs, origin)
+            return self._submit(order, make)
         if SHAPES[order.mode.sync].is_stream:
-            return self._stream(order, inspect.inputs, origin)
+            return self._stream(order, make)
         self._sleep(self.delay)
-        answer = answers.body(order, self._make(order, inspect.inputs, origin))
+        answer = answers.body(order, make())
         return self._json({**answer, "request_id": self._uuid()})
 
     def _admit(self, order: Order) -> None:
@@ -204,16 +205,16 @@ class StandIn:
     def _origins(self) -> tuple[str, str]:
         return self.origin, self.origin.replace("127.0.0.1", "localhost")
 
-    def _submit(self, order: Order, inputs: Mapping[str, Facts], origin: str) -> Reply:
-        task = Task(self._uuid(), order, self.clock(), inputs, self.faults.take("task"), self._uuid(), origin)
+    def _submit(self, order: Order, make: Callable[[], answers.Made]) -> Reply:
+        task = Task(self._uuid(), order, self.clock(), make, self.faults.take("task"), self._uuid())
         with self._lock:
             task.held = self._held(order, task.created)
             self.tasks[task.id] = task
         output = {"task_status": "PENDING", "task_id": task.id}
         return self._json({"output": output, "request_id": task.request_id})
 
-    def _stream(self, order: Order, inputs: Mapping[str, Facts], origin: str) -> Reply:
-        frames = list(answers.frames(order, self._make(order, inputs, origin)))
+    def _stream(self, order: Order, make: Callable[[], answers.Made]) -> Reply:
+        frames = list(answers.frames(order, make()))
         fault = self.faults.take("task")
         events = [("result", 200, frame) for frame in frames]
         if fault and fault.kind == "fail":
@@ -309,7 +310,7 @@ class StandIn:
             return {"output": output}
         with self._lock:
             if task.answer is None:
-                task.answer = answers.body(task.order, self._make(task.order, task.inputs, task.origin))
+                task.answer = answers.body(task.order, task.make())
                 if task.fault and _ends_as(task, "partial"):
                     answers.lose_last(task.answer, task.fault.code, task.fault.message)
         return {**task.answer, "output": {**output, **task.answer["output"]}}
