@@ -142,8 +142,8 @@ class Checked:
     @property
     def local_files(self) -> dict[str, Source]:
         """The files that must be uploaded, by path of the field."""
-        local = {path: source for path, source in self.sources.items() if source.scheme == "file"}
-        return {path: source for path, source in local.items() if path not in self.inline_files}
+        inline = self.inline_files
+        return {path: each for path, each in self.sources.items() if each.scheme == "file" and path not in inline}
 
     @property
     def inline_files(self) -> dict[str, Source]:

@@ -18,7 +18,7 @@ from ..errors import InvalidRequest, Problem
 from ..models import catalog as rows
 from ..models import media_items, wire
 from ..models.catalog import Catalog, Mode, Model, Source
-from ..models.media_items import as_list
+from ..models.media_items import as_dict, as_list
 from ..plain.record import changed, record
 
 JSON = dict[str, Any]
@@ -169,9 +169,9 @@ def _played(found: rows.Found, request: JSON, path: str, is_task: bool, is_strea
     given, parameters = request["input"], request.get("parameters") or {}
     fields = {**parameters, **given}
     if "messages" in given:
-        content = [item for message in as_list(given["messages"]) for item in as_list(_dict(message).get("content"))]
-        fields["reference_images"] = [item["image"] for item in map(_dict, content) if "image" in item]
-        fields["prompt"] = next((item["text"] for item in map(_dict, content) if "text" in item), "")
+        content = [item for message in as_list(given["messages"]) for item in as_list(as_dict(message).get("content"))]
+        fields["reference_images"] = [item["image"] for item in map(as_dict, content) if "image" in item]
+        fields["prompt"] = next((item["text"] for item in map(as_dict, content) if "text" in item), "")
     if "images" in given:
         fields["reference_images"] = as_list(given["images"])
     if isinstance(given.get("media"), list):
@@ -195,10 +195,6 @@ def _played(found: rows.Found, request: JSON, path: str, is_task: bool, is_strea
         fields[param.name] = value
     known = {param.name: fields[param.name] for param in mode.params if fields.get(param.name) is not None}
     return Order(found.id, found.model, mode, known, is_task)
-
-
-def _dict(value: object) -> JSON:
-    return value if isinstance(value, dict) else {}
 
 
 VIDEO_INPUT = frozenset(
