@@ -221,7 +221,7 @@ class Trip:
             generate(run, RowWay(run, found, self, gate))
         except Exception as caught:
             error = starved(caught, run.outcome) or expected(caught)
-        return self._note(row, run, self.folder.account, error, float(found.units or 0), started)
+        return self._note(row, run, error, float(found.units or 0), started)
 
     def _target(self, row: Row, found: Checked) -> Target:
         """Where the row's files go. Raises UsageError."""
@@ -239,7 +239,7 @@ class Trip:
     def refuse(self, row: Row, error: QianwenError) -> None:
         """Note a row that cannot be made any more: a file of it has changed or is gone."""
         run = self._run_of(row, self.folder.account)
-        self._note(row, run, self.folder.account, error, 0.0, self.flight.clock())
+        self._note(row, run, error, 0.0, self.flight.clock())
 
     # A row that an earlier run bought -----------------------------------------------------------------------
 
@@ -260,7 +260,7 @@ class Trip:
                 self._finish(run, known)
         except Exception as caught:
             error = starved(caught, run.outcome) or expected(caught)
-        return self._note(row, run, account, error, known.units, started, known.files)
+        return self._note(row, run, error, known.units, started, known.files)
 
     def _moved(self, row: Row, known: Purchase) -> Purchase:
         """A purchase with its paths in this folder: it may have been copied here from another machine."""
@@ -295,14 +295,13 @@ class Trip:
         self,
         row: Row,
         run: Run,
-        account: Account,
         error: QianwenError | None,
         most: float,
         started: float,
         files: Mapping[int, Kept] = {},
     ) -> float:
         """Write the line of a row that has ended. Answers its units."""
-        outcome, flight = run.outcome, self.flight
+        outcome, account, flight = run.outcome, run.account, self.flight
         state = self._state(row, account if outcome.resumable else None, error)
         is_billed = "yes" if error is None else billed(error, outcome)
         units = 0.0 if is_billed == "no" else _units(run, most) if error is None else most

@@ -18,8 +18,6 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from ..files.media import Facts, data_of, data_url, examine, probe_bytes
 from ..models.catalog import Source
-from ..models.image_models import IMAGES
-from ..models.video_models import VIDEOS
 from ..models.wire import SHAPES
 from ..plain.record import record
 from ..plain.texts import china_time
@@ -31,7 +29,6 @@ from .storage import Storage, StorageError
 
 JSON = dict[str, Any]
 PREFIX = "/api/v1"
-CATALOGS = (IMAGES, VIDEOS)
 PENDING_SHARE = 0.2  # of a task's time
 TASK_SECONDS = 86400
 MOST_BODY_BYTES = 64 * 2**20
@@ -159,7 +156,7 @@ class StandIn:
         path = incoming.path[len(PREFIX) :]
         origin = self._origin_for(incoming)
         inspect = _Inspector(self.storage, self._origins(), incoming.headers, _model_of(body))
-        order = rules.accept(CATALOGS, path, incoming.headers, body, inspect, self.takes_new)
+        order = rules.accept(path, incoming.headers, body, inspect, self.takes_new)
         self._admit(order)
         make = partial(self._make, order, inspect.inputs, origin)
         if order.is_task:
