@@ -9,9 +9,10 @@ from typing import Any, Union
 
 from qianwen.errors import AuthError, ContentRefused, QianwenError, Refused, Unavailable, UnknownOutcome
 from qianwen.http.messages import Fault, Response
+from qianwen.models import results
 from qianwen.service import answers, requests
 from qianwen.service.endpoint import Endpoint
-from qianwen.service.salvage import salvage
+from qianwen.service.salvage import LINKS, salvage
 
 from ..support import KEY, Script, answer, breaking
 
@@ -158,6 +159,9 @@ class Odd(unittest.TestCase):
     def test_strict_answers_cause_no_warning(self) -> None:
         self.assertEqual(self.read(json.dumps(PICTURE).encode()), PICTURE)
         self.assertEqual(self.warnings, [])
+
+    def test_links_have_the_same_names_in_an_answer_that_is_whole(self) -> None:
+        self.assertEqual(LINKS, results.LINKS)  # neither of the two may import the other
 
     def test_a_field_that_is_odd_costs_only_itself(self) -> None:
         whole = json.dumps(PICTURE).encode()
