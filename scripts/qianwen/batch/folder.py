@@ -226,8 +226,8 @@ class Folder:
     def idle_accounts(self) -> Iterator[Account]:
         """The own account, then each of another N; it is held while the caller looks at it.
 
-        None is passed over, because what is open there would be bought again. Beside a process that has taken this
-        folder nobody works in one for longer than it takes to plan. Raises StillRunning.
+        It skips none: what is open in one would be bought again. Once a process has taken this folder, no other holds
+        an account for longer than it takes to plan. Raises StillRunning.
         """
         yield self.account
         busy: list[str] | None = None
@@ -253,7 +253,7 @@ class Folder:
     def _looking(self) -> Iterator[list[str]]:
         """The accounts of another N, for one process at a time: others wait, or raise StillRunning.
 
-        A shard that took an account for idle which its fellow just looks at would be refused.
+        Otherwise a shard could not tell a fellow that only looks at an account from one that works in it.
         """
         others, lock = self._cut_otherwise(), None
         while others and not lock:
