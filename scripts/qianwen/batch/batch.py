@@ -36,10 +36,10 @@ from . import folder as states
 from . import line, plan, rows
 from .flight import CUT_SECONDS, GOOD_SECONDS, Flight, Uploads
 from .folder import Folder
+from .making import Checker, Trip
 from .pace import MOST_AT_ONCE, Gate
 from .plan import Cap, Plan
 from .progress import Voice
-from .row import Checker, Trip
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
