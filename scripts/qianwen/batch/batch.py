@@ -32,7 +32,6 @@ from ..errors import (
 )
 from ..plain.texts import counted, moment
 from ..service import endpoint
-from . import folder as states
 from . import line, plan, rows
 from .flight import CUT_SECONDS, GOOD_SECONDS, Flight, Uploads
 from .folder import Folder
@@ -61,8 +60,6 @@ LAST_START_SECONDS = 60.0  # a request that is answered at once is not begun lat
 LANDING_SECONDS = {True: 5.0, False: 60.0}  # after Ctrl-C: for submissions of tasks; for answers that come at once
 MOST_FAILURES = 20  # in the answer
 CHUNK = 5000  # copies whose originals are looked up in one pass over the results
-
-NOT_MADE = (states.REFUSED, states.FAILED, states.UNKNOWN, states.UNSAVED)
 
 
 def batch(run: Run) -> Outcome:
@@ -149,8 +146,8 @@ class _Batch:
             if problems and not state:  # a finished row may have lost its files
                 found.refuse(row, tuple(problems))
                 continue
-            if state != states.MADE:
-                self._surveyed.add(states.number_of(row.name))
+            if state != line.MADE:
+                self._surveyed.add(rows.number_of(row.name))
             found.changed += known_ids.get(row.id, row.key) != row.key and not state
             found.add(row, one, state, row.name in bought)
             for text in one.warnings if one and not state else ():
@@ -169,9 +166,9 @@ class _Batch:
         """What has become of a row, "" for one that is to be worked on."""
         state = "" if row.problems else self.folder.state(row.name)
         if state and self._is_outdated(row):
-            self._outdated.add(states.number_of(row.name))
+            self._outdated.add(rows.number_of(row.name))
             return ""
-        return "" if self.run.ask.again and state in NOT_MADE else state
+        return "" if self.run.ask.again and state in line.NOT_MADE else state
 
     def _bought(self) -> set[str]:
         """The rows that an earlier run bought, or may have, and that have no line yet."""
@@ -182,7 +179,7 @@ class _Batch:
         try:
             for account in self.folder.idle_accounts():
                 for known in self._owed_by(account):
-                    if not (run.ask.again and self.folder.state(known.request) == states.UNKNOWN):
+                    if not (run.ask.again and self.folder.state(known.request) == line.UNKNOWN):
                         names.add(known.request)
                     self.folder.recognize(known.base, known.program)
                 trouble = trouble or account.trouble
@@ -330,14 +327,14 @@ class _Batch:
         owed = set()
         for account in self.folder.idle_accounts():
             for known in list(self._owed_by(account)):
-                if self.folder.state(known.request) == states.UNKNOWN and self.plan.is_ours(known.request):
+                if self.folder.state(known.request) == line.UNKNOWN and self.plan.is_ours(known.request):
                     account.add(known.id, "deliver")  # nobody asks for its task any more
                 else:
                     owed.add(known.request)
         for row in self._rows():
             state = self.folder.state(row.name)
-            if state in NOT_MADE and self.plan.is_ours(row.key) and row.name not in owed:
-                told = {"key": row.name, "row": row.number, "state": states.AGAIN}
+            if state in line.NOT_MADE and self.plan.is_ours(row.key) and row.name not in owed:
+                told = {"key": row.name, "row": row.number, "state": line.AGAIN}
                 self.folder.write({**told, "at": moment(self.run.environment.now())})
 
     def _look_at_the_accounts(self) -> bool:
@@ -355,11 +352,11 @@ class _Batch:
         has_line, state_of = self.folder.has_line, self.folder.state
         for known in account.open_runs():
             is_told = known.delivered and has_line(known.request)
-            if not is_told and state_of(known.request) != states.MADE:  # a full disk took its line, but no step
+            if not is_told and state_of(known.request) != line.MADE:  # a full disk took its line, but no step
                 yield known
         unread, gone = [], []
         for key, state in account.states():
-            if state == DONE and state_of(key) != states.MADE:
+            if state == DONE and state_of(key) != line.MADE:
                 unread.append(key)
             elif state == EXPIRED and not has_line(key):
                 gone.append(key)
@@ -389,7 +386,7 @@ class _Batch:
             name = row.name
             if row.copy > 1 or self.folder.state(name) or not self.plan.is_ours(row.key) or name in self._owed:
                 continue
-            if row.problems or states.number_of(name) not in self._surveyed:
+            if row.problems or rows.number_of(name) not in self._surveyed:
                 raise UsageError(
                     f"row {row.number} of {self.path} has changed since it was checked", hint="run it again"
                 )
@@ -444,7 +441,7 @@ class _Batch:
     def _is_outdated(self, row: Row) -> bool:
         """Whether a row repeats one that was fetched after all, and its line does not say so yet."""
         state, of_the_first = self.folder.state(row.name), self.folder.state(row.key)
-        may_change = row.copy > 1 and state in (states.UNSAVED, states.UNKNOWN)
+        may_change = row.copy > 1 and state in (line.UNSAVED, line.UNKNOWN)
         return may_change and self.plan.is_ours(row.key) and of_the_first not in ("", state)
 
     def _write_copies(self, copies: list[Row]) -> None:
@@ -454,7 +451,7 @@ class _Batch:
         for row in copies:
             if row.key in firsts:
                 state = firsts[row.key]["state"]
-                is_left = states.number_of(row.name) in self._outdated
+                is_left = rows.number_of(row.name) in self._outdated
                 self.plan.counts["" if is_left else self.folder.state(row.name)] -= 1
                 self.folder.write(line.of_copy(row, firsts[row.key], at))
                 self.plan.counts[state] += 1
@@ -478,7 +475,7 @@ class _Batch:
             "unit": run.catalog.unit,
             "failures": self._failures(),
         }
-        self._remember(is_over=not found.left and not found.counts[states.UNSAVED])
+        self._remember(is_over=not found.left and not found.counts[line.UNSAVED])
         self.voice.end()
         made = [f"{count} {state}" for state, count in plan.counts(found.counts).items() if count]
         rest = [f"{found.left} left"] if found.left else []
@@ -488,13 +485,13 @@ class _Batch:
 
     def _failures(self) -> list[JSON]:
         """The first rows that were not made, and why."""
-        if not any(self.plan.counts[state] for state in NOT_MADE):
+        if not any(self.plan.counts[state] for state in line.NOT_MADE):
             return []
         told: dict[str, JSON] = {}
         try:
             for each in self.folder.endings():
                 name = each["key"]
-                is_asked = each["state"] in NOT_MADE and states.number_of(name) in self._surveyed
+                is_asked = each["state"] in line.NOT_MADE and rows.number_of(name) in self._surveyed
                 if is_asked and (name in told or len(told) < MOST_FAILURES):
                     told[name] = {field: each[field] for field in ("row", "id", "state", "error") if field in each}
         except QianwenError:
@@ -517,23 +514,23 @@ class _Batch:
             return StillRunning(f"the time is up, and {still}", hint="run `next` to go on")
         if left:
             return Unavailable(f"{counted(left, 'row')} could not be made now: the service or the network had trouble")
-        if counts[states.UNSAVED]:
-            what = counted(counts[states.UNSAVED], "row")
+        if counts[line.UNSAVED]:
+            what = counted(counts[line.UNSAVED], "row")
             return OutputError(
                 f"{what} could not be saved, and the results are paid for", hint="run it again to fetch them"
             )
-        if counts[states.UNKNOWN]:
+        if counts[line.UNKNOWN]:
             return UnknownOutcome(
-                f"{counted(counts[states.UNKNOWN], 'row')} may have been accepted and billed: the outcome is unknown",
+                f"{counted(counts[line.UNKNOWN], 'row')} may have been accepted and billed: the outcome is unknown",
                 hint="`failures` and the results name them; the same command asks again for those that have a task, "
                 "and needs a key of the account that bought them; else look at the usage in the console: --again buys "
                 "them a second time",
             )
-        refused = counts[states.REFUSED] + counts[states.FAILED]
+        refused = counts[line.REFUSED] + counts[line.FAILED]
         if refused:
             hint = "`failures` and the results say why: change these rows in the file, and run it again; " + (
                 "send nothing unchanged that a content filter refused, as --again would"
-                if counts[states.REFUSED]
+                if counts[line.REFUSED]
                 else "--again tries them as they are"
             )
             return Refused(

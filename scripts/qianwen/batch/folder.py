@@ -22,6 +22,8 @@ from ..files import locks
 from ..files.safe_open import make_ours, open_theirs
 from ..plain import strict_json
 from ..plain.strict_json import load_object
+from .line import AGAIN, FINAL, MADE, STATES, UNKNOWN, UNSAVED
+from .rows import number_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,20 +32,11 @@ if TYPE_CHECKING:
     JSON = dict[str, Any]
 
 ACCOUNTS = ".batch"
-MADE, REFUSED, FAILED, UNKNOWN, UNSAVED, AGAIN = "made", "refused", "failed", "unknown", "unsaved", "again"
-STATES = (MADE, REFUSED, FAILED, UNKNOWN, UNSAVED, AGAIN)
-FINAL = frozenset({MADE, REFUSED, FAILED, UNKNOWN, UNSAVED})
 LONGEST_LINE = 2**20
 LOOK_NAME = "look.lock"
 MOST_WAITS = 20  # for a process that reads an account
 _PAID = tuple(map(STATES.index, (MADE, UNSAVED, UNKNOWN)))
 _RESULTS = r"results(?:\.(\d+)-of-(\d+))?\.jsonl"
-
-
-def number_of(name: str) -> int:
-    """A name of a row as a number, which takes less memory than the text."""
-    key, _, copy = name.partition("-")
-    return int(key, 16) | (int(copy or 1) - 1) << 64
 
 
 class Folder:

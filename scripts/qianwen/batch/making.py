@@ -30,7 +30,6 @@ from ..plain.record import changed
 from ..plain.texts import moment
 from ..recovery.collect import finish
 from ..service import answers, codes
-from . import folder as states
 from . import line
 from .pace import Gate, Turn
 from .progress import RowVoice
@@ -56,10 +55,10 @@ if TYPE_CHECKING:
 MOST_ATTEMPTS = 3  # of a row whose tasks fail by a fault of the service
 LONGEST_STEM = 80
 STATE_OF: Mapping[str, str] = {
-    "content": states.REFUSED,
-    "unknown_outcome": states.UNKNOWN,
-    "output": states.UNSAVED,
-    "usage": states.FAILED,
+    "content": line.REFUSED,
+    "unknown_outcome": line.UNKNOWN,
+    "output": line.UNSAVED,
+    "usage": line.FAILED,
 }
 """Kind of an error → what it makes of a row; of the other kinds `Trip._state` decides."""
 
@@ -324,7 +323,7 @@ class Trip:
         if files and "files" not in told:
             told["files"] = line.kept_files(files, self.folder.path)
         before = self.folder.state(row.name)
-        before = "" if self.whole.ask.again and before != states.MADE else before  # as the plan counts it
+        before = "" if self.whole.ask.again and before != line.MADE else before  # as the plan counts it
         try:
             self.folder.write(run.progress.clean(told))
             self.voice.ended(row, before, state, error)
@@ -343,29 +342,29 @@ class Trip:
     def _state(self, row: Row, account: Account | None, error: QianwenError | None) -> str:
         """The word for how a row ended; "" when the same command tries it again."""
         if error is None:
-            return states.MADE
+            return line.MADE
         if error.kind == "output" and self.flight.why_over():
             return ""  # there was no time to save it; the account has its links
         if isinstance(error, LinkExpired):
-            return states.FAILED
+            return line.FAILED
         if error.kind in STATE_OF:
             return STATE_OF[error.kind]
         if error.kind != "failed":
             return ""
         if error.code == "UNKNOWN":  # the service has forgotten the task, or another key submitted it
-            return states.UNKNOWN
+            return line.UNKNOWN
         if codes.meaning(
             error.code, error.message, 200
         ).passing:  # it failed by a fault of the service, which is not billed
             failed = sum(run.state == FAILED for run in account.runs(row.name)) if account else MOST_ATTEMPTS
-            return states.FAILED if failed >= MOST_ATTEMPTS else ""
-        return states.FAILED
+            return line.FAILED if failed >= MOST_ATTEMPTS else ""
+        return line.FAILED
 
 
 def _may_be_fetched(account: Account, run_id: str, state: str, error: QianwenError | None) -> bool:
     """Whether the next run can do better: the disk has room again, or the key of the task's account is back."""
-    if state != states.UNKNOWN or not error or error.code != "UNKNOWN":
-        return state == states.UNSAVED
+    if state != line.UNKNOWN or not error or error.code != "UNKNOWN":
+        return state == line.UNSAVED
     known = account.get(run_id)
     return bool(known and not account.is_forgotten(known))
 

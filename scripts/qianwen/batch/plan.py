@@ -11,6 +11,7 @@ from ..checks.validate import in_words
 from ..errors import InvalidRequest, Problem
 from ..plain.record import changed
 from ..plain.texts import counted
+from .line import FINAL
 from .pace import places
 
 TYPE_CHECKING = False
@@ -246,9 +247,7 @@ class Plan:
 
 
 def counts(states: Counter[str]) -> dict[str, int]:
-    from .folder import FINAL, STATES
-
-    return {state: states[state] for state in STATES if state in FINAL}
+    return {state: states[state] for state in FINAL}
 
 
 def span(seconds: float) -> str:
