@@ -32,12 +32,12 @@ from ..errors import (
 )
 from ..plain.texts import counted, moment
 from ..service import endpoint
-from . import line, plan, rows
+from . import line, rows
 from .flight import CUT_SECONDS, GOOD_SECONDS, Flight, Uploads
 from .folder import Folder
 from .making import Checker, Trip
 from .pace import MOST_AT_ONCE, Gate
-from .plan import Cap, Plan
+from .plan import LARGE, MOST_PROBLEMS, Cap, Plan, by_state
 from .progress import Voice
 
 TYPE_CHECKING = False
@@ -65,12 +65,12 @@ CHUNK = 5000  # copies whose originals are looked up in one pass over the result
 def batch(run: Run) -> Outcome:
     """`--batch`. Raises the most urgent error when a row was not made; `run.outcome.batch` tells about all of them."""
     whole = _Batch(run)
-    survey = whole.survey()
+    plan = whole.survey()
     if run.ask.dry_run:
         note_a_missing_key(run)
         whole.note_the_cap()
-        run.outcome.page = survey.lines()
-        run.outcome.batch = {"dry_run": True, "folder": whole.folder.path, **survey.json()}
+        run.outcome.page = plan.lines()
+        run.outcome.batch = {"dry_run": True, "folder": whole.folder.path, **plan.json()}
         return run.outcome
     whole.require_a_cap()
     whole.may_wait = True
@@ -131,7 +131,7 @@ class _Batch:
 
     def survey(self) -> Plan:
         """Check every row that is left. Raises InvalidRequest with the first problems, UsageError without any row."""
-        run, found = self.run, self.plan
+        run, plan = self.run, self.plan
         self.folder.read()
         checker, total = Checker(run, self.files), 0
         given: set[int] = set()  # ids and outputs of earlier rows
@@ -144,23 +144,23 @@ class _Batch:
             one, problems = self._checked(checker, row, state)
             problems += _given_before(row, given)
             if problems and not state:  # a finished row may have lost its files
-                found.refuse(row, tuple(problems))
+                plan.refuse(row, tuple(problems))
                 continue
             if state != line.MADE:
                 self._surveyed.add(rows.number_of(row.name))
-            found.changed += known_ids.get(row.id, row.key) != row.key and not state
-            found.add(row, one, state, row.name in bought)
+            plan.changed += known_ids.get(row.id, row.key) != row.key and not state
+            plan.add(row, one, state, row.name in bought)
             for text in one.warnings if one and not state else ():
-                if not isinstance(text, Note) and found.warn(row, text):
+                if not isinstance(text, Note) and plan.warn(row, text):
                     run.warn(f"row {row.number}: {text}")
-        found.check()
+        plan.check()
         if not total:
             raise UsageError(
                 f"--batch {run.ask.batch} has no rows", hint="each line, or each row below a header, is one"
             )
-        if found.warning_count > plan.MOST_PROBLEMS:
-            run.warn(f"{found.warning_count} warnings in all")
-        return found
+        if plan.warning_count > MOST_PROBLEMS:
+            run.warn(f"{plan.warning_count} warnings in all")
+        return plan
 
     def _settled(self, row: Row) -> str:
         """What has become of a row, "" for one that is to be worked on."""
@@ -216,16 +216,16 @@ class _Batch:
             run.note(f"{run.catalog.cap} {run.ask.most} may stop it early: all rows may bill up to {bill}")
 
     def _lacks_a_cap(self) -> bool:
-        is_large = self.plan.whole_units > plan.LARGE[self.run.catalog.unit]
+        is_large = self.plan.whole_units > LARGE[self.run.catalog.unit]
         return is_large and not self.run.ask.most and not self.run.ask.sandbox
 
     def require_a_cap(self) -> None:
         """Raises UsageError for a large batch without a cap, and when one folder would have results of two kinds."""
-        run, found = self.run, self.plan
+        run, plan = self.run, self.plan
         unit = run.catalog.unit
         if self._lacks_a_cap():
             raise UsageError(
-                f"this batch may bill up to {counted(found.whole_units, unit)}, and has no cap; nothing was sent",
+                f"this batch may bill up to {counted(plan.whole_units, unit)}, and has no cap; nothing was sent",
                 hint=f"say {run.catalog.cap} N, the most that its folder may ever bill; --dry-run shows the plan",
             )
         if self.folder.program not in ("", run.catalog.program):
@@ -242,7 +242,7 @@ class _Batch:
                 f"{self.folder.path} has results of {has}, and this run would ask {wanted}",
                 hint="choose another folder with --output",
             )
-        shards, limits = run.ask.shard[1], [group.model.pace for group in found.groups.values()]
+        shards, limits = run.ask.shard[1], [group.model.pace for group in plan.groups.values()]
         slow = [pace.running for pace in limits if pace.running and pace.running < shards]
         if slow and not run.ask.at_once and not rehearses:
             run.warn(
@@ -293,14 +293,12 @@ class _Batch:
 
     def _greet(self, connection: Connection) -> None:
         """Say what is about to happen."""
-        run, found = self.run, self.plan
+        run, plan = self.run, self.plan
         key_file = connection.client.endpoint.key_file
-        if found.has_files and key_file:
+        if plan.has_files and key_file:
             run.note(f"local files go to the account of the key in {key_file}", when_quiet=True)
-        bill = "bills nothing" if run.ask.sandbox else found.bill
-        run.progress.say(
-            f"{found.left} of {found.rows} rows are left; this run {bill}; results in {self.folder.results}"
-        )
+        bill = "bills nothing" if run.ask.sandbox else plan.bill
+        run.progress.say(f"{plan.left} of {plan.rows} rows are left; this run {bill}; results in {self.folder.results}")
         self.voice.begin()
 
     def _remember(self, is_over: bool) -> None:
@@ -460,28 +458,27 @@ class _Batch:
 
     def report(self) -> None:
         """What the answer tells, whatever the end."""
-        run, found = self.run, self.plan
+        run, plan = self.run, self.plan
         spent = self.cap.spent
         if not run.ask.sandbox:  # what is set aside for a row that was never sent is not billed
             with suppress(QianwenError):  # a fellow collects, and the time is up
-                spent = sum(units for name, units in self.folder.spent().items() if not found.is_fellow(name))
+                spent = sum(units for name, units in self.folder.spent().items() if not plan.is_fellow(name))
         run.outcome.batch = {
             "folder": self.folder.path,
             "results": self.folder.results,
-            "rows": found.rows,
-            **plan.counts(found.counts),
-            "left": found.left,
+            "rows": plan.rows,
+            **by_state(plan.counts),
+            "left": plan.left,
             "billed": round(spent, 3),
             "unit": run.catalog.unit,
             "failures": self._failures(),
         }
-        self._remember(is_over=not found.left and not found.counts[line.UNSAVED])
+        self._remember(is_over=not plan.left and not plan.counts[line.UNSAVED])
         self.voice.end()
-        made = [f"{count} {state}" for state, count in plan.counts(found.counts).items() if count]
-        rest = [f"{found.left} left"] if found.left else []
+        rest = [f"{plan.left} left"] if plan.left else []
         billed = f"at most {counted(spent, run.catalog.unit)} billed so far"
         bill = f"{'nothing is billed' if run.ask.sandbox else billed}; results in {self.folder.results}"
-        run.progress.say(f"{counted(found.rows, 'row')}: {', '.join([*made, *rest]) or 'none to make'}; {bill}")
+        run.progress.say(f"{counted(plan.rows, 'row')}: {', '.join([*plan.done, *rest]) or 'none to make'}; {bill}")
 
     def _failures(self) -> list[JSON]:
         """The first rows that were not made, and why."""

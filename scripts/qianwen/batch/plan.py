@@ -185,6 +185,11 @@ class Plan:
         return self.counts[""]
 
     @property
+    def done(self) -> list[str]:
+        """The rows that have met an end, in words such as 3 made."""
+        return [f"{number} {state}" for state, number in by_state(self.counts).items() if number]
+
+    @property
     def bill(self) -> str:
         """What the rows that are left bill, in words."""
         return in_words(self._bills(*self.groups.values()))
@@ -203,7 +208,7 @@ class Plan:
         groups = {name: group for name, group in self.groups.items() if group.left}
         return {
             "rows": self.rows,
-            **counts(self.counts),
+            **by_state(self.counts),
             "left": self.left,
             "bought": self.bought,
             "repeated": self.repeated,
@@ -220,8 +225,7 @@ class Plan:
         }
 
     def lines(self) -> list[str]:
-        done = [f"{number} {state}" for state, number in counts(self.counts).items() if number]
-        lines = [f"{counted(self.rows, 'row')}: {', '.join([*done, f'{self.left} left'])}"]
+        lines = [f"{counted(self.rows, 'row')}: {', '.join([*self.done, f'{self.left} left'])}"]
         if self.bought:
             lines.append(f"bought by an earlier run, and only to be collected: {counted(self.bought, 'row')}")
         for name, group in self.groups.items():
@@ -246,8 +250,9 @@ class Plan:
         return group.seconds(self.region, self.shard[1], self.at_once)
 
 
-def counts(states: Counter[str]) -> dict[str, int]:
-    return {state: states[state] for state in FINAL}
+def by_state(counts: Counter[str]) -> dict[str, int]:
+    """How many rows have met each end."""
+    return {state: counts[state] for state in FINAL}
 
 
 def span(seconds: float) -> str:

@@ -7,7 +7,7 @@ import threading
 from collections import Counter
 
 from ..terminal.progress import Progress
-from .plan import MOST_PROBLEMS, counts, span
+from .plan import MOST_PROBLEMS, by_state, span
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ class Voice:
         """How far it is: rows made, not made and in work, how many a minute, and how long the others will take."""
         with self._lock:
             total, made, left = sum(self.counts.values()), self.counts["made"], self.counts[""]
-            others = [f"{count} {word}" for word, count in counts(self.counts).items() if count and word != "made"]
+            others = [f"{count} {word}" for word, count in by_state(self.counts).items() if count and word != "made"]
             now, done, until = self._clock(), self._made, self._ended - self._began
             quiet = now - self._ended
         parts = [f"{made} of {total} made", *others, f"{self._running()} running"]
