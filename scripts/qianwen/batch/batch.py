@@ -141,7 +141,7 @@ class _Batch:
         for row in self._rows():
             total += 1
             state = self._settled(row)
-            one, problems = self._checked(checker, row, state)
+            checked, problems = self._checked(checker, row, state)
             problems += _given_before(row, given)
             if problems and not state:  # a finished row may have lost its files
                 plan.refuse(row, tuple(problems))
@@ -149,8 +149,8 @@ class _Batch:
             if state != line.MADE:
                 self._surveyed.add(rows.number_of(row.name))
             plan.changed += known_ids.get(row.id, row.key) != row.key and not state
-            plan.add(row, one, state, row.name in bought)
-            for text in one.warnings if one and not state else ():
+            plan.add(row, checked, state, row.name in bought)
+            for text in checked.warnings if checked and not state else ():
                 if not isinstance(text, Note) and plan.warn(row, text):
                     run.warn(f"row {row.number}: {text}")
         plan.check()
@@ -197,15 +197,15 @@ class _Batch:
         if problems or (state and run.ask.shard[1] == 1):  # shards share a cap by the units of all rows
             return None, problems
         try:
-            one = checker.check(row)
+            checked = checker.check(row)
         except InvalidRequest as error:
             return None, list(error.problems)
         except UsageError as error:
             return None, [Problem("", None, error.message, error.hint)]
-        if run.ask.most and one.units is None:
+        if run.ask.most and checked.units is None:
             why = f"nobody can tell its bill, so {run.catalog.cap} cannot hold"
-            problems.append(Problem("model", one.id, why, "a batch of its own, without a cap"))
-        return one, problems
+            problems.append(Problem("model", checked.id, why, "a batch of its own, without a cap"))
+        return checked, problems
 
     def note_the_cap(self) -> None:
         """Say in a dry run that the run itself would need a cap, or may reach the one that it has."""
@@ -380,6 +380,7 @@ class _Batch:
     def _make(self, trip: Trip, connection: Connection) -> None:
         """Start each row that is left when its model has a place for it, and its worst case fits below the cap."""
         flight, cap, checker = self.flight, self.cap, Checker(self.run, self.files)
+        least = min(LAST_START_SECONDS, self.run.ask.timeout / 2)
         for row in self._rows():
             name = row.name
             if row.copy > 1 or self.folder.state(name) or not self.plan.is_ours(row.key) or name in self._owed:
@@ -389,12 +390,12 @@ class _Batch:
                     f"row {row.number} of {self.path} has changed since it was checked", hint="run it again"
                 )
             try:
-                one = checker.check(row)
+                checked = checker.check(row)
             except UsageError as error:
                 trip.refuse(row, error)
                 continue
-            gate, units = self._gate(one, connection.base), float(one.units or 0)
-            if not one.is_task and flight.deadline - flight.clock() < min(LAST_START_SECONDS, self.run.ask.timeout / 2):
+            gate, units = self._gate(checked, connection.base), float(checked.units or 0)
+            if not checked.is_task and flight.deadline - flight.clock() < least:
                 flight.time_is_up = True
                 break
             if not flight.wait(partial(self._can_decide, units)):
@@ -402,25 +403,25 @@ class _Batch:
             if not cap.set_aside(units):
                 self.is_capped = True
                 break
-            if not flight.start(gate, partial(self._make_one, trip, row, one, gate, units)):
+            if not flight.start(gate, partial(self._make_one, trip, row, checked, gate, units)):
                 cap.settle(units, 0)
                 break
 
     def _can_decide(self, units: float) -> bool:
         return self.cap.fits(units) or not self.flight.running
 
-    def _make_one(self, trip: Trip, row: Row, one: Checked, gate: Gate, units: float) -> None:
-        self.cap.settle(units, trip.make(row, one, gate))
+    def _make_one(self, trip: Trip, row: Row, checked: Checked, gate: Gate, units: float) -> None:
+        self.cap.settle(units, trip.make(row, checked, gate))
 
-    def _gate(self, one: Checked, base: str) -> Gate:
+    def _gate(self, checked: Checked, base: str) -> Gate:
         """Where the requests of a model wait for their turn. A stand-in on this machine has no limits of its own."""
-        if one.id not in self._gates:
+        if checked.id not in self._gates:
             ask, shards, flight = self.run.ask, self.run.ask.shard[1], self.flight
-            rate, places = self.plan.groups[one.id].allowed(self.run.region, shards)
+            rate, places = self.plan.groups[checked.id].allowed(self.run.region, shards)
             if ask.at_once or regions.is_loopback_url(base):
                 rate, places = 0.0, ask.at_once or AT_ONCE_HERE
-            self._gates[one.id] = Gate(rate, places, flight.clock, flight.sleep, flight.why_over, flight.hopeless)
-        return self._gates[one.id]
+            self._gates[checked.id] = Gate(rate, places, flight.clock, flight.sleep, flight.why_over, flight.hopeless)
+        return self._gates[checked.id]
 
     def _copy(self) -> None:
         """Write the lines of the rows that repeat others, whose lines are in the results by now."""

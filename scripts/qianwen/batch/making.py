@@ -76,12 +76,12 @@ class Checker:
     def check(self, row: Row) -> Checked:
         """The row as it will be sent, with a seed. Raises UsageError, and InvalidRequest with its problems."""
         self._run.ask = _ask_of(self._run, row)
-        found = self._way.check()
-        param = found.mode.param("seed")
-        if found.is_known and param is not None and param.on_wire and found.values.get("seed") is None:
+        checked = self._way.check()
+        param = checked.mode.param("seed")
+        if checked.is_known and param is not None and param.on_wire and checked.values.get("seed") is None:
             low, high = int(param.low), int(param.high)
-            found.values["seed"] = low + int(row.key, 16) % (high - low + 1)  # the same row always asks the same
-        return found
+            checked.values["seed"] = low + int(row.key, 16) % (high - low + 1)  # the same row always asks the same
+        return checked
 
 
 def _ask_of(whole: Run, row: Row) -> Ask:
@@ -119,9 +119,9 @@ class RowTurn(Turn):
 class RowWay:
     """The way of one row: it is checked already, and shares the sockets, the pace and the uploads of its batch."""
 
-    def __init__(self, run: Run, found: Checked, trip: Trip, gate: Gate) -> None:
+    def __init__(self, run: Run, checked: Checked, trip: Trip, gate: Gate) -> None:
         self._run = run
-        self._found = found
+        self._checked = checked
         self._trip = trip
         self._gate = gate
 
@@ -134,7 +134,7 @@ class RowWay:
         return self._trip.connection.base
 
     def check(self) -> Checked:
-        return changed(self._found, warnings=())  # they were told before the first row was made
+        return changed(self._checked, warnings=())  # they were told before the first row was made
 
     def preview(self, checked: Checked) -> JSON:
         raise NotImplementedError("a batch shows its plan")
@@ -203,13 +203,13 @@ class Trip:
 
     # A row that is made -------------------------------------------------------------------------------------
 
-    def make(self, row: Row, found: Checked, gate: Gate) -> float:
+    def make(self, row: Row, checked: Checked, gate: Gate) -> float:
         """Make a row and write its line. Answers the units that it billed, or may have."""
         run = self._run_of(row, self.folder.account)
         started = self.flight.clock()
         error: QianwenError | None = None
         try:
-            target = self._target(row, found)
+            target = self._target(row, checked)
             if not os.path.isdir(self.folder.account.folder):
                 raise UsageError(f"the folder {self.folder.account.folder} is gone")
         except QianwenError as caught:
@@ -217,19 +217,19 @@ class Trip:
             return 0.0
         try:
             run.seat = Seat(row.name, self.files, target)
-            generate(run, RowWay(run, found, self, gate))
+            generate(run, RowWay(run, checked, self, gate))
         except Exception as caught:
             error = starved(caught, run.outcome) or expected(caught)
-        return self._note(row, run, error, float(found.units or 0), started)
+        return self._note(row, run, error, float(checked.units or 0), started)
 
-    def _target(self, row: Row, found: Checked) -> Target:
+    def _target(self, row: Row, checked: Checked) -> Target:
         """Where the row's files go. Raises UsageError."""
         number, folder = f"{row.number:06d}", self.folder.path
         if row.output:
-            target = outputs.plan(os.path.join(folder, row.output), folder, folder, found.subject, number)
+            target = outputs.plan(os.path.join(folder, row.output), folder, folder, checked.subject, number)
         else:
             own = re.sub(r"[^\w.-]+", "-", row.id)[:LONGEST_STEM].strip("-.")
-            target = outputs.Target(folder, own or f"{number}-{outputs.slug(found.subject)}")
+            target = outputs.Target(folder, own or f"{number}-{outputs.slug(checked.subject)}")
         if target.folder not in self._tried_out or not os.path.isdir(target.folder):
             outputs.prepare(target)
             self._tried_out.add(target.folder)
