@@ -73,6 +73,8 @@ def batch(run: Run) -> Outcome:
         run.outcome.batch = {"dry_run": True, "folder": whole.folder.path, **plan.json()}
         return run.outcome
     whole.require_a_cap()
+    whole.require_results_of_one_kind()
+    whole.warn_of_idle_shards()
     whole.may_wait = True
     with closing(whole.folder) as folder:
         try:
@@ -220,20 +222,27 @@ class _Batch:
         return is_large and not self.run.ask.most and not self.run.ask.sandbox
 
     def require_a_cap(self) -> None:
-        """Raises UsageError for a large batch without a cap, and when one folder would have results of two kinds."""
-        run, plan = self.run, self.plan
-        unit = run.catalog.unit
+        """Raises UsageError for a large batch without a cap."""
+        catalog = self.run.catalog
         if self._lacks_a_cap():
+            bill = counted(self.plan.whole_units, catalog.unit)
             raise UsageError(
-                f"this batch may bill up to {counted(plan.whole_units, unit)}, and has no cap; nothing was sent",
-                hint=f"say {run.catalog.cap} N, the most that its folder may ever bill; --dry-run shows the plan",
+                f"this batch may bill up to {bill}, and has no cap; nothing was sent",
+                hint=f"say {catalog.cap} N, the most that its folder may ever bill; --dry-run shows the plan",
             )
+
+    def require_results_of_one_kind(self) -> None:
+        """Raises UsageError for a folder with results of the other program, or of a stand-in beside the service's.
+
+        And AuthError for an untrusted base, before the folder is made.
+        """
+        run = self.run
         if self.folder.program not in ("", run.catalog.program):
             raise UsageError(
                 f"{self.folder.path} has results of {self.folder.program}, whose bill is in another unit",
                 hint="choose another folder with --output",
             )
-        rehearses = run.ask.sandbox or regions.is_loopback_url(endpoint.base_url(run.place, run.region))
+        rehearses = self._rehearses()
         if self.folder.is_rehearsal is not None and self.folder.is_rehearsal != rehearses:
             has, wanted = (
                 ("a stand-in", "the real service") if self.folder.is_rehearsal else ("the service", "a stand-in")
@@ -242,13 +251,22 @@ class _Batch:
                 f"{self.folder.path} has results of {has}, and this run would ask {wanted}",
                 hint="choose another folder with --output",
             )
-        shards, limits = run.ask.shard[1], [group.model.pace for group in plan.groups.values()]
+
+    def warn_of_idle_shards(self) -> None:
+        """Warn when an account runs fewer tasks at once than there are shards."""
+        ask, limits = self.run.ask, [group.model.pace for group in self.plan.groups.values()]
+        shards = ask.shard[1]
         slow = [pace.running for pace in limits if pace.running and pace.running < shards]
-        if slow and not run.ask.at_once and not rehearses:
-            run.warn(
+        if slow and not ask.at_once and not self._rehearses():
+            self.run.warn(
                 f"an account runs {min(slow)} tasks of this model at once, on however many machines: {shards} shards "
                 "are no faster, unless their keys belong to several accounts (then say --at-once)"
             )
+
+    def _rehearses(self) -> bool:
+        """Whether a stand-in answers, which bills nothing and has no limits. Raises AuthError for an untrusted base."""
+        run = self.run
+        return run.ask.sandbox or regions.is_loopback_url(endpoint.base_url(run.place, run.region))
 
     def _rows(self) -> Iterator[Row]:
         return rows.read(self.path, self.run.catalog, self.run.ask)
