@@ -276,7 +276,8 @@ class _Batch:
     def work(self) -> None:
         """Collect what is owed, make what is left. Stops early at the end of the time, the cap, or an error."""
         run, flight = self.run, self.flight
-        is_owed = self._look_at_the_accounts()
+        self._set_the_cap()
+        is_owed = self._is_owed()
         if not self.plan.left and not is_owed:
             return
         self._remember(is_over=False)
@@ -353,15 +354,18 @@ class _Batch:
                 told = {"key": row.name, "row": row.number, "state": line.AGAIN}
                 self.folder.write({**told, "at": moment(self.run.environment.now())})
 
-    def _look_at_the_accounts(self) -> bool:
-        """Set the cap by what was billed so far. Answers whether something was bought that has no line yet."""
+    def _set_the_cap(self) -> None:
+        """Set this run's part of the user's cap, by what the folder's accounts, put right, say was billed so far."""
         folder, most = self.folder, self.run.ask.most
         for account in folder.idle_accounts():
             account.put_right()
         spent = folder.spent()
         own = spent.get(folder.name, 0.0)
         self.cap = Cap(self.plan.part_of(most, spent), own, is_closed=bool(most))
-        return any(True for account in folder.idle_accounts() for _ in self._owed_by(account))
+
+    def _is_owed(self) -> bool:
+        """Whether something was bought that has no line yet."""
+        return any(True for account in self.folder.idle_accounts() for _ in self._owed_by(account))
 
     def _owed_by(self, account: Account) -> Iterator[Purchase]:
         """What was bought and has no line in the results, even if they were lost, or one that another may follow."""
