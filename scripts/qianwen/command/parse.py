@@ -25,7 +25,8 @@ LONGEST = 100_000_000  # bytes or characters of a request that has pictures in i
 LONGEST_TEXT = 1_000_000  # of one without, and of a prompt; no model takes a tenth of it
 PICTURE = ";base64,"
 BLOCK = 65536
-RECORD_VARIABLE, REPLAY_VARIABLE = "QIANWEN_RECORD", "QIANWEN_REPLAY"
+CASSETTES = {"QIANWEN_RECORD": "record", "QIANWEN_REPLAY": "replay"}
+"""A variable that may name a cassette → the field of `Ask` that it sets."""
 
 
 def parse(catalog: Catalog, argv: list[str], stdin: TextIO, cwd: str, env: Mapping[str, str] = {}) -> Ask:
@@ -54,7 +55,10 @@ def parse(catalog: Catalog, argv: list[str], stdin: TextIO, cwd: str, env: Mappi
         )
     fields = _request_fields(catalog, flags, stdin, cwd)
     typed = {flag.field: flag.name for flag in catalog.flags if getattr(flags, flag.key) not in (None, False)}
-    settings = {"typed": typed, **_steering(catalog, fields, flags.model), **_cassette(given, env), **settings}
+    variables = _cassettes(given, env)
+    given += variables
+    cassettes = {CASSETTES[name]: env[name] for name in variables}
+    settings = {"typed": typed, **_steering(catalog, fields, flags.model), **cassettes, **settings}
     settings["most"] = getattr(flags, cap(catalog).key) or 0
     if flags.batch:
         settings.update(_batch(catalog, flags, settings, cwd))
@@ -112,16 +116,14 @@ def _given(catalog: Catalog, flags: Given) -> list[str]:
     return names
 
 
-def _cassette(given: list[str], env: Mapping[str, str]) -> dict[str, str]:
-    """The cassette that a variable names, unless a flag names one. Adds the variables to `given`.
+def _cassettes(given: list[str], env: Mapping[str, str]) -> list[str]:
+    """The variables that name a cassette, unless a flag names one.
 
     Commands that send nothing ignore the variables, so that they can stay set.
     """
     if {"--record", "--replay", "--dry-run", "--tasks", "--gallery"} & set(given):
-        return {}
-    named = {name: env[name] for name in (RECORD_VARIABLE, REPLAY_VARIABLE) if env.get(name)}
-    given += named
-    return {"record" if name == RECORD_VARIABLE else "replay": path for name, path in named.items()}
+        return []
+    return [name for name in CASSETTES if env.get(name)]
 
 
 def _steering(catalog: Catalog, fields: dict[str, Any], named: str | None) -> dict[str, Any]:
