@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from contextlib import contextmanager, nullcontext
+from functools import partial
 
 from ..checks import defaults, sources, validate
 from ..checks.findings import Manner
@@ -194,7 +195,7 @@ class Connection:
         client: Client,
         own: Bucket | None,
         beside: Callable[[Run, Paced, Callable[[float], None], Once], Connection],
-        once: Once | None = None,
+        once: Once,
     ) -> None:
         self.session = session
         self.client = client
@@ -217,28 +218,29 @@ class Connection:
             self._run.note(f"local files go to the account of the key in {key_file}", when_quiet=True)
         if files and bucket_file:
             self._run.note(f"local files are uploaded to the bucket that {bucket_file} names", when_quiet=True)
-        session, progress = self.session, self._run.progress
 
         def upload(file: Upload) -> str:
-            progress.say(f"Uploading {file.path} ({file.bytes / 1e6:.1f} MB)")
-            name = f"Uploading {os.path.basename(file.path)}"
-            file = changed(file, moved=lambda done: progress.moved(name, done, file.bytes))
-            try:
-                return store(file)
-            finally:
-                progress.arrived(name)
+            return self._upload_one(file, model)
 
-        def store(file: Upload) -> str:
-            if self._own:
-                from ..storage import bucket
+        return self.session.side_by_side(lambda file: self._once(file, model, upload), files)
 
-                return bucket.upload(session.send, session.sleep, session.now, self._own, file)
-            from ..storage import temporary
+    def _upload_one(self, file: Upload, model: str) -> str:
+        progress, name = self._run.progress, f"Uploading {os.path.basename(file.path)}"
+        progress.say(f"Uploading {file.path} ({file.bytes / 1e6:.1f} MB)")
+        try:
+            return self._store(changed(file, moved=lambda done: progress.moved(name, done, file.bytes)), model)
+        finally:
+            progress.arrived(name)
 
-            return temporary.upload(session.send, session.sleep, self.base, self.client.upload_policy, model, file)
+    def _store(self, file: Upload, model: str) -> str:
+        session = self.session
+        if self._own:
+            from ..storage import bucket
 
-        once = self._once
-        return session.side_by_side((lambda file: once(file, model, upload)) if once else upload, files)
+            return bucket.upload(session.send, session.sleep, session.now, self._own, file)
+        from ..storage import temporary
+
+        return temporary.upload(session.send, session.sleep, self.base, self.client.upload_policy, model, file)
 
     def fetch(self, url: str, stream: BinaryIO, warn: Callable[[str], None]) -> Fetched:
         from .. import regions
@@ -246,10 +248,7 @@ class Connection:
 
         progress, name = self._run.progress, f"Downloading {os.path.basename(results.shown(url))}"
         most, loopback = results.MOST_BYTES[self._run.catalog.noun], regions.is_loopback_url(self.base)
-
-        def moved(done: int, total: int) -> None:
-            progress.moved(name, done, total)
-
+        moved = partial(progress.moved, name)
         try:
             return results.fetch(self.session.send, url, stream, loopback, warn, most, self.base, moved)
         finally:
@@ -293,13 +292,13 @@ def connected(run: Run, known: Purchase | None = None, own: Bucket | None = None
         prepare = (lambda url: None) if tape or environment.send else transport.prepare
         now = environment.now
 
-        def opened(run: Run, paced: Paced, sleep: Callable[[float], None], once: Once | None = None) -> Connection:
+        def opened(run: Run, paced: Paced, sleep: Callable[[float], None], once: Once) -> Connection:
             send = retry.retrying(paced(guarded), sleep, clock, run.deadline, answers.judge, now, run.progress.say)
             session = Session(send, sleep, clock, run.deadline, now, transport.close, threads, prepare)
             client = Client(session, endpoint, key_source, wire.has_result, run.warn, run.ask.poll_interval)
             return Connection(run, session, client, own, opened, once)
 
-        connection = opened(run, lambda send: send, sleep)
+        connection = opened(run, lambda send: send, sleep, lambda file, model, upload: upload(file))
         environment.session_opened()
         try:
             yield connection
