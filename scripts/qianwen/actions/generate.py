@@ -204,7 +204,7 @@ def _receive(connection: Connection, entry: Entry, call: wire.Call) -> tuple[JSO
         failure = error
     finally:  # whatever ends the stream, also Ctrl-C
         if entry.is_accepted:
-            entry.outcome.note(answer.body(), interleaved=True)
+            entry.outcome.receive(answer.body(), interleaved=True)
     if answer.is_finished:
         failure = None  # the answer is complete, so a break after it does no harm
     elif failure is None:

@@ -75,7 +75,7 @@ def _answer(entry: Entry, made: Purchase, files: list[Saved], checked: Checked, 
     entry.take_up(made, to_answer=True)
     outcome = entry.outcome
     outcome.task_id, outcome.reused = made.task_id, True
-    outcome.note(answer_of(made), checked.mode.interleaved)
+    outcome.receive(answer_of(made), checked.mode.interleaved)
     stem = os.path.splitext(files[0].path)[0]
     keeps_replies = outcome.noun == "video"
     outcome.reply_path = f"{stem}.json" if keeps_replies and os.path.exists(f"{stem}.json") else ""

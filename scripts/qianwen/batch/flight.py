@@ -76,7 +76,7 @@ class Flight:
             return "the batch has stopped"
         return "the time is up" if self.clock() >= self.deadline else ""
 
-    def note(self, error: QianwenError | None) -> None:
+    def ended(self, error: QianwenError | None) -> None:
         """How a row ended: some endings, or too many of a kind in a row, stop the batch."""
         kind = error.kind if error else ""
         self.time_is_up = self.time_is_up or kind == "running"

@@ -252,7 +252,7 @@ class Trip:
         error: QianwenError | None = None
         try:
             if known.state == DONE:
-                run.outcome.note(dict(known.body), False)
+                run.outcome.receive(dict(known.body), False)
                 saved = {index: outputs.saved_before(kept.path, kept.sha256) for index, kept in known.files.items()}
                 run.outcome.saved = {index: File(file, "") for index, file in saved.items() if file}
             else:
@@ -304,7 +304,7 @@ class Trip:
         state = self._state(row, account if outcome.resumable else None, error)
         is_billed = "yes" if error is None else billed(error, outcome)
         units = 0.0 if is_billed == "no" else _units(run, most) if error is None else most
-        flight.note(error)
+        flight.ended(error)
         if not state:
             return units
         told: JSON = line.line_of(
