@@ -273,6 +273,18 @@ def answer(body: Any, status: int = 200, **headers: str) -> Response:
     )
 
 
+def breaking(*blocks: bytes) -> Callable[[int], bytes]:
+    """The `read` of a response that gives these blocks and then breaks off."""
+    left = list(blocks)
+
+    def read(_: int) -> bytes:
+        if not left:
+            raise Fault("the connection broke", sent=True)
+        return left.pop(0)
+
+    return read
+
+
 PROTOCOL = ("X-DashScope-Async", "X-DashScope-Sse", "X-DashScope-OssResourceResolve")
 
 

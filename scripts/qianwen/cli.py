@@ -245,7 +245,7 @@ def _show(run: Run) -> None:
     if ask.tasks:
         _show_tasks(run)
     elif ask.gallery:
-        _write_gallery(run, os.path.expanduser(run.folder if ask.gallery is True else ask.gallery))
+        _write_gallery(run, run.environment.path(run.folder if ask.gallery is True else ask.gallery))
     elif ask.list_models and not ask.print_response:
         from .describe import listing
 
@@ -273,20 +273,20 @@ def _show_tasks(run: Run) -> None:
     from .account import report
     from .account.purchase import OPEN
 
-    now, since = run.environment.now(), run.ask.since
     if run.ask.tasks is not True:
-        run.outcome.tasks = [_one_task(run, str(run.ask.tasks), now)]
+        run.outcome.tasks = [_one_task(run, str(run.ask.tasks))]
         return
+    since = run.environment.now() - run.ask.since if run.ask.since else None
     run.outcome.batches = report.batches(run.account)
-    run.outcome.tasks = report.recent(run.account, now, now - since if since else None)
-    if since:
-        run.outcome.bought = report.bought(run.account, now - since)
+    run.outcome.tasks = report.recent(run.account, since)
+    if since is not None:
+        run.outcome.bought = report.bought(run.account, since)
     if any(row["state"] in OPEN for row in run.outcome.tasks):
         run.outcome.next_flags = ("--resume",)
     run.account.complain()
 
 
-def _one_task(run: Run, text: str, now: float) -> dict[str, Any]:
+def _one_task(run: Run, text: str) -> dict[str, Any]:
     """The run whose id, or whose task's, begins with `text`, with the command that makes it again."""
     from .account import report
     from .command.next_command import to_make
@@ -297,7 +297,7 @@ def _one_task(run: Run, text: str, now: float) -> dict[str, Any]:
         ids = ", ".join(each.task_id or each.id for each in found[:5])
         why = f"several runs have an id that begins with {text}" if found else f"no run here has the id {text}"
         raise UsageError(why, hint=f"give more of one of these: {ids}" if found else "--tasks shows the last runs")
-    task = report.whole(run.account, found[0], now)
+    task = report.whole(run.account, found[0])
     request = task["request"]
     task["again"] = to_make(run.environment, task["program"], request) if request else None
     return task
@@ -307,7 +307,6 @@ def _write_gallery(run: Run, folder: str) -> None:
     from .gallery import page
     from .plain.redact import shareable
 
-    folder = os.path.abspath(os.path.join(run.environment.cwd, folder))
     scripts = os.path.dirname(run.environment.script)
     home = os.path.join(run.environment.home, "")
     if scripts.startswith(home) and len(home) > 1:  # the page may be shown to others

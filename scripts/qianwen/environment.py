@@ -119,6 +119,10 @@ class Environment:
     def home(self) -> str:
         return self.place.home
 
+    def path(self, text: str) -> str:
+        """A path that the user wrote, in absolute form."""
+        return os.path.abspath(os.path.join(self.cwd, os.path.expanduser(text)))
+
 
 def real(script: str) -> Environment:
     """The surroundings of this process. A deleted current folder becomes a path that cannot exist."""

@@ -100,7 +100,7 @@ class Outcome:
         self.models: list[JSON] | None = None
         self.gallery: JSON | None = None
 
-    def note(self, body: JSON, interleaved: bool) -> wire.Result:
+    def receive(self, body: JSON, interleaved: bool) -> wire.Result:
         """Keep an answer, in the native layout, as the last one, and decode it."""
         self.result = wire.decode(body, interleaved)
         self.body = dict(self.result.body)

@@ -15,6 +15,7 @@ from typing import Any
 from qianwen import regions
 from qianwen.account import record
 from qianwen.checks import defaults, sources, validate
+from qianwen.checks.findings import Manner
 from qianwen.command import parse
 from qianwen.models.image_models import IMAGES
 from qianwen.models.video_models import VIDEOS
@@ -33,7 +34,8 @@ class Golden(Case):
                     region = getattr(regions.named(ask.region), "id", "cn-beijing")
                     found = defaults.choose(catalog, ask.model, ask.fields, ask.kind, partial(str, region))
                     inspect = partial(sources.inspect, cwd=str(self.cwd))
-                    checked = validate.check(catalog, found, ask.fields, inspect, ask.wants_task, kind=ask.kind)
+                    manner = Manner(ask.kind, ask.wants_task)
+                    checked = validate.check(catalog, found, ask.fields, inspect, manner)
                     first = run(*case["argv"], "--dry-run")["request"]
                     (self.cwd / "record.json").write_text(json.dumps({"request": checked.written, "seed": 1}))
                     # The region is a matter of the key, not of the request.

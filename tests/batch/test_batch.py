@@ -112,6 +112,12 @@ class Making(Case):
         self.assertEqual(told["error"]["message"].splitlines()[0], "the file has 33 problems:")
         self.assertFalse((self.cwd / "out").exists())
 
+    def test_a_base_that_gets_no_key_is_told_before_the_folder_is_made(self) -> None:
+        self.rows({"prompt": "x"})
+        self.env["DASHSCOPE_HTTP_BASE_URL"] = "http://example.com/api/v1"
+        self.batch(code=4)
+        self.assertFalse((self.cwd / "out").exists())
+
     def test_files_are_relative_to_the_batch_and_uploaded_once(self) -> None:
         folder = self.cwd / "list"
         folder.mkdir()

@@ -6,20 +6,18 @@ import heapq
 import sys
 import threading
 import unittest
-from contextlib import suppress
 from functools import partial
-from typing import Any, Callable, Iterator
+from typing import Callable
 
 from qianwen.batch import pace
 from qianwen.batch.flight import Flight
 from qianwen.batch.pace import Gate, Turn
 from qianwen.batch.plan import Cap, share
-from qianwen.errors import QianwenError, Refused, Unavailable, UnknownOutcome
+from qianwen.errors import Refused, Unavailable, UnknownOutcome
 from qianwen.http.messages import Fault, Request, Response
 from qianwen.models.catalog import Pace
 from qianwen.models.image_models import IMAGES
 from qianwen.models.video_models import VIDEOS
-from qianwen.service.client import Client
 
 PAID = Request("POST", "http://127.0.0.1/api/v1/x", billable=True, once=True)
 
@@ -54,22 +52,6 @@ class Service:
             return Response(429, {}, lambda size: b"", refusal=b"{}")
         self.accepted.append(self.clock())
         return Response(200, {}, lambda size: b"")
-
-
-class Ending(Client):
-    """Paid requests that end as they are told to."""
-
-    def __init__(self, *endings: dict[str, Any] | QianwenError) -> None:
-        self.endings = list(endings)
-
-    def post(self, path: str, body: dict[str, Any], is_task: bool) -> dict[str, Any]:
-        ending = self.endings.pop(0)
-        if isinstance(ending, QianwenError):
-            raise ending
-        return ending
-
-    def stream(self, path: str, body: dict[str, Any]) -> Iterator[dict[str, Any]]:
-        yield Ending.post(self, path, body, False)
 
 
 def gate(rate: float, clock: Clock, give_up: Callable[[], object] = lambda: None, over: str = "") -> Gate:
@@ -190,27 +172,27 @@ class Threads(unittest.TestCase):
 
 class Outcomes(unittest.TestCase):
     def test_three_unknown_ones_in_a_row(self) -> None:
-        """What was never sent tells nothing; an answer does, whatever it says."""
+        """What was never sent tells nothing; an answer does, whatever it says, and so does a task in the air."""
         lost, unsent, refused = UnknownOutcome("lost"), Unavailable("no network"), Refused("no")
-        task: dict[str, Any] = {"output": {"task_id": "t"}}
-        nothing: dict[str, Any] = {"output": {}}
         for endings, is_over in (
             ((lost, lost, lost), True),
             ((lost, unsent, lost, unsent, unsent, lost), True),
-            ((lost, lost, refused, lost, lost, task, lost, lost), False),
+            ((lost, lost, refused, lost, lost, None, lost, lost), False),
+            ((lost, lost, "accepted", lost, lost), False),
         ):
-            for way in ("post", "stream"):
-                clock = Clock()
-                flight, client = Flight(clock, clock() + 100), Ending(*endings)
-                flight.count(client)
-                for _ in endings:
-                    with suppress(QianwenError):
-                        client.post("", {}, True) if way == "post" else list(client.stream("", {}))
-                with self.subTest(way, endings=endings):
-                    self.assertEqual(flight.error is not None, is_over)
-        flight, client = Flight(clock, clock() + 100), Ending(nothing, nothing, nothing)
-        flight.count(client)
-        self.assertEqual([(client.post("", {}, True), flight.error is None)[1] for _ in range(3)], [True, True, False])
+            clock = Clock()
+            flight = Flight(clock, clock() + 100)
+            for ending in endings:
+                flight.accepted() if isinstance(ending, str) else flight.ended(ending, is_sent=True)
+            with self.subTest(endings=endings):
+                self.assertEqual(flight.error is not None, is_over)
+
+    def test_what_earlier_runs_left_unknown_stops_nothing(self) -> None:
+        clock = Clock()
+        flight = Flight(clock, clock() + 100)
+        for _ in range(4):
+            flight.ended(UnknownOutcome("lost"), is_sent=False)
+        self.assertIsNone(flight.error)
 
 
 class Caps(unittest.TestCase):

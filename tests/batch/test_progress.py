@@ -65,13 +65,15 @@ class Lines(unittest.TestCase):
         self.assertEqual((self.counts[""], self.counts["refused"]), (0, 30))
 
     def test_of_a_row_only_its_warnings_are_told(self) -> None:
-        voice = RowVoice(self.voice, self.row(7))
+        accepted: list[str] = []
+        voice = RowVoice(self.voice, self.row(7), lambda: accepted.append("t"))
         voice.say("x")
         voice.always("x")
         voice.note("x")
         voice.state("t", "RUNNING", 3)
+        voice.submitted("t")
         voice.warn("a thing")
-        self.assertEqual(self.told(), ["Warning: row 7: a thing"])
+        self.assertEqual((self.told(), accepted), (["Warning: row 7: a thing"], ["t"]))
 
     def test_spans(self) -> None:
         for seconds, wanted in ((0, "0 s"), (89, "89 s"), (720, "12 min"), (29040, "8 h 4 min")):

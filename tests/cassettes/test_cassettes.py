@@ -37,7 +37,7 @@ from qianwen.storage import results
 
 from .. import ROOT, SCRIPTS
 from ..generate_cassettes import FOLDER, SEED, Place, Scenario, at, complaint, record, replay, scenarios
-from ..support import KEY, PHOTO, Case, Clock, Script, answer
+from ..support import KEY, PHOTO, Case, Clock, Script, answer, breaking
 
 MEDIA_PROOFS = ("etag", "content-md5", "x-oss-hash-crc64ecma", "content-length", "content-range")
 
@@ -901,23 +901,17 @@ class Bodies(Case):
                     self.assertEqual(found, data)
 
     def test_a_break_comes_at_the_same_byte(self) -> None:
-        blocks = [b"a" * 20_000, b"b" * 5]
-
-        def read_or_break(_: int) -> bytes:
-            if blocks:
-                return blocks.pop(0)
-            raise Fault("it broke", sent=True)
-
+        read = breaking(b"a" * 20_000, b"b" * 5)
         path = self.cwd / "tape.json"
         request = Request("GET", "https://x.aliyuncs.com/y")
         with Recorder(str(path), True, self.clock, self.clock, print) as recorder:
-            recorder.connect(lambda _: Response(200, {}, read_or_break), self.clock.sleep, self.base, ())
+            recorder.connect(lambda _: Response(200, {}, read), self.clock.sleep, self.base, ())
             with recorder.send(request) as response, self.assertRaises(Fault):
                 response.read_all(10**6)
         played = Player(str(path), self.clock, self.clock).send(request)
         self.addCleanup(played.close)
         data = b""
-        with self.assertRaisesRegex(Fault, "it broke"):
+        with self.assertRaisesRegex(Fault, "the connection broke"):
             while block := played.read(777):
                 data += block
         self.assertEqual(data, b"a" * 20_000 + b"b" * 5)

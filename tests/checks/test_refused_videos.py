@@ -10,12 +10,12 @@ import itertools
 import json
 import os
 import struct
-import zlib
 from typing import Any, ClassVar
 
 from .. import IS_SAMPLE
 from ..files.test_movies_and_sounds import box, clock, ftyp, moov, tkhd, track
 from ..support import DATA, Case, Script
+from .test_media_files import chunk
 
 FRAME, LAST, CLIP, SOUND = (f"https://example.com/{name}" for name in ("a.png", "b.png", "c.mp4", "d.mp3"))
 MEGA = 2**20
@@ -23,12 +23,8 @@ MEGA = 2**20
 
 def png(width: int, height: int, color: int = 2) -> bytes:
     """The header of a PNG; color 2 is RGB, 6 has transparency."""
-    chunks = ((b"IHDR", struct.pack(">IIBBBBB", width, height, 8, color, 0, 0, 0)), (b"IEND", b""))
-    data = b"".join(
-        struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
-        for name, content in chunks
-    )
-    return b"\x89PNG\r\n\x1a\n" + data
+    header = struct.pack(">IIBBBBB", width, height, 8, color, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IEND", b"")
 
 
 def mp4(seconds: float, width: int = 1280, height: int = 720, fps: float = 25, brand: bytes = b"isom") -> bytes:

@@ -221,12 +221,13 @@ class Arrives(Case):
 
     def test_another_row_of_the_family_lends_its_task(self) -> None:
         from qianwen.checks import validate
+        from qianwen.checks.findings import Manner
 
         turbo, twin = (find(IMAGES, name).model for name in ("z-image-turbo", "wan2.6-t2i"))  # type: ignore[union-attr]
         family = changed(IMAGES, models=(*IMAGES.models, changed(twin, id="z-image-task", family=turbo.family)))
         found = find(family, "z-image-pro")
         assert found
-        checked = validate.check(family, found, {"prompt": "x"}, self.fail, wants_task=True)
+        checked = validate.check(family, found, {"prompt": "x"}, self.fail, Manner(wants_task=True))
         self.assertEqual(checked.shape, "messages task")
 
     def test_objects_of_the_body_may_be_given_whole(self) -> None:

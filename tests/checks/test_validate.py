@@ -8,6 +8,7 @@ import unittest
 from typing import Any
 
 from qianwen.checks import sources, validate
+from qianwen.checks.findings import Manner
 from qianwen.errors import InvalidRequest, Problem
 from qianwen.files.media import Facts
 from qianwen.models import wire
@@ -28,7 +29,8 @@ PALETTE = [
 def check(model: str, *, task: bool = False, needs: bool = False, **fields: Any) -> validate.Checked:
     found = find(IMAGES, model)
     assert found
-    return validate.check(IMAGES, found, fields, lambda text: sources.inspect(text, os.getcwd()), task, needs)
+    manner = Manner(wants_task=task, needs_task=needs)
+    return validate.check(IMAGES, found, fields, lambda text: sources.inspect(text, os.getcwd()), manner)
 
 
 def problems(model: str, **fields: Any) -> tuple[Problem, ...]:

@@ -10,7 +10,7 @@ import unittest
 from typing import TYPE_CHECKING, Any
 
 from qianwen.command.argv import read
-from qianwen.command.flags import groups
+from qianwen.command.flags import rows
 from qianwen.errors import UsageError
 from qianwen.models.image_models import IMAGES
 from qianwen.models.video_models import VIDEOS
@@ -110,7 +110,7 @@ class Twice(unittest.TestCase):
     def test_no_value_is_lost_without_a_word(self) -> None:
         """Every flag of both programs: it takes several values, or refuses the second."""
         for catalog in (IMAGES, VIDEOS):
-            for flag in (flag for _, flags in groups(catalog) for flag in flags if flag.metavar):
+            for flag in (flag for flag in rows(catalog) if flag.metavar):
                 argv = [flag.name, "1", flag.name, "2"]
                 with self.subTest(program=catalog.program, flag=flag.name):
                     if flag.many:
@@ -121,10 +121,10 @@ class Twice(unittest.TestCase):
 
 class SecondOpinion(unittest.TestCase):
     def parser_of(self, catalog: Catalog) -> tuple[Catalog, list[Flag], argparse.ArgumentParser]:
-        rows = [flag for _, flags in groups(catalog) for flag in flags if flag.name not in ("--help", "--version")]
+        flags = [flag for flag in rows(catalog) if flag.name not in ("--help", "--version")]
         parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
         parser.add_argument("prompt", nargs="?")
-        for flag in rows:
+        for flag in flags:
             names = [name for name in (flag.short, flag.name) if name]
             if flag.metavar:
                 parser.add_argument(
@@ -135,21 +135,21 @@ class SecondOpinion(unittest.TestCase):
                 )
             else:
                 parser.add_argument(*names, dest=flag.key, action="store_true")
-        return catalog, rows, parser
+        return catalog, flags, parser
 
     def test_whatever_argparse_accepts_is_read_alike(self) -> None:
         generator = random.Random(20261121)
         agreed = 0
         parsers = [self.parser_of(catalog) for catalog in (IMAGES, VIDEOS)]
         for _ in range(1000):
-            catalog, rows, parser = generator.choice(parsers)
-            words = ["x", "a b", "", "7", "-1", "a=b", "7.5", "猫", *(flag.name for flag in generator.sample(rows, 6))]
-            words += [f"{flag.name}={value}" for flag in generator.sample(rows, 3) for value in ("v", "3", "")]
+            catalog, flags, parser = generator.choice(parsers)
+            words = ["x", "a b", "", "7", "-1", "a=b", "7.5", "猫", *(flag.name for flag in generator.sample(flags, 6))]
+            words += [f"{flag.name}={value}" for flag in generator.sample(flags, 3) for value in ("v", "3", "")]
             argv = [generator.choice(words) for _ in range(generator.randrange(6))]
             with contextlib.redirect_stderr(io.StringIO()), contextlib.suppress(SystemExit):
                 expected = vars(parser.parse_args(argv))
                 single = [word.partition("=")[0] for word in argv]
-                single = [flag.name for flag in rows if flag.metavar and not flag.many and single.count(flag.name) > 1]
+                single = [flag.name for flag in flags if flag.metavar and not flag.many and single.count(flag.name) > 1]
                 with self.subTest(argv):
                     if single:  # argparse takes the last value, and the first is lost
                         self.assertRaisesRegex(UsageError, "was given twice", read, catalog, argv)

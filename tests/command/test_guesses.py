@@ -7,7 +7,7 @@ import unittest
 
 from qianwen.checks.meanings import MEANINGS, NOT_HERE
 from qianwen.command.argv import read
-from qianwen.command.flags import groups, spellings
+from qianwen.command.flags import rows, spellings
 from qianwen.command.guesses import FLAGS, NEVER_BY_CHANCE, SENTENCES, hint
 from qianwen.errors import UsageError
 from qianwen.models.image_models import IMAGES
@@ -52,7 +52,7 @@ class Guesses(Case):
 
     def test_a_slip_names_the_flag_that_was_meant_and_none_that_pays_or_ends_something(self) -> None:
         for catalog in CATALOGS.values():
-            for flag in (flag for _, flags in groups(catalog) for flag in flags):
+            for flag in rows(catalog):
                 slip = flag.name[:3] + flag.name[4:]
                 if len(flag.name) < 6 or slip in spellings(catalog):
                     continue

@@ -262,7 +262,7 @@ class Json(CatalogCase):
                 self.assertEqual(field[name], value)
                 self.assertIsInstance(value, TYPES[field["type"]])
         bounds = field.get("count" if param.media else "range")
-        self.assertEqual(bounds, [param.low, param.high] if param.high is not None else None)
+        self.assertEqual(bounds, [param.low, param.high] if param.high else None)
         if param.size and param.size.presets:
             self.assertEqual(
                 field["size"]["presets"], {ratio: list(sizes) for ratio, sizes in param.size.presets.items()}

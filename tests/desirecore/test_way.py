@@ -19,7 +19,7 @@ from qianwen.http.transport import Transport
 from qianwen.sandbox import placeholder
 
 from .. import BYTECODE, SCRIPTS
-from ..support import KEY, PHOTO, Case, Ran, Script
+from ..support import KEY, PHOTO, Case, Ran, Script, breaking
 from .server import AgentService
 
 VIA = ("--via", "desirecore")
@@ -140,16 +140,11 @@ class Pictures(Through):
 
     def test_a_connection_that_breaks_within_the_answer(self) -> None:
         picture = base64.b64encode(placeholder.png(64, 64, "x", [])).decode()
-        for blocks, code in (
-            ([b'{"data": [{"b64_json": "%b"}, ' % picture.encode()], 7),
-            ([b'{"data": [{"b64_json"'], 6),
+        for block, code in (
+            (b'{"data": [{"b64_json": "%b"}, ' % picture.encode(), 7),
+            (b'{"data": [{"b64_json"', 6),
         ):
-
-            def read(_: int, blocks: list[bytes] = blocks) -> bytes:
-                if blocks:
-                    return blocks.pop(0)
-                raise Fault("the answer broke off", sent=True)
-
+            read = breaking(block)
             with self.subTest(code=code), self.service():
                 script = Script(Response(200, {}, read), Response(400, {}, read, refusal=b"full"))
                 ran = self.image("x", *VIA, "--again", "--print-response", send=script)

@@ -7,9 +7,7 @@ import hashlib
 import json
 import os
 import re
-import struct
 import unittest
-import zlib
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -18,6 +16,7 @@ from qianwen.account.purchase import Kept, Purchase
 from qianwen.errors import OutputError, UsageError
 from qianwen.gallery import cards, page, viewer
 from qianwen.plain.record import changed
+from qianwen.sandbox import placeholder
 
 from ..support import Case
 
@@ -53,16 +52,7 @@ HOSTILE = (
 
 
 def png(width: int, height: int) -> bytes:
-    def chunk(name: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
-
-    head = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
-    return (
-        b"\x89PNG\r\n\x1a\n"
-        + chunk(b"IHDR", head)
-        + chunk(b"IDAT", zlib.compress(bytes((width + 1) * height)))
-        + chunk(b"IEND", b"")
-    )
+    return placeholder.png(width, height, "x", [])
 
 
 class _Elements(HTMLParser):

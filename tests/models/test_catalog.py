@@ -76,12 +76,12 @@ class Rows(unittest.TestCase):
                 self.assertTrue(param.meaning)
                 self.assertEqual(param.size is not None, param.kind == "size")
                 self.assertEqual(bool(param.media), param.kind in ("media", "media list"))
-                if param.low is not None and param.high is not None:
-                    self.assertLessEqual(param.low, param.high)
+                is_counted = param.kind in ("integer", "number", "media list")
+                self.assertEqual(
+                    param.high > 0 and param.low <= param.high, is_counted, "each has bounds, and no other"
+                )
                 for number in (param.default, param.send):
                     if isinstance(number, int) and not isinstance(number, bool) and not param.choices:
-                        self.assertTrue(param.low is not None and param.high is not None)
-                        assert param.low is not None and param.high is not None
                         self.assertTrue(param.low <= number <= param.high)
                 if param.choices and param.default is not None:
                     self.assertIn(param.default, param.choices)

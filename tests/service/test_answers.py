@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import json
 import time
 import unittest
@@ -10,11 +9,12 @@ from typing import Any, Union
 
 from qianwen.errors import AuthError, ContentRefused, QianwenError, Refused, Unavailable, UnknownOutcome
 from qianwen.http.messages import Fault, Response
+from qianwen.models import results
 from qianwen.service import answers, requests
 from qianwen.service.endpoint import Endpoint
-from qianwen.service.salvage import salvage
+from qianwen.service.salvage import LINKS, salvage
 
-from ..support import KEY, Script, answer
+from ..support import KEY, Script, answer, breaking
 
 ENDPOINT = Endpoint("https://dashscope.aliyuncs.com/api/v1", KEY)
 BODY = {"model": "m", "input": {"prompt": "猫"}}
@@ -148,12 +148,6 @@ PICTURE = {"output": {"choices": [{"finish_reason": "stop", "message": {"content
 TASK = requests.request_for(ENDPOINT, "POST", "/services/x", BODY, task=True)
 
 
-def _read_and_break(left: list[bytes], _: int) -> bytes:
-    if not left:
-        raise Fault("the answer broke off", sent=True)
-    return left.pop()
-
-
 class Odd(unittest.TestCase):
     """Answers that were paid for, whatever their form. The whole run is shown by the table of faults."""
 
@@ -165,6 +159,9 @@ class Odd(unittest.TestCase):
     def test_strict_answers_cause_no_warning(self) -> None:
         self.assertEqual(self.read(json.dumps(PICTURE).encode()), PICTURE)
         self.assertEqual(self.warnings, [])
+
+    def test_links_have_the_same_names_in_an_answer_that_is_whole(self) -> None:
+        self.assertEqual(LINKS, results.LINKS)  # neither of the two may import the other
 
     def test_a_field_that_is_odd_costs_only_itself(self) -> None:
         whole = json.dumps(PICTURE).encode()
@@ -231,11 +228,9 @@ class Odd(unittest.TestCase):
     def test_a_break_behind_the_last_link_does_no_harm(self) -> None:
         whole = json.dumps(PICTURE).encode()
         for arrived in (len(whole), len(whole) - 3):
-            left = [whole[:arrived]]
-            read = functools.partial(_read_and_break, left)
-            found = self.read(Response(200, {}, read))["output"]["choices"]
+            found = self.read(Response(200, {}, breaking(whole[:arrived])))["output"]["choices"]
             self.assertEqual(found[0]["message"]["content"][0]["image"], LINK)
-            self.assertIn("the answer broke off", self.warnings[-1])
+            self.assertIn("the connection broke", self.warnings[-1])
 
     def test_an_answer_of_any_text_is_searched_in_linear_time(self) -> None:
         for piece in (b'"url":', b'"url":"\\"', b'"url":"\\x\\x"', b'{"url":[', b'"url":"' + b"\\" * 50, b"\xff"):
@@ -302,13 +297,7 @@ class Events(unittest.TestCase):
         self.assertEqual(events(b'{"a":1}', content_type="application/json"), [{"a": 1}])
 
     def test_a_break_in_the_middle_is_an_unknown_outcome(self) -> None:
-        def read(_: int) -> bytes:
-            if not left:
-                raise Fault("the connection broke", sent=True)
-            return left.pop()
-
-        left = [b'data:{"a":1}\n\n']
-        response = Response(200, {"content-type": "text/event-stream"}, read)
+        response = Response(200, {"content-type": "text/event-stream"}, breaking(b'data:{"a":1}\n\n'))
         frames = answers.events(Script(response), STREAM)
         self.assertEqual(next(frames), {"a": 1})
         with self.assertRaises(UnknownOutcome):

@@ -17,7 +17,7 @@ from qianwen.sandbox.storage import crc64
 from qianwen.storage import results
 from qianwen.storage.checksums import LARGE_BYTES, Crc64, Hasher
 
-from ..support import Script, answer
+from ..support import Script, answer, breaking
 
 URL = "https://result.oss-cn-beijing.aliyuncs.com/1.png?Expires=1&Signature=s%2B"
 DATA = bytes(range(256)) * 40
@@ -34,17 +34,10 @@ def part(start: int, total: int = len(DATA), data: bytes = DATA) -> Response:
     return answer(data[start:], 206, content_range=f"bytes {start}-{total - 1}/{total}", etag=ETAG)
 
 
-def breaking(size: int, data: bytes = DATA, **headers: str) -> Response:
+def broken(size: int, data: bytes = DATA, **headers: str) -> Response:
     """A response that gives some bytes and then breaks."""
-    left = [data[:size]]
-
-    def read(_: int) -> bytes:
-        if left:
-            return left.pop()
-        raise Fault("the connection broke", sent=True)
-
     names = {name.replace("_", "-"): value for name, value in headers.items()}
-    return Response(200, {"content-length": str(len(data)), "etag": ETAG, **names}, read)
+    return Response(200, {"content-length": str(len(data)), "etag": ETAG, **names}, breaking(data[:size]))
 
 
 class Fetch(unittest.TestCase):
@@ -71,7 +64,7 @@ class Fetch(unittest.TestCase):
         self.assertEqual(set(request.headers), {"User-Agent", "Accept-Encoding"})
 
     def test_a_break_is_continued_with_range(self) -> None:
-        self.assertEqual(self.fetch(breaking(1000, content_md5=MD5), Fault("reset", sent=True), part(1000)), DATA)
+        self.assertEqual(self.fetch(broken(1000, content_md5=MD5), Fault("reset", sent=True), part(1000)), DATA)
         again = self.script.requests[2].headers
         self.assertEqual((again["Range"], again["If-Match"]), ("bytes=1000-", ETAG))
 
@@ -80,7 +73,7 @@ class Fetch(unittest.TestCase):
         self.assertEqual(self.fetch(short, part(500)), DATA)
 
     def test_a_full_answer_to_a_range_begins_anew(self) -> None:
-        self.assertEqual(self.fetch(breaking(1000), whole()), DATA)
+        self.assertEqual(self.fetch(broken(1000), whole()), DATA)
 
     def test_a_wrong_part_begins_anew(self) -> None:
         for name, odd in (
@@ -91,7 +84,7 @@ class Fetch(unittest.TestCase):
             ("not satisfiable", answer(b"", 416)),
         ):
             with self.subTest(name):
-                self.assertEqual(self.fetch(breaking(1000), odd, whole()), DATA)
+                self.assertEqual(self.fetch(broken(1000), odd, whole()), DATA)
                 self.assertNotIn("Range", self.script.requests[2].headers)
 
     def test_a_wrong_checksum_begins_anew_and_then_gives_up(self) -> None:
@@ -112,8 +105,8 @@ class Fetch(unittest.TestCase):
             "without a length": [answer(PACKED)],
             "in drops": [Response(200, {}, lambda _: drops.pop(0) if drops else b"")],
             "with the checksum of what is in it": [whole(PACKED, content_md5=MD5, x_oss_hash_crc64ecma="1")],
-            "broken off": [breaking(300, PACKED), part(300, len(PACKED), PACKED)],
-            "broken off at once": [breaking(2, PACKED), whole(PACKED)],
+            "broken off": [broken(300, PACKED), part(300, len(PACKED), PACKED)],
+            "broken off at once": [broken(2, PACKED), whole(PACKED)],
             "no gzip, as told": [whole(content_encoding="gzip", content_md5=MD5)],
         }.items():
             with self.subTest(name):
@@ -160,7 +153,7 @@ class Fetch(unittest.TestCase):
         self.assertEqual(self.fetch(first, *pieces), DATA)
 
     def test_the_same_bytes_again_and_again_are_given_up(self) -> None:
-        outcomes = [outcome for _ in range(20) for outcome in (breaking(1000), answer(b"", 416))]
+        outcomes = [outcome for _ in range(20) for outcome in (broken(1000), answer(b"", 416))]
         self.error(*outcomes)
         self.assertLess(len(self.script.requests), 15)
 
@@ -252,21 +245,13 @@ class InAnotherThread(unittest.TestCase):
     def test_a_large_download_is_hashed_and_continued(self) -> None:
         data = bytes(range(256)) * 4096 * 3
         cut = 2**20 + 7
-        blocks = [data[:cut], b""]
         promise = {
             "content_length": str(len(data)),
             "etag": ETAG,
             "content_md5": base64.b64encode(hashlib.md5(data).digest()).decode(),
         }
         first = answer(b"", 200, **promise)
-
-        def read(_: int) -> bytes:
-            block = blocks.pop(0)
-            if not block:
-                raise Fault("the connection broke", sent=True)
-            return block
-
-        send = Script(Response(200, first.headers, read), part(cut, len(data), data))
+        send = Script(Response(200, first.headers, breaking(data[:cut])), part(cut, len(data), data))
         stream = io.BytesIO()
         fetched = results.fetch(send, URL, stream)
         self.assertEqual((stream.getvalue() == data, fetched.sha256), (True, hashlib.sha256(data).hexdigest()))

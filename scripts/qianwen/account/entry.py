@@ -220,7 +220,7 @@ class Entry:
     def result(self, body: JSON, interleaved: bool) -> Result:
         """The result of a whole answer. The answer and its links are on disk before anything is downloaded."""
         self.accept()
-        result = self.outcome.note(body, interleaved)
+        result = self.outcome.receive(body, interleaved)
         if result.urls:
             self._add("result", urls=list(result.urls), body=self.outcome.body)
             self._is_noted = True

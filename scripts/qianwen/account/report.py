@@ -20,14 +20,13 @@ MOST_ROWS = 20
 PROMPT_LETTERS = 80
 
 
-def recent(account: Account, now: float, since: float | None = None) -> list[JSON]:
-    """The last runs of both programs, newest first, and every older one that is open; or all that are not older.
+def recent(account: Account, since: float | None = None) -> list[JSON]:
+    """The last runs of both programs, newest first, and every older one that is open; or all since then.
 
-    now, since: epoch seconds.
+    since: epoch seconds.
     """
-    if since is None:
-        return [row(account, run, now) for run in account.recent(MOST_ROWS)]
-    return [row(account, run, now) for run in reversed(account.since(since))]
+    runs = account.recent(MOST_ROWS) if since is None else reversed(account.since(since))
+    return [row(account, run) for run in runs]
 
 
 def bought(account: Account, since: float) -> JSON:
@@ -64,13 +63,13 @@ def batches(account: Account) -> list[JSON]:
     ]
 
 
-def row(account: Account, run: Purchase, now: float) -> JSON:
+def row(account: Account, run: Purchase) -> JSON:
     """A run as `--tasks` and `--resume` report it. age: in seconds."""
     return {
         "run": run.id,
         "state": EXPIRED if run.state in OPEN and account.is_forgotten(run) else account.state(run),
         "submitted": moment(run.at),
-        "age": max(0, int(now - run.at)),
+        "age": max(0, int(account.now() - run.at)),
         "program": run.program,
         "model": run.model,
         "mode": run.mode,
@@ -85,6 +84,6 @@ def row(account: Account, run: Purchase, now: float) -> JSON:
     }
 
 
-def whole(account: Account, run: Purchase, now: float) -> JSON:
+def whole(account: Account, run: Purchase) -> JSON:
     """A run as `--tasks ID` reports it, with its request; None for one of which only the fingerprint is kept."""
-    return {**row(account, run, now), "request": dict(run.asked) or None}
+    return {**row(account, run), "request": dict(run.asked) or None}

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import os
 from contextlib import contextmanager, nullcontext
+from functools import partial
 
 from ..checks import defaults, sources, validate
+from ..checks.findings import Manner
 from ..errors import AuthError, InvalidRequest, QianwenError
 from ..models import wire
 from ..models.catalog import Source
@@ -23,7 +25,6 @@ if TYPE_CHECKING:  # imported at run time only where needed: a refused request s
     from ..cassettes.recorder import Player, Recorder
     from ..checks.validate import Checked
     from ..http.messages import Send
-    from ..http.retry import Judge
     from ..http.session import Session
     from ..models.wire import Call
     from ..outcome import File
@@ -35,7 +36,7 @@ if TYPE_CHECKING:  # imported at run time only where needed: a refused request s
     from .run import Run
 
     JSON = dict[str, Any]
-    Paced = Callable[[Send, Judge], Send]
+    Paced = Callable[[Send], Send]
     Once = Callable[[Upload, str, Callable[[Upload], str]], str]
 
 MOST_RECENT = 500  # runs that are searched for the file of a link
@@ -74,13 +75,13 @@ class DashScope:
             is_over = source.fault.startswith(locations.EXPIRED)
             return changed(source, nearest=self._kept_from(text)) if is_over else source
 
-        ways = (ask.wants_task, ask.submit_only, ask.kind)
+        manner = Manner(ask.kind, ask.wants_task, ask.submit_only, prefers_task=bool(self._run.seat))
         try:
-            checked = validate.check(catalog, found, ask.fields, inspect, *ways, prefers_task=bool(self._run.seat))
+            checked = validate.check(catalog, found, ask.fields, inspect, manner)
         except InvalidRequest as error:
             if not self._run.seat:  # of the many rows of a batch only the problems are told
                 region = self._run.region
-                error.hint = defaults.way_out(catalog, found, ask.fields, inspect, ways, region, error)
+                error.hint = defaults.way_out(catalog, found, ask.fields, inspect, manner, region, error)
             raise
         if checked.id not in self._of_the_region:
             self._of_the_region[checked.id] = self._warnings_of_the_region(checked)
@@ -192,7 +193,7 @@ class Connection:
     """An open connection to DashScope.
 
     own: the user's bucket for local files; None for temporary storage.
-    beside: opens another one for a row of a batch, over the same sockets; see `Flight.connect`.
+    beside: opens another one for a row of a batch, over the same sockets; see `Trip.connected`.
     once: uploads a file, or answers the URL of an earlier upload.
     """
 
@@ -203,7 +204,7 @@ class Connection:
         client: Client,
         own: Bucket | None,
         beside: Callable[[Run, Paced, Callable[[float], None], Once], Connection],
-        once: Once | None = None,
+        once: Once,
     ) -> None:
         self.session = session
         self.client = client
@@ -226,28 +227,29 @@ class Connection:
             self._run.note(f"local files go to the account of the key in {key_file}", when_quiet=True)
         if files and bucket_file:
             self._run.note(f"local files are uploaded to the bucket that {bucket_file} names", when_quiet=True)
-        session, progress = self.session, self._run.progress
 
         def upload(file: Upload) -> str:
-            progress.say(f"Uploading {file.path} ({file.bytes / 1e6:.1f} MB)")
-            name = f"Uploading {os.path.basename(file.path)}"
-            file = changed(file, moved=lambda done: progress.moved(name, done, file.bytes))
-            try:
-                return store(file)
-            finally:
-                progress.arrived(name)
+            return self._upload_one(file, model)
 
-        def store(file: Upload) -> str:
-            if self._own:
-                from ..storage import bucket
+        return self.session.side_by_side(lambda file: self._once(file, model, upload), files)
 
-                return bucket.upload(session.send, session.sleep, session.now, self._own, file)
-            from ..storage import temporary
+    def _upload_one(self, file: Upload, model: str) -> str:
+        progress, name = self._run.progress, f"Uploading {os.path.basename(file.path)}"
+        progress.say(f"Uploading {file.path} ({file.bytes / 1e6:.1f} MB)")
+        try:
+            return self._store(changed(file, moved=lambda done: progress.moved(name, done, file.bytes)), model)
+        finally:
+            progress.arrived(name)
 
-            return temporary.upload(session.send, session.sleep, self.base, self.client.upload_policy, model, file)
+    def _store(self, file: Upload, model: str) -> str:
+        session = self.session
+        if self._own:
+            from ..storage import bucket
 
-        once = self._once
-        return session.side_by_side((lambda file: once(file, model, upload)) if once else upload, files)
+            return bucket.upload(session.send, session.sleep, session.now, self._own, file)
+        from ..storage import temporary
+
+        return temporary.upload(session.send, session.sleep, self.base, self.client.upload_policy, model, file)
 
     def fetch(self, url: str, stream: BinaryIO, warn: Callable[[str], None]) -> Fetched:
         from .. import regions
@@ -255,10 +257,7 @@ class Connection:
 
         progress, name = self._run.progress, f"Downloading {os.path.basename(results.shown(url))}"
         most, loopback = results.MOST_BYTES[self._run.catalog.noun], regions.is_loopback_url(self.base)
-
-        def moved(done: int, total: int) -> None:
-            progress.moved(name, done, total)
-
+        moved = partial(progress.moved, name)
         try:
             return results.fetch(self.session.send, url, stream, loopback, warn, most, self.base, moved)
         finally:
@@ -277,7 +276,8 @@ def connected(run: Run, known: Purchase | None = None, own: Bucket | None = None
     Raises AuthError without a key or a base that we trust, UsageError for an unknown region, and UsageError when a
     replayed run differs from the recording.
     """
-    from ..http import key_guard, retry, session, unpacked
+    from ..http import key_guard, retry, unpacked
+    from ..http.session import Session
     from ..http.transport import Transport
     from ..plain import parallel
     from ..service import answers
@@ -298,17 +298,16 @@ def connected(run: Run, known: Purchase | None = None, own: Bucket | None = None
             send, sleep, clock = tape.send, tape.sleep, tape.clock
         guarded = key_guard.guarding(send, endpoint.base, endpoint.key)
         threads = 1 if tape else parallel.threads_to_spare()  # a recorded run keeps its order
+        prepare = (lambda url: None) if tape or environment.send else transport.prepare
+        now = environment.now
 
-        def opened(run: Run, paced: Paced, sleep: Callable[[float], None], once: Once | None = None) -> Connection:
-            send, say = paced(guarded, answers.judge), run.progress.say
-            send = retry.retrying(send, sleep, clock, run.deadline, answers.judge, environment.now, say)
-            opened_ = session.Session(send, sleep, clock, run.deadline, environment.now, transport.close, threads)
-            if not (tape or environment.send):
-                opened_.prepare = transport.prepare
-            client = Client(opened_, endpoint, key_source, wire.has_result, run.warn, run.ask.poll_interval)
-            return Connection(run, opened_, client, own, opened, once)
+        def opened(run: Run, paced: Paced, sleep: Callable[[float], None], once: Once) -> Connection:
+            send = retry.retrying(paced(guarded), sleep, clock, run.deadline, answers.judge, now, run.progress.say)
+            session = Session(send, sleep, clock, run.deadline, now, transport.close, threads, prepare)
+            client = Client(session, endpoint, key_source, wire.has_result, run.warn, run.ask.poll_interval)
+            return Connection(run, session, client, own, opened, once)
 
-        connection = opened(run, lambda send, judge: send, sleep)
+        connection = opened(run, lambda send: send, sleep, lambda file, model, upload: upload(file))
         environment.session_opened()
         try:
             yield connection
@@ -326,7 +325,7 @@ def _tape(run: Run) -> Recorder | Player | None:
         return None
     from ..cassettes import recorder
 
-    path = os.path.abspath(os.path.join(environment.cwd, os.path.expanduser(ask.record or ask.replay)))
+    path = environment.path(ask.record or ask.replay)
     if ask.replay:
         return recorder.Player(path, environment.clock, environment.now)
     return recorder.Recorder(path, ask.overwrite, environment.clock, environment.now, run.warn)

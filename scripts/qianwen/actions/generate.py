@@ -52,14 +52,14 @@ def generate(run: Run, way: Way) -> Outcome:
         if run.ask.sidecar:
             saver.record(checked.mode.name, checked.written)
         if not run.ask.again:
-            if reuse.answered(entry, wish, checked, saver.writes_records):
+            if reuse.answered(entry, wish, checked, run.ask.sidecar):
                 return run.outcome
             entry.refuse_twin(purchase)  # before anything is uploaded
         run.outcome.seed = checked.values.get("seed")
         call = connection.encode(checked)
         connection.session.prepare(connection.base)
         elsewhere = target if run.ask.output else None
-        if run.ask.reuse and reuse.answered(entry, wish, checked, saver.writes_records, True, elsewhere):
+        if run.ask.reuse and reuse.answered(entry, wish, checked, run.ask.sidecar, True, elsewhere):
             return run.outcome  # another process has made it since we looked
         entry.submit(changed(purchase, at=run.environment.now()), run.ask.again)
         _prove_descriptors()
@@ -107,7 +107,7 @@ def _plan(run: Run, way: Way, checked: Checked, base: str, wish: str) -> tuple[P
     from .encoding import kept
 
     ask = run.ask
-    target = changed(run.target(str(checked.values.get("prompt") or checked.mode.name)), run=os.urandom(8).hex())
+    target = changed(run.target(checked.subject), run=os.urandom(8).hex())
     if not run.seat and (ask.output or not ask.submit_only):  # a batch has tried out its folder
         outputs.prepare(target)
     if ask.submit_only and ask.sandbox:
@@ -181,7 +181,7 @@ def _submit(connection: Connection, entry: Entry, call: wire.Call, usual: str) -
             unanswered.search_now(connection, entry, entry.submission, error)
         raise
     entry.task(task_id)
-    entry.progress.say(f"Task submitted: {task_id}")
+    entry.progress.submitted(task_id)
     return body
 
 
@@ -206,7 +206,7 @@ def _receive(connection: Connection, entry: Entry, call: wire.Call) -> tuple[JSO
         failure = error
     finally:  # whatever ends the stream, also Ctrl-C
         if entry.is_accepted:
-            entry.outcome.note(answer.body(), interleaved=True)
+            entry.outcome.receive(answer.body(), interleaved=True)
     if answer.is_finished:
         failure = None  # the answer is complete, so a break after it does no harm
     elif failure is None:

@@ -28,20 +28,17 @@ def reuse(run: Run, way: Way) -> bool:
     """`--reuse`: whether an earlier run's files are the answer, without a key and a network. A dry run only says so."""
     checked = way.check()
     with run.entry() as entry:
-        made = entry.made(fingerprint(checked, way.base), with_read_answers=True)
-        files = _still_there(made)
-        if not made or not files:
-            return False
-        if run.ask.dry_run:
+        made, files = _made(entry, fingerprint(checked, way.base), with_read_answers=True)
+        if made and run.ask.dry_run:
             paths = ", ".join(file.path for file in files)
             run.note(f"the same request was made before: --reuse answers with {paths} and buys nothing")
-            return False
-        run.announce(checked)
-        elsewhere = run.target(str(checked.values.get("prompt") or checked.mode.name)) if run.ask.output else None
-        _answer(entry, made, files, checked, elsewhere)
-        if run.ask.sidecar:
-            _record(made, checked, entry, entry.warn)
-    return True
+        elif made:
+            run.announce(checked)
+            elsewhere = run.target(checked.subject) if run.ask.output else None
+            _answer(entry, made, files, checked, elsewhere)
+            if run.ask.sidecar:
+                _record(made, checked, entry, entry.warn)
+    return made is not None and not run.ask.dry_run
 
 
 def answered(
@@ -57,21 +54,20 @@ def answered(
     wish: the fingerprint of the request.
     with_read_answers: also what somebody was told of.  elsewhere: see `_answer`.
     """
+    made, files = _made(entry, wish, with_read_answers)
+    if made:
+        _answer(entry, made, files, checked, elsewhere)
+        if with_records:
+            _record(made, checked, entry, lambda _: None)  # the saver has warned
+    return made is not None
+
+
+def _made(entry: Entry, wish: str, with_read_answers: bool) -> tuple[Purchase | None, list[Saved]]:
+    """An earlier run of the same, and its files, if all of them are still on the disk, unchanged."""
     made = entry.made(wish, with_read_answers)
-    files = _still_there(made)
-    if not made or not files:
-        return False
-    _answer(entry, made, files, checked, elsewhere)
-    if with_records:
-        _record(made, checked, entry, lambda _: None)  # the saver has warned
-    return True
-
-
-def _still_there(made: Purchase | None) -> list[Saved]:
-    """The files of a run if all of them are still on the disk, unchanged."""
     files = [outputs.saved_before(kept.path, kept.sha256) for _, kept in sorted(made.files.items())] if made else []
     whole = [file for file in files if file]
-    return whole if len(whole) == len(files) else []
+    return (made, whole) if files and len(whole) == len(files) else (None, [])
 
 
 def _answer(entry: Entry, made: Purchase, files: list[Saved], checked: Checked, elsewhere: Target | None) -> None:
@@ -79,7 +75,7 @@ def _answer(entry: Entry, made: Purchase, files: list[Saved], checked: Checked, 
     entry.take_up(made, to_answer=True)
     outcome = entry.outcome
     outcome.task_id, outcome.reused = made.task_id, True
-    outcome.note(answer_of(made), checked.mode.interleaved)
+    outcome.receive(answer_of(made), checked.mode.interleaved)
     stem = os.path.splitext(files[0].path)[0]
     keeps_replies = outcome.noun == "video"
     outcome.reply_path = f"{stem}.json" if keeps_replies and os.path.exists(f"{stem}.json") else ""

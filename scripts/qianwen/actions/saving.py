@@ -57,10 +57,6 @@ class Saver:
         self._files = files
         self._record: JSON | None = None
 
-    @property
-    def writes_records(self) -> bool:
-        return self._record is not None
-
     def record(self, mode: str, request: JSON) -> None:
         """Write a record next to each result; see `account.record`."""
         self._record = record.common(self._program, mode, request, self._progress.clean, self._entry.warn)

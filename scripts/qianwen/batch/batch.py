@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import suppress
+from contextlib import closing, suppress
 from functools import partial
 
 from .. import regions
@@ -31,14 +31,14 @@ from ..errors import (
     UsageError,
 )
 from ..plain.texts import counted, moment
-from . import folder as states
-from . import line, plan, rows
+from ..service import endpoint
+from . import line, rows
 from .flight import CUT_SECONDS, GOOD_SECONDS, Flight, Uploads
 from .folder import Folder
+from .making import Checker, Trip
 from .pace import MOST_AT_ONCE, Gate
-from .plan import Cap, Plan
+from .plan import LARGE, MOST_PROBLEMS, Cap, Plan, by_state
 from .progress import Voice
-from .row import Checker, Trip
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -61,33 +61,31 @@ LANDING_SECONDS = {True: 5.0, False: 60.0}  # after Ctrl-C: for submissions of t
 MOST_FAILURES = 20  # in the answer
 CHUNK = 5000  # copies whose originals are looked up in one pass over the results
 
-NOT_MADE = (states.REFUSED, states.FAILED, states.UNKNOWN, states.UNSAVED)
-
 
 def batch(run: Run) -> Outcome:
     """`--batch`. Raises the most urgent error when a row was not made; `run.outcome.batch` tells about all of them."""
     whole = _Batch(run)
-    survey = whole.survey()
+    plan = whole.survey()
     if run.ask.dry_run:
         note_a_missing_key(run)
         whole.note_the_cap()
-        run.outcome.page = survey.lines()
-        run.outcome.batch = {"dry_run": True, "folder": whole.folder.path, **survey.json()}
+        run.outcome.page = plan.lines()
+        run.outcome.batch = {"dry_run": True, "folder": whole.folder.path, **plan.json()}
         return run.outcome
     whole.require_a_cap()
+    whole.require_results_of_one_kind()
+    whole.warn_of_idle_shards()
     whole.may_wait = True
-    try:
-        whole.folder.take()
-    except QianwenError as refusal:
-        if isinstance(refusal, StillRunning):  # the same command goes on
+    with closing(whole.folder) as folder:
+        try:
+            folder.take()
+        except StillRunning:  # the same command goes on
             whole.report()
-        whole.folder.close()
-        raise
-    try:
-        whole.work()
-    finally:
-        whole.report()
-        whole.folder.close()
+            raise
+        try:
+            whole.work()
+        finally:
+            whole.report()
     error = whole.ending()
     if error:
         raise error
@@ -100,7 +98,7 @@ class _Batch:
     def __init__(self, run: Run) -> None:
         environment, ask = run.environment, run.ask
         self.run = run
-        self.path = os.path.abspath(os.path.join(environment.cwd, os.path.expanduser(ask.batch)))
+        self.path = environment.path(ask.batch)
         self.files = os.path.dirname(self.path)
         self.folder = Folder(self._place(), ask.shard, environment.now, self._wait, run.warn, run.progress.clean)
         place = () if ask.output else ("--output", self.folder.path)  # else another folder would buy all of it again
@@ -112,17 +110,16 @@ class _Batch:
         self.is_capped = False
         self.may_wait = False
         self._has_told_why = False
-        self._surveyed: set[int] = set()
-        self._owed: set[str] = set()
-        self._outdated: set[int] = set()
+        self._surveyed: set[int] = set()  # rows that were checked and are not made
+        self._owed: set[str] = set()  # rows that an earlier run bought
+        self._outdated: set[int] = set()  # rows of which the row that they repeat has better news
         self._gates: dict[str, Gate] = {}
 
     def _place(self) -> str:
         """The batch's folder: --output, else one of the file's name where results go."""
         run = self.run
         name = os.path.splitext(os.path.basename(self.path))[0] + ("-rehearsal" if run.ask.sandbox else "")
-        place = run.ask.output or os.path.join(run.folder, name)
-        return os.path.abspath(os.path.join(run.environment.cwd, os.path.expanduser(place)))
+        return run.environment.path(run.ask.output or os.path.join(run.folder, name))
 
     def _wait(self) -> None:
         """Wait a moment for a process that looks at what an earlier run bought, or collects it. Raises StillRunning."""
@@ -138,7 +135,7 @@ class _Batch:
 
     def survey(self) -> Plan:
         """Check every row that is left. Raises InvalidRequest with the first problems, UsageError without any row."""
-        run, found = self.run, self.plan
+        run, plan = self.run, self.plan
         self.folder.read()
         checker, total = Checker(run, self.files), 0
         given: set[int] = set()  # ids and outputs of earlier rows
@@ -147,31 +144,35 @@ class _Batch:
         bought = self._bought()
         for row in self._rows():
             total += 1
-            state = "" if row.problems else self.folder.state(row.name)
-            if state and self._is_outdated(row):
-                self._outdated.add(states.number_of(row.name))
-                state = ""
-            state = "" if run.ask.again and state in NOT_MADE else state
-            one, problems = self._checked(checker, row, state)
+            state = self._settled(row)
+            checked, problems = self._checked(checker, row, state)
             problems += _given_before(row, given)
             if problems and not state:  # a finished row may have lost its files
-                found.refuse(row, tuple(problems))
+                plan.refuse(row, tuple(problems))
                 continue
-            if state != states.MADE:
-                self._surveyed.add(states.number_of(row.name))
-            found.changed += known_ids.get(row.id, row.key) != row.key and not state
-            found.add(row, one, state, row.name in bought)
-            for text in one.warnings if one and not state else ():
-                if not isinstance(text, Note) and found.warn(row, text):
+            if state != line.MADE:
+                self._surveyed.add(rows.number_of(row.name))
+            plan.changed += known_ids.get(row.id, row.key) != row.key and not state
+            plan.add(row, checked, state, row.name in bought)
+            for text in checked.warnings if checked and not state else ():
+                if not isinstance(text, Note) and plan.warn(row, text):
                     run.warn(f"row {row.number}: {text}")
-        found.check()
+        plan.check()
         if not total:
             raise UsageError(
                 f"--batch {run.ask.batch} has no rows", hint="each line, or each row below a header, is one"
             )
-        if found.warning_count > plan.MOST_PROBLEMS:
-            run.warn(f"{found.warning_count} warnings in all")
-        return found
+        if plan.warning_count > MOST_PROBLEMS:
+            run.warn(f"{plan.warning_count} warnings in all")
+        return plan
+
+    def _settled(self, row: Row) -> str:
+        """What has become of a row, "" for one that is to be worked on."""
+        state = "" if row.problems else self.folder.state(row.name)
+        if state and self._is_outdated(row):
+            self._outdated.add(rows.number_of(row.name))
+            return ""
+        return "" if self.run.ask.again and state in line.NOT_MADE else state
 
     def _bought(self) -> set[str]:
         """The rows that an earlier run bought, or may have, and that have no line yet."""
@@ -182,7 +183,7 @@ class _Batch:
         try:
             for account in self.folder.idle_accounts():
                 for known in self._owed_by(account):
-                    if not (run.ask.again and self.folder.state(known.request) == states.UNKNOWN):
+                    if not (run.ask.again and self.folder.state(known.request) == line.UNKNOWN):
                         names.add(known.request)
                     self.folder.recognize(known.base, known.program)
                 trouble = trouble or account.trouble
@@ -200,15 +201,15 @@ class _Batch:
         if problems or (state and run.ask.shard[1] == 1):  # shards share a cap by the units of all rows
             return None, problems
         try:
-            one = checker.check(row)
+            checked = checker.check(row)
         except InvalidRequest as error:
             return None, list(error.problems)
         except UsageError as error:
             return None, [Problem("", None, error.message, error.hint)]
-        if run.ask.most and one.units is None:
+        if run.ask.most and checked.units is None:
             why = f"nobody can tell its bill, so {run.catalog.cap} cannot hold"
-            problems.append(Problem("model", one.id, why, "a batch of its own, without a cap"))
-        return one, problems
+            problems.append(Problem("model", checked.id, why, "a batch of its own, without a cap"))
+        return checked, problems
 
     def note_the_cap(self) -> None:
         """Say in a dry run that the run itself would need a cap, or may reach the one that it has."""
@@ -219,24 +220,31 @@ class _Batch:
             run.note(f"{run.catalog.cap} {run.ask.most} may stop it early: all rows may bill up to {bill}")
 
     def _lacks_a_cap(self) -> bool:
-        is_large = self.plan.whole_units > plan.LARGE[self.run.catalog.unit]
+        is_large = self.plan.whole_units > LARGE[self.run.catalog.unit]
         return is_large and not self.run.ask.most and not self.run.ask.sandbox
 
     def require_a_cap(self) -> None:
-        """Raises UsageError for a large batch without a cap, and when one folder would have results of two kinds."""
-        run, found = self.run, self.plan
-        unit = run.catalog.unit
+        """Raises UsageError for a large batch without a cap."""
+        catalog = self.run.catalog
         if self._lacks_a_cap():
+            bill = counted(self.plan.whole_units, catalog.unit)
             raise UsageError(
-                f"this batch may bill up to {counted(found.whole_units, unit)}, and has no cap; nothing was sent",
-                hint=f"say {run.catalog.cap} N, the most that its folder may ever bill; --dry-run shows the plan",
+                f"this batch may bill up to {bill}, and has no cap; nothing was sent",
+                hint=f"say {catalog.cap} N, the most that its folder may ever bill; --dry-run shows the plan",
             )
+
+    def require_results_of_one_kind(self) -> None:
+        """Raises UsageError for a folder with results of the other program, or of a stand-in beside the service's.
+
+        And AuthError for an untrusted base, before the folder is made.
+        """
+        run = self.run
         if self.folder.program not in ("", run.catalog.program):
             raise UsageError(
                 f"{self.folder.path} has results of {self.folder.program}, whose bill is in another unit",
                 hint="choose another folder with --output",
             )
-        rehearses = run.ask.sandbox or regions.is_loopback_url(self._base())
+        rehearses = self._rehearses()
         if self.folder.is_rehearsal is not None and self.folder.is_rehearsal != rehearses:
             has, wanted = (
                 ("a stand-in", "the real service") if self.folder.is_rehearsal else ("the service", "a stand-in")
@@ -245,18 +253,22 @@ class _Batch:
                 f"{self.folder.path} has results of {has}, and this run would ask {wanted}",
                 hint="choose another folder with --output",
             )
-        shards, limits = run.ask.shard[1], [group.model.pace for group in found.groups.values()]
+
+    def warn_of_idle_shards(self) -> None:
+        """Warn when an account runs fewer tasks at once than there are shards."""
+        ask, limits = self.run.ask, [group.model.pace for group in self.plan.groups.values()]
+        shards = ask.shard[1]
         slow = [pace.running for pace in limits if pace.running and pace.running < shards]
-        if slow and not run.ask.at_once and not rehearses:
-            run.warn(
+        if slow and not ask.at_once and not self._rehearses():
+            self.run.warn(
                 f"an account runs {min(slow)} tasks of this model at once, on however many machines: {shards} shards "
                 "are no faster, unless their keys belong to several accounts (then say --at-once)"
             )
 
-    def _base(self) -> str:
-        from ..service import endpoint
-
-        return "" if self.run.ask.sandbox else endpoint.base_url(self.run.place, self.run.region)
+    def _rehearses(self) -> bool:
+        """Whether a stand-in answers, which bills nothing and has no limits. Raises AuthError for an untrusted base."""
+        run = self.run
+        return run.ask.sandbox or regions.is_loopback_url(endpoint.base_url(run.place, run.region))
 
     def _rows(self) -> Iterator[Row]:
         return rows.read(self.path, self.run.catalog, self.run.ask)
@@ -266,7 +278,8 @@ class _Batch:
     def work(self) -> None:
         """Collect what is owed, make what is left. Stops early at the end of the time, the cap, or an error."""
         run, flight = self.run, self.flight
-        is_owed = self._look_at_the_accounts()
+        self._set_the_cap()
+        is_owed = self._is_owed()
         if not self.plan.left and not is_owed:
             return
         own = None
@@ -301,14 +314,12 @@ class _Batch:
 
     def _greet(self, connection: Connection) -> None:
         """Say what is about to happen."""
-        run, found = self.run, self.plan
+        run, plan = self.run, self.plan
         key_file = connection.client.endpoint.key_file
-        if found.has_files and key_file:
+        if plan.has_files and key_file:
             run.note(f"local files go to the account of the key in {key_file}", when_quiet=True)
-        bill = "bills nothing" if run.ask.sandbox else found.bill
-        run.progress.say(
-            f"{found.left} of {found.rows} rows are left; this run {bill}; results in {self.folder.results}"
-        )
+        bill = "bills nothing" if run.ask.sandbox else plan.bill
+        run.progress.say(f"{plan.left} of {plan.rows} rows are left; this run {bill}; results in {self.folder.results}")
         self.voice.begin()
 
     def _remember(self, is_over: bool) -> None:
@@ -335,36 +346,39 @@ class _Batch:
         owed = set()
         for account in self.folder.idle_accounts():
             for known in list(self._owed_by(account)):
-                if self.folder.state(known.request) == states.UNKNOWN and self.plan.is_ours(known.request):
+                if self.folder.state(known.request) == line.UNKNOWN and self.plan.is_ours(known.request):
                     account.add(known.id, "deliver")  # nobody asks for its task any more
                 else:
                     owed.add(known.request)
         for row in self._rows():
             state = self.folder.state(row.name)
-            if state in NOT_MADE and self.plan.is_ours(row.key) and row.name not in owed:
-                told = {"key": row.name, "row": row.number, "state": states.AGAIN}
+            if state in line.NOT_MADE and self.plan.is_ours(row.key) and row.name not in owed:
+                told = {"key": row.name, "row": row.number, "state": line.AGAIN}
                 self.folder.write({**told, "at": moment(self.run.environment.now())})
 
-    def _look_at_the_accounts(self) -> bool:
-        """Set the cap by what was billed so far. Answers whether something was bought that has no line yet."""
+    def _set_the_cap(self) -> None:
+        """Set this run's part of the user's cap, by what the folder's accounts, put right, say was billed so far."""
         folder, most = self.folder, self.run.ask.most
         for account in folder.idle_accounts():
             account.put_right()
         spent = folder.spent()
         own = spent.get(folder.name, 0.0)
         self.cap = Cap(self.plan.part_of(most, spent), own, is_closed=bool(most))
-        return any(True for account in folder.idle_accounts() for _ in self._owed_by(account))
+
+    def _is_owed(self) -> bool:
+        """Whether something was bought that has no line yet."""
+        return any(True for account in self.folder.idle_accounts() for _ in self._owed_by(account))
 
     def _owed_by(self, account: Account) -> Iterator[Purchase]:
         """What was bought and has no line in the results, even if they were lost, or one that another may follow."""
         has_line, state_of = self.folder.has_line, self.folder.state
         for known in account.open_runs():
             is_told = known.delivered and has_line(known.request)
-            if not is_told and state_of(known.request) != states.MADE:  # a full disk took its line, but no step
+            if not is_told and state_of(known.request) != line.MADE:  # a full disk took its line, but no step
                 yield known
         unread, gone = [], []
         for key, state in account.states():
-            if state == DONE and state_of(key) != states.MADE:
+            if state == DONE and state_of(key) != line.MADE:
                 unread.append(key)
             elif state == EXPIRED and not has_line(key):
                 gone.append(key)
@@ -390,21 +404,22 @@ class _Batch:
     def _make(self, trip: Trip, connection: Connection) -> None:
         """Start each row that is left when its model has a place for it, and its worst case fits below the cap."""
         flight, cap, checker = self.flight, self.cap, Checker(self.run, self.files)
+        least = min(LAST_START_SECONDS, self.run.ask.timeout / 2)
         for row in self._rows():
             name = row.name
             if row.copy > 1 or self.folder.state(name) or not self.plan.is_ours(row.key) or name in self._owed:
                 continue
-            if row.problems or states.number_of(name) not in self._surveyed:
+            if row.problems or rows.number_of(name) not in self._surveyed:
                 raise UsageError(
                     f"row {row.number} of {self.path} has changed since it was checked", hint="run it again"
                 )
             try:
-                one = checker.check(row)
+                checked = checker.check(row)
             except UsageError as error:
                 trip.refuse(row, error)
                 continue
-            gate, units = self._gate(one, connection.base), float(one.units or 0)
-            if not one.is_task and flight.deadline - flight.clock() < min(LAST_START_SECONDS, self.run.ask.timeout / 2):
+            gate, units = self._gate(checked, connection.base), float(checked.units or 0)
+            if not checked.is_task and flight.deadline - flight.clock() < least:
                 flight.time_is_up = True
                 break
             if not flight.wait(partial(self._can_decide, units)):
@@ -412,25 +427,25 @@ class _Batch:
             if not cap.set_aside(units):
                 self.is_capped = True
                 break
-            if not flight.start(gate, partial(self._make_one, trip, row, one, gate, units)):
+            if not flight.start(gate, partial(self._make_one, trip, row, checked, gate, units)):
                 cap.settle(units, 0)
                 break
 
     def _can_decide(self, units: float) -> bool:
         return self.cap.fits(units) or not self.flight.running
 
-    def _make_one(self, trip: Trip, row: Row, one: Checked, gate: Gate, units: float) -> None:
-        self.cap.settle(units, trip.make(row, one, gate))
+    def _make_one(self, trip: Trip, row: Row, checked: Checked, gate: Gate, units: float) -> None:
+        self.cap.settle(units, trip.make(row, checked, gate))
 
-    def _gate(self, one: Checked, base: str) -> Gate:
+    def _gate(self, checked: Checked, base: str) -> Gate:
         """Where the requests of a model wait for their turn. A stand-in on this machine has no limits of its own."""
-        if one.id not in self._gates:
+        if checked.id not in self._gates:
             ask, shards, flight = self.run.ask, self.run.ask.shard[1], self.flight
-            rate, places = plan.places(self.plan.groups[one.id], self.run.region, shards)
+            rate, places = self.plan.groups[checked.id].allowed(self.run.region, shards)
             if ask.at_once or regions.is_loopback_url(base):
                 rate, places = 0.0, ask.at_once or AT_ONCE_HERE
-            self._gates[one.id] = Gate(rate, places, flight.clock, flight.sleep, flight.why_over, flight.hopeless)
-        return self._gates[one.id]
+            self._gates[checked.id] = Gate(rate, places, flight.clock, flight.sleep, flight.why_over, flight.hopeless)
+        return self._gates[checked.id]
 
     def _copy(self) -> None:
         """Write the lines of the rows that repeat others, whose lines are in the results by now."""
@@ -449,7 +464,7 @@ class _Batch:
     def _is_outdated(self, row: Row) -> bool:
         """Whether a row repeats one that was fetched after all, and its line does not say so yet."""
         state, of_the_first = self.folder.state(row.name), self.folder.state(row.key)
-        may_change = row.copy > 1 and state in (states.UNSAVED, states.UNKNOWN)
+        may_change = row.copy > 1 and state in (line.UNSAVED, line.UNKNOWN)
         return may_change and self.plan.is_ours(row.key) and of_the_first not in ("", state)
 
     def _write_copies(self, copies: list[Row]) -> None:
@@ -459,7 +474,7 @@ class _Batch:
         for row in copies:
             if row.key in firsts:
                 state = firsts[row.key]["state"]
-                is_left = states.number_of(row.name) in self._outdated
+                is_left = rows.number_of(row.name) in self._outdated
                 self.plan.counts["" if is_left else self.folder.state(row.name)] -= 1
                 self.folder.write(line.of_copy(row, firsts[row.key], at))
                 self.plan.counts[state] += 1
@@ -468,38 +483,37 @@ class _Batch:
 
     def report(self) -> None:
         """What the answer tells, whatever the end."""
-        run, found = self.run, self.plan
+        run, plan = self.run, self.plan
         spent = self.cap.spent
         if not run.ask.sandbox:  # what is set aside for a row that was never sent is not billed
             with suppress(QianwenError):  # a fellow collects, and the time is up
-                spent = sum(units for name, units in self.folder.spent().items() if not found.is_fellow(name))
+                spent = sum(units for name, units in self.folder.spent().items() if not plan.is_fellow(name))
         run.outcome.batch = {
             "folder": self.folder.path,
             "results": self.folder.results,
-            "rows": found.rows,
-            **plan.counts(found.counts),
-            "left": found.left,
+            "rows": plan.rows,
+            **by_state(plan.counts),
+            "left": plan.left,
             "billed": round(spent, 3),
             "unit": run.catalog.unit,
             "failures": self._failures(),
         }
-        self._remember(is_over=not found.left and not found.counts[states.UNSAVED])
+        self._remember(is_over=not plan.left and not plan.counts[line.UNSAVED])
         self.voice.end()
-        made = [f"{count} {state}" for state, count in plan.counts(found.counts).items() if count]
-        rest = [f"{found.left} left"] if found.left else []
+        rest = [f"{plan.left} left"] if plan.left else []
         billed = f"at most {counted(spent, run.catalog.unit)} billed so far"
         bill = f"{'nothing is billed' if run.ask.sandbox else billed}; results in {self.folder.results}"
-        run.progress.say(f"{counted(found.rows, 'row')}: {', '.join([*made, *rest]) or 'none to make'}; {bill}")
+        run.progress.say(f"{counted(plan.rows, 'row')}: {', '.join([*plan.done, *rest]) or 'none to make'}; {bill}")
 
     def _failures(self) -> list[JSON]:
         """The first rows that were not made, and why."""
-        if not any(self.plan.counts[state] for state in NOT_MADE):
+        if not any(self.plan.counts[state] for state in line.NOT_MADE):
             return []
         told: dict[str, JSON] = {}
         try:
             for each in self.folder.endings():
                 name = each["key"]
-                is_asked = each["state"] in NOT_MADE and states.number_of(name) in self._surveyed
+                is_asked = each["state"] in line.NOT_MADE and rows.number_of(name) in self._surveyed
                 if is_asked and (name in told or len(told) < MOST_FAILURES):
                     told[name] = {field: each[field] for field in ("row", "id", "state", "error") if field in each}
         except QianwenError:
@@ -522,23 +536,23 @@ class _Batch:
             return StillRunning(f"the time is up, and {still}", hint="run `next` to go on")
         if left:
             return Unavailable(f"{counted(left, 'row')} could not be made now: the service or the network had trouble")
-        if counts[states.UNSAVED]:
-            what = counted(counts[states.UNSAVED], "row")
+        if counts[line.UNSAVED]:
+            what = counted(counts[line.UNSAVED], "row")
             return OutputError(
                 f"{what} could not be saved, and the results are paid for", hint="run it again to fetch them"
             )
-        if counts[states.UNKNOWN]:
+        if counts[line.UNKNOWN]:
             return UnknownOutcome(
-                f"{counted(counts[states.UNKNOWN], 'row')} may have been accepted and billed: the outcome is unknown",
+                f"{counted(counts[line.UNKNOWN], 'row')} may have been accepted and billed: the outcome is unknown",
                 hint="`failures` and the results name them; the same command asks again for those that have a task, "
                 "and needs a key of the account that bought them; else look at the usage in the console: --again buys "
                 "them a second time",
             )
-        refused = counts[states.REFUSED] + counts[states.FAILED]
+        refused = counts[line.REFUSED] + counts[line.FAILED]
         if refused:
             hint = "`failures` and the results say why: change these rows in the file, and run it again; " + (
                 "send nothing unchanged that a content filter refused, as --again would"
-                if counts[states.REFUSED]
+                if counts[line.REFUSED]
                 else "--again tries them as they are"
             )
             return Refused(

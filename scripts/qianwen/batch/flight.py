@@ -4,23 +4,18 @@ from __future__ import annotations
 
 import os
 import threading
-from contextlib import contextmanager
 
 from ..errors import LinkExpired, QianwenError, Unavailable, UnknownOutcome, expected
-from ..models import wire
 from .pace import LOOKS_A_SECOND, Even, Gate
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable, Iterator
+    from typing import Callable
 
     from ..http.messages import Request, Response, Send
-    from ..http.retry import Judge
     from ..http.session import Session
-    from ..service.client import Client
     from ..storage.forms import Upload
 
-    JSON = dict[str, Any]
     Key = tuple[str, int, int, str]
 
 MOST_UNKNOWN = 3  # paid requests in a row whose outcome is unknown: something is wrong with the way to the service
@@ -80,14 +75,29 @@ class Flight:
             return "the batch has stopped"
         return "the time is up" if self.clock() >= self.deadline else ""
 
-    def note(self, error: QianwenError | None) -> None:
-        """How a row ended: some endings, or too many of a kind in a row, stop the batch."""
+    def accepted(self) -> None:
+        """The service accepted a paid request, although its row has not ended."""
+        with self._changed:
+            self._unknown = 0
+
+    def ended(self, error: QianwenError | None, is_sent: bool) -> None:
+        """How a row ended: some endings, or too many of a kind in a row, stop the batch.
+
+        is_sent: whether it was about to pay, not only to collect what an earlier run had paid for.
+        """
         kind = error.kind if error else ""
         self.time_is_up = self.time_is_up or kind == "running"
         with self._changed:
             if not self.why_over():
                 self._unreached = self._unreached + 1 if kind == "unavailable" else 0
+            if is_sent and kind != "unavailable":  # which was not sent at all
+                self._unknown = self._unknown + 1 if kind == "unknown_outcome" else 0
             is_cut_off = self._unreached >= MOST_UNREACHED
+            is_in_the_dark = self._unknown >= MOST_UNKNOWN
+        if error and is_in_the_dark:
+            self.stop(
+                UnknownOutcome(f"the outcome of {MOST_UNKNOWN} paid requests in a row is unknown: {error.message}")
+            )
         is_grave = kind in ("auth", "output", "internal") and not isinstance(error, LinkExpired)
         if error and (is_grave or is_cut_off) and not self.why_over():
             self.stop(error)
@@ -110,7 +120,7 @@ class Flight:
         """A stand-in on this machine may be asked as often as one likes."""
         self._looks = Even(0, self.clock)
 
-    def looking(self, send: Send, judge: Judge) -> Send:
+    def looking(self, send: Send) -> Send:
         """`send`, but the looks at tasks of all rows together keep their pace."""
 
         def spaced(request: Request) -> Response:
@@ -122,44 +132,6 @@ class Flight:
             return send(request)
 
         return spaced
-
-    def count(self, client: Client) -> None:
-        """From now on three paid requests of the batch in a row whose outcome is unknown stop it."""
-        post, stream = client.post, client.stream
-
-        def counted(path: str, body: JSON, is_task: bool) -> JSON:
-            with self._counting() as lost:
-                answer = post(path, body, is_task)
-                if is_task and not (wire.task_id(answer) or wire.has_result(answer)):
-                    lost.append("the service sent no task id")
-                return answer
-
-        def counted_stream(path: str, body: JSON) -> Iterator[JSON]:
-            with self._counting():
-                yield from stream(path, body)
-
-        client.post, client.stream = counted, counted_stream  # type: ignore[method-assign]
-
-    @contextmanager
-    def _counting(self) -> Iterator[list[str]]:
-        """Around a paid request. The list is for why its outcome is unknown."""
-        lost: list[str] = []
-        is_sent = True
-        try:
-            yield lost
-        except UnknownOutcome as error:
-            lost.append(error.message)
-            raise
-        except Unavailable:
-            is_sent = False
-            raise
-        finally:
-            with self._changed:
-                if is_sent:
-                    self._unknown = self._unknown + 1 if lost else 0
-                is_over = self._unknown >= MOST_UNKNOWN
-            if lost and is_over:
-                self.stop(UnknownOutcome(f"the outcome of {MOST_UNKNOWN} paid requests in a row is unknown: {lost[0]}"))
 
     def wait(self, until: Callable[[], bool]) -> bool:
         """Wait for a moment when `until` is true; False when the batch is over before."""

@@ -22,6 +22,8 @@ from ..files import locks
 from ..files.safe_open import make_ours, open_theirs
 from ..plain import strict_json
 from ..plain.strict_json import load_object
+from .line import AGAIN, FINAL, MADE, STATES, UNKNOWN, UNSAVED
+from .rows import number_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,20 +32,11 @@ if TYPE_CHECKING:
     JSON = dict[str, Any]
 
 ACCOUNTS = ".batch"
-MADE, REFUSED, FAILED, UNKNOWN, UNSAVED, AGAIN = "made", "refused", "failed", "unknown", "unsaved", "again"
-STATES = (MADE, REFUSED, FAILED, UNKNOWN, UNSAVED, AGAIN)
-FINAL = frozenset({MADE, REFUSED, FAILED, UNKNOWN, UNSAVED})
 LONGEST_LINE = 2**20
 LOOK_NAME = "look.lock"
 MOST_WAITS = 20  # for a process that reads an account
 _PAID = tuple(map(STATES.index, (MADE, UNSAVED, UNKNOWN)))
 _RESULTS = r"results(?:\.(\d+)-of-(\d+))?\.jsonl"
-
-
-def number_of(name: str) -> int:
-    """A name of a row as a number, which takes less memory than the text."""
-    key, _, copy = name.partition("-")
-    return int(key, 16) | (int(copy or 1) - 1) << 64
 
 
 class Folder:
@@ -237,8 +230,8 @@ class Folder:
     def idle_accounts(self) -> Iterator[Account]:
         """The own account, then each of another N; it is held while the caller looks at it.
 
-        None is passed over, because what is open there would be bought again. Beside a process that has taken this
-        folder nobody works in one for longer than it takes to plan. Raises StillRunning.
+        It skips none: what is open in one would be bought again. Once a process has taken this folder, no other holds
+        an account for longer than it takes to plan. Raises StillRunning.
         """
         yield self.account
         busy: list[str] | None = None
@@ -264,7 +257,7 @@ class Folder:
     def _looking(self) -> Iterator[list[str]]:
         """The accounts of another N, for one process at a time: others wait, or raise StillRunning.
 
-        A shard that took an account for idle which its fellow just looks at would be refused.
+        Otherwise a shard could not tell a fellow that only looks at an account from one that works in it.
         """
         others, lock = self._cut_otherwise(), None
         while others and not lock:

@@ -21,6 +21,11 @@ if TYPE_CHECKING:
 
     JSON = dict[str, Any]
 
+MADE, REFUSED, FAILED, UNKNOWN, UNSAVED, AGAIN = "made", "refused", "failed", "unknown", "unsaved", "again"
+NOT_MADE = (REFUSED, FAILED, UNKNOWN, UNSAVED)
+FINAL = (MADE, *NOT_MADE)
+STATES = (*FINAL, AGAIN)
+"""What a line says: what has become of its row, or that `--again` begins another turn of it; see `folder`."""
 LONGEST_INLINE = 200  # characters of a data: URL that are kept
 
 

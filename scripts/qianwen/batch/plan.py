@@ -11,7 +11,8 @@ from ..checks.validate import in_words
 from ..errors import InvalidRequest, Problem
 from ..plain.record import changed
 from ..plain.texts import counted
-from . import pace
+from .line import FINAL
+from .pace import places
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,6 +44,11 @@ class Group:
         self.is_task = is_task
         self.left = self.units = self.pictures = self.clips = self.unknown = 0
         self.unconfirmed = ""
+
+    def allowed(self, region: str, shards: int) -> tuple[float, int]:
+        """(submissions a second, rows at once) of one of so many shards."""
+        limits, rate = self.model.pace, self.model.pace.rate_in(region)
+        return rate / shards, places(limits, rate, self.is_task, shards)
 
     def seconds(self, region: str, shards: int, at_once: int) -> float:
         """How long the rows that are left take in one of so many shards. at_once: 0 for the documented pace."""
@@ -179,6 +185,11 @@ class Plan:
         return self.counts[""]
 
     @property
+    def done(self) -> list[str]:
+        """The rows that have met an end, in words such as 3 made."""
+        return [f"{number} {state}" for state, number in by_state(self.counts).items() if number]
+
+    @property
     def bill(self) -> str:
         """What the rows that are left bill, in words."""
         return in_words(self._bills(*self.groups.values()))
@@ -197,7 +208,7 @@ class Plan:
         groups = {name: group for name, group in self.groups.items() if group.left}
         return {
             "rows": self.rows,
-            **counts(self.counts),
+            **by_state(self.counts),
             "left": self.left,
             "bought": self.bought,
             "repeated": self.repeated,
@@ -214,8 +225,7 @@ class Plan:
         }
 
     def lines(self) -> list[str]:
-        done = [f"{number} {state}" for state, number in counts(self.counts).items() if number]
-        lines = [f"{counted(self.rows, 'row')}: {', '.join([*done, f'{self.left} left'])}"]
+        lines = [f"{counted(self.rows, 'row')}: {', '.join([*self.done, f'{self.left} left'])}"]
         if self.bought:
             lines.append(f"bought by an earlier run, and only to be collected: {counted(self.bought, 'row')}")
         for name, group in self.groups.items():
@@ -240,10 +250,9 @@ class Plan:
         return group.seconds(self.region, self.shard[1], self.at_once)
 
 
-def counts(states: Counter[str]) -> dict[str, int]:
-    from .folder import FINAL, STATES
-
-    return {state: states[state] for state in STATES if state in FINAL}
+def by_state(counts: Counter[str]) -> dict[str, int]:
+    """How many rows have met each end."""
+    return {state: counts[state] for state in FINAL}
 
 
 def span(seconds: float) -> str:
@@ -258,12 +267,6 @@ def _usual_seconds(mode: Mode) -> float:
     """The middle of how long a task usually takes."""
     minutes = [int(number) for number in re.findall(r"\d+", mode.usual.partition(",")[0])]
     return 60 * sum(minutes) / len(minutes) if minutes else PICTURE_SECONDS
-
-
-def places(group: Group, region: str, shards: int) -> tuple[float, int]:
-    """(submissions a second, rows at once) of one of so many shards."""
-    rate = group.model.pace.rate_in(region)
-    return rate / shards, pace.places(group.model.pace, rate, group.is_task, shards)
 
 
 # The cap ----------------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ import threading
 from collections import Counter
 
 from ..terminal.progress import Progress
-from .plan import MOST_PROBLEMS, counts, span
+from .plan import MOST_PROBLEMS, by_state, span
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,14 +22,18 @@ GAP_SECONDS = 10.0  # between two lines
 class RowVoice(Progress):
     """The progress of one row: only its warnings are told, with its number, and only the first of all rows'."""
 
-    def __init__(self, whole: Voice, row: Row) -> None:
+    def __init__(self, whole: Voice, row: Row, accepted: Callable[[], None]) -> None:
         super().__init__(sys.stderr, quiet=True)
+        self._accepted = accepted
         self.secrets = whole.progress.secrets  # the batch knows them all before its first row
         self._whole = whole
         self._row = row
 
     def always(self, text: str) -> None:
         pass
+
+    def submitted(self, task_id: str) -> None:
+        self._accepted()
 
     def warn(self, text: str) -> None:
         self._whole.warn(self._row, text)
@@ -96,7 +100,7 @@ class Voice:
         """How far it is: rows made, not made and in work, how many a minute, and how long the others will take."""
         with self._lock:
             total, made, left = sum(self.counts.values()), self.counts["made"], self.counts[""]
-            others = [f"{count} {word}" for word, count in counts(self.counts).items() if count and word != "made"]
+            others = [f"{count} {word}" for word, count in by_state(self.counts).items() if count and word != "made"]
             now, done, until = self._clock(), self._made, self._ended - self._began
             quiet = now - self._ended
         parts = [f"{made} of {total} made", *others, f"{self._running()} running"]

@@ -9,7 +9,7 @@ import re
 import stat
 
 from ..errors import UsageError
-from ..files.safe_open import Draft, open_theirs, read_theirs
+from ..files.safe_open import Draft, open_theirs, read_theirs, sha256_of
 from ..plain import strict_json
 from ..regions import split
 from .placeholders import digest
@@ -156,17 +156,12 @@ def check_base(path: str, base: str) -> None:
 
 def open_body(path: str, recorded: JSON) -> BinaryIO:
     """A body beside a cassette, which has the recorded size and digest. Raises OSError."""
-    import hashlib
-
-    sha256 = hashlib.sha256()
     stream = open_theirs(path, follow=False)
     try:
         size = os.fstat(stream.fileno()).st_size
         if size != recorded.get("bytes", size) or size > LARGEST_BODY:
             raise OSError(5, "does not have the recorded bytes")
-        while block := stream.read(BLOCK_BYTES):
-            sha256.update(block)
-        if sha256.hexdigest() != recorded["sha256"]:
+        if sha256_of(stream) != recorded["sha256"]:
             raise OSError(5, "does not have the recorded bytes")
         stream.seek(0)
     except BaseException:

@@ -16,8 +16,8 @@ import re
 import time
 from urllib.parse import urlsplit
 
-from ..http.messages import china_time
 from ..plain import redact
+from ..plain.texts import china_time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ import threading
 from urllib.parse import urlsplit
 
 from ..errors import UsageError
-from ..http.messages import Fault, Request, Response
+from ..http.messages import REFUSAL_BYTES, Fault, Request, Response
 from ..plain.redact import each_text
 from ..plain.texts import moment
 from ..regions import is_loopback, is_public
@@ -40,7 +40,6 @@ if TYPE_CHECKING:
     JSON = dict[str, Any]
 
 INLINE_BYTES = 16 * 1024
-REFUSAL_BYTES = 64 * 1024  # as much of a refusal as `http.transport` reads
 STOPPED = "the recorded run stopped listening here"
 _MISMATCH_HINT = "nothing was sent. Run the recorded command, or record the new one with --record --overwrite"
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from typing import Callable
 
     from ..models.catalog import Model, Param, Source, Values
-    from .findings import Inspect
+    from .findings import Inspect, Manner
     from .validate import Checked
 
 
@@ -103,15 +103,13 @@ def way_out(
     found: Found,
     fields: Values,
     inspect: Inspect,
-    ways: tuple[bool, bool, str],
+    manner: Manner,
     region: str,
     error: InvalidRequest,
 ) -> str:
     """Which model takes what this one refuses, proven by checking the request with it; else what to do instead.
 
-    Of several it is the first that drops the least of the request, and not the dear grade if another will do.
-
-    ways: `wants_task`, `needs_task` and `kind` of `validate.check`.
+    Of several models it names the first that drops the least of the request; a dear grade only if no other will do.
     """
     problems = [problem for problem in error.problems if problem.value is not None]
     if error.hint or len(problems) < len(error.problems) or {problem.reason for problem in problems} - OF_A_VALUE:
@@ -121,9 +119,9 @@ def way_out(
     def inspect_once(text: str) -> Source:
         return seen[text] if text in seen else seen.setdefault(text, inspect(text))
 
-    def trial(model: Model, kind: str = ways[2]) -> Checked | None:
+    def trial(model: Model, manner: Manner = manner) -> Checked | None:
         try:
-            return check(catalog, Found(model, model.id), fields, inspect_once, *ways[:2], kind)
+            return check(catalog, Found(model, model.id), fields, inspect_once, manner)
         except InvalidRequest:
             return None
 
@@ -139,8 +137,8 @@ def way_out(
     if takers:
         best = min(takers, key=lambda checked: (len(checked.warnings), bool(DEARER & set(checked.id.split("-"))))).id
         return f"this is a limit of {found.id}; {best} takes it, at its own price: use --model {best}"
-    if ways[2] and found.why and trial(fitting, ""):
-        return f"leave out --mode {ways[2]}: {fitting.id} takes the rest, at its own price"
+    if manner.kind and found.why and trial(fitting, changed(manner, kind="")):
+        return f"leave out --mode {manner.kind}: {fitting.id} takes the rest, at its own price"
     if all(problem.reason == "not taken" and not problem.allowed for problem in problems):
         return f"no model in {region} takes all of this together: leave out a part of it"
     instead = [catalog.beyond[problem.path] for problem in problems if problem.path in catalog.beyond]
@@ -158,8 +156,7 @@ def _may_take(mode: Mode, param: Param | None, value: object) -> bool:
     if param and type(value) is int and param.kind == "choice":
         return value in param.choices
     if param and type(value) is int and param.kind in ("integer", "number"):
-        is_between = (param.low is None or param.low <= value) and (param.high is None or value <= param.high)
-        return is_between or value in param.beside
+        return param.low <= value <= param.high or value in param.beside
     return True
 
 

@@ -29,7 +29,7 @@ def check_field(param: Param, values: dict[str, Any], findings: Findings) -> Non
     if value is None or value == [] or (param.empty is not None and value == param.empty):
         values.pop(param.name, None)
         if param.is_needed:
-            count = f"{param.low:g} to {param.high:g}" if param.low and param.high else ""
+            count = f"{param.low:g} to {param.high:g}" if param.low else ""
             allowed = count or ", ".join(filter(None, map(str, param.choices)))
             findings.problem(param.name, value, "missing", f"is missing: {param.meaning}", allowed)
         if param.send is not None:
@@ -120,11 +120,7 @@ def _other_modes(param: Param, findings: Findings, fits: Callable[[Param], bool]
 
 
 def _clamp(param: Param, value: float) -> float:
-    if param.low is not None and value < param.low:
-        return param.low
-    if param.high is not None and value > param.high:
-        return param.high
-    return value
+    return min(max(value, param.low), param.high)
 
 
 def _as_integer(param: Param, value: object) -> object:
@@ -135,8 +131,6 @@ def _as_integer(param: Param, value: object) -> object:
 
 
 def _range(param: Param) -> str:
-    if param.low is None or param.high is None:
-        return "a number"
     text = str(param.low) if param.low == param.high else f"{param.low} to {param.high}"
     return text + "".join(f", or {number}" for number in param.beside)
 

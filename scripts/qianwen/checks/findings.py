@@ -1,10 +1,10 @@
-"""What the check of one request has found so far, with the row and the mode it is checked against."""
+"""What the check of one request goes by besides its fields, and what it has found so far."""
 
 from __future__ import annotations
 
 from ..errors import Problem
 from ..models.catalog import Model, Source
-from ..plain.record import changed
+from ..plain.record import changed, record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,8 +28,31 @@ class Note(str):
     """One of the warnings that only informs: people read it as a note."""
 
 
+@record
+class Manner:
+    """How the user wants a request to be answered.
+
+    kind: the value of --mode, "" if not given.
+    wants_task: the user prefers a task.
+    needs_task: only a task will do.
+    prefers_task: a task is better where the model has one, but nobody asked for it.
+    """
+
+    kind: str = ""
+    wants_task: bool = False
+    needs_task: bool = False
+    prefers_task: bool = False
+
+    @property
+    def favors_a_task(self) -> bool:
+        return self.wants_task or self.needs_task or self.prefers_task
+
+
+ANY_MANNER = Manner()
+
+
 class Findings:
-    """Problems, warnings and inspected media.
+    """Problems, warnings and inspected media, with the row and the mode that a request is checked against.
 
     sources: the inspected media, by path of the field.
     names: path of a field → the path the user wrote, where the two differ.

@@ -32,9 +32,9 @@ def media_list(param: Param, value: object, findings: Findings) -> object:
     if not isinstance(value, list):
         findings.problem(param.name, value, "type", "is not a list", "a list of files or URLs")
         return value
-    low, high = int(param.low or 0), int(param.high or 0)
-    if not low <= len(value) <= high:
-        findings.problem(param.name, value, "count", f"has {counted(len(value), _noun(param))}", f"{low} to {high}")
+    if not param.low <= len(value) <= param.high:
+        allowed = f"{param.low:g} to {param.high:g}"
+        findings.problem(param.name, value, "count", f"has {counted(len(value), _noun(param))}", allowed)
     return [
         None if param.gaps and item in (None, "") else _one(param, f"{param.name}[{index}]", item, findings)
         for index, item in enumerate(value)

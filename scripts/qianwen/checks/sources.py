@@ -18,7 +18,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Callable, Mapping
 
-BLOCK_BYTES = 1024 * 1024
 PASSED_THROUGH = ("http", "https", "oss")
 _URL = r"[A-Za-z]+://[^\s/\x00-\x1f\x7f][^\s\x00-\x1f\x7f]*"
 _SCHEME = r"([A-Za-z][A-Za-z0-9+.-]+):"  # two letters at least: "C:\\cat.png" is a path
@@ -148,18 +147,14 @@ def named(source: Source) -> str:
 
 def identity(source: Source) -> str:
     """A key for a local file when requests are compared: its size and its digest, whatever it is called."""
-    import hashlib
+    from ..files.safe_open import open_theirs, sha256_of
 
-    from ..files.safe_open import open_theirs
-
-    digest = hashlib.sha256()
     try:
         with open_theirs(source.path) as stream:
-            while block := stream.read(BLOCK_BYTES):
-                digest.update(block)
+            digest = sha256_of(stream)
     except OSError:
-        digest.update(source.path.encode("utf-8", "surrogateescape"))  # sending it will say what is wrong
-    return f"file:{source.bytes}:{digest.hexdigest()}"
+        digest = source.path  # sending it will say what is wrong
+    return f"file:{source.bytes}:{digest}"
 
 
 def inline(source: Source) -> str:

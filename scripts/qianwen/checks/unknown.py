@@ -14,7 +14,7 @@ from ..models.catalog import Catalog, Found, Mode, Model
 from ..models.media_items import FLAT, REFERENCES, TYPES, VOICES, listed
 from ..plain.record import changed
 from .fields import CHECKS, not_json
-from .findings import MOST_NAMED, Findings, named
+from .findings import MOST_NAMED, Findings, Manner, named
 from .meanings import meant
 from .sizes import in_words
 
@@ -29,29 +29,19 @@ SHAPE = frozenset({"size", "resolution", "ratio"})
 
 
 def check(
-    catalog: Catalog,
-    found: Found,
-    fields: Values,
-    findings: Findings,
-    wants_task: bool,
-    needs_task: bool,
-    kind: str,
-    prefers_task: bool = False,
+    catalog: Catalog, found: Found, fields: Values, findings: Findings, manner: Manner
 ) -> tuple[Mode, str, dict[str, Any]]:
     """(mode of the relative, wire shape, values to send). Raises InvalidRequest.
 
     findings: collects the warnings and the files.
-    prefers_task: see `validate.check`; without a row nobody knows that the model has tasks, so it takes them only where
-        its relative does.
     """
     model, given = found.model, dict(fields)
     findings.warn(found.note)
     whole = {name: value for name in wire.WHOLE if isinstance(value := given.get(name), dict)}
     flat = {**whole.get("input", {}), **whole.get("parameters", {}), **given}
-    chosen = {**flat, "async": wants_task or needs_task or prefers_task}
+    chosen = {**flat, "async": manner.favors_a_task}
     mode = findings.mode = next((each for each in model.modes if each.is_for(chosen)), model.modes[0])
-    prefers_task = prefers_task and bool(mode.task)
-    shape = _route(catalog, found, mode, wants_task, needs_task or prefers_task, findings)
+    shape = _route(catalog, found, mode, manner, findings)
     refused = list(findings.problems)
     findings.problems.clear()
     items = whole.get("input", {}).get("media")
@@ -60,7 +50,7 @@ def check(
     values = _renamed(catalog, model, given, wire.SHAPES[shape])
     refused += _unsendable(values, wire.SHAPES[shape], mode)
     if not mode.as_given:
-        _judge(mode, values, flat, kind, findings)
+        _judge(mode, values, flat, manner.kind, findings)
     _inspect_files(catalog, values, findings)
     for problem in findings.problems:
         source = findings.sources.get(problem.path)
@@ -82,15 +72,20 @@ def check(
 # Where it goes ----------------------------------------------------------------------------------------------
 
 
-def _route(catalog: Catalog, found: Found, mode: Mode, wants_task: bool, needs_task: bool, findings: Findings) -> str:
-    """The wire shape: a task if one is asked for and the family has one."""
+def _route(catalog: Catalog, found: Found, mode: Mode, manner: Manner, findings: Findings) -> str:
+    """The wire shape: a task if one is asked for and the family has one.
+
+    Where nobody asks for it, only what the relative has counts: nobody knows that this model has tasks.
+    """
     task = mode.task or _task_of_the_family(catalog, found.model, mode)
-    if task and (wants_task or needs_task or not mode.sync):
+    if task and (manner.wants_task or manner.needs_task or not mode.sync):
         return task
-    if needs_task:
+    if mode.task and manner.prefers_task:
+        return mode.task
+    if manner.needs_task:
         message = f"answers synchronously, as {found.model.id} does; there is no task to submit"
         findings.problem("model", found.id, "not taken", message)
-    elif wants_task:
+    elif manner.wants_task:
         findings.warn(f"models like {found.model.id} are not known to have tasks; --async is ignored")
     return mode.sync
 

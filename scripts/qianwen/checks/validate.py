@@ -26,7 +26,7 @@ from ..plain.record import changed, record
 from ..plain.texts import counted
 from . import sizes
 from .fields import check_field, nearest_name, not_json
-from .findings import Findings, named
+from .findings import ANY_MANNER, Findings, Manner, named
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -59,6 +59,11 @@ class Checked:
     def id(self) -> str:
         """The model id as it goes on the wire."""
         return self.found.id
+
+    @property
+    def subject(self) -> str:
+        """What its files are named after."""
+        return str(self.values.get("prompt") or self.mode.name)
 
     @property
     def is_known(self) -> bool:
@@ -137,8 +142,8 @@ class Checked:
     @property
     def local_files(self) -> dict[str, Source]:
         """The files that must be uploaded, by path of the field."""
-        local = {path: source for path, source in self.sources.items() if source.scheme == "file"}
-        return {path: source for path, source in local.items() if path not in self.inline_files}
+        inline = self.inline_files
+        return {path: each for path, each in self.sources.items() if each.scheme == "file" and path not in inline}
 
     @property
     def inline_files(self) -> dict[str, Source]:
@@ -173,32 +178,26 @@ def check(
     found: Found,
     fields: Values,
     inspect: Inspect,
-    wants_task: bool = False,
-    needs_task: bool = False,
-    kind: str = "",
-    prefers_task: bool = False,
+    manner: Manner = ANY_MANNER,
 ) -> Checked:
     """The request as it will be sent. Raises InvalidRequest with every problem.
 
     fields: the user's, by name.
     inspect: inspects one media value.
-    wants_task: the user prefers a task.
-    needs_task: only a task will do.
-    kind: the value of --mode, "" if not given.
-    prefers_task: a task is better where the model has one, but nobody asked for it.
     A model without a row is checked by `unknown`.
     """
+    kind = manner.kind
     written = {
         "model": found.id,
         **({"mode": kind} if kind else {}),
         **fields,
-        **({"async": True} if wants_task else {}),
+        **({"async": True} if manner.wants_task else {}),
     }
     findings = Findings(found.model, inspect)
     if not found.exact:
         from . import unknown
 
-        sent = unknown.check(catalog, found, fields, findings, wants_task, needs_task, kind, prefers_task)
+        sent = unknown.check(catalog, found, fields, findings, manner)
         return Checked(found, *sent, findings.sources, tuple(findings.warnings), written)
     for note in filter(None, (found.note, found.ending)):
         findings.warn(note)
@@ -207,7 +206,7 @@ def check(
         findings.problem("mode", kind, "choice", f"is not what {found.id} does", ", ".join(does), does[0])
     given = _unpacked(found.model, {name: value for name, value in fields.items() if value is not None}, findings)
     given = _renamed(found.model, given, findings)
-    mode = choose_mode(found.model, {**given, "async": wants_task or needs_task or prefers_task})
+    mode = choose_mode(found.model, {**given, "async": manner.favors_a_task})
     if mode is None:
         findings.problems.append(_undecided(found.model, given))
         mode = findings.mode  # check the given fields too, to report all problems at once
@@ -228,7 +227,7 @@ def check(
     findings.apply(mode.rules, values)
     _tell_of_shrinking(mode, values, findings)
     _tell_of_missing_pictures(values, findings)
-    shape = _route(mode, found.id, wants_task, needs_task, prefers_task, findings)
+    shape = _route(mode, found.id, manner, findings)
     if findings.problems:
         raise InvalidRequest(findings.problems, hint=_hint(catalog, mode, findings))
     unsent = {param.name for param in mode.params if not param.on_wire}
@@ -433,17 +432,15 @@ def _square(area: int) -> str:
     return f"{side}*{side}"
 
 
-def _route(
-    mode: Mode, model_id: str, wants_task: bool, needs_task: bool, prefers_task: bool, findings: Findings
-) -> str:
+def _route(mode: Mode, model_id: str, manner: Manner, findings: Findings) -> str:
     """The wire shape: a task if one is asked for or the mode has nothing else, otherwise a synchronous call."""
-    if needs_task and not mode.task:
+    if manner.needs_task and not mode.task:
         message = f"answers synchronously in its {mode.name} mode; there is no task to submit"
         findings.problem("model", model_id, "not taken", message)
-    elif wants_task and not mode.task:
+    elif manner.wants_task and not mode.task:
         findings.warn(f"{model_id} answers synchronously in its {mode.name} mode; --async is ignored")
-    is_task = wants_task or needs_task or prefers_task or not mode.sync
-    return mode.task if mode.task and is_task else mode.sync
+    is_task = mode.task and (manner.favors_a_task or not mode.sync)
+    return mode.task if is_task else mode.sync
 
 
 def _hint(catalog: Catalog, mode: Mode, findings: Findings) -> str:

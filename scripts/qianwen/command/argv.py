@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from ..errors import UsageError
 from ..models.catalog import Catalog, Flag
-from .flags import PROMPT, groups, spellings
+from .flags import PROMPT, rows, spellings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ class Given:
 
     def __init__(self, catalog: Catalog) -> None:
         self.prompt: str | None = None
-        self.__dict__.update((flag.key, None if flag.metavar else False) for flag in _rows(catalog))
+        self.__dict__.update((flag.key, None if flag.metavar else False) for flag in rows(catalog))
 
     if TYPE_CHECKING:
 
@@ -48,10 +48,6 @@ def read(catalog: Catalog, argv: list[str]) -> Given:
         else:
             _take_prompt(given, word)
     return given
-
-
-def _rows(catalog: Catalog) -> list[Flag]:
-    return [flag for _, flags in groups(catalog) for flag in flags]
 
 
 def _split(word: str, by_name: dict[str, Flag]) -> tuple[str, str | None]:

@@ -10,6 +10,10 @@ from .. import regions
 from ..ask import POLL_SECONDS, TIMEOUT_SECONDS
 from ..models.catalog import Catalog, Flag
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Iterator
+
 WIDTH = 100
 HELP_COLUMN = 28
 
@@ -118,6 +122,16 @@ def groups(catalog: Catalog) -> tuple[tuple[str, tuple[Flag, ...]], ...]:
     )
 
 
+def rows(catalog: Catalog) -> Iterator[Flag]:
+    """The same without the groups."""
+    return (flag for _, flags in groups(catalog) for flag in flags)
+
+
+def words_of(name: str, value: str) -> list[str]:
+    """A flag with its value, as argv has them."""
+    return [f"{name}={value}"] if value.startswith("-") else [name, value]
+
+
 def cap(catalog: Catalog) -> Flag:
     """The flag that bounds the bill: --max-images or --max-seconds."""
     what = f"refuse what could bill more than N {catalog.unit}s; with --batch, over all runs in its folder"
@@ -130,8 +144,7 @@ ALSO = {"--json": "--print-response", "--ratio": "--size"}
 
 def spellings(catalog: Catalog) -> dict[str, Flag]:
     """Every word that is read as a flag."""
-    rows = [PROMPT, *(flag for _, flags in groups(catalog) for flag in flags)]
-    named = {name: flag for flag in rows for name in (flag.name, flag.short) if name}
+    named = {name: flag for flag in (PROMPT, *rows(catalog)) for name in (flag.name, flag.short) if name}
     return {**{other: named[name] for other, name in ALSO.items()}, **named}
 
 

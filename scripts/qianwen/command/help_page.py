@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from ..models.catalog import GIVEN, Catalog, Flag
-from .flags import EXIT_CODES, FIRST, WIDTH, entry, groups
+from .flags import EXIT_CODES, FIRST, WIDTH, entry, groups, rows
 
 NARROW = 24  # characters before the text of a flag on the first screen
 
 
 def first_screen(catalog: Catalog, width: int = WIDTH) -> str:
     """What --help prints: the flags that are used most, and where the rest is. width: of the terminal, in columns."""
-    rows = {flag.name: flag for _, flags in groups(catalog) for flag in flags}
-    flags = "".join(_cut(_names(rows[name]), rows[name].help, width) for name in FIRST if name in rows)
+    known = {flag.name: flag for flag in rows(catalog)}
+    flags = "".join(_cut(_names(known[name]), known[name].help, width) for name in FIRST if name in known)
     lines = [f"  python3 {catalog.program} {example}" for example in catalog.examples]
     examples = "\n".join([line for line in lines if len(line) < width][:2])
     rest = "Every flag and exit code: --help-all. Models: --list-models, --describe MODEL."
@@ -30,8 +30,8 @@ def help_text(catalog: Catalog, width: int = WIDTH) -> str:
     import textwrap
 
     flags = "\n\n".join(
-        f"{title}:\n" + "".join(entry(_names(flag), flag.help, width) for flag in rows).rstrip()
-        for title, rows in groups(catalog)
+        f"{title}:\n" + "".join(entry(_names(flag), flag.help, width) for flag in group).rstrip()
+        for title, group in groups(catalog)
     )
     codes = "".join(entry(f"{code:>3}", meaning, width, 9) for code, meaning in EXIT_CODES)
     examples = "\n".join(f"  python3 {catalog.program} {example}" for example in catalog.examples)

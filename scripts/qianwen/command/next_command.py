@@ -8,6 +8,7 @@ import sys
 from ..ask import POLL_SECONDS, TIMEOUT_SECONDS, Ask
 from ..environment import Environment
 from ..outcome import Outcome
+from .flags import words_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ def next_command(outcome: Outcome, ask: Ask, environment: Environment) -> str | 
     if not outcome.resumable:
         return None
     next_flags = outcome.next_flags or ("--task-id", outcome.task_id)
-    words = [*(next_flags if len(next_flags) == 1 else _flag(*next_flags))]
+    words = [*(next_flags if len(next_flags) == 1 else words_of(*next_flags))]
     collects = next_flags[0] == "--task-id"
     for flag, value, usual in (
         ("--region", ask.region if next_flags[0] != "--resume" else "", ""),
@@ -29,7 +30,7 @@ def next_command(outcome: Outcome, ask: Ask, environment: Environment) -> str | 
         ("--timeout", f"{ask.timeout:g}", f"{TIMEOUT_SECONDS:g}"),
         ("--poll-interval", f"{ask.poll_interval:g}", f"{POLL_SECONDS:g}"),
     ):
-        words += _flag(flag, value) if value != usual else []
+        words += words_of(flag, value) if value != usual else []
     for flag, given in (
         ("--overwrite", ask.overwrite),
         ("--sidecar", ask.sidecar),
@@ -57,9 +58,5 @@ def to_make(environment: Environment, program: str, request: Mapping[str, object
 
 def _from_anywhere(output: str, environment: Environment) -> str:
     """The path in absolute form, so that the next command may run in any folder."""
-    path = os.path.abspath(os.path.join(environment.cwd, os.path.expanduser(output)))
+    path = environment.path(output)
     return os.path.join(path, "") if output.endswith(("/", os.sep)) else path
-
-
-def _flag(name: str, value: str) -> list[str]:
-    return [f"{name}={value}"] if value.startswith("-") else [name, value]

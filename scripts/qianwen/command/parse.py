@@ -11,7 +11,7 @@ from ..plain.record import fields_of
 from ..plain.spelling import nearest
 from . import exclusions
 from .argv import are_positive_seconds, read
-from .flags import cap, groups
+from .flags import cap, rows, words_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,7 +25,8 @@ LONGEST = 100_000_000  # bytes or characters of a request that has pictures in i
 LONGEST_TEXT = 1_000_000  # of one without, and of a prompt; no model takes a tenth of it
 PICTURE = ";base64,"
 BLOCK = 65536
-RECORD_VARIABLE, REPLAY_VARIABLE = "QIANWEN_RECORD", "QIANWEN_REPLAY"
+CASSETTES = {"QIANWEN_RECORD": "record", "QIANWEN_REPLAY": "replay"}
+"""A variable that may name a cassette → the field of `Ask` that it sets."""
 
 
 def parse(catalog: Catalog, argv: list[str], stdin: TextIO, cwd: str, env: Mapping[str, str] = {}) -> Ask:
@@ -39,7 +40,7 @@ def parse(catalog: Catalog, argv: list[str], stdin: TextIO, cwd: str, env: Mappi
     flags = read(catalog, argv)
     given = _given(catalog, flags)
     exclusions.check(given)
-    own = {flag.key: getattr(flags, flag.key) for _, group in groups(catalog) for flag in group if not flag.field}
+    own = {flag.key: getattr(flags, flag.key) for flag in rows(catalog) if not flag.field}
     known = fields_of(Ask({}))
     settings = {name: value for name, value in own.items() if name in known and value not in (None, False)}
     if flags.list_models or flags.describe:
@@ -64,7 +65,10 @@ def parse(catalog: Catalog, argv: list[str], stdin: TextIO, cwd: str, env: Mappi
     except InvalidRequest as error:
         error.name(typed)
         raise
-    settings = {"typed": typed, **steering, **_cassette(given, env), **settings}
+    variables = _cassettes(given, env)
+    given += variables
+    cassettes = {CASSETTES[name]: env[name] for name in variables}
+    settings = {"typed": typed, **steering, **cassettes, **settings}
     settings["most"] = getattr(flags, cap(catalog).key) or 0
     if flags.batch:
         settings.update(_batch(catalog, flags, settings, cwd))
@@ -79,7 +83,7 @@ def parse(catalog: Catalog, argv: list[str], stdin: TextIO, cwd: str, env: Mappi
 def _batch(catalog: Catalog, flags: Given, settings: dict[str, Any], cwd: str) -> dict[str, Any]:
     """What only a batch has: its shard, no end unless one is given, and the words that repeat it."""
     words: list[str] = []
-    for flag in (flag for _, group in groups(catalog) for flag in group):
+    for flag in rows(catalog):
         value = getattr(flags, flag.key)
         if value in (None, False) or flag.name == "--again":  # what is tried again is written down at once
             continue
@@ -88,9 +92,7 @@ def _batch(catalog: Catalog, flags: Given, settings: dict[str, Any], cwd: str) -
             if flag.name in ("--batch", "--output", "--file"):
                 text = settings["output"] if flag.name == "--output" else text
                 text = os.path.join(cwd, os.path.expanduser(text))
-            words += (
-                [flag.name] if not flag.metavar else [f"{flag.name}={text}"] if text[:1] == "-" else [flag.name, text]
-            )
+            words += words_of(flag.name, text) if flag.metavar else [flag.name]
     if (flags.at_once or 0) > MOST_AT_ONCE:
         raise UsageError(f"--at-once is at most {MOST_AT_ONCE}: each row in work takes a thread and a connection")
     timeout = {} if flags.timeout or settings["timeout"] != TIMEOUT_SECONDS else {"timeout": NO_TIMEOUT_SECONDS}
@@ -116,7 +118,7 @@ def _given(catalog: Catalog, flags: Given) -> list[str]:
     An empty value usually comes from an unset shell variable and must not silently mean the default.
     """
     names = [exclusions.PROMPT] if flags.prompt is not None else []
-    for flag in (flag for _, group in groups(catalog) for flag in group):
+    for flag in rows(catalog):
         value = getattr(flags, flag.key)
         if (value == "" or value == [""]) and flag.field != "negative_prompt":
             raise UsageError(f"{flag.name} is empty")
@@ -124,16 +126,14 @@ def _given(catalog: Catalog, flags: Given) -> list[str]:
     return names
 
 
-def _cassette(given: list[str], env: Mapping[str, str]) -> dict[str, str]:
-    """The cassette that a variable names, unless a flag names one. Adds the variables to `given`.
+def _cassettes(given: list[str], env: Mapping[str, str]) -> list[str]:
+    """The variables that name a cassette, unless a flag names one.
 
     Commands that send nothing ignore the variables, so that they can stay set.
     """
     if {"--record", "--replay", "--dry-run", "--tasks", "--gallery"} & set(given):
-        return {}
-    named = {name: env[name] for name in (RECORD_VARIABLE, REPLAY_VARIABLE) if env.get(name)}
-    given += named
-    return {"record" if name == RECORD_VARIABLE else "replay": path for name, path in named.items()}
+        return []
+    return [name for name in CASSETTES if env.get(name)]
 
 
 def _steering(catalog: Catalog, fields: dict[str, Any], named: str | None) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 
+from ..checks.findings import Manner
 from ..checks.validate import bill, check, in_words
 from ..errors import InvalidRequest
 from ..models.catalog import GIVEN, Found, Source
@@ -130,7 +131,8 @@ def _checked(catalog: Catalog, found: Found, mode: Mode, fields: dict[str, Any])
     """The request as validation sees it; None when it refuses it or takes it for another mode."""
     try:
         row = Found(found.model, found.id)  # an example keeps to the rules, also for an id that only borrows them
-        checked = check(catalog, row, fields, lambda text: Source(text, "https"), wants_task="async" in mode.when)
+        manner = Manner(wants_task="async" in mode.when)
+        checked = check(catalog, row, fields, lambda text: Source(text, "https"), manner)
     except InvalidRequest:
         return None
     return checked if checked.mode == mode else None

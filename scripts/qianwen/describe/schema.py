@@ -107,7 +107,7 @@ def of_mode(catalog: Catalog, found: Found, mode: Mode) -> JSON:
 
 def of_param(catalog: Catalog, param: Param) -> JSON:
     """A request field. `sent`: what the program sends when it is left out; otherwise `default` is the service's own."""
-    bounds = [param.low, param.high] if param.high is not None else None
+    bounds = [param.low, param.high] if param.high else None
     counts = "media" in param.kind
     return {
         "name": param.name,

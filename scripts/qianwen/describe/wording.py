@@ -47,9 +47,7 @@ def code(*names: object) -> str:
     return ", ".join(f"`{name}`" if name != "" else '`""`' for name in names)
 
 
-def span(low: float | None, high: float | None) -> str:
-    if low is None or high is None:
-        return ""
+def span(low: float, high: float) -> str:
     return f"{low:g}" if low == high else f"{low:g} to {high:.10g}"
 
 
@@ -267,7 +265,7 @@ def sound(model: Model) -> str:
 def count_of(mode: Mode) -> tuple[float, float]:
     """The fewest and the most pictures of one call."""
     param = mode.param(mode.bills)
-    return (param.low or 1, param.high) if param and param.high and param.high != 1 else (1, 1)
+    return (param.low or 1, param.high) if param and param.high > 1 else (1, 1)
 
 
 def size_in_short(mode: Mode) -> str:

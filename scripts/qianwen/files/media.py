@@ -69,7 +69,7 @@ TAKEN = frozenset(
         *("video/mp4", "video/quicktime", "audio/wav", "audio/mpeg"),
     }
 )
-"""What at least one model takes. The other formats are only recognized."""
+"""The formats whose facts are read; the others are only recognized. Tests and documents go by it."""
 
 SUFFIXES = {
     "image/png": ".png",

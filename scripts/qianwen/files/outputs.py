@@ -273,18 +273,12 @@ def _oddness(stream: BinaryIO, facts: media.Facts, wanted: str, proven: bool) ->
 
 def saved_before(path: str, sha256: str) -> Saved | None:
     """The file that an earlier run saved, if its content is unchanged; else None."""
-    import hashlib
-
-    digest, size = hashlib.sha256(), 0
     try:
         with open_theirs(path) as stream:
-            while block := stream.read(READ_BYTES):
-                digest.update(block)
-                size += len(block)
-            facts = _facts_of(stream)
+            is_unchanged, size = safe_open.sha256_of(stream) == sha256, stream.tell()
+            return Saved(path, size, sha256, _facts_of(stream)) if is_unchanged else None
     except (OSError, ValueError):
         return None
-    return Saved(path, size, sha256, facts) if digest.hexdigest() == sha256 else None
 
 
 def beside(saved: Saved, target: Target) -> Target:

@@ -73,6 +73,16 @@ def read_theirs(path: str, longest: int, follow: bool = True) -> bytes:
     raise OSError(errno.EFBIG, f"is larger than {longest / 10**6:.3g} MB", path)
 
 
+def sha256_of(stream: BinaryIO) -> str:
+    """The digest of the rest of a stream, in hex."""
+    import hashlib
+
+    digest = hashlib.sha256()
+    while block := stream.read(_BLOCK_BYTES):
+        digest.update(block)
+    return digest.hexdigest()
+
+
 def make_ours(path: str, mode: int = 0o600, may_exist: bool = False, nameless: bool = False) -> int:
     """Make a file and answer its descriptor, for reading and writing. Never follows a link, never empties a file.
 

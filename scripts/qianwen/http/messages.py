@@ -5,8 +5,6 @@ This module opens no socket and imports nothing that could, so that dry runs and
 
 from __future__ import annotations
 
-import time
-
 from ..plain.record import record
 
 TYPE_CHECKING = False
@@ -144,14 +142,4 @@ class Response:
 AGENT = "qianwen-media-generation/2.0.0"
 
 ANSWER_BYTES = 16 * 2**20
-
-CHINA_SECONDS = 8 * 3600  # ahead of UTC, all year
-
-
-def china_time(form: str, moment: float) -> str:
-    """A moment in China's time, which the service uses.
-
-    form: for `strftime`.
-    moment: epoch seconds.
-    """
-    return time.strftime(form, time.gmtime(moment + CHINA_SECONDS))
+REFUSAL_BYTES = 65536  # of a refusal that are read

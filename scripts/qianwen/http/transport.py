@@ -18,7 +18,7 @@ from urllib.parse import quote, urlsplit
 
 from ..plain.parallel import threads_to_spare
 from .connections import Opener
-from .messages import Fault, Request, Response, Stream
+from .messages import REFUSAL_BYTES, Fault, Request, Response, Stream
 from .os_errors import DeadlinePassed, fault_of
 
 TYPE_CHECKING = False
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
     _Head = Tuple[str, str, List[Tuple[str, str]]]
 
-REFUSAL_BYTES = 65536
 _LEGAL_IN_A_TARGET = "%/:?#[]@!$&'()*+,;=~"
 HEAD_BYTES = 8 * 2**20  # of an answer, interim answers included
 MOST_HEADERS = 90  # http.client refuses an answer with a hundred

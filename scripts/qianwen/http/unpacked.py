@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import zlib
 
-from .messages import Fault, Response
+from .messages import REFUSAL_BYTES, Fault, Response
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .messages import Request, Send
 
-REFUSAL_BYTES = 65536
 EITHER = 32 + zlib.MAX_WBITS  # gzip, or deflate in its zlib wrapper
 PACKED = (b"\x1f\x8b", b"x\x01", b"x^", b"x\x9c", b"x\xda")
 """How either begins, whatever a header says; no JSON, page or event does."""

@@ -137,9 +137,9 @@ class Param:
 
     kind: "text", "integer", "number", "switch", "choice", "size", "media", "media list", "document" (one file
     that is no media), "link" (a web page, never touched by us) or "structure".
-    low, high: inclusive bounds of a number, or of the count of a list.  beside: numbers outside of them that are legal
-    too.  longest: of a text, in `unit`s; the service cuts a longer one, or only advises against it
-    (`longest_is_advice`).
+    low, high: inclusive bounds of a number, or of the count of a list; each of these has both.  beside: numbers outside
+    of them that are legal too.  longest: of a text, in `unit`s; the service cuts a longer one, or only advises against
+    it (`longest_is_advice`).
     media: one rule for each sort of file that the field takes.  gaps: entries of the list may be empty.
     default: what the service takes when the field is left out.  send: what we send then (None: nothing), and
     `remark` is the warning given then.  on_wire: False for a field that is checked but never sent.
@@ -152,8 +152,8 @@ class Param:
     kind: str
     meaning: str = ""
     required: bool = False
-    low: float | None = None
-    high: float | None = None
+    low: float = 0
+    high: float = 0
     beside: tuple[int, ...] = ()
     longest: int = 0
     longest_is_advice: bool = False

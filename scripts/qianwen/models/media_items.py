@@ -165,6 +165,11 @@ def listed(values: Values, name: str) -> list[Any]:
     return list(value) if isinstance(value, (list, tuple)) else [] if value is None else [value]
 
 
+def as_dict(value: object) -> dict[str, Any]:
+    """An object as it is; an empty one for anything else."""
+    return value if isinstance(value, dict) else {}
+
+
 def as_list(value: object) -> list[Any]:
     """A copy of a list; an empty one for anything else."""
     return list(value) if isinstance(value, (list, tuple)) else []

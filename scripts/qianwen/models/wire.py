@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from ..plain.record import record
 from . import results
-from .media_items import FLAT, IMAGE, KINDS, REFERENCES, TYPES, VIDEO, VOICES, as_list, listed, pack
+from .media_items import FLAT, IMAGE, KINDS, REFERENCES, TYPES, VIDEO, VOICES, as_dict, as_list, listed, pack
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -205,10 +205,10 @@ def has_texts(body: JSON) -> bool:
 
 def said(body: Mapping[str, Any]) -> tuple[str, str]:
     """(the words of a final answer, why the model stopped), "" for none: all that explains a missing result."""
-    output = _dict(body.get("output"))
-    choices = [_dict(choice) for choice in as_list(output.get("choices"))]
+    output = as_dict(body.get("output"))
+    choices = [as_dict(choice) for choice in as_list(output.get("choices"))]
     words = [item["text"] for item in decode(dict(body), interleaved=True).content if item["type"] == "text"]
-    plain = [_dict(choice.get("message")).get("content") for choice in choices]  # a gateway's text without a list
+    plain = [as_dict(choice.get("message")).get("content") for choice in choices]  # a gateway's text without a list
     texts = [output.get("message"), output.get("text"), *words, *plain]
     reasons = [choice.get("finish_reason") for choice in choices]
     return (
@@ -225,7 +225,7 @@ def has_result(body: JSON) -> bool:
 
 def task_id(body: JSON) -> str:
     """The id of a task that was accepted, "" when the answer names none."""
-    found = _dict(body.get("output")).get("task_id") or body.get("task_id")
+    found = as_dict(body.get("output")).get("task_id") or body.get("task_id")
     return str(found).strip() if isinstance(found, (str, int)) and not isinstance(found, bool) else ""
 
 
@@ -234,7 +234,7 @@ def billed_seconds(body: Mapping[str, Any]) -> float:
 
     Newer models count them in `duration`, input clips included, and older ones in `video_duration`.
     """
-    usage = _dict(body.get("usage"))
+    usage = as_dict(body.get("usage"))
     told = [usage.get("duration"), usage.get("video_duration")]
     numbers = [value for value in told if isinstance(value, (int, float)) and not isinstance(value, bool)]
     return next((value for value in numbers if 0 < value < MOST_SECONDS), 0)
@@ -249,7 +249,7 @@ def decode(body: JSON, interleaved: bool = False) -> Result:
     `interleaved` says that text items are content; otherwise they are the service's remarks (a rewritten prompt).
     """
     body, inline = results.native(body)
-    output = _dict(body.get("output"))
+    output = as_dict(body.get("output"))
     urls: list[str] = []
     failures: list[Failure] = []
     content: list[JSON] = []
@@ -271,7 +271,7 @@ def decode(body: JSON, interleaved: bool = False) -> Result:
                 content.append({"type": "text", "text": item["text"]})
     odd = {} if urls or failures else dict(_odd(body))
     content += [{"type": "image", "image": url} for url in odd]
-    width, height = _pixels(_dict(body.get("usage")))
+    width, height = _pixels(as_dict(body.get("usage")))
     shown = tuple(content) if interleaved else ()
     return Result((*urls, *odd), tuple(failures), shown, width, height, inline, body, tuple(odd.values()), left_out)
 
@@ -288,7 +288,7 @@ def _odd(body: JSON) -> Iterable[tuple[str, str]]:
 def _from_choices(choices: object) -> Iterable[JSON]:
     """Every image of every choice; models differ in whether several pictures share a choice."""
     for choice in as_list(choices):
-        for item in as_list(_dict(_dict(choice).get("message")).get("content")):
+        for item in as_list(as_dict(as_dict(choice).get("message")).get("content")):
             if isinstance(item, dict) and isinstance(item.get("image"), str):
                 yield {"image": item["image"]}
             elif isinstance(item, dict) and isinstance(item.get("text"), str):
@@ -298,7 +298,7 @@ def _from_choices(choices: object) -> Iterable[JSON]:
 def _from_results(entries: object) -> Iterable[JSON | Failure]:
     """A list of results, or the one object that the animating models answer (page wan-animate-move-api)."""
     for number, item in enumerate([entries] if isinstance(entries, dict) else as_list(entries), 1):
-        fields = _dict(item)
+        fields = as_dict(item)
         link = results.link_in(fields)
         if link:
             yield {"image": link}
@@ -337,10 +337,6 @@ def _is_side(text: str) -> bool:
     return text.isascii() and text.isdigit() and text[0] != "0" and len(text) <= 6
 
 
-def _dict(value: object) -> JSON:
-    return value if isinstance(value, dict) else {}
-
-
 # Streams --------------------------------------------------------------------------------------------------
 
 
@@ -358,9 +354,9 @@ class StreamedAnswer:
     def add(self, frame: JSON) -> list[str]:
         """Take the next frame; returns the links of the pictures in it."""
         self._fields.update((key, frame[key]) for key in ("request_id", "usage") if key in frame)
-        choices = _dict(frame.get("output")).get("choices")
+        choices = as_dict(frame.get("output")).get("choices")
         for choice in as_list(choices):
-            self._finish_reason = _dict(choice).get("finish_reason") or self._finish_reason
+            self._finish_reason = as_dict(choice).get("finish_reason") or self._finish_reason
         new = []
         for piece in _from_choices(choices):
             if "image" in piece:

@@ -20,6 +20,7 @@ _MARKS = (
 )
 _PIECE_OF_UTF_16 = rb"(?:[ -~]\0){4}|(?:\0[ -~]){4}"
 LOST = "\ufffd"
+CHINA_SECONDS = 8 * 3600  # ahead of UTC, all year
 
 
 def decoded(data: bytes) -> str:
@@ -65,6 +66,11 @@ def moment(epoch_seconds: float) -> str | None:
         return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(epoch_seconds))
     except (OverflowError, ValueError, OSError):
         return None
+
+
+def china_time(form: str, epoch_seconds: float) -> str:
+    """A moment in China's time, which the service uses. form: for `strftime`."""
+    return time.strftime(form, time.gmtime(epoch_seconds + CHINA_SECONDS))
 
 
 def counted(number: float, noun: str) -> str:

@@ -35,7 +35,7 @@ from .collect import finish, place
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import NoReturn
+    from typing import Iterable, NoReturn
 
     from ..account.entry import Entry
     from ..account.purchase import Purchase
@@ -85,6 +85,7 @@ def _is_out_of_reach(purchase: Purchase) -> bool:
 
 
 def _recover(run: Run, recoveries: list[_Recovery]) -> None:
+    """Connect to where each run was submitted, and work on those that can be asked for there."""
     with ExitStack() as stack:
         connections: dict[tuple[str, str], Connection] = {}
         elsewhere: dict[tuple[str, str], list[_Recovery]] = {}
@@ -103,16 +104,20 @@ def _recover(run: Run, recoveries: list[_Recovery]) -> None:
         for (base, base_now), group in elsewhere.items():
             _leave_to_another_base(run, group, base, base_now)
         if within_reach:
-            session = within_reach[0].connection.session
+            _take_turns(within_reach, connections.values())
 
-            def turn(each: _Recovery) -> float | None:
-                return each.turn(len(within_reach) / MOST_POLLS)
 
-            def cut() -> None:
-                for connection in connections.values():
-                    connection.session.cut()
+def _take_turns(recoveries: list[_Recovery], connections: Iterable[Connection]) -> None:
+    session = recoveries[0].connection.session
 
-            parallel.in_turns(turn, within_reach, session.sleep, session.clock, cut, parallel.threads_to_spare())
+    def turn(each: _Recovery) -> float | None:
+        return each.turn(len(recoveries) / MOST_POLLS)
+
+    def cut() -> None:
+        for connection in connections:
+            connection.session.cut()
+
+    parallel.in_turns(turn, recoveries, session.sleep, session.clock, cut, parallel.threads_to_spare())
 
 
 def _leave_to_another_base(run: Run, group: list[_Recovery], base: str, base_now: str) -> None:
@@ -258,10 +263,4 @@ class _Recovery:
     def part(self) -> Part:
         """The run's row in the account and its own answer."""
         run = self.run
-        return Part(
-            report.row(run.account, self.known, run.environment.now()),
-            run.outcome,
-            self.error,
-            run.ask,
-            run.environment,
-        )
+        return Part(report.row(run.account, self.known), run.outcome, self.error, run.ask, run.environment)

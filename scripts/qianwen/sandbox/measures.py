@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Mapping, Union
 
-from ..checks.sizes import pixels_of
+from ..checks.sizes import USUAL_RATIO, pixels_of
 from ..files.media import Facts
 from ..models.catalog import Size
 from ..models.media_items import VIDEO, as_list, type_of
@@ -97,9 +97,9 @@ def _clip_size(order: Order, leader: Facts | None) -> tuple[int, int]:
     name, ratio = tier(order), order.fields.get("ratio")
     ratio = None if ratio == ADAPTIVE else ratio
     if leader is None or (ratio and (is_edit(order) or _adapts(order))):
-        exact = order.mode.pixels.get(name, {}).get(ratio or "16:9")
-        across, _, down = (ratio or "16:9").partition(":")
-        return pixels_of(exact) if exact else _shaped(TIER_AREA[name], int(across) / int(down))
+        wanted = ratio or USUAL_RATIO
+        exact = order.mode.pixels.get(name, {}).get(wanted)
+        return pixels_of(exact) if exact else _shaped(TIER_AREA[name], _shape(wanted))
     area = TIER_AREA[name] if order.mode.param("resolution") else min(TIER_AREA[name], leader.width * leader.height)
     return _shaped(area, leader.width / leader.height)
 
@@ -114,7 +114,7 @@ def ratio(order: Order, clip: Clip) -> str:
     """The ratio in the answer: the requested one, else the legal one nearest to the result."""
     param, asked = order.mode.param("ratio"), order.fields.get("ratio")
     if not param or not _adapts(order) or asked not in (None, ADAPTIVE):
-        return str(asked or "16:9")
+        return str(asked or USUAL_RATIO)
     shapes = {str(choice): _shape(str(choice)) for choice in param.choices if choice != ADAPTIVE}
     return min(shapes, key=lambda choice: abs(math.log(shapes[choice] / (clip.width / clip.height))))
 

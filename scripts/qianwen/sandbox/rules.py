@@ -13,16 +13,19 @@ from typing import Any, Callable, Mapping
 
 from ..checks import fields as field_checks
 from ..checks import validate
-from ..checks.findings import Findings
+from ..checks.findings import Findings, Manner
 from ..errors import InvalidRequest, Problem
 from ..models import catalog as rows
 from ..models import media_items, wire
 from ..models.catalog import Catalog, Mode, Model, Source
-from ..models.media_items import as_list
+from ..models.image_models import IMAGES
+from ..models.media_items import as_dict, as_list
+from ..models.video_models import VIDEOS
 from ..plain.record import changed, record
 
 JSON = dict[str, Any]
 Inspect = Callable[[str], Source]
+CATALOGS = (IMAGES, VIDEOS)
 
 
 class Refusal(Exception):
@@ -55,14 +58,7 @@ def invalid(message: str, late: bool = False) -> Refusal:
     return Refusal(400, "InvalidParameter", message, late)
 
 
-def accept(
-    catalogs: tuple[Catalog, ...],
-    path: str,
-    headers: Mapping[str, str],
-    body: bytes,
-    inspect: Inspect,
-    takes_new: bool = False,
-) -> Order:
+def accept(path: str, headers: Mapping[str, str], body: bytes, inspect: Inspect, takes_new: bool = False) -> Order:
     """The order in a POST to a generation route. Raises Refusal.
 
     headers: lower-case names.
@@ -74,7 +70,7 @@ def accept(
     _check_pairing(path, is_task)
     request = _envelope(body)
     shapes = {name for name, shape in wire.SHAPES.items() if shape.path == path}
-    catalog, found = _model(catalogs, request["model"], shapes, takes_new)
+    catalog, found = _model(request["model"], shapes, takes_new)
     if not found.exact:
         return _played(found, request, path, is_task, is_stream, inspect)
     if not any(mode.sync in shapes or mode.task in shapes for mode in found.model.modes):
@@ -100,7 +96,7 @@ def accept(
     try:
         _check_forms(mode, known)
         _check_presence(mode, known)
-        validate.check(catalog, found, known, inspect, wants_task=is_task)
+        validate.check(catalog, found, known, inspect, Manner(wants_task=is_task))
     except InvalidRequest as error:
         return _late(order, _refusal(error.problems[0], mode))
     except Refusal as refusal:
@@ -144,16 +140,14 @@ def _envelope(body: bytes) -> JSON:
     return request
 
 
-def _model(
-    catalogs: tuple[Catalog, ...], model_id: str, shapes: set[str], takes_new: bool
-) -> tuple[Catalog, rows.Found]:
+def _model(model_id: str, shapes: set[str], takes_new: bool) -> tuple[Catalog, rows.Found]:
     """The row of an id. Without a row that of a relative, if possible one that uses one of the shapes."""
 
     def rank(candidate: tuple[Catalog, rows.Found]) -> tuple[bool, bool]:
         found = candidate[1]
         return not found.exact, not any({mode.sync, mode.task} & shapes for mode in found.model.modes)
 
-    candidates = [(catalog, rows.find(catalog, model_id)) for catalog in catalogs]
+    candidates = [(catalog, rows.find(catalog, model_id)) for catalog in CATALOGS]
     named = [(catalog, found) for catalog, found in candidates if found and found.id == model_id]
     for catalog, found in sorted(named, key=rank):
         if found.exact or takes_new:
@@ -169,9 +163,9 @@ def _played(found: rows.Found, request: JSON, path: str, is_task: bool, is_strea
     given, parameters = request["input"], request.get("parameters") or {}
     fields = {**parameters, **given}
     if "messages" in given:
-        content = [item for message in as_list(given["messages"]) for item in as_list(_dict(message).get("content"))]
-        fields["reference_images"] = [item["image"] for item in map(_dict, content) if "image" in item]
-        fields["prompt"] = next((item["text"] for item in map(_dict, content) if "text" in item), "")
+        content = [item for message in as_list(given["messages"]) for item in as_list(as_dict(message).get("content"))]
+        fields["reference_images"] = [item["image"] for item in map(as_dict, content) if "image" in item]
+        fields["prompt"] = next((item["text"] for item in map(as_dict, content) if "text" in item), "")
     if "images" in given:
         fields["reference_images"] = as_list(given["images"])
     if isinstance(given.get("media"), list):
@@ -195,10 +189,6 @@ def _played(found: rows.Found, request: JSON, path: str, is_task: bool, is_strea
         fields[param.name] = value
     known = {param.name: fields[param.name] for param in mode.params if fields.get(param.name) is not None}
     return Order(found.id, found.model, mode, known, is_task)
-
-
-def _dict(value: object) -> JSON:
-    return value if isinstance(value, dict) else {}
 
 
 VIDEO_INPUT = frozenset(

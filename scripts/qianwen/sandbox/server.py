@@ -78,7 +78,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def date_time_string(self, timestamp: float | None = None) -> str:
         """`Date` in the stand-in's own time, which may run faster than real time."""
-        return super().date_time_string(int(self.server.standin.now() if timestamp is None else timestamp))
+        return super().date_time_string(int(self.server.standin.clock() if timestamp is None else timestamp))
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name is the base class's
         pass  # no log lines between those of the caller
@@ -232,8 +232,7 @@ EXPORT = "export DASHSCOPE_HTTP_BASE_URL DASHSCOPE_API_KEY=sandbox"
 """Follows the line that sets the address: without it, that line alone would send the next run to the real service."""
 
 
-def main(argv: list[str]) -> int:
-    """Serve until interrupted. stdout gets the variables to set, as lines that a shell takes."""
+def _parser() -> _Parser:
     parser = _Parser(
         prog="sandbox.py",
         description="A local stand-in for DashScope: placeholder media, free, any key. It listens on loopback only.",
@@ -255,6 +254,12 @@ def main(argv: list[str]) -> int:
     )
     parser.add_argument("--fault", action="append", default=[], metavar="ROUTE=ACTION[*TIMES]", help="see below")
     parser.add_argument("--limit", action="append", default=[], metavar="MODEL=RATE/RUNNING", help="see below")
+    return parser
+
+
+def main(argv: list[str]) -> int:
+    """Serve until interrupted. stdout gets the variables to set, as lines that a shell takes."""
+    parser = _parser()
     args = parser.parse_args(argv)
     try:
         limits = dict(map(faults.limit, args.limit))

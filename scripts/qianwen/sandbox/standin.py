@@ -11,16 +11,16 @@ import time
 import uuid
 from collections import Counter
 from dataclasses import dataclass
+from functools import partial
 from types import MappingProxyType
 from typing import Any, BinaryIO, Callable, Iterator, Mapping, Union
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from ..files.media import Facts, data_of, data_url, examine, probe_bytes
 from ..models.catalog import Source
-from ..models.image_models import IMAGES
-from ..models.video_models import VIDEOS
 from ..models.wire import SHAPES
 from ..plain.record import record
+from ..plain.texts import china_time
 from . import answers, placeholder, rules
 from .faults import Fault, Faults, Limit
 from .measures import Clip
@@ -29,11 +29,9 @@ from .storage import Storage, StorageError
 
 JSON = dict[str, Any]
 PREFIX = "/api/v1"
-CATALOGS = (IMAGES, VIDEOS)
 PENDING_SHARE = 0.2  # of a task's time
 TASK_SECONDS = 86400
 MOST_BODY_BYTES = 64 * 2**20
-CHINA = 8 * 3600
 
 
 @record
@@ -54,16 +52,24 @@ class Incoming:
     headers: Mapping[str, str]
     stream: BinaryIO
 
+    @property
+    def path(self) -> str:
+        """Raises ValueError for a target that cannot be read; `route` is asked first."""
+        return urlsplit(self.target).path
+
+    @property
+    def query(self) -> dict[str, str]:
+        return dict(parse_qsl(urlsplit(self.target).query))
+
 
 @dataclass
 class Task:
     id: str
     order: Order
     created: float
-    inputs: Mapping[str, Facts]
+    make: Callable[[], answers.Made]
     fault: Fault | None
     request_id: str
-    origin: str
     held: float = 0.0  # seconds that a limit keeps it from its beginning
     canceled: bool = False
     answer: JSON | None = None
@@ -78,7 +84,7 @@ class StandIn:
 
     delay: seconds that a picture or task takes.
     seed: makes ids repeatable.
-    clock, sleep: its time, in seconds.
+    clock, sleep: its time, in seconds since the epoch.
     takes_new: accept models without a row too, as the service may do tomorrow.
     limits: model id → how many requests it takes a second, and how many of its tasks run at once; for batches.
     orders: how often a request with a prompt was accepted, by the prompt.
@@ -104,19 +110,15 @@ class StandIn:
         self.delay = delay
         self.faults = faults or Faults()
         self._random = random.Random(seed)  # noqa: S311 - ids of placeholders, which --seed makes repeatable
-        self._clock = clock
+        self.clock = clock
         self._sleep = sleep
         self._lock = threading.Lock()
         self.storage = Storage(self._token, clock, repeats=seed is not None)
         self.tasks: dict[str, Task] = {}
 
-    def now(self) -> float:
-        """Its time, epoch seconds."""
-        return self._clock()
-
     def route(self, incoming: Incoming) -> str:
         """The name of the route, as in `faults.ROUTES`; "" for an unknown path."""
-        path = urlsplit(incoming.target).path
+        path = incoming.path
         for methods, pattern, name in ROUTES:
             if re.fullmatch(methods, incoming.method) and re.fullmatch(pattern, path):
                 if name == "sync" and incoming.headers.get("x-dashscope-sse", "").lower() == "enable":
@@ -151,17 +153,18 @@ class StandIn:
         body = incoming.stream.read(MOST_BODY_BYTES + 1)
         if len(body) > MOST_BODY_BYTES:
             raise rules.invalid("Exceeded limit on max bytes to request body")
-        path = urlsplit(incoming.target).path[len(PREFIX) :]
+        path = incoming.path[len(PREFIX) :]
         origin = self._origin_for(incoming)
         inspect = _Inspector(self.storage, self._origins(), incoming.headers, _model_of(body))
-        order = rules.accept(CATALOGS, path, incoming.headers, body, inspect, self.takes_new)
+        order = rules.accept(path, incoming.headers, body, inspect, self.takes_new)
         self._admit(order)
+        make = partial(self._make, order, inspect.inputs, origin)
         if order.is_task:
-            return self._submit(order, inspect.inputs, origin)
+            return self._submit(order, make)
         if SHAPES[order.mode.sync].is_stream:
-            return self._stream(order, inspect.inputs, origin)
+            return self._stream(order, make)
         self._sleep(self.delay)
-        answer = answers.body(order, self._make(order, inspect.inputs, origin))
+        answer = answers.body(order, make())
         return self._json({**answer, "request_id": self._uuid()})
 
     def _admit(self, order: Order) -> None:
@@ -170,10 +173,10 @@ class StandIn:
         with self._lock:
             if limit:
                 seconds = max(1.0, 1 / limit.rate)
-                recent = [moment for moment in self._recent.get(order.model_id, ()) if self._clock() - moment < seconds]
+                recent = [moment for moment in self._recent.get(order.model_id, ()) if self.clock() - moment < seconds]
                 if len(recent) >= limit.rate * seconds:
                     raise Refusal(429, "Throttling.RateQuota", "Requests rate limit exceeded, please try again later.")
-                self._recent[order.model_id] = [*recent, self._clock()]
+                self._recent[order.model_id] = [*recent, self.clock()]
             self.orders[str(order.fields.get("prompt", ""))] += 1
 
     def _held(self, order: Order, now: float) -> float:
@@ -199,16 +202,16 @@ class StandIn:
     def _origins(self) -> tuple[str, str]:
         return self.origin, self.origin.replace("127.0.0.1", "localhost")
 
-    def _submit(self, order: Order, inputs: Mapping[str, Facts], origin: str) -> Reply:
-        task = Task(self._uuid(), order, self._clock(), inputs, self.faults.take("task"), self._uuid(), origin)
+    def _submit(self, order: Order, make: Callable[[], answers.Made]) -> Reply:
+        task = Task(self._uuid(), order, self.clock(), make, self.faults.take("task"), self._uuid())
         with self._lock:
             task.held = self._held(order, task.created)
             self.tasks[task.id] = task
         output = {"task_status": "PENDING", "task_id": task.id}
         return self._json({"output": output, "request_id": task.request_id})
 
-    def _stream(self, order: Order, inputs: Mapping[str, Facts], origin: str) -> Reply:
-        frames = list(answers.frames(order, self._make(order, inputs, origin)))
+    def _stream(self, order: Order, make: Callable[[], answers.Made]) -> Reply:
+        frames = list(answers.frames(order, make()))
         fault = self.faults.take("task")
         events = [("result", 200, frame) for frame in frames]
         if fault and fault.kind == "fail":
@@ -245,7 +248,7 @@ class StandIn:
         task_id = _task_id(incoming)
         with self._lock:
             task = self.tasks.get(task_id)
-        if task is None or self._clock() - task.created > TASK_SECONDS or _ends_as(task, "unknown"):
+        if task is None or self.clock() - task.created > TASK_SECONDS or _ends_as(task, "unknown"):
             return self._json({"request_id": self._uuid(), "output": {"task_id": task_id, "task_status": "UNKNOWN"}})
         return self._json({"request_id": self._uuid(), **self._report(task)})
 
@@ -262,7 +265,7 @@ class StandIn:
 
     def list(self, incoming: Incoming) -> Reply:
         self._authorize(incoming)
-        query = dict(parse_qsl(urlsplit(incoming.target).query))
+        query = incoming.query
         with self._lock:
             tasks = sorted(self.tasks.values(), key=lambda task: -task.created)
         entries = [entry for entry in map(self._entry, tasks) if _matches(entry, query)]
@@ -279,7 +282,7 @@ class StandIn:
         )
 
     def _state(self, task: Task) -> str:
-        elapsed = self._clock() - task.begins
+        elapsed = self.clock() - task.begins
         if task.canceled:
             return "CANCELED"
         if elapsed < self.delay:
@@ -292,11 +295,11 @@ class StandIn:
         output: JSON = {"task_id": task.id, "task_status": state}
         if state == "PENDING":
             return {"output": output}
-        output["submit_time"] = _china_time(task.created)
-        output["scheduled_time"] = _china_time(task.begins + self.delay * PENDING_SHARE)
+        output["submit_time"] = _stamp(task.created)
+        output["scheduled_time"] = _stamp(task.begins + self.delay * PENDING_SHARE)
         if state == "RUNNING":
             return {"output": {**output, **answers.metrics(task.order, "RUNNING")}}
-        output["end_time"] = _china_time(task.begins + self.delay)
+        output["end_time"] = _stamp(task.begins + self.delay)
         if state != "SUCCEEDED":
             failure = None if task.canceled else task.order.late or task.fault
             if failure:
@@ -304,7 +307,7 @@ class StandIn:
             return {"output": output}
         with self._lock:
             if task.answer is None:
-                task.answer = answers.body(task.order, self._make(task.order, task.inputs, task.origin))
+                task.answer = answers.body(task.order, task.make())
                 if task.fault and _ends_as(task, "partial"):
                     answers.lose_last(task.answer, task.fault.code, task.fault.message)
         return {**task.answer, "output": {**output, **task.answer["output"]}}
@@ -335,7 +338,7 @@ class StandIn:
 
     def policy(self, incoming: Incoming) -> Reply:
         self._authorize(incoming)
-        query = dict(parse_qsl(urlsplit(incoming.target).query))
+        query = incoming.query
         if query.get("action") != "getPolicy" or not query.get("model"):
             raise rules.invalid("Field required: model")
         data = self.storage.policy(query["model"], self._origin_for(incoming))
@@ -351,8 +354,7 @@ class StandIn:
         _refuse_key(incoming)
         if incoming.method == "HEAD":  # the signature covers the method, and the links are signed for GET
             raise StorageError(403, "SignatureDoesNotMatch", "The request signature we calculated does not match.")
-        parts = urlsplit(incoming.target)
-        stored = self.storage.fetch(parts.path.rpartition("/")[2], dict(parse_qsl(parts.query)))
+        stored = self.storage.fetch(incoming.target)
         headers = dict(stored.headers)
         if incoming.headers.get("if-match", headers["ETag"]) != headers["ETag"]:
             raise StorageError(412, "PreconditionFailed", "At least one of the pre-conditions did not hold.")
@@ -367,7 +369,7 @@ class StandIn:
     # Pieces ------------------------------------------------------------------------------------------------
 
     def _not_found(self, incoming: Incoming) -> Reply:
-        if urlsplit(incoming.target).path.startswith(PREFIX + "/services/"):
+        if incoming.path.startswith(PREFIX + "/services/"):
             self._authorize(incoming)
         return self._refusal(404, "NotFound", "Not found!")
 
@@ -429,9 +431,8 @@ class _Inspector:
         return self._opened(Source(text, "file", bytes=upload.bytes, facts=upload.facts))
 
     def _own_result(self, text: str) -> Source:
-        parts = urlsplit(text)
         try:
-            stored = self._storage.fetch(parts.path.rpartition("/")[2], dict(parse_qsl(parts.query)))
+            stored = self._storage.fetch(text)
         except StorageError:
             raise Refusal(400, "InvalidParameter.DataInspection", UNREACHABLE) from None
         return self._opened(Source(text, "file", bytes=len(stored.data), facts=probe_bytes(stored.data)))
@@ -463,7 +464,7 @@ def _refuse_key(incoming: Incoming) -> None:
 
 
 def _task_id(incoming: Incoming) -> str:
-    match = re.match(_TASK, urlsplit(incoming.target).path)
+    match = re.match(_TASK, incoming.path)
     return unquote(match[1]) if match else ""
 
 
@@ -472,7 +473,7 @@ def _ends_as(task: Task, kind: str) -> bool:
 
 
 def _matches(entry: JSON, query: Mapping[str, str]) -> bool:
-    created = time.strftime("%Y%m%d%H%M%S", time.gmtime(entry["gmt_create"] / 1000 + CHINA))
+    created = china_time("%Y%m%d%H%M%S", entry["gmt_create"] / 1000)
     return (
         query.get("task_id", entry["task_id"]) == entry["task_id"]
         and query.get("model_name", entry["model_name"]) == entry["model_name"]
@@ -485,8 +486,8 @@ def _positive(text: str | None, default: int) -> int:
     return int(text) if text and re.fullmatch("[1-9][0-9]{0,5}", text) else default
 
 
-def _china_time(moment: float) -> str:
-    return time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(moment + CHINA)) + f".{int(moment * 1000) % 1000:03d}"
+def _stamp(moment: float) -> str:
+    return china_time("%Y-%m-%d %H:%M:%S", moment) + f".{int(moment * 1000) % 1000:03d}"
 
 
 _TASK = re.escape(PREFIX) + r"/tasks/([^/]+)"

@@ -11,6 +11,7 @@ import tempfile
 import threading
 import time
 from typing import BinaryIO, Callable, Mapping
+from urllib.parse import parse_qsl, urlsplit
 
 from ..files import media
 from ..plain.record import record
@@ -159,10 +160,12 @@ class Storage:
             self.results[name] = Object(data, _headers(data, media_type), expires, named, signature)
         return f"/results/{name}?Expires={named}&OSSAccessKeyId=LTAISANDBOX&Signature={signature}"
 
-    def fetch(self, name: str, query: Mapping[str, str]) -> Object:
-        """A result by its signed link. Raises StorageError."""
+    def fetch(self, link: str) -> Object:
+        """A result by its signed link, with or without a host. Raises StorageError."""
+        parts = urlsplit(link)
+        query = dict(parse_qsl(parts.query))
         with self._lock:
-            stored = self.results.get(name)
+            stored = self.results.get(parts.path.rpartition("/")[2])
         if stored is None:
             raise StorageError(404, "NoSuchKey", "The specified key does not exist.")
         if query.get("Signature") != stored.signature or query.get("Expires") != str(stored.named_expires):

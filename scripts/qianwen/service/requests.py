@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import json
 
-from ..http.messages import AGENT, Request, china_time
+from ..http.messages import AGENT, Request
+from ..plain.texts import china_time
 from .endpoint import Endpoint
 
 TYPE_CHECKING = False

@@ -71,12 +71,12 @@ def fetch(
     for an expired link.
     """
     url = fetchable(url, loopback, warn, api)
-    download = _Download(stream, most, moved)
+    download, follower = _Download(stream, most, moved), _Follower(send, loopback, warn, api)
     reason = hint = ""
     breaks = most_bytes = 0
     while breaks <= BREAKS:
         try:
-            with _open(_Follower(send, loopback, warn, api), url, download) as response:
+            with _open(follower, url, download) as response:
                 download.receive(response)
             reason = download.mismatch()
             if not reason:

@@ -93,6 +93,10 @@ class Progress:
         else:
             self.say(words)
 
+    def submitted(self, task_id: str) -> None:
+        """The service accepted a task."""
+        self.say(f"Task submitted: {task_id}")
+
     def state(self, task_id: str, word: str, seconds: float, usual: str = "") -> None:
         """One look at a task: said when the state changes, and now and then while it does not.
 

@@ -29,8 +29,7 @@ from ..outcome import File, billed, starved
 from ..plain.record import changed
 from ..plain.texts import moment
 from ..recovery.collect import finish
-from ..service import codes
-from . import folder as states
+from ..service import answers, codes
 from . import line
 from .pace import Gate, Turn
 from .progress import RowVoice
@@ -45,6 +44,7 @@ if TYPE_CHECKING:
     from ..ask import Ask
     from ..checks.validate import Checked
     from ..files.outputs import Target
+    from ..http.messages import Send
     from .flight import Flight, Uploads
     from .folder import Folder
     from .progress import Voice
@@ -54,6 +54,13 @@ if TYPE_CHECKING:
 
 MOST_ATTEMPTS = 3  # of a row whose tasks fail by a fault of the service
 LONGEST_STEM = 80
+STATE_OF: Mapping[str, str] = {
+    "content": line.REFUSED,
+    "unknown_outcome": line.UNKNOWN,
+    "output": line.UNSAVED,
+    "usage": line.FAILED,
+}
+"""Kind of an error → what it makes of a row; of the other kinds `Trip._state` decides."""
 
 
 class Checker:
@@ -69,12 +76,12 @@ class Checker:
     def check(self, row: Row) -> Checked:
         """The row as it will be sent, with a seed. Raises UsageError, and InvalidRequest with its problems."""
         self._run.ask = _ask_of(self._run, row)
-        found = self._way.check()
-        param = found.mode.param("seed")
-        if found.is_known and param is not None and param.on_wire and found.values.get("seed") is None:
-            low, high = int(param.low or 0), int(param.high or 0)
-            found.values["seed"] = low + int(row.key, 16) % (high - low + 1)  # the same row always asks the same
-        return found
+        checked = self._way.check()
+        param = checked.mode.param("seed")
+        if checked.is_known and param is not None and param.on_wire and checked.values.get("seed") is None:
+            low, high = int(param.low), int(param.high)
+            checked.values["seed"] = low + int(row.key, 16) % (high - low + 1)  # the same row always asks the same
+        return checked
 
 
 def _ask_of(whole: Run, row: Row) -> Ask:
@@ -112,9 +119,9 @@ class RowTurn(Turn):
 class RowWay:
     """The way of one row: it is checked already, and shares the sockets, the pace and the uploads of its batch."""
 
-    def __init__(self, run: Run, found: Checked, trip: Trip, gate: Gate) -> None:
+    def __init__(self, run: Run, checked: Checked, trip: Trip, gate: Gate) -> None:
         self._run = run
-        self._found = found
+        self._checked = checked
         self._trip = trip
         self._gate = gate
 
@@ -127,7 +134,7 @@ class RowWay:
         return self._trip.connection.base
 
     def check(self) -> Checked:
-        return changed(self._found, warnings=())  # they were told before the first row was made
+        return changed(self._checked, warnings=())  # they were told before the first row was made
 
     def preview(self, checked: Checked) -> JSON:
         raise NotImplementedError("a batch shows its plan")
@@ -137,7 +144,7 @@ class RowWay:
 
 
 class Trip:
-    """What the rows of a batch share.
+    """Makes and collects the rows of a batch, with what they share.
 
     files: the folder from which local paths start.
     """
@@ -164,9 +171,11 @@ class Trip:
     @contextmanager
     def connected(self, run: Run, gate: Gate | None) -> Iterator[Connection]:
         flight, turn = self.flight, RowTurn(run)
-        paced = flight.looking
-        if gate:
-            paced = lambda send, judge: gate.paced(flight.looking(send, judge), judge, turn)  # noqa: E731
+
+        def paced(send: Send) -> Send:
+            looking = flight.looking(send)
+            return gate.paced(looking, answers.judge, turn) if gate else looking
+
         connection = self.connection.beside(run, paced, flight.sleep, self.uploads.once)
         prepare = connection.session.prepare
 
@@ -180,7 +189,6 @@ class Trip:
             prepare(url)
 
         connection.session.prepare = wait_and_prepare
-        flight.count(connection.client)
         flight.board(connection.session)
         try:
             yield connection
@@ -189,19 +197,20 @@ class Trip:
 
     def _run_of(self, row: Row, account: Account) -> Run:
         whole, seat = self.whole, Seat(row.name, self.files)
-        run = Run(whole.catalog, _ask_of(whole, row), whole.environment, RowVoice(self.voice, row), account, seat)
+        voice = RowVoice(self.voice, row, self.flight.accepted)
+        run = Run(whole.catalog, _ask_of(whole, row), whole.environment, voice, account, seat)
         run.deadline = whole.deadline
         return run
 
     # A row that is made -------------------------------------------------------------------------------------
 
-    def make(self, row: Row, found: Checked, gate: Gate) -> float:
+    def make(self, row: Row, checked: Checked, gate: Gate) -> float:
         """Make a row and write its line. Answers the units that it billed, or may have."""
         run = self._run_of(row, self.folder.account)
         started = self.flight.clock()
         error: QianwenError | None = None
         try:
-            target = self._target(row, found)
+            target = self._target(row, checked)
             for place in (self.folder.results, self.folder.account.folder):
                 if not os.path.exists(place):
                     raise UsageError(f"{place} is gone", hint="move or delete nothing of a batch while it runs")
@@ -210,20 +219,21 @@ class Trip:
             return 0.0
         try:
             run.seat = Seat(row.name, self.files, target)
-            generate(run, RowWay(run, found, self, gate))
+            generate(run, RowWay(run, checked, self, gate))
         except Exception as caught:
             error = starved(caught, run.outcome) or expected(caught)
-        return self._note(row, run, self.folder.account, error, float(found.units or 0), started)
+        return self._note(row, run, error, float(checked.units or 0), started)
 
-    def _target(self, row: Row, found: Checked) -> Target:
+    def _target(self, row: Row, checked: Checked) -> Target:
         """Where the row's files go. Raises UsageError."""
         number, folder = f"{row.number:06d}", self.folder.path
-        prompt = self.whole.progress.clean(str(found.values.get("prompt") or found.mode.name))
+        clean = self.whole.progress.clean
+        subject = clean(checked.subject)
         if row.output:
-            target = outputs.plan(os.path.join(folder, row.output), folder, folder, prompt, number)
+            target = outputs.plan(os.path.join(folder, row.output), folder, folder, subject, number)
         else:
-            own = re.sub(r"[^\w.-]+", "-", self.whole.progress.clean(row.id))[:LONGEST_STEM].strip("-.")
-            target = outputs.Target(folder, own or f"{number}-{outputs.slug(prompt)}")
+            own = re.sub(r"[^\w.-]+", "-", clean(row.id))[:LONGEST_STEM].strip("-.")
+            target = outputs.Target(folder, own or f"{number}-{outputs.slug(subject)}")
         if target.folder not in self._tried_out or not os.path.isdir(target.folder):
             outputs.prepare(target)
             self._tried_out.add(target.folder)
@@ -232,7 +242,7 @@ class Trip:
     def refuse(self, row: Row, error: QianwenError) -> None:
         """Note a row that cannot be made any more: a file of it has changed or is gone."""
         run = self._run_of(row, self.folder.account)
-        self._note(row, run, self.folder.account, error, 0.0, self.flight.clock())
+        self._note(row, run, error, 0.0, self.flight.clock())
 
     # A row that an earlier run bought -----------------------------------------------------------------------
 
@@ -246,14 +256,14 @@ class Trip:
         error: QianwenError | None = None
         try:
             if known.state == DONE:
-                run.outcome.note(dict(known.body), False)
+                run.outcome.receive(dict(known.body), False)
                 saved = {index: outputs.saved_before(kept.path, kept.sha256) for index, kept in known.files.items()}
                 run.outcome.saved = {index: File(file, "") for index, file in saved.items() if file}
             else:
                 self._finish(run, known)
         except Exception as caught:
             error = starved(caught, run.outcome) or expected(caught)
-        return self._note(row, run, account, error, known.units, started, known.files)
+        return self._note(row, run, error, known.units, started, known.files)
 
     def _moved(self, row: Row, known: Purchase) -> Purchase:
         """A purchase with its paths in this folder: it may have been copied here from another machine."""
@@ -288,18 +298,17 @@ class Trip:
         self,
         row: Row,
         run: Run,
-        account: Account,
         error: QianwenError | None,
         most: float,
         started: float,
         files: Mapping[int, Kept] = {},
     ) -> float:
         """Write the line of a row that has ended. Answers its units."""
-        outcome, flight = run.outcome, self.flight
+        outcome, account, flight = run.outcome, run.account, self.flight
         state = self._state(row, account if outcome.resumable else None, error)
         is_billed = "yes" if error is None else billed(error, outcome)
         units = 0.0 if is_billed == "no" else _units(run, most) if error is None else most
-        flight.note(error)
+        flight.ended(error, outcome.submitted)
         if not state:
             return units
         told: JSON = line.line_of(
@@ -318,7 +327,7 @@ class Trip:
         if files and "files" not in told:
             told["files"] = line.kept_files(files, self.folder.path)
         before = self.folder.state(row.name)
-        before = "" if self.whole.ask.again and before != states.MADE else before  # as the plan counts it
+        before = "" if self.whole.ask.again and before != line.MADE else before  # as the plan counts it
         try:
             self.folder.write(told)
             self.voice.ended(row, before, state, error)
@@ -337,38 +346,30 @@ class Trip:
     def _state(self, row: Row, account: Account | None, error: QianwenError | None) -> str:
         """The word for how a row ended; "" when the same command tries it again."""
         if error is None:
-            return states.MADE
+            return line.MADE
         if error.kind == "output" and self.flight.why_over():
             return ""  # there was no time to save it; the account has its links
         if isinstance(error, LinkExpired):
-            return states.FAILED
-        if error.kind in _STATES:
-            return _STATES[error.kind]
+            return line.FAILED
+        if error.kind in STATE_OF:
+            return STATE_OF[error.kind]
         if error.kind != "failed":
             return ""
         if error.code == "UNKNOWN":  # the service has forgotten the task, or another key submitted it
-            return states.UNKNOWN
+            return line.UNKNOWN
         # A fault of the service is not billed. A row that was told as unknown needs a line that says so.
         if codes.meaning(error.code, error.message, 200).passing and not self.folder.state(row.name):
             failed = sum(run.state == FAILED for run in account.runs(row.name)) if account else MOST_ATTEMPTS
-            return states.FAILED if failed >= MOST_ATTEMPTS else ""
-        return states.FAILED
+            return line.FAILED if failed >= MOST_ATTEMPTS else ""
+        return line.FAILED
 
 
 def _may_be_fetched(account: Account, run_id: str, state: str, error: QianwenError | None) -> bool:
     """Whether the next run can do better: the disk has room again, or the key of the task's account is back."""
-    if state != states.UNKNOWN or not error or error.code != "UNKNOWN":
-        return state == states.UNSAVED
+    if state != line.UNKNOWN or not error or error.code != "UNKNOWN":
+        return state == line.UNSAVED
     known = account.get(run_id)
     return bool(known and not account.is_forgotten(known))
-
-
-_STATES = {
-    "content": states.REFUSED,
-    "unknown_outcome": states.UNKNOWN,
-    "output": states.UNSAVED,
-    "usage": states.FAILED,
-}
 
 
 def _units(run: Run, most: float) -> float:
