@@ -91,7 +91,7 @@ class Environment:
     clock: answers monotonic seconds.
     now: answers epoch seconds.
     send, sleep: replace the network and the waiting, in tests.
-    before_sending: called before a session opens.
+    before_sending: called before a session opens, and before a batch checks its rows.
     session_opened: called once requests can be sent.
     """
 

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 import unittest
+from pathlib import Path
 from typing import Any
 
 from qianwen.sandbox.server import running
@@ -215,6 +216,22 @@ class Interrupted(Case):
                 reply = self.interrupt(self.start(f"x{number}", "--async"), "Task submitted", getattr(signal, name))
                 with self.subTest(name):
                     self.assertIn(f"--task-id {list(standin.tasks)[number]}", reply["next"])
+
+    @unittest.skipUnless(Path("/proc/self/fd").exists(), "needs Linux to see when the file is read")
+    def test_so_it_is_while_a_batch_checks_its_rows(self) -> None:
+        rows = self.cwd / "rows.txt"
+        rows.write_text("".join(f"a cat {number}\n" for number in range(30_000)))
+        self.env = {"DASHSCOPE_API_KEY": KEY}
+        process = self.start("--batch", "rows.txt", "--max-images", "30000")
+        opened = Path(f"/proc/{process.pid}/fd")
+        while process.poll() is None and str(rows) not in {os.path.realpath(fd) for fd in opened.iterdir()}:
+            time.sleep(0.01)
+        process.send_signal(signal.SIGTERM)
+        stdout, stderr = process.communicate(timeout=60)
+        reply = json.loads(stdout)
+        self.assertEqual(
+            (process.returncode, reply["error"]["kind"], reply["error"]["billed"]), (130, "interrupted", "no"), stderr
+        )
 
     def test_a_signal_that_was_ignored_at_the_start_stays_ignored(self) -> None:
         """nohup, and a job in the background of a shell without job control."""

@@ -65,6 +65,8 @@ CHUNK = 5000  # copies whose originals are looked up in one pass over the result
 def batch(run: Run) -> Outcome:
     """`--batch`. Raises the most urgent error when a row was not made; `run.outcome.batch` tells about all of them."""
     whole = _Batch(run)
+    if not run.ask.dry_run:
+        run.environment.before_sending()  # already now: SIGTERM is told while many rows are checked, too
     plan = whole.survey()
     if run.ask.dry_run:
         note_a_missing_key(run)
