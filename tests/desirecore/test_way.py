@@ -138,6 +138,15 @@ class Pictures(Through):
                     self.assertEqual((len(reply["files"]), len(service.orders)), (count, 1))
                     self.assertEqual(any("not whole" in words for words in reply["warnings"]), "text" not in name)
 
+    def test_an_output_in_quotes_is_read(self) -> None:
+        with self.service() as service:
+            data = service.made(1)["data"]
+            answer = {"success": True, "statusCode": 200, "data": {**data, "output": json.dumps(data["output"])}}
+            service.answers = [(200, answer)]
+            reply = self.via("x")
+        self.assertEqual(len(reply["files"]), 1)
+        self.assertTrue(any("in quotes" in words for words in reply["warnings"]))
+
     def test_a_connection_that_breaks_within_the_answer(self) -> None:
         picture = base64.b64encode(placeholder.png(64, 64, "x", [])).decode()
         for blocks, code in (
