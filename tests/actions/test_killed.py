@@ -150,7 +150,9 @@ class Killed(ResumeCase):
         with running(StandIn()) as base:
             self.env = {"DASHSCOPE_HTTP_BASE_URL": base, "DASHSCOPE_API_KEY": KEY}
             argv = ("reply", "--output", "reply/x.mp4", "--poll-interval", "1")
-            self.end(self.start(Point("reply", "files.outputs Draft publish", 2, "before", 1, "made"), "video.py", *argv))
+            self.end(
+                self.start(Point("reply", "files.outputs Draft publish", 2, "before", 1, "made"), "video.py", *argv)
+            )
             self.assertEqual(len(self.names_in("reply")), 2)
             reply = self.video_json(*argv)
         self.assertEqual((reply["reused"], self.names_in("reply")), (True, ["x.json", "x.mp4"]))
