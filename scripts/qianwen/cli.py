@@ -16,10 +16,10 @@ from .plain.record import changed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, ContextManager
 
     from .actions.run import Run
-    from .actions.way import Way
+    from .actions.way import Connection, Way
     from .terminal.signals import Signals
     from .update_signal import Check
 
@@ -221,7 +221,7 @@ def _act(run: Run) -> None:
         run.outcome.batches = report.batches(run.account)
         for each in run.outcome.batches:
             run.progress.say(f"A batch in {each['folder']} is not over. Go on with: {each['command']}")
-        resume(run)
+        resume(run, lambda prompt: _desirecore(run, prompt))
     else:
         from .actions import generate
 
@@ -319,6 +319,13 @@ def _write_gallery(run: Run, folder: str) -> None:
         run.warn(f"part of the account could not be read: {run.account.trouble}")
     if cards > page.SHOWN_AT_ONCE:
         run.warn(f"the page shows {cards} results and opens slowly; the gallery of a folder below it is smaller")
+
+
+def _desirecore(run: Run, prompt: str) -> ContextManager[Connection]:
+    """A connection for --resume, which saves what an earlier run made through DesireCore."""
+    from .desirecore import connection, way
+
+    return connection.connected(run.environment, run.progress, run.deadline, way.description(prompt), run.warn)
 
 
 def _way(run: Run) -> Way:

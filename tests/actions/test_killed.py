@@ -144,8 +144,21 @@ class Killed(ResumeCase):
             self.assertEqual(len(self.json("--resume")["tasks"]), 2)
             for name, _ in started:
                 with self.subTest(name):
-                    folder = self.cwd / name
-                    self.assertEqual(sorted(path.name for path in folder.iterdir()), ["x.json", "x.mp4"])
+                    self.assertEqual(self.names_in(name), ["x.json", "x.mp4"])
+
+    def test_the_same_command_clears_them_too(self) -> None:
+        with running(StandIn()) as base:
+            self.env = {"DASHSCOPE_HTTP_BASE_URL": base, "DASHSCOPE_API_KEY": KEY}
+            argv = ("reply", "--output", "reply/x.mp4", "--poll-interval", "1")
+            self.end(
+                self.start(Point("reply", "files.outputs Draft publish", 2, "before", 1, "made"), "video.py", *argv)
+            )
+            self.assertEqual(len(self.names_in("reply")), 2)
+            reply = self.video_json(*argv)
+        self.assertEqual((reply["reused"], self.names_in("reply")), (True, ["x.json", "x.mp4"]))
+
+    def names_in(self, folder: str) -> list[str]:
+        return sorted(path.name for path in (self.cwd / folder).iterdir())
 
     def state_of(self, name: str) -> str:
         (run,) = (run for run in self.ledger.runs() if run.folder.endswith(name))

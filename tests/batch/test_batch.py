@@ -289,8 +289,8 @@ class GoingOn(Case):
     def test_next_goes_on_from_any_folder(self) -> None:
         self.rows({"prompt": "a"}, {"prompt": "b"})
         with self.standin(delay=1000) as there:
-            for argv in (("--batch", "rows.jsonl"), ("--batch", "rows.jsonl", "--output", "out")):
-                told = self.json(*argv, "--timeout", "20", code=2)
+            for argv in (("--batch", "rows.jsonl", "--"), ("--batch", "rows.jsonl", "--output", "out")):
+                told = self.image("--print-response", "--timeout", "20", *argv).json
                 self.clock.sleep(1000)
                 home, self.cwd = self.cwd, self.home
                 done = self.image(*shlex.split(told["next"])[2:]).json

@@ -1045,6 +1045,10 @@ class Names(unittest.TestCase):
             ),
             ({"seed": 1768025932331, "n": True, "x": None}, {"seed": 1768025932331, "n": True, "x": None}),
             ({"caller_uid": "1234567890"}, {"caller_uid": "{{account}}"}),
+            ('{"caller_uid": "1234567890", ', '{"caller_uid": "{{account}}", '),
+            (r'"{\"uid\": \"1234567890\"}"', r'"{\"uid\": \"{{account}}\"}"'),
+            (r'"\"{\\\"task_id\\\": \\\"task-of-a-run\\\"}\""', r'"\"{\\\"task_id\\\": \\\"{{task-1}}\\\"}\""'),
+            ({"output": '{"policy":"cG9saWN5"}'}, {"output": '{"policy":"{{policy-1}}"}'}),
             ({"task_id": "t"}, {"task_id": "t"}),
         ):
             with self.subTest(value=value):
@@ -1074,6 +1078,8 @@ class Names(unittest.TestCase):
             "http://",
             "data:\n",
             '"task_id": "',
+            '"uid' + "\\" * 99,
+            '"uid": ' + "\\" * 99,
             "://127.1.1.1:",
             "<RequestId",
             "0385dc79-",

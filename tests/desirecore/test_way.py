@@ -138,6 +138,15 @@ class Pictures(Through):
                     self.assertEqual((len(reply["files"]), len(service.orders)), (count, 1))
                     self.assertEqual(any("not whole" in words for words in reply["warnings"]), "text" not in name)
 
+    def test_an_output_in_quotes_is_read(self) -> None:
+        with self.service() as service:
+            data = service.made(1)["data"]
+            answer = {"success": True, "statusCode": 200, "data": {**data, "output": json.dumps(data["output"])}}
+            service.answers = [(200, answer)]
+            reply = self.via("x")
+        self.assertEqual(len(reply["files"]), 1)
+        self.assertTrue(any("in quotes" in words for words in reply["warnings"]))
+
     def test_a_connection_that_breaks_within_the_answer(self) -> None:
         picture = base64.b64encode(placeholder.png(64, 64, "x", [])).decode()
         for block, code in (
@@ -339,6 +348,26 @@ class Money(Through):
                 self.assertEqual(len(service.orders), 1)
                 self.via(f"a {answer}", "--again")
                 self.assertEqual(len(service.orders), 2)
+
+    def test_what_was_made_and_not_saved_is_collected(self) -> None:
+        argv = ("a fox", "-n", "2", "--output", "fox.png")
+        with self.service() as service:
+            service.answers = [(200, service.made(2))]
+            there, service.results = service.results, dict.fromkeys(service.results, b"")
+            for code in (7, 3):
+                self.assertIn("--resume", self.via(*argv, code=code)["next"])
+            port = self.root / "agent-service.port"
+            port.rename(self.root / "away")
+            reply = self.json("--resume", code=5)
+            self.assertIn("agent-service is not running", reply["error"]["message"])
+            self.assertIn("--resume", reply["next"])
+            (self.root / "away").rename(port)
+            service.results = there
+            (told,) = self.json("--resume")["tasks"]
+            self.assertEqual([Path(path).read_bytes() for path in told["local_paths"]], list(there.values()))
+            self.assertEqual((set(told["media_ids"]), len(service.orders)), (set(service.stored), 1))
+            self.assertIn("![a fox (1 of 2)](dc-media://", told["markdown"])
+        self.assertEqual(self.json("--resume")["tasks"], [])
 
     def test_the_twin_is_known_after_a_restart_on_another_port(self) -> None:
         with self.service() as service:

@@ -170,7 +170,11 @@ class Fetch(unittest.TestCase):
                 self.assertEqual((len(stream.getvalue()), len(script.requests)), (writes, 1))
 
     def test_an_empty_body_is_no_result(self) -> None:
-        self.assertIn("empty", self.error(*[answer(b"")] * 6).message)
+        for name, body in (("plain", b""), ("packed", gzip.compress(b""))):
+            with self.subTest(name):
+                tries = [whole(body) for _ in range(results.BREAKS + 1)]
+                self.assertIn("empty", self.error(*tries).message)
+                self.assertNotIn("Range", self.script.requests[-1].headers)
 
     def test_an_expired_link_is_told_apart(self) -> None:
         xml = b"<Error><Code>AccessDenied</Code><Message>Request has expired.</Message></Error>"

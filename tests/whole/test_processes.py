@@ -55,6 +55,12 @@ class Surroundings(Case):
                 os.kill(int(process), signal.SIGTERM)
                 self.assertEqual(url, (self.cwd / shown).as_uri())
 
+    def test_a_viewer_that_cannot_be_started_spoils_nothing(self) -> None:
+        """There is one answer, and it is a success."""
+        ran = self.shell("$image x --sandbox --open --print-response", BROWSER="viewer '%s", DISPLAY=":0")
+        self.assertEqual((ran.returncode, json.loads(ran.stdout)["ok"]), (0, True), ran.stderr)
+        self.assertIn(b"--open did nothing: No closing quotation", ran.stderr)
+
     def test_streams_that_the_caller_closed(self) -> None:
         """What is made is there whatever the streams are like; only an answer that nobody got changes the ending."""
         for closed, code in (

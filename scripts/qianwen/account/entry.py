@@ -172,8 +172,7 @@ class Entry:
     def _already_open(self, twin: Purchase) -> UsageError:
         """The error for a request whose earlier attempt is open; `next` continues that one, where possible."""
         assert self._account
-        is_of_desirecore = twin.base == purchase.DESIRECORE_BASE
-        is_lost = is_of_desirecore or not (twin.is_task or twin.urls)
+        is_lost = not (twin.is_task or twin.has_links)
         self.outcome.next_flags = () if is_lost else ("--task-id", twin.task_id) if twin.task_id else ("--resume",)
         when = time.strftime("%H:%M:%S", time.localtime(twin.at))
         state = {"made": "finished but was not fully saved", "waiting": "is still open"}.get(
@@ -184,7 +183,7 @@ class Entry:
         named = f" (task {twin.task_id})" if twin.task_id else ""
         advice = "run `next` to finish it"
         if is_lost:
-            whose = "DesireCore's" if is_of_desirecore else "its"
+            whose = "DesireCore's" if twin.base == purchase.DESIRECORE_BASE else "its"
             advice = f"{whose} answer cannot be fetched again; --tasks shows what is known of it"
         return UsageError(
             f"{which} from {when}{named} {state}; nothing was sent",
@@ -263,8 +262,7 @@ class Entry:
         """`--resume` fetches what this run bought and did not save, when the account has its links."""
         outcome = self.outcome
         has_links = outcome.result and any(url.lower().startswith("http") for url in outcome.result.urls)
-        is_ours = self.submission is not None and self.submission.base != purchase.DESIRECORE_BASE
-        if has_links and is_ours and not outcome.task_id and self.is_kept:
+        if has_links and self.submission and not outcome.task_id and self.is_kept:
             outcome.next_flags = ("--resume",)
 
     def _add(self, event: str, **fields: Any) -> None:

@@ -74,6 +74,11 @@ class Purchase:
     units: float = 0.0
     files: Mapping[int, Kept] = {}
 
+    @property
+    def has_links(self) -> bool:
+        """Whether its results can be downloaded: those that were in the answer itself are gone with it."""
+        return any(url.lower().startswith("http") for url in self.urls)
+
 
 @record
 class Batch:

@@ -57,8 +57,12 @@ def answered(
     made, files = _made(entry, wish, with_read_answers)
     if made:
         _answer(entry, made, files, checked, elsewhere)
+        outputs.sweep(outputs.Target(made.folder, made.stem, run=made.id))
         if with_records:
             _record(made, checked, entry, lambda _: None)  # the saver has warned
+        elif entry.outcome.noun == "video" and not entry.outcome.reply_path:
+            beside = outputs.beside(entry.outcome.saved[0].saved, outputs.Target(made.folder, made.stem))
+            entry.outcome.reply_path = record.save(entry.outcome.body, beside, entry, is_reply=True)
     return made is not None
 
 

@@ -104,7 +104,7 @@ class _Batch:
         self.files = os.path.dirname(self.path)
         self.folder = Folder(self._place(), ask.shard, environment.now, self._wait, run.warn, run.progress.clean)
         place = () if ask.output else ("--output", self.folder.path)  # else another folder would buy all of it again
-        run.outcome.words = (*ask.words, *place)
+        run.outcome.words = (*place, *ask.words)
         self.plan = Plan(run.catalog, run.region, ask.shard, ask.at_once)
         self.voice = Voice(run.progress, environment.clock, self.plan.counts, lambda: self.flight.running)
         self.flight = Flight(environment.clock, run.deadline, environment.sleep, self.voice.tick)

@@ -65,7 +65,9 @@ HEADERS: Mapping[str, str] = {"x-oss-date": TIME, "x-oss-security-token": HIDDEN
 _UUID = re.compile(r"(?<![0-9a-fA-F-])[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}(?![0-9a-fA-F-])")
 _LOOPBACK = re.compile(r"(?<=://)(?:127\.\d+\.\d+\.\d+|localhost|\[::1\]):\d+")
 _SUFFIX = re.compile(r"\.[A-Za-z0-9]{2,5}$")
-_NAMED = re.compile(rf"\"({'|'.join(FIELDS)})\"\s*:\s*\"([^\"\\]+)")
+# In a text that is JSON or has JSON in quotes, once or more often.
+_NAMED = re.compile(rf"\"({'|'.join(FIELDS)})\\*\"\s*:\s*\\*\"([^\"\\]+)")
+_ACCOUNT_IDS = re.compile(rf"(\"(?:{'|'.join(sorted(ACCOUNT_FIELDS))})\\*\"\s*:\s*\\*\")[^\"\\]+")
 _IDS = re.compile(r"<((?:RequestId|HostId)\w*)>[^<]*", re.IGNORECASE)
 _TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(?:\.\d+)?Z?")
 _OBJECT_NAME = re.compile(r"(?<=/)([0-9a-f]{16})(?=_[A-Za-z0-9_-]+(?:\.[a-z0-9]+)?(?:$|[?\s]))")
@@ -145,9 +147,8 @@ class Placeholders:
     def _learn_answered(self, text: str, name: str) -> None:
         if name in FIELDS:
             self.learn(FIELDS[name], text)
-        if not name:  # a text that is not JSON, or not all of it
-            for field, part in _NAMED.findall(text):
-                self.learn(FIELDS[field], part)
+        for field, part in _NAMED.findall(text):
+            self.learn(FIELDS[field], part)
         for url, _ in redact.signed_links(text):
             self.learn("path", _SUFFIX.sub("", url.partition("://")[2].partition("/")[2]))
 
@@ -197,14 +198,14 @@ class Placeholders:
 
     def hide_received(self, value: object) -> object:
         """A JSON value or a text from an answer."""
-        if isinstance(value, str):
-            return _IDS.sub(rf"<\1>{HIDDEN}", self.hide(value))
         return _changed(value, "", self._hide_field)
 
     def _hide_field(self, text: str, name: str) -> str:
         if name in ACCOUNT_FIELDS:
             return ACCOUNT
-        return TIME if name.endswith("_time") and _TIMESTAMP.fullmatch(text) else self.hide(text)
+        if name.endswith("_time") and _TIMESTAMP.fullmatch(text):
+            return TIME
+        return _ACCOUNT_IDS.sub(rf"\1{ACCOUNT}", _IDS.sub(rf"<\1>{HIDDEN}", self.hide(text)))
 
     # From the cassette --------------------------------------------------------------------------------------
 

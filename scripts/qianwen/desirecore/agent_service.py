@@ -164,6 +164,7 @@ def generate(send: Send, base: str, endpoint: str, body: JSON, warn: Callable[[s
     if isinstance(data, str):
         data = load_object(data.encode("utf-8", "replace"))
     if known.get("success") is True and isinstance(data, dict):
+        answers.unquote_output(data, warn)
         return data
     found = salvage.salvage(text, b"") if status < 300 else {"output": {}}
     if "choices" in found["output"]:

@@ -21,8 +21,11 @@ def show(path: str, env: Mapping[str, str]) -> str:
     has_display = sys.platform in ("darwin", "win32") or env.get("DISPLAY") or env.get("WAYLAND_DISPLAY")
     if not has_display:
         return "there is no display"
-    with _off_our_pipes():
-        return "" if webbrowser.open(Path(path).as_uri()) else "no viewer was found"
+    try:
+        with _off_our_pipes():
+            return "" if webbrowser.open(Path(path).as_uri()) else "no viewer was found"
+    except Exception as error:  # $BROWSER may be odd, the machine short of descriptors; all is made and told
+        return str(error)
 
 
 @contextmanager

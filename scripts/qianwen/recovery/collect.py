@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from ..account.entry import Entry
     from ..account.purchase import Purchase
-    from ..actions.dashscope import Connection
     from ..actions.run import Run
+    from ..actions.way import Connection
     from ..files.outputs import Target
     from ..outcome import Outcome
 

@@ -35,13 +35,15 @@ from .collect import finish, place
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Iterable, NoReturn
+    from typing import Callable, ContextManager, NoReturn
 
     from ..account.entry import Entry
     from ..account.purchase import Purchase
-    from ..actions.dashscope import Connection
+    from ..actions.way import Connection
     from ..files.outputs import Target
     from ..outcome import Outcome
+
+    DesireCore = Callable[[str], ContextManager[Connection]]
 
 CATALOGS = {catalog.program: catalog for catalog in (IMAGES, VIDEOS)}
 MOST_POLLS = 10  # a second, all runs together; the service allows an account 20
@@ -49,8 +51,11 @@ MOST_POLLS = 10  # a second, all runs together; the service allows an account 20
 URGENCY = ("internal", "auth", "unavailable", "output", "unknown_outcome", "usage", "running", "content", "failed")
 
 
-def resume(run: Run) -> Outcome:
-    """Finish the open runs of both programs, oldest first. Raises the most urgent error of the runs that stay open."""
+def resume(run: Run, desirecore: DesireCore) -> Outcome:
+    """Finish the open runs of both programs, oldest first. Raises the most urgent error of the runs that stay open.
+
+    desirecore: connects to it, for the picture of a prompt.
+    """
     account = run.account
     recoveries = [
         _Recovery(run, purchase)
@@ -60,7 +65,7 @@ def resume(run: Run) -> Outcome:
     run.outcome.next_flags = ("--resume",)
     try:
         if recoveries:
-            _recover(run, recoveries)
+            _recover(run, recoveries, desirecore)
     finally:
         for each in recoveries:
             each.known = account.get(each.known.id) or each.known
@@ -80,18 +85,18 @@ def resume(run: Run) -> Outcome:
 
 def _is_out_of_reach(purchase: Purchase) -> bool:
     """Whether nobody can be asked for a run: it has neither a task nor links, or a stand-in had it."""
-    has_links = any(url.lower().startswith("http") for url in purchase.urls)
-    return not (purchase.task_id or has_links) or regions.is_loopback_url(purchase.base)
+    return not (purchase.task_id or purchase.has_links) or regions.is_loopback_url(purchase.base)
 
 
-def _recover(run: Run, recoveries: list[_Recovery]) -> None:
+def _recover(run: Run, recoveries: list[_Recovery], desirecore: DesireCore) -> None:
     """Connect to where each run was submitted, and work on those that can be asked for there."""
     with ExitStack() as stack:
         connections: dict[tuple[str, str], Connection] = {}
         elsewhere: dict[tuple[str, str], list[_Recovery]] = {}
         within_reach = []
-        for each in recoveries:
-            if not each.is_within_reach():
+        for each in filter(_Recovery.is_within_reach, recoveries):
+            if each.known.base == DESIRECORE_BASE:
+                within_reach += _through(desirecore, each, stack)
                 continue
             home = run.home(each.known)
             if home not in connections:
@@ -104,20 +109,30 @@ def _recover(run: Run, recoveries: list[_Recovery]) -> None:
         for (base, base_now), group in elsewhere.items():
             _leave_to_another_base(run, group, base, base_now)
         if within_reach:
-            _take_turns(within_reach, connections.values())
+            _take_turns(within_reach)
 
 
-def _take_turns(recoveries: list[_Recovery], connections: Iterable[Connection]) -> None:
+def _take_turns(recoveries: list[_Recovery]) -> None:
     session = recoveries[0].connection.session
 
     def turn(each: _Recovery) -> float | None:
         return each.turn(len(recoveries) / MOST_POLLS)
 
     def cut() -> None:
-        for connection in connections:
-            connection.session.cut()
+        for each in recoveries:
+            each.connection.session.cut()
 
     parallel.in_turns(turn, recoveries, session.sleep, session.clock, cut, parallel.threads_to_spare())
+
+
+def _through(desirecore: DesireCore, each: _Recovery, stack: ExitStack) -> list[_Recovery]:
+    """The run with a connection of its own; nothing if DesireCore does not run."""
+    try:
+        each.connection = stack.enter_context(desirecore(str(each.known.asked.get("prompt", ""))))
+    except QianwenError as error:
+        each.error = error
+        return []
+    return [each]
 
 
 def _leave_to_another_base(run: Run, group: list[_Recovery], base: str, base_now: str) -> None:
@@ -171,8 +186,13 @@ class _Recovery:
         self.run.outcome.submitted = True
 
     def is_within_reach(self) -> bool:
-        """Whether we know a DashScope host to ask about the run. DesireCore cannot be asked for an earlier answer."""
+        """Whether we know a DashScope host to ask about the run, or have the links that DesireCore answered.
+
+        It cannot be asked for an earlier answer.
+        """
         if self.known.base == DESIRECORE_BASE:
+            if self.known.has_links:
+                return True
             self.is_promising = False
             self.error = UnknownOutcome("the request went through DesireCore, whose answers cannot be fetched again")
             return False

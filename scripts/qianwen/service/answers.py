@@ -179,15 +179,21 @@ def _load(text: bytes, warn: Callable[[str], None]) -> JSON | None:
     answer = load_object(
         text, lambda why: warn(f"the service's answer is not valid JSON ({why}); it was read all the same")
     )
-    output = answer.get("output") if answer else None
-    within = load_object(output.encode("utf-8", "surrogatepass")) if isinstance(output, str) else None
-    if answer and within:
-        warn("the service's answer has its output in quotes; it was read all the same")
-        answer["output"] = within
+    if answer:
+        unquote_output(answer, warn)
     if answer and b"\\ud" in text.lower():
         whole = json.dumps(answer, ensure_ascii=False)
         answer = json.loads(whole.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
     return answer
+
+
+def unquote_output(answer: JSON, warn: Callable[[str], None]) -> None:
+    """Replace an output that is a JSON text in quotes by what it holds."""
+    output = answer.get("output")
+    within = load_object(output.encode("utf-8", "surrogatepass")) if isinstance(output, str) else None
+    if within:
+        warn("the service's answer has its output in quotes; it was read all the same")
+        answer["output"] = within
 
 
 def _salvaged(body: bytes, request: Request, is_poll: bool, warn: Callable[[str], None]) -> JSON | None:

@@ -241,10 +241,13 @@ class _Download:
         """Why these bytes are not the whole object, "" if they are. After a wrong checksum starts from zero."""
         if self.total is not None and self.size != self.total:
             return f"{self.size} of {self.total} bytes arrived"
-        if self.size == 0:
+        if self._unpacker and not self._unpacker.eof:
+            return self._spoiled().reason
+        if not self.stream.tell():
+            self.restart()
             return "it is empty"
         if self._unpacker:  # gzip has a checksum of its own; those of the server may be of what is in it
-            return "" if self._unpacker.eof else self._spoiled().reason
+            return ""
         md5_fits = not self.md5 or self.expected_md5 == base64.b64encode(self.md5.digest()).decode()
         crc_fits = not self.crc64 or self.crc64.matches(self.expected_crc)
         if not (md5_fits and crc_fits):
