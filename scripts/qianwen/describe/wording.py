@@ -310,11 +310,15 @@ def pace(model: Model) -> str:
     limits = model.pace
     counts = [f"{_rate(limits.rate)}" + (f" ({_rate(limits.elsewhere)} outside Beijing)" if limits.elsewhere else "")]
     counts += [f"{limits.running} task{'s' * (limits.running != 1)} at once"] if limits.running else []
-    known = f"page {limits.source}, as of {limits.checked}" if limits.source else "a cautious guess: not documented"
+    known = f"page {limits.source}, as of {limits.checked}" if limits.source else "a guess: not fully documented"
     return f"{', '.join(counts)} an account ({known})"
 
 
 def _rate(rate: float) -> str:
     return (
-        f"{rate:g} requests a second" if rate > 1 else "1 request a second" if rate == 1 else f"{rate * 60:g} a minute"
+        f"{rate:g} requests a second"
+        if rate > 1
+        else "1 request a second"
+        if rate == 1
+        else f"{rate * 60:g} requests a minute"
     )

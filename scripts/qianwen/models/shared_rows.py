@@ -35,8 +35,8 @@ ONE_AT_ONCE = changed(FIVE_AT_ONCE, rate=2, running=1)
 TWO_A_SECOND = changed(FIVE_AT_ONCE, rate=2, running=0)
 TWO_A_MINUTE = changed(FIVE_AT_ONCE, rate=2 / 60, running=0)
 """The documented limits of an account: submissions a second, and tasks that run at once. Source: the page "Rate limits"
-(get-started-with-models), whose newest copy that could be read is of May 2026; what it does not have keeps the cautious
-pace of `Pace`."""
+(get-started-with-models), whose newest copy that could be read is of May 2026. Newer models have theirs from the
+model catalogue of the same documentation; those without a current limit keep the guess of `Pace`."""
 
 
 def pace_of(paces: Mapping[Pace, str], model_id: str) -> Pace:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from ..plain.record import changed
 from ..regions import BEIJING, FRANKFURT, HONG_KONG, SINGAPORE, TOKYO, VIRGINIA
-from .catalog import GIVEN, Catalog, Default, Flag, MediaRule, Mode, Model, Param, Size
+from .catalog import GIVEN, Catalog, Default, Flag, MediaRule, Mode, Model, Pace, Param, Size
 from .shared_rows import (
     BOTH,
     CHECKED,
@@ -469,7 +469,10 @@ _HORSE_PAGE = "happyhorse-api-reference"
 
 _PACES = {
     TWO_AT_ONCE: "wan2.1-* wanx2.1-* wan2.2-t2v-plus wan2.2-i2v-* wan2.2-kf2v-flash",
-    FIVE_AT_ONCE: "wan2.5-* wan2.6-* wan2.7-* happyhorse-*",
+    FIVE_AT_ONCE: "wan2.5-* wan2.6-* wan2.7-*",
+    changed(FIVE_AT_ONCE, rate=10): "happyhorse-*",
+    Pace(50 / 60, 5, source="model-catalog", checked="2026-08"): "wan3.0-*",
+    Pace(5, 1, source="model-catalog", checked="2026-08"): "wan2.2-s2v",
 }
 
 
