@@ -153,7 +153,7 @@ REFUSED: tuple[tuple[str, str, dict[str, Any], str, str, object], ...] = (
 
 # (name, model, fields beside prompt "x", what the warning says)
 WARNED: tuple[tuple[str, str, dict[str, Any], str], ...] = (
-    ("21:9", W, {"ratio": "21:9"}, "21:9 stands in one copy"),
+    ("21:9", W, {"ratio": "21:9"}, "21:9 is on only one copy"),
     ("a negative prompt", W, {"negative_prompt": "fog"}, "has no field negative_prompt; it is ignored"),
     ("several shots", PRIME, {"shot_type": "multi"}, "has no field shot_type; it is ignored"),
     ("a prompt of 20001", W, {"prompt": "图" * 20001}, "20001 characters.*cuts it after 20000"),

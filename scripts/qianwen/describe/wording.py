@@ -23,7 +23,7 @@ REQUIRED = "**required**; "
 
 KINDS = {
     "t2v": "from text",
-    "i2v": "from a picture, or a clip that goes on",
+    "i2v": "from a picture, or a clip to continue",
     "kf2v": "from a first to a last picture",
     "r2v": "subjects from references",
     "vace": "five functions",
@@ -205,13 +205,13 @@ def rules_of(model: Model, mode: Mode) -> list[str]:
 def summary(catalog: Catalog, model: Model) -> str:
     """What a model does; "the same" is resolved to the row above that it refers to."""
     base = _same_as(catalog, model)
-    return f"as {base.id} ({base.summary}): {model.summary}" if base else model.summary
+    return f"like {base.id} ({base.summary}): {model.summary}" if base else model.summary
 
 
 def in_short(catalog: Catalog, model: Model) -> str:
     """What a model does, in a few words; "the same" names the row that it refers to."""
     base = _same_as(catalog, model)
-    return model.summary.replace(SAME, f"as {base.id}", 1) if base else model.summary
+    return model.summary.replace(SAME, f"like {base.id}", 1) if base else model.summary
 
 
 def _same_as(catalog: Catalog, model: Model) -> Model | None:

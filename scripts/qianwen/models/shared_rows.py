@@ -47,7 +47,7 @@ def pace_of(paces: Mapping[Pace, str], model_id: str) -> Pace:
     return Pace()
 
 
-@says("Without a scale above 1.0 nothing is painted; a warning.")
+@says("If no scale is above 1.0, nothing is painted; that gives a warning.")
 def grows(values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:
     """Painting beyond the edges, with edges that stay where they are."""
     names = [scale.name for scale in SCALES]
