@@ -373,7 +373,7 @@ class Makers(Case):
             },
         )
         self.assertEqual(reply["bills"], {"unit": "second", "at_most": None, "by_the_rules_of": None})
-        self.assertIn("its bill cannot be told", reply["warnings"][0])
+        self.assertIn("its bill is unknown", reply["warnings"][0])
 
     def test_nothing_of_ours_is_added(self) -> None:
         for model in ("vidu/viduq3-pro_text2video", "pixverse/pixverse-v6-it2v", "MiniMax/MiniMax-H3", "new/thing"):

@@ -97,7 +97,7 @@ def size_words(param: Param, mode: Mode) -> str:
 def values_of(param: Param, mode: Mode) -> str:
     """Kind and limits of a field."""
     words = VALUES[param.kind](param, mode) + ("" if param.on_wire else "; not sent")
-    words += f"; {plain(param.empty)} is the same as nothing" if param.empty is not None else ""
+    words += f"; {plain(param.empty)} is the same as leaving it out" if param.empty is not None else ""
     return (REQUIRED if param.required else "") + words
 
 
@@ -311,7 +311,7 @@ def pace(model: Model) -> str:
     counts = [f"{_rate(limits.rate)}" + (f" ({_rate(limits.elsewhere)} outside Beijing)" if limits.elsewhere else "")]
     counts += [f"{limits.running} task{'s' * (limits.running != 1)} at once"] if limits.running else []
     known = f"page {limits.source}, as of {limits.checked}" if limits.source else "a guess: not fully documented"
-    return f"{', '.join(counts)} an account ({known})"
+    return f"{', '.join(counts)} per account ({known})"
 
 
 def _rate(rate: float) -> str:

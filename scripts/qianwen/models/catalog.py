@@ -445,7 +445,7 @@ def find(catalog: Catalog, model_id: str) -> Found | None:
     if any(why_not(catalog, model_id)):
         return None
     if "/" in model_id and catalog.makers:
-        note = f"{model_id} is its maker's own model: the request is passed on as it is, and its bill cannot be told"
+        note = f"{model_id} is its maker's own model: the request is passed on unchanged, and its bill is unknown"
         return Found(catalog.makers[0], model_id, note, exact=False)
     row = rows[_family(catalog, model_id)[1]]
     note = f"unknown model id {model_id!r}: all that is given is sent as it is, with warnings by the rules of {row.id}"
