@@ -448,7 +448,7 @@ def find(catalog: Catalog, model_id: str) -> Found | None:
         note = f"{model_id} is its maker's own model: the request is passed on unchanged, and its bill is unknown"
         return Found(catalog.makers[0], model_id, note, exact=False)
     row = rows[_family(catalog, model_id)[1]]
-    note = f"unknown model id {model_id!r}: all that is given is sent as it is, with warnings by the rules of {row.id}"
+    note = f"unknown model id {model_id!r}: what you give is sent unchanged, with warnings by the rules of {row.id}"
     near = nearest(model_id.lower(), [*rows, *names])
     note += f"; the nearest known id is {near[0]}" if near else ""
     return Found(row, model_id, note, exact=False)
