@@ -159,7 +159,7 @@ WARNED: tuple[tuple[str, str, dict[str, Any], str], ...] = (
     ("a prompt of 20001", W, {"prompt": "图" * 20001}, "20001 characters.*cuts it after 20000"),
     ("a size", W, {"size": "832*480"}, r"size 832\*480 is sent as resolution 480P, ratio 16:9"),
     ("references without names", W, {"reference_urls": [FRAME, SOUND]}, "Audio 1"),
-    ("a voice", W, {"prompt": "Audio 1", "reference_voices": [SOUND]}, "sounds of their own"),
+    ("a voice", W, {"prompt": "Audio 1", "reference_voices": [SOUND]}, "separate sounds"),
     ("a prompt for a person", MOVE, PERSON | {"prompt": "x"}, "has no field prompt; it is ignored"),
     ("a length of a person", MIX, {**PERSON, "duration": 5}, "has no field duration; it is ignored"),
     ("a seed of a talking head", TALK, {**SPEAKER, "seed": 5}, "has no field seed; it is ignored"),

@@ -432,7 +432,7 @@ class Closed(Case):
                 with self.subTest(program=catalog.program, model=model):
                     ran = self.run_program(catalog, ["x", "--model", model, "--print-response"], "", Script())
                     self.assertEqual(ran.code, 3)
-                    self.assertIn(f"{model} cannot be asked for here: it ", ran.json["error"]["message"])
+                    self.assertIn(f"{model} cannot be used here: it ", ran.json["error"]["message"])
                     self.assertEqual(ran.json["error"]["billed"], "no")
                     self.assertEqual(self.run_program(catalog, ["--describe", model], "", None).code, 3)
 

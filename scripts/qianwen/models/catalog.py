@@ -466,7 +466,7 @@ def why_not(catalog: Catalog, model_id: str) -> tuple[str, str]:
     family = _letters(_family(catalog, model_id)[0])
     for pattern, sentence in catalog.closed:
         if _letters(pattern) > family and matches(model_id, (pattern,)):
-            return f"{model_id} cannot be asked for here: {sentence}", f"{catalog.program} --list-models shows what can"
+            return f"{model_id} cannot be used here: {sentence}", f"{catalog.program} --list-models shows what can"
     return another if matches(model_id, foreign) else NOTHING
 
 

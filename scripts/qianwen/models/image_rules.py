@@ -36,7 +36,7 @@ def boxes_fit_the_pictures(values: Values, facts: Mapping[str, Facts]) -> Iterab
         picture = facts.get(f"reference_images[{index}]")
         if of_picture and picture and picture.turn != 1:
             yield (
-                f"{path}: the picture is stored turned or mirrored (EXIF orientation {picture.turn}), and the service"
+                f"{path}: the picture is stored rotated or mirrored (EXIF orientation {picture.turn}), and the service"
                 " may count pixels as they are stored; save it upright before you give boxes"
             )
         for number, box in enumerate(of_picture):
@@ -59,7 +59,7 @@ def _box_problems(path: str, box: object, picture: Facts | None) -> Iterable[Pro
 def boxes_in_a_set(values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:
     """Another client says that boxes and sets exclude each other; no official page does."""
     if values.get("bbox_list"):
-        yield "bbox_list together with enable_sequential may be refused by the service"
+        yield "the service may refuse bbox_list together with enable_sequential"
 
 
 @says('In `color_palette` every ratio is a text such as "25.00%"; they add up to exactly 100.00%.')

@@ -233,7 +233,7 @@ def _flat_i2v(rule: MediaRule, resolution: Param, *params: Param, longest: int =
 
 _FIRST_FRAME = media("first_frame_url", "the first picture", WAN27_PICTURE)
 _LAST_FRAME = media("last_frame_url", "the last picture", WAN27_PICTURE)
-_NAMES_OF_WAN27 = names_its_references(r"(image|video)\s*\d|[图视]频?\s*\d|参考", "Image 1, Video 1 (图1, 视频1), each counted apart")
+_NAMES_OF_WAN27 = names_its_references(r"(image|video)\s*\d|[图视]频?\s*\d|参考", "Image 1, Video 1 (图1, 视频1), each counted separately")
 
 _WAN27_LENGTH = seconds(2, 15)
 _WAN27_T2V = _mode(
@@ -684,6 +684,6 @@ VIDEOS = Catalog(
     kinds=("t2v", "i2v", "kf2v", "r2v", "vace", "videoedit"),
     keeps_replies=True,
     beyond={
-        "duration": "for a longer video let a clip go on (references/workflows.md), and join the parts (references/merge-media.md)"
+        "duration": "for a longer video continue a clip (references/workflows.md), and join the parts (references/merge-media.md)"
     },
 )

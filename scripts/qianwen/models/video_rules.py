@@ -263,7 +263,7 @@ def something_to_show(values: Values, facts: Mapping[str, Facts]) -> Iterable[Fi
 @says("`reference_voices` are sent as separate sounds after `reference_urls`, with a warning.")
 def voices_are_references(values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:
     if any(as_list(values.get("reference_voices"))):
-        yield "the voices are sent as sounds of their own, behind the references; say in the prompt whose Audio 1 is"
+        yield "the voices are sent as separate sounds after the references; say in the prompt whose Audio 1 is"
 
 
 @says("`ratio` 21:9 is on only one copy of the service's page; it gives a warning.")
@@ -276,7 +276,7 @@ def ratio_in_one_copy(values: Values, facts: Mapping[str, Facts]) -> Iterable[Fi
 @says("The service ignores `ratio` when `first_frame_url` is given.")
 def ratio_of_the_first_frame(values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:
     if values.get("first_frame_url") and values.get("ratio"):
-        yield "ratio is ignored by the service when a first frame is given"
+        yield "the service ignores ratio when a first frame is given"
 
 
 @says("`obj_or_bg` has one entry per picture of `ref_images_url`, at most one of them bg; a single picture needs none.")
