@@ -334,11 +334,11 @@ each model is for.
 
 READING = """\
 - A field is set by a flag, by `--set FIELD=VALUE`, or in the object of `--request` and `--file`. Names in parentheses after a field mean the same.
-- *Taken by* names models, or modes and functions of a model; within *Values*, "all" are all that take the field. What a model does not take is left out with a warning; files that it does not take are refused.
+- *Taken by* names models, or modes and functions of a model; within *Values*, "all" means all that take the field. What a model does not take is left out with a warning; files that it does not take are refused.
 - *Default* is what the service does without the field. "sent" and "we send" say what the program then puts into the request; otherwise nothing is sent.
-- A file may be a local path, an http(s) or oss:// URL, or a data: URL unless the table says otherwise. MB are at most, sides in pixels. [Other formats](fields-files.md) are refused by name.
-- Over-long texts are cut by the service without a word; the program warns. A wrong value ends with exit 3 before anything is sent.
-- `prompt` may stand as the positional argument. *W\\*H of 720P* means the pixels in [sizes of videos](#sizes-of-videos).
+- A file may be a local path, an http(s) or oss:// URL, or a data: URL unless the table says otherwise. MB are maximums, sides are in pixels. [Other formats](fields-files.md) are refused, with the command that converts them.
+- The service silently cuts texts that are too long; the program warns. A wrong value ends with exit 3 before anything is sent.
+- `prompt` can be the positional argument. *W\\*H of 720P* means the pixels in [sizes of videos](#sizes-of-videos).
 """.splitlines()
 
 PAGE_HEAD = """\
@@ -348,13 +348,13 @@ Read this to compare the models of this page. For one model `--describe MODEL` i
 the tables, and which sizes and files they mean.
 """
 
-PICTURE_COUNT = "Without `n` one picture is made; a set without `n` has up to 12, an interleaved answer up to 5."
+PICTURE_COUNT = "Without `n` you get one picture, in a set up to 12, in an interleaved answer up to 5."
 
 PRESETS = """\
 ## Sizes that a ratio takes
 
-The first size of a ratio is the one that the ratio alone means. Qwen-Image 3.0 and 2.1 list no sizes: there a ratio takes its
-largest size up to 2,250,000 pixels, the cheaper price tier, with sides that are multiples of 8.
+A ratio alone takes its first size. Qwen-Image 3.0 and 2.1 list no sizes: there a ratio takes its largest size up to 2,250,000 pixels
+(on 3.0 the cheaper price tier) with sides that are multiples of 8.
 """
 
 FILES_HEAD = """\
@@ -362,15 +362,15 @@ FILES_HEAD = """\
 
 Read this when a local file was refused, or before you send HEIC, AVIF, WebM, MKV, FLAC or another unusual format.
 
-The first bytes of a file say what it is; its name is not believed. A file that a field does not take is refused, and the message names the
-command that converts it:
+The programs go by the first bytes of a file, not by its name. They refuse a file that the field does not take, and name the command that
+converts it:
 """
 
 FILES = """\
-- A clip without an index (moov), without pictures where they are needed, or whose boxes go on behind its end is refused: it is half of a download, or was not finished. Bytes behind the last box do not matter.
-- A picture or a sound that ends early, and a GIF, WebP, PNG or TIFF with several pictures, are warned of.
-- Sides and ratio are those that a viewer shows: the turn that EXIF or a clip asks for is made. Boxes on a turned picture are warned of, because the service may count its pixels as they are stored.
-- Base64 needs its head: `data:image/png;base64,`, with the type of what it holds.
+- A clip is refused if it has no index (moov), no pictures where they are needed, or boxes that run past its end: the download or recording is incomplete. Bytes after the last box do not matter.
+- A picture or sound that ends early gives a warning, and so does a GIF, WebP, PNG or TIFF with several pictures.
+- Sides and ratio are those that a viewer shows, after the rotation that EXIF or the clip asks for. Boxes on a rotated picture give a warning, because the service may count its pixels as they are stored.
+- Base64 needs its prefix, `data:image/png;base64,`, with the type of the content.
 """.splitlines()
 
 
@@ -406,7 +406,7 @@ def field_page(page: Page) -> str:
 
 def files_page() -> str:
     """The formats that are known by name, and the command of each."""
-    rows = table("From | A | Linux and others | macOS | Windows", map(conversion_row, CONVERSIONS))
+    rows = table("From | To a | Linux and others | macOS | Windows", map(conversion_row, CONVERSIONS))
     return "\n".join([MARKER, "", FILES_HEAD, *rows, *FILES]).rstrip() + "\n"
 
 
@@ -416,17 +416,17 @@ def conversion_row(row: Conversion) -> list[str]:
     lines = [row.commands.get(platform, row.commands[""]).format_map(made) for platform in ("linux", "darwin", "win32")]
     same = ["the same" if line == lines[0] else code(line) for line in lines[1:]]
     names = list(dict.fromkeys(name_of_kind(kind) for kind in kinds if kind not in TAKEN))
-    names += ["what another field takes"] * any(kind in TAKEN for kind in kinds)
+    names += ["a format that only other fields take"] * any(kind in TAKEN for kind in kinds)
     return [", ".join(names), NOUNS.get(row.target, ""), code(lines[0]), *same]
 
 
 def media_array_lines() -> list[str]:
     single = ", ".join(f"{kind} = `{field}`" for kind, field in SINGLE.items())
     return [
-        f"A native `media` array is taken apart into flat fields: {single}; {IMAGE}, {VIDEO} and {AUDIO} = `reference_urls`,",
-        "with `reference_voice` of an item in `reference_voices`. Both ways may be mixed; a flat field must not say the same thing twice.",
-        "Wan 3.0 has no item for a clip to edit or for a voice: `video_url` goes as the first reference_video (Video 1), and",
-        "`reference_voices` go as reference_audio behind the other references.",
+        f"The items of a native `media` array become flat fields: {single}; {IMAGE}, {VIDEO} and {AUDIO} = `reference_urls`,",
+        "with `reference_voice` of an item in `reference_voices`. You may mix both ways, but give nothing twice.",
+        "Wan 3.0 has no item for a clip to edit or for a voice: `video_url` becomes the first reference_video (Video 1), and",
+        "`reference_voices` become reference_audio after the other references.",
         "",
     ]
 
@@ -437,8 +437,8 @@ def video_size_lines() -> list[str]:
     return [
         "## Sizes of videos",
         "",
-        "Models with `size` take these pixels; for models with `resolution` and `ratio` they are what comes out. Either way of saying",
-        "it is translated where it has an exact equivalent. Without `size` and `ratio` among its fields the shape follows the input. HappyHorse publishes no pixels.",
+        "Models with `size` take these pixels, models with `resolution` and `ratio` produce them. The programs translate one into the other",
+        "where there is an exact equivalent. If a model has neither `size` nor `ratio`, the shape follows the input. HappyHorse's pixels are not published.",
         "",
         *table(" | ".join(["Tier", *ratios]), rows),
     ]
@@ -468,21 +468,21 @@ Read this to choose a model, to see where one runs, or when the service says tha
 - Regions: $REGIONS. A key belongs to one region.
 - Frankfurt answers the Wan 2.6 pictures as a task only (`--async`).
 - The 2.1 models are spelled wanx2.1 in Beijing and wan2.1 in Singapore. "Model not exist" often means the wrong spelling or region.
-- A dated snapshot (an id with -2026-04-25 behind it) takes the rules of its model.
-- The programs never swap a model that was named. A model that has no row here can be asked for as well: [new-models](new-models.md).
+- A dated snapshot (an id that ends in a date, such as -2026-04-25) follows the rules of its model.
+- The programs never replace a model that you name. They also take models that have no row here: [new-models](new-models.md).
 
-Contents: [videos](#videos) · [videos by default](#videos-the-model-that-is-taken-when-none-is-named) · [pictures](#pictures) ·
-[pictures by default](#pictures-the-model-that-is-taken-when-none-is-named)
+Contents: [videos](#videos) · [default video models](#videos-default-models) · [pictures](#pictures) ·
+[default picture models](#pictures-default-models)
 """
 
 
 def models() -> str:
     lines = [MARKER, "", MODELS_HEAD.replace("$REGIONS", _regions())]
     lines += ["## Videos", "", *table(VIDEO_HEAD, map(video_row, VIDEOS.models))]
-    lines += ["## Videos: the model that is taken when none is named", "", "The first line that applies counts.", ""]
+    lines += ["## Videos: default models", "", "Without `--model`, the first line that applies counts.", ""]
     lines += default_lines(VIDEOS)
     lines += ["## Pictures", "", *table(IMAGE_HEAD, map(image_row, IMAGES.models))]
-    lines += ["## Pictures: the model that is taken when none is named", "", "The first line that applies counts.", ""]
+    lines += ["## Pictures: default models", "", "Without `--model`, the first line that applies counts.", ""]
     return "\n".join([*lines, *default_lines(IMAGES)]).rstrip() + "\n"
 
 
@@ -496,7 +496,7 @@ def default_lines(catalog: Catalog) -> list[str]:
         name = code(default.model)
         name += "".join(f" ({code(model)} in {PLACES[region]})" for region, model in default.regional.items())
         said = (f"`{key}`" if wanted is GIVEN else f"`--{key} {wanted}`" for key, wanted in default.when.items())
-        condition = " and ".join(said) or "nothing of these"
+        condition = " and ".join(said) or "none of these"
         if rows and rows[-1][0] == name:
             rows[-1][1].append(condition)
         else:

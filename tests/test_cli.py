@@ -143,7 +143,7 @@ class Refused(Case):
         (["--gallery", "--output", "a"], "name the folder behind --gallery"),
         (["--gallery", "--region", "intl"], "sends nothing and shows all regions"),
         (["--gallery", "--overwrite"], "waits for no task and saves no result"),
-        (["--gallery", "--max-images", "1"], "what exists is paid for"),
+        (["--gallery", "--max-images", "1"], "what exists is already paid for"),
         *((["--gallery", flag], "sends nothing") for flag in ("--async", "--again", "--reuse", "--dry-run", "--via=desirecore")),
         (["x", "--model", "wan2.6-t2v"], "video.py"),
         (["x", "--model", "wan 2.6"], "name of a family, not an id; allowed: wan2.6-image, wan2.6-t2i"),

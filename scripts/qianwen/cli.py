@@ -296,7 +296,9 @@ def _one_task(run: Run, text: str) -> dict[str, Any]:
     if len(found) != 1:
         ids = ", ".join(each.task_id or each.id for each in found[:5])
         why = f"several runs have an id that begins with {text}" if found else f"no run here has the id {text}"
-        raise UsageError(why, hint=f"give more of one of these: {ids}" if found else "--tasks shows the last runs")
+        raise UsageError(
+            why, hint=f"give more characters of one of these: {ids}" if found else "--tasks shows the last runs"
+        )
     task = report.whole(run.account, found[0])
     request = task["request"]
     task["again"] = to_make(run.environment, task["program"], request) if request else None
@@ -316,9 +318,9 @@ def _write_gallery(run: Run, folder: str) -> None:
     )
     run.outcome.gallery = {"gallery": path, "results": cards}
     if run.account.trouble:
-        run.warn(f"part of the account could not be read: {run.account.trouble}")
+        run.warn(f"part of the ledger could not be read: {run.account.trouble}")
     if cards > page.SHOWN_AT_ONCE:
-        run.warn(f"the page shows {cards} results and opens slowly; the gallery of a folder below it is smaller")
+        run.warn(f"the page shows {cards} results and opens slowly; the gallery of a subfolder is smaller")
 
 
 def _desirecore(run: Run, prompt: str) -> ContextManager[Connection]:

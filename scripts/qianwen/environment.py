@@ -78,7 +78,7 @@ class Place:
 
         settings, doubt = env_file.read(path, names_in_files, self.env)
         if doubt:
-            self.warn(f"{path} is not believed and nothing is taken from it: {doubt}")
+            self.warn(f"{path} is not trusted, and nothing is taken from it: {doubt}")
         return settings
 
 

@@ -188,7 +188,7 @@ class OutputError(QianwenError):
 class LinkExpired(OutputError):
     """The storage host says that a result link has expired."""
 
-    usual_hint = "result links expire after 24 hours, and this one has no successor"
+    usual_hint = "result links expire after 24 hours, and this one cannot be renewed"
 
 
 class InternalError(QianwenError):

@@ -430,7 +430,7 @@ class Damage(AccountCase):
                 self.assertIsNone(self.book.begin(changed(RUN, id=os.urandom(8).hex())))
                 aside = [path for path in self.state.iterdir() if ".damaged-" in path.name]
                 self.assertIn(content, [path.read_bytes() for path in aside])
-                self.assertIn("is set aside as", self.said[-1])
+                self.assertIn("was damaged", self.said[-1])
                 self.book.close()
                 self.file.unlink()
 
@@ -449,10 +449,10 @@ class Damage(AccountCase):
             self.book.begin(changed(RUN, id=os.urandom(8).hex(), request=os.urandom(4).hex(), stem="t" * 300))
             if self.said:
                 break
-        self.assertIn("is set aside as", self.said[-1])
+        self.assertIn("was damaged", self.said[-1])
         taken = len([run for run in self.book.runs() if run.stem[:1] == "s"])
         self.assertGreater(taken, 20)
-        self.assertIn("runs were taken over", self.said[-1])
+        self.assertIn("runs recovered: ", self.said[-1])
 
     def test_a_file_of_a_newer_version_is_left_alone(self) -> None:
         self.fill(1)
@@ -482,7 +482,7 @@ class Damage(AccountCase):
                         path.touch()
                     twin = book.begin(changed(RUN, id="f" * 16))
                     self.assertEqual(twin and twin.id, RUN.id)
-                    self.assertIn("1 runs were taken over", self.said[-1])
+                    self.assertIn("runs recovered: 1", self.said[-1])
                     self.assertFalse((Path(book.folder) / rows.REPAIRING_NAME).exists())
 
     @unittest.skipUnless(hasattr(os, "fork"), "POSIX only")
@@ -596,7 +596,7 @@ class Damage(AccountCase):
                 with self.assertRaisesRegex(Unavailable, "it is empty"):
                     fresh.complain()
                 self.assertIsNone(fresh.begin(changed(RUN, id="f" * 16)))
-                self.assertIn("is set aside as", self.said[-1])
+                self.assertIn("was damaged", self.said[-1])
                 aside = [file.read_bytes() for file in path.parent.glob("*.damaged-*-wal")]
                 self.assertEqual(aside, [wal] if has_wal else [])
 

@@ -348,7 +348,7 @@ class Results(Case):
             self.assertIn("has expired", self.json("x", "--async", code=7)["error"]["message"])
             error = self.json("y", code=7)["error"]
             self.assertIn("has expired", error["message"])
-            self.assertIn("no successor", error["hint"])
+            self.assertIn("cannot be renewed", error["hint"])
 
         class Forgetful(Recording):
             def handle(self, route: str, incoming: Incoming) -> Reply:

@@ -191,7 +191,7 @@ class Answers(Case):
 
     def test_a_region_that_the_base_url_contradicts_is_told(self) -> None:
         for host, told in (
-            ("dashscope-intl.aliyuncs.com", ["ap-southeast-1; --region cn does not"]),
+            ("dashscope-intl.aliyuncs.com", ["ap-southeast-1; --region cn does not change it"]),
             ("dashscope.aliyuncs.com", []),
             ("proxy.example.com", []),
         ):

@@ -255,7 +255,7 @@ class GoingOn(Case):
             self.assertEqual([failure["state"] for failure in told["failures"]], ["refused", "failed"])
             self.assertEqual(told["billed"], 2)
             self.assertNotIn("next", told)
-            self.assertIn("nothing unchanged", told["error"]["hint"])
+            self.assertIn("do not resend unchanged", told["error"]["hint"])
             self.batch(code=1)
             self.assertEqual(len(there.of("submit")), 3)  # and the refused one
             self.assertEqual(self.batch("--again")["made"], 4)
@@ -264,7 +264,7 @@ class GoingOn(Case):
     def test_only_what_no_filter_refused_is_offered_unchanged(self) -> None:
         self.rows({"prompt": "a"})
         with self.standin(faults=["task=fail:InvalidParameter:bad*1"]):
-            self.assertIn("--again tries them as they are", self.batch(code=1)["error"]["hint"])
+            self.assertIn("--again retries them unchanged", self.batch(code=1)["error"]["hint"])
 
     def test_a_fault_of_the_service_is_tried_by_the_next_run(self) -> None:
         self.rows({"prompt": "a"}, {"prompt": "b"})
@@ -613,7 +613,7 @@ class GoingOn(Case):
                 with closing(sqlite3.connect(path)) as database, database:
                     database.execute("UPDATE runs SET folder = x'00' WHERE number = 3")
                 self.clock.sleep(60)
-                self.assertIn("; 2 runs were taken over", str(self.batch(*cut)["warnings"]))
+                self.assertIn("; runs recovered: 2", str(self.batch(*cut)["warnings"]))
                 self.batch("--timeout", "100")
                 self.assertEqual(sorted(there.orders.values()), [1, 1, 2])
                 path.unlink()

@@ -149,6 +149,11 @@ class Gates(unittest.TestCase):
         ):
             self.assertEqual(pace.places(limits, limits.rate, is_task, shards), wanted)
 
+    def test_newer_videos_keep_the_limits_of_their_own_pages(self) -> None:
+        for model_id, wanted in (("wan3.0-video", (50, 5)), ("happyhorse-1.1-t2v", (600, 5)), ("wan2.2-s2v", (300, 1))):
+            limits = next(model.pace for model in VIDEOS.models if model.id == model_id)
+            self.assertEqual((round(limits.rate * 60), limits.running), wanted, model_id)
+
     def test_every_row_says_where_its_pace_comes_from(self) -> None:
         for model in (*IMAGES.models, *VIDEOS.models):
             self.assertTrue(model.pace == Pace() or (model.pace.source and model.pace.checked), model.id)

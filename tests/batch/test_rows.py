@@ -30,7 +30,7 @@ GIVEN: tuple[tuple[str, str | bytes, list[dict[str, Any]]], ...] = (
 REFUSED = (
     ("a.jsonl", "[1]\n", "is not a JSON object"),
     ("a.jsonl", '{"prompt": }\n', "is not valid JSON"),
-    ("a.jsonl", '{"prompt": "x", "timeout_s": 3}\n', "is not for a single row"),
+    ("a.jsonl", '{"prompt": "x", "timeout_s": 3}\n', "does not apply to a single row"),
     ("a.jsonl", '{"prompt": "x", "id": {}}\n', "cannot be an id"),
     ("a.jsonl", '{"prompt": "x", "id": ""}\n', "cannot be an id"),
     ("a.jsonl", f'{{"prompt": "x", "id": "{"a" * 101}"}}\n', "cannot be an id"),

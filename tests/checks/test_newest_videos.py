@@ -153,13 +153,13 @@ REFUSED: tuple[tuple[str, str, dict[str, Any], str, str, object], ...] = (
 
 # (name, model, fields beside prompt "x", what the warning says)
 WARNED: tuple[tuple[str, str, dict[str, Any], str], ...] = (
-    ("21:9", W, {"ratio": "21:9"}, "21:9 stands in one copy"),
+    ("21:9", W, {"ratio": "21:9"}, "21:9 is on only one copy"),
     ("a negative prompt", W, {"negative_prompt": "fog"}, "has no field negative_prompt; it is ignored"),
     ("several shots", PRIME, {"shot_type": "multi"}, "has no field shot_type; it is ignored"),
     ("a prompt of 20001", W, {"prompt": "图" * 20001}, "20001 characters.*cuts it after 20000"),
     ("a size", W, {"size": "832*480"}, r"size 832\*480 is sent as resolution 480P, ratio 16:9"),
     ("references without names", W, {"reference_urls": [FRAME, SOUND]}, "Audio 1"),
-    ("a voice", W, {"prompt": "Audio 1", "reference_voices": [SOUND]}, "sounds of their own"),
+    ("a voice", W, {"prompt": "Audio 1", "reference_voices": [SOUND]}, "separate sounds"),
     ("a prompt for a person", MOVE, PERSON | {"prompt": "x"}, "has no field prompt; it is ignored"),
     ("a length of a person", MIX, {**PERSON, "duration": 5}, "has no field duration; it is ignored"),
     ("a seed of a talking head", TALK, {**SPEAKER, "seed": 5}, "has no field seed; it is ignored"),

@@ -374,7 +374,7 @@ class Makers(Case):
             },
         )
         self.assertEqual(reply["bills"], {"unit": "second", "at_most": None, "by_the_rules_of": None})
-        self.assertIn("its bill cannot be told", reply["warnings"][0])
+        self.assertIn("its bill is unknown", reply["warnings"][0])
 
     def test_nothing_of_ours_is_added(self) -> None:
         for model in ("vidu/viduq3-pro_text2video", "pixverse/pixverse-v6-it2v", "MiniMax/MiniMax-H3", "new/thing"):
@@ -433,7 +433,7 @@ class Closed(Case):
                 with self.subTest(program=catalog.program, model=model):
                     ran = self.run_program(catalog, ["x", "--model", model, "--print-response"], "", Script())
                     self.assertEqual(ran.code, 3)
-                    self.assertIn(f"{model} cannot be asked for here: it ", ran.json["error"]["message"])
+                    self.assertIn(f"{model} cannot be used here: it ", ran.json["error"]["message"])
                     self.assertEqual(ran.json["error"]["billed"], "no")
                     self.assertEqual(self.run_program(catalog, ["--describe", model], "", None).code, 3)
 

@@ -211,7 +211,7 @@ WARNED: tuple[tuple[str, str, dict[str, Any], str, tuple[str, ...]], ...] = (
     ("thinking while editing", "wan2.7-image", {"thinking_mode": True, "reference_image": URL}, "no effect", ("reference_images",)),
     ("a palette for a set", "wan2.7-image", {"color_palette": PALETTE, "enable_sequential": True, "n": 2}, "no effect",
      ("enable_sequential", "n")),
-    ("boxes for a set", "wan2.7-image", {"bbox_list": [[]], "reference_image": URL, "enable_sequential": True, "n": 2}, "may be refused",
+    ("boxes for a set", "wan2.7-image", {"bbox_list": [[]], "reference_image": URL, "enable_sequential": True, "n": 2}, "may refuse",
      ("bbox_list", "reference_images", "enable_sequential", "n")),
     ("a set without n", "wan2.7-image", {"enable_sequential": True}, "up to 12", ("enable_sequential", "n")),
     ("extend while interleaving", "wan2.6-image", {"prompt_extend": True, "enable_interleave": True}, "no effect", ("enable_interleave",)),
@@ -227,9 +227,9 @@ WARNED: tuple[tuple[str, str, dict[str, Any], str, tuple[str, ...]], ...] = (
     ("a negative prompt of 3.0", "qwen-image-3.0", {"negative_prompt": "a" * 501}, "at most 500 are advised", ("negative_prompt",)),
     ("a negative prompt of 2.1 pro", "qwen-image-2.1-pro", {"negative_prompt": "people"}, "has no field negative_prompt", ()),
     ("a negative prompt of 2.1 turbo", "qwen-image-2.1-turbo", {"negative_prompt": "a" * 501}, "at most 500 are advised", ("negative_prompt",)),
-    ("thinking without rewriting", "qwen-image-3.0-pro", {"enable_thinking": True, "prompt_extend": False}, "only while prompt_extend",
+    ("thinking without rewriting", "qwen-image-3.0-pro", {"enable_thinking": True, "prompt_extend": False}, "only with prompt_extend",
      ("enable_thinking", "prompt_extend")),
-    ("an agent without rewriting", "qwen-image-2.1-pro", {"prompt_extend_mode": "agent", "prompt_extend": False}, "only while prompt_extend",
+    ("an agent without rewriting", "qwen-image-2.1-pro", {"prompt_extend_mode": "agent", "prompt_extend": False}, "only with prompt_extend",
      ("prompt_extend_mode", "prompt_extend")),
     ("a ratio of 3.0", "qwen-image-3.0-pro", {"size": "16:9"}, "is 1920*1080 on this model, the largest size of the 1K tier", ("size",)),
     ("a tier of 3.0", "qwen-image-3.0-pro", {"size": "2K"}, "is 2048*2048 on this model", ("size",)),
@@ -472,10 +472,10 @@ class Pictures(Case):
         fields: Any = {"prompt": "x", "function": "description_edit_with_mask"}
         for picture, mask, words in (
             (base, base, ""),
-            (base, hole, "its transparency is not read"),
-            (turned, base, "is stored turned"),  # the size that people see
-            (turned, self.picture("stored.png", 800, 600), "is stored turned"),
-            (base, turned, "is stored turned"),
+            (base, hole, "its transparency is ignored"),
+            (turned, base, "is stored rotated"),  # the size that people see
+            (turned, self.picture("stored.png", 800, 600), "is stored rotated"),
+            (base, turned, "is stored rotated"),
         ):
             with self.subTest(mask=mask.name, base=picture.name):
                 told = check(

@@ -98,7 +98,7 @@ class Lists(CatalogCase):
         self.assertRegex(images, r"qwen-image-max +5 fixed sizes +1 +at once +cn intl +text")
         self.assertRegex(images, r"wanx2\.1-imageedit +as the input +1 to 4 +task +cn +ten")
         self.assertRegex(videos, r"wan2\.6-t2v +720P, 1080P +2 to 15 +task +cn intl us eu +text to video")
-        self.assertRegex(videos, r"happyhorse-1\.1-t2v .* as happyhorse-1\.0-t2v, newer\n")
+        self.assertRegex(videos, r"happyhorse-1\.1-t2v .* like happyhorse-1\.0-t2v, newer\n")
         self.assertIn("us is us-east-1 (Virginia)", videos)
 
     def test_the_json_has_the_same_columns_and_is_short(self) -> None:
@@ -166,15 +166,15 @@ class Pages(CatalogCase):
 
     def test_a_rule_is_told_where_its_fields_are(self) -> None:
         text = "\n".join(self.page(IMAGES, "--describe", "wanx2.1-imageedit"))
-        self.assertEqual(text.count("mask_image_url has exactly the pixels"), 1)
+        self.assertEqual(text.count("mask_image_url has exactly the size"), 1)
         text = " ".join(" ".join(self.page(VIDEOS, "--describe", "wan2.6-r2v")).split())
         self.assertIn("The prompt calls the references character1, character2, … in their order", text)
-        self.assertIn("at most 5 are pictures and 3 are clips", text)
+        self.assertIn("takes at most 5 pictures and 3 clips", text)
         self.assertIn("and every second of the clips that are sent", text)
 
     def test_a_reference_to_the_row_above_is_spelled_out(self) -> None:
         self.assertIn(
-            "as wan2.7-image-pro (text to picture up to 4K", self.page(IMAGES, "--describe", "wan2.7-image")[0]
+            "like wan2.7-image-pro (text to picture up to 4K", self.page(IMAGES, "--describe", "wan2.7-image")[0]
         )
 
     def test_no_summary_leaves_the_reader_without_its_other_half(self) -> None:
@@ -421,7 +421,7 @@ class Words(unittest.TestCase):
 
     def test_a_rule_says_the_limits_that_it_was_made_with(self) -> None:
         said = {rule.sentence for _, model in ROWS for mode in model.modes for rule in mode.rules}
-        self.assertIn("Of `reference_urls` at most 5 are pictures and 3 are clips.", said)
+        self.assertIn("`reference_urls` takes at most 5 pictures and 3 clips.", said)
         self.assertIn("At most 10 pictures, 5 clips and 5 sounds in all.", said)
 
     def test_bills(self) -> None:

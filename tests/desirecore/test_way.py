@@ -136,7 +136,7 @@ class Pictures(Through):
                     service.answers, service.sent = [told], []
                     reply = self.via("x", "-n", "2", "--again")
                     self.assertEqual((len(reply["files"]), len(service.orders)), (count, 1))
-                    self.assertEqual(any("not whole" in words for words in reply["warnings"]), "text" not in name)
+                    self.assertEqual(any("incomplete" in words for words in reply["warnings"]), "text" not in name)
 
     def test_an_output_in_quotes_is_read(self) -> None:
         with self.service() as service:

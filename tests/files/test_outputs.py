@@ -283,7 +283,7 @@ class Save(Case):
                     self.assertEqual(Path(saved.path).stat().st_size, size)
                     Path(saved.path).unlink()
                 except OutputError as error:
-                    self.assertIn("another at each download", error.message)
+                    self.assertIn("differed at each download", error.message)
                     self.assertEqual((size, self.names()), (0, []))
                 self.assertEqual(len(comes) - len(left), fetches)
 

@@ -102,7 +102,7 @@ class Believed(Case):
         self.assertEqual([environment.output_folder(place) for _ in range(2)], ["below"] * 2)
         self.assertIsNone(environment.lookup(place, ("DASHSCOPE_API_KEY",)))
         (words,) = told
-        self.assertRegex(words, f"^{self.path} is not believed.*others can write")
+        self.assertRegex(words, f"^{self.path} is not trusted.*others can write")
 
     def test_an_output_folder_of_a_file_is_below_the_project(self) -> None:
         (self.folder / ".git").mkdir()

@@ -739,7 +739,7 @@ class Document(unittest.TestCase):
 
     def test_it_names_the_limits(self) -> None:
         for fact in (
-            f"`{bucket_settings.DEFAULT_PREFIX}` unless set",
+            f"default `{bucket_settings.DEFAULT_PREFIX}`",
             f"default {bucket_settings.DEFAULT_EXPIRES}, 1 to {bucket_settings.LONGEST_EXPIRES};",
             f"1 to {bucket_settings.LONGEST_EXPIRES_OF_A_TOKEN} ",
             f"up to {bucket.LARGEST_OBJECT_BYTES // 2**30} GB",

@@ -88,7 +88,7 @@ class Twice(Case):
                     ran = self.image(*COMMAND)
                     self.assertEqual((ran.code, len(standin.of("submit")) - seen), (row.code, row.bought), ran.stderr)
                     if row.bought == 2:  # what was lost is told
-                        self.assertIn("is set aside as", ran.stderr)
+                        self.assertIn("was damaged", ran.stderr)
 
     def test_a_holder_that_does_not_move(self) -> None:
         with self.standin(delay=99.0) as standin:

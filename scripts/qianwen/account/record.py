@@ -68,8 +68,8 @@ def why_not(known: Purchase | None) -> str:
     if known is None:
         return "this machine did not make the request"
     if not known.asked:
-        return "the account keeps no requests (QIANWEN_KEEP_REQUESTS=0)"
-    return "the account keeps no bytes of data: URLs" if re.search(_EMPTY_DATA_URL, json.dumps(known.asked)) else ""
+        return "the ledger keeps no requests (QIANWEN_KEEP_REQUESTS=0)"
+    return "the ledger keeps no bytes of data: URLs" if re.search(_EMPTY_DATA_URL, json.dumps(known.asked)) else ""
 
 
 def record(base: JSON, body: Mapping[str, Any], task_id: str, index: int, file: File, now: float) -> JSON:

@@ -60,7 +60,7 @@ def put_right(place: Place, warn: Callable[[str], None], damage: Exception | Non
             aside = _aside(place.path)
             _move(place.repairing, aside, (*BESIDE, ""))  # the file itself last: until then the repair is not over
             words = f" ({damage})" if damage else ""
-            warn(f"the account was damaged{words} and is set aside as {aside}; {taken} runs were taken over")
+            warn(f"the ledger was damaged{words} and is now {aside}; runs recovered: {taken}")
     finally:
         lock.release()
 

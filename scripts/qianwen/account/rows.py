@@ -120,7 +120,7 @@ def _purchase(row: Iterable[Any], kept: Iterable[tuple[int, str, str]]) -> Purch
 def _set(database: Connection, run_id: str, **columns: object) -> None:
     changes = ", ".join(f"{name} = ?" for name in columns)
     if not execute(database, f"UPDATE runs SET {changes} WHERE id = ?", [*columns.values(), run_id]).rowcount:
-        raise OSError(errno.ENOENT, "the account was removed while the run went on")
+        raise OSError(errno.ENOENT, "the ledger was removed during the run")
 
 
 def _offer(database: Connection, run_id: str, task_ids: list[str]) -> None:

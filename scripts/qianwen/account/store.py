@@ -100,7 +100,7 @@ class Account:
         self._clean = clean
         self._left = left
         self._file = Database(folder, warn, shared)
-        self._or_elsewhere = "; or name another folder in QIANWEN_STATE_DIR" if shared else ""
+        self._or_elsewhere = "; or set QIANWEN_STATE_DIR to another folder" if shared else ""
 
     def hold(self) -> bool:
         """Keep other processes out of the account until `close`; False if one is in it. Raises OSError.
@@ -147,10 +147,10 @@ class Account:
                 if not self.trouble:
                     raise  # nobody can keep an account there, and none is there
             raise Unavailable(
-                f"the account {self._file.place.path} cannot be written ({error.strerror or error}), and another "
+                f"the ledger {self._file.place.path} cannot be written ({error.strerror or error}), and another "
                 "process may be buying the same; nothing was sent",
-                hint="a process of this program may have been stopped (Ctrl-Z): continue it or end it; or make room on "
-                f"the disk; or move what is in the account's place{self._or_elsewhere}",
+                hint="a process of this program may have been stopped (Ctrl-Z): continue or end it; or make room on "
+                f"the disk; or move away what is in the ledger's place{self._or_elsewhere}",
             ) from error
 
     def add(self, run_id: str, event: str, **fields: Any) -> None:
@@ -249,8 +249,8 @@ class Account:
         """Raise Unavailable if something could not be read: there may be more than was found."""
         if self.trouble:
             raise Unavailable(
-                f"the account could not be read: {self.trouble}",
-                hint="the next purchase sets a damaged account aside and takes over what can be read; else make "
+                f"the ledger could not be read: {self.trouble}",
+                hint="if it is damaged, the next purchase replaces it and keeps what can be read; otherwise make "
                 f"{self.folder} readable{self._or_elsewhere}",
                 retryable=False,
             )

@@ -143,7 +143,9 @@ class DashScope:
         base = None if run.ask.sandbox else lookup(run.place, BASE_NAMES)
         there = regions.type_of(locations.host_of(self.base))[1] if base and run.ask.region else ""
         if base and there not in ("", region):
-            return (f"{base.source} decides the host, which is in {there}; --region {run.ask.region} does not",)
+            return (
+                f"{base.source} decides the host, which is in {there}; --region {run.ask.region} does not change it",
+            )
         chosen_by_region = not run.ask.sandbox and base is None
         has_regions = checked.is_known or checked.mode.as_given  # the regions of a related model say nothing
         if chosen_by_region and has_regions and region not in checked.model.regions:

@@ -86,7 +86,7 @@ def _check_cap(run: Run, checked: Checked) -> None:
     """Raises Capped for a request that could bill more than the user allows."""
     most, unit = run.ask.most, run.catalog.unit
     if most and (checked.units is None or checked.units > most):
-        could = f"may bill up to {counted(checked.units, unit)}" if checked.units else "has a bill that nobody can tell"
+        could = f"may bill up to {counted(checked.units, unit)}" if checked.units else "has an unknown bill"
         raise Capped(
             f"this request {could}, and {run.catalog.cap} allows {most}; nothing was sent",
             hint=f"ask for less, or give {run.catalog.cap} a higher number",

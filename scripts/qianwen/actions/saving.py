@@ -211,7 +211,7 @@ class Saver:
         words = f"the service reported success, but the answer holds no {self._noun}"
         words += f" ({shortened(reason, 60)})" if reason else ""
         words += f": {shortened(said)}" if said else ""
-        hint = "it answered in words: change the prompt instead of sending it again; " if said or reason else ""
+        hint = "it answered with text: change the prompt instead of sending it again; " if said or reason else ""
         text = record.text(self._outcome.body, self._progress.clean)
         try:
             path = outputs.save_text(self._target, ".json", text, self._entry.warn, private=True)

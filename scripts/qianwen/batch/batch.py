@@ -193,7 +193,7 @@ class _Batch:
             trouble = trouble or error.message
         own.close()
         if run.ask.dry_run and trouble:
-            run.note(f"what an earlier run bought cannot be told from what is left now: {trouble}")
+            run.note(f"it is not known which rows an earlier run bought: {trouble}")
         own.trouble = ""  # a run looks again when it has the folder to itself
         return names
 
@@ -209,8 +209,8 @@ class _Batch:
         except UsageError as error:
             return None, [Problem("", None, error.message, error.hint)]
         if run.ask.most and checked.units is None:
-            why = f"nobody can tell its bill, so {run.catalog.cap} cannot hold"
-            problems.append(Problem("model", checked.id, why, "a batch of its own, without a cap"))
+            why = f"its bill is unknown, so {run.catalog.cap} cannot limit it"
+            problems.append(Problem("model", checked.id, why, "a separate batch, without a cap"))
         return checked, problems
 
     def note_the_cap(self) -> None:
@@ -232,7 +232,7 @@ class _Batch:
             bill = counted(self.plan.whole_units, catalog.unit)
             raise UsageError(
                 f"this batch may bill up to {bill}, and has no cap; nothing was sent",
-                hint=f"say {catalog.cap} N, the most that its folder may ever bill; --dry-run shows the plan",
+                hint=f"add {catalog.cap} N, the most that its folder may ever bill; --dry-run shows the plan",
             )
 
     def require_results_of_one_kind(self) -> None:
@@ -264,7 +264,7 @@ class _Batch:
         if slow and not ask.at_once and not self._rehearses():
             self.run.warn(
                 f"an account runs {min(slow)} tasks of this model at once, on however many machines: {shards} shards "
-                "are no faster, unless their keys belong to several accounts (then say --at-once)"
+                "are no faster, unless their keys belong to several accounts (then add --at-once)"
             )
 
     def _rehearses(self) -> bool:
@@ -532,10 +532,10 @@ class _Batch:
             cap = counted(self.cap.most, self.run.catalog.unit)
             return Capped(
                 f"the cap of {cap} is reached ({self.cap.spent:.12g}), and {still}",
-                hint=f"give {self.run.catalog.cap} a higher number to go on",
+                hint=f"give {self.run.catalog.cap} a higher number to continue",
             )
         if left and (flight.time_is_up or flight.why_over()):
-            return StillRunning(f"the time is up, and {still}", hint="run `next` to go on")
+            return StillRunning(f"the time is up, and {still}", hint="run `next` to continue")
         if left:
             return Unavailable(f"{counted(left, 'row')} could not be made now: the service or the network had trouble")
         if counts[line.UNSAVED]:
@@ -547,19 +547,17 @@ class _Batch:
             return UnknownOutcome(
                 f"{counted(counts[line.UNKNOWN], 'row')} may have been accepted and billed: the outcome is unknown",
                 hint="`failures` and the results name them; the same command asks again for those that have a task, "
-                "and needs a key of the account that bought them; else look at the usage in the console: --again buys "
-                "them a second time",
+                "and needs a key of the account that bought them; for the others check the usage in the console: "
+                "--again buys them a second time",
             )
         refused = counts[line.REFUSED] + counts[line.FAILED]
         if refused:
             hint = "`failures` and the results say why: change these rows in the file, and run it again; " + (
-                "send nothing unchanged that a content filter refused, as --again would"
+                "do not resend unchanged what a content filter refused, as --again would"
                 if counts[line.REFUSED]
-                else "--again tries them as they are"
+                else "--again retries them unchanged"
             )
-            return Refused(
-                f"{refused} of {self.plan.rows} rows failed or met a refusal; all others are made", hint=hint
-            )
+            return Refused(f"{refused} of {self.plan.rows} rows failed or were refused; all others are made", hint=hint)
         return None
 
 

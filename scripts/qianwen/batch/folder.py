@@ -188,7 +188,7 @@ class Folder:
                         running = f"shard {other.replace('-of-', '/')}" if other else "the whole batch"
                         raise UsageError(
                             f"another process works on {running} in {self.path}",
-                            hint="all shards that run at once are cut alike (--shard I/N with one N)",
+                            hint="all shards that run at once need the same N in --shard I/N",
                         )
                     account.close()
             self._stream = open(

@@ -108,7 +108,7 @@ class RowTurn(Turn):
             self._add("resend")
         except OSError as error:
             raise Fault(
-                f"the account cannot be written: {error.strerror or error}", sent=False, permanent=True
+                f"the ledger cannot be written: {error.strerror or error}", sent=False, permanent=True
             ) from error
 
     def _add(self, event: str, **fields: Any) -> None:

@@ -102,7 +102,7 @@ class Plan:
         if not self.problems:
             return
         count, rows = counted(self.problem_count, "problem"), counted(self.problem_rows, "row")
-        hint = f"{count} in {rows}; nothing was sent: mend the file"
+        hint = f"{count} in {rows}; nothing was sent: fix the file"
         more = self.problem_count - len(self.problems)
         hint += f" (the other {more} are not shown)" if more else ""
         raise InvalidRequest(self.problems, hint=hint, heading=f"the file has {count}:")
@@ -243,7 +243,7 @@ class Plan:
                 f"made once, because they repeat others: {counted(self.repeated, 'row')}; a seed or n makes more"
             )
         if self.changed:
-            lines.append(f"made anew, because the request of their id has changed: {counted(self.changed, 'row')}")
+            lines.append(f"made again, because the request with their id has changed: {counted(self.changed, 'row')}")
         return [*lines, f"what is left {self.bill}; nothing was sent"]
 
     def _seconds(self, group: Group) -> float:

@@ -85,7 +85,7 @@ def read(path: str, catalog: Catalog, ask: Ask) -> Iterator[Row]:
     form = _FORMS.get(os.path.splitext(path)[1].lower(), _prompts)
     if form is _prompts and "prompt" in defaults:  # which every row would replace, and nobody would notice
         raise UsageError(
-            f"--batch {path}: each line is a prompt, so the one of the command line is never used",
+            f"--batch {path}: each line is a prompt, so a prompt on the command line would not be used",
             hint="put it into the file, or make the file .csv or .jsonl, where a row may leave the prompt out",
         )
     copies: dict[int, int] = {}
@@ -115,9 +115,9 @@ def _row(catalog: Catalog, number: int, given: dict[str, Any] | Problem, default
     for name, flag in OF_THE_RUN.items():
         if own.pop(name, None) is not None:
             hint = (
-                f"{flag} on the command line" if flag else "leave it out: a batch has a task wherever a model has one"
+                f"{flag} on the command line" if flag else "leave it out: a batch uses tasks wherever a model has them"
             )
-            problems.append(Problem(name, given[name], "is not for a single row", hint, reason="not taken"))
+            problems.append(Problem(name, given[name], "does not apply to a single row", hint, reason="not taken"))
     asked = {name: value for name, value in {**defaults, **own}.items() if value is not None}
     text = json.dumps([catalog.program, asked], sort_keys=True)
     key = hashlib.sha256(text.encode("ascii")).hexdigest()[:16]

@@ -63,12 +63,12 @@ _FORMAT = (
 _TUNING = "these models have no such setting: say it in the prompt"
 _CLEAR = (
     "there is no field for it: qwen-image-2.1-pro makes a transparent background when the prompt asks for one; "
-    "else ask for a plain background and cut it out with another program"
+    "otherwise ask for a plain background and cut it out with another program"
 )
-_SPEECH = "no model here speaks a text: make the sound elsewhere and give its file as audio"
+_SPEECH = "no model here reads text aloud: make the sound elsewhere and give its file as audio"
 _SIDES = "give both sides as size, such as 1280*720"
 _LARGER = "a picture is enlarged by wanx2.1-imageedit with function=super_resolution and upscale_factor 1 to 4"
-_NO_CALLS = "nothing calls back: --resume collects what was submitted"
+_NO_CALLS = "there are no callbacks: --resume collects what was submitted"
 
 NOT_HERE: Mapping[str, str] = {
     **dict.fromkeys(

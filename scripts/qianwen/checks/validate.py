@@ -367,7 +367,7 @@ def _ignore(
     """Warn that a field is ignored, or refuse it: an unknown name always, a known field if its value matters."""
     known, wanted = vocabulary.get(name), says_something(value) and value != 0
     if known is None and name in ("input", "parameters"):
-        message = "is part of the API's own body, and a request here is flat: its fields stand side by side"
+        message = "is part of the API's own body; a request here is flat: put its fields at the top level"
         findings.problem(name, value, "unknown", message, '{"prompt": …, "size": …}')
     elif known is None and name != "media":
         from .meanings import NOT_HERE, meant, plainly

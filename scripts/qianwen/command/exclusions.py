@@ -64,7 +64,7 @@ ROWS = (
         "{these} waits for no task and saves no result",
     ),
     Exclusion(("--open", "--sidecar"), ("--tasks", "--cancel", "--submit-only"), "{those} saves no result"),
-    Exclusion(("--again",), ("--reuse",), "one pays for another, the other pays for none", "give one of them"),
+    Exclusion(("--again",), ("--reuse",), "--again buys another result, --reuse buys none", "give one of them"),
     Exclusion(("--resume",), ("--region",), "--resume asks for every run in the region that took it"),
     Exclusion(
         ON_WHAT_EXISTS,
@@ -82,16 +82,18 @@ ROWS = (
     ),
     Exclusion(_VIA, ("--region",), "DesireCore's provider has its own region"),
     Exclusion(RECORD, REPLAY, hint="record first, replay afterwards"),
-    Exclusion(_BATCH, ("--gallery",), "the page is made of what is there already", "run the batch first, or beside it"),
+    Exclusion(
+        _BATCH, ("--gallery",), "the page shows what exists already", "run --gallery after the batch, or while it runs"
+    ),
     Exclusion(_BATCH, (PROMPT,), "each row has its own prompt", "put it into the file"),
-    Exclusion(_BATCH, ON_WHAT_EXISTS, hint="run the batch's own command again to go on with it"),
-    Exclusion(_BATCH, ("--submit-only", "--poll-once"), hint="use --timeout, and run it again to go on"),
+    Exclusion(_BATCH, ON_WHAT_EXISTS, hint="run the batch's own command again to continue it"),
+    Exclusion(_BATCH, ("--submit-only", "--poll-once"), hint="use --timeout, and run it again to continue"),
     Exclusion(_BATCH, ("--overwrite",), "a batch never replaces a file"),
     Exclusion(_BATCH, ("--reuse",), "a batch never buys a finished row again", "leave out --reuse"),
-    Exclusion(_BATCH, ("--async",), "a batch has a task wherever a model has one", "leave out --async"),
+    Exclusion(_BATCH, ("--async",), "a batch uses tasks wherever a model has them", "leave out --async"),
     Exclusion(_BATCH, _TAPED, "a cassette holds one run"),
     Exclusion(_BATCH, _VIA, "DesireCore answers one request at a time"),
-    Exclusion(("--max-images", "--max-seconds"), (*ON_WHAT_EXISTS, "--gallery"), "what exists is paid for"),
+    Exclusion(("--max-images", "--max-seconds"), (*ON_WHAT_EXISTS, "--gallery"), "what exists is already paid for"),
     Exclusion(_TAPED, ("--dry-run", "--tasks"), "{those} sends nothing"),
     Exclusion(
         _TAPED,

@@ -24,7 +24,7 @@ REQUEST = (
     Flag("--request", "JSON", "the request object; flags override its fields; - reads stdin"),
     Flag("--file", "PATH", "the request object from a file; - reads stdin"),
     Flag("--set", "FIELD=VALUE", "any request field, repeatable; VALUE is JSON or text", many=True),
-    Flag("--model", "ID", "the model; without it the default for what is given", short="-m"),
+    Flag("--model", "ID", "the model; the default depends on what you give", short="-m"),
 )
 RESULT = (
     Flag("--output", "PATH", "a file or a folder; else a folder below output/ (or below OUTPUT_DIR)", short="-o"),

@@ -55,8 +55,8 @@ SENTENCES: Mapping[str, str] = {
     **dict.fromkeys(
         ("wait", "watch", "follow", "blocking"), "the program waits already, unless --submit-only is given"
     ),
-    **dict.fromkeys(("retry", "retries", "max_retries"), "what may be tried again is, until --timeout is over"),
-    **dict.fromkeys(("y", "yes", "no_input", "force", "f"), "the program never asks anything; leave it out"),
+    **dict.fromkeys(("retry", "retries", "max_retries"), "the program itself retries what it may, until --timeout"),
+    **dict.fromkeys(("y", "yes", "no_input", "force", "f"), "the program never asks questions; leave it out"),
     **dict.fromkeys(("no_clobber", "nc"), "existing files are kept already, unless --overwrite is given"),
     **dict.fromkeys(
         ("prompt_file", "stdin", "from_stdin"), "- as the prompt reads it from stdin: {program} - < prompt.txt"

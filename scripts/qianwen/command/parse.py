@@ -108,7 +108,7 @@ def _shard(text: str | None) -> tuple[int, int]:
         raise UsageError(f"--shard must be I/N, such as 2/8, not {text!r}")
     index, count = int(match[1]), int(match[2])
     if index > count or not count:
-        raise UsageError(f"--shard {text}: I is from 0 to N", hint="0/8 and 8/8 are the same of 8 shards")
+        raise UsageError(f"--shard {text}: I is from 0 to N", hint="of 8 shards, 0/8 and 8/8 are the same one")
     return index % count, count
 
 
@@ -187,7 +187,7 @@ def local_output(text: str, program: str, cwd: str) -> str:
         raise refused("results are files", f"stdout gets the path of the saved file: open \"$({program} 'a cat')\"")
     scheme = re.match(r"([A-Za-z][A-Za-z0-9+.-]+)://", text) if "://" in text else None
     if scheme:
-        raise refused(f"results are saved on this machine, not at {scheme[0]}", "save here, and copy the file then")
+        raise refused(f"results are saved on this machine, not at {scheme[0]}", "save here, then copy the file")
     if os.path.lexists(os.path.join(cwd, text)):
         return text
     name = re.search(r"\$(?:[A-Za-z_]\w*|\{\w+\})|%[A-Z_]{2,}%", text) if "$" in text or "%" in text else None

@@ -34,10 +34,10 @@ def list_lines(catalog: Catalog, width: int = 0) -> Iterator[str]:
     legend = [f"Regions: {'; '.join(_legend(catalog))}."] if "REGIONS" in columns else []
     if any(_how(model) == EITHER for model in catalog.models) and "ANSWERS" in columns:
         legend.append("Answers: either is at once, or as a task with --async.")
-    legend.append(f"* is taken without --model, by what is given; {catalog.program} --help-all says when.")
     legend.append(
-        f"{catalog.program} --describe MODEL shows all about one. Dated snapshots and newer ids are passed on."
+        f"* is a default without --model, depending on what is given; {catalog.program} --help-all says when."
     )
+    legend.append(f"{catalog.program} --describe MODEL shows one in full. Dated snapshots and newer ids work too.")
     for text in legend:
         yield from textwrap.wrap(text, width or 110, break_on_hyphens=False)
 

@@ -83,7 +83,7 @@ def page_lines(catalog: Catalog, found: Found, script: str, width: int = WIDTH) 
     yield ""
     if any(param.media for param in model.params):
         files = "Files are local paths, http(s) or oss:// addresses, or data: URLs unless a field says otherwise;"
-        yield from textwrap.wrap(f"{files} MB are at most, sides are in pixels.", width)
+        yield from textwrap.wrap(f"{files} MB are maximums, sides are in pixels.", width)
     yield "Add --dry-run to an example to see its request without sending it."
 
 

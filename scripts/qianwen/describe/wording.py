@@ -23,7 +23,7 @@ REQUIRED = "**required**; "
 
 KINDS = {
     "t2v": "from text",
-    "i2v": "from a picture, or a clip that goes on",
+    "i2v": "from a picture, or a clip to continue",
     "kf2v": "from a first to a last picture",
     "r2v": "subjects from references",
     "vace": "five functions",
@@ -95,7 +95,7 @@ def size_words(param: Param, mode: Mode) -> str:
 def values_of(param: Param, mode: Mode) -> str:
     """Kind and limits of a field."""
     words = VALUES[param.kind](param, mode) + ("" if param.on_wire else "; not sent")
-    words += f"; {plain(param.empty)} is the same as nothing" if param.empty is not None else ""
+    words += f"; {plain(param.empty)} is the same as leaving it out" if param.empty is not None else ""
     return (REQUIRED if param.required else "") + words
 
 
@@ -203,13 +203,13 @@ def rules_of(model: Model, mode: Mode) -> list[str]:
 def summary(catalog: Catalog, model: Model) -> str:
     """What a model does; "the same" is resolved to the row above that it refers to."""
     base = _same_as(catalog, model)
-    return f"as {base.id} ({base.summary}): {model.summary}" if base else model.summary
+    return f"like {base.id} ({base.summary}): {model.summary}" if base else model.summary
 
 
 def in_short(catalog: Catalog, model: Model) -> str:
     """What a model does, in a few words; "the same" names the row that it refers to."""
     base = _same_as(catalog, model)
-    return model.summary.replace(SAME, f"as {base.id}", 1) if base else model.summary
+    return model.summary.replace(SAME, f"like {base.id}", 1) if base else model.summary
 
 
 def _same_as(catalog: Catalog, model: Model) -> Model | None:
@@ -308,11 +308,15 @@ def pace(model: Model) -> str:
     limits = model.pace
     counts = [f"{_rate(limits.rate)}" + (f" ({_rate(limits.elsewhere)} outside Beijing)" if limits.elsewhere else "")]
     counts += [f"{limits.running} task{'s' * (limits.running != 1)} at once"] if limits.running else []
-    known = f"page {limits.source}, as of {limits.checked}" if limits.source else "a cautious guess: not documented"
-    return f"{', '.join(counts)} an account ({known})"
+    known = f"page {limits.source}, as of {limits.checked}" if limits.source else "a guess: not fully documented"
+    return f"{', '.join(counts)} per account ({known})"
 
 
 def _rate(rate: float) -> str:
     return (
-        f"{rate:g} requests a second" if rate > 1 else "1 request a second" if rate == 1 else f"{rate * 60:g} a minute"
+        f"{rate:g} requests a second"
+        if rate > 1
+        else "1 request a second"
+        if rate == 1
+        else f"{rate * 60:g} requests a minute"
     )

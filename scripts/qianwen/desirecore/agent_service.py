@@ -168,7 +168,7 @@ def generate(send: Send, base: str, endpoint: str, body: JSON, warn: Callable[[s
         return data
     found = salvage.salvage(text, b"") if status < 300 else {"output": {}}
     if "choices" in found["output"]:
-        warn("the answer of DesireCore's media proxy is not whole; what it holds was read out of it")
+        warn("the answer of DesireCore's media proxy is incomplete; what could be read is used")
         return found
     if broken:
         raise _unanswered(broken) from broken

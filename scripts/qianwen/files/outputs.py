@@ -229,13 +229,13 @@ def save_media(target: Target, fill: Fill, warn: Warn, wanted: str) -> Saved:
             size, sha256, proven = fill(draft.stream)
             facts = _facts_of(draft.stream)
             if facts.type == "text/html" or (facts is OCTETS and _is_a_text(draft.stream)):
-                raise OutputError("the result is a text, perhaps an error page; nothing was saved")
+                raise OutputError("the result is text, perhaps an error page; nothing was saved")
             odd = _oddness(draft.stream, facts, wanted, proven)
             if not odd or proven or sha256 == seen:
                 break
             seen = sha256
         else:
-            raise OutputError(f"the result {odd}, and was another at each download; nothing was saved")
+            raise OutputError(f"the result {odd}, and differed at each download; nothing was saved")
         if odd:
             warn(f"the result {odd}; it is saved as it came")
         suffix = media.SUFFIXES.get(facts.type, ".bin")

@@ -445,10 +445,10 @@ def find(catalog: Catalog, model_id: str) -> Found | None:
     if any(why_not(catalog, model_id)):
         return None
     if "/" in model_id and catalog.makers:
-        note = f"{model_id} is its maker's own model: the request is passed on as it is, and its bill cannot be told"
+        note = f"{model_id} is its maker's own model: the request is passed on unchanged, and its bill is unknown"
         return Found(catalog.makers[0], model_id, note, exact=False)
     row = rows[_family(catalog, model_id)[1]]
-    note = f"unknown model id {model_id!r}: all that is given is sent as it is, with warnings by the rules of {row.id}"
+    note = f"unknown model id {model_id!r}: what you give is sent unchanged, with warnings by the rules of {row.id}"
     near = nearest(model_id.lower(), [*rows, *names])
     note += f"; the nearest known id is {near[0]}" if near else ""
     return Found(row, model_id, note, exact=False)
@@ -466,7 +466,7 @@ def why_not(catalog: Catalog, model_id: str) -> tuple[str, str]:
     family = _letters(_family(catalog, model_id)[0])
     for pattern, sentence in catalog.closed:
         if _letters(pattern) > family and matches(model_id, (pattern,)):
-            return f"{model_id} cannot be asked for here: {sentence}", f"{catalog.program} --list-models shows what can"
+            return f"{model_id} cannot be used here: {sentence}", f"{catalog.program} --list-models shows what can"
     return another if matches(model_id, foreign) else NOTHING
 
 

@@ -91,13 +91,13 @@ ENABLE_THINKING = Param("enable_thinking", "switch", "think longer about the pro
 INTERLEAVE = Param("enable_interleave", "switch", "an answer of texts and pictures in turn", default=False, essential=True)
 STREAM = Param("stream", "switch", "receive the interleaved answer while it is made", default=False)
 MAX_IMAGES = Param(
-    "max_images", "integer", "most pictures in the answer, each billed", low=1, high=5, default=5,
+    "max_images", "integer", "maximum of pictures in the answer, each billed", low=1, high=5, default=5,
     remark="enable_interleave without max_images makes up to 5 pictures, each billed; give max_images to make fewer",
 )
 BOXES = Param("bbox_list", "structure", "areas to edit: per picture up to two boxes [left, top, right, bottom] in its pixels", essential=True)
 PALETTE = Param("color_palette", "structure", '3 to 10 colors {"hex": "#RRGGBB", "ratio": "NN.NN%"} that add up to 100.00%')
 SET_COUNT = Param(
-    "n", "integer", "most pictures of the set, each billed", low=1, high=12, default=12, send=12,
+    "n", "integer", "maximum of pictures in the set, each billed", low=1, high=12, default=12, send=12,
     remark="enable_sequential without n makes up to 12 pictures, each billed; give n to make fewer",
 )
 ONE_PICTURE = count(1)
@@ -239,10 +239,10 @@ _QWEN_T2I_FIELDS = (prompt(800, "tokens"), ONE_PICTURE, size(QWEN_FIVE_SIZES), *
 _QWEN_T2I_CALL = Mode("t2i", _QWEN_T2I_FIELDS, MESSAGES, answer=COUNTED)
 _QWEN_T2I_TASK = Mode("t2i task", (prompt(800), *_QWEN_T2I_FIELDS[1:]), task=TEXT_TO_IMAGE, when={"async": True})
 
-_STRENGTH = Param("strength", "number", "how far the result may leave the picture", low=0.0, high=1.0, default=0.5)
+_STRENGTH = Param("strength", "number", "how far the result may depart from the picture", low=0.0, high=1.0, default=0.5)
 _MASK = Param("mask_image_url", "media", "white: change here, black: keep; size of the base", required=True, media=(EDIT_BASE,))
 _FACTOR = Param("upscale_factor", "integer", "times the size of each side", low=1, high=4, default=1)
-_SKETCH = Param("is_sketch", "switch", "the picture is line art already", default=False)
+_SKETCH = Param("is_sketch", "switch", "the picture is already line art", default=False)
 _PICTURE_NAMES = ("reference_images", "reference_image")
 _BASE = Param("base_image_url", "media", "the picture to change", required=True, media=(EDIT_BASE,), also=_PICTURE_NAMES)
 
@@ -263,7 +263,7 @@ _EDIT_FUNCTIONS = (
     _function("super_resolution", "enlarge and sharpen", _FACTOR),
     _function("colorization", "color a gray picture"),
     _function("doodle", "turn line art into a picture", _SKETCH),
-    _function("control_cartoon_feature", "draw a cartoon character again"),
+    _function("control_cartoon_feature", "draw a cartoon character in a new scene"),
 )
 
 _STYLES = (
@@ -272,7 +272,7 @@ _STYLES = (
 )
 _WANX_V1_FIELDS = (
     prompt(800), count(4, default=4), size(STYLE_SIZE), NEGATIVE, SEED,
-    Param("style", "choice", "the brackets belong to the value", choices=_STYLES, default="<auto>"),
+    Param("style", "choice", "the brackets are part of the value", choices=_STYLES, default="<auto>"),
     Param("ref_img", "media", "a picture to follow", media=(STYLE_SOURCE,), also=_PICTURE_NAMES),
     Param("ref_strength", "number", "closeness to ref_img", low=0.0, high=1.0),
     Param("ref_mode", "choice", "follow content or style only", choices=("repaint", "refonly"), default="repaint"),

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from .catalog import Finding, Values
 
 
-@says("`bbox_list` has one list for each picture, `[]` for none, each with at most two boxes.")
+@says("`bbox_list` has one list per picture, each with at most two boxes; `[]` means none.")
 def boxes_fit_the_pictures(values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:
     boxes = values.get("bbox_list")
     if boxes is None:
@@ -36,7 +36,7 @@ def boxes_fit_the_pictures(values: Values, facts: Mapping[str, Facts]) -> Iterab
         picture = facts.get(f"reference_images[{index}]")
         if of_picture and picture and picture.turn != 1:
             yield (
-                f"{path}: the picture is stored turned or mirrored (EXIF orientation {picture.turn}), and the service"
+                f"{path}: the picture is stored rotated or mirrored (EXIF orientation {picture.turn}), and the service"
                 " may count pixels as they are stored; save it upright before you give boxes"
             )
         for number, box in enumerate(of_picture):
@@ -55,11 +55,11 @@ def _box_problems(path: str, box: object, picture: Facts | None) -> Iterable[Pro
         yield Problem(path, box, "reaches beyond the picture", f"inside {picture.width}*{picture.height}")
 
 
-@says("`bbox_list` together with `enable_sequential` may be refused by the service.")
+@says("The service may refuse `bbox_list` together with `enable_sequential`.")
 def boxes_in_a_set(values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:
     """Another client says that boxes and sets exclude each other; no official page does."""
     if values.get("bbox_list"):
-        yield "bbox_list together with enable_sequential may be refused by the service"
+        yield "the service may refuse bbox_list together with enable_sequential"
 
 
 @says('In `color_palette` every ratio is a text such as "25.00%"; they add up to exactly 100.00%.')
@@ -121,24 +121,22 @@ def _as_ratio(value: object) -> str | None:
         return None
 
 
-@says("`prompt_extend_mode` agent works from text alone; with pictures it is direct.")
+@says("`prompt_extend_mode` agent works only without pictures.")
 def agent_works_from_text(values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:
     if values.get("prompt_extend_mode") == "agent":
-        yield Problem(
-            "prompt_extend_mode", "agent", "works from text alone, not with pictures", "direct", "direct", "choice"
-        )
+        yield Problem("prompt_extend_mode", "agent", "works only without pictures", "direct", "direct", "choice")
 
 
 @says(
-    "`enable_thinking` and `prompt_extend_mode` work only while `prompt_extend` is true (its default); else a warning."
+    "`enable_thinking` and `prompt_extend_mode` work only with `prompt_extend` true (the default); otherwise a warning."
 )
 def thinks_while_rewriting(values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:
     if values.get("prompt_extend") is False:
         for name in ("enable_thinking", "prompt_extend_mode"):
             if values.get(name):
-                yield f"{name} works only while prompt_extend is true"
+                yield f"{name} works only with prompt_extend true"
 
 
-@says("`mask_image_url` has exactly the pixels of `base_image_url`; its transparency is not read.")
+@says("`mask_image_url` has exactly the size of `base_image_url`; its transparency is ignored.")
 def mask_matches_the_base(values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:
     return mask_findings("mask_image_url", facts.get("mask_image_url"), facts.get("base_image_url"), "base picture")

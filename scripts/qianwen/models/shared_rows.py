@@ -25,7 +25,9 @@ PICTURES = ("image/jpeg", "image/png", "image/bmp", "image/webp")
 
 SEED = Param("seed", "integer", "makes results similar, never identical", low=0, high=2147483647)
 SCALES = tuple(
-    Param(f"{side}_scale", "number", f"times the size toward the {side}", low=1.0, high=2.0, default=1.0)
+    Param(
+        f"{side}_scale", "number", f"how far to extend toward the {side}, as a factor", low=1.0, high=2.0, default=1.0
+    )
     for side in ("top", "bottom", "left", "right")
 )
 
@@ -35,8 +37,8 @@ ONE_AT_ONCE = changed(FIVE_AT_ONCE, rate=2, running=1)
 TWO_A_SECOND = changed(FIVE_AT_ONCE, rate=2, running=0)
 TWO_A_MINUTE = changed(FIVE_AT_ONCE, rate=2 / 60, running=0)
 """The documented limits of an account: submissions a second, and tasks that run at once. Source: the page "Rate limits"
-(get-started-with-models), whose newest copy that could be read is of May 2026; what it does not have keeps the cautious
-pace of `Pace`."""
+(get-started-with-models), whose newest copy that could be read is of May 2026. Newer models have theirs from the
+model catalogue of the same documentation; those without a current limit keep the guess of `Pace`."""
 
 
 def pace_of(paces: Mapping[Pace, str], model_id: str) -> Pace:
@@ -47,7 +49,7 @@ def pace_of(paces: Mapping[Pace, str], model_id: str) -> Pace:
     return Pace()
 
 
-@says("Without a scale above 1.0 nothing is painted; a warning.")
+@says("If no scale is above 1.0, nothing is painted; that gives a warning.")
 def grows(values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:
     """Painting beyond the edges, with edges that stay where they are."""
     names = [scale.name for scale in SCALES]
@@ -62,7 +64,7 @@ def mask_findings(path: str, mask: Facts | None, base: Facts | None, noun: str) 
     noun: what the mask is for.
     """
     if mask and mask.alpha:
-        yield f"{path}: its transparency is not read: white is changed and black is kept"
+        yield f"{path}: its transparency is ignored: white is changed and black is kept"
     if not (mask and base and mask.width and base.width):
         return
     if not _sizes(mask) & _sizes(base):
@@ -70,7 +72,7 @@ def mask_findings(path: str, mask: Facts | None, base: Facts | None, noun: str) 
         yield Problem(path, given, f"is not the size of the {noun}", allowed, reason="pixels")
     elif max(mask.turn, base.turn) > 1:
         yield (
-            f"{path}: the mask or the {noun} is stored turned or mirrored (EXIF orientation), and the service may"
+            f"{path}: the mask or the {noun} is stored rotated or mirrored (EXIF orientation), and the service may"
             " compare pixels as they are stored; save both upright"
         )
 
@@ -106,7 +108,7 @@ def of_a_maker(noun: str, task: str, **bill: Any) -> Model:
 
 def _off(day: str, instead: str = "") -> str:
     replaced = f"; the notice names {instead} in its place" if instead else ""
-    return f"it was announced to be taken off on {day}{replaced}"
+    return f"it was announced to retire on {day}{replaced}"
 
 
 _OCTOBER = "2026-10-10"
@@ -132,8 +134,11 @@ CLOSED: tuple[tuple[str, str], ...] = (
     ("wanx-ast*", _off("2025-07-02")),
     ("wanx-anytext*", _off("2025-07-02")),
     # With an API of their own
-    ("*animate*", f"{_OWN}; of the models that animate a person only those in video.py --list-models are made"),
-    ("*s2v*", f"{_OWN}; of the talking heads only those in video.py --list-models are made; wan2.7-i2v takes a sound"),
+    ("*animate*", f"{_OWN}; of the models that animate a person only those in video.py --list-models are supported"),
+    (
+        "*s2v*",
+        f"{_OWN}; of the talking heads only those in video.py --list-models are supported; wan2.7-i2v takes a sound",
+    ),
     ("*-detect*", f"it only checks a picture for another model; {_OWN}"),
     ("videoretalk*", f"{_OWN}; for lips that follow a sound see wan2.7-i2v with driving_audio_url"),
     ("video-style-transform*", f"{_OWN}; to edit a clip by words see wan2.7-videoedit"),

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from ..plain.record import changed
 from ..regions import BEIJING, FRANKFURT, HONG_KONG, SINGAPORE, TOKYO, VIRGINIA
-from .catalog import GIVEN, Catalog, Default, Flag, MediaRule, Mode, Model, Param, Size
+from .catalog import GIVEN, Catalog, Default, Flag, MediaRule, Mode, Model, Pace, Param, Size
 from .shared_rows import (
     BOTH,
     CHECKED,
@@ -111,7 +111,7 @@ WATERMARK = Param("watermark", "switch", "a visible mark", default=False)
 CLEAN = changed(WATERMARK, default=True, send=False)
 SHOTS = Param("shot_type", "choice", "one shot or several", choices=("single", "multi"), default="single")
 SOUND = Param("audio", "switch", "false makes a silent video, which costs less", default=True)
-TEMPLATE = Param("template", "text", "name of an effect; it takes the place of the prompt")
+TEMPLATE = Param("template", "text", "name of an effect, which replaces the prompt")
 TYPES = Param("reference_types", "types", "reference_image or reference_video for each reference", choices=("reference_image", "reference_video"))
 KEEP_SOUND = Param("audio_setting", "choice", "origin keeps the sound of the clip", choices=("auto", "origin"), default="auto")
 
@@ -233,7 +233,7 @@ def _flat_i2v(rule: MediaRule, resolution: Param, *params: Param, longest: int =
 
 _FIRST_FRAME = media("first_frame_url", "the first picture", WAN27_PICTURE)
 _LAST_FRAME = media("last_frame_url", "the last picture", WAN27_PICTURE)
-_NAMES_OF_WAN27 = names_its_references(r"(image|video)\s*\d|[图视]频?\s*\d|参考", "Image 1, Video 1 (图1, 视频1), each counted apart")
+_NAMES_OF_WAN27 = names_its_references(r"(image|video)\s*\d|[图视]频?\s*\d|参考", "Image 1, Video 1 (图1, 视频1), each counted separately")
 
 _WAN27_LENGTH = seconds(2, 15)
 _WAN27_T2V = _mode(
@@ -292,11 +292,11 @@ def _vace(name: str, meaning: str, *params: Param, rules: tuple[Rule, ...] = (),
 
 
 def _control(*choices: str, required: bool = False) -> Param:
-    return Param("control_condition", "choice", "what of the clip is kept", required=required, choices=choices)
+    return Param("control_condition", "choice", "what to keep of the clip", required=required, choices=choices)
 
 
 _CLIP = media("video_url", "the clip to work on", VACE_CLIP, required=True)
-_GUIDE = changed(_CLIP, meaning="a clip whose motion is followed", required=False)
+_GUIDE = changed(_CLIP, meaning="a clip whose motion to follow", required=False)
 _SUBJECT = Param("ref_images_url", "media list", "a picture of the new subject", low=1, high=1, media=(VACE_PICTURE,))
 _ONE_SUBJECT = changed(_SUBJECT, low=0)
 _VACE_SIZE = size(_sizes("720P"), "1280*720", "1280*720")
@@ -322,7 +322,7 @@ _VACE = (
         Param("expand_mode", "choice", "shape of the grown mask", choices=("hull", "bbox", "original"), default="hull"),
         _VACE_SIZE,
         rules=(one_mask, mask_fits_the_clip), pixels=_sizes("720P")),
-    _vace("video_extension", "5 s in all that contain the given piece",
+    _vace("video_extension", "5 s in all, including the given piece",
         media("first_frame_url", "the first picture", VACE_PICTURE),
         media("last_frame_url", "the last picture", VACE_PICTURE),
         media("first_clip_url", "the beginning, up to 3 s", VACE_PIECE),
@@ -366,7 +366,7 @@ _WAN3_FREE_LENGTH = changed(_WAN3_LENGTH, default=None, send=None)
 _WAN3_TAIL = (
     Param("audio", "switch", "false makes a silent video at the same price", default=True),
     EXTEND,
-    Param("enable_thinking", "switch", "of the newest official SDK; what it does here is documented nowhere"),
+    Param("enable_thinking", "switch", "in the newest official SDK; its effect is not documented"),
     WATERMARK,
     changed(SEED, low=-1),
 )
@@ -399,7 +399,7 @@ _WAN3_NAMES = names_its_references(r"(image|video|audio)\s*\d|(图|视频|音频
 _WAN3_BILL: Mapping[str, Any] = {"bills_clips": True, "unconfirmed": "no page says whether clips that are sent are billed: they are counted"}
 _WAN3 = (
     _wan3("kf2v",
-        changed(_WAN3_FIRST, meaning="the first picture; a last one alone is documented nowhere and refused"),
+        changed(_WAN3_FIRST, meaning="the first picture; a last one alone is not documented, and refused"),
         media("last_frame_url", "the last picture", WAN3_PICTURE, required=True),
         when={"last_frame_url": GIVEN}, excludes=(*_WAN3_REFERENCE_FIELDS, "video_url")),
     _wan3("i2v", _WAN3_FIRST, when={"first_frame_url": GIVEN}, excludes=(*_WAN3_REFERENCE_FIELDS, "video_url")),
@@ -411,9 +411,9 @@ _WAN3 = (
 )
 _WAN3_KINDS = "t2v i2v kf2v r2v videoedit"
 _WAN3_INSTEAD = {
-    **dict.fromkeys(("audio_url", "driving_audio_url"), "a sound is a reference: --reference song.mp3"),
-    "first_clip_url": "a clip that grows is a reference: --reference clip.mp4 --ratio adaptive",
-    "last_clip_url": "a clip that grows is a reference: --reference clip.mp4 --ratio adaptive",
+    **dict.fromkeys(("audio_url", "driving_audio_url"), "give a sound as a reference: --reference song.mp3"),
+    "first_clip_url": "to extend a clip, give it as a reference: --reference clip.mp4 --ratio adaptive",
+    "last_clip_url": "to extend a clip, give it as a reference: --reference clip.mp4 --ratio adaptive",
 }
 
 
@@ -439,9 +439,9 @@ def _animate(name: str, clip: str) -> tuple[Mode, ...]:
 _S2V = (_mode(
     "i2v", ANIMATE,
     changed(_PERSON, meaning="who speaks or sings", media=(SPEAKER,)),
-    media("audio_url", "a clear voice; the video is as long", SPEECH, required=True, also=("driving_audio_url",)),
+    media("audio_url", "a clear voice; the video is as long as this sound", SPEECH, required=True, also=("driving_audio_url",)),
     tier("480P", "720P", default="480P"),
-    Param("style", "text", "an older word for the scene, speech or another; no longer on the page"),
+    Param("style", "text", "the kind of scene, such as speech; no longer on the page"),
     usual="5 to 10 minutes", most=20, lasts="audio_url", answer="in results",
     usage="duration size fps video_count SR", fps=16, pixels=NO_PIXELS,
 ),)
@@ -469,7 +469,10 @@ _HORSE_PAGE = "happyhorse-api-reference"
 
 _PACES = {
     TWO_AT_ONCE: "wan2.1-* wanx2.1-* wan2.2-t2v-plus wan2.2-i2v-* wan2.2-kf2v-flash",
-    FIVE_AT_ONCE: "wan2.5-* wan2.6-* wan2.7-* happyhorse-*",
+    FIVE_AT_ONCE: "wan2.5-* wan2.6-* wan2.7-*",
+    changed(FIVE_AT_ONCE, rate=10): "happyhorse-*",
+    Pace(50 / 60, 5, source="model-catalog", checked="2026-08"): "wan3.0-*",
+    Pace(5, 1, source="model-catalog", checked="2026-08"): "wan2.2-s2v",
 }
 
 
@@ -521,7 +524,7 @@ _KF2V_22 = _kf2v(_TO_720, usage="video_duration video_count SR")
 _KF2V_PLUS = _kf2v(_ONLY_720)
 _MOVE = _animate("i2v", "the clip whose motion is taken over")
 _MIX = _animate("videoedit", "the clip in which the person is replaced")
-_OLD = "older and silent; the spelling of "
+_OLD = "older, silent; spelled so in "
 
 # By way of working, the newest family first. A summary that begins with "the same" refers to the last one above that does not.
 MODELS = (
@@ -538,20 +541,20 @@ MODELS = (
     _row("wan2.1-t2v-plus", "t2v", _OLD + "Singapore", _T2V_PLUS, _T2V_PAGE, _SINGAPORE),
     _row("happyhorse-1.0-t2v", "t2v", "text to video with sound, nine ratios, 3 to 15 s", _HORSE_T2V, _HORSE_PAGE, _WITH_FRANKFURT),
     _row("happyhorse-1.1-t2v", "t2v", "the same, newer", _HORSE_T2V, _HORSE_PAGE, _FIVE),
-    _row("wan2.7-i2v", "i2v kf2v", "first frame, first and last frame, lip sync, or a clip that goes on; 2 to 15 s with sound", (_WAN27_I2V,), _I2V_27_PAGE, _WITH_TOKYO),
-    _row("wan2.6-i2v-flash", "i2v", "a picture comes alive, with sound or silent, 2 to 15 s", _I2V_26_FLASH, _I2V_PAGE),
-    _row("wan2.6-i2v", "i2v", "a picture comes alive, with sound, 2 to 15 s", _I2V_26, _I2V_PAGE, _WITH_FRANKFURT),
+    _row("wan2.7-i2v", "i2v kf2v", "first frame, first and last frame, lip sync, or a clip to continue; 2 to 15 s with sound", (_WAN27_I2V,), _I2V_27_PAGE, _WITH_TOKYO),
+    _row("wan2.6-i2v-flash", "i2v", "picture to video, with sound or silent, 2 to 15 s", _I2V_26_FLASH, _I2V_PAGE),
+    _row("wan2.6-i2v", "i2v", "picture to video, with sound, 2 to 15 s", _I2V_26, _I2V_PAGE, _WITH_FRANKFURT),
     _row("wan2.6-i2v-us", "i2v", "the same in Virginia, 5, 10 or 15 s", _I2V_26_US, _I2V_PAGE, _VIRGINIA),
-    _row("wan2.5-i2v-preview", "i2v", "a picture comes alive, with sound, 480P to 1080P, 5 or 10 s", _I2V_25, _I2V_PAGE),
-    _row("wan2.2-i2v-flash", "i2v", "a picture comes alive, silent, 480P to 1080P, 5 s", _I2V_22_FLASH, _I2V_PAGE),
-    _row("wan2.2-i2v-plus", "i2v", "a picture comes alive, silent, 480P or 1080P, 5 s", _I2V_22, _I2V_PAGE),
-    _row("wan2.2-animate-move", "i2v", "a pictured person moves as the one in a clip does; as long as the clip, 2 to 30 s", _MOVE, _MOVE_PAGE, sound="not documented"),
+    _row("wan2.5-i2v-preview", "i2v", "picture to video, with sound, 480P to 1080P, 5 or 10 s", _I2V_25, _I2V_PAGE),
+    _row("wan2.2-i2v-flash", "i2v", "picture to video, silent, 480P to 1080P, 5 s", _I2V_22_FLASH, _I2V_PAGE),
+    _row("wan2.2-i2v-plus", "i2v", "picture to video, silent, 480P or 1080P, 5 s", _I2V_22, _I2V_PAGE),
+    _row("wan2.2-animate-move", "i2v", "a pictured person moves like the one in a clip; as long as the clip, 2 to 30 s", _MOVE, _MOVE_PAGE, sound="not documented"),
     _row("wan2.2-s2v", "i2v", "a pictured person speaks or sings a given sound of less than 20 s", _S2V, _S2V_PAGE, _BEIJING, sound="the given voice"),
     _row("wanx2.1-i2v-turbo", "i2v", _OLD + "Beijing, 480P or 720P, 3 to 5 s", _I2V_TURBO, _I2V_PAGE, _BEIJING),
     _row("wan2.1-i2v-turbo", "i2v", _OLD + "Singapore", _I2V_TURBO, _I2V_PAGE, _SINGAPORE),
     _row("wanx2.1-i2v-plus", "i2v", _OLD + "Beijing, 720P, 5 s", _I2V_PLUS, _I2V_PAGE, _BEIJING),
     _row("wan2.1-i2v-plus", "i2v", _OLD + "Singapore", _I2V_PLUS, _I2V_PAGE, _SINGAPORE),
-    _row("happyhorse-1.0-i2v", "i2v", "a picture comes alive, with sound, 3 to 15 s", _HORSE_I2V, _HORSE_PAGE, _WITH_FRANKFURT),
+    _row("happyhorse-1.0-i2v", "i2v", "picture to video, with sound, 3 to 15 s", _HORSE_I2V, _HORSE_PAGE, _WITH_FRANKFURT),
     _row("happyhorse-1.1-i2v", "i2v", "the same, newer", _HORSE_I2V, _HORSE_PAGE, _FIVE),
     _row("wan2.2-kf2v-flash", "kf2v", "from a first to a last picture, silent, 480P to 1080P, 5 s", _KF2V_22, _KF2V_PAGE),
     _row("wanx2.1-kf2v-plus", "kf2v", _OLD + "Beijing, 720P, 5 s", _KF2V_PLUS, _KF2V_PAGE, _BEIJING),
@@ -564,7 +567,7 @@ MODELS = (
     _row("wanx2.1-vace-plus", "vace", "five editing functions, silent, 720P, 5 s; Beijing", _VACE, _VACE_PAGE, _BEIJING),
     _row("wan2.1-vace-plus", "vace", "the same in Singapore", _VACE, _VACE_PAGE, _SINGAPORE),
     _row("wan2.7-videoedit", "videoedit", "edit a clip of 2 to 10 s by words and pictures", (_WAN27_EDIT,), _EDIT_PAGE, _WITH_TOKYO),
-    _row("wan2.2-animate-mix", "videoedit", "the person in a clip becomes the pictured one; as long as the clip, 2 to 30 s", _MIX, _MIX_PAGE, sound="not documented"),
+    _row("wan2.2-animate-mix", "videoedit", "a pictured person replaces the one in a clip; as long as the clip, 2 to 30 s", _MIX, _MIX_PAGE, sound="not documented"),
     _row("happyhorse-1.0-video-edit", "videoedit", "edit up to 15 s of a clip by words and pictures", _HORSE_EDIT, _HORSE_PAGE, _FIVE),
 )
 
@@ -681,6 +684,6 @@ VIDEOS = Catalog(
     kinds=("t2v", "i2v", "kf2v", "r2v", "vace", "videoedit"),
     keeps_replies=True,
     beyond={
-        "duration": "for a longer video let a clip go on (references/workflows.md), and join the parts (references/merge-media.md)"
+        "duration": "for a longer video continue a clip (references/workflows.md), and join the parts (references/merge-media.md)"
     },
 )

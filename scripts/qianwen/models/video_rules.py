@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def names_its_references(pattern: str, example: str) -> Rule:
-    @says(f"The prompt calls the references {example}; else a warning.", example)
+    @says(f"The prompt calls the references {example}; otherwise a warning.", example)
     def rule(values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:
         import re
 
@@ -41,7 +41,7 @@ _LEGAL = "; ".join(map(" + ".join, LEGAL_MEDIA))
 _IN_BACKTICKS = "; ".join(" + ".join(f"`{field}`" for field in fields) for fields in LEGAL_MEDIA)
 
 
-@says(f"Media, one of: {_IN_BACKTICKS}.")
+@says(f"The media are one of: {_IN_BACKTICKS}.")
 def legal_combination(values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:
     fields = ("driving_audio_url", "first_clip_url", "first_frame_url", "last_frame_url")
     given = tuple(name for name in fields if values.get(name))
@@ -50,7 +50,9 @@ def legal_combination(values: Values, facts: Mapping[str, Facts]) -> Iterable[Fi
         yield Problem("media", " + ".join(given) or None, message, _LEGAL, reason="invalid" if given else "missing")
 
 
-@says("With `first_clip_url`, `duration` is the whole length and must exceed the clip's; a warning says what is new.")
+@says(
+    "With `first_clip_url`, `duration` is the total length and must exceed the clip's; a warning says how much is new."
+)
 def longer_than_the_clip(values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:
     """A continuation contains the clip: `duration` is the whole length, and all of it is billed."""
     clip, duration = facts.get("first_clip_url"), values.get("duration", 5)
@@ -72,7 +74,7 @@ def longer_than_the_clip(values: Values, facts: Mapping[str, Facts]) -> Iterable
 def sound_fits(field: str, lengths: Sequence[int]) -> Rule:
     """Warns when a sound and the video differ in length. lengths: what the model makes, in seconds, ascending."""
 
-    @says(f"`{field}` longer than `duration` is cut, a shorter one leaves silence; a warning.")
+    @says(f"`{field}`: a sound longer than `duration` is cut, a shorter one leaves silence; either gives a warning.")
     def rule(values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:
         sound, duration = facts.get(field), values.get("duration")
         if not (sound and sound.seconds) or type(duration) is not int or values.get("audio") is False:
@@ -88,7 +90,7 @@ def sound_fits(field: str, lengths: Sequence[int]) -> Rule:
     return rule
 
 
-@says("An edit is as long as its clip: `duration` only shortens it; a longer one is warned of.")
+@says("An edit is as long as its clip: `duration` can only shorten it; a longer one gives a warning.")
 def no_longer_than_the_clip(values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:
     clip, duration = facts.get("video_url"), values.get("duration")
     if clip and clip.seconds and type(duration) is int and duration > clip.seconds + ROUNDING_SECONDS:
@@ -108,7 +110,7 @@ def silence_or_a_track(values: Values, facts: Mapping[str, Facts]) -> Iterable[F
 
 
 def counts_by_kind(most_pictures: int, most_clips: int) -> Rule:
-    @says(f"Of `reference_urls` at most {most_pictures} are pictures and {most_clips} are clips.")
+    @says(f"`reference_urls` takes at most {most_pictures} pictures and {most_clips} clips.")
     def rule(values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:
         clips = len(_clips(values, facts))
         pictures = len(as_list(values.get("reference_urls"))) - clips
@@ -159,7 +161,7 @@ def pictures_alone(values: Values, facts: Mapping[str, Facts]) -> Iterable[Findi
             yield Problem(path, url, "is a clip", "pictures (reference_image)", reason="format")
 
 
-@says("`reference_voices` stand in the places of `reference_urls`; null leaves a place empty.")
+@says("`reference_voices` belong to the `reference_urls` at the same positions; null leaves one without.")
 def voices_have_owners(values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:
     voices, owners = len(as_list(values.get("reference_voices"))), len(as_list(values.get("reference_urls")))
     if voices > owners:
@@ -168,7 +170,7 @@ def voices_have_owners(values: Values, facts: Mapping[str, Facts]) -> Iterable[F
         )
 
 
-@says("`reference_types` is needed only where the suffix of an address does not tell a picture, a clip or a sound.")
+@says("`reference_types` is needed only if the suffix of a URL does not tell a picture, a clip or a sound.")
 def types_are_true(values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:
     """A type that is given has to be the type of the file."""
     for index, kind in enumerate(as_list(values.get("reference_types"))):
@@ -178,7 +180,7 @@ def types_are_true(values: Values, facts: Mapping[str, Facts]) -> Iterable[Findi
             yield Problem(path, facts[path].type, f"is not a {kind}", right, right, "format")
 
 
-@says("References are no sounds; a voice stands in `reference_voices`.")
+@says("References cannot be sounds; voices go into `reference_voices`.")
 def no_sounds(values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:
     """References are pictures and clips; the bytes of a local file were looked at before."""
     for index, url in enumerate(as_list(values.get("reference_urls"))):
@@ -213,7 +215,7 @@ def at_most_of_each(pictures: int, clips: int, sounds: int) -> Rule:
 def short_together(together: int) -> Rule:
     """The clips together, and the sounds together, last no longer than this; each alone is checked with its file."""
 
-    @says(f"The clips last {together} s together at most, and so do the sounds.")
+    @says(f"The clips together last at most {together} s, and so do the sounds.")
     def rule(values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:
         for kind in (VIDEO, AUDIO):
             paths = [path for path, own in _kinds(values, facts) if own == kind]
@@ -228,7 +230,7 @@ def short_together(together: int) -> Rule:
 
 
 def room_for_the_clips(together: int) -> Rule:
-    @says(f"Clips and result last {together} s together at most; with -1 the model keeps to that.")
+    @says(f"Clips and result together last at most {together} s; with -1 the model keeps to that.")
     def rule(values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:
         paths = [path for path, kind in _kinds(values, facts) if kind == VIDEO]
         known = [facts[path].seconds for path in paths if path in facts and facts[path].seconds]
@@ -251,33 +253,33 @@ def document_or_page(values: Values, facts: Mapping[str, Facts]) -> Iterable[Fin
         yield Problem("prompt_extend", False, f"must be true with {given[0]}", "true, or left out", True, "choice")
 
 
-@says("Words or media, at least one.")
+@says("At least a prompt or media.")
 def something_to_show(values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:
     """Words or media: lists of gaps are neither."""
     if not (_kinds(values, facts) or any(values.get(name) for name in ("prompt", "file", "link"))):
         yield Problem("prompt", None, "is missing: what happens in the video", "words, or media", reason="missing")
 
 
-@says("`reference_voices` are sent as sounds of their own, behind `reference_urls`; a warning.")
+@says("`reference_voices` are sent as separate sounds after `reference_urls`, with a warning.")
 def voices_are_references(values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:
     if any(as_list(values.get("reference_voices"))):
-        yield "the voices are sent as sounds of their own, behind the references; say in the prompt whose Audio 1 is"
+        yield "the voices are sent as separate sounds after the references; say in the prompt whose Audio 1 is"
 
 
-@says("`ratio` 21:9 stands in one copy of the page only; a warning.")
+@says("`ratio` 21:9 is on only one copy of the service's page; it gives a warning.")
 def ratio_in_one_copy(values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:
     """Only the newest copy of the page lists it, and clients that follow the page refuse it."""
     if values.get("ratio") == "21:9":
-        yield "ratio 21:9 stands in one copy of the model's page only; the service may refuse it"
+        yield "ratio 21:9 is on only one copy of the model's page; the service may refuse it"
 
 
 @says("The service ignores `ratio` when `first_frame_url` is given.")
 def ratio_of_the_first_frame(values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:
     if values.get("first_frame_url") and values.get("ratio"):
-        yield "ratio is ignored by the service when a first frame is given"
+        yield "the service ignores ratio when a first frame is given"
 
 
-@says("`obj_or_bg` has an entry for each of `ref_images_url`, at most one bg; one picture needs none.")
+@says("`obj_or_bg` has one entry per picture of `ref_images_url`, at most one of them bg; a single picture needs none.")
 def one_kind_for_each_picture(values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:
     kinds, pictures = values.get("obj_or_bg"), as_list(values.get("ref_images_url"))
     if kinds is None:
@@ -300,7 +302,7 @@ def one_kind_for_each_picture(values: Values, facts: Mapping[str, Facts]) -> Ite
         yield Problem("obj_or_bg", kinds, "names more than one background", "at most one bg", reason="count")
 
 
-@says("One of `mask_image_url` (better) and `mask_video_url`; `expand_ratio` and `expand_mode` only while tracking.")
+@says("Give `mask_image_url` (better) or `mask_video_url`; `expand_ratio` and `expand_mode` need `mask_type` tracking.")
 def one_mask(values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:
     masks = [name for name in ("mask_image_url", "mask_video_url") if values.get(name)]
     if not masks:
@@ -319,7 +321,7 @@ def one_mask(values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:
                 yield f"{name} has no effect with mask_type fixed"
 
 
-@says("A mask has exactly the pixels of the clip; its transparency is not read.")
+@says("A mask has exactly the size of the clip; its transparency is ignored.")
 def mask_fits_the_clip(values: Values, facts: Mapping[str, Facts]) -> Iterable[Finding]:
     clip = facts.get("video_url")
     for name in ("mask_image_url", "mask_video_url"):

@@ -139,7 +139,7 @@ def _whole_id(run: Run, text: str) -> str:
     alike = list(dict.fromkeys(task_id for task_id in named if task_id.startswith(text)))
     if len(alike) > 1:
         shown = ", ".join(alike[:MOST_SHOWN])
-        raise UsageError(f"several tasks begin with {text}", hint=f"give more of the id: {shown}")
+        raise UsageError(f"several tasks begin with {text}", hint=f"give more characters: {shown}")
     return alike[0] if alike else text
 
 
@@ -154,7 +154,7 @@ def _recall(run: Run, task_id: str) -> Purchase | None:
         raise UsageError(f"task {task_id} was submitted by {known.program}", hint=f"use {known.program} for it")
     run.outcome.model = known.model
     if regions.named(known.region) is None:
-        run.warn(f"ignored the unknown region {known.region!r} that the account has for the task")
+        run.warn(f"ignored the unknown region {known.region!r} that the ledger has for the task")
         return changed(known, region="")
     run.progress.say(f"Task of {known.model} ({known.mode}) in {known.region}")
     return known

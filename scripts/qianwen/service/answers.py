@@ -52,7 +52,7 @@ def answer(send: Send, request: Request, is_poll: bool = False, warn: Callable[[
         if answer is None:
             raise _unreadable("the service's answer is not valid JSON", request)
         if fault:
-            warn(f"the service's answer is not whole: {fault.reason}")
+            warn(f"the service's answer is incomplete: {fault.reason}")
         if complains(answer) and not is_poll:
             raise refused(answer, 200, request)
         return answer

@@ -65,7 +65,7 @@ MEDIA = Meaning("failed", hint="an input file is not what the model takes: check
 REQUEST = Meaning("failed", hint="the service refused a value of the request, which the message names; change it")
 THROTTLED = Meaning("unavailable", passing=True, hint="too many requests; wait a moment and run it again")
 SERVER = Meaning("unavailable", passing=True, hint="the service has trouble; run it again later")
-NOT_THERE = Meaning("failed", hint="nothing has this id there: check the id, and its region or workspace")
+NOT_THERE = Meaning("failed", hint="there is nothing with this id: check the id, and its region or workspace")
 NO_SERVICE = Meaning(
     "failed",
     hint="this address does not serve the API: check the base URL (DASHSCOPE_HTTP_BASE_URL or "

@@ -83,7 +83,7 @@ def base_url(place: Place, region_name: str, remembered: str = "") -> str:
 def _is_own(base: str) -> bool:
     """Whether a base from the account is DashScope's own. Another gets no key unless the environment names it."""
     try:
-        return _checked_base(Setting(base, "the account", trusted=False)) == base
+        return _checked_base(Setting(base, "the ledger", trusted=False)) == base
     except AuthError:
         return False
 

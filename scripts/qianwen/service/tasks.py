@@ -144,12 +144,12 @@ def read(body: JSON, has_result: Callable[[JSON], bool]) -> Poll:
     status = " ".join(str(output.get("task_status") or "").split()) if isinstance(output, dict) else ""
     meaning = STATES.get(status.upper(), "")
     if meaning == DONE and not has_result(body):
-        return Poll(status, EMPTY, body, f"the task is {status} but names no result yet; looking again")
+        return Poll(status, EMPTY, body, f"the task is {status} but has no result yet; checking again")
     if meaning:
         return Poll(status, meaning, body)
     if has_result(body):
         return Poll(status, DONE, body, f"the task has the undocumented status {status!r} and a result")
-    return Poll(status, WAITING, body, f"the task has the undocumented status {status!r}; waiting on")
+    return Poll(status, WAITING, body, f"the task has the undocumented status {status!r}; still waiting")
 
 
 def gaps(interval: float) -> Iterator[float]:
