@@ -496,6 +496,18 @@ class GoingOn(Case):
             told = self.batch("--at-once", "1", code=6)
             self.assertEqual((told["made"], told["unknown"], there.orders), (1, 1, {"a": 1, "b": 1}))
 
+    def test_what_a_kill_left_in_the_air_does_not_stop_the_next_run(self) -> None:
+        self.rows(*({"prompt": f"p{number}"} for number in range(4)))
+        with self.standin() as there:
+            self.batch("--max-images", "3", "--at-once", "1", code=1)
+            account = self.cwd / "out" / ".batch" / "account.db"
+            with closing(sqlite3.connect(account)) as database, database:
+                database.execute("UPDATE runs SET state = 'submitting', delivered = 0, task_id = '', urls = '[]'")
+            (self.cwd / "out" / "results.jsonl").unlink()
+            told = self.batch(code=6)
+            self.assertEqual((told["unknown"], told["made"], told["left"]), (3, 1, 0))
+            self.assertEqual(set(there.orders.values()), {1})
+
     def test_lines_that_somebody_else_wrote(self) -> None:
         """Odd values in lines of the right form cost nothing but themselves, in the plan, the run and the page."""
         self.rows({"prompt": "a", "id": "tom"}, {"prompt": "b"})

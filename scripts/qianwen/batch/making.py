@@ -263,7 +263,7 @@ class Trip:
                 self._finish(run, known)
         except Exception as caught:
             error = starved(caught, run.outcome) or expected(caught)
-        return self._note(row, run, error, known.units, started, known.files)
+        return self._note(row, run, error, known.units, started, known)
 
     def _moved(self, row: Row, known: Purchase) -> Purchase:
         """A purchase with its paths in this folder: it may have been copied here from another machine."""
@@ -301,14 +301,14 @@ class Trip:
         error: QianwenError | None,
         most: float,
         started: float,
-        files: Mapping[int, Kept] = {},
+        known: Purchase | None = None,
     ) -> float:
-        """Write the line of a row that has ended. Answers its units."""
+        """Write the line of a row that has ended; known: what an earlier run bought for it. Answers its units."""
         outcome, account, flight = run.outcome, run.account, self.flight
         state = self._state(row, account if outcome.resumable else None, error)
         is_billed = "yes" if error is None else billed(error, outcome)
         units = 0.0 if is_billed == "no" else _units(run, most) if error is None else most
-        flight.ended(error, outcome.submitted)
+        flight.ended(error, is_sent=outcome.submitted and not known)
         if not state:
             return units
         told: JSON = line.line_of(
@@ -324,8 +324,8 @@ class Trip:
             base=self.connection.base,
             program=run.catalog.program,
         )
-        if files and "files" not in told:
-            told["files"] = line.kept_files(files, self.folder.path)
+        if known and known.files and "files" not in told:
+            told["files"] = line.kept_files(known.files, self.folder.path)
         before = self.folder.state(row.name)
         before = "" if self.whole.ask.again and before != line.MADE else before  # as the plan counts it
         try:
