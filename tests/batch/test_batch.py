@@ -619,6 +619,7 @@ class GoingOn(Case):
         for cut in ((), ("--shard", "1/2")):
             with self.subTest(cut), self.standin(delay=60) as there:
                 shutil.rmtree(self.cwd / "out", ignore_errors=True)
+                (self.cwd / "out").mkdir()
                 self.rows(*(f'{{"prompt": "{number}", "model": "wan2.6-t2i"}}' for number in range(3)))
                 self.batch("--timeout", "1", code=2)
                 path = self.cwd / "out" / ".batch" / "account.db"
@@ -720,6 +721,37 @@ class GoingOn(Case):
             self.clock.sleep(1000)
             self.batch()
             self.assertNotIn("batches", self.json("--tasks"))
+
+    def test_what_is_not_over_does_not_begin_anew_where_its_folder_is_not(self) -> None:
+        rows, first, other = str(self.rows({"prompt": "a"})), self.cwd, self.folder / "other"
+        other.mkdir()
+        with self.standin(delay=1000) as there:
+            place = Path(self.json("--batch", "../cwd/rows.jsonl", "--timeout", "20", code=2)["folder"])
+            self.cwd = other
+            for flags in ((), ("--dry-run",)):
+                told = self.json("--batch", "../cwd/rows.jsonl", *flags, code=3)["error"]
+                self.assertIn(f"--output {place}", told["hint"])
+            place.rename(other / "moved")
+            (told,) = self.json("--tasks")["batches"]
+            ran = self.image(*shlex.split(told["command"])[2:])
+            self.assertEqual((ran.code, f"{place} is gone" in ran.stderr), (3, True))
+            self.assertEqual(there.orders, {"a": 1})
+            self.clock.sleep(1000)
+            self.assertEqual(self.batch(file=rows, output="moved")["made"], 1)
+            self.assertEqual(there.orders, {"a": 1})
+            place.mkdir()
+            self.cwd = first
+            self.json("--batch", rows, "--timeout", "20", code=2)
+            self.assertEqual(there.orders, {"a": 2})
+
+    def test_a_batch_is_one_by_whatever_links_its_folder_is_named(self) -> None:
+        self.rows({"prompt": "a"})
+        with self.standin(delay=1000):
+            self.batch("--timeout", "20", code=2)
+            (self.cwd / "link").symlink_to("out")
+            self.clock.sleep(1000)
+            self.batch(output="link")
+            self.assertEqual(self.ledger.batches(), [])
 
 
 class Caps(Case):

@@ -9,6 +9,7 @@ has no line is in the folder's account. Each row is the same `generate` as a run
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from contextlib import closing, suppress
 from functools import partial
@@ -67,6 +68,7 @@ def batch(run: Run) -> Outcome:
     whole = _Batch(run)
     if not run.ask.dry_run:
         run.environment.before_sending()  # already now: SIGTERM is told while many rows are checked, too
+    whole.refuse_a_second_beginning()
     plan = whole.survey()
     if run.ask.dry_run:
         note_a_missing_key(run)
@@ -134,6 +136,26 @@ class _Batch:
         self.flight.sleep(LOOK_SECONDS)
 
     # Before anything is sent --------------------------------------------------------------------------------
+
+    def refuse_a_second_beginning(self) -> None:
+        """Raises UsageError where the batch would begin anew because its folder was moved, or we stand in another one.
+
+        Not for a shard: its folder may be one of several machines that share an account.
+        """
+        ask, here = self.run.ask, os.path.realpath(self.folder.path)
+        if ask.sandbox or ask.shard[1] > 1 or os.path.isdir(here):
+            return
+        for begun in self.run.account.batches():
+            if begun.folder == here:
+                raise UsageError(
+                    f"{here} is gone, with what an unfinished batch bought there; nothing was sent",
+                    hint="put it back, or name its new place with --output; an empty folder there buys every row anew",
+                )
+            if not ask.output and self.path in map(os.path.normpath, begun.command) and os.path.isdir(begun.folder):
+                raise UsageError(
+                    f"this batch is not over in {begun.folder}, and would begin anew here; nothing was sent",
+                    hint=f"go on with --output {shlex.quote(begun.folder)}; another --output buys every row anew",
+                )
 
     def survey(self) -> Plan:
         """Check every row that is left. Raises InvalidRequest with the first problems, UsageError without any row."""
@@ -337,7 +359,8 @@ class _Batch:
             del own[own.index("--shard") : own.index("--shard") + 2]
         words = (sys.executable or "python3", run.environment.script, *own)
         try:
-            run.account.note_batch(Batch(self.folder.path, run.catalog.program, words, run.environment.now(), is_over))
+            place = os.path.realpath(self.folder.path)  # by whatever links and spelling --output names it
+            run.account.note_batch(Batch(place, run.catalog.program, words, run.environment.now(), is_over))
         except OSError as error:
             run.warn(f"this machine cannot remember the batch: {run.account.folder}: {error.strerror or error}")
 
