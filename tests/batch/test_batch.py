@@ -744,6 +744,17 @@ class GoingOn(Case):
             self.json("--batch", rows, "--timeout", "20", code=2)
             self.assertEqual(there.orders, {"a": 2})
 
+    def test_rows_that_became_new_ones_are_told_before_they_cost(self) -> None:
+        self.rows({"prompt": "a"}, {"prompt": "b"})
+        with self.standin() as there:
+            self.batch()
+            told = "the results have 2 rows that this file and these flags do not ask for"
+            for flags, is_told in (((), False), (("-n", "1", "--dry-run"), True), (("-n", "1"), True)):
+                self.assertEqual(told in str(self.batch(*flags)["warnings"]), is_told, flags)
+            self.assertEqual(there.orders, {"a": 2, "b": 2})
+            self.rows({"prompt": "a"}, {"prompt": "b"}, {"prompt": "c"})
+            self.assertIn("the results have 2 rows", str(self.batch()["warnings"]))
+
     def test_a_batch_is_one_by_whatever_links_its_folder_is_named(self) -> None:
         self.rows({"prompt": "a"})
         with self.standin(delay=1000):

@@ -161,13 +161,14 @@ class _Batch:
         """Check every row that is left. Raises InvalidRequest with the first problems, UsageError without any row."""
         run, plan = self.run, self.plan
         self.folder.read()
-        checker, total = Checker(run, self.files), 0
+        checker, total, known = Checker(run, self.files), 0, 0
         given: set[int] = set()  # ids and outputs of earlier rows
         lines = self.folder.lines() if run.ask.dry_run else iter(())
         known_ids = {told["id"]: told["key"] for told in lines if isinstance(told.get("id"), str)}
         bought = self._bought()
         for row in self._rows():
             total += 1
+            known += self.folder.has_line(row.name)
             state = self._settled(row)
             checked, problems = self._checked(checker, row, state)
             problems += _given_before(row, given)
@@ -188,6 +189,12 @@ class _Batch:
             )
         if plan.warning_count > MOST_PROBLEMS:
             run.warn(f"{plan.warning_count} warnings in all")
+        strange = len(self.folder.states) - known
+        if strange and plan.left > plan.bought:
+            run.note(
+                f"the results have {counted(strange, 'row')} that this file and these flags do not ask for: "
+                "a row that is written otherwise, or with another default, is a new one and bought anew"
+            )
         return plan
 
     def _settled(self, row: Row) -> str:
