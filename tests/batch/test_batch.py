@@ -744,6 +744,22 @@ class GoingOn(Case):
             self.json("--batch", rows, "--timeout", "20", code=2)
             self.assertEqual(there.orders, {"a": 2})
 
+    def test_a_command_that_would_be_printed_changed_is_not_printed(self) -> None:
+        """Its rows would ask otherwise, and be bought again."""
+        self.rows({"prompt": "a"})
+        signed = "https://b.oss-cn-beijing.aliyuncs.com/a.png?Expires=9999999999&Signature=abcdef"
+        flags = ("--batch", "rows.jsonl", "--model", "wan2.7-image", "--timeout", "20")
+        for number, default in enumerate((("--image", signed), ("--negative-prompt", "fog\nrain"))):
+            with self.subTest(default), self.standin(delay=1000):
+                ran = self.image(*flags, *default, "--output", f"out{number}")
+                told = self.json(*flags, *default, "--output", f"out{number}", code=2)
+                self.assertIn(default[1], shlex.split(told["next"]))
+                for text in (ran.stderr, self.image("--resume").stderr, self.image("--tasks").stdout):
+                    self.assertIn("(told by --print-response", text)
+                    self.assertNotIn("--timeout", text)
+                self.clock.sleep(1000)
+                self.assertEqual(self.image(*shlex.split(told["next"])[2:]).code, 0)
+
     def test_rows_that_became_new_ones_are_told_before_they_cost(self) -> None:
         self.rows({"prompt": "a"}, {"prompt": "b"})
         with self.standin() as there:
