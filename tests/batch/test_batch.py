@@ -516,7 +516,9 @@ class GoingOn(Case):
             key = self.lines()[0]["key"]
             with (self.cwd / "out" / "results.jsonl").open("ab") as results:
                 for odd in ([1], {"a": 1}, -5, True, 10**30, "\x00"):
-                    fields = dict.fromkeys(("id", "row", "error", "files", "units", "base", "model", "request"), odd)
+                    fields = dict.fromkeys(
+                        ("id", "row", "error", "files", "units", "base", "model", "request", "shard"), odd
+                    )
                     file = dict.fromkeys(("width", "height", "bytes", "duration"), odd)
                     for each in ("0" * 16, key):
                         line = {"key": each, "state": "refused", **fields, "files": [odd, {"path": "tom.png", **file}]}
@@ -911,6 +913,24 @@ class Shards(Case):
             self.assertEqual((told["made"], told["billed"], len(there.of("submit"))), (20, 20, 20))
             self.assertLess(sum(parts), 20)
             self.assertEqual(self.ledger.batches(), [])
+
+    def test_what_was_bought_by_one_and_collected_by_another_is_counted_once(self) -> None:
+        self.rows(*({"prompt": f"p{number}"} for number in range(6)))
+        for first, then in (
+            (("--shard", "0/2"), ()),
+            ((), ("--shard", "0/1")),
+            (("--shard", "0/2"), ("--shard", "0/3")),
+        ):
+            output = "".join(("out", *first, *then)).replace("/", "of")
+            with self.subTest(output), self.standin(delay=1000) as there:
+                self.batch(*first, "--timeout", "20", code=2, output=output)
+                self.clock.sleep(1000)
+                for flags in (then, then, (), ()):
+                    told = self.batch(*flags, "--max-images", "60", output=output)
+                self.assertEqual((told["made"], told["billed"]), (6, 6))
+                (self.cwd / output / ".batch").rename(self.cwd / f"lost-{output}")
+                self.assertEqual(self.batch(output=output)["billed"], 6)
+                self.assertEqual(there.orders, {f"p{number}": 1 for number in range(6)})
 
 
 class Rows(Case):

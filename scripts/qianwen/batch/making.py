@@ -324,6 +324,8 @@ class Trip:
             base=self.connection.base,
             program=run.catalog.program,
         )
+        if account is not self.folder.account:
+            told["shard"] = self.folder.shard_of(account)  # whose account counts its units
         if known and known.files and "files" not in told:
             told["files"] = line.kept_files(known.files, self.folder.path)
         before = self.folder.state(row.name)
