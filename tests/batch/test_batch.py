@@ -396,6 +396,7 @@ class GoingOn(Case):
                 self.rows(*({"prompt": f"p{number}", **({"model": model} if model else {})} for number in range(9)))
                 told = self.batch("--at-once", "1", code=6, output=f"{action}{model}")
                 self.assertEqual((told["unknown"], told["left"]), (3, 6))
+                self.assertNotIn("--resume", str(told["failures"]))  # it does not know of a batch's rows
 
     def test_unknown_outcomes_with_clear_ones_between_do_not_stop(self) -> None:
         self.rows(*({"prompt": f"p{number}"} for number in range(9)))

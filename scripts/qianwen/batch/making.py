@@ -52,6 +52,7 @@ if TYPE_CHECKING:
 
     JSON = dict[str, Any]
 
+UNANSWERED = "look at the usage in the console; the same command passes it over, and --again buys it a second time"
 MOST_ATTEMPTS = 3  # of a row whose tasks fail by a fault of the service
 LONGEST_STEM = 80
 STATE_OF: Mapping[str, str] = {
@@ -311,6 +312,8 @@ class Trip:
         flight.ended(error, is_sent=outcome.submitted and not known)
         if not state:
             return units
+        if isinstance(error, UnknownOutcome) and not outcome.candidates:
+            error.hint = UNANSWERED  # --resume, which a run of its own would name, does not know of a batch's rows
         told: JSON = line.line_of(
             row,
             state,
