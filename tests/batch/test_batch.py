@@ -774,6 +774,15 @@ class GoingOn(Case):
             self.rows({"prompt": "a"}, {"prompt": "b"}, {"prompt": "c"})
             self.assertIn("the results have 2 rows", str(self.batch()["warnings"]))
 
+    def test_results_that_cannot_be_read_are_not_left_for_another_folder(self) -> None:
+        self.rows({"prompt": "a"})
+        with self.standin():
+            self.batch()
+            results = self.cwd / "out" / "results.jsonl"
+            results.unlink()
+            results.mkdir()
+            self.assertIn("another --output buys every row anew", self.batch(code=3)["error"]["hint"])
+
     def test_a_batch_is_one_by_whatever_links_its_folder_is_named(self) -> None:
         self.rows({"prompt": "a"})
         with self.standin(delay=1000):

@@ -144,7 +144,8 @@ class Folder:
                 continue
             except OSError as error:
                 raise UsageError(
-                    f"{path} cannot be read: {error.strerror}", hint="choose another folder with --output"
+                    f"{path} cannot be read: {error.strerror}",
+                    hint="make it readable; another --output buys every row anew",
                 ) from error
 
     def _names(self) -> list[str]:
@@ -282,7 +283,7 @@ class Folder:
     def _unusable(self, error: OSError) -> UsageError:
         return UsageError(
             f"the batch's folder {self.path} cannot be used: {error.strerror or error}",
-            hint="choose another with --output",
+            hint="make it writable, or choose another with --output, which buys every row anew",
         )
 
     def write(self, line: JSON) -> None:
