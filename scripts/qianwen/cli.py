@@ -135,7 +135,7 @@ class _Process:
 
     def fail(self, error: QianwenError) -> int:
         from .command import answer
-        from .command.next_command import again
+        from .command.next_command import again, shown
         from .outcome import Outcome, hint_of
 
         run = self.run
@@ -151,7 +151,7 @@ class _Process:
         if error.hint:
             self.progress.always(f"Hint: {error.hint}")
         if "next" in reply:
-            self.progress.always(f"Continue with: {reply['next']}")
+            self.progress.always(f"Continue with: {shown(reply['next'])}")
         text = self._json(reply) if run.ask.print_response else self._lines(answer.saved_lines(run.outcome))
         if text and not self.is_unheard and self._print(text) and run.outcome.parts:
             run.deliver()  # those that are finished
@@ -216,11 +216,12 @@ def _act(run: Run) -> None:
         batch(run)
     elif ask.resume:
         from .account import report
+        from .command.next_command import shown
         from .recovery.resume import resume
 
         run.outcome.batches = report.batches(run.account)
         for each in run.outcome.batches:
-            run.progress.say(f"A batch in {each['folder']} is not over. Go on with: {each['command']}")
+            run.progress.say(f"A batch in {each['folder']} is not over. Go on with: {shown(each['command'])}")
         resume(run, lambda prompt: _desirecore(run, prompt))
     else:
         from .actions import generate

@@ -622,6 +622,23 @@ class Lost(ResumeCase):
             self.assertIn("console", reply["error"]["hint"])
         self.assertEqual((reply["tasks"][0]["ok"], reply["tasks"][0]["state"]), (False, "unknown"))
 
+    def test_the_other_program_names_the_one_that_goes_on(self) -> None:
+        with self.standin(faults=["submit=lose*1"]) as standin:
+            self.image("x", "--async")
+            reply = self.video_json("--resume", code=6)
+            script, *words = shlex.split(reply["next"])[1:]
+            self.assertEqual(Path(script).name, "image.py")
+            self.assertEqual((self.image(*words).code, len(standin.tasks)), (0, 1))
+
+    def test_a_submission_that_was_not_answered_cannot_be_asked_for_after_a_day(self) -> None:
+        with self.standin(faults=["submit=lose*1"]):
+            self.assertIn("next", self.json("x", "--async", code=6))
+            self.clock.sleep(2 * 86400)
+            reply = self.json("x", "--async", code=3)
+        self.assertNotIn("next", reply)
+        self.assertIn("cannot be fetched again", reply["error"]["hint"])
+        self.assertRegex(reply["error"]["message"], r"from \d{4}-\d\d-\d\d ")
+
     def test_the_question_is_asked_in_the_terms_of_the_service(self) -> None:
         listed = {"data": [], "total_page": 1}
         script = Script(Fault("gone", sent=True), listed, listed, listed)

@@ -396,6 +396,7 @@ class GoingOn(Case):
                 self.rows(*({"prompt": f"p{number}", **({"model": model} if model else {})} for number in range(9)))
                 told = self.batch("--at-once", "1", code=6, output=f"{action}{model}")
                 self.assertEqual((told["unknown"], told["left"]), (3, 6))
+                self.assertNotIn("--resume", str(told["failures"]))  # it does not know of a batch's rows
 
     def test_unknown_outcomes_with_clear_ones_between_do_not_stop(self) -> None:
         self.rows(*({"prompt": f"p{number}"} for number in range(9)))
@@ -496,6 +497,18 @@ class GoingOn(Case):
             told = self.batch("--at-once", "1", code=6)
             self.assertEqual((told["made"], told["unknown"], there.orders), (1, 1, {"a": 1, "b": 1}))
 
+    def test_what_a_kill_left_in_the_air_does_not_stop_the_next_run(self) -> None:
+        self.rows(*({"prompt": f"p{number}"} for number in range(4)))
+        with self.standin() as there:
+            self.batch("--max-images", "3", "--at-once", "1", code=1)
+            account = self.cwd / "out" / ".batch" / "account.db"
+            with closing(sqlite3.connect(account)) as database, database:
+                database.execute("UPDATE runs SET state = 'submitting', delivered = 0, task_id = '', urls = '[]'")
+            (self.cwd / "out" / "results.jsonl").unlink()
+            told = self.batch(code=6)
+            self.assertEqual((told["unknown"], told["made"], told["left"]), (3, 1, 0))
+            self.assertEqual(set(there.orders.values()), {1})
+
     def test_lines_that_somebody_else_wrote(self) -> None:
         """Odd values in lines of the right form cost nothing but themselves, in the plan, the run and the page."""
         self.rows({"prompt": "a", "id": "tom"}, {"prompt": "b"})
@@ -504,7 +517,9 @@ class GoingOn(Case):
             key = self.lines()[0]["key"]
             with (self.cwd / "out" / "results.jsonl").open("ab") as results:
                 for odd in ([1], {"a": 1}, -5, True, 10**30, "\x00"):
-                    fields = dict.fromkeys(("id", "row", "error", "files", "units", "base", "model", "request"), odd)
+                    fields = dict.fromkeys(
+                        ("id", "row", "error", "files", "units", "base", "model", "request", "shard"), odd
+                    )
                     file = dict.fromkeys(("width", "height", "bytes", "duration"), odd)
                     for each in ("0" * 16, key):
                         line = {"key": each, "state": "refused", **fields, "files": [odd, {"path": "tom.png", **file}]}
@@ -607,6 +622,7 @@ class GoingOn(Case):
         for cut in ((), ("--shard", "1/2")):
             with self.subTest(cut), self.standin(delay=60) as there:
                 shutil.rmtree(self.cwd / "out", ignore_errors=True)
+                (self.cwd / "out").mkdir()
                 self.rows(*(f'{{"prompt": "{number}", "model": "wan2.6-t2i"}}' for number in range(3)))
                 self.batch("--timeout", "1", code=2)
                 path = self.cwd / "out" / ".batch" / "account.db"
@@ -708,6 +724,73 @@ class GoingOn(Case):
             self.clock.sleep(1000)
             self.batch()
             self.assertNotIn("batches", self.json("--tasks"))
+
+    def test_what_is_not_over_does_not_begin_anew_where_its_folder_is_not(self) -> None:
+        rows, first, other = str(self.rows({"prompt": "a"})), self.cwd, self.folder / "other"
+        other.mkdir()
+        with self.standin(delay=1000) as there:
+            place = Path(self.json("--batch", "../cwd/rows.jsonl", "--timeout", "20", code=2)["folder"])
+            self.cwd = other
+            for flags in ((), ("--dry-run",)):
+                told = self.json("--batch", "../cwd/rows.jsonl", *flags, code=3)["error"]
+                self.assertIn(f"--output {place}", told["hint"])
+            place.rename(other / "moved")
+            (told,) = self.json("--tasks")["batches"]
+            ran = self.image(*shlex.split(told["command"])[2:])
+            self.assertEqual((ran.code, f"{place} is gone" in ran.stderr), (3, True))
+            self.assertEqual(there.orders, {"a": 1})
+            self.clock.sleep(1000)
+            self.assertEqual(self.batch(file=rows, output="moved")["made"], 1)
+            self.assertEqual(there.orders, {"a": 1})
+            place.mkdir()
+            self.cwd = first
+            self.json("--batch", rows, "--timeout", "20", code=2)
+            self.assertEqual(there.orders, {"a": 2})
+
+    def test_a_command_that_would_be_printed_changed_is_not_printed(self) -> None:
+        """Its rows would ask otherwise, and be bought again."""
+        self.rows({"prompt": "a"})
+        signed = "https://b.oss-cn-beijing.aliyuncs.com/a.png?Expires=9999999999&Signature=abcdef"
+        flags = ("--batch", "rows.jsonl", "--model", "wan2.7-image", "--timeout", "20")
+        for number, default in enumerate((("--image", signed), ("--negative-prompt", "fog\nrain"))):
+            with self.subTest(default), self.standin(delay=1000):
+                ran = self.image(*flags, *default, "--output", f"out{number}")
+                told = self.json(*flags, *default, "--output", f"out{number}", code=2)
+                self.assertIn(default[1], shlex.split(told["next"]))
+                for text in (ran.stderr, self.image("--resume").stderr, self.image("--tasks").stdout):
+                    self.assertIn("(told by --print-response", text)
+                    self.assertNotIn("--timeout", text)
+                self.clock.sleep(1000)
+                self.assertEqual(self.image(*shlex.split(told["next"])[2:]).code, 0)
+
+    def test_rows_that_became_new_ones_are_told_before_they_cost(self) -> None:
+        self.rows({"prompt": "a"}, {"prompt": "b"})
+        with self.standin() as there:
+            self.batch()
+            told = "the results have 2 rows that this file and these flags do not ask for"
+            for flags, is_told in (((), False), (("-n", "1", "--dry-run"), True), (("-n", "1"), True)):
+                self.assertEqual(told in str(self.batch(*flags)["warnings"]), is_told, flags)
+            self.assertEqual(there.orders, {"a": 2, "b": 2})
+            self.rows({"prompt": "a"}, {"prompt": "b"}, {"prompt": "c"})
+            self.assertIn("the results have 2 rows", str(self.batch()["warnings"]))
+
+    def test_results_that_cannot_be_read_are_not_left_for_another_folder(self) -> None:
+        self.rows({"prompt": "a"})
+        with self.standin():
+            self.batch()
+            results = self.cwd / "out" / "results.jsonl"
+            results.unlink()
+            results.mkdir()
+            self.assertIn("another --output buys every row anew", self.batch(code=3)["error"]["hint"])
+
+    def test_a_batch_is_one_by_whatever_links_its_folder_is_named(self) -> None:
+        self.rows({"prompt": "a"})
+        with self.standin(delay=1000):
+            self.batch("--timeout", "20", code=2)
+            (self.cwd / "link").symlink_to("out")
+            self.clock.sleep(1000)
+            self.batch(output="link")
+            self.assertEqual(self.ledger.batches(), [])
 
 
 class Caps(Case):
@@ -840,6 +923,24 @@ class Shards(Case):
             self.assertEqual((told["made"], told["billed"], len(there.of("submit"))), (20, 20, 20))
             self.assertLess(sum(parts), 20)
             self.assertEqual(self.ledger.batches(), [])
+
+    def test_what_was_bought_by_one_and_collected_by_another_is_counted_once(self) -> None:
+        self.rows(*({"prompt": f"p{number}"} for number in range(6)))
+        for first, then in (
+            (("--shard", "0/2"), ()),
+            ((), ("--shard", "0/1")),
+            (("--shard", "0/2"), ("--shard", "0/3")),
+        ):
+            output = "".join(("out", *first, *then)).replace("/", "of")
+            with self.subTest(output), self.standin(delay=1000) as there:
+                self.batch(*first, "--timeout", "20", code=2, output=output)
+                self.clock.sleep(1000)
+                for flags in (then, then, (), ()):
+                    told = self.batch(*flags, "--max-images", "60", output=output)
+                self.assertEqual((told["made"], told["billed"]), (6, 6))
+                (self.cwd / output / ".batch").rename(self.cwd / f"lost-{output}")
+                self.assertEqual(self.batch(output=output)["billed"], 6)
+                self.assertEqual(there.orders, {f"p{number}": 1 for number in range(6)})
 
 
 class Rows(Case):

@@ -116,11 +116,13 @@ class Output(Case):
         self.assertEqual(list(self.cwd.iterdir()), [])
 
     def test_a_file_address_is_a_path_and_odd_names_are_names(self) -> None:
+        (self.cwd / "US$Prices").mkdir()  # as `next` has it in full for one who stands there
         with self.standin():
             for output, name in (
                 (f"file://{self.cwd}/a%20b.png", "a b.png"),
                 ("a$5.png", "a$5.png"),
                 ("50%.png", "50%.png"),
+                (f"{self.cwd}/US$Prices/new/x.png", "US$Prices/new/x.png"),
             ):
                 ran = self.image(f"x {name}", "--output", output)
                 self.assertEqual(ran.stdout, f"{self.cwd / name}\n", ran.stderr)

@@ -172,14 +172,15 @@ class Entry:
     def _already_open(self, twin: Purchase) -> UsageError:
         """The error for a request whose earlier attempt is open; `next` continues that one, where possible."""
         assert self._account
-        is_lost = not (twin.is_task or twin.has_links)
+        is_old = self._account.is_forgotten(twin)
+        is_lost = not (twin.task_id or twin.has_links or (twin.is_task and not is_old))
         self.outcome.next_flags = () if is_lost else ("--task-id", twin.task_id) if twin.task_id else ("--resume",)
-        when = time.strftime("%H:%M:%S", time.localtime(twin.at))
+        when = time.strftime("%Y-%m-%d %H:%M:%S" if is_old else "%H:%M:%S", time.localtime(twin.at))
         state = {"made": "finished but was not fully saved", "waiting": "is still open"}.get(
             self._account.state(twin), "may have been accepted, or is being sent"
         )
-        is_old = twin.request == purchase.of_1_0(twin)
-        which = f"a request of version 1.0 to {twin.model}, perhaps the same," if is_old else "an identical request"
+        is_of_1_0 = twin.request == purchase.of_1_0(twin)
+        which = f"a request of version 1.0 to {twin.model}, perhaps the same," if is_of_1_0 else "an identical request"
         named = f" (task {twin.task_id})" if twin.task_id else ""
         advice = "run `next` to finish it"
         if is_lost:

@@ -9,6 +9,7 @@ has no line is in the folder's account. Each row is the same `generate` as a run
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from contextlib import closing, suppress
 from functools import partial
@@ -67,6 +68,7 @@ def batch(run: Run) -> Outcome:
     whole = _Batch(run)
     if not run.ask.dry_run:
         run.environment.before_sending()  # already now: SIGTERM is told while many rows are checked, too
+    whole.refuse_a_second_beginning()
     plan = whole.survey()
     if run.ask.dry_run:
         note_a_missing_key(run)
@@ -135,17 +137,38 @@ class _Batch:
 
     # Before anything is sent --------------------------------------------------------------------------------
 
+    def refuse_a_second_beginning(self) -> None:
+        """Raises UsageError where the batch would begin anew because its folder was moved, or we stand in another one.
+
+        Not for a shard: its folder may be one of several machines that share an account.
+        """
+        ask, here = self.run.ask, os.path.realpath(self.folder.path)
+        if ask.sandbox or ask.shard[1] > 1 or os.path.isdir(here):
+            return
+        for begun in self.run.account.batches():
+            if begun.folder == here:
+                raise UsageError(
+                    f"{here} is gone, with what an unfinished batch bought there; nothing was sent",
+                    hint="put it back, or name its new place with --output; an empty folder there buys every row anew",
+                )
+            if not ask.output and self.path in map(os.path.normpath, begun.command) and os.path.isdir(begun.folder):
+                raise UsageError(
+                    f"this batch is not over in {begun.folder}, and would begin anew here; nothing was sent",
+                    hint=f"go on with --output {shlex.quote(begun.folder)}; another --output buys every row anew",
+                )
+
     def survey(self) -> Plan:
         """Check every row that is left. Raises InvalidRequest with the first problems, UsageError without any row."""
         run, plan = self.run, self.plan
         self.folder.read()
-        checker, total = Checker(run, self.files), 0
+        checker, total, known = Checker(run, self.files), 0, 0
         given: set[int] = set()  # ids and outputs of earlier rows
         lines = self.folder.lines() if run.ask.dry_run else iter(())
         known_ids = {told["id"]: told["key"] for told in lines if isinstance(told.get("id"), str)}
         bought = self._bought()
         for row in self._rows():
             total += 1
+            known += self.folder.has_line(row.name)
             state = self._settled(row)
             checked, problems = self._checked(checker, row, state)
             problems += _given_before(row, given)
@@ -166,6 +189,12 @@ class _Batch:
             )
         if plan.warning_count > MOST_PROBLEMS:
             run.warn(f"{plan.warning_count} warnings in all")
+        strange = len(self.folder.states) - known
+        if strange and plan.left > plan.bought:
+            run.note(
+                f"the results have {counted(strange, 'row')} that this file and these flags do not ask for: "
+                "a row that is written otherwise, or with another default, is a new one and bought anew"
+            )
         return plan
 
     def _settled(self, row: Row) -> str:
@@ -337,7 +366,8 @@ class _Batch:
             del own[own.index("--shard") : own.index("--shard") + 2]
         words = (sys.executable or "python3", run.environment.script, *own)
         try:
-            run.account.note_batch(Batch(self.folder.path, run.catalog.program, words, run.environment.now(), is_over))
+            place = os.path.realpath(self.folder.path)  # by whatever links and spelling --output names it
+            run.account.note_batch(Batch(place, run.catalog.program, words, run.environment.now(), is_over))
         except OSError as error:
             run.warn(f"this machine cannot remember the batch: {run.account.folder}: {error.strerror or error}")
 

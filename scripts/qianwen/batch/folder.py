@@ -36,6 +36,7 @@ LONGEST_LINE = 2**20
 LOOK_NAME = "look.lock"
 MOST_WAITS = 20  # for a process that reads an account
 _PAID = tuple(map(STATES.index, (MADE, UNSAVED, UNKNOWN)))
+_SHARD = r"(?:\d{1,6}-of-\d{1,6})?"
 _RESULTS = r"results(?:\.(\d+)-of-(\d+))?\.jsonl"
 
 
@@ -48,7 +49,7 @@ class Folder:
     states: what has become of each row that has a line, by the number of its name: an index of STATES.
     is_rehearsal: whether what it has comes from a stand-in; None while it has nothing.
     program: that made it, image.py or video.py; "" while it has nothing.
-    told_units: what the lines of each results file say was billed, by the name of its shard, "" for the whole.
+    told_units: what the lines say was billed, by the name of the shard that bought it, "" for the whole.
     turns: how often each row that was tried `--again` was, by the number of its name.
     """
 
@@ -96,7 +97,8 @@ class Folder:
         for path, line in self._lines():
             number, turn, state = number_of(line["key"]), _turn(line), STATES.index(line["state"])
             before, known = self.states.get(number), self.turns.get(number, 0)
-            name = os.path.basename(path)[len("results.") : -len(".jsonl")]
+            name, bought_by = os.path.basename(path)[len("results.") : -len(".jsonl")], line.get("shard")
+            name = bought_by if isinstance(bought_by, str) and re.fullmatch(_SHARD, bought_by) else name
             self._count(name, line, (number, turn), before in _PAID and turn == known)
             is_later = before is None or (turn, line["state"] in FINAL) >= (known, STATES[before] in FINAL)
             if before != STATES.index(MADE) and (is_later or line["state"] == MADE):
@@ -142,7 +144,8 @@ class Folder:
                 continue
             except OSError as error:
                 raise UsageError(
-                    f"{path} cannot be read: {error.strerror}", hint="choose another folder with --output"
+                    f"{path} cannot be read: {error.strerror}",
+                    hint="make it readable; another --output buys every row anew",
                 ) from error
 
     def _names(self) -> list[str]:
@@ -167,10 +170,14 @@ class Folder:
         """
         spent = {}
         for account in self.idle_accounts():
-            name, billed = os.path.relpath(account.folder, self._accounts).strip("."), account.billed()
+            name, billed = self.shard_of(account), account.billed()
             self._forgotten.setdefault(name, max(0.0, self.told_units.get(name, 0.0) - billed))
             spent[name] = billed + self._forgotten[name]
         return {**self.told_units, **spent}
+
+    def shard_of(self, account: Account) -> str:
+        """The name of the shard whose account this is, "" for the whole."""
+        return os.path.relpath(account.folder, self._accounts).strip(".")
 
     # Writing ------------------------------------------------------------------------------------------------
 
@@ -276,7 +283,7 @@ class Folder:
     def _unusable(self, error: OSError) -> UsageError:
         return UsageError(
             f"the batch's folder {self.path} cannot be used: {error.strerror or error}",
-            hint="choose another with --output",
+            hint="make it writable, or choose another with --output, which buys every row anew",
         )
 
     def write(self, line: JSON) -> None:

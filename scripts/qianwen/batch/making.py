@@ -52,6 +52,7 @@ if TYPE_CHECKING:
 
     JSON = dict[str, Any]
 
+UNANSWERED = "look at the usage in the console; the same command passes it over, and --again buys it a second time"
 MOST_ATTEMPTS = 3  # of a row whose tasks fail by a fault of the service
 LONGEST_STEM = 80
 STATE_OF: Mapping[str, str] = {
@@ -263,7 +264,7 @@ class Trip:
                 self._finish(run, known)
         except Exception as caught:
             error = starved(caught, run.outcome) or expected(caught)
-        return self._note(row, run, error, known.units, started, known.files)
+        return self._note(row, run, error, known.units, started, known)
 
     def _moved(self, row: Row, known: Purchase) -> Purchase:
         """A purchase with its paths in this folder: it may have been copied here from another machine."""
@@ -301,16 +302,18 @@ class Trip:
         error: QianwenError | None,
         most: float,
         started: float,
-        files: Mapping[int, Kept] = {},
+        known: Purchase | None = None,
     ) -> float:
-        """Write the line of a row that has ended. Answers its units."""
+        """Write the line of a row that has ended; known: what an earlier run bought for it. Answers its units."""
         outcome, account, flight = run.outcome, run.account, self.flight
         state = self._state(row, account if outcome.resumable else None, error)
         is_billed = "yes" if error is None else billed(error, outcome)
         units = 0.0 if is_billed == "no" else _units(run, most) if error is None else most
-        flight.ended(error, outcome.submitted)
+        flight.ended(error, is_sent=outcome.submitted and not known)
         if not state:
             return units
+        if isinstance(error, UnknownOutcome) and not outcome.candidates:
+            error.hint = UNANSWERED  # --resume, which a run of its own would name, does not know of a batch's rows
         told: JSON = line.line_of(
             row,
             state,
@@ -324,8 +327,10 @@ class Trip:
             base=self.connection.base,
             program=run.catalog.program,
         )
-        if files and "files" not in told:
-            told["files"] = line.kept_files(files, self.folder.path)
+        if account is not self.folder.account:
+            told["shard"] = self.folder.shard_of(account)  # whose account counts its units
+        if known and known.files and "files" not in told:
+            told["files"] = line.kept_files(known.files, self.folder.path)
         before = self.folder.state(row.name)
         before = "" if self.whole.ask.again and before != line.MADE else before  # as the plan counts it
         try:

@@ -14,7 +14,7 @@ from ..plain.record import fields_of
 from ..plain.redact import each_text, safe, shortened
 from ..plain.texts import counted
 from ..regions import PRICES_PAGE, is_loopback_url
-from .next_command import next_command
+from .next_command import next_command, shown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -135,7 +135,7 @@ def _task_lines(outcome: Outcome, ask: Ask, environment: Environment) -> list[st
     if ask.tasks is not True:
         return [line for task in tasks for line in task_list.whole(task, environment.cwd)]
     table = task_list.table(tasks, environment.cwd, columns(environment))
-    batches = [safe(f"  batch in {each['folder']} is not over: {each['command']}") for each in outcome.batches]
+    batches = [safe(f"  batch in {each['folder']} is not over: {shown(each['command'])}") for each in outcome.batches]
     return [*batches, *table, *([_sum(outcome.bought, tasks)] if outcome.bought else [])]
 
 

@@ -8,6 +8,7 @@ import sys
 from ..ask import POLL_SECONDS, TIMEOUT_SECONDS, Ask
 from ..environment import Environment
 from ..outcome import Outcome
+from ..plain.redact import safe
 from .flags import words_of
 
 TYPE_CHECKING = False
@@ -46,6 +47,12 @@ def again(script: str, words: Iterable[str]) -> str:
     import shlex
 
     return " ".join(map(shlex.quote, (sys.executable or "python3", script, *words)))
+
+
+def shown(command: str) -> str:
+    """A command for people to copy; words in place of one that a line for people would change, as it asks otherwise."""
+    is_whole = safe(command) == command
+    return command if is_whole else "(told by --print-response: it has a line break or a secret, as a signed link does)"
 
 
 def to_make(environment: Environment, program: str, request: Mapping[str, object]) -> str:

@@ -190,9 +190,9 @@ def local_output(text: str, program: str, cwd: str) -> str:
         raise refused(f"results are saved on this machine, not at {scheme[0]}", "save here, then copy the file")
     if os.path.lexists(os.path.join(cwd, text)):
         return text
-    name = re.search(r"\$(?:[A-Za-z_]\w*|\{\w+\})|%[A-Z_]{2,}%", text) if "$" in text or "%" in text else None
-    if name:
-        raise refused(f"nobody has replaced {name[0]}", "the shell does, without single quotes around it")
+    name = re.search(r"(\$(?:[A-Za-z_]\w*|\{\w+\})|%[A-Z_]{2,}%)[^/\\]*", text)
+    if name and not os.path.lexists(os.path.join(cwd, text[: name.end()])):  # a folder may be named US$Prices
+        raise refused(f"nobody has replaced {name[1]}", "the shell does, without single quotes around it")
     if os.sep == "/" and text[1:3] in (":\\", ":/") and re.match("[A-Za-z]", text):
         raise refused("this system has no drive letters", f"under WSL the drive is /mnt/{text[0].lower()}")
     return text

@@ -154,7 +154,8 @@ def _next_flags(run: Run, recoveries: list[_Recovery]) -> tuple[str, ...]:
     still_open = [each for each in recoveries if each.is_promising and run.account.state(each.known) in OPEN]
     if len(still_open) == 1:
         (only,) = still_open
-        if only.known.program == run.catalog.program and only.run.outcome.next_flags:
+        if only.run.outcome.next_flags:
+            run.environment = only.run.environment  # its own program goes on with it
             return only.run.outcome.next_flags
     return ("--resume",) if still_open else ()
 
