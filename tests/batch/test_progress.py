@@ -6,10 +6,11 @@ import io
 import unittest
 from collections import Counter
 
+from qianwen.batch.flight import Flight
 from qianwen.batch.plan import MOST_PROBLEMS, span
 from qianwen.batch.progress import RowVoice, Voice
 from qianwen.batch.rows import Row
-from qianwen.errors import ContentRefused
+from qianwen.errors import ContentRefused, UnknownOutcome
 from qianwen.terminal.progress import Progress
 
 
@@ -65,15 +66,26 @@ class Lines(unittest.TestCase):
         self.assertEqual((self.counts[""], self.counts["refused"]), (0, 30))
 
     def test_of_a_row_only_its_warnings_are_told(self) -> None:
-        accepted: list[str] = []
-        voice = RowVoice(self.voice, self.row(7), lambda: accepted.append("t"))
+        flight = Flight(self.clock, self.clock() + 100)
+        voice = RowVoice(self.voice, self.row(7), flight)
         voice.say("x")
         voice.always("x")
         voice.note("x")
         voice.state("t", "RUNNING", 3)
-        voice.submitted("t")
+        voice.answered("t")
         voice.warn("a thing")
-        self.assertEqual((self.told(), accepted), (["Warning: row 7: a thing"], ["t"]))
+        self.assertEqual(self.told(), ["Warning: row 7: a thing"])
+
+    def test_three_rows_without_an_answer_stop_the_batch(self) -> None:
+        flight = Flight(self.clock, self.clock() + 100)
+        voices = [RowVoice(self.voice, self.row(number), flight) for number in range(3)]
+        for voice in (voices[0], voices[1]):
+            voice.unanswered("lost")
+        voices[2].answered("")
+        for voice in voices:
+            self.assertIsNone(flight.error)
+            voice.unanswered("lost")
+        self.assertIsInstance(flight.error, UnknownOutcome)
 
     def test_spans(self) -> None:
         for seconds, wanted in ((0, "0 s"), (89, "89 s"), (720, "12 min"), (29040, "8 h 4 min")):

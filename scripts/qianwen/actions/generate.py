@@ -8,7 +8,7 @@ continues. A request that may have been accepted is never sent again.
 
 from __future__ import annotations
 
-from ..errors import Capped, QianwenError, Unavailable, UnknownOutcome
+from ..errors import Capped, QianwenError, Refused, Unavailable, UnknownOutcome
 from ..models import wire
 from ..plain.record import changed
 from ..plain.texts import counted
@@ -167,21 +167,22 @@ def _submit(connection: Connection, entry: Entry, call: wire.Call, usual: str) -
     try:
         body = connection.client.post(call.path, call.body, call.is_task)
         entry.answered(body)
-        if not call.is_task:
-            return body
-        task_id = wire.task_id(body)
-        if not task_id and wire.has_result(body):
-            return body  # a gateway that knows no tasks answers at once
-        if not task_id:
+        task_id = wire.task_id(body) if call.is_task else ""
+        if call.is_task and not (task_id or wire.has_result(body)):  # a gateway that knows no tasks answers at once
             raise UnknownOutcome("the service accepted the request but sent no task id")
     except UnknownOutcome as error:
+        entry.progress.unanswered(error.message)
         if call.is_task and entry.is_kept and entry.submission:
             from . import unanswered
 
             unanswered.search_now(connection, entry, entry.submission, error)
         raise
-    entry.task(task_id)
-    entry.progress.submitted(task_id)
+    except Refused:
+        entry.progress.answered("")
+        raise
+    if task_id:
+        entry.task(task_id)
+    entry.progress.answered(task_id)
     return body
 
 
@@ -211,6 +212,10 @@ def _receive(connection: Connection, entry: Entry, call: wire.Call) -> tuple[JSO
         failure = None  # the answer is complete, so a break after it does no harm
     elif failure is None:
         failure = UnknownOutcome("the stream ended before the service said that it was complete")
+    if isinstance(failure, UnknownOutcome):
+        entry.progress.unanswered(failure.message)
+    else:
+        entry.progress.answered("")
     if failure and not pictures:
         raise failure
     return answer.body(), failure

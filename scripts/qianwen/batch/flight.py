@@ -75,29 +75,27 @@ class Flight:
             return "the batch has stopped"
         return "the time is up" if self.clock() >= self.deadline else ""
 
-    def accepted(self) -> None:
-        """The service accepted a paid request, although its row has not ended."""
+    def answered(self) -> None:
+        """The service has answered a paid request."""
         with self._changed:
             self._unknown = 0
 
-    def ended(self, error: QianwenError | None, is_sent: bool) -> None:
-        """How a row ended: some endings, or too many of a kind in a row, stop the batch.
+    def unanswered(self, why: str) -> None:
+        """Nobody knows what became of a paid request. Three of them in a row stop the batch."""
+        with self._changed:
+            self._unknown += 1
+            is_over = self._unknown >= MOST_UNKNOWN
+        if is_over:
+            self.stop(UnknownOutcome(f"the outcome of {MOST_UNKNOWN} paid requests in a row is unknown: {why}"))
 
-        is_sent: whether it was about to pay, not only to collect what an earlier run had paid for.
-        """
+    def ended(self, error: QianwenError | None) -> None:
+        """How a row ended: some endings, or too many of a kind in a row, stop the batch."""
         kind = error.kind if error else ""
         self.time_is_up = self.time_is_up or kind == "running"
         with self._changed:
             if not self.why_over():
                 self._unreached = self._unreached + 1 if kind == "unavailable" else 0
-            if is_sent and kind != "unavailable":  # which was not sent at all
-                self._unknown = self._unknown + 1 if kind == "unknown_outcome" else 0
             is_cut_off = self._unreached >= MOST_UNREACHED
-            is_in_the_dark = self._unknown >= MOST_UNKNOWN
-        if error and is_in_the_dark:
-            self.stop(
-                UnknownOutcome(f"the outcome of {MOST_UNKNOWN} paid requests in a row is unknown: {error.message}")
-            )
         is_grave = kind in ("auth", "output", "internal") and not isinstance(error, LinkExpired)
         if error and (is_grave or is_cut_off) and not self.why_over():
             self.stop(error)

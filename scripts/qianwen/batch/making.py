@@ -198,7 +198,7 @@ class Trip:
 
     def _run_of(self, row: Row, account: Account) -> Run:
         whole, seat = self.whole, Seat(row.name, self.files)
-        voice = RowVoice(self.voice, row, self.flight.accepted)
+        voice = RowVoice(self.voice, row, self.flight)
         run = Run(whole.catalog, _ask_of(whole, row), whole.environment, voice, account, seat)
         run.deadline = whole.deadline
         return run
@@ -309,7 +309,7 @@ class Trip:
         state = self._state(row, account if outcome.resumable else None, error)
         is_billed = "yes" if error is None else billed(error, outcome)
         units = 0.0 if is_billed == "no" else _units(run, most) if error is None else most
-        flight.ended(error, is_sent=outcome.submitted and not known)
+        flight.ended(error)
         if not state:
             return units
         if isinstance(error, UnknownOutcome) and not outcome.candidates:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from typing import Callable
 
     from ..errors import QianwenError
+    from .flight import Flight
     from .rows import Row
 
 GAP_SECONDS = 10.0  # between two lines
@@ -22,9 +23,9 @@ GAP_SECONDS = 10.0  # between two lines
 class RowVoice(Progress):
     """The progress of one row: only its warnings are told, with its number, and only the first of all rows'."""
 
-    def __init__(self, whole: Voice, row: Row, accepted: Callable[[], None]) -> None:
+    def __init__(self, whole: Voice, row: Row, flight: Flight) -> None:
         super().__init__(sys.stderr, quiet=True)
-        self._accepted = accepted
+        self._flight = flight
         self.secrets = whole.progress.secrets  # the batch knows them all before its first row
         self._whole = whole
         self._row = row
@@ -32,8 +33,11 @@ class RowVoice(Progress):
     def always(self, text: str) -> None:
         pass
 
-    def submitted(self, task_id: str) -> None:
-        self._accepted()
+    def answered(self, task_id: str) -> None:
+        self._flight.answered()
+
+    def unanswered(self, why: str) -> None:
+        self._flight.unanswered(why)
 
     def warn(self, text: str) -> None:
         self._whole.warn(self._row, text)

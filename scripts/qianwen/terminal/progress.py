@@ -93,9 +93,13 @@ class Progress:
         else:
             self.say(words)
 
-    def submitted(self, task_id: str) -> None:
-        """The service accepted a task."""
-        self.say(f"Task submitted: {task_id}")
+    def answered(self, task_id: str) -> None:
+        """The service answered a paid request, with a task or without."""
+        if task_id:
+            self.say(f"Task submitted: {task_id}")
+
+    def unanswered(self, why: str) -> None:
+        """Nobody knows what became of a paid request; the run's end tells."""
 
     def state(self, task_id: str, word: str, seconds: float, usual: str = "") -> None:
         """One look at a task: said when the state changes, and now and then while it does not.
