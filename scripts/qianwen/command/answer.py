@@ -134,8 +134,8 @@ def _task_lines(outcome: Outcome, ask: Ask, environment: Environment) -> list[st
     tasks = outcome.tasks or []
     if ask.tasks is not True:
         return [line for task in tasks for line in task_list.whole(task, environment.cwd)]
-    table = task_list.table(tasks, environment.cwd, columns(environment))
     batches = [safe(f"  batch in {each['folder']} is not over: {shown(each['command'])}") for each in outcome.batches]
+    table = task_list.table(tasks, environment.cwd, columns(environment)) if tasks or not batches else []
     return [*batches, *table, *([_sum(outcome.bought, tasks)] if outcome.bought else [])]
 
 
