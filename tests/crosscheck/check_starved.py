@@ -175,7 +175,7 @@ class Starved(unittest.TestCase):
         promised = PROMISED.get(run, 1) if ended.code == 0 else 0
         self.assertEqual(len(ended.files), promised, told)
         self.assertEqual(ended.bought, int(run in PAID and ended.code == 0), "bought what it cannot finish\n" + told)
-        if ended.code == 6:
+        if ended.code == 6 and run != "sandbox":  # whose stand-in is in the same process, and starves with it
             self.assertTrue(ended.heard, "told as unknown, but never sent\n" + told)
 
     def check(self, user: int) -> None:
