@@ -8,6 +8,8 @@ continues. A request that may have been accepted is never sent again.
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from ..errors import Capped, QianwenError, Unavailable, UnknownOutcome
 from ..models import wire
 from ..plain.record import changed
@@ -75,6 +77,8 @@ def generate(run: Run, way: Way) -> Outcome:
             return run.outcome
         if entry.outcome.task_id:
             body = wait(connection, entry, checked.mode.usual)
+        elif run.ask.submit_only:
+            _make_place(target)
         saver.save(body, checked.promised)
     return run.outcome
 
@@ -183,6 +187,14 @@ def _submit(connection: Connection, entry: Entry, call: wire.Call, usual: str) -
     entry.task(task_id)
     entry.progress.submitted(task_id)
     return body
+
+
+def _make_place(target: Target) -> None:
+    """Make the folder for what came at once instead of a task. If it cannot be made, saving says so."""
+    from ..files import outputs
+
+    with suppress(QianwenError):
+        outputs.prepare(target)
 
 
 def _receive(connection: Connection, entry: Entry, call: wire.Call) -> tuple[JSON, QianwenError | None]:

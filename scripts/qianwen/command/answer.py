@@ -43,7 +43,7 @@ def success(outcome: Outcome, ask: Ask, environment: Environment) -> JSON:
     if outcome.canceled:
         return {"ok": True, "task_id": outcome.task_id, "canceled": True, "warnings": warnings}
     answer = {"ok": True, **({"reused": True} if outcome.reused else {}), **_obtained(outcome)}
-    if ask.submit_only:
+    if ask.submit_only and outcome.task_id:
         answer["next"] = next_command(outcome, ask, environment)
     return answer
 
