@@ -148,10 +148,11 @@ class _Batch:
         for begun in self.run.account.batches():
             if begun.folder == here:
                 raise UsageError(
-                    f"{here} is gone, with what an unfinished batch bought there; nothing was sent",
+                    f"{here} is gone, and an unfinished batch may have bought what was there; nothing was sent",
                     hint="put it back, or name its new place with --output; an empty folder there buys every row anew",
                 )
-            if not ask.output and self.path in map(os.path.normpath, begun.command) and os.path.isdir(begun.folder):
+            is_the_same = begun.program == self.run.catalog.program and self.path in map(os.path.normpath, begun.command)
+            if is_the_same and not ask.output and os.path.isdir(begun.folder):
                 raise UsageError(
                     f"this batch is not over in {begun.folder}, and would begin anew here; nothing was sent",
                     hint=f"go on with --output {shlex.quote(begun.folder)}; another --output buys every row anew",
@@ -530,7 +531,8 @@ class _Batch:
             "unit": run.catalog.unit,
             "failures": self._failures(),
         }
-        self._remember(is_over=not plan.left and not plan.counts[line.UNSAVED])
+        if not plan.left and not plan.counts[line.UNSAVED]:
+            self._remember(is_over=True)
         self.voice.end()
         rest = [f"{plan.left} left"] if plan.left else []
         billed = f"at most {counted(spent, run.catalog.unit)} billed so far"
