@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-from ..errors import Capped, QianwenError, Unavailable, UnknownOutcome
+from ..errors import Capped, QianwenError, Unavailable, UnknownOutcome, UsageError
 from ..models import wire
 from ..plain.record import changed
 from ..plain.texts import counted
@@ -71,14 +71,12 @@ def generate(run: Run, way: Way) -> Outcome:
             if failure:
                 raise failure
             return run.outcome
-        body = _submit(connection, entry, call, checked.mode.usual)
+        body = _submit(connection, entry, call, checked.mode.usual, target)
         if run.ask.submit_only and entry.outcome.task_id:
             entry.leave_open()
             return run.outcome
         if entry.outcome.task_id:
             body = wait(connection, entry, checked.mode.usual)
-        elif run.ask.submit_only:
-            _make_place(target)
         saver.save(body, checked.promised)
     return run.outcome
 
@@ -163,7 +161,7 @@ def _prove_descriptors() -> None:
 # With the service -----------------------------------------------------------------------------------------
 
 
-def _submit(connection: Connection, entry: Entry, call: wire.Call, usual: str) -> JSON:
+def _submit(connection: Connection, entry: Entry, call: wire.Call, usual: str, target: Target) -> JSON:
     """Post the request that costs money. Record and print the id of a task before anything else."""
     entry.progress.working(
         "Submitting the task" if call.is_task else "Waiting for the answer", "" if call.is_task else usual
@@ -175,6 +173,10 @@ def _submit(connection: Connection, entry: Entry, call: wire.Call, usual: str) -
             return body
         task_id = wire.task_id(body)
         if not task_id and wire.has_result(body):
+            from ..files import outputs
+
+            with suppress(UsageError):  # saving says why it cannot be made
+                outputs.prepare(target)  # which --submit-only needed for nothing else
             return body  # a gateway that knows no tasks answers at once
         if not task_id:
             raise UnknownOutcome("the service accepted the request but sent no task id")
@@ -187,14 +189,6 @@ def _submit(connection: Connection, entry: Entry, call: wire.Call, usual: str) -
     entry.task(task_id)
     entry.progress.submitted(task_id)
     return body
-
-
-def _make_place(target: Target) -> None:
-    """Make the folder for what came at once instead of a task. If it cannot be made, saving says so."""
-    from ..files import outputs
-
-    with suppress(QianwenError):
-        outputs.prepare(target)
 
 
 def _receive(connection: Connection, entry: Entry, call: wire.Call) -> tuple[JSON, QianwenError | None]:

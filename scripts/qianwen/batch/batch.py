@@ -142,7 +142,7 @@ class _Batch:
 
         Not for a shard: its folder may be one of several machines that share an account.
         """
-        ask, here = self.run.ask, os.path.realpath(self.folder.path)
+        ask, program, here = self.run.ask, self.run.catalog.program, os.path.realpath(self.folder.path)
         if ask.sandbox or ask.shard[1] > 1 or os.path.isdir(here):
             return
         for begun in self.run.account.batches():
@@ -151,7 +151,7 @@ class _Batch:
                     f"{here} is gone, and an unfinished batch may have bought what was there; nothing was sent",
                     hint="put it back, or name its new place with --output; an empty folder there buys every row anew",
                 )
-            is_the_same = begun.program == self.run.catalog.program and self.path in map(os.path.normpath, begun.command)
+            is_the_same = begun.program == program and self.path in map(os.path.normpath, begun.command)
             if is_the_same and not ask.output and os.path.isdir(begun.folder):
                 raise UsageError(
                     f"this batch is not over in {begun.folder}, and would begin anew here; nothing was sent",
