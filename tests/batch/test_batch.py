@@ -783,6 +783,19 @@ class GoingOn(Case):
             results.mkdir()
             self.assertIn("another --output buys every row anew", self.batch(code=3)["error"]["hint"])
 
+    def test_what_began_elsewhere_is_not_known_without_the_account(self) -> None:
+        rows = str(self.rows({"prompt": "a"}))
+        path = Path(self.ledger.folder) / "account.db"
+        path.parent.mkdir(parents=True)
+        with self.standin() as there:
+            path.mkdir()  # as good as one that is locked
+            self.assertIn("could not be read", self.json("--batch", rows, code=5)["error"]["message"])
+            self.assertEqual(there.orders, {})
+            path.rmdir()
+            path.write_bytes(bytes(5000))
+            told = self.json("--batch", rows)
+        self.assertEqual((told["made"], "was damaged" in told["warnings"][0]), (1, True))
+
     def test_what_bought_nothing_may_begin_elsewhere(self) -> None:
         rows = self.rows({"prompt": "a"})
         key = self.env.pop("DASHSCOPE_API_KEY")

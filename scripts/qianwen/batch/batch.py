@@ -145,7 +145,7 @@ class _Batch:
         ask, program, here = self.run.ask, self.run.catalog.program, os.path.realpath(self.folder.path)
         if ask.sandbox or ask.shard[1] > 1 or os.path.isdir(here):
             return
-        for begun in self.run.account.batches():
+        for begun in self._unfinished():
             if begun.folder == here:
                 raise UsageError(
                     f"{here} is gone, and an unfinished batch may have bought what was there; nothing was sent",
@@ -157,6 +157,16 @@ class _Batch:
                     f"this batch is not over in {begun.folder}, and would begin anew here; nothing was sent",
                     hint=f"go on with --output {shlex.quote(begun.folder)}; another --output buys every row anew",
                 )
+
+    def _unfinished(self) -> list[Batch]:
+        """The batches that are not over. A damaged account is put right first; Unavailable for one that is not read."""
+        account = self.run.account
+        found = account.batches()
+        if account.trouble and not self.run.ask.dry_run:
+            account.trouble = ""
+            account.put_right()
+            found = account.batches()
+        return found
 
     def survey(self) -> Plan:
         """Check every row that is left. Raises InvalidRequest with the first problems, UsageError without any row."""
