@@ -781,7 +781,7 @@ class GoingOn(Case):
             results = self.cwd / "out" / "results.jsonl"
             results.unlink()
             results.mkdir()
-            self.assertIn("another --output buys every row anew", self.batch(code=3)["error"]["hint"])
+            self.assertIn("another --output buys every row again", self.batch(code=3)["error"]["hint"])
 
     def test_what_began_elsewhere_is_not_known_without_the_account(self) -> None:
         rows = str(self.rows({"prompt": "a"}))

@@ -129,7 +129,7 @@ class _Batch:
         """Wait a moment for a process that looks at what an earlier run bought, or collects it. Raises StillRunning."""
         what = f"another process looks at what an earlier run bought in {self.folder.path}"
         if not self.may_wait or self.flight.why_over():
-            raise StillRunning(what, hint="run `next` to go on", billed="no")
+            raise StillRunning(what, hint="run `next` to continue", billed="no")
         if not self._has_told_why:
             self._has_told_why = True
             self.run.progress.say(f"Waiting: {what}")
@@ -138,7 +138,7 @@ class _Batch:
     # Before anything is sent --------------------------------------------------------------------------------
 
     def refuse_a_second_beginning(self) -> None:
-        """Raises UsageError where the batch would begin anew because its folder was moved, or we stand in another one.
+        """Raises UsageError where the batch would start again because its folder was moved, or we stand in another one.
 
         Not for a shard: its folder may be one of several machines that share an account.
         """
@@ -149,17 +149,17 @@ class _Batch:
             if begun.folder == here:
                 raise UsageError(
                     f"{here} is gone, and an unfinished batch may have bought what was there; nothing was sent",
-                    hint="put it back, or name its new place with --output; an empty folder there buys every row anew",
+                    hint="put it back, or name its new place with --output; an empty folder there buys every row again",
                 )
             is_the_same = begun.program == program and self.path in map(os.path.normpath, begun.command)
             if is_the_same and not ask.output and os.path.isdir(begun.folder):
                 raise UsageError(
-                    f"this batch is not over in {begun.folder}, and would begin anew here; nothing was sent",
-                    hint=f"go on with --output {shlex.quote(begun.folder)}; another --output buys every row anew",
+                    f"this batch is unfinished in {begun.folder}, and would start again here; nothing was sent",
+                    hint=f"continue it with --output {shlex.quote(begun.folder)}; another --output buys every row again",
                 )
 
     def _unfinished(self) -> list[Batch]:
-        """The batches that are not over. A damaged account is put right first; Unavailable for one that is not read."""
+        """The batches that are not over. A damaged account is put right first; Unavailable for one that cannot be read."""
         account = self.run.account
         found = account.batches()
         if account.trouble and not self.run.ask.dry_run:
@@ -204,7 +204,7 @@ class _Batch:
         if strange and plan.left > plan.bought:
             run.note(
                 f"the results have {counted(strange, 'row')} that this file and these flags do not ask for: "
-                "a row that is written otherwise, or with another default, is a new one and bought anew"
+                "a row that is written differently, or gets another default, counts as new and is bought"
             )
         return plan
 

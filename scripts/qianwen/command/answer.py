@@ -135,7 +135,7 @@ def _task_lines(outcome: Outcome, ask: Ask, environment: Environment) -> list[st
     if ask.tasks is not True:
         return [line for task in tasks for line in task_list.whole(task, environment.cwd)]
     table = task_list.table(tasks, environment.cwd, columns(environment))
-    batches = [safe(f"  batch in {each['folder']} is not over: {shown(each['command'])}") for each in outcome.batches]
+    batches = [safe(f"  batch in {each['folder']} is unfinished: {shown(each['command'])}") for each in outcome.batches]
     return [*batches, *table, *([_sum(outcome.bought, tasks)] if outcome.bought else [])]
 
 
