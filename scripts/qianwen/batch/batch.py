@@ -155,11 +155,11 @@ class _Batch:
             if is_the_same and not ask.output and os.path.isdir(begun.folder):
                 raise UsageError(
                     f"this batch is unfinished in {begun.folder}, and would start again here; nothing was sent",
-                    hint=f"continue it with --output {shlex.quote(begun.folder)}; another --output buys every row again",
+                    hint=f"continue with --output {shlex.quote(begun.folder)}; another --output buys every row again",
                 )
 
     def _unfinished(self) -> list[Batch]:
-        """The batches that are not over. A damaged account is put right first; Unavailable for one that cannot be read."""
+        """The batches that are not over, after a damaged account was put right. Raises Unavailable if it is unreadable."""
         account = self.run.account
         found = account.batches()
         if account.trouble and not self.run.ask.dry_run:
