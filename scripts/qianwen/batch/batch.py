@@ -159,7 +159,7 @@ class _Batch:
                 )
 
     def _unfinished(self) -> list[Batch]:
-        """The batches that are not over, after a damaged account was put right. Raises Unavailable if it is unreadable."""
+        """The batches that are not over. Puts a damaged account right; raises Unavailable for an unreadable one."""
         account = self.run.account
         found = account.batches()
         if account.trouble and not self.run.ask.dry_run:
