@@ -283,7 +283,7 @@ class Folder:
     def _unusable(self, error: OSError) -> UsageError:
         return UsageError(
             f"the batch's folder {self.path} cannot be used: {error.strerror or error}",
-            hint="make it writable, or choose another with --output, which buys every row again",
+            hint="make it writable, or choose another with --output, which starts from nothing",
         )
 
     def write(self, line: JSON) -> None:
