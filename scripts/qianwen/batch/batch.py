@@ -165,7 +165,7 @@ class _Batch:
         if account.trouble and not self.run.ask.dry_run:
             account.trouble = ""
             account.put_right()
-            found = account.batches()
+            return account.batches()
         return found
 
     def survey(self) -> Plan:
