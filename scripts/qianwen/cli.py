@@ -221,7 +221,7 @@ def _act(run: Run) -> None:
 
         run.outcome.batches = report.batches(run.account)
         for each in run.outcome.batches:
-            run.progress.say(f"A batch in {each['folder']} is not over. Go on with: {shown(each['command'])}")
+            run.progress.say(f"A batch in {each['folder']} is unfinished. Continue with: {shown(each['command'])}")
         resume(run, lambda prompt: _desirecore(run, prompt))
     else:
         from .actions import generate

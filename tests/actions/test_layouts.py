@@ -129,6 +129,11 @@ class Layouts(Through):
                     self.assertNotIn(B64[:60], json.dumps(reply))
                     self.assertEqual(self.json("--resume")["tasks"], [])
 
+    def test_a_result_at_once_where_a_task_was_asked_for_has_a_place(self) -> None:
+        with self.gateway(submit={"data": [{"b64_json": B64}]}):
+            reply = self.json("x", "--async", "--submit-only")
+        self.assertEqual((self.saved(reply), "next" in reply), ([PNG], False))
+
     def test_task_ids_of_gateways(self) -> None:
         for body, wanted in (
             ({"output": {"task_id": 12345678901234567890}}, "12345678901234567890"),

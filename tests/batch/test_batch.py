@@ -782,7 +782,36 @@ class GoingOn(Case):
             results = self.cwd / "out" / "results.jsonl"
             results.unlink()
             results.mkdir()
-            self.assertIn("another --output buys every row anew", self.batch(code=3)["error"]["hint"])
+            self.assertIn("another --output buys every row again", self.batch(code=3)["error"]["hint"])
+
+    def test_what_began_elsewhere_is_not_known_without_the_account(self) -> None:
+        rows = str(self.rows({"prompt": "a"}))
+        path = Path(self.ledger.folder) / "account.db"
+        path.parent.mkdir(parents=True)
+        with self.standin() as there:
+            path.mkdir()  # as good as one that is locked
+            self.assertIn("could not be read", self.json("--batch", rows, code=5)["error"]["message"])
+            self.assertEqual(there.orders, {})
+            path.rmdir()
+            path.write_bytes(bytes(5000))
+            told = self.json("--batch", rows)
+        self.assertEqual((told["made"], "was damaged" in told["warnings"][0]), (1, True))
+
+    def test_what_bought_nothing_may_begin_elsewhere(self) -> None:
+        rows = self.rows({"prompt": "a"})
+        key = self.env.pop("DASHSCOPE_API_KEY")
+        self.json("--batch", rows.name, code=4)
+        self.assertNotIn("batches", self.json("--tasks"))
+        shutil.rmtree(self.cwd / "output")
+        self.env["DASHSCOPE_API_KEY"] = key
+        with self.standin():
+            self.assertEqual(self.json("--batch", rows.name)["made"], 1)
+
+    def test_the_other_program_makes_something_else_of_the_same_file(self) -> None:
+        rows = str(self.rows({"prompt": "a"}))
+        with self.standin(delay=1000):
+            self.json("--batch", rows, "--timeout", "20", code=2)
+            self.assertEqual(self.video_json("--batch", rows, "--dry-run")["left"], 1)
 
     def test_a_batch_is_one_by_whatever_links_its_folder_is_named(self) -> None:
         self.rows({"prompt": "a"})

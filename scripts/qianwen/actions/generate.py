@@ -8,7 +8,9 @@ continues. A request that may have been accepted is never sent again.
 
 from __future__ import annotations
 
-from ..errors import Capped, QianwenError, Refused, Unavailable, UnknownOutcome
+from contextlib import suppress
+
+from ..errors import Capped, QianwenError, Refused, Unavailable, UnknownOutcome, UsageError
 from ..models import wire
 from ..plain.record import changed
 from ..plain.texts import counted
@@ -69,7 +71,7 @@ def generate(run: Run, way: Way) -> Outcome:
             if failure:
                 raise failure
             return run.outcome
-        body = _submit(connection, entry, call, checked.mode.usual)
+        body = _submit(connection, entry, call, checked.mode.usual, target)
         if run.ask.submit_only and entry.outcome.task_id:
             entry.leave_open()
             return run.outcome
@@ -159,17 +161,13 @@ def _prove_descriptors() -> None:
 # With the service -----------------------------------------------------------------------------------------
 
 
-def _submit(connection: Connection, entry: Entry, call: wire.Call, usual: str) -> JSON:
+def _submit(connection: Connection, entry: Entry, call: wire.Call, usual: str, target: Target) -> JSON:
     """Post the request that costs money. Record and print the id of a task before anything else."""
     entry.progress.working(
         "Submitting the task" if call.is_task else "Waiting for the answer", "" if call.is_task else usual
     )
     try:
-        body = connection.client.post(call.path, call.body, call.is_task)
-        entry.answered(body)
-        task_id = wire.task_id(body) if call.is_task else ""
-        if call.is_task and not (task_id or wire.has_result(body)):  # a gateway that knows no tasks answers at once
-            raise UnknownOutcome("the service accepted the request but sent no task id")
+        body, task_id = _post(connection, entry, call)
     except UnknownOutcome as error:
         entry.progress.unanswered(error.message)
         if call.is_task and entry.is_kept and entry.submission:
@@ -182,8 +180,23 @@ def _submit(connection: Connection, entry: Entry, call: wire.Call, usual: str) -
         raise
     if task_id:
         entry.task(task_id)
+    elif call.is_task:  # a gateway that knows no tasks has answered at once
+        from ..files import outputs
+
+        with suppress(UsageError):  # saving says why it cannot be made
+            outputs.prepare(target)  # which --submit-only needed for nothing else
     entry.progress.answered(task_id)
     return body
+
+
+def _post(connection: Connection, entry: Entry, call: wire.Call) -> tuple[JSON, str]:
+    """The answer to a paid request, and the id of its task, "" if it holds the result. Raises what `Client.post` raises."""
+    body = connection.client.post(call.path, call.body, call.is_task)
+    entry.answered(body)
+    task_id = wire.task_id(body) if call.is_task else ""
+    if call.is_task and not (task_id or wire.has_result(body)):
+        raise UnknownOutcome("the service accepted the request but sent no task id")
+    return body, task_id
 
 
 def _receive(connection: Connection, entry: Entry, call: wire.Call) -> tuple[JSON, QianwenError | None]:

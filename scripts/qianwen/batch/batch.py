@@ -129,7 +129,7 @@ class _Batch:
         """Wait a moment for a process that looks at what an earlier run bought, or collects it. Raises StillRunning."""
         what = f"another process looks at what an earlier run bought in {self.folder.path}"
         if not self.may_wait or self.flight.why_over():
-            raise StillRunning(what, hint="run `next` to go on", billed="no")
+            raise StillRunning(what, hint="run `next` to continue", billed="no")
         if not self._has_told_why:
             self._has_told_why = True
             self.run.progress.say(f"Waiting: {what}")
@@ -138,24 +138,35 @@ class _Batch:
     # Before anything is sent --------------------------------------------------------------------------------
 
     def refuse_a_second_beginning(self) -> None:
-        """Raises UsageError where the batch would begin anew because its folder was moved, or we stand in another one.
+        """Raises UsageError where the batch would start again because its folder was moved, or we stand in another one.
 
         Not for a shard: its folder may be one of several machines that share an account.
         """
-        ask, here = self.run.ask, os.path.realpath(self.folder.path)
+        ask, program, here = self.run.ask, self.run.catalog.program, os.path.realpath(self.folder.path)
         if ask.sandbox or ask.shard[1] > 1 or os.path.isdir(here):
             return
-        for begun in self.run.account.batches():
+        for begun in self._unfinished():
             if begun.folder == here:
                 raise UsageError(
-                    f"{here} is gone, with what an unfinished batch bought there; nothing was sent",
-                    hint="put it back, or name its new place with --output; an empty folder there buys every row anew",
+                    f"{here} is gone, and an unfinished batch may have bought what was there; nothing was sent",
+                    hint="put it back, or name its new place with --output; an empty folder there buys every row again",
                 )
-            if not ask.output and self.path in map(os.path.normpath, begun.command) and os.path.isdir(begun.folder):
+            is_the_same = begun.program == program and self.path in map(os.path.normpath, begun.command)
+            if is_the_same and not ask.output and os.path.isdir(begun.folder):
                 raise UsageError(
-                    f"this batch is not over in {begun.folder}, and would begin anew here; nothing was sent",
-                    hint=f"go on with --output {shlex.quote(begun.folder)}; another --output buys every row anew",
+                    f"this batch is unfinished in {begun.folder}, and would start again here; nothing was sent",
+                    hint=f"continue with --output {shlex.quote(begun.folder)}; another --output buys every row again",
                 )
+
+    def _unfinished(self) -> list[Batch]:
+        """The batches that are not over. Puts a damaged account right; raises Unavailable for an unreadable one."""
+        account = self.run.account
+        found = account.batches()
+        if account.trouble and not self.run.ask.dry_run:
+            account.trouble = ""
+            account.put_right()
+            return account.batches()
+        return found
 
     def survey(self) -> Plan:
         """Check every row that is left. Raises InvalidRequest with the first problems, UsageError without any row."""
@@ -193,7 +204,7 @@ class _Batch:
         if strange and plan.left > plan.bought:
             run.note(
                 f"the results have {counted(strange, 'row')} that this file and these flags do not ask for: "
-                "a row that is written otherwise, or with another default, is a new one and bought anew"
+                "a row that is written differently, or gets another default, counts as new and is bought"
             )
         return plan
 
@@ -530,7 +541,8 @@ class _Batch:
             "unit": run.catalog.unit,
             "failures": self._failures(),
         }
-        self._remember(is_over=not plan.left and not plan.counts[line.UNSAVED])
+        if not plan.left and not plan.counts[line.UNSAVED]:
+            self._remember(is_over=True)
         self.voice.end()
         rest = [f"{plan.left} left"] if plan.left else []
         billed = f"at most {counted(spent, run.catalog.unit)} billed so far"

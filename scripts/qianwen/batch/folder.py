@@ -145,7 +145,7 @@ class Folder:
             except OSError as error:
                 raise UsageError(
                     f"{path} cannot be read: {error.strerror}",
-                    hint="make it readable; another --output buys every row anew",
+                    hint="make it readable; another --output buys every row again",
                 ) from error
 
     def _names(self) -> list[str]:
@@ -283,7 +283,7 @@ class Folder:
     def _unusable(self, error: OSError) -> UsageError:
         return UsageError(
             f"the batch's folder {self.path} cannot be used: {error.strerror or error}",
-            hint="make it writable, or choose another with --output, which buys every row anew",
+            hint="make it writable, or choose another with --output, which starts from nothing",
         )
 
     def write(self, line: JSON) -> None:

@@ -43,7 +43,7 @@ def success(outcome: Outcome, ask: Ask, environment: Environment) -> JSON:
     if outcome.canceled:
         return {"ok": True, "task_id": outcome.task_id, "canceled": True, "warnings": warnings}
     answer = {"ok": True, **({"reused": True} if outcome.reused else {}), **_obtained(outcome)}
-    if ask.submit_only:
+    if ask.submit_only and outcome.task_id:
         answer["next"] = next_command(outcome, ask, environment)
     return answer
 
@@ -134,7 +134,7 @@ def _task_lines(outcome: Outcome, ask: Ask, environment: Environment) -> list[st
     tasks = outcome.tasks or []
     if ask.tasks is not True:
         return [line for task in tasks for line in task_list.whole(task, environment.cwd)]
-    batches = [safe(f"  batch in {each['folder']} is not over: {shown(each['command'])}") for each in outcome.batches]
+    batches = [safe(f"  batch in {each['folder']} is unfinished: {shown(each['command'])}") for each in outcome.batches]
     table = task_list.table(tasks, environment.cwd, columns(environment)) if tasks or not batches else []
     return [*batches, *table, *([_sum(outcome.bought, tasks)] if outcome.bought else [])]
 
