@@ -190,7 +190,7 @@ def _submit(connection: Connection, entry: Entry, call: wire.Call, usual: str, t
 
 
 def _post(connection: Connection, entry: Entry, call: wire.Call) -> tuple[JSON, str]:
-    """The answer to a paid request, and the id of its task, "" if it holds the result. Raises what `Client.post` raises."""
+    """The answer to a paid request, and the id of its task, "" if it holds the result itself."""
     body = connection.client.post(call.path, call.body, call.is_task)
     entry.answered(body)
     task_id = wire.task_id(body) if call.is_task else ""
