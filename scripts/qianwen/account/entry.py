@@ -262,7 +262,7 @@ class Entry:
     def _point_to_the_links(self) -> None:
         """`--resume` fetches what this run bought and did not save, when the account has its links."""
         outcome = self.outcome
-        has_links = outcome.result and any(url.lower().startswith("http") for url in outcome.result.urls)
+        has_links = outcome.result is not None and purchase.are_links(outcome.result.urls)
         if has_links and self.submission and not outcome.task_id and self.is_kept:
             outcome.next_flags = ("--resume",)
 

@@ -76,8 +76,7 @@ class Purchase:
 
     @property
     def has_links(self) -> bool:
-        """Whether its results can be downloaded: those that were in the answer itself are gone with it."""
-        return any(url.lower().startswith("http") for url in self.urls)
+        return are_links(self.urls)
 
 
 @record
@@ -94,6 +93,11 @@ class Batch:
     command: tuple[str, ...]
     at: float
     is_over: bool = False
+
+
+def are_links(urls: Iterable[str]) -> bool:
+    """Whether results can be downloaded: those that were in the answer itself are gone with it."""
+    return any(url.lower().startswith("http") for url in urls)
 
 
 def lifetime(run: Purchase) -> float:

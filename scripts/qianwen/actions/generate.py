@@ -54,14 +54,16 @@ def generate(run: Run, way: Way) -> Outcome:
         if run.ask.sidecar:
             saver.record(checked.mode.name, checked.written)
         if not run.ask.again:
-            if reuse.answered(entry, wish, checked, run.ask.sidecar):
+            if reuse.answered(entry, wish, checked, run.catalog.keeps_replies, run.ask.sidecar):
                 return run.outcome
             entry.refuse_twin(purchase)  # before anything is uploaded
         run.outcome.seed = checked.values.get("seed")
         call = connection.encode(checked)
         connection.session.prepare(connection.base)
         elsewhere = target if run.ask.output else None
-        if run.ask.reuse and reuse.answered(entry, wish, checked, run.ask.sidecar, True, elsewhere):
+        if run.ask.reuse and reuse.answered(
+            entry, wish, checked, run.catalog.keeps_replies, run.ask.sidecar, True, elsewhere
+        ):
             return run.outcome  # another process has made it since we looked
         entry.submit(changed(purchase, at=run.environment.now()), run.ask.again)
         _prove_descriptors()

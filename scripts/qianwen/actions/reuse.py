@@ -35,7 +35,7 @@ def reuse(run: Run, way: Way) -> bool:
         elif made:
             run.announce(checked)
             elsewhere = run.target(checked.subject) if run.ask.output else None
-            _answer(entry, made, files, checked, elsewhere)
+            _answer(entry, made, files, checked, run.catalog.keeps_replies, elsewhere)
             if run.ask.sidecar:
                 _record(made, checked, entry, entry.warn)
     return made is not None and not run.ask.dry_run
@@ -45,22 +45,23 @@ def answered(
     entry: Entry,
     wish: str,
     checked: Checked,
+    keeps_replies: bool,
     with_records: bool,
     with_read_answers: bool = False,
     elsewhere: Target | None = None,
 ) -> bool:
     """Whether the answer is what an earlier run of the same made, and was killed before it answered.
 
-    wish: the fingerprint of the request.
+    wish: the fingerprint of the request.  keeps_replies: see `Catalog`.
     with_read_answers: also what somebody was told of.  elsewhere: see `_answer`.
     """
     made, files = _made(entry, wish, with_read_answers)
     if made:
-        _answer(entry, made, files, checked, elsewhere)
+        _answer(entry, made, files, checked, keeps_replies, elsewhere)
         outputs.sweep(outputs.Target(made.folder, made.stem, run=made.id))
         if with_records:
             _record(made, checked, entry, lambda _: None)  # the saver has warned
-        elif entry.outcome.noun == "video" and not entry.outcome.reply_path:
+        elif keeps_replies and not entry.outcome.reply_path:
             beside = outputs.beside(entry.outcome.saved[0].saved, outputs.Target(made.folder, made.stem))
             entry.outcome.reply_path = record.save(entry.outcome.body, beside, entry, is_reply=True)
     return made is not None
@@ -74,14 +75,15 @@ def _made(entry: Entry, wish: str, with_read_answers: bool) -> tuple[Purchase | 
     return (made, whole) if files and len(whole) == len(files) else (None, [])
 
 
-def _answer(entry: Entry, made: Purchase, files: list[Saved], checked: Checked, elsewhere: Target | None) -> None:
+def _answer(
+    entry: Entry, made: Purchase, files: list[Saved], checked: Checked, keeps_replies: bool, elsewhere: Target | None
+) -> None:
     """elsewhere: where copies go if --output names a place; None for none."""
     entry.take_up(made, to_answer=True)
     outcome = entry.outcome
     outcome.task_id, outcome.reused = made.task_id, True
     outcome.receive(answer_of(made), checked.mode.interleaved)
     stem = os.path.splitext(files[0].path)[0]
-    keeps_replies = outcome.noun == "video"
     outcome.reply_path = f"{stem}.json" if keeps_replies and os.path.exists(f"{stem}.json") else ""
     outcome.markdown_path = f"{stem}.md" if os.path.exists(f"{stem}.md") else ""
     if elsewhere and (elsewhere.suffix or elsewhere.folder != os.path.dirname(files[0].path)):
